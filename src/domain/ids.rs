@@ -1,0 +1,146 @@
+//! Identifiers, parsed once and never raw strings after.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text is not the identifier it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdFault {
+    /// Kimai ids are positive whole numbers.
+    #[error("'{0}' is not a Kimai id: it must be a whole number from 1 on, in digits only")]
+    NotANumber(String),
+    /// A subject that could not stand in SPARQL.
+    #[error("'{0}' is not an absolute IRI")]
+    NotAnIri(String),
+}
+
+/// The longest IRI taken from a delta or a request, in bytes.
+const MAX_IRI_BYTES: usize = 4096;
+
+/// The IRI of what may be a work log: absolute, and safe to stand between `<` and `>` in SPARQL.
+/// Cheap to clone. mu-cl-resources mints `http://timekeeper.redpencil.io/work-logs/{uuid}`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WorkLogUri(Arc<str>);
+
+impl WorkLogUri {
+    /// Checks `iri` by sophia's grammar. Backslashes, quotes, spaces and `<>{}|^`` never pass.
+    pub fn parse(iri: &str) -> Result<Self, IdFault> {
+        let fits = iri.len() <= MAX_IRI_BYTES && sophia::iri::Iri::new(iri).is_ok();
+        if fits { Ok(Self(iri.into())) } else { Err(IdFault::NotAnIri(shorten(iri))) }
+    }
+
+    /// The IRI without angle brackets.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for WorkLogUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+macro_rules! kimai_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub u64);
+
+        impl FromStr for $name {
+            type Err = IdFault;
+
+            fn from_str(text: &str) -> Result<Self, IdFault> {
+                parse_number(text).map(Self)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+kimai_id!(
+    /// The id of a Kimai timesheet, as in `/timesheets/{id}` and the work log's `dct:identifier`.
+    KimaiId
+);
+kimai_id!(
+    /// The id of a Kimai project. Its numbers collide with those of activities.
+    ProjectId
+);
+kimai_id!(
+    /// The id of a Kimai activity. Its numbers collide with those of projects.
+    ActivityId
+);
+kimai_id!(
+    /// The id of a Kimai user.
+    UserId
+);
+kimai_id!(
+    /// The id of a Kimai customer.
+    CustomerId
+);
+
+fn parse_number(text: &str) -> Result<u64, IdFault> {
+    let digits = !text.is_empty() && text.len() <= 19 && text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse() {
+        Ok(number) if digits && number > 0 => Ok(number),
+        _ => Err(IdFault::NotANumber(shorten(text))),
+    }
+}
+
+/// Keeps a message readable when someone sends a book where an id should be.
+fn shorten(text: &str) -> String {
+    const SHOWN: usize = 120;
+    if text.chars().count() <= SHOWN {
+        return text.to_owned();
+    }
+    text.chars().take(SHOWN).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_iri_that_could_break_out_of_sparql_is_refused() {
+        for bad in [
+            "",
+            "work-logs/1",
+            "http://x/> } ; DROP ALL #",
+            "http://x/a b",
+            "http://x/\"",
+            "http://x/{a}",
+            "http://x/\n",
+            "http://x/a\\b",
+            "http://x/<",
+            "http://x/^",
+            "http://x/`",
+            "http://x/|",
+        ] {
+            assert!(WorkLogUri::parse(bad).is_err(), "{bad:?} must be refused");
+        }
+        assert!(WorkLogUri::parse(&format!("http://x/{}", "a".repeat(5000))).is_err());
+        assert!(
+            WorkLogUri::parse("http://timekeeper.redpencil.io/work-logs/67BF1C2E9F3B7A0009000001").is_ok()
+        );
+        assert!(WorkLogUri::parse("http://x/é").is_ok());
+    }
+
+    #[test]
+    fn a_kimai_id_is_digits_only() {
+        for bad in
+            ["", "0", "-1", "+1", "1.0", " 1", "1 ", "../customers/1", "undefined", "99999999999999999999"]
+        {
+            assert!(bad.parse::<KimaiId>().is_err(), "{bad:?} must be refused");
+        }
+        assert_eq!("9182".parse::<KimaiId>(), Ok(KimaiId(9182)));
+    }
+}

@@ -1,0 +1,9 @@
+//! What the words mean: work logs, timesheets, and what to do about a difference. Pure: no I/O, no
+//! async, no clock.
+
+pub mod ids;
+pub mod plan;
+pub mod timesheet;
+pub mod work_log;
+
+pub use ids::{ActivityId, KimaiId, ProjectId, UserId, WorkLogUri};

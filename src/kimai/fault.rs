@@ -1,0 +1,198 @@
+//! What an answer of Kimai means, said once. Retry code matches on [`Fault`], never on a status.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// The shortest and the longest pause a `Retry-After` can ask of us.
+const RETRY_AFTER_BOUNDS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(1));
+
+/// The call that failed. Only [`Operation::Create`] may leave something behind when its answer is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// Any GET.
+    Read,
+    /// `POST /timesheets`.
+    Create,
+    /// `PATCH /timesheets/{id}`.
+    Update,
+    /// `DELETE /timesheets/{id}`.
+    Delete,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Read => "read",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        })
+    }
+}
+
+/// What a failed call means for the caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// Not applied, or harmless to repeat: try again later.
+    Transient,
+    /// Not applied; Kimai (or a proxy before it) asks for this pause, for the whole client.
+    Limited(Duration),
+    /// Repeating will not help until someone changes something: 400, 403, 3xx.
+    Permanent,
+    /// A POST that may have been applied: look before sending it again.
+    Ambiguous,
+    /// The timesheet is not there (404 on PATCH or DELETE).
+    Gone,
+    /// The token is wrong, expired, or its user disabled (401): stop all work.
+    Unauthorised,
+}
+
+/// A failed call to Kimai, in words for people. Never holds the token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("Kimai could not {operation}: {message}")]
+pub struct KimaiFault {
+    /// Which call failed.
+    pub operation: Operation,
+    /// What it means.
+    pub fault: Fault,
+    /// What happened, with Kimai's own field messages where it gave any.
+    pub message: String,
+}
+
+impl KimaiFault {
+    /// A fault of an `operation`, in words.
+    pub fn new(operation: Operation, fault: Fault, message: impl Into<String>) -> Self {
+        Self { operation, fault, message: message.into() }
+    }
+
+    /// What an answer that is not a success means.
+    pub fn from_answer(operation: Operation, status: u16, retry_after: Option<&str>, body: &[u8]) -> Self {
+        let fault = meaning(operation, status, retry_after);
+        Self::new(operation, fault, describe(status, body))
+    }
+
+    /// A request that was cut or timed out. `sent` says whether it may have reached Kimai.
+    pub fn cut(operation: Operation, sent: bool, why: &str) -> Self {
+        let fault = if sent && operation == Operation::Create { Fault::Ambiguous } else { Fault::Transient };
+        Self::new(operation, fault, why)
+    }
+
+    /// A success whose body makes no sense: the call may well have been applied.
+    pub fn unreadable(operation: Operation, why: &str) -> Self {
+        Self::cut(operation, true, &format!("its answer could not be read ({why}); is KIMAI_ENDPOINT right?"))
+    }
+}
+
+fn meaning(operation: Operation, status: u16, retry_after: Option<&str>) -> Fault {
+    match status {
+        429 => Fault::Limited(pause(retry_after)),
+        503 if retry_after.is_some() => Fault::Limited(pause(retry_after)),
+        401 => Fault::Unauthorised,
+        404 if matches!(operation, Operation::Update | Operation::Delete) => Fault::Gone,
+        408 | 500.. if operation == Operation::Create => Fault::Ambiguous,
+        408 | 500.. => Fault::Transient,
+        _ => Fault::Permanent,
+    }
+}
+
+/// `Retry-After` in seconds; a date or rubbish counts as the shortest pause.
+fn pause(retry_after: Option<&str>) -> Duration {
+    let (shortest, longest) = RETRY_AFTER_BOUNDS;
+    let asked = retry_after.and_then(|text| text.trim().parse().ok()).map_or(shortest, Duration::from_secs);
+    asked.clamp(shortest, longest)
+}
+
+/// The status and what Kimai says about it, for people.
+fn describe(status: u16, body: &[u8]) -> String {
+    let hint = match status {
+        300..=399 => "; redirects are not followed, is KIMAI_ENDPOINT right?",
+        401 => "; the API token is wrong or expired, or its user is disabled",
+        403 => "; the role of the token's user does not allow this",
+        _ => "",
+    };
+    match serde_json::from_slice::<Value>(body).ok().and_then(|body| messages(&body)) {
+        Some(said) => format!("{said} ({status}){hint}"),
+        None => format!("it answered {status}{hint}"),
+    }
+}
+
+/// `field: message` for each fault of a validation body, else its plain `message`.
+fn messages(body: &Value) -> Option<String> {
+    let mut found = Vec::new();
+    if let Some(errors) = body.get("errors") {
+        collect("", errors, &mut found);
+    }
+    found.dedup();
+    if found.is_empty() { body.get("message")?.as_str().map(str::to_owned) } else { Some(found.join("; ")) }
+}
+
+fn collect(field: &str, node: &Value, found: &mut Vec<String>) {
+    for message in
+        node.get("errors").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+    {
+        found.push(if field.is_empty() { message.to_owned() } else { format!("{field}: {message}") });
+    }
+    for (name, child) in node.get("children").and_then(Value::as_object).into_iter().flatten() {
+        collect(name, child, found);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_answer_means_one_thing() {
+        use Operation::{Create, Delete, Read, Update};
+        let minute = Fault::Limited(Duration::from_mins(1));
+        let table = [
+            (Create, 500, None, Fault::Ambiguous),
+            (Update, 500, None, Fault::Transient),
+            (Read, 502, None, Fault::Transient),
+            (Create, 504, None, Fault::Ambiguous),
+            (Create, 503, Some("60"), minute.clone()),
+            (Delete, 503, None, Fault::Transient),
+            (Update, 429, Some("60"), minute),
+            (Update, 429, None, Fault::Limited(Duration::from_secs(1))),
+            (Update, 429, Some("0"), Fault::Limited(Duration::from_secs(1))),
+            (Update, 429, Some("999999"), Fault::Limited(Duration::from_hours(1))),
+            (Update, 429, Some("Wed, 21 Oct 2026 07:28:00 GMT"), Fault::Limited(Duration::from_secs(1))),
+            (Create, 401, None, Fault::Unauthorised),
+            (Create, 403, None, Fault::Permanent),
+            (Create, 400, None, Fault::Permanent),
+            (Update, 404, None, Fault::Gone),
+            (Delete, 404, None, Fault::Gone),
+            (Create, 404, None, Fault::Permanent),
+            (Create, 301, None, Fault::Permanent),
+        ];
+        for (operation, status, retry_after, wanted) in table {
+            let fault = KimaiFault::from_answer(operation, status, retry_after, b"");
+            assert_eq!(fault.fault, wanted, "{operation} answered {status} with Retry-After {retry_after:?}");
+        }
+    }
+
+    #[test]
+    fn the_field_messages_of_kimai_are_kept() {
+        let body = br#"{"code":400,"message":"Validation Failed","errors":{"errors":["Whole form."],
+            "children":{"project":{"errors":["The selected choice is invalid."]},"begin":{}}}}"#;
+        let fault = KimaiFault::from_answer(Operation::Create, 400, None, body);
+        assert_eq!(
+            fault.to_string(),
+            "Kimai could not create: Whole form.; project: The selected choice is invalid. (400)"
+        );
+        let empty = KimaiFault::from_answer(Operation::Read, 401, None, b"");
+        assert!(empty.message.contains("token"), "{empty}");
+        let html = KimaiFault::from_answer(Operation::Read, 502, None, b"<html>bad gateway</html>");
+        assert_eq!(html.message, "it answered 502");
+    }
+
+    #[test]
+    fn only_a_post_that_went_out_is_ambiguous() {
+        assert_eq!(KimaiFault::cut(Operation::Create, false, "refused").fault, Fault::Transient);
+        assert_eq!(KimaiFault::cut(Operation::Create, true, "time limit").fault, Fault::Ambiguous);
+        assert_eq!(KimaiFault::cut(Operation::Update, true, "time limit").fault, Fault::Transient);
+        assert_eq!(KimaiFault::unreadable(Operation::Create, "HTML").fault, Fault::Ambiguous);
+    }
+}

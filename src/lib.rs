@@ -1,0 +1,6 @@
+//! Keeps the work logs of a mu-semtech triplestore and the timesheets of Kimai the same.
+
+pub mod clock;
+pub mod domain;
+pub mod kimai;
+pub mod triplestore;

@@ -1,0 +1,82 @@
+//! The triplestore: where work logs live and where the truth about them is.
+//!
+//! Everything the service asks of it goes through [`Triplestore`]: one SELECT or one update at a
+//! time. `remote` speaks the SPARQL protocol with the mu headers, `embedded` is a store inside this
+//! process with the same behaviour.
+//!
+//! # Caveats
+//! A 200 is not proof: a wrong scope answers every SELECT with no rows, and a write may be
+//! acknowledged and not stored. Callers treat emptiness as a fault where it would destroy something.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+/// One value of a result row.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Term {
+    /// An IRI, without angle brackets.
+    Iri(String),
+    /// A literal. Stores disagree on whether a plain string carries `xsd:string`; both are accepted.
+    Literal {
+        /// The lexical form.
+        value: String,
+        /// The datatype IRI, if the store named one.
+        datatype: Option<String>,
+        /// The language tag, if there is one.
+        language: Option<String>,
+    },
+    /// A blank node's label, meaningful within one answer only.
+    Blank(String),
+}
+
+impl Term {
+    /// The IRI, lexical form or label, whatever the kind.
+    pub fn value(&self) -> &str {
+        match self {
+            Self::Iri(value) | Self::Literal { value, .. } | Self::Blank(value) => value,
+        }
+    }
+
+    /// The IRI, if this is one.
+    pub fn as_iri(&self) -> Option<&str> {
+        match self {
+            Self::Iri(iri) => Some(iri),
+            _ => None,
+        }
+    }
+}
+
+/// One row of a SELECT: variable name (without `?`) to value; unbound variables are absent.
+pub type Row = BTreeMap<String, Term>;
+
+/// Why the triplestore could not do what was asked. Each is said once, for people.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TriplestoreFault {
+    /// No answer, or one that may be different next time: refused connection, time limit, 5xx.
+    /// sparql-parser answers 500 for everything, so permanent faults land here too.
+    #[error("the triplestore did not answer: {0}")]
+    Transient(String),
+    /// The statement itself was refused (4xx, or a syntax error in the embedded store).
+    #[error("the triplestore refused the statement: {0}")]
+    Refused(String),
+    /// A 200 whose body is not SPARQL JSON results.
+    #[error("the triplestore's answer could not be read: {0}")]
+    Unreadable(String),
+}
+
+/// What the service asks of a triplestore.
+///
+/// # Guarantees
+/// Every call ends within its time limit. Statements carry this service's own scope and call id,
+/// never a caller's session and never sudo.
+#[async_trait]
+pub trait Triplestore: Send + Sync {
+    /// Runs a SELECT and gives all rows of the answer. Stores cut answers silently (Virtuoso at
+    /// 10 000 rows): page what may be larger.
+    async fn select(&self, query: &str) -> Result<Vec<Row>, TriplestoreFault>;
+
+    /// Runs an update. Operations separated by `;` are applied one after the other and are not
+    /// atomic on every store.
+    async fn update(&self, update: &str) -> Result<(), TriplestoreFault>;
+}
