@@ -1,6 +1,9 @@
 //! Keeps the work logs of a mu-semtech triplestore and the timesheets of Kimai the same.
 
 pub mod clock;
+pub mod delta;
 pub mod domain;
 pub mod kimai;
+pub mod queue;
+pub mod reconcile;
 pub mod triplestore;

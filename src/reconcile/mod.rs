@@ -1,0 +1,3 @@
+//! A work log is settled.
+
+pub mod ledger;
