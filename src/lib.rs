@@ -6,4 +6,6 @@ pub mod domain;
 pub mod kimai;
 pub mod queue;
 pub mod reconcile;
+pub mod schedule;
+pub mod settings;
 pub mod triplestore;
