@@ -3,4 +3,5 @@
 pub mod clock;
 pub mod domain;
 pub mod kimai;
+pub mod tls;
 pub mod triplestore;
