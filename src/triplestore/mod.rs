@@ -8,6 +8,11 @@
 //! A 200 is not proof: a wrong scope answers every SELECT with no rows, and a write may be
 //! acknowledged and not stored. Callers treat emptiness as a fault where it would destroy something.
 
+pub mod remote;
+pub mod results;
+pub mod statement;
+pub mod vocabulary;
+
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;

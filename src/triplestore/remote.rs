@@ -1,0 +1,181 @@
+//! SPARQL 1.1 protocol over HTTP with the mu headers: the triplestore of a mu-semtech stack, or any
+//! endpoint that speaks the protocol.
+//!
+//! # Guarantees
+//! Every call ends within the time limit and reads at most 32 MiB. Nothing is sent twice, no
+//! redirect is followed. `mu-auth-sudo`, `mu-session-id` and `mu-auth-allowed-groups` are never sent:
+//! sparql-parser takes the mere presence of the first as sudo.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reqwest::StatusCode;
+use serde_json::Value;
+
+use super::{Row, Triplestore, TriplestoreFault, results};
+use crate::tls;
+
+/// The most of an answer that is read, in bytes. 10 000 rows, Virtuoso's own cut, take a few MiB.
+const ANSWER_LIMIT: usize = 32 * 1024 * 1024;
+
+/// How much of the server's own message is shown, in characters.
+const SHOWN: usize = 300;
+
+const RESULTS_JSON: &str = "application/sparql-results+json";
+
+/// Which statements are logged (`LOG_SPARQL_ALL`, `_QUERIES`, `_UPDATES`), at level info and target
+/// `sparql`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QueryLog {
+    /// Log each query.
+    pub queries: bool,
+    /// Log each update.
+    pub updates: bool,
+}
+
+/// How to reach the triplestore.
+#[derive(Debug, Clone)]
+pub struct RemoteConfig {
+    /// The endpoint for queries and updates alike (`MU_SPARQL_ENDPOINT`).
+    pub endpoint: String,
+    /// The scope this service's rights are granted in (`DEFAULT_MU_AUTH_SCOPE`). Without it sparql-parser
+    /// answers every query with no rows.
+    pub scope: Option<String>,
+    /// The longest a call may take, from start to the last byte of the answer.
+    pub time_limit: Duration,
+    /// Which statements are logged.
+    pub log: QueryLog,
+}
+
+/// Why a [`Remote`] cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoteFault {
+    /// The endpoint or the scope cannot be sent.
+    #[error("{0}")]
+    Setting(String),
+    /// No HTTP client, most likely for want of root certificates.
+    #[error("the HTTP client cannot be set up ({0}); are ca-certificates installed?")]
+    Client(String),
+}
+
+/// A triplestore behind HTTP. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Remote {
+    client: reqwest::Client,
+    endpoint: reqwest::Url,
+    scope: Option<reqwest::header::HeaderValue>,
+    time_limit: Duration,
+    log: QueryLog,
+}
+
+impl Remote {
+    /// Checks the settings; does not call the endpoint.
+    pub fn new(config: RemoteConfig) -> Result<Self, RemoteFault> {
+        let endpoint = reqwest::Url::parse(&config.endpoint)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https"))
+            .ok_or_else(|| {
+                RemoteFault::Setting(format!("'{}' is not an http or https URL", config.endpoint))
+            })?;
+        let scope = config
+            .scope
+            .filter(|scope| !scope.is_empty())
+            .map(|scope| {
+                scope.parse().map_err(|_| {
+                    RemoteFault::Setting(format!("the scope {scope:?} cannot stand in an HTTP header"))
+                })
+            })
+            .transpose()?;
+        let client = tls::client_builder(config.time_limit)
+            .build()
+            .map_err(|error| RemoteFault::Client(tls::explain(error)))?;
+        Ok(Self { client, endpoint, scope, time_limit: config.time_limit, log: config.log })
+    }
+
+    /// Sends the form as the old service did: `query=` or `update=`, with the wanted format twice, since
+    /// stores differ in which of Accept and `format` they heed.
+    async fn post(&self, field: &str, statement: &str) -> Result<Vec<u8>, TriplestoreFault> {
+        let form = [(field, statement), ("format", RESULTS_JSON), ("content-type", RESULTS_JSON)];
+        let mut request = self
+            .client
+            .post(self.endpoint.clone())
+            .header("accept", RESULTS_JSON)
+            .header("mu-call-id", uuid::Uuid::new_v4().to_string())
+            .form(&form);
+        if let Some(scope) = &self.scope {
+            request = request.header("mu-auth-scope", scope.clone());
+        }
+        let mut answer = request.send().await.map_err(|error| self.cut(error))?;
+        let status = answer.status();
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|error| self.cut(error))? {
+            if body.len() + chunk.len() > ANSWER_LIMIT {
+                let limit = ANSWER_LIMIT / 1024 / 1024;
+                return Err(TriplestoreFault::Unreadable(format!("it is larger than {limit} MiB")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        if status.is_success() { Ok(body) } else { Err(refusal(status, &body)) }
+    }
+
+    fn cut(&self, error: reqwest::Error) -> TriplestoreFault {
+        if error.is_timeout() && !error.is_connect() {
+            return TriplestoreFault::Transient(format!("nothing within {:?}", self.time_limit));
+        }
+        TriplestoreFault::Transient(tls::explain(error))
+    }
+}
+
+#[async_trait]
+impl Triplestore for Remote {
+    async fn select(&self, query: &str) -> Result<Vec<Row>, TriplestoreFault> {
+        if self.log.queries {
+            tracing::info!(target: "sparql", "Query: {query}");
+        }
+        results::parse(&self.post("query", query).await?)
+    }
+
+    async fn update(&self, update: &str) -> Result<(), TriplestoreFault> {
+        if self.log.updates {
+            tracing::info!(target: "sparql", "Update: {update}");
+        }
+        // The body of the answer means nothing: sparql-parser's is always the same.
+        self.post("update", update).await.map(drop)
+    }
+}
+
+/// What an answer that is no success means. Virtuoso answers 404 and 503 during checkpoints; 408 and
+/// 429 come from proxies.
+fn refusal(status: StatusCode, body: &[u8]) -> TriplestoreFault {
+    let said = message(body);
+    let words = match said.is_empty() {
+        true => format!("it answered {}", status.as_u16()),
+        false => format!("it answered {}: {said}", status.as_u16()),
+    };
+    match status.as_u16() {
+        404 | 408 | 429 | 500.. => TriplestoreFault::Transient(words),
+        300..400 => TriplestoreFault::Refused(format!(
+            "{words}; redirects are not followed, is MU_SPARQL_ENDPOINT right?"
+        )),
+        _ => TriplestoreFault::Refused(words),
+    }
+}
+
+/// The server's own words: `internal-error` or `message` of a JSON body, else the text, shortened.
+fn message(body: &[u8]) -> String {
+    let json = serde_json::from_slice::<Value>(body).ok();
+    let field = |name| json.as_ref().and_then(|json| json.get(name)).and_then(Value::as_str);
+    let text = match field("internal-error").or_else(|| field("message")) {
+        Some(words) => words.to_owned(),
+        None => String::from_utf8_lossy(body.get(..8 * SHOWN).unwrap_or(body)).into_owned(),
+    };
+    let mut words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((end, _)) = words.char_indices().nth(SHOWN) {
+        words.truncate(end);
+        words.push('…');
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,422 @@
+//! What goes into SPARQL: checked IRIs, escaped literals, and updates from sophia graphs. Nothing is
+//! ever pasted into a statement but through the types of this module.
+//!
+//! Literals stand between single double quotes, with `\\`, `\"`, `\n` and `\r` as their only escapes:
+//! that is what Oxigraph, Virtuoso and sparql-parser (which knows no `\u`) read alike. Everything else
+//! stands as it is, in UTF-8.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use jiff::civil::Date;
+use sophia::api::prelude::{Graph, MutableGraph, Triple};
+use sophia::api::term::{IriRef, LanguageTag, SimpleTerm};
+use sophia::inmem::graph::LightGraph;
+
+use super::Term;
+use super::vocabulary::xsd;
+use crate::domain::ids::WorkLogUri;
+
+/// The most triples of one update: sparql-parser cuts what takes too many steps to parse, Virtuoso
+/// refuses from about 2 000 on.
+pub const BATCH: usize = 100;
+
+/// Why something cannot be said in SPARQL.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StatementFault {
+    /// It would break out of `<…>`, or is relative.
+    #[error("{0:?} is not an absolute IRI")]
+    NotAnIri(String),
+    /// A language tag that is none.
+    #[error("{0:?} is not a language tag")]
+    NotALanguage(String),
+    /// Blank nodes and the like, which sparql-parser refuses.
+    #[error("{0} cannot be written to the triplestore")]
+    Unwritable(String),
+}
+
+/// An absolute IRI that is safe between `<` and `>`. Displays with both.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Iri(Cow<'static, str>);
+
+impl Iri {
+    /// Checks `iri` by sophia's grammar: backslashes, quotes, spaces, `<>{}|^`, control characters and
+    /// relative references never pass.
+    pub fn new(iri: impl Into<String>) -> Result<Self, StatementFault> {
+        let iri = iri.into();
+        if sophia::iri::Iri::new(iri.as_str()).is_ok() {
+            Ok(Self(Cow::Owned(iri)))
+        } else {
+            Err(StatementFault::NotAnIri(iri.chars().take(120).collect()))
+        }
+    }
+
+    /// A term of [`vocabulary`](super::vocabulary), checked by its tests instead of here.
+    pub const fn known(term: &'static str) -> Self {
+        Self(Cow::Borrowed(term))
+    }
+
+    /// The IRI without angle brackets.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&WorkLogUri> for Iri {
+    fn from(uri: &WorkLogUri) -> Self {
+        // Checked by the same grammar when it was parsed.
+        Self(Cow::Owned(uri.as_str().to_owned()))
+    }
+}
+
+impl fmt::Display for Iri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<{}>", self.0)
+    }
+}
+
+/// A literal. Displays quoted and escaped.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Literal {
+    value: String,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Kind {
+    /// Without datatype. Virtuoso keeps `"1"` and `"1"^^xsd:string` apart, and the stack writes the first.
+    Plain,
+    Typed(Iri),
+    Tagged(String),
+}
+
+impl Literal {
+    /// A plain string.
+    pub fn string(value: impl Into<String>) -> Self {
+        Self { value: value.into(), kind: Kind::Plain }
+    }
+
+    /// An `xsd:date` without zone.
+    pub fn date(day: Date) -> Self {
+        Self { value: day.to_string(), kind: Kind::Typed(Iri::known(xsd::DATE)) }
+    }
+
+    /// A literal of any datatype, `xsd:string` included.
+    pub fn typed(value: impl Into<String>, datatype: Iri) -> Self {
+        Self { value: value.into(), kind: Kind::Typed(datatype) }
+    }
+
+    /// A string in a language, such as `nl` or `en-GB`.
+    pub fn tagged(value: impl Into<String>, language: &str) -> Result<Self, StatementFault> {
+        match LanguageTag::new(language) {
+            Ok(_) => Ok(Self { value: value.into(), kind: Kind::Tagged(language.to_owned()) }),
+            Err(_) => Err(StatementFault::NotALanguage(language.chars().take(120).collect())),
+        }
+    }
+}
+
+impl fmt::Display for Literal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write as _;
+        f.write_char('"')?;
+        for c in self.value.chars() {
+            match c {
+                '\\' => f.write_str("\\\\")?,
+                '"' => f.write_str("\\\"")?,
+                '\n' => f.write_str("\\n")?,
+                '\r' => f.write_str("\\r")?,
+                other => f.write_char(other)?,
+            }
+        }
+        f.write_char('"')?;
+        match &self.kind {
+            Kind::Plain => Ok(()),
+            Kind::Typed(datatype) => write!(f, "^^{datatype}"),
+            Kind::Tagged(language) => write!(f, "@{language}"),
+        }
+    }
+}
+
+/// Either, to stand where SPARQL takes an object.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Object {
+    /// An IRI.
+    Iri(Iri),
+    /// A literal.
+    Literal(Literal),
+}
+
+impl fmt::Display for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Iri(iri) => iri.fmt(f),
+            Self::Literal(literal) => literal.fmt(f),
+        }
+    }
+}
+
+impl From<Iri> for Object {
+    fn from(iri: Iri) -> Self {
+        Self::Iri(iri)
+    }
+}
+
+impl From<&Iri> for Object {
+    fn from(iri: &Iri) -> Self {
+        Self::Iri(iri.clone())
+    }
+}
+
+impl From<Literal> for Object {
+    fn from(literal: Literal) -> Self {
+        Self::Literal(literal)
+    }
+}
+
+/// A value as a SELECT gave it, to be named again exactly (a DELETE must name the very term). Blank
+/// nodes have no name outside the answer they came in.
+impl TryFrom<&Term> for Object {
+    type Error = StatementFault;
+
+    fn try_from(term: &Term) -> Result<Self, StatementFault> {
+        match term {
+            Term::Iri(iri) => Iri::new(iri.as_str()).map(Self::Iri),
+            Term::Blank(label) => Err(StatementFault::Unwritable(format!("the blank node _:{label}"))),
+            Term::Literal { value, language: Some(language), .. } => {
+                Literal::tagged(value, language).map(Self::Literal)
+            }
+            Term::Literal { value, datatype: Some(datatype), .. } => {
+                Ok(Self::Literal(Literal::typed(value, Iri::new(datatype.as_str())?)))
+            }
+            Term::Literal { value, .. } => Ok(Self::Literal(Literal::string(value))),
+        }
+    }
+}
+
+/// Triples to be written, in a sophia graph: each once.
+#[derive(Debug, Default)]
+pub struct Triples(LightGraph);
+
+impl Triples {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a triple. `predicate` is a term of [`vocabulary`](super::vocabulary).
+    pub fn add(
+        &mut self,
+        subject: &Iri,
+        predicate: &'static str,
+        object: impl Into<Object>,
+    ) -> Result<&mut Self, StatementFault> {
+        let object = match object.into() {
+            Object::Iri(iri) => simple_iri(iri.0),
+            Object::Literal(literal) => simple_literal(literal),
+        };
+        let subject = simple_iri(subject.0.clone());
+        self.0
+            .insert(subject, simple_iri(Cow::Borrowed(predicate)), object)
+            .map_err(|full| StatementFault::Unwritable(format!("so many triples at once ({full})")))?;
+        Ok(self)
+    }
+
+    /// The graph itself.
+    pub fn graph(&self) -> &LightGraph {
+        &self.0
+    }
+
+    /// The updates that write them; see [`insert_data`].
+    pub fn insert_data(&self) -> Result<Vec<String>, StatementFault> {
+        insert_data(&self.0)
+    }
+}
+
+fn simple_iri(iri: Cow<'static, str>) -> SimpleTerm<'static> {
+    SimpleTerm::Iri(IriRef::new_unchecked(iri.into()))
+}
+
+fn simple_literal(literal: Literal) -> SimpleTerm<'static> {
+    let value = literal.value.into();
+    match literal.kind {
+        Kind::Plain => SimpleTerm::LiteralDatatype(value, IriRef::new_unchecked(xsd::STRING.into())),
+        Kind::Typed(datatype) => SimpleTerm::LiteralDatatype(value, IriRef::new_unchecked(datatype.0.into())),
+        Kind::Tagged(language) => {
+            SimpleTerm::LiteralLanguage(value, LanguageTag::new_unchecked(language.into()), None)
+        }
+    }
+}
+
+/// Updates that insert all of `graph`, without GRAPH, in batches of at most [`BATCH`] triples. IRIs are
+/// checked again, since a sophia graph takes any. A string of `xsd:string` is written plain.
+pub fn insert_data(graph: &LightGraph) -> Result<Vec<String>, StatementFault> {
+    let mut lines = Vec::with_capacity(graph.triples().size_hint().0);
+    for triple in graph.triples() {
+        let Ok(triple) = triple;
+        let [subject, predicate, object] = triple.to_spo();
+        lines.push(format!("{} {} {} .\n", spell(subject)?, spell(predicate)?, spell(object)?));
+    }
+    // In one order always: the same graph gives the same updates.
+    lines.sort_unstable();
+    Ok(lines.chunks(BATCH).map(|batch| format!("INSERT DATA {{\n{}}}", batch.concat())).collect())
+}
+
+fn spell(term: impl sophia::api::term::Term) -> Result<Object, StatementFault> {
+    if let Some(iri) = term.iri() {
+        return Iri::new(iri.as_str()).map(Object::Iri);
+    }
+    let (Some(value), Some(datatype)) = (term.lexical_form(), term.datatype()) else {
+        return Err(StatementFault::Unwritable(format!("a term of kind {:?}", term.kind())));
+    };
+    let literal = match term.language_tag() {
+        Some(language) => Literal::tagged(value.as_ref(), language.as_str())?,
+        None if datatype.as_str() == xsd::STRING => Literal::string(value.as_ref()),
+        None => Literal::typed(value.as_ref(), Iri::new(datatype.as_str())?),
+    };
+    Ok(literal.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::triplestore::vocabulary::{cal, dct, rdf};
+    use proptest::prelude::*;
+    use spargebra::{GraphUpdateOperation, SparqlParser};
+
+    /// The only triple of the only operation of `update`, or why there is no such thing.
+    fn only_triple(update: &str) -> spargebra::term::Quad {
+        let parsed = SparqlParser::new().parse_update(update).expect("valid SPARQL");
+        let [GraphUpdateOperation::InsertData { data }] = parsed.operations.as_slice() else {
+            panic!("more than one operation in {update}");
+        };
+        let [quad] = data.as_slice() else { panic!("not one triple in {update}") };
+        quad.clone()
+    }
+
+    fn work_log() -> Iri {
+        Iri::new("http://timekeeper.redpencil.io/work-logs/1").expect("an IRI")
+    }
+
+    fn one(object: impl Into<Object>) -> String {
+        let mut triples = Triples::new();
+        triples.add(&work_log(), cal::COMMENT, object).expect("added");
+        triples.insert_data().expect("spelt").concat()
+    }
+
+    proptest! {
+        #[test]
+        fn no_string_adds_an_operation_or_changes(value in any::<String>()) {
+            let quad = only_triple(&one(Literal::string(&value)));
+            let spargebra::term::Term::Literal(literal) = quad.object else { panic!("a literal") };
+            prop_assert_eq!(literal.value(), value);
+        }
+
+        #[test]
+        fn strings_made_of_syntax_change_nothing_either(value in "[\\\\\"'u0-2<>{};. \n\r\t#@^]{0,24}") {
+            let quad = only_triple(&one(Literal::string(&value)));
+            let spargebra::term::Term::Literal(literal) = quad.object else { panic!("a literal") };
+            prop_assert_eq!(literal.value(), value);
+        }
+
+        #[test]
+        fn no_iri_adds_an_operation(text in any::<String>(), tail in "[\\\\\"u0-2<>{};. \n]{0,12}") {
+            for candidate in [text, format!("http://x/{tail}")] {
+                if let Ok(iri) = Iri::new(candidate.clone()) {
+                    let quad = only_triple(&one(iri));
+                    prop_assert_eq!(quad.object.to_string(), format!("<{candidate}>"));
+                }
+            }
+        }
+
+        #[test]
+        fn no_language_tag_adds_an_operation(tag in "[a-z0-9-]{0,9}[\\\\\" ;}.]{0,2}") {
+            if let Ok(literal) = Literal::tagged("x", &tag) {
+                only_triple(&one(literal));
+            }
+        }
+    }
+
+    #[test]
+    fn an_iri_that_could_break_out_is_refused() {
+        for bad in [
+            "",
+            "a",
+            "http://x/> } ; DROP ALL #",
+            "http://x/a b",
+            "http://x/\"",
+            "http://x/{a}",
+            "http://x/\n",
+            "http://x/\\u003E",
+            "http://x/|",
+            "http://x/^",
+            "http://x/`",
+            "http://x/\0",
+        ] {
+            assert_eq!(Iri::new(bad), Err(StatementFault::NotAnIri(bad.to_owned())));
+        }
+        assert_eq!(Iri::new("http://x/é").expect("fine").to_string(), "<http://x/é>");
+    }
+
+    #[test]
+    fn literals_are_spelt_as_the_stack_reads_them() {
+        assert_eq!(Literal::string("a\\u0022\"\n\r\t'é").to_string(), "\"a\\\\u0022\\\"\\n\\r\t'é\"");
+        assert_eq!(
+            Literal::date(jiff::civil::date(2025, 2, 26)).to_string(),
+            "\"2025-02-26\"^^<http://www.w3.org/2001/XMLSchema#date>"
+        );
+        assert_eq!(Literal::tagged("dag", "nl-BE").expect("a tag").to_string(), "\"dag\"@nl-BE");
+        for bad in ["", "n l", "nl\"", "nl ;", "-"] {
+            assert!(Literal::tagged("x", bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn batches_hold_at_most_a_hundred_triples_and_lose_none() {
+        let mut triples = Triples::new();
+        assert!(triples.insert_data().expect("empty").is_empty(), "nothing to write is no update");
+        for n in 0..250 {
+            triples.add(&work_log(), dct::IDENTIFIER, Literal::string(n.to_string())).expect("added");
+        }
+        triples.add(&work_log(), dct::IDENTIFIER, Literal::string("7")).expect("added again");
+        let updates = triples.insert_data().expect("spelt");
+        let sizes: Vec<_> = updates
+            .iter()
+            .map(|update| {
+                match SparqlParser::new().parse_update(update).expect("valid").operations.as_slice() {
+                    [GraphUpdateOperation::InsertData { data }] => data.len(),
+                    other => panic!("{other:?}"),
+                }
+            })
+            .collect();
+        assert_eq!(sizes, [100, 100, 50]);
+    }
+
+    #[test]
+    fn what_a_select_gave_can_be_named_again() {
+        let literal = |datatype: Option<&str>, language: Option<&str>| Term::Literal {
+            value: "x\"".to_owned(),
+            datatype: datatype.map(str::to_owned),
+            language: language.map(str::to_owned),
+        };
+        let spelt = |term: &Term| Object::try_from(term).map(|object| object.to_string());
+        assert_eq!(spelt(&Term::Iri("http://x/1".to_owned())), Ok("<http://x/1>".to_owned()));
+        assert_eq!(spelt(&literal(None, None)), Ok("\"x\\\"\"".to_owned()));
+        assert_eq!(spelt(&literal(Some(xsd::STRING), None)), Ok(format!("\"x\\\"\"^^<{}>", xsd::STRING)));
+        assert_eq!(spelt(&literal(None, Some("nl"))), Ok("\"x\\\"\"@nl".to_owned()));
+        assert!(spelt(&literal(Some("date"), None)).is_err());
+        assert!(spelt(&Term::Blank("b1".to_owned())).is_err());
+        assert!(spelt(&Term::Iri("x".to_owned())).is_err());
+    }
+
+    #[test]
+    fn a_graph_with_what_sparql_parser_refuses_is_refused_here() {
+        let mut graph = LightGraph::new();
+        let blank = sophia::api::term::BnodeId::new_unchecked("b");
+        graph.insert(blank, simple_iri(rdf::TYPE.into()), simple_iri(cal::VEVENT.into())).expect("inserted");
+        assert!(matches!(insert_data(&graph), Err(StatementFault::Unwritable(_))));
+        let mut graph = LightGraph::new();
+        let bad = simple_iri("relative".into());
+        graph.insert(bad, simple_iri(rdf::TYPE.into()), simple_iri(cal::VEVENT.into())).expect("inserted");
+        assert!(matches!(insert_data(&graph), Err(StatementFault::NotAnIri(_))));
+    }
+}
