@@ -8,5 +8,6 @@ pub mod queue;
 pub mod reconcile;
 pub mod schedule;
 pub mod settings;
+
 pub mod tls;
 pub mod triplestore;

@@ -1,5 +1,6 @@
 //! Kimai: where hours are billed. Everything the service asks of it goes through [`Kimai`].
 
+mod client;
 pub mod fault;
 pub mod model;
 
@@ -7,6 +8,7 @@ use async_trait::async_trait;
 
 use crate::domain::KimaiId;
 use crate::domain::timesheet::WantedTimesheet;
+pub use client::{Client, ClientFault};
 pub use fault::{Fault, KimaiFault, Operation};
 pub use model::{Activity, CurrentUser, Customer, Project, Timesheet, TimesheetFilter, User};
 
