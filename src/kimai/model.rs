@@ -4,6 +4,7 @@
 use jiff::{Timestamp, civil::DateTime};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::domain::difference::FoundTimesheet;
 use crate::domain::ids::{ActivityId, CustomerId, KimaiId, ProjectId, UserId};
 use crate::domain::timesheet::WantedTimesheet;
 
@@ -48,6 +49,13 @@ pub struct Timesheet {
     /// Whether it is on an invoice already.
     #[serde(default)]
     pub exported: bool,
+}
+
+impl From<&Timesheet> for FoundTimesheet {
+    fn from(timesheet: &Timesheet) -> Self {
+        let Timesheet { begin, end, project, activity, user, .. } = *timesheet;
+        Self { begin, end, project, activity, user }
+    }
 }
 
 /// Which timesheets to list. The bounds are wall clock in the *token's* zone, inclusive, and test the
