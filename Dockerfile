@@ -42,14 +42,13 @@ RUN chmod 755 /app/scripts/*/run.sh \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin kimai-sync \
     && install -d -o 10001 -g 10001 -m 750 /data
 
-# The defaults every mu service has, and those of timekeeper-kimai-sync-service. All settings: config/default.env.
-ENV MU_SPARQL_ENDPOINT="http://database:8890/sparql" \
-    LOG_SPARQL_ALL="false" \
-    DEBUG_AUTH_HEADERS="false" \
-    HOST="0.0.0.0" \
+# What a mu service is expected to have; said here so that `standalone` and `demo`, which by themselves
+# listen on 127.0.0.1:8080, are reachable in a container too. All settings: config/default.env.
+ENV HOST="0.0.0.0" \
     PORT="80" \
-    TZ="UTC" \
-    DATA_DIR="/data"
+    MU_SPARQL_ENDPOINT="http://database:8890/sparql" \
+    LOG_SPARQL_ALL="false" \
+    TZ="UTC"
 
 # Port 80 without being root: Docker (since 20.10) opens all ports inside a container to every user
 # (net.ipv4.ip_unprivileged_port_start=0). Elsewhere, or with `network_mode: host`, set PORT above 1023.
@@ -64,7 +63,7 @@ HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 \
 # The binary is process 1 and gets SIGTERM itself: it lets running requests end, keeps the rest in the
 # queue and is gone within the 10 seconds Docker waits.
 ENTRYPOINT ["kimai-sync"]
-CMD ["serve"]
+CMD ["serve", "--data", "/data"]
 
 LABEL org.opencontainers.image.title="kimai-sync" \
       org.opencontainers.image.description="Keeps the work logs of a mu-semtech triplestore and the timesheets of Kimai the same" \
