@@ -10,4 +10,5 @@ pub mod schedule;
 pub mod settings;
 
 pub mod tls;
+pub mod sandbox;
 pub mod triplestore;
