@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod domain;
+pub mod http;
 pub mod kimai;
 pub mod tls;
 pub mod triplestore;

@@ -23,7 +23,7 @@ const APPLICATION_ID: i32 = 0x6b74_7269;
 const VERSION: i32 = 1;
 
 /// How long to wait for a predecessor that is still stopping.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 pub(super) struct Disk {
     connection: Connection,
@@ -70,6 +70,12 @@ impl Disk {
             }
         }
         transaction.commit().map_err(fault)
+    }
+
+    /// Meddles with the file, for tests.
+    #[cfg(test)]
+    pub(super) fn sql(&self, statement: &str) {
+        self.connection.execute_batch(statement).expect("valid SQL");
     }
 }
 

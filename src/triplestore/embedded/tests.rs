@@ -1,5 +1,7 @@
 //! The store as its users see it: queries, updates, what is told, what survives.
 
+mod disk;
+
 use std::sync::Mutex as StdMutex;
 
 use proptest::prelude::*;
