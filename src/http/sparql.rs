@@ -14,6 +14,7 @@ use crate::triplestore::{Triplestore as _, TriplestoreFault};
 /// The largest statement taken, in bytes.
 pub const BODY_LIMIT: usize = 64 * 1024 * 1024;
 
+const REFUSED: &str = "The request was refused";
 const JSON_API: &str = "application/vnd.api+json";
 const RESULTS_JSON: &str = "application/sparql-results+json";
 const N_TRIPLES: &str = "application/n-triples; charset=utf-8";
@@ -69,28 +70,25 @@ async fn post(
     };
     match from_body(&request, &body) {
         Ok(statement) => run(&store, statement).await,
-        Err(response) => response,
+        Err((status, detail)) => problem(status, REFUSED, &detail),
     }
 }
 
-fn from_body(request: &HttpRequest, body: &[u8]) -> Result<Statement, HttpResponse> {
+fn from_body(request: &HttpRequest, body: &[u8]) -> Result<Statement, (StatusCode, String)> {
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
-    let direct = |wrap: fn(String) -> Statement| {
-        no_dataset(request.query_string().as_bytes()).map_err(|detail| bad_request(&detail))?;
-        match std::str::from_utf8(body) {
-            Ok(text) => Ok(wrap(text.to_owned())),
-            Err(error) => Err(bad_request(&format!("the statement is not UTF-8: {error}"))),
-        }
+    let bad = |detail: String| (StatusCode::BAD_REQUEST, detail);
+    let text = || {
+        no_dataset(request.query_string().as_bytes())?;
+        String::from_utf8(body.to_vec()).map_err(|error| format!("the statement is not UTF-8: {error}"))
     };
     match essence.to_ascii_lowercase().as_str() {
-        "application/x-www-form-urlencoded" => from_form(body).map_err(|detail| bad_request(&detail)),
-        "application/sparql-query" => direct(Statement::Query),
-        "application/sparql-update" => direct(Statement::Update),
-        other => Err(problem(
+        "application/x-www-form-urlencoded" => from_form(body).map_err(bad),
+        "application/sparql-query" => text().map(Statement::Query).map_err(bad),
+        "application/sparql-update" => text().map(Statement::Update).map_err(bad),
+        other => Err((
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "Unsupported content type",
-            &format!(
+            format!(
                 "'{other}' is not one of application/x-www-form-urlencoded, application/sparql-query and \
                  application/sparql-update"
             ),
@@ -158,7 +156,7 @@ async fn run(store: &Embedded, statement: Statement) -> HttpResponse {
 }
 
 fn bad_request(detail: &str) -> HttpResponse {
-    problem(StatusCode::BAD_REQUEST, "The request was refused", detail)
+    problem(StatusCode::BAD_REQUEST, REFUSED, detail)
 }
 
 fn problem(status: StatusCode, title: &str, detail: &str) -> HttpResponse {

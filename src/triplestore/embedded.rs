@@ -88,7 +88,10 @@ pub struct Embedded {
 
 impl std::fmt::Debug for Embedded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Embedded").field("graph", &self.graph).field("disk", &self.disk.is_some()).finish()
+        f.debug_struct("Embedded")
+            .field("graph", &self.graph)
+            .field("disk", &self.disk.is_some())
+            .finish_non_exhaustive()
     }
 }
 

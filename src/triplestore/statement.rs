@@ -254,14 +254,14 @@ pub fn insert_data(graph: &LightGraph) -> Result<Vec<String>, StatementFault> {
     for triple in graph.triples() {
         let Ok(triple) = triple;
         let [subject, predicate, object] = triple.to_spo();
-        lines.push(format!("{} {} {} .\n", spell(subject)?, spell(predicate)?, spell(object)?));
+        lines.push(format!("{} {} {} .\n", spell(&subject)?, spell(&predicate)?, spell(&object)?));
     }
     // In one order always: the same graph gives the same updates.
     lines.sort_unstable();
     Ok(lines.chunks(BATCH).map(|batch| format!("INSERT DATA {{\n{}}}", batch.concat())).collect())
 }
 
-fn spell(term: impl sophia::api::term::Term) -> Result<Object, StatementFault> {
+fn spell(term: &impl sophia::api::term::Term) -> Result<Object, StatementFault> {
     if let Some(iri) = term.iri() {
         return Iri::new(iri.as_str()).map(Object::Iri);
     }

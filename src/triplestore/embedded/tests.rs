@@ -247,7 +247,7 @@ async fn blank_nodes_of_templates_are_new_for_each_solution() {
 #[tokio::test]
 async fn a_query_without_end_is_stopped_and_the_store_goes_on() {
     let (store, _) = watched();
-    let chain: String = (0..3_000).map(|n| format!("x:n{n} x:next x:n{} . ", n + 1)).collect();
+    let chain = (0..3_000).map(|n| format!("x:n{n} x:next x:n{} . ", n + 1)).collect::<Vec<_>>().concat();
     update(&store, &format!("INSERT DATA {{ {chain} }}")).await;
     let hasty = store.clone().with_time_limit(Duration::from_millis(50));
     // Nine million pairs.

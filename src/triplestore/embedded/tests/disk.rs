@@ -56,12 +56,15 @@ async fn one_directory_serves_one_process() {
     open(directory.path()).expect("free again");
 }
 
+/// What is done to the file.
+type Harm = fn(&Path);
+
 #[tokio::test]
 async fn a_damaged_or_foreign_file_is_never_taken_for_an_empty_store() {
-    let damage: [(&str, fn(&Path)); 6] = [
+    let damage: [(&str, Harm); 6] = [
         ("empty", |file| std::fs::write(file, "").expect("written")),
         ("damaged", |file| {
-            std::fs::write(file, "this is no database at all, only a long text").expect("written")
+            std::fs::write(file, "this is no database at all, only a long text").expect("written");
         }),
         ("damaged", |file| {
             let mut bytes = std::fs::read(file).expect("read");
@@ -76,7 +79,7 @@ async fn a_damaged_or_foreign_file_is_never_taken_for_an_empty_store() {
     for (said, harm) in damage {
         let directory = tempfile::tempdir().expect("a directory");
         let store = open(directory.path()).expect("a new store");
-        let many: String = (0..500).map(|n| format!("x:s{n} x:p {n} . ")).collect();
+        let many = (0..500).map(|n| format!("x:s{n} x:p {n} . ")).collect::<Vec<_>>().concat();
         update(&store, &format!("INSERT DATA {{ {many} }}")).await;
         drop(store);
         let file = directory.path().join("triples.sqlite3");
