@@ -1,8 +1,14 @@
 //! Keeps the work logs of a mu-semtech triplestore and the timesheets of Kimai the same.
 
 pub mod clock;
+pub mod delta;
 pub mod domain;
 pub mod http;
 pub mod kimai;
+pub mod queue;
+pub mod reconcile;
+pub mod schedule;
+pub mod settings;
+
 pub mod tls;
 pub mod triplestore;

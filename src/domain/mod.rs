@@ -1,6 +1,7 @@
 //! What the words mean: work logs, timesheets, and what to do about a difference. Pure: no I/O, no
 //! async, no clock.
 
+pub mod difference;
 pub mod ids;
 pub mod plan;
 pub mod timesheet;

@@ -1,1 +1,167 @@
-//! (being written)
+//! What to do about one work log: a pure decision over what both sides and our memory say.
+
+use super::ids::{KimaiId, WorkLogUri};
+use super::timesheet::WantedTimesheet;
+use super::work_log::{Facts, Kind, Obstacle};
+
+/// What we remember of a work log. It may be empty at any time; a decision is right without it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// The timesheet we created or last updated for it.
+    pub linked: Option<KimaiId>,
+    /// What we last pushed there, unless someone asked to push again.
+    pub pushed: Option<WantedTimesheet>,
+    /// Whether a delta told us that the work log lost its class.
+    pub removed: bool,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plan {
+    /// It is not a work log, or nothing is left to do.
+    Nothing,
+    /// Create a timesheet and write its id to the work log.
+    Create(WantedTimesheet),
+    /// Bring the timesheet up to date; when `relink`, the work log lacks its id and gets it (again).
+    Update {
+        /// The timesheet it is linked to.
+        id: KimaiId,
+        /// What it should hold.
+        wanted: WantedTimesheet,
+        /// Whether the link has to be written to the triplestore.
+        relink: bool,
+    },
+    /// The timesheet holds already what it should, as far as we know.
+    Unchanged(KimaiId),
+    /// The work log is gone: delete these timesheets, then what is left of the link.
+    Delete(Vec<KimaiId>),
+    /// It cannot be synced until something changes.
+    Blocked(Vec<Obstacle>),
+}
+
+/// Decides for `subject`. `wanted` is asked for only when the subject is a work log.
+///
+/// Order of authority for "which timesheet is its": the triplestore's `dct:identifier`, then memory.
+/// Emptiness alone never leads to a deletion: it takes a bare identifier, or a delta that removed the
+/// class together with our own memory of the link.
+pub fn plan(
+    subject: &WorkLogUri,
+    facts: &Facts,
+    memory: &Memory,
+    wanted: impl FnOnce() -> Result<WantedTimesheet, Vec<Obstacle>>,
+) -> Plan {
+    match facts.kind(subject) {
+        Kind::WorkLog => wanted().map_or_else(Plan::Blocked, |wanted| push(facts, memory, wanted)),
+        Kind::Tombstone => {
+            let mut ids = facts.kimai_ids();
+            ids.extend(memory.linked.filter(|linked| !ids.contains(linked)));
+            Plan::Delete(ids)
+        }
+        Kind::Absent if memory.removed => {
+            memory.linked.map_or(Plan::Nothing, |linked| Plan::Delete(vec![linked]))
+        }
+        Kind::Absent | Kind::Other => Plan::Nothing,
+    }
+}
+
+fn push(facts: &Facts, memory: &Memory, wanted: WantedTimesheet) -> Plan {
+    let linked = facts.kimai_ids().first().copied();
+    let relink = linked.is_none();
+    match linked.or(memory.linked) {
+        None => Plan::Create(wanted),
+        Some(id) if !relink && memory.linked == Some(id) && memory.pushed == Some(wanted) => {
+            Plan::Unchanged(id)
+        }
+        Some(id) => Plan::Update { id, wanted, relink },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::{ActivityId, ProjectId, UserId};
+    use crate::domain::work_log::VEVENT;
+    use jiff::Timestamp;
+    use proptest::prelude::*;
+
+    fn wanted(user: u64) -> WantedTimesheet {
+        let begin: Timestamp = "2024-09-02T00:00:00Z".parse().unwrap();
+        let (project, activity) = (ProjectId(1), ActivityId(2));
+        WantedTimesheet { begin, end: begin, project, activity, user: UserId(user) }
+    }
+
+    fn facts(class: Option<&str>, identifiers: &[&str]) -> Facts {
+        Facts {
+            types: class.map(str::to_owned).into_iter().collect(),
+            identifiers: identifiers.iter().map(|id| (*id).to_owned()).collect(),
+            ..Facts::default()
+        }
+    }
+
+    fn decide(facts: &Facts, memory: &Memory) -> Plan {
+        let subject = WorkLogUri::parse("http://x/work-logs/1").unwrap();
+        plan(&subject, facts, memory, || Ok(wanted(1)))
+    }
+
+    #[test]
+    fn what_both_sides_and_memory_say_decides() {
+        let nothing = Memory::default();
+        let linked = Memory { linked: Some(KimaiId(9)), ..nothing };
+        let removed = Memory { removed: true, ..linked };
+        let current = Memory { pushed: Some(wanted(1)), ..linked };
+        let older = Memory { pushed: Some(wanted(2)), ..linked };
+        let elsewhere = Memory { linked: Some(KimaiId(4)), pushed: Some(wanted(1)), removed: false };
+        let vevent = Some(VEVENT);
+        let update = |id, relink| Plan::Update { id: KimaiId(id), wanted: wanted(1), relink };
+        let table = [
+            (facts(vevent, &[]), nothing, Plan::Create(wanted(1)), "new"),
+            (facts(vevent, &["9"]), nothing, update(9, false), "known to the triplestore"),
+            (facts(vevent, &[]), current, update(9, true), "its identifier was never stored"),
+            (facts(vevent, &["undefined"]), nothing, Plan::Create(wanted(1)), "its identifier is rubbish"),
+            (facts(vevent, &["9"]), current, Plan::Unchanged(KimaiId(9)), "pushed already"),
+            (facts(vevent, &["9"]), older, update(9, false), "pushed, but changed since"),
+            (facts(vevent, &["9"]), elsewhere, update(9, false), "the triplestore's link wins over memory"),
+            (facts(None, &["9"]), nothing, Plan::Delete(vec![KimaiId(9)]), "tombstone"),
+            (facts(None, &["9"]), linked, Plan::Delete(vec![KimaiId(9)]), "tombstone, once"),
+            (facts(None, &["undefined"]), nothing, Plan::Delete(vec![]), "tombstone without a number"),
+            (facts(None, &[]), nothing, Plan::Nothing, "unknown"),
+            (facts(None, &[]), linked, Plan::Nothing, "emptiness alone is no proof"),
+            (facts(None, &[]), removed, Plan::Delete(vec![KimaiId(9)]), "a delta removed its class"),
+            (facts(Some("http://x/Task"), &["9"]), removed, Plan::Nothing, "not a work log"),
+        ];
+        for (facts, memory, expected, why) in table {
+            assert_eq!(decide(&facts, &memory), expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn a_blocked_work_log_is_never_deleted() {
+        let subject = WorkLogUri::parse("http://x/work-logs/1").unwrap();
+        let gap = vec![Obstacle::Lacks("duration")];
+        let memory = Memory { linked: Some(KimaiId(9)), removed: true, ..Memory::default() };
+        let decided = plan(&subject, &facts(Some(VEVENT), &["9"]), &memory, || Err(gap.clone()));
+        assert_eq!(decided, Plan::Blocked(gap));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+        /// Whatever else is there: what has any class is never deleted, and what is empty is deleted
+        /// only with both a removal seen and a link remembered.
+        #[test]
+        fn deletion_needs_positive_evidence(
+            class in prop::option::of(prop::sample::select(vec![VEVENT, "http://x/Other"])),
+            identifiers in prop::collection::btree_set("[0-9a-z]{0,3}", 0..3),
+            linked in prop::option::of(1u64..9),
+            pushed in prop::option::of(1u64..3),
+            removed: bool,
+        ) {
+            let facts = Facts { types: class.map(str::to_owned).into_iter().collect(), identifiers, ..Facts::default() };
+            let memory = Memory { linked: linked.map(KimaiId), pushed: pushed.map(wanted), removed };
+            if let Plan::Delete(_) = decide(&facts, &memory) {
+                prop_assert!(class.is_none());
+                prop_assert!(!facts.identifiers.is_empty() || (removed && linked.is_some()));
+            }
+        }
+    }
+}

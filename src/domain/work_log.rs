@@ -1,1 +1,282 @@
-//! (being written)
+//! A work log as the triplestore holds it, and what it takes for it to become a timesheet.
+//!
+//! The triplestore gives facts: sets of values that may be empty, repeated or malformed. [`resolve`]
+//! turns them into a [`WorkLog`], or says in words for an office worker what is missing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use jiff::{Span, civil::Date, fmt::temporal::SpanParser};
+
+use super::ids::{ActivityId, KimaiId, ProjectId, UserId, WorkLogUri};
+
+/// The class of a work log, as `rdf:type` holds it.
+pub const VEVENT: &str = "http://www.w3.org/2002/12/cal/ical#Vevent";
+
+/// What stands under one subject that may be a work log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// `rdf:type`, all of them.
+    pub types: BTreeSet<String>,
+    /// `cal:duration`, ISO 8601.
+    pub durations: BTreeSet<String>,
+    /// `cal:dtstart`, usually an `xsd:date`.
+    pub days: BTreeSet<String>,
+    /// `dct:subject`, the task's IRI.
+    pub tasks: BTreeSet<String>,
+    /// `prov:wasAssociatedWith`, the person's IRI.
+    pub persons: BTreeSet<String>,
+    /// `dct:identifier`, the Kimai timesheet's id.
+    pub identifiers: BTreeSet<String>,
+    /// Whether the subject has any property besides these.
+    pub has_others: bool,
+}
+
+/// What a subject is, judged by its facts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It has the class `cal:Vevent`.
+    WorkLog,
+    /// Nothing is left of it but `dct:identifier`: what mu-cl-resources leaves of a deleted work log.
+    Tombstone,
+    /// Nothing at all is known of it.
+    Absent,
+    /// Something else: a timesheet, a task, a customer.
+    Other,
+}
+
+impl Facts {
+    /// What the subject is. Only positive evidence makes a [`Kind::Tombstone`]: a subject with any
+    /// class, any other property, or the IRI of a task, customer or account, is [`Kind::Other`],
+    /// since its `dct:identifier` is not a timesheet's.
+    pub fn kind(&self, subject: &WorkLogUri) -> Kind {
+        if self.types.contains(VEVENT) {
+            return Kind::WorkLog;
+        }
+        let bare = self.types.is_empty()
+            && !self.has_others
+            && [&self.durations, &self.days, &self.tasks, &self.persons].iter().all(|set| set.is_empty());
+        match (bare, self.identifiers.is_empty()) {
+            (true, true) => Kind::Absent,
+            (true, false) if !is_imported(subject) => Kind::Tombstone,
+            _ => Kind::Other,
+        }
+    }
+
+    /// The Kimai ids it is linked to, lowest first. Text that is no id (an old fault stored
+    /// "undefined") is left out.
+    pub fn kimai_ids(&self) -> Vec<KimaiId> {
+        let mut ids: Vec<KimaiId> = self.identifiers.iter().filter_map(|text| text.parse().ok()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+}
+
+/// Whether the IRI is of the kinds that the import mints: those carry Kimai ids of other tables.
+fn is_imported(subject: &WorkLogUri) -> bool {
+    let mut segments = subject.as_str().rsplit('/');
+    let _last = segments.next();
+    matches!(segments.next(), Some("tasks" | "customers" | "accounts"))
+}
+
+/// What the triplestore says of a task, as far as it leads to Kimai.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TaskFacts {
+    /// Its `rdfs:label`, for messages.
+    pub label: Option<String>,
+    /// Whether it has the class `ext:KimaiActivity`.
+    pub is_activity: bool,
+    /// Its `dct:identifier`s.
+    pub identifiers: BTreeSet<String>,
+    /// Whether it has any `skos:broader`.
+    pub has_parent: bool,
+    /// The `dct:identifier`s of those of its parents that are a `doap:Project`.
+    pub project_identifiers: BTreeSet<String>,
+}
+
+/// What the triplestore says of a person, as far as it leads to Kimai.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PersonFacts {
+    /// The `foaf:name`, for messages.
+    pub name: Option<String>,
+    /// The `dct:identifier`s of the accounts whose service homepage is Kimai's.
+    pub account_identifiers: BTreeSet<String>,
+}
+
+/// The tasks and persons that work logs point to, by IRI.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Directory {
+    /// Tasks by IRI.
+    pub tasks: BTreeMap<String, TaskFacts>,
+    /// Persons by IRI.
+    pub persons: BTreeMap<String, PersonFacts>,
+}
+
+/// A complete work log, with its way to Kimai.
+#[derive(Debug, Clone)]
+pub struct WorkLog {
+    /// The day it was worked, as the person wrote it.
+    pub day: Date,
+    /// How long: days, hours, minutes, seconds; never negative.
+    pub duration: Span,
+    /// The Kimai project of its activity.
+    pub project: ProjectId,
+    /// The Kimai activity.
+    pub activity: ActivityId,
+    /// The Kimai user of its person.
+    pub user: UserId,
+    /// Properties that hold several values; the smallest was taken.
+    pub doubled: Vec<&'static str>,
+}
+
+/// One reason why a work log cannot be synced, in words for an office worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Obstacle {
+    /// A property of the work log itself is not there (yet).
+    Lacks(&'static str),
+    /// The task is not an activity of Kimai.
+    NotAnActivity(String),
+    /// The activity carries no Kimai id.
+    ActivityWithoutId(String),
+    /// A global activity: no `skos:broader`.
+    ActivityWithoutProject(String),
+    /// The activity's parent is no Kimai project, or carries no Kimai id.
+    ProjectUnknown(String),
+    /// No account of the person is a Kimai account.
+    NoAccount(String),
+    /// The duration cannot be booked.
+    BadDuration(String, &'static str),
+    /// The date cannot be read.
+    BadDay(String),
+}
+
+impl Obstacle {
+    /// Whether only a change of the work log itself can help, so that waiting is no use.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::BadDuration(..) | Self::BadDay(_))
+    }
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lacks(what) => write!(f, "the work log has no {what}"),
+            Self::NotAnActivity(task) => write!(f, "{task} is not an activity of Kimai"),
+            Self::ActivityWithoutId(task) => write!(f, "activity {task} has no Kimai id"),
+            Self::ActivityWithoutProject(task) => write!(f, "activity {task} has no project"),
+            Self::ProjectUnknown(task) => write!(f, "the project of activity {task} is not one of Kimai's"),
+            Self::NoAccount(person) => write!(f, "the user {person} has no Kimai account linked"),
+            Self::BadDuration(text, why) => write!(f, "the duration '{text}' cannot be booked: {why}"),
+            Self::BadDay(text) => write!(f, "the date '{text}' cannot be read; write it as 2024-09-02"),
+        }
+    }
+}
+
+/// Finds the way from a work log's facts to Kimai, or every obstacle on it at once.
+pub fn resolve(facts: &Facts, directory: &Directory) -> Result<WorkLog, Vec<Obstacle>> {
+    let mut obstacles = Vec::new();
+    let mut keep = |obstacle| obstacles.push(obstacle);
+    let day = first(&facts.days, "date").and_then(|text| parse_day(text)).map_err(&mut keep).ok();
+    let duration =
+        first(&facts.durations, "duration").and_then(|text| parse_duration(text)).map_err(&mut keep).ok();
+    let task = first(&facts.tasks, "task").and_then(|iri| task_ids(iri, directory)).map_err(&mut keep).ok();
+    let user =
+        first(&facts.persons, "person").and_then(|iri| user_id(iri, directory)).map_err(&mut keep).ok();
+    match (day, duration, task, user) {
+        (Some(day), Some(duration), Some((project, activity)), Some(user)) => {
+            Ok(WorkLog { day, duration, project, activity, user, doubled: doubled(facts, directory) })
+        }
+        _ => Err(obstacles),
+    }
+}
+
+/// The smallest value, so that every run takes the same one.
+fn first<'a>(values: &'a BTreeSet<String>, what: &'static str) -> Result<&'a String, Obstacle> {
+    values.first().ok_or(Obstacle::Lacks(what))
+}
+
+fn task_ids(iri: &str, directory: &Directory) -> Result<(ProjectId, ActivityId), Obstacle> {
+    let unknown = TaskFacts::default();
+    let task = directory.tasks.get(iri).unwrap_or(&unknown);
+    let name = task.label.as_ref().map_or_else(|| format!("<{iri}>"), |label| format!("'{label}'"));
+    if !task.is_activity {
+        return Err(Obstacle::NotAnActivity(name));
+    }
+    let Some(activity) = smallest(&task.identifiers) else { return Err(Obstacle::ActivityWithoutId(name)) };
+    if !task.has_parent {
+        return Err(Obstacle::ActivityWithoutProject(name));
+    }
+    let project = smallest(&task.project_identifiers).ok_or(Obstacle::ProjectUnknown(name))?;
+    Ok((ProjectId(project), ActivityId(activity)))
+}
+
+fn user_id(iri: &str, directory: &Directory) -> Result<UserId, Obstacle> {
+    let unknown = PersonFacts::default();
+    let person = directory.persons.get(iri).unwrap_or(&unknown);
+    let name = person.name.as_ref().map_or_else(|| format!("<{iri}>"), |name| format!("'{name}'"));
+    smallest(&person.account_identifiers).map(UserId).ok_or(Obstacle::NoAccount(name))
+}
+
+/// The lowest of the texts that are a Kimai id.
+fn smallest(identifiers: &BTreeSet<String>) -> Option<u64> {
+    identifiers.iter().filter_map(|text| text.parse::<KimaiId>().ok()).map(|id| id.0).min()
+}
+
+fn doubled(facts: &Facts, directory: &Directory) -> Vec<&'static str> {
+    let task = facts.tasks.first().and_then(|iri| directory.tasks.get(iri));
+    let person = facts.persons.first().and_then(|iri| directory.persons.get(iri));
+    let counts = [
+        ("duration", facts.durations.len()),
+        ("date", facts.days.len()),
+        ("task", facts.tasks.len()),
+        ("person", facts.persons.len()),
+        ("Kimai timesheet", facts.identifiers.len()),
+        ("project of the activity", task.map_or(0, |task| task.project_identifiers.len())),
+        ("Kimai account of the person", person.map_or(0, |person| person.account_identifiers.len())),
+    ];
+    counts.into_iter().filter(|(_, count)| *count > 1).map(|(what, _)| what).collect()
+}
+
+/// The work log's own day: the date part of an `xsd:date` or `xsd:dateTime`, whatever zone follows.
+/// A zone never moves the day: someone who wrote the 2nd worked on the 2nd.
+pub fn parse_day(text: &str) -> Result<Date, Obstacle> {
+    let bad = || Obstacle::BadDay(text.to_owned());
+    let (date, rest) = text.split_at_checked(10).ok_or_else(bad)?;
+    if !is_zone(rest) {
+        let time = rest.strip_prefix('T').ok_or_else(bad)?;
+        let (clock, zone) = time.split_at(time.find(['Z', '+', '-']).unwrap_or(time.len()));
+        if !is_zone(zone) || clock.parse::<jiff::civil::Time>().is_err() {
+            return Err(bad());
+        }
+    }
+    date.parse().map_err(|_| bad())
+}
+
+fn is_zone(text: &str) -> bool {
+    text.is_empty()
+        || text == "Z"
+        || (text.len() == 6 && text.starts_with(['+', '-']) && text.bytes().nth(3) == Some(b':'))
+}
+
+/// An ISO 8601 duration of days, hours, minutes, seconds and fractions (`P1DT2H`, `PT1.5H`).
+/// Years, months and weeks have no fixed length in hours; negative ones cannot be worked.
+pub fn parse_duration(text: &str) -> Result<Span, Obstacle> {
+    let bad = |why| Obstacle::BadDuration(text.to_owned(), why);
+    if text.starts_with(['-', '+']) {
+        return Err(bad("it must not have a sign"));
+    }
+    if !text.starts_with('P') || text.bytes().any(|byte| byte.is_ascii_lowercase()) {
+        return Err(bad("write it in ISO 8601, like PT7H30M"));
+    }
+    let parse = SpanParser::new().parse_span(text);
+    let span: Span = parse.map_err(|_| bad("it is not an ISO 8601 duration, like PT7H30M"))?;
+    if span.get_years() != 0 || span.get_months() != 0 || span.get_weeks() != 0 {
+        return Err(bad("years, months and weeks cannot be booked as hours"));
+    }
+    Ok(span)
+}
+
+#[cfg(test)]
+#[path = "work_log_tests.rs"]
+mod tests;

@@ -11,8 +11,10 @@ const RETRY_AFTER_BOUNDS: (Duration, Duration) = (Duration::from_secs(1), Durati
 /// The call that failed. Only [`Operation::Create`] may leave something behind when its answer is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
-    /// Any GET.
+    /// A GET of a list.
     Read,
+    /// A GET of one timesheet.
+    Look,
     /// `POST /timesheets`.
     Create,
     /// `PATCH /timesheets/{id}`.
@@ -24,10 +26,11 @@ pub enum Operation {
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Read => "read",
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Delete => "delete",
+            Self::Read => "list",
+            Self::Look => "look up the timesheet",
+            Self::Create => "create the timesheet",
+            Self::Update => "update the timesheet",
+            Self::Delete => "delete the timesheet",
         })
     }
 }
@@ -43,7 +46,7 @@ pub enum Fault {
     Permanent,
     /// A POST that may have been applied: look before sending it again.
     Ambiguous,
-    /// The timesheet is not there (404 on PATCH or DELETE).
+    /// The timesheet is not there, or the page is past the last one (404 on anything but POST).
     Gone,
     /// The token is wrong, expired, or its user disabled (401): stop all work.
     Unauthorised,
@@ -90,7 +93,7 @@ fn meaning(operation: Operation, status: u16, retry_after: Option<&str>) -> Faul
         429 => Fault::Limited(pause(retry_after)),
         503 if retry_after.is_some() => Fault::Limited(pause(retry_after)),
         401 => Fault::Unauthorised,
-        404 if matches!(operation, Operation::Update | Operation::Delete) => Fault::Gone,
+        404 if operation != Operation::Create => Fault::Gone,
         408 | 500.. if operation == Operation::Create => Fault::Ambiguous,
         408 | 500.. => Fault::Transient,
         _ => Fault::Permanent,
@@ -180,7 +183,7 @@ mod tests {
         let fault = KimaiFault::from_answer(Operation::Create, 400, None, body);
         assert_eq!(
             fault.to_string(),
-            "Kimai could not create: Whole form.; project: The selected choice is invalid. (400)"
+            "Kimai could not create the timesheet: Whole form.; project: The selected choice is invalid. (400)"
         );
         let empty = KimaiFault::from_answer(Operation::Read, 401, None, b"");
         assert!(empty.message.contains("token"), "{empty}");

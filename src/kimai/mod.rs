@@ -1,13 +1,16 @@
 //! Kimai: where hours are billed. Everything the service asks of it goes through [`Kimai`].
 
+mod client;
 pub mod fault;
 pub mod model;
 
 use async_trait::async_trait;
 
 use crate::domain::KimaiId;
+use crate::domain::timesheet::WantedTimesheet;
+pub use client::{Client, ClientFault};
 pub use fault::{Fault, KimaiFault, Operation};
-pub use model::{Activity, CurrentUser, Customer, Project, Timesheet, TimesheetFilter, TimesheetForm, User};
+pub use model::{Activity, CurrentUser, Customer, Project, Timesheet, TimesheetFilter, User};
 
 /// The calls we need of Kimai's REST API.
 ///
@@ -26,10 +29,10 @@ pub trait Kimai: Send + Sync {
     async fn timesheets(&self, filter: &TimesheetFilter) -> Result<Vec<Timesheet>, KimaiFault>;
 
     /// `POST /timesheets`. Not idempotent: [`Fault::Ambiguous`] means it may have been applied.
-    async fn create(&self, form: &TimesheetForm) -> Result<Timesheet, KimaiFault>;
+    async fn create(&self, wanted: &WantedTimesheet) -> Result<Timesheet, KimaiFault>;
 
     /// `PATCH /timesheets/{id}` with all fields we own. [`Fault::Gone`] when there is none.
-    async fn update(&self, id: KimaiId, form: &TimesheetForm) -> Result<Timesheet, KimaiFault>;
+    async fn update(&self, id: KimaiId, wanted: &WantedTimesheet) -> Result<Timesheet, KimaiFault>;
 
     /// `DELETE /timesheets/{id}`. [`Fault::Gone`] when there is none.
     async fn delete(&self, id: KimaiId) -> Result<(), KimaiFault>;

@@ -4,23 +4,29 @@
 use jiff::{Timestamp, civil::DateTime};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::domain::difference::FoundTimesheet;
 use crate::domain::ids::{ActivityId, CustomerId, KimaiId, ProjectId, UserId};
+use crate::domain::timesheet::WantedTimesheet;
 
 /// What we send with `POST /timesheets` and `PATCH /timesheets/{id}`: all fields we own.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
-pub struct TimesheetForm {
-    /// Start, sent as an instant (`2024-09-02T00:00:00.000Z`), so that no zone can reinterpret it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct TimesheetForm {
+    /// Sent as an instant (`2024-09-02T00:00:00.000Z`), so that no zone can reinterpret it.
     #[serde(serialize_with = "as_instant")]
-    pub begin: Timestamp,
-    /// End, sent likewise.
+    begin: Timestamp,
     #[serde(serialize_with = "as_instant")]
-    pub end: Timestamp,
-    /// The Kimai project.
-    pub project: ProjectId,
-    /// The Kimai activity, of that project.
-    pub activity: ActivityId,
-    /// Whose hours they are; needs the permission `create_other_timesheet`.
-    pub user: UserId,
+    end: Timestamp,
+    project: ProjectId,
+    activity: ActivityId,
+    /// Needs the permission `create_other_timesheet`.
+    user: UserId,
+}
+
+impl From<&WantedTimesheet> for TimesheetForm {
+    fn from(wanted: &WantedTimesheet) -> Self {
+        let WantedTimesheet { begin, end, project, activity, user } = *wanted;
+        Self { begin, end, project, activity, user }
+    }
 }
 
 /// `GET /timesheets` and the answers to POST and PATCH.
@@ -43,6 +49,13 @@ pub struct Timesheet {
     /// Whether it is on an invoice already.
     #[serde(default)]
     pub exported: bool,
+}
+
+impl From<&Timesheet> for FoundTimesheet {
+    fn from(timesheet: &Timesheet) -> Self {
+        let Timesheet { begin, end, project, activity, user, .. } = *timesheet;
+        Self { begin, end, project, activity, user }
+    }
 }
 
 /// Which timesheets to list. The bounds are wall clock in the *token's* zone, inclusive, and test the
@@ -145,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_form_is_sent_as_the_old_service_sent_it() {
-        let form = TimesheetForm {
+        let wanted = WantedTimesheet {
             begin: "2024-09-02T00:00:00Z".parse().unwrap(),
             end: "2024-09-02T08:00:00Z".parse().unwrap(),
             project: ProjectId(32),
@@ -153,7 +166,7 @@ mod tests {
             user: UserId(1),
         };
         assert_eq!(
-            serde_json::to_string(&form).unwrap(),
+            serde_json::to_string(&TimesheetForm::from(&wanted)).unwrap(),
             r#"{"begin":"2024-09-02T00:00:00.000Z","end":"2024-09-02T08:00:00.000Z","project":32,"activity":32,"user":1}"#
         );
     }

@@ -14,6 +14,7 @@ pub mod remote;
 pub mod results;
 pub mod statement;
 pub mod vocabulary;
+pub mod work_logs;
 
 use std::collections::BTreeMap;
 

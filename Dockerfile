@@ -1,0 +1,70 @@
+# kimai-sync: build with `docker build -t kimai-sync .`
+#
+# The result: Debian slim, one binary, the mu scripts, a user without rights. No shell is needed to run it.
+
+FROM rust:1.95-slim-bookworm AS build
+WORKDIR /build
+
+# Dependencies first, with empty sources of our own: this layer is built anew only when Cargo.toml or
+# Cargo.lock change. The image's gcc and libc headers are all the C that SQLite (bundled) and ring need.
+# The manifest names a library, a binary, a test and a bench; cargo wants the file of each.
+COPY Cargo.toml Cargo.lock ./
+RUN mkdir -p src tests/it benches \
+    && touch src/lib.rs tests/it/main.rs \
+    && echo 'fn main() {}' | tee src/main.rs benches/sync.rs > /dev/null \
+    && cargo build --release --locked --bin kimai-sync
+
+COPY config config
+COPY src src
+# COPY keeps the files' times, which are older than the empty sources just built: without `touch` cargo
+# would find nothing changed and the image would hold the empty program.
+RUN touch src/lib.rs src/main.rs \
+    && cargo build --release --locked --bin kimai-sync
+
+
+FROM debian:bookworm-slim
+
+# ca-certificates: whom to trust on the way to Kimai (read by rustls).
+# tzdata: in which zone a work day begins (TZ); on Linux the binary brings no zones of its own.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ca-certificates tzdata \
+    && rm -rf /var/lib/apt/lists/*
+
+# `mu script kimai-sync …` copies this folder out of the container and runs its files as they are.
+COPY scripts /app/scripts
+COPY --from=build /build/target/release/kimai-sync /usr/local/bin/kimai-sync
+
+# /data holds the queue. No VOLUME: that would make a nameless volume at every `docker run`. Mount one
+# there to keep what waits across `docker compose up` with a new image; without it the service starts
+# empty and finds out by comparing both sides.
+RUN chmod 755 /app/scripts/*/run.sh \
+    && groupadd --gid 10001 kimai-sync \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin kimai-sync \
+    && install -d -o 10001 -g 10001 -m 750 /data
+
+# What a mu service is expected to have; said here so that `standalone` and `demo`, which by themselves
+# listen on 127.0.0.1:8080, are reachable in a container too. All settings: config/default.env.
+ENV HOST="0.0.0.0" \
+    PORT="80" \
+    MU_SPARQL_ENDPOINT="http://database:8890/sparql" \
+    LOG_SPARQL_ALL="false" \
+    TZ="UTC"
+
+# Port 80 without being root: Docker (since 20.10) opens all ports inside a container to every user
+# (net.ipv4.ip_unprivileged_port_start=0). Elsewhere, or with `network_mode: host`, set PORT above 1023.
+EXPOSE 80
+
+USER 10001:10001
+WORKDIR /data
+
+HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 \
+    CMD ["kimai-sync", "healthcheck"]
+
+# The binary is process 1 and gets SIGTERM itself: it lets running requests end, keeps the rest in the
+# queue and is gone within the 10 seconds Docker waits.
+ENTRYPOINT ["kimai-sync"]
+CMD ["serve", "--data", "/data"]
+
+LABEL org.opencontainers.image.title="kimai-sync" \
+      org.opencontainers.image.description="Keeps the work logs of a mu-semtech triplestore and the timesheets of Kimai the same" \
+      org.opencontainers.image.licenses="MIT"

@@ -1,0 +1,40 @@
+// Which changes the delta-notifier sends to kimai-sync.
+//
+// In a stack of your own: paste kimaiSyncRules into config/delta/rules.js and add ...kimaiSyncRules to
+// the list that file exports. docker-compose.yml mounts this file as it is.
+//
+// Five rules, one for each property that makes a Kimai timesheet: that the work log exists, its
+// duration, day, person and task. The note is not sent to Kimai, so it needs no rule. A change that
+// several rules match arrives several times; kimai-sync makes one entry of it in its queue.
+
+const kimaiSyncRules = [
+  {
+    predicate: 'http://www.w3.org/1999/02/22-rdf-syntax-ns#type',
+    object: 'http://www.w3.org/2002/12/cal/ical#Vevent',
+  },
+  { predicate: 'http://www.w3.org/2002/12/cal/ical#duration' },
+  { predicate: 'http://www.w3.org/2002/12/cal/ical#dtstart' },
+  { predicate: 'http://www.w3.org/ns/prov#wasAssociatedWith' },
+  { predicate: 'http://purl.org/dc/terms/subject' },
+].map(({ predicate, object }) => ({
+  match: {
+    predicate: { type: 'uri', value: predicate },
+    ...(object && { object: { type: 'uri', value: object } }),
+  },
+  callback: { url: 'http://kimai-sync/delta', method: 'POST' },
+  options: {
+    // The format with whole terms: URIs told from texts.
+    resourceFormat: 'v0.0.1',
+    // One message a rule for all that a save in the frontend changes within a second.
+    gracePeriod: 1000,
+    // Leaves out what changes nothing. Only sparql-parser says which changes are effective: with
+    // mu-authorization as `database` set this to false, or nothing is ever sent.
+    foldEffectiveChanges: true,
+    ignoreFromSelf: true,
+    // Sends again after 250 ms when kimai-sync answers 5xx (it could not save the change). Retries
+    // may arrive out of order; kimai-sync reads the present state, so that does no harm.
+    retry: 3,
+  },
+}));
+
+export default kimaiSyncRules;

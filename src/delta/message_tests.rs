@@ -1,0 +1,171 @@
+//! Bodies as a delta-notifier sends them, and as it should not.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+const WORK_LOG: &str = "http://timekeeper.redpencil.io/work-logs/67BF1C2E9F3B7A0009000001";
+
+fn found(body: &str) -> Result<Found, DeltaFault> {
+    let (mut slice, mut stream) = (Found::default(), Found::default());
+    let result = read_slice(body.as_bytes(), &mut slice);
+    assert_eq!(read(body.as_bytes(), &mut stream).is_err(), result.is_err());
+    assert_eq!(slice, stream, "both ways of reading agree");
+    result.map(|()| slice)
+}
+
+fn names(found: &Found) -> Vec<(&str, bool)> {
+    found.work_logs.iter().map(|(work_log, removed)| (work_log.as_str(), *removed)).collect()
+}
+
+/// The bodies in the raw log of what a real delta-notifier 0.4.0 sent.
+fn recorded(log: &str) -> Vec<&str> {
+    log.lines().filter(|line| line.starts_with("[{") && !line.starts_with("[kimai]")).collect()
+}
+
+fn triple(subject: &str, predicate: &str, object: &str) -> Value {
+    let iri = |value: &str| json!({"type": "uri", "value": value});
+    json!({"subject": iri(subject), "predicate": iri(predicate), "object": iri(object), "graph": iri("http://g")})
+}
+
+#[test]
+fn the_recorded_deltas_name_their_work_logs() {
+    let table = [
+        (include_str!("../../tests/fixtures/deltas/raw-create.log"), 5, vec![(WORK_LOG, false)]),
+        (include_str!("../../tests/fixtures/deltas/raw-nosess.log"), 5, vec![(WORK_LOG, false)]),
+        (include_str!("../../tests/fixtures/deltas/raw-delete.log"), 5, vec![(WORK_LOG, true)]),
+        (include_str!("../../tests/fixtures/deltas/raw-patch-duration.log"), 2, vec![(WORK_LOG, false)]),
+        (include_str!("../../tests/fixtures/deltas/raw-patch-note.log"), 2, vec![]),
+    ];
+    for (log, count, wanted) in table {
+        let bodies = recorded(log);
+        assert_eq!(bodies.len(), count);
+        for body in bodies {
+            let found = found(body).unwrap();
+            assert_eq!((names(&found), found.skipped), (wanted.clone(), 0), "{body}");
+        }
+    }
+    let timesheet = include_str!("../../tests/fixtures/deltas/raw-timesheet.log");
+    assert_eq!(names(&found(recorded(timesheet)[0]).unwrap()).len(), 1, "its class is looked up later");
+    for line in include_str!("../../tests/fixtures/deltas/captured-five-rules.jsonl").lines() {
+        let request: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(found(request["body"].as_str().unwrap()).unwrap().work_logs.len(), 1);
+    }
+}
+
+#[test]
+fn genesis_is_understood() {
+    let body = json!({"delta": {"inserts": [{"s": WORK_LOG, "p": "http://purl.org/dc/terms/subject", "o": "http://x/t"}]}});
+    assert_eq!(names(&found(&body.to_string()).unwrap()), [(WORK_LOG, false)]);
+}
+
+#[test]
+fn one_bad_part_costs_only_itself() {
+    let good = triple(WORK_LOG, relevance::TYPE, crate::domain::work_log::VEVENT);
+    let bad = [
+        json!(null),
+        json!(7),
+        json!("triple"),
+        json!([1, {"a": 2}]),
+        json!({}),
+        json!({"subject": {"value": WORK_LOG}}),
+        json!({"subject": null, "predicate": {"value": relevance::TYPE}, "object": {"value": 5}}),
+        triple("not an iri", "http://purl.org/dc/terms/subject", "http://x/t"),
+        triple("http://x/> } ; DROP ALL #", "http://purl.org/dc/terms/subject", "http://x/t"),
+    ];
+    for bad in bad {
+        let sets =
+            json!([{"inserts": [bad, good], "index": 3}, {"deletes": null}, {"inserts": "text"}, bad, {}]);
+        let found = found(&sets.to_string()).unwrap();
+        assert_eq!(names(&found), [(WORK_LOG, false)], "{bad}");
+        assert!(found.skipped >= 1, "{bad}");
+    }
+}
+
+#[test]
+fn typed_literals_numbers_and_unknown_keys_are_tolerated() {
+    let object =
+        json!({"type": "typed-literal", "value": 8, "datatype": "http://x", "xml:lang": "nl", "extra": [{}]});
+    let triple = json!({"subject": {"type": "uri", "value": WORK_LOG}, "predicate": {"value": "http://www.w3.org/2002/12/cal/ical#duration"},
+        "object": object, "extra": {"deep": [1, 2]}});
+    let body = json!([{"inserts": [triple], "effectiveInserts": [], "allowedGroups": "sudo"}]);
+    let found = found(&body.to_string()).unwrap();
+    assert_eq!((names(&found), found.skipped), (vec![(WORK_LOG, false)], 0));
+}
+
+#[test]
+fn a_body_that_is_no_delta_is_refused_with_the_place() {
+    let table = [
+        ("", "EOF while parsing a value", 1),
+        ("{}", "an object without \"delta\"", 1),
+        ("[1, 2]", "no change set in the list", 1),
+        ("\"text\"", "expected a delta", 1),
+        ("null", "expected a delta", 1),
+        ("[\n{\"inserts\":[}]", "expected value", 2),
+        ("[] []", "trailing characters", 1),
+        ("[{\"inserts\":[", "EOF while parsing a list", 1),
+    ];
+    for (body, what, line) in table {
+        let fault = found(body).unwrap_err();
+        assert!(fault.what.contains(what), "{body:?}: {fault}");
+        assert_eq!(fault.line, line, "{body:?}");
+    }
+    assert_eq!(found("[]").unwrap(), Found::default());
+    let mut kept = Found::default();
+    assert!(read_slice(b"[{\"inserts\":[\xff\xfe]}]", &mut kept).is_err());
+    assert!(found(&"[".repeat(100_000)).is_err(), "too deep is refused, not a crash");
+}
+
+#[test]
+fn what_was_understood_before_a_fault_is_kept() {
+    let good = triple(WORK_LOG, relevance::TYPE, crate::domain::work_log::VEVENT);
+    let body = format!("[{{\"inserts\":[{good},{{\"subject\":");
+    let mut kept = Found::default();
+    assert!(read_slice(body.as_bytes(), &mut kept).is_err());
+    assert_eq!(names(&kept), [(WORK_LOG, false)]);
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i32>().prop_map(Value::from),
+        "\\PC{0,8}".prop_map(Value::from)
+    ];
+    let key = prop::sample::select(vec![
+        "inserts",
+        "deletes",
+        "subject",
+        "predicate",
+        "object",
+        "value",
+        "delta",
+        "s",
+        "x",
+    ]);
+    leaf.prop_recursive(5, 40, 5, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            prop::collection::btree_map(key.clone().prop_map(str::to_owned), inner, 0..5)
+                .prop_map(|map| Value::Object(map.into_iter().collect()))
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+    /// Whatever stands beside a good change set, the work log in it is found.
+    #[test]
+    fn no_neighbour_is_lost(before in any_json(), after in any_json()) {
+        let good = json!({"inserts": [triple(WORK_LOG, relevance::TYPE, crate::domain::work_log::VEVENT)]});
+        let found = found(&json!([before, good, after]).to_string()).unwrap();
+        prop_assert!(found.work_logs.keys().any(|work_log| work_log.as_str() == WORK_LOG));
+    }
+
+    #[test]
+    fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = read_slice(&bytes, &mut Found::default());
+    }
+}

@@ -1,0 +1,224 @@
+//! Kimai's REST API over HTTP.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::civil::DateTime;
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{Method, RequestBuilder, Url};
+use secrecy::ExposeSecret;
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+
+use super::Kimai;
+use super::fault::{Fault, KimaiFault, Operation};
+use super::model::{
+    Activity, CurrentUser, Customer, Project, Timesheet, TimesheetFilter, TimesheetForm, User,
+};
+use crate::domain::KimaiId;
+use crate::domain::timesheet::WantedTimesheet;
+use crate::settings::KimaiSettings;
+
+/// The largest page Kimai gives; it cuts greater numbers down silently.
+const PAGE_SIZE: usize = 500;
+/// The largest answer we read.
+const MOST_BYTES: usize = 32 * 1024 * 1024;
+const TOTAL_PAGES: HeaderName = HeaderName::from_static("x-total-pages");
+
+/// A client of one Kimai with one token.
+///
+/// # Guarantees
+/// One pool of connections; a time limit on every call; no redirect is followed, so the token goes to
+/// no other host; the token is in one header marked sensitive and in no message.
+#[derive(Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    endpoint: Url,
+    /// Nothing is sent before then: Kimai or a proxy asked for a pause.
+    paused_until: Mutex<Option<Instant>>,
+}
+
+/// Why no client could be made from the settings.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP client for Kimai cannot be made: {0}")]
+pub struct ClientFault(String);
+
+struct Answer {
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Client {
+    /// A client as the settings say.
+    pub fn new(settings: &KimaiSettings) -> Result<Self, ClientFault> {
+        let mut token = HeaderValue::try_from(format!("Bearer {}", settings.token.expose_secret()))
+            .map_err(|_| ClientFault("API_TOKEN cannot stand in a header".into()))?;
+        token.set_sensitive(true);
+        let headers = [(AUTHORIZATION, token), (ACCEPT, HeaderValue::from_static("application/json"))];
+        let http = crate::tls::client_builder(settings.time_limit)
+            .default_headers(headers.into_iter().collect())
+            .build()
+            .map_err(|fault| ClientFault(fault.to_string()))?;
+        Ok(Self { http, endpoint: settings.endpoint.clone(), paused_until: Mutex::default() })
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let mut url = self.endpoint.clone();
+        url.set_path(&format!("{}/{path}", self.endpoint.path().trim_end_matches('/')));
+        self.http.request(method, url)
+    }
+
+    async fn send(&self, operation: Operation, request: RequestBuilder) -> Result<Answer, KimaiFault> {
+        self.keep_pause().await;
+        let cut = |fault: reqwest::Error| KimaiFault::cut(operation, !fault.is_connect(), &in_words(fault));
+        let mut response = request.send().await.map_err(cut)?;
+        let status = response.status();
+        let headers = std::mem::take(response.headers_mut());
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(cut)? {
+            body.extend_from_slice(&chunk);
+            if body.len() > MOST_BYTES {
+                return Err(KimaiFault::unreadable(operation, "it is larger than 32 MiB"));
+            }
+        }
+        if status.is_success() {
+            return Ok(Answer { headers, body });
+        }
+        let retry_after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let fault = KimaiFault::from_answer(operation, status.as_u16(), retry_after, &body);
+        if let Fault::Limited(pause) = fault.fault {
+            self.pause(pause);
+        }
+        Err(fault)
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, KimaiFault> {
+        read(Operation::Read, &self.send(Operation::Read, self.request(Method::GET, path)).await?)
+    }
+
+    /// One page, and how many pages there are.
+    async fn page(
+        &self,
+        filter: &TimesheetFilter,
+        number: usize,
+    ) -> Result<(Vec<Timesheet>, usize), KimaiFault> {
+        let mut query = vec![
+            ("user", "all".to_owned()),
+            ("page", number.to_string()),
+            ("size", PAGE_SIZE.to_string()),
+            ("orderBy", "id".to_owned()),
+            ("order", "ASC".to_owned()),
+        ];
+        let bounds = [("begin", filter.begin), ("end", filter.end)];
+        query.extend(bounds.into_iter().filter_map(|(name, bound)| Some((name, wall_clock(bound?)))));
+        let request = self.request(Method::GET, "timesheets").query(&query);
+        let answer = self.send(Operation::Read, request).await?;
+        let rows: Vec<Timesheet> = read(Operation::Read, &answer)?;
+        let said = answer.headers.get(TOTAL_PAGES).and_then(|value| value.to_str().ok()?.parse().ok());
+        // Without the header a full page means that there may be more.
+        let pages = said.unwrap_or(if rows.len() == PAGE_SIZE { number + 1 } else { number });
+        Ok((rows, pages))
+    }
+
+    fn pause(&self, pause: Duration) {
+        let until = Instant::now() + pause;
+        let mut paused = self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *paused = Some(paused.map_or(until, |earlier| earlier.max(until)));
+    }
+
+    async fn keep_pause(&self) {
+        let until = *self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(until) = until {
+            tokio::time::sleep_until(until).await;
+        }
+    }
+}
+
+#[async_trait]
+impl Kimai for Client {
+    async fn me(&self) -> Result<CurrentUser, KimaiFault> {
+        self.get("users/me").await
+    }
+
+    async fn timesheet(&self, id: KimaiId) -> Result<Option<Timesheet>, KimaiFault> {
+        let request = self.request(Method::GET, &format!("timesheets/{id}"));
+        match self.send(Operation::Look, request).await {
+            Ok(answer) => read(Operation::Look, &answer).map(Some),
+            Err(fault) if fault.fault == Fault::Gone => Ok(None),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    async fn timesheets(&self, filter: &TimesheetFilter) -> Result<Vec<Timesheet>, KimaiFault> {
+        let mut all = Vec::new();
+        let (mut number, mut pages) = (0, 1);
+        while number < pages {
+            number += 1;
+            let page = self.page(filter, number).await;
+            match page {
+                Ok((rows, total)) => {
+                    all.extend(rows);
+                    pages = total;
+                }
+                // Rows went away meanwhile: a page past the last one is 404, not an empty list.
+                Err(fault) if number > 1 && fault.fault == Fault::Gone => break,
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(all)
+    }
+
+    async fn create(&self, wanted: &WantedTimesheet) -> Result<Timesheet, KimaiFault> {
+        let request = self.request(Method::POST, "timesheets").json(&TimesheetForm::from(wanted));
+        read(Operation::Create, &self.send(Operation::Create, request).await?)
+    }
+
+    async fn update(&self, id: KimaiId, wanted: &WantedTimesheet) -> Result<Timesheet, KimaiFault> {
+        let request =
+            self.request(Method::PATCH, &format!("timesheets/{id}")).json(&TimesheetForm::from(wanted));
+        read(Operation::Update, &self.send(Operation::Update, request).await?)
+    }
+
+    async fn delete(&self, id: KimaiId) -> Result<(), KimaiFault> {
+        let request = self.request(Method::DELETE, &format!("timesheets/{id}"));
+        self.send(Operation::Delete, request).await.map(drop)
+    }
+
+    async fn customers(&self) -> Result<Vec<Customer>, KimaiFault> {
+        self.get("customers").await
+    }
+
+    async fn projects(&self) -> Result<Vec<Project>, KimaiFault> {
+        self.get("projects").await
+    }
+
+    async fn activities(&self) -> Result<Vec<Activity>, KimaiFault> {
+        self.get("activities").await
+    }
+
+    async fn users(&self) -> Result<Vec<User>, KimaiFault> {
+        self.get("users").await
+    }
+}
+
+fn read<T: DeserializeOwned>(operation: Operation, answer: &Answer) -> Result<T, KimaiFault> {
+    serde_json::from_slice(&answer.body)
+        .map_err(|fault| KimaiFault::unreadable(operation, &fault.to_string()))
+}
+
+/// The only form in which Kimai takes a bound: no zone, no fraction.
+fn wall_clock(bound: DateTime) -> String {
+    bound.strftime("%Y-%m-%dT%H:%M:%S").to_string()
+}
+
+fn in_words(fault: reqwest::Error) -> String {
+    if fault.is_timeout() {
+        return "it did not answer within the time limit (KIMAI_TIMEOUT)".into();
+    }
+    format!("the connection failed: {}", crate::tls::explain(fault))
+}
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

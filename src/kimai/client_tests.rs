@@ -1,0 +1,184 @@
+//! What goes over the wire, and what each answer becomes.
+
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use wiremock::matchers::{body_json, header, method, path, query_param};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use super::*;
+use crate::domain::ids::{ActivityId, ProjectId, UserId};
+
+const TOKEN: &str = "s3cret-token";
+
+async fn kimai() -> (MockServer, Client) {
+    let server = MockServer::start().await;
+    let client = client_of(&format!("{}/api", server.uri()));
+    (server, client)
+}
+
+fn client_of(endpoint: &str) -> Client {
+    let settings = KimaiSettings {
+        endpoint: endpoint.parse().unwrap(),
+        token: SecretString::from(TOKEN),
+        concurrency: 1,
+        time_limit: Duration::from_millis(500),
+    };
+    Client::new(&settings).unwrap()
+}
+
+fn wanted() -> WantedTimesheet {
+    WantedTimesheet {
+        begin: "2024-09-02T00:00:00Z".parse().unwrap(),
+        end: "2024-09-02T08:00:00Z".parse().unwrap(),
+        project: ProjectId(32),
+        activity: ActivityId(33),
+        user: UserId(1),
+    }
+}
+
+fn row(id: usize) -> Value {
+    json!({"id": id, "activity": 33, "project": 32, "user": 1, "begin": "2024-09-02T02:00:00+0200",
+        "end": "2024-09-02T10:00:00+0200", "exported": false})
+}
+
+#[tokio::test]
+async fn a_create_is_sent_as_the_old_service_sent_it() {
+    let (server, client) = kimai().await;
+    Mock::given(method("POST"))
+        .and(path("/api/timesheets"))
+        .and(header("authorization", "Bearer s3cret-token"))
+        .and(header("accept", "application/json"))
+        .and(header("content-type", "application/json"))
+        .and(body_json(json!({"begin": "2024-09-02T00:00:00.000Z", "end": "2024-09-02T08:00:00.000Z",
+            "project": 32, "activity": 33, "user": 1})))
+        .respond_with(ResponseTemplate::new(200).set_body_json(row(7)))
+        .expect(1)
+        .mount(&server)
+        .await;
+    assert_eq!(client.create(&wanted()).await.unwrap().id, KimaiId(7));
+}
+
+/// Pages of 500 rows; any other page is 404, as in Kimai.
+async fn serve_pages(server: &MockServer, rows: usize) {
+    let pages = rows.div_ceil(PAGE_SIZE).max(1);
+    for page in 1..=pages {
+        let ids = (page - 1) * PAGE_SIZE + 1..=rows.min(page * PAGE_SIZE);
+        let body: Vec<Value> = ids.map(row).collect();
+        Mock::given(path("/api/timesheets"))
+            .and(query_param("page", page.to_string()))
+            .and(query_param("user", "all"))
+            .and(query_param("orderBy", "id"))
+            .and(query_param("order", "ASC"))
+            .and(query_param("begin", "2024-08-31T00:00:00"))
+            .respond_with(
+                ResponseTemplate::new(200)
+                    .insert_header("X-Total-Pages", pages.to_string())
+                    .set_body_json(body),
+            )
+            .expect(1)
+            .mount(server)
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn every_page_is_read_and_none_past_the_last() {
+    for rows in [0, 499, 500, 501, 1000] {
+        let (server, client) = kimai().await;
+        serve_pages(&server, rows).await;
+        let filter = TimesheetFilter { begin: Some("2024-08-31T00:00:00".parse().unwrap()), end: None };
+        assert_eq!(client.timesheets(&filter).await.unwrap().len(), rows);
+        assert_eq!(server.received_requests().await.unwrap().len(), rows.div_ceil(PAGE_SIZE).max(1));
+    }
+}
+
+#[tokio::test]
+async fn unpaged_lists_are_asked_for_once() {
+    let (server, client) = kimai().await;
+    let all: Vec<Value> =
+        (1..=2042).map(|id| json!({"id": id, "name": "x", "project": null, "color": null})).collect();
+    Mock::given(path("/api/activities"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(all))
+        .expect(1)
+        .mount(&server)
+        .await;
+    assert_eq!(client.activities().await.unwrap().len(), 2042);
+}
+
+#[tokio::test]
+async fn a_redirect_is_refused_and_the_token_goes_nowhere() {
+    let (elsewhere, _) = kimai().await;
+    let (server, client) = kimai().await;
+    let target = format!("{}/api/users/me", elsewhere.uri());
+    Mock::given(path("/api/users/me"))
+        .respond_with(ResponseTemplate::new(301).insert_header("Location", target))
+        .mount(&server)
+        .await;
+    let fault = client.me().await.unwrap_err();
+    assert_eq!(fault.fault, Fault::Permanent);
+    assert!(fault.message.contains("KIMAI_ENDPOINT"), "{fault}");
+    assert!(elsewhere.received_requests().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_missing_timesheet_is_none_and_a_forbidden_one_is_a_fault() {
+    let (server, client) = kimai().await;
+    for (id, status) in [(1, 404), (2, 403)] {
+        Mock::given(path(format!("/api/timesheets/{id}")))
+            .respond_with(ResponseTemplate::new(status))
+            .mount(&server)
+            .await;
+    }
+    assert_eq!(client.timesheet(KimaiId(1)).await.unwrap(), None);
+    assert_eq!(client.timesheet(KimaiId(2)).await.unwrap_err().fault, Fault::Permanent);
+    assert_eq!(client.delete(KimaiId(1)).await.unwrap_err().fault, Fault::Gone);
+}
+
+#[tokio::test]
+async fn an_answer_that_never_comes_or_makes_no_sense_leaves_a_create_ambiguous() {
+    let (server, client) = kimai().await;
+    Mock::given(method("POST"))
+        .respond_with(ResponseTemplate::new(200).set_delay(Duration::from_secs(60)))
+        .up_to_n_times(1)
+        .mount(&server)
+        .await;
+    Mock::given(method("POST"))
+        .respond_with(ResponseTemplate::new(200).set_body_string("<html>maintenance</html>"))
+        .mount(&server)
+        .await;
+    for wanted_words in ["time limit", "could not be read"] {
+        let fault = client.create(&wanted()).await.unwrap_err();
+        assert_eq!(fault.fault, Fault::Ambiguous, "{fault}");
+        assert!(fault.message.contains(wanted_words), "{fault}");
+    }
+    let refused = client_of("http://127.0.0.1:9/api").create(&wanted()).await.unwrap_err();
+    assert_eq!(refused.fault, Fault::Transient, "never sent: {refused}");
+}
+
+#[tokio::test]
+async fn a_pause_that_is_asked_for_holds_for_the_whole_client() {
+    let (server, client) = kimai().await;
+    Mock::given(path("/api/users/me"))
+        .respond_with(ResponseTemplate::new(429).insert_header("Retry-After", "1"))
+        .up_to_n_times(1)
+        .mount(&server)
+        .await;
+    Mock::given(path("/api/customers"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(json!([])))
+        .mount(&server)
+        .await;
+    let before = Instant::now();
+    assert_eq!(client.me().await.unwrap_err().fault, Fault::Limited(Duration::from_secs(1)));
+    client.customers().await.unwrap();
+    assert!(before.elapsed() >= Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn the_token_is_in_no_message() {
+    let (server, client) = kimai().await;
+    Mock::given(path("/api/users/me")).respond_with(ResponseTemplate::new(401)).mount(&server).await;
+    let faults =
+        [client.me().await.unwrap_err(), client_of("http://127.0.0.1:9/api").me().await.unwrap_err()];
+    assert_eq!(faults[0].fault, Fault::Unauthorised);
+    assert!(!format!("{client:?} {faults:?}").contains(TOKEN));
+}

@@ -1,0 +1,16 @@
+//! A work log is settled.
+//!
+//! # Guarantees
+//! - Level-triggered: a run reads what both sides hold now and makes Kimai follow; it does not matter
+//!   which change, or how many, led to it.
+//! - One run per work log at a time, by the queue's lease.
+//! - A timesheet is deleted only on positive evidence (see [`crate::domain::plan`]).
+//!
+//! # Assumptions
+//! This is the only process that syncs between this triplestore and this Kimai.
+
+pub mod ledger;
+pub mod retry;
+pub mod settle;
+pub mod sweep;
+pub mod worker;

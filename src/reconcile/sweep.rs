@@ -1,0 +1,228 @@
+//! A whole period: every work log against every timesheet, for what no delta told.
+//!
+//! # Guarantees
+//! Nothing is deleted when the triplestore gives no work log for the period, nor beyond the bound, nor
+//! what is exported, nor what any work log anywhere is linked to. An entry that is right already
+//! costs no request of its own.
+//!
+//! # Assumptions
+//! Teams do not enter hours of their own in Kimai within a swept period: those have no work log, and
+//! are deleted as orphans. This is what the sweep is documented to do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::civil::Date;
+use jiff::{ToSpan, tz::TimeZone};
+use tokio::sync::Mutex;
+use tracing::{error, info, warn};
+
+use super::ledger::Ledger;
+use super::retry::Failure;
+use super::worker::Workers;
+use crate::clock::Clock;
+use crate::domain::difference::{Differences, compare};
+use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::work_log::resolve;
+use crate::domain::{KimaiId, WorkLogUri};
+use crate::kimai::{Fault, Kimai, Timesheet, TimesheetFilter};
+use crate::queue::{Queue, Reason};
+use crate::triplestore::work_logs::WorkLogs;
+
+/// Days, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Period {
+    /// The first day.
+    pub first: Date,
+    /// The last day.
+    pub last: Date,
+}
+
+impl std::fmt::Display for Period {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} to {}", self.first, self.last)
+    }
+}
+
+/// What a sweep found and did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Work logs of the period.
+    pub work_logs: usize,
+    /// Kimai timesheets of the period.
+    pub timesheets: usize,
+    /// Work logs queued, since something about them differed.
+    pub queued: usize,
+    /// Timesheets without work log that were deleted.
+    pub deleted: usize,
+    /// Timesheets without work log that were kept, by one of the guards.
+    pub held: usize,
+}
+
+/// Sweeps periods, one at a time.
+pub struct Sweeper {
+    work_logs: WorkLogs,
+    kimai: Arc<dyn Kimai>,
+    queue: Arc<dyn Queue>,
+    ledger: Arc<Ledger>,
+    workers: Arc<Workers>,
+    clock: Clock,
+    max_deletions: usize,
+    /// Two sweeps at once would do everything twice.
+    turn: Mutex<()>,
+}
+
+/// What a sweeper works with.
+pub struct Parts {
+    /// One side.
+    pub work_logs: WorkLogs,
+    /// The other side.
+    pub kimai: Arc<dyn Kimai>,
+    /// Takes what differs.
+    pub queue: Arc<dyn Queue>,
+    /// Knows of links not written yet.
+    pub ledger: Arc<Ledger>,
+    /// Whose runs have to end before an orphan is believed.
+    pub workers: Arc<Workers>,
+    /// The zone in which a timesheet's begin is a day.
+    pub clock: Clock,
+}
+
+impl Sweeper {
+    /// A sweeper that deletes at most `max_deletions` timesheets a sweep.
+    pub fn new(parts: Parts, max_deletions: usize) -> Self {
+        let Parts { work_logs, kimai, queue, ledger, workers, clock } = parts;
+        Self { work_logs, kimai, queue, ledger, workers, clock, max_deletions, turn: Mutex::default() }
+    }
+
+    /// Sweeps `period`: queues every work log that differs, and deletes orphans within the guards. Waits
+    /// for a sweep that is under way.
+    pub async fn sweep(&self, period: Period) -> Result<Report, Failure> {
+        let _turn = self.turn.lock().await;
+        info!("Sweeping {period}");
+        let timesheets = self.timesheets(period).await?;
+        // What runs may have created a timesheet above and not linked it yet.
+        self.workers.barrier().await;
+        let facts = self.work_logs.of_period(period.first, period.last).await?;
+        let directory = self.work_logs.directory(facts.values()).await?;
+        let wanted = |work_log: &WorkLogUri| {
+            let complete = resolve(facts.get(work_log)?, &directory).ok()?;
+            WantedTimesheet::of(&complete, self.clock.zone()).ok()
+        };
+        let found = timesheets.iter().map(|timesheet| (timesheet.id, timesheet.into())).collect();
+        let Differences { to_settle, unlinked } = compare(&facts, wanted, &found, &self.ledger.linked());
+        self.ledger.doubt(&to_settle);
+        self.queue.put(&to_settle, Reason::Sweep, self.clock.now()).await?;
+        let mut report = Report {
+            work_logs: facts.len(),
+            timesheets: timesheets.len(),
+            queued: to_settle.len(),
+            ..Report::default()
+        };
+        let exported =
+            timesheets.iter().filter(|timesheet| timesheet.exported).map(|timesheet| timesheet.id).collect();
+        self.remove_orphans(period, unlinked, &exported, &mut report).await?;
+        info!(
+            "Swept {period}: {} work logs, {} timesheets; {} queued, {} orphans deleted, {} kept",
+            report.work_logs, report.timesheets, report.queued, report.deleted, report.held
+        );
+        Ok(report)
+    }
+
+    /// The timesheets that begin on a day of `period`. Kimai reads the bounds in the zone of the token's
+    /// user, so a wider window is asked for and the days are decided here.
+    async fn timesheets(&self, period: Period) -> Result<Vec<Timesheet>, Failure> {
+        let bound = |day: Date, days: i64| day.checked_add(days.days()).unwrap_or(day).at(0, 0, 0, 0);
+        let filter =
+            TimesheetFilter { begin: Some(bound(period.first, -2)), end: Some(bound(period.last, 3)) };
+        let mut timesheets = self.kimai.timesheets(&filter).await?;
+        timesheets.retain(|timesheet| {
+            let day = day_of(timesheet, self.clock.zone());
+            (period.first..=period.last).contains(&day)
+        });
+        Ok(timesheets)
+    }
+
+    async fn remove_orphans(
+        &self,
+        period: Period,
+        unlinked: Vec<KimaiId>,
+        exported: &BTreeSet<KimaiId>,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
+        let elsewhere = self.work_logs.linked(&unlinked).await?;
+        let orphans: Vec<KimaiId> = unlinked.into_iter().filter(|id| !elsewhere.contains_key(id)).collect();
+        if orphans.is_empty() {
+            return Ok(());
+        }
+        report.held = orphans.len();
+        if report.work_logs == 0 {
+            error!(
+                "The triplestore has no work log at all from {period}, Kimai has {} timesheets without one. None is \
+                 deleted: is DEFAULT_MU_AUTH_SCOPE right, and is the triplestore complete?",
+                orphans.len()
+            );
+            return Ok(());
+        }
+        let (kept, orphans): (Vec<KimaiId>, Vec<KimaiId>) =
+            orphans.into_iter().partition(|id| exported.contains(id));
+        if !kept.is_empty() {
+            warn!(
+                "{} timesheets of {period} have no work log but are exported in Kimai; they are kept.",
+                kept.len()
+            );
+        }
+        if orphans.len() > self.max_deletions {
+            error!(
+                "{} timesheets of {period} have no work log, more than SWEEP_MAX_DELETIONS ({}). None is deleted; look \
+                 at them in Kimai, then raise the bound for one sweep.",
+                orphans.len(),
+                self.max_deletions
+            );
+            return Ok(());
+        }
+        let tombstones = self.work_logs.tombstones(&orphans).await?;
+        for id in orphans {
+            if self.remove_orphan(id, tombstones.get(&id)).await? {
+                report.deleted += 1;
+                report.held -= 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes one timesheet that no work log is linked to, after one more look. Says whether it is gone.
+    /// What is left of a deleted work log goes through the queue, which removes the link as well.
+    pub async fn remove_orphan(&self, id: KimaiId, tombstone: Option<&WorkLogUri>) -> Result<bool, Failure> {
+        if let Some(work_log) = tombstone {
+            self.queue.put(std::slice::from_ref(work_log), Reason::Sweep, self.clock.now()).await?;
+            return Ok(true);
+        }
+        if !self.is_orphan(id).await? {
+            return Ok(false);
+        }
+        match self.kimai.delete(id).await {
+            Ok(()) => info!(kimai.id = %id, "Deleted timesheet {id}, which no work log is linked to"),
+            Err(fault) if fault.fault == Fault::Gone => {}
+            Err(fault) if fault.fault == Fault::Permanent => {
+                warn!(kimai.id = %id, "Timesheet {id} has no work log but stays: {fault}");
+                return Ok(false);
+            }
+            Err(fault) => return Err(fault.into()),
+        }
+        Ok(true)
+    }
+
+    /// Whether no work log is linked to `id`, by the triplestore or by what we remember, once the runs
+    /// that are under way have ended.
+    pub async fn is_orphan(&self, id: KimaiId) -> Result<bool, Failure> {
+        self.workers.barrier().await;
+        let remembered = self.ledger.linked().contains(&id);
+        let linked: BTreeMap<_, _> = self.work_logs.linked(&[id]).await?;
+        Ok(!remembered && linked.is_empty())
+    }
+}
+
+fn day_of(timesheet: &Timesheet, zone: &TimeZone) -> Date {
+    timesheet.begin.to_zoned(zone.clone()).date()
+}

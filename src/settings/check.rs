@@ -1,0 +1,181 @@
+//! Checks each setting, and says of each that will not do what to put there.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use reqwest::Url;
+use secrecy::{ExposeSecret, SecretString};
+use sophia::iri::Iri;
+
+use super::table::{default, meaning};
+use super::{KimaiSettings, LogSettings, Raw, TriplestoreSettings};
+
+/// Collects what is wrong and what is risky.
+#[derive(Default)]
+pub(super) struct Check {
+    pub(super) faults: Vec<String>,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Check {
+    /// Says that `name` cannot be `value`, and what to put there.
+    pub(super) fn fault(&mut self, name: &str, value: &str) {
+        self.faults.push(format!("{name} is '{value}'; put there {}", meaning(name)));
+    }
+
+    pub(super) fn text(&self, name: &str, given: Option<&String>) -> String {
+        given.map_or_else(|| default(name).to_owned(), |text| text.trim().to_owned())
+    }
+
+    pub(super) fn kimai(&mut self, raw: &Raw) -> Option<KimaiSettings> {
+        let token = raw.api_token.clone();
+        let header_safe =
+            |token: &SecretString| token.expose_secret().trim().bytes().all(|byte| byte.is_ascii_graphic());
+        match &token {
+            None => self.faults.push(format!("API_TOKEN is missing; put there {}", meaning("API_TOKEN"))),
+            Some(token) if !header_safe(token) => {
+                self.faults
+                    .push("API_TOKEN has spaces or characters that no Kimai token has; copy it again".into());
+            }
+            Some(_) => {}
+        }
+        if raw.kimai_endpoint.is_none() {
+            self.faults.push(format!("KIMAI_ENDPOINT is missing; put there {}", meaning("KIMAI_ENDPOINT")));
+        }
+        let endpoint = raw.kimai_endpoint.as_ref().and_then(|text| self.url("KIMAI_ENDPOINT", text));
+        let concurrency = self.number("KIMAI_CONCURRENCY", raw.kimai_concurrency.as_ref(), 1, 64);
+        let time_limit =
+            self.number("KIMAI_TIMEOUT", raw.kimai_timeout.as_ref(), 1, 3600).map(Duration::from_secs);
+        if raw.kimai_endpoint.as_ref().is_some_and(|text| text.ends_with('/')) {
+            self.warnings.push("KIMAI_ENDPOINT should not end with a slash; it is left out".into());
+        }
+        if endpoint.as_ref().is_some_and(|url| url.scheme() == "http" && !is_loopback(url)) {
+            self.warnings
+                .push("KIMAI_ENDPOINT is not https: the API token crosses the network in clear".into());
+        }
+        let token = SecretString::from(token?.expose_secret().trim().to_owned());
+        Some(KimaiSettings { endpoint: endpoint?, token, concurrency: concurrency?, time_limit: time_limit? })
+    }
+
+    pub(super) fn triplestore(&mut self, raw: &Raw) -> Option<TriplestoreSettings> {
+        let endpoint = self.text("MU_SPARQL_ENDPOINT", raw.mu_sparql_endpoint.as_ref());
+        let endpoint = self.url("MU_SPARQL_ENDPOINT", &endpoint);
+        let log_all = self.truth("LOG_SPARQL_ALL", raw.log_sparql_all.as_ref(), false);
+        let time_limit = self.number("MU_SPARQL_TIMEOUT", raw.mu_sparql_timeout.as_ref(), 1, 3600);
+        let scope = raw.default_mu_auth_scope.as_ref().map(|scope| scope.trim().to_owned());
+        if scope.as_ref().is_some_and(|scope| !scope.bytes().all(|byte| byte.is_ascii_graphic())) {
+            self.fault("DEFAULT_MU_AUTH_SCOPE", scope.as_deref().unwrap_or_default());
+        }
+        Some(TriplestoreSettings {
+            endpoint: endpoint?,
+            scope,
+            time_limit: Duration::from_secs(time_limit?),
+            application_graph: self.iri("MU_APPLICATION_GRAPH", raw.mu_application_graph.as_ref())?,
+            log_queries: self.truth("LOG_SPARQL_QUERIES", raw.log_sparql_queries.as_ref(), log_all),
+            log_updates: self.truth("LOG_SPARQL_UPDATES", raw.log_sparql_updates.as_ref(), log_all),
+        })
+    }
+
+    fn url(&mut self, name: &str, text: &str) -> Option<Url> {
+        let url = Url::parse(text.trim().trim_end_matches('/')).ok();
+        // A password in the address would end up in messages.
+        let url = url.filter(|url| {
+            matches!(url.scheme(), "http" | "https") && url.has_host() && url.password().is_none()
+        });
+        if url.is_none() {
+            let shown = if text.contains('@') { "(an address with credentials)" } else { text };
+            self.fault(name, shown);
+        }
+        url
+    }
+
+    pub(super) fn iri(&mut self, name: &str, given: Option<&String>) -> Option<String> {
+        let text = self.text(name, given);
+        if Iri::new(text.as_str()).is_err() {
+            self.fault(name, &text);
+            return None;
+        }
+        Some(text)
+    }
+
+    pub(super) fn number<T: TryFrom<u64> + TryInto<u64> + Copy>(
+        &mut self,
+        name: &str,
+        given: Option<&String>,
+        least: u64,
+        most: T,
+    ) -> Option<T> {
+        let text = self.text(name, given);
+        let most: u64 = most.try_into().unwrap_or(u64::MAX);
+        let number = text.parse::<u64>().ok().filter(|number| (least..=most).contains(number));
+        let number = number.and_then(|number| T::try_from(number).ok());
+        if number.is_none() {
+            self.faults.push(format!(
+                "{name} is '{text}'; put there a number from {least} to {most}: {}",
+                meaning(name)
+            ));
+        }
+        number
+    }
+
+    /// As the mu templates read truth.
+    pub(super) fn truth(&mut self, name: &str, given: Option<&String>, default: bool) -> bool {
+        match given.map(|text| text.trim()) {
+            None => default,
+            Some("true" | "TRUE" | "1") => true,
+            Some("false" | "FALSE" | "0") => false,
+            Some(other) => {
+                self.faults.push(format!("{name} is '{other}'; put there true or false: {}", meaning(name)));
+                default
+            }
+        }
+    }
+
+    pub(super) fn cron(&mut self, given: Option<&String>) -> String {
+        let text = self.text("FALLBACK_SYNC_CRON", given);
+        let six = if text.split_whitespace().count() == 5 { format!("0 {text}") } else { text.clone() };
+        if let Err(fault) = crate::schedule::check(&six) {
+            self.faults.push(format!(
+                "FALLBACK_SYNC_CRON is '{text}' ({fault}); put there {}",
+                meaning("FALLBACK_SYNC_CRON")
+            ));
+        }
+        six
+    }
+
+    pub(super) fn host(&mut self, given: Option<&String>) -> Option<IpAddr> {
+        let text = given?.trim();
+        let host = if text == "localhost" { Some(IpAddr::from([127, 0, 0, 1])) } else { text.parse().ok() };
+        if host.is_none() {
+            self.fault("HOST", text);
+        }
+        host
+    }
+
+    pub(super) fn log(&mut self, raw: &Raw) -> LogSettings {
+        let format = self.text("LOG_FORMAT", raw.log_format.as_ref());
+        if !matches!(format.as_str(), "text" | "json") {
+            self.fault("LOG_FORMAT", &format);
+        }
+        let filter = self.text("LOG_LEVEL", raw.log_level.as_ref());
+        if tracing_subscriber::EnvFilter::builder().parse(&filter).is_err() {
+            self.fault("LOG_LEVEL", &filter);
+        }
+        LogSettings { filter, json: format == "json" }
+    }
+
+    pub(super) fn zone(&mut self, given: Option<&String>) -> Option<TimeZone> {
+        let text = self.text("TZ", given);
+        let name = text.trim_start_matches(':'); // POSIX allows the colon
+        let zone = TimeZone::get(name).ok();
+        if zone.is_none() {
+            self.fault("TZ", &text);
+        }
+        zone
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"))
+}

@@ -1,0 +1,206 @@
+//! Settings: the environment, read once and checked. An empty value means the default.
+//!
+//! [`TABLE`] is the one list of names, defaults and meanings; `--help`, `config/default.env` and the
+//! fault messages are made from it or held equal to it by a test.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use reqwest::Url;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+mod check;
+mod table;
+
+use check::Check;
+pub use table::{Setting, TABLE, help};
+
+/// The checked settings of the service.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How to reach Kimai.
+    pub kimai: KimaiSettings,
+    /// How to reach the triplestore of the stack (not used with the embedded store).
+    pub triplestore: TriplestoreSettings,
+    /// What the RDF that imports write looks like.
+    pub resources: ResourceSettings,
+    /// When and how far to sweep.
+    pub sweep: SweepSettings,
+    /// Where to listen.
+    pub server: ServerSettings,
+    /// How to log.
+    pub log: LogSettings,
+    /// `TZ`: the zone in which a work day begins.
+    pub zone: TimeZone,
+    /// What is allowed but probably not meant, in words; for the log at start.
+    pub warnings: Vec<String>,
+}
+
+/// How to reach Kimai.
+#[derive(Debug, Clone)]
+pub struct KimaiSettings {
+    /// `KIMAI_ENDPOINT`, without trailing slash.
+    pub endpoint: Url,
+    /// `API_TOKEN`; prints as redacted.
+    pub token: SecretString,
+    /// `KIMAI_CONCURRENCY`: runs side by side.
+    pub concurrency: usize,
+    /// `KIMAI_TIMEOUT`.
+    pub time_limit: Duration,
+}
+
+/// How to reach the triplestore.
+#[derive(Debug, Clone)]
+pub struct TriplestoreSettings {
+    /// `MU_SPARQL_ENDPOINT`.
+    pub endpoint: Url,
+    /// `DEFAULT_MU_AUTH_SCOPE`.
+    pub scope: Option<String>,
+    /// `MU_SPARQL_TIMEOUT`.
+    pub time_limit: Duration,
+    /// `MU_APPLICATION_GRAPH`, for the embedded store.
+    pub application_graph: String,
+    /// `LOG_SPARQL_QUERIES`, else `LOG_SPARQL_ALL`.
+    pub log_queries: bool,
+    /// `LOG_SPARQL_UPDATES`, else `LOG_SPARQL_ALL`.
+    pub log_updates: bool,
+}
+
+/// What imported resources look like.
+#[derive(Debug, Clone)]
+pub struct ResourceSettings {
+    /// `RESOURCE_BASE_URI`, without trailing slash.
+    pub base_uri: String,
+    /// `WORKSPACE_URI`.
+    pub workspace: String,
+    /// `KIMAI_ACCOUNT_SERVICE_HOMEPAGE`.
+    pub account_homepage: String,
+}
+
+/// When and how far to sweep.
+#[derive(Debug, Clone)]
+pub struct SweepSettings {
+    /// `FALLBACK_SYNC_CRON`, with six fields.
+    pub cron: String,
+    /// `SWEEP_DAYS`, before and after today.
+    pub days: i64,
+    /// `SWEEP_MAX_DELETIONS`.
+    pub max_deletions: usize,
+    /// `SYNC_AT_START`.
+    pub at_start: bool,
+}
+
+/// Where to listen.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerSettings {
+    /// `HOST`, if given.
+    pub host: Option<IpAddr>,
+    /// `PORT`, if given.
+    pub port: Option<u16>,
+}
+
+/// How to log.
+#[derive(Debug, Clone)]
+pub struct LogSettings {
+    /// `LOG_LEVEL`, a filter of `tracing-subscriber`.
+    pub filter: String,
+    /// Whether `LOG_FORMAT` is `json`.
+    pub json: bool,
+}
+
+/// Everything that is wrong with the environment, a line each.
+#[derive(Debug, thiserror::Error)]
+#[error("the settings cannot be used:\n{}", .0.iter().map(|fault| format!("  - {fault}\n")).collect::<String>())]
+pub struct SettingsFault(pub Vec<String>);
+
+/// The environment as it is: texts, empty ones left out. One field per row of [`TABLE`].
+#[derive(Debug, Default, Deserialize)]
+struct Raw {
+    api_token: Option<SecretString>,
+    kimai_endpoint: Option<String>,
+    mu_sparql_endpoint: Option<String>,
+    default_mu_auth_scope: Option<String>,
+    resource_base_uri: Option<String>,
+    workspace_uri: Option<String>,
+    kimai_account_service_homepage: Option<String>,
+    fallback_sync_cron: Option<String>,
+    sweep_days: Option<String>,
+    sweep_max_deletions: Option<String>,
+    sync_at_start: Option<String>,
+    tz: Option<String>,
+    host: Option<String>,
+    port: Option<String>,
+    kimai_concurrency: Option<String>,
+    kimai_timeout: Option<String>,
+    mu_sparql_timeout: Option<String>,
+    mu_application_graph: Option<String>,
+    log_level: Option<String>,
+    log_format: Option<String>,
+    log_sparql_all: Option<String>,
+    log_sparql_queries: Option<String>,
+    log_sparql_updates: Option<String>,
+}
+
+impl Settings {
+    /// Reads the process's environment.
+    pub fn from_env() -> Result<Self, SettingsFault> {
+        Self::from_vars(
+            std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+        )
+    }
+
+    /// Checks the given variables, all of them before it says what is wrong.
+    pub fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Result<Self, SettingsFault> {
+        let given = vars.into_iter().filter(|(_, value)| !value.trim().is_empty());
+        // The fields are plain strings, so envy has nothing to complain of and no value to repeat.
+        let raw: Raw = envy::from_iter(given)
+            .map_err(|_| SettingsFault(vec!["the environment cannot be read".into()]))?;
+        let mut check = Check::default();
+        let settings = Self::checked(&raw, &mut check);
+        match settings {
+            Some(settings) if check.faults.is_empty() => Ok(Self { warnings: check.warnings, ..settings }),
+            _ => Err(SettingsFault(check.faults)),
+        }
+    }
+
+    /// Looks at every setting before the first fault ends it.
+    fn checked(raw: &Raw, check: &mut Check) -> Option<Self> {
+        let kimai = check.kimai(raw);
+        let triplestore = check.triplestore(raw);
+        let base_uri = check.iri("RESOURCE_BASE_URI", raw.resource_base_uri.as_ref());
+        let workspace = check.iri("WORKSPACE_URI", raw.workspace_uri.as_ref());
+        let account_homepage =
+            check.iri("KIMAI_ACCOUNT_SERVICE_HOMEPAGE", raw.kimai_account_service_homepage.as_ref());
+        let cron = check.cron(raw.fallback_sync_cron.as_ref());
+        let days = check.number("SWEEP_DAYS", raw.sweep_days.as_ref(), 1, 3660);
+        let max_deletions =
+            check.number("SWEEP_MAX_DELETIONS", raw.sweep_max_deletions.as_ref(), 0, 1_000_000);
+        let at_start = check.truth("SYNC_AT_START", raw.sync_at_start.as_ref(), true);
+        let host = check.host(raw.host.as_ref());
+        let port = raw.port.as_ref().and_then(|_| check.number("PORT", raw.port.as_ref(), 0, u16::MAX));
+        let log = check.log(raw);
+        let zone = check.zone(raw.tz.as_ref());
+        let base_uri = base_uri?.trim_end_matches('/').to_owned();
+        Some(Self {
+            kimai: kimai?,
+            triplestore: triplestore?,
+            resources: ResourceSettings {
+                base_uri,
+                workspace: workspace?,
+                account_homepage: account_homepage?,
+            },
+            sweep: SweepSettings { cron, days: days?, max_deletions: max_deletions?, at_start },
+            server: ServerSettings { host, port },
+            log,
+            zone: zone?,
+            warnings: Vec::new(),
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

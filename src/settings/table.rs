@@ -1,0 +1,113 @@
+//! The one list of settings: names, defaults, meanings.
+
+/// A setting as people see it.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// The environment variable.
+    pub name: &'static str,
+    /// What applies when it is missing or empty; empty where there is no default.
+    pub default: &'static str,
+    /// What it means and what to put there.
+    pub meaning: &'static str,
+}
+
+const fn setting(name: &'static str, default: &'static str, meaning: &'static str) -> Setting {
+    Setting { name, default, meaning }
+}
+
+/// Every setting there is.
+pub const TABLE: &[Setting] = &[
+    setting(
+        "API_TOKEN",
+        "",
+        "the API token of the Kimai user that syncs, made in Kimai under \"API access\" (mandatory)",
+    ),
+    setting(
+        "KIMAI_ENDPOINT",
+        "",
+        "the address of Kimai's API without trailing slash, like https://kimai.example.com/api (mandatory)",
+    ),
+    setting(
+        "MU_SPARQL_ENDPOINT",
+        "http://database:8890/sparql",
+        "the SPARQL endpoint of the stack's database",
+    ),
+    setting(
+        "DEFAULT_MU_AUTH_SCOPE",
+        "",
+        "the scope under which the database grants this service its access, sent as mu-auth-scope",
+    ),
+    setting(
+        "RESOURCE_BASE_URI",
+        "http://timekeeper.redpencil.io",
+        "what the IRIs of imported customers, tasks and accounts begin with, without trailing slash",
+    ),
+    setting(
+        "WORKSPACE_URI",
+        "http://timekeeper.redpencil.io/workspaces/7530c9c9-4905-4fae-b63f-7a8d29232377",
+        "the workspace that imported tasks belong to",
+    ),
+    setting(
+        "KIMAI_ACCOUNT_SERVICE_HOMEPAGE",
+        "http://kimai.redpencil.io",
+        "the service homepage that marks an account as one of Kimai",
+    ),
+    setting(
+        "FALLBACK_SYNC_CRON",
+        "0 0 */2 * * *",
+        "when to sweep, as a cron pattern in UTC with seconds first (five fields without seconds work too)",
+    ),
+    setting("SWEEP_DAYS", "31", "how many days before and after today a scheduled sweep covers"),
+    setting(
+        "SWEEP_MAX_DELETIONS",
+        "20",
+        "how many orphaned Kimai timesheets one sweep may delete; with more of them it deletes none",
+    ),
+    setting(
+        "SYNC_AT_START",
+        "true",
+        "whether to sweep once at start, for what was missed while the service was down",
+    ),
+    setting("TZ", "UTC", "the zone in which a work day begins, like Europe/Brussels"),
+    setting("HOST", "0.0.0.0", "the address to listen on (standalone: 127.0.0.1)"),
+    setting("PORT", "80", "the port to listen on (standalone: 8080)"),
+    setting("KIMAI_CONCURRENCY", "4", "how many work logs are synced at a time"),
+    setting("KIMAI_TIMEOUT", "30", "time limit of one call to Kimai, in seconds"),
+    setting("MU_SPARQL_TIMEOUT", "60", "time limit of one SPARQL query or update, in seconds"),
+    setting(
+        "MU_APPLICATION_GRAPH",
+        "http://mu.semte.ch/application",
+        "the graph of the embedded store that triples without a graph go to",
+    ),
+    setting(
+        "LOG_LEVEL",
+        "info",
+        "how much to log: error, warn, info, debug, or a filter like info,kimai_sync=debug",
+    ),
+    setting("LOG_FORMAT", "text", "text, or json for one JSON object a line"),
+    setting("LOG_SPARQL_ALL", "false", "whether to log every SPARQL query and update"),
+    setting("LOG_SPARQL_QUERIES", "", "whether to log queries (default: as LOG_SPARQL_ALL)"),
+    setting("LOG_SPARQL_UPDATES", "", "whether to log updates (default: as LOG_SPARQL_ALL)"),
+];
+
+fn row(name: &str) -> Option<&'static Setting> {
+    TABLE.iter().find(|setting| setting.name == name)
+}
+
+pub(super) fn default(name: &str) -> &'static str {
+    row(name).map_or("", |setting| setting.default)
+}
+
+pub(super) fn meaning(name: &str) -> &'static str {
+    row(name).map_or("", |setting| setting.meaning)
+}
+
+/// Every setting with its default and meaning, for `--help`.
+pub fn help() -> String {
+    let mut text = String::from("Settings (environment variables; an empty value means the default):\n");
+    for Setting { name, default, meaning } in TABLE {
+        let default = if default.is_empty() { String::new() } else { format!(" [default: {default}]") };
+        text.push_str(&format!("  {name}\n      {meaning}{default}\n"));
+    }
+    text
+}

@@ -1,0 +1,124 @@
+//! What people put into an environment, and what they are told.
+
+use secrecy::ExposeSecret;
+
+use super::*;
+
+fn read(vars: &[(&str, &str)]) -> Result<Settings, String> {
+    let minimal = [("API_TOKEN", "s3cret-token"), ("KIMAI_ENDPOINT", "https://kimai.example.com/api")];
+    let mut all: std::collections::BTreeMap<_, _> = minimal.into_iter().collect();
+    all.extend(vars.iter().copied());
+    let vars = all.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Settings::from_vars(vars).map_err(|fault| fault.to_string())
+}
+
+#[test]
+fn the_old_defaults_hold_and_an_empty_value_means_the_default() {
+    for empty in [vec![], TABLE.iter().skip(2).map(|setting| (setting.name, "")).collect()] {
+        let settings = read(&empty).unwrap();
+        assert_eq!(settings.triplestore.endpoint.as_str(), "http://database:8890/sparql");
+        assert_eq!(settings.triplestore.scope, None);
+        assert_eq!(settings.resources.base_uri, "http://timekeeper.redpencil.io");
+        assert_eq!(settings.resources.account_homepage, "http://kimai.redpencil.io");
+        assert_eq!(settings.sweep.cron, "0 0 */2 * * *");
+        assert_eq!((settings.server.host, settings.server.port), (None, None));
+        assert_eq!((settings.kimai.concurrency, settings.kimai.time_limit.as_secs()), (4, 30));
+        assert!(!settings.triplestore.log_queries && !settings.triplestore.log_updates);
+        assert_eq!(settings.zone, TimeZone::UTC);
+        assert!(settings.warnings.is_empty(), "{:?}", settings.warnings);
+    }
+}
+
+#[test]
+fn everything_wrong_is_named_at_once_with_what_to_put_there() {
+    let fault = Settings::from_vars(
+        [
+            ("PORT", "eighty"),
+            ("TZ", "Mars/Olympus"),
+            ("KIMAI_CONCURRENCY", "0"),
+            ("FALLBACK_SYNC_CRON", "often"),
+            ("HOST", "here"),
+            ("RESOURCE_BASE_URI", "timekeeper"),
+            ("LOG_SPARQL_ALL", "maybe"),
+            ("LOG_FORMAT", "xml"),
+            ("MU_SPARQL_ENDPOINT", "database:8890"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned())),
+    )
+    .unwrap_err()
+    .to_string();
+    for wanted in [
+        "API_TOKEN is missing; put there the API token of the Kimai user",
+        "KIMAI_ENDPOINT is missing; put there the address of Kimai's API",
+        "PORT is 'eighty'; put there a number from 0 to 65535",
+        "TZ is 'Mars/Olympus'; put there the zone in which a work day begins, like Europe/Brussels",
+        "KIMAI_CONCURRENCY is '0'; put there a number from 1 to 64",
+        "FALLBACK_SYNC_CRON is 'often'",
+        "HOST is 'here'",
+        "RESOURCE_BASE_URI is 'timekeeper'",
+        "LOG_SPARQL_ALL is 'maybe'; put there true or false",
+        "LOG_FORMAT is 'xml'",
+        "MU_SPARQL_ENDPOINT is 'database:8890'",
+    ] {
+        assert!(fault.contains(wanted), "{wanted:?} is not in:\n{fault}");
+    }
+}
+
+#[test]
+fn the_token_is_in_no_output_of_the_settings() {
+    let settings = read(&[]).unwrap();
+    assert_eq!(settings.kimai.token.expose_secret(), "s3cret-token");
+    assert!(!format!("{settings:?}").contains("s3cret"));
+    let broken = read(&[("API_TOKEN", "s3cret token\n"), ("PORT", "x")]).unwrap_err();
+    assert!(broken.contains("API_TOKEN") && !broken.contains("s3cret"), "{broken}");
+    let password = read(&[("KIMAI_ENDPOINT", "https://jane:s3cret@kimai/api")]).unwrap_err();
+    assert!(password.contains("KIMAI_ENDPOINT") && !password.contains("s3cret"), "{password}");
+}
+
+#[test]
+fn what_is_risky_is_said() {
+    let settings = read(&[("KIMAI_ENDPOINT", "http://kimai.example.com/api/")]).unwrap();
+    assert_eq!(settings.kimai.endpoint.as_str(), "http://kimai.example.com/api");
+    assert_eq!(settings.warnings.len(), 2, "{:?}", settings.warnings);
+    assert!(read(&[("KIMAI_ENDPOINT", "http://127.0.0.1:8001/api")]).unwrap().warnings.is_empty());
+}
+
+#[test]
+fn a_cron_pattern_may_have_five_or_six_fields() {
+    for (given, wanted) in [("*/5 * * * *", "0 */5 * * * *"), ("30 0 2 * * 1-5", "30 0 2 * * 1-5")] {
+        assert_eq!(read(&[("FALLBACK_SYNC_CRON", given)]).unwrap().sweep.cron, wanted);
+    }
+}
+
+#[test]
+fn the_log_switches_of_queries_and_updates_override_the_common_one() {
+    let settings = read(&[("LOG_SPARQL_ALL", "TRUE"), ("LOG_SPARQL_UPDATES", "0")]).unwrap();
+    assert!(settings.triplestore.log_queries && !settings.triplestore.log_updates);
+}
+
+/// The file people copy says the same as the code.
+#[test]
+fn default_env_lists_every_setting_with_its_default_and_meaning() {
+    let file = include_str!("../../config/default.env");
+    let mut wanted = String::new();
+    for Setting { name, default, meaning } in TABLE {
+        wanted.push_str(&format!("\n# {meaning}\n{name}={default}\n"));
+    }
+    let (_, listed) = file.split_once("\n\n").expect("a header, an empty line, then the settings");
+    assert_eq!(format!("\n{listed}"), wanted);
+}
+
+/// Each row of the table is read, and nothing is read that has no row.
+#[test]
+fn the_table_and_the_fields_are_the_same() {
+    let fields = format!("{:?}", Raw::default());
+    let fields: Vec<String> = fields
+        .trim_start_matches("Raw { ")
+        .trim_end_matches(" }")
+        .split(", ")
+        .map(|field| field.split(':').next().unwrap().to_uppercase())
+        .collect();
+    let names: Vec<&str> = TABLE.iter().map(|setting| setting.name).collect();
+    assert_eq!(fields, names);
+    assert!(names.iter().all(|name| help().contains(name)));
+}

@@ -1,0 +1,266 @@
+//! What the engine asks of the triplestore, in the words of `domain`.
+//!
+//! Work logs are read as plain triples and joined here: a store compiles such a statement once, and
+//! a value of the wrong shape is seen instead of silently not matching.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use super::statement::{Iri, Literal};
+use super::vocabulary::{PREFIXES, cal, dct, prov, rdf, rdfs, skos};
+use super::{Row, Term, Triplestore, TriplestoreFault};
+use crate::domain::work_log::{Directory, Facts, Kind, PersonFacts, TaskFacts};
+use crate::domain::{KimaiId, WorkLogUri};
+
+/// Rows asked for at a time: below the 10 000 at which Virtuoso cuts an answer without a word.
+const PAGE_ROWS: usize = 9_000;
+/// Subjects or ids named in one statement.
+const BATCH: usize = 100;
+
+/// The triplestore, asked about work logs. Cheap to clone.
+#[derive(Clone)]
+pub struct WorkLogs {
+    store: Arc<dyn Triplestore>,
+    /// The homepage that marks an account as one of Kimai.
+    account_homepage: Iri,
+}
+
+impl WorkLogs {
+    /// Asks `store`; accounts count as Kimai's when their service homepage is `account_homepage`.
+    pub fn new(store: Arc<dyn Triplestore>, account_homepage: Iri) -> Self {
+        Self { store, account_homepage }
+    }
+
+    /// Everything that stands under `subject`, in one cheap read.
+    pub async fn facts(&self, subject: &WorkLogUri) -> Result<Facts, TriplestoreFault> {
+        let rows = self.select(format!("SELECT DISTINCT ?p ?o WHERE {{ <{subject}> ?p ?o }}")).await?;
+        let mut facts = Facts::default();
+        for row in &rows {
+            note(&mut facts, row);
+        }
+        Ok(facts)
+    }
+
+    /// What is known of the tasks and persons that the work logs of `facts` point to.
+    pub async fn directory<'a>(
+        &self,
+        facts: impl IntoIterator<Item = &'a Facts>,
+    ) -> Result<Directory, TriplestoreFault> {
+        let (mut tasks, mut persons) = (BTreeSet::new(), BTreeSet::new());
+        for facts in facts {
+            tasks.extend(facts.tasks.iter().filter_map(|iri| Iri::new(iri).ok()));
+            persons.extend(facts.persons.iter().filter_map(|iri| Iri::new(iri).ok()));
+        }
+        let mut directory = Directory::default();
+        for tasks in Vec::from_iter(tasks).chunks(BATCH) {
+            self.read_tasks(tasks, &mut directory).await?;
+        }
+        for persons in Vec::from_iter(persons).chunks(BATCH) {
+            self.read_persons(persons, &mut directory).await?;
+        }
+        Ok(directory)
+    }
+
+    async fn read_tasks(&self, tasks: &[Iri], directory: &mut Directory) -> Result<(), TriplestoreFault> {
+        let tasks = list(tasks);
+        let rows = self.select(format!(
+            "SELECT DISTINCT ?task ?p ?o ?projectId WHERE {{ VALUES ?task {{ {tasks} }}
+               {{ ?task ?p ?o . VALUES ?p {{ rdf:type rdfs:label dct:identifier skos:broader }} }}
+               UNION {{ ?task skos:broader ?project . ?project a doap:Project ; dct:identifier ?projectId }} }}"
+        ));
+        for row in rows.await? {
+            let Some(task) = text(&row, "task") else { continue };
+            let facts: &mut TaskFacts = directory.tasks.entry(task.to_owned()).or_default();
+            facts.project_identifiers.extend(text(&row, "projectId").map(str::to_owned));
+            let Some(value) = text(&row, "o") else { continue };
+            match text(&row, "p") {
+                Some(rdf::TYPE) => facts.is_activity |= value == super::vocabulary::ext::KIMAI_ACTIVITY,
+                Some(rdfs::LABEL) => facts.label = Some(value.to_owned()),
+                Some(dct::IDENTIFIER) => drop(facts.identifiers.insert(value.to_owned())),
+                Some(skos::BROADER) => facts.has_parent = true,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_persons(&self, persons: &[Iri], directory: &mut Directory) -> Result<(), TriplestoreFault> {
+        let (persons, homepage) = (list(persons), &self.account_homepage);
+        let rows = self.select(format!(
+            "SELECT DISTINCT ?person ?name ?accountId WHERE {{ VALUES ?person {{ {persons} }}
+               {{ ?person foaf:name ?name }}
+               UNION {{ ?person foaf:account ?account . ?account a foaf:OnlineAccount ;
+                 foaf:accountServiceHomepage {homepage} ; dct:identifier ?accountId }} }}"
+        ));
+        for row in rows.await? {
+            let Some(person) = text(&row, "person") else { continue };
+            let facts: &mut PersonFacts = directory.persons.entry(person.to_owned()).or_default();
+            facts.account_identifiers.extend(text(&row, "accountId").map(str::to_owned));
+            if let Some(name) = text(&row, "name") {
+                facts.name = Some(name.to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// All work logs whose own day is from `first` to `last`, both included, complete or not.
+    ///
+    /// Days are compared as they are written: a typed comparison takes a date with a zone for an
+    /// instant, and a plain string for nothing at all.
+    pub async fn of_period(
+        &self,
+        first: Date,
+        last: Date,
+    ) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault> {
+        let beyond = last.tomorrow().unwrap_or(last);
+        let (first, beyond) = (Literal::string(first.to_string()), Literal::string(beyond.to_string()));
+        let mut all = BTreeMap::new();
+        let mut after = String::new();
+        loop {
+            let from = Literal::string(&after);
+            let rows = self.select(format!(
+                "SELECT DISTINCT ?s ?p ?o WHERE {{ ?s a cal:Vevent ; cal:dtstart ?day ; ?p ?o .
+                   VALUES ?p {{ rdf:type cal:duration cal:dtstart dct:subject prov:wasAssociatedWith dct:identifier }}
+                   FILTER (STR(?day) >= {first} && STR(?day) < {beyond} && STR(?s) > {from}) }}
+                 ORDER BY ?s LIMIT {PAGE_ROWS}"
+            ));
+            let rows = rows.await?;
+            let whole = complete_subjects(&rows);
+            let Some(last) = whole.last().and_then(|row| text(row, "s")) else { return Ok(all) };
+            after = last.to_owned();
+            for row in whole {
+                let Some(subject) = text(row, "s").and_then(|iri| WorkLogUri::parse(iri).ok()) else {
+                    continue;
+                };
+                note(all.entry(subject).or_default(), row);
+            }
+            if rows.len() < PAGE_ROWS {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// The work log whose `mu:uuid` is `id`, as mu-cl-resources names it in its routes.
+    pub async fn by_uuid(&self, id: &str) -> Result<Option<WorkLogUri>, TriplestoreFault> {
+        let id = Literal::string(id);
+        let rows = self.select(format!(
+            "SELECT DISTINCT ?s WHERE {{ ?s a cal:Vevent ; mu:uuid ?id . FILTER (STR(?id) = {id}) }} ORDER BY ?s LIMIT 1"
+        ));
+        Ok(rows.await?.first().and_then(|row| text(row, "s")).and_then(|iri| WorkLogUri::parse(iri).ok()))
+    }
+
+    /// Which of these timesheets a work log is linked to.
+    pub async fn linked(
+        &self,
+        ids: &[KimaiId],
+    ) -> Result<BTreeMap<KimaiId, Vec<WorkLogUri>>, TriplestoreFault> {
+        let mut linked: BTreeMap<KimaiId, Vec<WorkLogUri>> = BTreeMap::new();
+        for (id, subject) in self.subjects(ids, "?s a cal:Vevent .").await? {
+            linked.entry(id).or_default().push(subject);
+        }
+        Ok(linked)
+    }
+
+    /// Of these timesheets, those to which something without any class is linked: what is left of a
+    /// deleted work log, though the settler has the last word on that.
+    pub async fn tombstones(
+        &self,
+        ids: &[KimaiId],
+    ) -> Result<BTreeMap<KimaiId, WorkLogUri>, TriplestoreFault> {
+        let mut tombstones = BTreeMap::new();
+        for (id, subject) in self.subjects(ids, "FILTER NOT EXISTS { ?s a ?class }").await? {
+            // Anything else that carries the number is not what the timesheet was made for.
+            if self.facts(&subject).await?.kind(&subject) == Kind::Tombstone {
+                tombstones.insert(id, subject);
+            }
+        }
+        Ok(tombstones)
+    }
+
+    /// The subjects that carry one of `ids` and meet `condition`. Other tools write the number with
+    /// another datatype, so the text is what counts.
+    async fn subjects(
+        &self,
+        ids: &[KimaiId],
+        condition: &str,
+    ) -> Result<Vec<(KimaiId, WorkLogUri)>, TriplestoreFault> {
+        let mut subjects = Vec::new();
+        for ids in ids.chunks(BATCH) {
+            let wanted = ids.iter().map(|id| format!("\"{id}\"")).collect::<Vec<_>>().join(", ");
+            let rows = self.select(format!(
+                "SELECT DISTINCT ?s ?id WHERE {{ ?s dct:identifier ?id . {condition} FILTER (STR(?id) IN ({wanted})) }}"
+            ));
+            for row in rows.await? {
+                let id = text(&row, "id").and_then(|id| id.parse().ok());
+                let subject = text(&row, "s").and_then(|iri| WorkLogUri::parse(iri).ok());
+                subjects.extend(id.zip(subject));
+            }
+        }
+        Ok(subjects)
+    }
+
+    /// Links `work_log` to the timesheet `id`, and to no other.
+    pub async fn link(
+        &self,
+        work_log: &WorkLogUri,
+        id: KimaiId,
+        had_link: bool,
+    ) -> Result<(), TriplestoreFault> {
+        let remove = if had_link { format!("{} ;\n", remove_link(work_log)) } else { String::new() };
+        let id = Literal::string(id.to_string());
+        self.update(format!("{remove}INSERT DATA {{ <{work_log}> dct:identifier {id} }}")).await
+    }
+
+    /// Removes what links `work_log` to Kimai.
+    pub async fn unlink(&self, work_log: &WorkLogUri) -> Result<(), TriplestoreFault> {
+        self.update(remove_link(work_log)).await
+    }
+
+    async fn select(&self, query: String) -> Result<Vec<Row>, TriplestoreFault> {
+        self.store.select(&format!("{PREFIXES}{query}")).await
+    }
+
+    async fn update(&self, update: String) -> Result<(), TriplestoreFault> {
+        self.store.update(&format!("{PREFIXES}{update}")).await
+    }
+}
+
+/// By variable: a constant would miss the same text stored with another datatype.
+fn remove_link(work_log: &WorkLogUri) -> String {
+    format!("DELETE {{ <{work_log}> dct:identifier ?id }} WHERE {{ <{work_log}> dct:identifier ?id }}")
+}
+
+fn list(iris: &[Iri]) -> String {
+    iris.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+fn text<'a>(row: &'a Row, variable: &str) -> Option<&'a str> {
+    row.get(variable).map(Term::value)
+}
+
+/// Notes the `?p ?o` of a row.
+fn note(facts: &mut Facts, row: &Row) {
+    let (Some(property), Some(value)) = (text(row, "p"), text(row, "o")) else { return };
+    let set = match property {
+        rdf::TYPE => &mut facts.types,
+        cal::DURATION => &mut facts.durations,
+        cal::DTSTART => &mut facts.days,
+        dct::SUBJECT => &mut facts.tasks,
+        prov::WAS_ASSOCIATED_WITH => &mut facts.persons,
+        dct::IDENTIFIER => &mut facts.identifiers,
+        _ => {
+            facts.has_others = true;
+            return;
+        }
+    };
+    set.insert(value.to_owned());
+}
+
+/// The rows of a page without those of its last subject, which the page's end may have cut in two.
+fn complete_subjects(rows: &[Row]) -> &[Row] {
+    let last = rows.last().and_then(|row| text(row, "s"));
+    let cut = rows.iter().position(|row| text(row, "s") == last).unwrap_or(0);
+    if rows.len() < PAGE_ROWS || cut == 0 { rows } else { rows.split_at(cut).0 }
+}
