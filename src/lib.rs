@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod delta;
 pub mod domain;
+pub mod http;
 pub mod kimai;
 pub mod queue;
 pub mod reconcile;

@@ -148,11 +148,10 @@ impl Triplestore for Remote {
 /// 429 come from proxies.
 fn refusal(status: StatusCode, body: &[u8]) -> TriplestoreFault {
     let said = message(body);
-    let words = match said.is_empty() {
-        true => format!("it answered {}", status.as_u16()),
-        false => format!("it answered {}: {said}", status.as_u16()),
-    };
-    match status.as_u16() {
+    let code = status.as_u16();
+    let words =
+        if said.is_empty() { format!("it answered {code}") } else { format!("it answered {code}: {said}") };
+    match code {
         404 | 408 | 429 | 500.. => TriplestoreFault::Transient(words),
         300..400 => TriplestoreFault::Refused(format!(
             "{words}; redirects are not followed, is MU_SPARQL_ENDPOINT right?"

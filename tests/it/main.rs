@@ -1,4 +1,7 @@
-//! The integration tests, in one binary.
+//! The integration tests, in one binary so that it links once.
 
 mod sandbox_faults;
 mod sandbox_replay;
+mod scripts;
+mod support;
+mod triplestores;

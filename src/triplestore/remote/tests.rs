@@ -140,7 +140,7 @@ async fn an_endless_answer_is_cut() {
 #[tokio::test]
 async fn a_silent_endpoint_is_left_after_the_time_limit() {
     let server = MockServer::start().await;
-    let late = ResponseTemplate::new(200).set_body_string(EMPTY).set_delay(Duration::from_secs(600));
+    let late = ResponseTemplate::new(200).set_body_string(EMPTY).set_delay(Duration::from_mins(10));
     Mock::given(body_string_contains("late")).respond_with(late).mount(&server).await;
     let remote = remote(&server.uri(), Duration::from_millis(200));
     let fault = remote.select("late").await.expect_err("late");
