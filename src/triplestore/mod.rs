@@ -8,6 +8,8 @@
 //! A 200 is not proof: a wrong scope answers every SELECT with no rows, and a write may be
 //! acknowledged and not stored. Callers treat emptiness as a fault where it would destroy something.
 
+pub mod change;
+pub mod embedded;
 pub mod remote;
 pub mod results;
 pub mod statement;

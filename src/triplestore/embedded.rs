@@ -1,0 +1,276 @@
+//! A triplestore inside this process: Oxigraph in memory, kept on disk in SQLite if asked to.
+//!
+//! It behaves as the mu stack does: a query without GRAPH sees all graphs as one, each triple once;
+//! what is inserted without GRAPH goes to the application graph; a DELETE without GRAPH removes from
+//! every graph; GRAPH, FROM, USING and WITH are honoured.
+//!
+//! # Guarantees
+//! An update is applied whole or not at all, and an acknowledged one is on disk. Updates run one after
+//! the other. Every effective change is told to the [`Observer`] first. No query or update runs longer
+//! than the time limit.
+//!
+//! # Caveats
+//! A query that was given up stops at the next triple it reads. One that only multiplies what it has
+//! read, and matches nothing, goes on in its own thread until it is done; as the WHERE of an update it
+//! makes other updates fail meanwhile.
+//! `DEFAULT` in COPY, MOVE and ADD means all graphs as a source; elsewhere it means the application
+//! graph. Empty graphs are not remembered: CREATE does nothing. LOAD and SERVICE are refused. Literals
+//! of number, date and boolean types are kept by value: `"01"^^xsd:integer` comes back as `"1"`.
+
+mod answer;
+mod disk;
+mod draft;
+mod load;
+mod terms;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex as StdMutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use oxigraph::model::{GraphName, NamedNode};
+use oxigraph::sparql::{CancellationToken, PreparedSparqlQuery, QueryResults, SparqlEvaluator};
+use oxigraph::store::Store;
+use spargebra::SparqlParser;
+use tokio::sync::{Mutex, RwLock};
+
+pub use answer::Answer;
+
+use super::change::{Change, Observer};
+use super::vocabulary::{APPLICATION_GRAPH, xsd};
+use super::{Row, Triplestore, TriplestoreFault};
+use disk::Disk;
+use draft::{Draft, Effect};
+
+/// How long a query or update may run unless told otherwise; as Virtuoso's own limit in the mu stack.
+const TIME_LIMIT: Duration = Duration::from_mins(1);
+
+/// Why the store cannot be opened or filled. Each names the file and says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbeddedFault {
+    /// The graph for what is inserted without GRAPH.
+    #[error("the application graph '{0}' is not an absolute IRI; set MU_APPLICATION_GRAPH to one")]
+    Graph(String),
+    /// The data directory or the file in it cannot be used.
+    #[error("the triples in {file} cannot be opened: {why}")]
+    Disk {
+        /// The file.
+        file: String,
+        /// What is wrong and what helps.
+        why: String,
+    },
+    /// A file of triples cannot be loaded.
+    #[error("{file} cannot be loaded: {why}")]
+    Load {
+        /// The file, with the line where it is known.
+        file: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// What was read could not be stored.
+    #[error(transparent)]
+    Store(#[from] TriplestoreFault),
+}
+
+/// The store. Cheap to clone; clones share the data.
+#[derive(Clone)]
+pub struct Embedded {
+    store: Store,
+    graph: NamedNode,
+    disk: Option<Arc<StdMutex<Disk>>>,
+    observer: Option<Arc<dyn Observer>>,
+    /// Held from the drafting of an update until it is made.
+    writing: Arc<Mutex<()>>,
+    /// Held for writing while a change is told and made, for reading while a query takes its snapshot.
+    gate: Arc<RwLock<()>>,
+    time_limit: Duration,
+}
+
+impl std::fmt::Debug for Embedded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Embedded").field("graph", &self.graph).field("disk", &self.disk.is_some()).finish()
+    }
+}
+
+impl Embedded {
+    /// A store that forgets everything when the process ends, with the usual application graph.
+    pub fn in_memory() -> Result<Self, EmbeddedFault> {
+        Self::open(None, APPLICATION_GRAPH)
+    }
+
+    /// Opens the store kept in the directory `data`, made if need be, or one in memory. What is inserted
+    /// without GRAPH goes to `application_graph` (`MU_APPLICATION_GRAPH`). Reads all data: seconds for
+    /// some 100 000 triples. A file that cannot be read is an error, never an empty store; nor can two
+    /// processes use one directory.
+    pub fn open(data: Option<&Path>, application_graph: &str) -> Result<Self, EmbeddedFault> {
+        let graph = NamedNode::new(application_graph)
+            .map_err(|_| EmbeddedFault::Graph(application_graph.to_owned()))?;
+        let store = Store::new().map_err(|error| TriplestoreFault::Transient(error.to_string()))?;
+        let disk = match data {
+            Some(directory) => Some(Arc::new(StdMutex::new(Disk::open(directory, &store)?))),
+            None => None,
+        };
+        let (writing, gate) = (Arc::default(), Arc::default());
+        Ok(Self { store, graph, disk, observer: None, writing, gate, time_limit: TIME_LIMIT })
+    }
+
+    /// The same store, telling `observer` of every change made through it. Clones made before do not.
+    #[must_use]
+    pub fn with_observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// The same store, with another limit to how long a query or update may run.
+    #[must_use]
+    pub fn with_time_limit(mut self, time_limit: Duration) -> Self {
+        self.time_limit = time_limit;
+        self
+    }
+
+    /// Runs a query of any form. The answer is complete, and cut off as a fault beyond 256 MiB.
+    pub async fn query(&self, query: &str) -> Result<Answer, TriplestoreFault> {
+        self.read(query, answer::write).await
+    }
+
+    /// Adds all of a file: `.ttl`, `.nt`, `.nq` or `.trig`. Triples without a graph go to the application
+    /// graph. Blank nodes are new ones each time. Gives how many quads were new.
+    pub async fn load(&self, file: &Path) -> Result<usize, EmbeddedFault> {
+        let quads = load::read(file, &self.graph)?;
+        let effects = self.change(move |draft, _| draft.insert_all(quads)).await?;
+        Ok(effects.iter().map(|effect| effect.inserts.len()).sum())
+    }
+
+    /// How many quads there are.
+    pub fn len(&self) -> Result<usize, TriplestoreFault> {
+        Ok(self.quads()?.len())
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> Result<bool, TriplestoreFault> {
+        Ok(self.quads()?.is_empty())
+    }
+
+    /// Everything as N-Quads, sorted.
+    pub fn dump(&self) -> Result<String, TriplestoreFault> {
+        let mut lines = self.quads()?;
+        lines.sort_unstable();
+        Ok(lines.concat())
+    }
+
+    fn quads(&self) -> Result<Vec<String>, TriplestoreFault> {
+        self.store
+            .iter()
+            .filter(|quad| quad.as_ref().map_or(true, |quad| quad.graph_name != GraphName::DefaultGraph))
+            .map(|quad| match quad {
+                Ok(quad) => Ok(format!("{quad} .\n")),
+                Err(error) => Err(TriplestoreFault::Transient(error.to_string())),
+            })
+            .collect()
+    }
+
+    /// Runs `query` on a snapshot, off the async threads.
+    async fn read<T: Send + 'static>(
+        &self,
+        query: &str,
+        take: impl FnOnce(QueryResults<'_>, &CancellationToken) -> Result<T, TriplestoreFault> + Send + 'static,
+    ) -> Result<T, TriplestoreFault> {
+        let parsed = parser().parse_query(query).map_err(|error| refused(&error))?;
+        let gate = Arc::clone(&self.gate).read_owned().await;
+        let store = self.store.clone();
+        limited(self.time_limit, move |token| {
+            let query: PreparedSparqlQuery = evaluator(token.clone()).for_query(parsed);
+            let bound = query.on_store(&store);
+            // The snapshot is taken: writers need not wait for the answer.
+            drop(gate);
+            take(bound.execute().map_err(|error| terms::failed(&error))?, &token)
+        })
+        .await
+    }
+
+    /// Drafts a change, tells the observer, and makes it, on disk first.
+    async fn change(
+        &self,
+        work: impl FnOnce(&mut Draft<'_>, &CancellationToken) -> Result<(), TriplestoreFault> + Send + 'static,
+    ) -> Result<Vec<Effect>, TriplestoreFault> {
+        let writing = tokio::time::timeout(self.time_limit, Arc::clone(&self.writing).lock_owned())
+            .await
+            .map_err(|_| TriplestoreFault::Transient("another update takes too long".to_owned()))?;
+        let (store, graph) = (self.store.clone(), self.graph.clone());
+        // The lock goes along, so that it is held while the work runs even if the caller goes away.
+        let (writing, effects) = limited(self.time_limit, move |token| {
+            let mut draft = Draft::start(&store, graph)?;
+            work(&mut draft, &token)?;
+            Ok((writing, draft.into_effects()))
+        })
+        .await?;
+        if effects.is_empty() {
+            return Ok(effects);
+        }
+        let gate = Arc::clone(&self.gate).write_owned().await;
+        if let Some(observer) = &self.observer {
+            let changes: Vec<Change> = effects.iter().map(Effect::to_change).collect();
+            observer.changed(&changes).await.map_err(|why| {
+                TriplestoreFault::Transient(format!(
+                    "nothing was changed, since the change could not be queued: {why}"
+                ))
+            })?;
+        }
+        let (store, disk) = (self.store.clone(), self.disk.clone());
+        let made = tokio::task::spawn_blocking(move || {
+            let result = draft::make(&store, disk.as_deref(), &effects);
+            drop((gate, writing));
+            result.map(|()| effects)
+        });
+        made.await.map_err(|error| TriplestoreFault::Transient(error.to_string()))?
+    }
+}
+
+#[async_trait]
+impl Triplestore for Embedded {
+    async fn select(&self, query: &str) -> Result<Vec<Row>, TriplestoreFault> {
+        self.read(query, answer::rows).await
+    }
+
+    async fn update(&self, update: &str) -> Result<(), TriplestoreFault> {
+        let parsed = parser().parse_update(update).map_err(|error| refused(&error))?;
+        self.change(move |draft, token| draft.run(parsed, token)).await.map(drop)
+    }
+}
+
+/// `xsd:` is known without being declared, since the mu templates of other services rely on it.
+fn parser() -> SparqlParser {
+    let namespace = xsd::DATE.trim_end_matches("date");
+    SparqlParser::new().with_prefix("xsd", namespace).unwrap_or_default()
+}
+
+fn evaluator(token: CancellationToken) -> SparqlEvaluator {
+    SparqlEvaluator::new().with_cancellation_token(token)
+}
+
+fn refused(error: &spargebra::SparqlSyntaxError) -> TriplestoreFault {
+    TriplestoreFault::Refused(format!("syntax error {error}"))
+}
+
+/// Runs `work` on a thread of its own and stops it at the time limit, or when the caller goes away.
+async fn limited<T: Send + 'static>(
+    limit: Duration,
+    work: impl FnOnce(CancellationToken) -> Result<T, TriplestoreFault> + Send + 'static,
+) -> Result<T, TriplestoreFault> {
+    struct StopOnDrop(CancellationToken);
+    impl Drop for StopOnDrop {
+        fn drop(&mut self) {
+            self.0.cancel();
+        }
+    }
+    let token = CancellationToken::new();
+    let _stop = StopOnDrop(token.clone());
+    match tokio::time::timeout(limit, tokio::task::spawn_blocking(move || work(token))).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(panic)) => Err(TriplestoreFault::Transient(format!("the embedded store failed: {panic}"))),
+        Err(_) => Err(TriplestoreFault::Transient(format!("stopped after {limit:?}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests;
