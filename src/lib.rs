@@ -3,7 +3,9 @@
 pub mod clock;
 pub mod delta;
 pub mod domain;
+pub mod import;
 pub mod kimai;
+pub mod lock;
 pub mod queue;
 pub mod reconcile;
 pub mod schedule;
