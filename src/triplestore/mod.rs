@@ -10,6 +10,7 @@
 
 pub mod change;
 pub mod embedded;
+pub mod pages;
 pub mod remote;
 pub mod results;
 pub mod statement;

@@ -1,0 +1,30 @@
+//! Kimai's activities: tasks below a project, which work is booked on. A global activity has no project.
+
+use super::Resources;
+use super::noun::{Noun, Wanted};
+use crate::kimai::{Kimai, KimaiFault};
+use crate::triplestore::vocabulary::{ext, rdfs, skos, wf};
+
+/// How activities are written.
+pub(super) fn noun(resources: &Resources) -> Noun {
+    Noun {
+        name: "activities",
+        classes: vec![ext::KIMAI_ACTIVITY, wf::TASK],
+        folder: format!("{}/tasks", resources.base_uri),
+        label: rdfs::LABEL,
+        fixed: vec![(skos::IN_SCHEME, resources.workspace.clone())],
+        parent: Some(skos::BROADER),
+        follows_kimai: true,
+    }
+}
+
+/// All activities that Kimai lists.
+pub(super) async fn list(kimai: &dyn Kimai) -> Result<Vec<Wanted>, KimaiFault> {
+    let activities = kimai.activities().await?.into_iter();
+    Ok(activities
+        .map(|activity| {
+            let project = activity.project.map(|project| project.0);
+            Wanted::new(activity.id.0, activity.name, activity.color.as_deref(), project)
+        })
+        .collect())
+}

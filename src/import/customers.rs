@@ -1,0 +1,27 @@
+//! Kimai's customers: `prov:Organization`.
+
+use super::Resources;
+use super::noun::{Noun, Wanted};
+use crate::kimai::{Kimai, KimaiFault};
+use crate::triplestore::vocabulary::{prov, rdfs};
+
+/// How customers are written.
+pub(super) fn noun(resources: &Resources) -> Noun {
+    Noun {
+        name: "customers",
+        classes: vec![prov::ORGANIZATION],
+        folder: format!("{}/customers", resources.base_uri),
+        label: rdfs::LABEL,
+        fixed: Vec::new(),
+        parent: None,
+        follows_kimai: true,
+    }
+}
+
+/// All customers that Kimai lists.
+pub(super) async fn list(kimai: &dyn Kimai) -> Result<Vec<Wanted>, KimaiFault> {
+    let customers = kimai.customers().await?.into_iter();
+    Ok(customers
+        .map(|customer| Wanted::new(customer.id.0, customer.name, customer.color.as_deref(), None))
+        .collect())
+}

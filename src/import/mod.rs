@@ -1,0 +1,207 @@
+//! Kimai → triplestore: customers, projects, activities and users become resources of Timekeeper.
+//!
+//! Each kind is read in bulk on both sides, compared (`plan`), and only what differs is written
+//! (`write`). What tells the kinds apart stands in one file each.
+//!
+//! # Guarantees
+//! One import runs at a time, so that nothing is made twice. An import that finds nothing new writes
+//! nothing. Nothing is ever deleted but names and colours that are replaced. One that was cut is
+//! completed by the next.
+
+mod activities;
+mod catalogue;
+mod customers;
+mod noun;
+mod plan;
+mod projects;
+mod report;
+mod users;
+mod write;
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use crate::kimai::{Fault, Kimai, KimaiFault};
+use crate::settings::ResourceSettings;
+use crate::triplestore::statement::{Iri, StatementFault};
+use crate::triplestore::{Triplestore, TriplestoreFault};
+use catalogue::Catalogue;
+use noun::{Noun, Wanted};
+pub use report::{Counts, Report};
+
+/// What to import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// Kimai's customers.
+    Customers,
+    /// Kimai's projects, then its activities. Customers should be there before.
+    Tasks,
+    /// Kimai's users.
+    Accounts,
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Customers => "customers",
+            Self::Tasks => "tasks",
+            Self::Accounts => "accounts",
+        })
+    }
+}
+
+/// Why an import did not end. What was written before it stays; the next one completes it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ImportFault {
+    /// Kimai failed or refused.
+    #[error("{what} cannot be imported: {fault}{hint}")]
+    Kimai {
+        /// Which list.
+        what: &'static str,
+        /// What Kimai said.
+        fault: KimaiFault,
+        /// What to do about it, where we know.
+        hint: &'static str,
+    },
+    /// The triplestore failed or refused.
+    #[error("{what} cannot be imported: {fault}. Import again once it answers")]
+    Triplestore {
+        /// Of which list.
+        what: &'static str,
+        /// What the triplestore said.
+        fault: TriplestoreFault,
+    },
+    /// Something cannot be written in SPARQL: the settings give no IRI that can be used.
+    #[error(
+        "nothing can be imported: {0}; look at RESOURCE_BASE_URI, WORKSPACE_URI and KIMAI_ACCOUNT_SERVICE_HOMEPAGE"
+    )]
+    Statement(#[from] StatementFault),
+}
+
+/// The settings, checked.
+#[derive(Debug, Clone)]
+struct Resources {
+    base_uri: String,
+    workspace: Iri,
+    account_homepage: Iri,
+}
+
+/// Imports, one at a time.
+pub struct Importer {
+    store: Arc<dyn Triplestore>,
+    kimai: Arc<dyn Kimai>,
+    resources: Resources,
+    /// Two imports at once would each make what the other has not written yet.
+    turn: Mutex<()>,
+}
+
+impl Importer {
+    /// Imports from `kimai` to `store`. Fails if one of `resources` is no absolute IRI.
+    pub fn new(
+        store: Arc<dyn Triplestore>,
+        kimai: Arc<dyn Kimai>,
+        resources: ResourceSettings,
+    ) -> Result<Self, ImportFault> {
+        let ResourceSettings { base_uri, workspace, account_homepage } = resources;
+        Iri::new(base_uri.as_str())?;
+        let resources = Resources {
+            base_uri: base_uri.trim_end_matches('/').to_owned(),
+            workspace: Iri::new(workspace)?,
+            account_homepage: Iri::new(account_homepage)?,
+        };
+        Ok(Self { store, kimai, resources, turn: Mutex::default() })
+    }
+
+    /// Imports `what`. Returns when all is written; waits for an import that is under way.
+    pub async fn import(&self, what: What) -> Result<Report, ImportFault> {
+        let _turn = self.turn.lock().await;
+        let report = match what {
+            What::Customers => self.customers().await,
+            What::Tasks => self.tasks().await,
+            What::Accounts => self.accounts().await,
+        }?;
+        info!("Imported {what} from Kimai: {report}");
+        Ok(report)
+    }
+
+    async fn customers(&self) -> Result<Report, ImportFault> {
+        let noun = customers::noun(&self.resources);
+        let listed = listed(&noun, customers::list(self.kimai.as_ref()).await)?;
+        let (counts, _) = self.bring(&noun, &listed, &Catalogue::default()).await?;
+        Ok(Report(vec![(noun.name, counts)]))
+    }
+
+    /// Projects first: activities belong to them and inherit their colours.
+    async fn tasks(&self) -> Result<Report, ImportFault> {
+        let (projects, activities) = (projects::noun(&self.resources), activities::noun(&self.resources));
+        let listed_projects = listed(&projects, projects::list(self.kimai.as_ref()).await)?;
+        let listed_activities = listed(&activities, activities::list(self.kimai.as_ref()).await)?;
+        let customers = self.read(&customers::noun(&self.resources)).await?;
+        let (of_projects, known_projects) = self.bring(&projects, &listed_projects, &customers).await?;
+        let (of_activities, _) = self.bring(&activities, &listed_activities, &known_projects).await?;
+        Ok(Report(vec![(projects.name, of_projects), (activities.name, of_activities)]))
+    }
+
+    async fn accounts(&self) -> Result<Report, ImportFault> {
+        let noun = users::noun(&self.resources);
+        let users = users::list(self.kimai.as_ref()).await.map_err(|fault| {
+            let refused = fault.fault == Fault::Permanent;
+            let hint = if refused {
+                ". Listing users needs the permission view_user: give the user of API_TOKEN the role ROLE_SUPER_ADMIN"
+            } else {
+                ""
+            };
+            ImportFault::Kimai { what: noun.name, fault, hint }
+        })?;
+        let (counts, _) = self.bring(&noun, &users, &Catalogue::default()).await?;
+        Ok(Report(vec![(noun.name, counts)]))
+    }
+
+    /// Writes what differs, and gives what is there then.
+    async fn bring(
+        &self,
+        noun: &Noun,
+        listed: &[Wanted],
+        parents: &Catalogue,
+    ) -> Result<(Counts, Catalogue), ImportFault> {
+        let here = self.read(noun).await?;
+        for id in here.doubled() {
+            warn!(kimai.id = id, "Several {} have the Kimai id {id}; all of them follow Kimai", noun.name);
+        }
+        let mut plan = plan::plan(noun, listed, &here, parents, Uuid::new_v4)?;
+        if plan.changes.is_empty() {
+            return Ok((plan.counts, here));
+        }
+        for update in write::updates(&plan.changes)? {
+            let answer = self.store.update(&update).await;
+            answer.map_err(|fault| ImportFault::Triplestore { what: noun.name, fault })?;
+        }
+        // A store may acknowledge what it did not keep.
+        let here = self.read(noun).await?;
+        let left = plan::plan(noun, listed, &here, parents, Uuid::new_v4)?.changes.len();
+        if left > 0 {
+            plan.counts.unconfirmed = left;
+            warn!(
+                "{left} {} are not as they were written; import again, and look at the triplestore",
+                noun.name
+            );
+        }
+        Ok((plan.counts, here))
+    }
+
+    async fn read(&self, noun: &Noun) -> Result<Catalogue, ImportFault> {
+        let read = Catalogue::read(self.store.as_ref(), noun).await;
+        read.map_err(|fault| ImportFault::Triplestore { what: noun.name, fault })
+    }
+}
+
+fn listed(noun: &Noun, answer: Result<Vec<Wanted>, KimaiFault>) -> Result<Vec<Wanted>, ImportFault> {
+    answer.map_err(|fault| ImportFault::Kimai { what: noun.name, fault, hint: "" })
+}
+
+#[cfg(test)]
+mod tests;

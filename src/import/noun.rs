@@ -1,0 +1,58 @@
+//! What the four kinds of resources have in common, and what tells them apart.
+
+use uuid::Uuid;
+
+use crate::triplestore::statement::{Iri, StatementFault};
+
+/// How one kind of resource is written.
+#[derive(Debug, Clone)]
+pub(super) struct Noun {
+    /// What people call them, in the plural.
+    pub(super) name: &'static str,
+    /// The classes of a new one. Existing ones are found by the first: ids of projects and activities
+    /// collide.
+    pub(super) classes: Vec<&'static str>,
+    /// The IRI under which new ones are minted, without trailing slash.
+    pub(super) folder: String,
+    /// The predicate of their name.
+    pub(super) label: &'static str,
+    /// What each new one points to.
+    pub(super) fixed: Vec<(&'static str, Iri)>,
+    /// The predicate that leads to what they belong to and inherit their colour from.
+    pub(super) parent: Option<&'static str>,
+    /// Whether existing ones take over Kimai's name and colour.
+    pub(super) follows_kimai: bool,
+}
+
+impl Noun {
+    /// The class by which existing ones are found.
+    pub(super) fn class(&self) -> Iri {
+        Iri::known(self.classes.first().copied().unwrap_or_default())
+    }
+
+    /// The IRI of a new one.
+    pub(super) fn mint(&self, uuid: Uuid) -> Result<Iri, StatementFault> {
+        Iri::new(format!("{}/{uuid}", self.folder))
+    }
+}
+
+/// One item as Kimai lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// Kimai's id.
+    pub(super) id: u64,
+    /// Its name.
+    pub(super) name: String,
+    /// Its own colour.
+    pub(super) colour: Option<String>,
+    /// Kimai's id of what it belongs to.
+    pub(super) parent: Option<u64>,
+}
+
+impl Wanted {
+    /// An empty colour is none.
+    pub(super) fn new(id: u64, name: String, colour: Option<&str>, parent: Option<u64>) -> Self {
+        let colour = colour.filter(|colour| !colour.is_empty()).map(str::to_owned);
+        Self { id, name, colour, parent }
+    }
+}

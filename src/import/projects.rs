@@ -1,0 +1,33 @@
+//! Kimai's projects: tasks at the top of the workspace, each of a customer.
+
+use super::Resources;
+use super::noun::{Noun, Wanted};
+use crate::kimai::{Kimai, KimaiFault};
+use crate::triplestore::vocabulary::{doap, prov, rdfs, skos, wf};
+
+/// How projects are written.
+pub(super) fn noun(resources: &Resources) -> Noun {
+    Noun {
+        name: "projects",
+        classes: vec![doap::PROJECT, wf::TASK],
+        folder: format!("{}/tasks", resources.base_uri),
+        label: rdfs::LABEL,
+        fixed: vec![
+            (skos::TOP_CONCEPT_OF, resources.workspace.clone()),
+            (skos::IN_SCHEME, resources.workspace.clone()),
+        ],
+        parent: Some(prov::WAS_ATTRIBUTED_TO),
+        follows_kimai: true,
+    }
+}
+
+/// All projects that Kimai lists.
+pub(super) async fn list(kimai: &dyn Kimai) -> Result<Vec<Wanted>, KimaiFault> {
+    let projects = kimai.projects().await?.into_iter();
+    Ok(projects
+        .map(|project| {
+            let customer = project.customer.map(|customer| customer.0);
+            Wanted::new(project.id.0, project.name, project.color.as_deref(), customer)
+        })
+        .collect())
+}

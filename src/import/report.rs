@@ -1,0 +1,50 @@
+//! What an import did, in one line.
+
+use std::fmt;
+
+/// What was done to one kind of resource.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Made.
+    pub new: usize,
+    /// Given another name or colour, or linked.
+    pub changed: usize,
+    /// Left as they were; nothing was written.
+    pub unchanged: usize,
+    /// Of the changed ones: linked to their customer or project, which was not there when they were made.
+    pub linked: usize,
+    /// Of all: still without the customer or project they have in Kimai, since that is not imported.
+    pub waiting: usize,
+    /// Changes that were acknowledged and do not show when read back.
+    pub unconfirmed: usize,
+}
+
+/// What an import did, by kind of resource and in the order it was done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report(pub Vec<(&'static str, Counts)>);
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { new, changed, unchanged, linked, waiting, unconfirmed } = *self;
+        write!(f, "{new} new, {changed} changed, {unchanged} unchanged")?;
+        let notes = [
+            (linked, "linked only now"),
+            (waiting, "without what they belong to"),
+            (unconfirmed, "not stored"),
+        ];
+        for (count, note) in notes.into_iter().filter(|(count, _)| *count > 0) {
+            write!(f, ", {count} {note}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, (name, counts)) in self.0.iter().enumerate() {
+            let separator = if at == 0 { "" } else { "; " };
+            write!(f, "{separator}{name}: {counts}")?;
+        }
+        Ok(())
+    }
+}
