@@ -1,1 +1,218 @@
-//! x
+//! Locks a month: its submitted timesheets get all work logs of their person and become exported.
+//!
+//! # Guarantees
+//! A timesheet becomes exported only after its members were read back and found complete. One that
+//! fails stays submitted, is named, and does not keep the others from being locked; locking the month
+//! again completes it. What is right already is not written again. One lock runs at a time.
+//!
+//! # Assumptions
+//! Nobody books hours for the month while it is being locked: what comes in after the work logs were
+//! read back stays outside.
+
+mod links;
+mod month;
+mod read;
+mod report;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+use tracing::{error, info};
+
+use crate::triplestore::statement::Iri;
+use crate::triplestore::vocabulary::{PREFIXES, status};
+use crate::triplestore::{Triplestore, TriplestoreFault};
+use links::Contents;
+pub use month::{Month, MonthFault};
+use read::Sheet;
+pub use report::{LockReport, Outcome, TimesheetReport};
+
+/// Why a month could not be locked at all. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LockFault {
+    /// The triplestore could not be read.
+    #[error(
+        "{month} cannot be locked: {fault}. Nothing was changed; lock it again once the triplestore answers"
+    )]
+    Triplestore {
+        /// Which month.
+        month: Month,
+        /// What the triplestore said.
+        fault: TriplestoreFault,
+    },
+}
+
+/// Locks months, one at a time.
+pub struct Locker {
+    store: Arc<dyn Triplestore>,
+    turn: Mutex<()>,
+}
+
+/// What became of each timesheet.
+type Outcomes = BTreeMap<Iri, Outcome>;
+
+impl Locker {
+    /// Locks in `store`.
+    pub fn new(store: Arc<dyn Triplestore>) -> Self {
+        Self { store, turn: Mutex::default() }
+    }
+
+    /// Locks `month`. Returns when all is written and read back; waits for a lock that is under way. The
+    /// report is logged as well, a line for each timesheet.
+    pub async fn lock(&self, month: Month) -> Result<LockReport, LockFault> {
+        let _turn = self.turn.lock().await;
+        let report = self.locked(month).await.map_err(|fault| LockFault::Triplestore { month, fault })?;
+        for timesheet in &report.timesheets {
+            if matches!(timesheet.outcome, Outcome::Failed(_)) {
+                error!(timesheet.uri = %timesheet.timesheet, "{timesheet}");
+            } else {
+                info!(timesheet.uri = %timesheet.timesheet, "{timesheet}");
+            }
+        }
+        info!("Locked {report}");
+        Ok(report)
+    }
+
+    async fn locked(&self, month: Month) -> Result<LockReport, TriplestoreFault> {
+        let store = self.store.as_ref();
+        let sheets = read::sheets(store, month).await?;
+        let persons = sheets.values().flat_map(|sheet| sheet.persons.iter().cloned()).collect();
+        let names = read::names(store, &persons).await?;
+        let (mut outcomes, mut submitted) = (Outcomes::new(), BTreeMap::new());
+        for (timesheet, sheet) in &sheets {
+            match judge(sheet) {
+                Some(outcome) => drop(outcomes.insert(timesheet.clone(), outcome)),
+                None => drop(submitted.insert(timesheet, sheet)),
+            }
+        }
+        if !submitted.is_empty() {
+            let contents = links::assign(&submitted, &read::work_logs(store, month).await?);
+            outcomes.extend(self.export(month, &submitted, &contents).await);
+        }
+        let timesheets = outcomes.into_iter().map(|(timesheet, outcome)| {
+            let person = sheets.get(&timesheet).and_then(|sheet| sheet.persons.first());
+            let person = person.map_or("nobody", |person| names.get(person).unwrap_or(person)).to_owned();
+            TimesheetReport { timesheet: timesheet.as_str().to_owned(), person, outcome }
+        });
+        Ok(LockReport { month, timesheets: timesheets.collect() })
+    }
+
+    /// Links, reads back, sets the status, reads back: from here on a fault is a timesheet's own.
+    async fn export(
+        &self,
+        month: Month,
+        submitted: &BTreeMap<&Iri, &Sheet>,
+        contents: &BTreeMap<Iri, Contents>,
+    ) -> Outcomes {
+        let mut linked = BTreeMap::new();
+        for (timesheet, contents) in contents {
+            linked.insert(timesheet, self.link(timesheet, contents).await);
+        }
+        let read = read::work_logs(self.store.as_ref(), month).await;
+        let present = read.map(|work_logs| links::assign(submitted, &work_logs));
+        let mut complete = BTreeMap::new();
+        for (timesheet, linked) in linked {
+            let checked = linked.and_then(|()| check(timesheet, present.as_ref()));
+            let asked = match checked {
+                // Whether this worked is asked of the triplestore, since only an answer may be lost.
+                Ok(work_logs) => Ok((work_logs, self.set_exported(timesheet).await)),
+                Err(why) => Err(why),
+            };
+            complete.insert(timesheet, asked);
+        }
+        let sheets = read::sheets(self.store.as_ref(), month).await;
+        let outcomes = complete.into_iter().map(|(timesheet, complete)| {
+            let linked = contents.get(timesheet).map_or(0, |contents| contents.to_link.len());
+            let outcome = match complete {
+                Ok((work_logs, asked)) => match confirm(timesheet, asked, sheets.as_ref()) {
+                    Ok(()) => Outcome::Exported { work_logs, linked },
+                    Err(why) => Outcome::Failed(why),
+                },
+                Err(why) => Outcome::Failed(why),
+            };
+            (timesheet.clone(), outcome)
+        });
+        outcomes.collect()
+    }
+
+    async fn link(&self, timesheet: &Iri, contents: &Contents) -> Result<(), String> {
+        let updates = links::updates(timesheet, &contents.to_link).map_err(|fault| fault.to_string())?;
+        for update in updates {
+            let done = self.store.update(&update).await;
+            done.map_err(|fault| format!("its work logs could not be linked: {fault}"))?;
+        }
+        Ok(())
+    }
+
+    /// In one operation, and only while it is submitted: it never stands without a status, and one that
+    /// was taken back meanwhile is left alone.
+    async fn set_exported(&self, timesheet: &Iri) -> Result<(), String> {
+        let (submitted, exported) = (Iri::known(status::SUBMITTED), Iri::known(status::EXPORTED));
+        let update = format!(
+            "{PREFIXES}DELETE {{ {timesheet} adms:status {submitted} }} INSERT {{ {timesheet} adms:status {exported} }}
+             WHERE {{ {timesheet} adms:status {submitted} }}"
+        );
+        let done = self.store.update(&update).await;
+        done.map_err(|fault| format!("its status could not be set: {fault}"))
+    }
+}
+
+/// How many work logs `timesheet` holds, if these are all that belong to it.
+fn check(
+    timesheet: &Iri,
+    present: Result<&BTreeMap<Iri, Contents>, &TriplestoreFault>,
+) -> Result<usize, String> {
+    let present = present.map_err(|fault| format!("its work logs could not be read back: {fault}"))?;
+    match present.get(timesheet) {
+        Some(contents) if contents.to_link.is_empty() => Ok(contents.all),
+        contents => {
+            let left = contents.map_or(0, |contents| contents.to_link.len());
+            Err(format!("{left} of its work logs are not linked to it alone; lock the month again"))
+        }
+    }
+}
+
+/// Whether the triplestore holds `timesheet` as exported, after it was `asked` to.
+fn confirm(
+    timesheet: &Iri,
+    asked: Result<(), String>,
+    sheets: Result<&BTreeMap<Iri, Sheet>, &TriplestoreFault>,
+) -> Result<(), String> {
+    let sheets = sheets.map_err(|fault| {
+        let unknown = "whether it is exported could not be read back";
+        format!("{unknown}: {fault}; lock the month again")
+    })?;
+    match sheets.get(timesheet).map(judge) {
+        Some(Some(Outcome::ExportedBefore)) => Ok(()),
+        Some(None) => asked.and(Err("its status was not stored; lock the month again".to_owned())),
+        Some(Some(other)) => Err(format!("it changed meanwhile: {other}")),
+        None => Err("it is gone meanwhile".to_owned()),
+    }
+}
+
+/// What becomes of a timesheet by its values alone; `None` if it is to be exported.
+fn judge(sheet: &Sheet) -> Option<Outcome> {
+    let mut statuses = sheet.statuses.iter().map(String::as_str);
+    match (statuses.next(), statuses.next()) {
+        (Some(status::SUBMITTED), None) if sheet.persons.is_empty() => Some(Outcome::Failed(
+            "it belongs to nobody; give it a person (prov:wasAssociatedWith)".to_owned(),
+        )),
+        (Some(status::SUBMITTED), None) => None,
+        (Some(status::EXPORTED), None) => Some(Outcome::ExportedBefore),
+        (Some(status::DRAFT), None) => Some(Outcome::Draft),
+        (Some(status::ABSENCE_SUBMITTED), None) => Some(Outcome::AbsenceSubmitted),
+        (Some(other), None) => Some(Outcome::UnknownStatus(format!("its status is <{other}>"))),
+        (None, _) => Some(Outcome::UnknownStatus("it has no status".to_owned())),
+        (Some(_), Some(_)) => {
+            let statuses = sheet.statuses.iter().map(|status| format!("<{status}>"));
+            let statuses = statuses.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ");
+            let why = format!("it has several statuses, leave it one: {statuses}");
+            let matters = sheet.statuses.contains(status::SUBMITTED);
+            Some(if matters { Outcome::Failed(why) } else { Outcome::UnknownStatus(why) })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

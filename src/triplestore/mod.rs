@@ -14,6 +14,8 @@ pub mod pages;
 pub mod remote;
 pub mod results;
 pub mod statement;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod vocabulary;
 pub mod work_logs;
 

@@ -1,0 +1,352 @@
+//! The rules of locking, and that no fault leaves a timesheet exported without its work logs.
+
+use super::*;
+use crate::triplestore::testing::{WAYS, Watched};
+use crate::triplestore::vocabulary::{adms, skos};
+
+const BASE: &str = "http://timekeeper.redpencil.io";
+
+fn september() -> Month {
+    Month::new(2025, 9).unwrap()
+}
+
+fn person(name: &str) -> String {
+    format!("<{BASE}/persons/{name}> a foaf:Person ; foaf:name \"{name}\" .\n")
+}
+
+fn timesheet(id: &str, person: &str, first: &str, status: &str) -> String {
+    format!(
+        "<{BASE}/timesheets/{id}> a skos:Collection ; mu:uuid \"{id}\" ; time:hasBeginning {first} ;
+           adms:status <{status}> ; prov:wasAssociatedWith <{BASE}/persons/{person}> .\n"
+    )
+}
+
+fn date(day: &str) -> String {
+    format!("\"{day}\"^^<http://www.w3.org/2001/XMLSchema#date>")
+}
+
+fn work_log(id: &str, person: &str, day: &str) -> String {
+    format!(
+        "<{BASE}/work-logs/{id}> a cal:Vevent ; cal:dtstart {} ; prov:wasAssociatedWith <{BASE}/persons/{person}> .\n",
+        date(day)
+    )
+}
+
+fn member(timesheet: &str, work_log: &str) -> String {
+    format!("<{BASE}/timesheets/{timesheet}> skos:member <{BASE}/work-logs/{work_log}> .\n")
+}
+
+fn sheet(id: &str, person: &str, status: &str) -> String {
+    timesheet(id, person, &date("2025-09-01"), status)
+}
+
+async fn members(store: &Watched, timesheet: &str) -> Vec<String> {
+    let members = store.objects(&format!("{BASE}/timesheets/{timesheet}"), skos::MEMBER).await;
+    members.iter().map(|iri| iri.rsplit('/').next().unwrap().to_owned()).collect()
+}
+
+async fn status_of(store: &Watched, timesheet: &str) -> Vec<String> {
+    store.objects(&format!("{BASE}/timesheets/{timesheet}"), adms::STATUS).await
+}
+
+async fn lock(store: &Arc<Watched>) -> LockReport {
+    Locker::new(Arc::clone(store) as Arc<dyn Triplestore>).lock(september()).await.unwrap()
+}
+
+fn outcome<'a>(report: &'a LockReport, timesheet: &str) -> &'a Outcome {
+    let iri = format!("{BASE}/timesheets/{timesheet}");
+    &report.timesheets.iter().find(|found| found.timesheet == iri).unwrap().outcome
+}
+
+#[tokio::test]
+async fn only_submitted_timesheets_are_exported_and_the_others_are_named() {
+    let mut turtle = String::new();
+    for (name, status) in [
+        ("ann", status::SUBMITTED),
+        ("bob", status::DRAFT),
+        ("cem", status::ABSENCE_SUBMITTED),
+        ("dee", status::EXPORTED),
+        ("eve", "http://timekeeper.redpencil.io/concepts/other"),
+    ] {
+        turtle += &sheet(name, name, status);
+        turtle += &work_log(name, name, "2025-09-10");
+        if name != "cem" {
+            turtle += &person(name);
+        }
+    }
+    let store = Arc::new(Watched::holding(&turtle).await);
+    let before = store.triples().await;
+    let report = lock(&store).await;
+    assert_eq!(*outcome(&report, "ann"), Outcome::Exported { work_logs: 1, linked: 1 });
+    assert_eq!(*outcome(&report, "bob"), Outcome::Draft);
+    assert_eq!(*outcome(&report, "cem"), Outcome::AbsenceSubmitted);
+    assert_eq!(*outcome(&report, "dee"), Outcome::ExportedBefore);
+    assert!(matches!(outcome(&report, "eve"), Outcome::UnknownStatus(_)));
+    assert_eq!(
+        report.to_string(),
+        "2025-09: 1 timesheets exported, 0 failed, 3 not submitted, 1 exported before"
+    );
+    let lines: Vec<String> = report.timesheets.iter().map(ToString::to_string).collect();
+    assert!(
+        lines.iter().any(|line| line.contains("of bob (") && line.contains("still a draft")),
+        "{lines:?}"
+    );
+    assert!(lines.iter().any(|line| line.contains(&format!("of {BASE}/persons/cem ("))), "{lines:?}");
+    assert_eq!(
+        (status_of(&store, "ann").await, members(&store, "ann").await),
+        (vec![status::EXPORTED.to_owned()], vec!["ann".to_owned()])
+    );
+    // Nothing else was touched.
+    let after = store.triples().await;
+    let changed: Vec<_> = before.symmetric_difference(&after).collect();
+    assert_eq!(changed.len(), 3, "{changed:?}");
+}
+
+#[tokio::test]
+async fn the_month_is_the_work_logs_own_and_its_persons_own() {
+    let days = [
+        ("august", "2025-08-31", false),
+        ("first", "2025-09-01", true),
+        ("zoned", "2025-09-01+14:00", true),
+        ("last", "2025-09-30", true),
+        ("late", "2025-09-30-11:00", true),
+        ("october", "2025-10-01", false),
+        ("early", "2025-10-01+14:00", false),
+        ("other-year", "2024-09-15", false),
+    ];
+    let mut turtle = person("ann") + &person("bob");
+    turtle += &(sheet("a", "ann", status::SUBMITTED) + &sheet("b", "bob", status::SUBMITTED));
+    for (id, day, _) in days {
+        turtle += &(work_log(id, "ann", day) + &work_log(&format!("bob-{id}"), "bob", day));
+    }
+    // Written by other tools: a plain string, and an instant.
+    for (id, day) in [
+        ("plain", "\"2025-09-07\""),
+        ("instant", "\"2025-09-30T23:30:00-05:00\"^^<http://www.w3.org/2001/XMLSchema#dateTime>"),
+    ] {
+        turtle += &format!(
+            "<{BASE}/work-logs/{id}> a cal:Vevent ; cal:dtstart {day} ; prov:wasAssociatedWith <{BASE}/persons/ann> .\n"
+        );
+    }
+    let store = Arc::new(Watched::holding(&turtle).await);
+    lock(&store).await;
+    let mut expected: Vec<&str> =
+        days.iter().filter(|(_, _, within)| *within).map(|(id, _, _)| *id).collect();
+    let mut of_bob: Vec<String> = expected.iter().map(|id| format!("bob-{id}")).collect();
+    of_bob.sort();
+    expected.extend(["plain", "instant"]);
+    expected.sort_unstable();
+    assert_eq!(members(&store, "a").await, expected);
+    assert_eq!(members(&store, "b").await, of_bob);
+}
+
+#[tokio::test]
+async fn a_timesheet_of_another_month_is_left_alone_whatever_its_zone() {
+    let begins = [
+        ("plain", "\"2025-09-01\"".to_owned(), true),
+        ("zoned", date("2025-09-01Z"), true),
+        ("brussels", date("2025-09-01+02:00"), true),
+        ("august", date("2025-08-01"), false),
+        ("october", date("2025-10-01"), false),
+        ("mid", date("2025-09-15"), false),
+    ];
+    let mut turtle = String::new();
+    for (id, begin, _) in &begins {
+        turtle += &timesheet(id, id, begin, status::SUBMITTED);
+    }
+    let store = Arc::new(Watched::holding(&turtle).await);
+    let report = lock(&store).await;
+    for (id, _, within) in begins {
+        let expected = if within { status::EXPORTED } else { status::SUBMITTED };
+        assert_eq!(status_of(&store, id).await, [expected], "{id}");
+    }
+    assert_eq!((report.exported(), report.failed()), (3, 0));
+}
+
+#[tokio::test]
+async fn a_work_log_is_moved_out_of_every_other_timesheet_and_one_in_place_is_not_written() {
+    let mut turtle = sheet("here", "ann", status::SUBMITTED) + &sheet("draft", "ann", status::DRAFT);
+    turtle += &timesheet("old", "ann", &date("2025-08-01"), status::EXPORTED);
+    for id in ["in-place", "new", "moved", "both"] {
+        turtle += &work_log(id, "ann", "2025-09-10");
+    }
+    turtle += &work_log("foreign", "bob", "2025-09-10");
+    for (timesheet, work_log) in [
+        ("here", "in-place"),
+        ("draft", "moved"),
+        ("old", "moved"),
+        ("here", "both"),
+        ("old", "both"),
+        ("old", "foreign"),
+    ] {
+        turtle += &member(timesheet, work_log);
+    }
+    let store = Arc::new(Watched::holding(&turtle).await);
+    let report = lock(&store).await;
+    assert_eq!(*outcome(&report, "here"), Outcome::Exported { work_logs: 4, linked: 3 });
+    assert_eq!(members(&store, "here").await, ["both", "in-place", "moved", "new"]);
+    assert!(members(&store, "draft").await.is_empty());
+    assert_eq!(members(&store, "old").await, ["foreign"]);
+    assert_eq!(store.updates().len(), 2);
+    assert!(!store.updates().concat().contains("in-place"), "{:?}", store.updates());
+}
+
+#[tokio::test]
+async fn of_two_submitted_timesheets_of_a_person_each_work_log_is_in_one() {
+    let mut turtle = sheet("one", "ann", status::SUBMITTED) + &sheet("two", "ann", status::SUBMITTED);
+    turtle += &(work_log("new", "ann", "2025-09-10") + &work_log("kept", "ann", "2025-09-11"));
+    turtle += &member("two", "kept");
+    let store = Arc::new(Watched::holding(&turtle).await);
+    assert_eq!(lock(&store).await.exported(), 2);
+    assert_eq!(
+        (members(&store, "one").await, members(&store, "two").await),
+        (vec!["new".to_owned()], vec!["kept".to_owned()])
+    );
+}
+
+#[tokio::test]
+async fn a_timesheet_without_work_logs_is_exported_and_one_of_nobody_or_two_statuses_fails() {
+    let mut turtle = sheet("empty", "ann", status::SUBMITTED) + &sheet("torn", "bob", status::SUBMITTED);
+    turtle += &format!("<{BASE}/timesheets/torn> adms:status <{}> .\n", status::DRAFT);
+    turtle += &format!(
+        "<{BASE}/timesheets/stray> a skos:Collection ; time:hasBeginning {} ; adms:status <{}> .\n",
+        date("2025-09-01"),
+        status::SUBMITTED
+    );
+    turtle +=
+        &format!("<{BASE}/timesheets/bare> a skos:Collection ; time:hasBeginning {} .\n", date("2025-09-01"));
+    let store = Arc::new(Watched::holding(&turtle).await);
+    let report = lock(&store).await;
+    assert_eq!(*outcome(&report, "empty"), Outcome::Exported { work_logs: 0, linked: 0 });
+    assert_eq!(status_of(&store, "empty").await, [status::EXPORTED]);
+    for (id, why) in [("torn", "several statuses"), ("stray", "belongs to nobody")] {
+        assert!(outcome(&report, id).to_string().contains(why), "{}", outcome(&report, id));
+        assert!(status_of(&store, id).await.contains(&status::SUBMITTED.to_owned()));
+    }
+    assert_eq!(*outcome(&report, "bare"), Outcome::UnknownStatus("it has no status".to_owned()));
+}
+
+#[tokio::test]
+async fn a_second_lock_changes_nothing_and_an_empty_month_is_fine() {
+    let turtle = sheet("a", "ann", status::SUBMITTED) + &work_log("1", "ann", "2025-09-10");
+    let store = Arc::new(Watched::holding(&turtle).await);
+    let locker = Locker::new(Arc::clone(&store) as Arc<dyn Triplestore>);
+    assert!(locker.lock(Month::new(2024, 1).unwrap()).await.unwrap().timesheets.is_empty());
+    // Two at once: the second finds nothing to do.
+    let (one, two) = tokio::join!(locker.lock(september()), locker.lock(september()));
+    assert_eq!((one.unwrap().exported(), two.unwrap().exported()), (1, 0));
+    store.start_counting();
+    assert_eq!(*outcome(&lock(&store).await, "a"), Outcome::ExportedBefore);
+    assert!(store.updates().is_empty());
+}
+
+/// The old service needed 21 queries and 4 020 updates for this.
+#[tokio::test]
+async fn twenty_people_with_two_hundred_work_logs_take_few_statements() {
+    let store = Arc::new(Watched::new());
+    for someone in 0..20 {
+        let name = format!("p{someone}");
+        let mut turtle = person(&name) + &sheet(&name, &name, status::SUBMITTED);
+        for log in 0..200 {
+            turtle += &work_log(&format!("{name}-{log}"), &name, &format!("2025-09-{:02}", log % 30 + 1));
+        }
+        store.add(&turtle).await;
+    }
+    let report = lock(&store).await;
+    assert_eq!((report.exported(), report.failed()), (20, 0));
+    assert_eq!(members(&store, "p7").await.len(), 200);
+    assert_eq!((store.selects(), store.updates().len()), (5, 60));
+    for update in store.updates() {
+        assert!(update.matches("skos/core#member> <").count() <= 100);
+    }
+}
+
+#[tokio::test]
+async fn more_work_logs_than_one_answer_holds_are_all_linked() {
+    let store = Arc::new(Watched::holding(&sheet("a", "ann", status::SUBMITTED)).await);
+    for part in 0..11 {
+        let logs = (0..1000).map(|log| work_log(&format!("{part}-{log}"), "ann", "2025-09-10"));
+        store.add(&logs.collect::<String>()).await;
+    }
+    assert_eq!(*outcome(&lock(&store).await, "a"), Outcome::Exported { work_logs: 11_000, linked: 11_000 });
+    assert_eq!(members(&store, "a").await.len(), 11_000);
+}
+
+/// Two people with 150 work logs each, some of them in another timesheet: 3 updates a person.
+async fn two_people() -> Arc<Watched> {
+    let store = Watched::new();
+    for name in ["ann", "bob"] {
+        let mut turtle = person(name) + &sheet(name, name, status::SUBMITTED);
+        turtle += &timesheet(&format!("old-{name}"), name, &date("2025-08-01"), status::EXPORTED);
+        for log in 0..150 {
+            turtle += &work_log(&format!("{name}-{log}"), name, "2025-09-10");
+            if log % 3 == 0 {
+                turtle += &member(&format!("old-{name}"), &format!("{name}-{log}"));
+            }
+        }
+        store.add(&turtle).await;
+    }
+    Arc::new(store)
+}
+
+async fn is_whole(store: &Watched, name: &str) -> bool {
+    members(store, name).await.len() == 150 && members(store, &format!("old-{name}")).await.is_empty()
+}
+
+#[tokio::test]
+async fn no_failing_update_leaves_a_timesheet_exported_without_its_work_logs() {
+    for way in WAYS {
+        for at in 1..=6 {
+            let store = two_people().await;
+            store.fail_at(at, way);
+            let report = lock(&store).await;
+            for name in ["ann", "bob"] {
+                let exported = matches!(outcome(&report, name), Outcome::Exported { .. });
+                let failed = matches!(outcome(&report, name), Outcome::Failed(_));
+                let case = format!("{way:?} at {at}, {name}: {}", outcome(&report, name));
+                assert!(exported != failed, "{case}");
+                let status = if exported { status::EXPORTED } else { status::SUBMITTED };
+                assert_eq!(status_of(&store, name).await, [status], "{case}");
+                assert!(!exported || is_whole(&store, name).await, "{case}");
+                let mut held = members(&store, &format!("old-{name}")).await;
+                held.extend(members(&store, name).await);
+                let lost = (0..150).step_by(3).find(|log| !held.contains(&format!("{name}-{log}")));
+                assert_eq!(lost, None, "{case}: a work log is in no timesheet any more");
+            }
+            assert!(report.exported() >= 1, "{way:?} at {at}: one must not stop the other");
+            store.start_counting();
+            assert_eq!(lock(&store).await.failed(), 0);
+            assert!(is_whole(&store, "ann").await && is_whole(&store, "bob").await, "{way:?} at {at}");
+        }
+    }
+    let store = two_people().await;
+    lock(&store).await;
+    assert_eq!(store.updates().len(), 6, "the faults above must have hit every update");
+}
+
+#[tokio::test]
+async fn a_triplestore_that_cannot_be_read_is_an_error_and_one_that_falls_silent_later_is_reported() {
+    for from in 1..=3 {
+        let store = two_people().await;
+        let before = store.triples().await;
+        store.blind_from(from);
+        let locker = Locker::new(Arc::clone(&store) as Arc<dyn Triplestore>);
+        let words = locker.lock(september()).await.unwrap_err().to_string();
+        assert!(
+            words.contains("2025-09 cannot be locked") && words.contains("Nothing was changed"),
+            "{words}"
+        );
+        assert_eq!(store.triples().await, before);
+    }
+    let store = two_people().await;
+    store.blind_from(4);
+    let report = lock(&store).await;
+    assert_eq!(report.failed(), 2, "{report}");
+    assert_eq!(status_of(&store, "ann").await, [status::SUBMITTED], "not read back, not exported");
+    let store = two_people().await;
+    store.blind_from(5);
+    let report = lock(&store).await;
+    assert_eq!(report.failed(), 2, "{report}");
+    assert!(is_whole(&store, "ann").await);
+    assert!(outcome(&report, "ann").to_string().contains("could not be read back"));
+}
