@@ -12,6 +12,6 @@ pub mod reconcile;
 pub mod schedule;
 pub mod settings;
 
-pub mod tls;
 pub mod sandbox;
+pub mod tls;
 pub mod triplestore;

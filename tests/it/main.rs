@@ -3,5 +3,7 @@
 mod sandbox_faults;
 mod sandbox_replay;
 mod scripts;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
 mod triplestores;

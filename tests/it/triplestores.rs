@@ -263,7 +263,7 @@ fn remote(endpoint: &str) -> Remote {
     Remote::new(RemoteConfig {
         endpoint: endpoint.to_owned(),
         scope: Some("http://services.redpencil.io/timekeeper-kimai-sync-service".to_owned()),
-        time_limit: Duration::from_secs(60),
+        time_limit: Duration::from_mins(1),
         log: QueryLog::default(),
     })
     .expect("good settings")

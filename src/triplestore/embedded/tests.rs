@@ -1,6 +1,7 @@
 //! The store as its users see it: queries, updates, what is told, what survives.
 
 mod disk;
+mod histories;
 
 use std::sync::Mutex as StdMutex;
 
