@@ -1,6 +1,6 @@
 //! Where a period's work logs and timesheets differ. Pure.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -49,12 +49,11 @@ pub struct Differences {
 }
 
 /// Compares the work logs of a period with the timesheets of that period, by link. `wanted` gives the
-/// timesheet of a complete work log; `remembered` are timesheets whose link may not be written yet.
+/// timesheet of a complete work log.
 pub fn compare(
     work_logs: &BTreeMap<WorkLogUri, Facts>,
     wanted: impl Fn(&WorkLogUri) -> Option<WantedTimesheet>,
     timesheets: &BTreeMap<KimaiId, FoundTimesheet>,
-    remembered: &HashSet<KimaiId>,
 ) -> Differences {
     let mut linked = BTreeSet::new();
     let mut differences = Differences::default();
@@ -67,8 +66,7 @@ pub fn compare(
         }
         linked.extend(ids);
     }
-    let unlinked = timesheets.keys().filter(|id| !linked.contains(id) && !remembered.contains(id));
-    differences.unlinked.extend(unlinked);
+    differences.unlinked.extend(timesheets.keys().filter(|id| !linked.contains(id)));
     differences
 }
 
@@ -131,12 +129,11 @@ mod tests {
             (work_log("twice"), linked_to(&["4", "5"])),
         ]);
         let other = FoundTimesheet { user: Some(UserId(9)), ..found() };
-        let timesheets =
-            [(1, found()), (2, other), (3, found()), (4, found()), (5, found()), (6, found()), (7, found())];
+        let timesheets = [(1, found()), (2, other), (3, found()), (4, found()), (5, found()), (6, found())];
         let timesheets = timesheets.into_iter().map(|(id, found)| (KimaiId(id), found)).collect();
         let wanted = |subject: &WorkLogUri| (*subject != work_log("incomplete")).then(wanted);
-        let differences = compare(&work_logs, wanted, &timesheets, &HashSet::from([KimaiId(7)]));
+        let differences = compare(&work_logs, wanted, &timesheets);
         assert_eq!(differences.to_settle, ["changed", "incomplete", "lost", "new"].map(work_log));
-        assert_eq!(differences.unlinked, [KimaiId(6)], "7 is being linked, 5 is a second link");
+        assert_eq!(differences.unlinked, [KimaiId(6)], "5 is a second link");
     }
 }

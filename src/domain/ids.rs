@@ -26,7 +26,7 @@ const MAX_IRI_BYTES: usize = 4096;
 pub struct WorkLogUri(Arc<str>);
 
 impl WorkLogUri {
-    /// Checks `iri` by sophia's grammar. Backslashes, quotes, spaces and `<>{}|^`` never pass.
+    /// Checks `iri` by sophia's grammar. Backslashes, quotes, backticks, spaces and `<>{}|^` never pass.
     pub fn parse(iri: &str) -> Result<Self, IdFault> {
         let fits = iri.len() <= MAX_IRI_BYTES && sophia::iri::Iri::new(iri).is_ok();
         if fits { Ok(Self(iri.into())) } else { Err(IdFault::NotAnIri(shorten(iri))) }

@@ -256,7 +256,7 @@ pub fn parse_day(text: &str) -> Result<Date, Obstacle> {
 fn is_zone(text: &str) -> bool {
     text.is_empty()
         || text == "Z"
-        || (text.len() == 6 && text.starts_with(['+', '-']) && text.bytes().nth(3) == Some(b':'))
+        || (text.len() == 6 && text.starts_with(['+', '-']) && text.as_bytes().get(3) == Some(&b':'))
 }
 
 /// An ISO 8601 duration of days, hours, minutes, seconds and fractions (`P1DT2H`, `PT1.5H`).

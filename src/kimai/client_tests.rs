@@ -138,7 +138,7 @@ async fn a_missing_timesheet_is_none_and_a_forbidden_one_is_a_fault() {
 async fn an_answer_that_never_comes_or_makes_no_sense_leaves_a_create_ambiguous() {
     let (server, client) = kimai().await;
     Mock::given(method("POST"))
-        .respond_with(ResponseTemplate::new(200).set_delay(Duration::from_secs(60)))
+        .respond_with(ResponseTemplate::new(200).set_delay(Duration::from_mins(1)))
         .up_to_n_times(1)
         .mount(&server)
         .await;

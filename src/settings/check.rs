@@ -24,10 +24,6 @@ impl Check {
         self.faults.push(format!("{name} is '{value}'; put there {}", meaning(name)));
     }
 
-    pub(super) fn text(&self, name: &str, given: Option<&String>) -> String {
-        given.map_or_else(|| default(name).to_owned(), |text| text.trim().to_owned())
-    }
-
     pub(super) fn kimai(&mut self, raw: &Raw) -> Option<KimaiSettings> {
         let token = raw.api_token.clone();
         let header_safe =
@@ -59,7 +55,7 @@ impl Check {
     }
 
     pub(super) fn triplestore(&mut self, raw: &Raw) -> Option<TriplestoreSettings> {
-        let endpoint = self.text("MU_SPARQL_ENDPOINT", raw.mu_sparql_endpoint.as_ref());
+        let endpoint = text("MU_SPARQL_ENDPOINT", raw.mu_sparql_endpoint.as_ref());
         let endpoint = self.url("MU_SPARQL_ENDPOINT", &endpoint);
         let log_all = self.truth("LOG_SPARQL_ALL", raw.log_sparql_all.as_ref(), false);
         let time_limit = self.number("MU_SPARQL_TIMEOUT", raw.mu_sparql_timeout.as_ref(), 1, 3600);
@@ -91,7 +87,7 @@ impl Check {
     }
 
     pub(super) fn iri(&mut self, name: &str, given: Option<&String>) -> Option<String> {
-        let text = self.text(name, given);
+        let text = text(name, given);
         if Iri::new(text.as_str()).is_err() {
             self.fault(name, &text);
             return None;
@@ -106,7 +102,7 @@ impl Check {
         least: u64,
         most: T,
     ) -> Option<T> {
-        let text = self.text(name, given);
+        let text = text(name, given);
         let most: u64 = most.try_into().unwrap_or(u64::MAX);
         let number = text.parse::<u64>().ok().filter(|number| (least..=most).contains(number));
         let number = number.and_then(|number| T::try_from(number).ok());
@@ -133,7 +129,7 @@ impl Check {
     }
 
     pub(super) fn cron(&mut self, given: Option<&String>) -> String {
-        let text = self.text("FALLBACK_SYNC_CRON", given);
+        let text = text("FALLBACK_SYNC_CRON", given);
         let six = if text.split_whitespace().count() == 5 { format!("0 {text}") } else { text.clone() };
         if let Err(fault) = crate::schedule::check(&six) {
             self.faults.push(format!(
@@ -154,11 +150,11 @@ impl Check {
     }
 
     pub(super) fn log(&mut self, raw: &Raw) -> LogSettings {
-        let format = self.text("LOG_FORMAT", raw.log_format.as_ref());
+        let format = text("LOG_FORMAT", raw.log_format.as_ref());
         if !matches!(format.as_str(), "text" | "json") {
             self.fault("LOG_FORMAT", &format);
         }
-        let filter = self.text("LOG_LEVEL", raw.log_level.as_ref());
+        let filter = text("LOG_LEVEL", raw.log_level.as_ref());
         if tracing_subscriber::EnvFilter::builder().parse(&filter).is_err() {
             self.fault("LOG_LEVEL", &filter);
         }
@@ -166,7 +162,7 @@ impl Check {
     }
 
     pub(super) fn zone(&mut self, given: Option<&String>) -> Option<TimeZone> {
-        let text = self.text("TZ", given);
+        let text = text("TZ", given);
         let name = text.trim_start_matches(':'); // POSIX allows the colon
         let zone = TimeZone::get(name).ok();
         if zone.is_none() {
@@ -174,6 +170,11 @@ impl Check {
         }
         zone
     }
+}
+
+/// What is given, else the default.
+fn text(name: &str, given: Option<&String>) -> String {
+    given.map_or_else(|| default(name).to_owned(), |text| text.trim().to_owned())
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -112,7 +112,7 @@ pub struct LogSettings {
 
 /// Everything that is wrong with the environment, a line each.
 #[derive(Debug, thiserror::Error)]
-#[error("the settings cannot be used:\n{}", .0.iter().map(|fault| format!("  - {fault}\n")).collect::<String>())]
+#[error("the settings cannot be used:\n  - {}", .0.join("\n  - "))]
 pub struct SettingsFault(pub Vec<String>);
 
 /// The environment as it is: texts, empty ones left out. One field per row of [`TABLE`].
@@ -150,6 +150,15 @@ impl Settings {
             std::env::vars_os()
                 .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
         )
+    }
+
+    /// `PORT` of the process's environment alone, for a health check that needs nothing else.
+    pub fn port_from_env() -> Result<Option<u16>, SettingsFault> {
+        let mut check = Check::default();
+        let given = std::env::var_os("PORT").and_then(|port| port.into_string().ok());
+        let given = given.filter(|port| !port.trim().is_empty());
+        let port = given.as_ref().and_then(|_| check.number("PORT", given.as_ref(), 0, u16::MAX));
+        if check.faults.is_empty() { Ok(port) } else { Err(SettingsFault(check.faults)) }
     }
 
     /// Checks the given variables, all of them before it says what is wrong.

@@ -104,10 +104,10 @@ pub(super) fn meaning(name: &str) -> &'static str {
 
 /// Every setting with its default and meaning, for `--help`.
 pub fn help() -> String {
-    let mut text = String::from("Settings (environment variables; an empty value means the default):\n");
-    for Setting { name, default, meaning } in TABLE {
+    let rows = TABLE.iter().map(|Setting { name, default, meaning }| {
         let default = if default.is_empty() { String::new() } else { format!(" [default: {default}]") };
-        text.push_str(&format!("  {name}\n      {meaning}{default}\n"));
-    }
-    text
+        format!("  {name}\n      {meaning}{default}")
+    });
+    let header = "Settings (environment variables; an empty value means the default):".to_owned();
+    std::iter::once(header).chain(rows).collect::<Vec<_>>().join("\n")
 }

@@ -100,12 +100,11 @@ fn the_log_switches_of_queries_and_updates_override_the_common_one() {
 #[test]
 fn default_env_lists_every_setting_with_its_default_and_meaning() {
     let file = include_str!("../../config/default.env");
-    let mut wanted = String::new();
-    for Setting { name, default, meaning } in TABLE {
-        wanted.push_str(&format!("\n# {meaning}\n{name}={default}\n"));
-    }
+    let rows =
+        TABLE.iter().map(|Setting { name, default, meaning }| format!("\n# {meaning}\n{name}={default}\n"));
+    let wanted: Vec<String> = rows.collect();
     let (_, listed) = file.split_once("\n\n").expect("a header, an empty line, then the settings");
-    assert_eq!(format!("\n{listed}"), wanted);
+    assert_eq!(format!("\n{listed}"), wanted.concat());
 }
 
 /// Each row of the table is read, and nothing is read that has no row.

@@ -8,14 +8,13 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
+use super::pages::select_by_subject;
 use super::statement::{Iri, Literal};
 use super::vocabulary::{PREFIXES, cal, dct, prov, rdf, rdfs, skos};
 use super::{Row, Term, Triplestore, TriplestoreFault};
 use crate::domain::work_log::{Directory, Facts, Kind, PersonFacts, TaskFacts};
 use crate::domain::{KimaiId, WorkLogUri};
 
-/// Rows asked for at a time: below the 10 000 at which Virtuoso cuts an answer without a word.
-const PAGE_ROWS: usize = 9_000;
 /// Subjects or ids named in one statement.
 const BATCH: usize = 100;
 
@@ -116,30 +115,18 @@ impl WorkLogs {
     ) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault> {
         let beyond = last.tomorrow().unwrap_or(last);
         let (first, beyond) = (Literal::string(first.to_string()), Literal::string(beyond.to_string()));
-        let mut all = BTreeMap::new();
-        let mut after = String::new();
-        loop {
-            let from = Literal::string(&after);
-            let rows = self.select(format!(
-                "SELECT DISTINCT ?s ?p ?o WHERE {{ ?s a cal:Vevent ; cal:dtstart ?day ; ?p ?o .
-                   VALUES ?p {{ rdf:type cal:duration cal:dtstart dct:subject prov:wasAssociatedWith dct:identifier }}
-                   FILTER (STR(?day) >= {first} && STR(?day) < {beyond} && STR(?s) > {from}) }}
-                 ORDER BY ?s LIMIT {PAGE_ROWS}"
-            ));
-            let rows = rows.await?;
-            let whole = complete_subjects(&rows);
-            let Some(last) = whole.last().and_then(|row| text(row, "s")) else { return Ok(all) };
-            after = last.to_owned();
-            for row in whole {
-                let Some(subject) = text(row, "s").and_then(|iri| WorkLogUri::parse(iri).ok()) else {
-                    continue;
-                };
-                note(all.entry(subject).or_default(), row);
-            }
-            if rows.len() < PAGE_ROWS {
-                return Ok(all);
+        let pattern = format!(
+            "?s a cal:Vevent ; cal:dtstart ?day ; ?p ?o .
+             VALUES ?p {{ rdf:type cal:duration cal:dtstart dct:subject prov:wasAssociatedWith dct:identifier }}
+             FILTER (STR(?day) >= {first} && STR(?day) < {beyond})"
+        );
+        let mut all: BTreeMap<WorkLogUri, Facts> = BTreeMap::new();
+        for row in select_by_subject(self.store.as_ref(), "?p ?o", &pattern).await? {
+            if let Some(subject) = text(&row, "s").and_then(|iri| WorkLogUri::parse(iri).ok()) {
+                note(all.entry(subject).or_default(), &row);
             }
         }
+        Ok(all)
     }
 
     /// The work log whose `mu:uuid` is `id`, as mu-cl-resources names it in its routes.
@@ -256,11 +243,4 @@ fn note(facts: &mut Facts, row: &Row) {
         }
     };
     set.insert(value.to_owned());
-}
-
-/// The rows of a page without those of its last subject, which the page's end may have cut in two.
-fn complete_subjects(rows: &[Row]) -> &[Row] {
-    let last = rows.last().and_then(|row| text(row, "s"));
-    let cut = rows.iter().position(|row| text(row, "s") == last).unwrap_or(0);
-    if rows.len() < PAGE_ROWS || cut == 0 { rows } else { rows.split_at(cut).0 }
 }
