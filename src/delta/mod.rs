@@ -6,10 +6,13 @@ mod relevance;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+
 use crate::clock::Clock;
 use crate::domain::WorkLogUri;
 use crate::queue::{Queue, QueueFault, Reason};
 use crate::reconcile::ledger::Ledger;
+use crate::triplestore::change::{Change, Observer};
 pub use message::{DeltaFault, Found};
 
 /// How long a work log named by a delta waits before it runs: the delta-notifier sends the same
@@ -40,5 +43,21 @@ impl Intake {
             self.ledger.note_removed(work_log);
         }
         self.queue.put(&work_logs, Reason::Delta, self.clock.after(SETTLING)).await
+    }
+}
+
+/// A change of the embedded store is a delta without the way through HTTP.
+#[async_trait]
+impl Observer for Intake {
+    async fn changed(&self, changes: &[Change]) -> Result<(), String> {
+        let mut found = Found::default();
+        for Change { inserts, deletes } in changes {
+            for (quads, deleted) in [(inserts, false), (deletes, true)] {
+                for quad in quads {
+                    found.triple(quad.subject.value(), &quad.predicate, quad.object.value(), deleted);
+                }
+            }
+        }
+        self.accept(&found).await.map_err(|fault| fault.to_string())
     }
 }

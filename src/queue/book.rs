@@ -37,6 +37,8 @@ pub(super) struct Book {
     /// Entries that wait, earliest first; `turn` keeps equal due times in order of arrival.
     by_due: BTreeSet<(Timestamp, u64, WorkLogUri)>,
     turn: u64,
+    /// Leases that are out.
+    running: usize,
 }
 
 impl Book {
@@ -67,6 +69,7 @@ impl Book {
         let (_, _, work_log) = self.by_due.pop_first()?;
         let entry = self.entries.get_mut(&work_log)?;
         entry.state = State::Running { again: None };
+        self.running += 1;
         Some(Lease { attempts: entry.attempts, reason: entry.reason, work_log })
     }
 
@@ -80,6 +83,7 @@ impl Book {
         let turn = self.next_turn();
         let Some(entry) = self.entries.get_mut(&lease.work_log) else { return };
         let State::Running { again } = entry.state else { return };
+        self.running -= 1;
         let changed = again.is_some();
         let (at, why) = match outcome {
             Outcome::Done => (None, None),
@@ -121,6 +125,11 @@ impl Book {
             .collect();
         parked.sort_unstable();
         parked
+    }
+
+    /// Whether nothing runs and nothing is to be run by itself.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.running == 0 && self.by_due.is_empty()
     }
 
     /// The number of entries, in whatever state.

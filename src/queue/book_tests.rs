@@ -151,6 +151,7 @@ proptest! {
                 }
             }
             let counts = book.counts();
+            prop_assert_eq!(book.is_quiet(), counts.waiting == 0 && counts.running == 0);
             prop_assert_eq!(counts.running, model.values().filter(|entry| entry.running).count());
             prop_assert_eq!(counts.parked, model.values().filter(|entry| entry.parked).count());
             prop_assert_eq!(counts.waiting, model.values().filter(|entry| entry.due.is_some() && !entry.running).count());

@@ -70,10 +70,3 @@ pub struct Counts {
     /// Waiting for someone to change something.
     pub parked: usize,
 }
-
-impl Counts {
-    /// Whether nothing is running or to be run by itself.
-    pub fn is_quiet(&self) -> bool {
-        self.waiting == 0 && self.running == 0
-    }
-}

@@ -88,6 +88,18 @@ impl Queue for Memory {
         Ok(self.book().counts())
     }
 
+    async fn quiet(&self) -> Result<(), QueueFault> {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if self.book().is_quiet() {
+                return Ok(());
+            }
+            changed.await;
+        }
+    }
+
     async fn parked(&self) -> Result<Vec<(WorkLogUri, String)>, QueueFault> {
         Ok(self.book().parked())
     }

@@ -47,6 +47,9 @@ pub trait Queue: Send + Sync {
     /// How many entries stand where.
     async fn counts(&self) -> Result<Counts, QueueFault>;
 
+    /// Waits until nothing runs and nothing is to be run by itself. Parked entries do not count.
+    async fn quiet(&self) -> Result<(), QueueFault>;
+
     /// The parked entries with the reason of each.
     async fn parked(&self) -> Result<Vec<(WorkLogUri, String)>, QueueFault>;
 }

@@ -7,7 +7,7 @@
 //! # Caveats
 //! It may be empty at any time (it lives as long as the process); decisions are right without it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::domain::plan::Memory;
@@ -62,9 +62,10 @@ impl Ledger {
         }
     }
 
-    /// The timesheets that belong to a work log as far as we remember.
-    pub fn linked(&self) -> HashSet<KimaiId> {
-        self.memories().values().filter_map(|memory| memory.linked).collect()
+    /// The work log that `id` was made for, as far as we remember.
+    pub fn owner(&self, id: KimaiId) -> Option<WorkLogUri> {
+        let memories = self.memories();
+        memories.iter().find(|(_, memory)| memory.linked == Some(id)).map(|(work_log, _)| work_log.clone())
     }
 
     /// Every change is one insertion or removal, so a panic elsewhere leaves it whole.

@@ -112,7 +112,8 @@ impl Settler {
                 self.ledger.forget(subject);
                 return self.create(subject, facts, wanted).await;
             }
-            result => drop(result?),
+            Err(fault) => return Err(fault.into()),
+            Ok(_) => {}
         }
         self.ledger.pushed(subject, id, wanted);
         if relink {

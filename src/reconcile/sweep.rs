@@ -9,7 +9,7 @@
 //! Teams do not enter hours of their own in Kimai within a swept period: those have no work log, and
 //! are deleted as orphans. This is what the sweep is documented to do.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::civil::Date;
@@ -23,7 +23,7 @@ use super::worker::Workers;
 use crate::clock::Clock;
 use crate::domain::difference::{Differences, compare};
 use crate::domain::timesheet::WantedTimesheet;
-use crate::domain::work_log::resolve;
+use crate::domain::work_log::{Kind, resolve};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::kimai::{Fault, Kimai, Timesheet, TimesheetFilter};
 use crate::queue::{Queue, Reason};
@@ -110,7 +110,7 @@ impl Sweeper {
             WantedTimesheet::of(&complete, self.clock.zone()).ok()
         };
         let found = timesheets.iter().map(|timesheet| (timesheet.id, timesheet.into())).collect();
-        let Differences { to_settle, unlinked } = compare(&facts, wanted, &found, &self.ledger.linked());
+        let Differences { to_settle, unlinked } = compare(&facts, wanted, &found);
         self.ledger.doubt(&to_settle);
         self.queue.put(&to_settle, Reason::Sweep, self.clock.now()).await?;
         let mut report = Report {
@@ -181,45 +181,47 @@ impl Sweeper {
             );
             return Ok(());
         }
-        let tombstones = self.work_logs.tombstones(&orphans).await?;
         for id in orphans {
-            if self.remove_orphan(id, tombstones.get(&id)).await? {
-                report.deleted += 1;
-                report.held -= 1;
+            match self.remove_orphan(id).await {
+                Ok(gone) => {
+                    report.deleted += usize::from(gone);
+                    report.held -= usize::from(gone);
+                }
+                // One that Kimai refuses to delete costs itself only.
+                Err(Failure::Kimai(fault)) if fault.fault == Fault::Permanent => {
+                    warn!(kimai.id = %id, "Timesheet {id} has no work log but stays: {fault}");
+                }
+                Err(failure) => return Err(failure),
             }
         }
         Ok(())
     }
 
-    /// Deletes one timesheet that no work log is linked to, after one more look. Says whether it is gone.
-    /// What is left of a deleted work log goes through the queue, which removes the link as well.
-    pub async fn remove_orphan(&self, id: KimaiId, tombstone: Option<&WorkLogUri>) -> Result<bool, Failure> {
-        if let Some(work_log) = tombstone {
-            self.queue.put(std::slice::from_ref(work_log), Reason::Sweep, self.clock.now()).await?;
+    /// Removes a timesheet unless a work log is linked to it, which is looked up now. Says whether it is
+    /// gone, or about to be. Where we know what it was made for, that is settled instead: it may only
+    /// lack its link, or leave one behind.
+    pub async fn remove_orphan(&self, id: KimaiId) -> Result<bool, Failure> {
+        self.workers.barrier().await;
+        if !self.work_logs.linked(&[id]).await?.is_empty() {
+            return Ok(false);
+        }
+        if let Some(owner) = self.work_logs.tombstones(&[id]).await?.remove(&id) {
+            self.queue.put(&[owner], Reason::Sweep, self.clock.now()).await?;
             return Ok(true);
         }
-        if !self.is_orphan(id).await? {
-            return Ok(false);
+        if let Some(owner) = self.ledger.owner(id) {
+            if self.work_logs.facts(&owner).await?.kind(&owner) == Kind::WorkLog {
+                self.queue.put(&[owner], Reason::Sweep, self.clock.now()).await?;
+                return Ok(false);
+            }
+            self.ledger.forget(&owner);
         }
         match self.kimai.delete(id).await {
             Ok(()) => info!(kimai.id = %id, "Deleted timesheet {id}, which no work log is linked to"),
             Err(fault) if fault.fault == Fault::Gone => {}
-            Err(fault) if fault.fault == Fault::Permanent => {
-                warn!(kimai.id = %id, "Timesheet {id} has no work log but stays: {fault}");
-                return Ok(false);
-            }
             Err(fault) => return Err(fault.into()),
         }
         Ok(true)
-    }
-
-    /// Whether no work log is linked to `id`, by the triplestore or by what we remember, once the runs
-    /// that are under way have ended.
-    pub async fn is_orphan(&self, id: KimaiId) -> Result<bool, Failure> {
-        self.workers.barrier().await;
-        let remembered = self.ledger.linked().contains(&id);
-        let linked: BTreeMap<_, _> = self.work_logs.linked(&[id]).await?;
-        Ok(!remembered && linked.is_empty())
     }
 }
 

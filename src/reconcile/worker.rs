@@ -38,7 +38,6 @@ impl Workers {
     }
 
     /// Works `concurrency` entries at a time until `stop` is cancelled.
-    #[expect(clippy::disallowed_methods, reason = "the tracker owns the tasks and is awaited here")]
     pub async fn run(self: Arc<Self>, concurrency: usize, stop: CancellationToken) {
         let tracker = TaskTracker::new();
         for _ in 0..concurrency {
