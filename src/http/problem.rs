@@ -1,0 +1,138 @@
+//! Errors as JSON:API, the form mu services speak. The inside never leaks: details are sentences for
+//! people, made where the error is understood.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::RETRY_AFTER;
+use actix_web::{HttpResponse, ResponseError};
+use serde_json::json;
+
+use crate::import::ImportFault;
+use crate::kimai::{Fault, KimaiFault};
+use crate::lock::LockFault;
+use crate::queue::QueueFault;
+use crate::reconcile::retry::Failure;
+use crate::triplestore::TriplestoreFault;
+
+/// The content type of JSON:API, as the old service sent it.
+pub(super) const JSON_API: &str = "application/vnd.api+json; charset=utf-8";
+
+/// What went wrong with a request, as its caller is told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{title}: {detail}")]
+pub(super) struct Problem {
+    status: StatusCode,
+    title: &'static str,
+    detail: String,
+    /// A JSON pointer into the request's body, or nothing.
+    pointer: Option<String>,
+}
+
+impl Problem {
+    /// The request cannot be understood (400).
+    pub(super) fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "The request cannot be understood", detail)
+    }
+
+    /// The body is larger than the route takes (413).
+    pub(super) fn too_large(most: usize) -> Self {
+        let detail = format!("This route takes at most {most} bytes.");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large", detail)
+    }
+
+    /// Something this service needs does not answer now; the same request may work later (503).
+    pub(super) fn unavailable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "Not possible now", detail)
+    }
+
+    /// Something this service needs refused, and will refuse again (502).
+    pub(super) fn refused(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, "Refused by a service behind this one", detail)
+    }
+
+    /// Any other problem.
+    pub(super) fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, title, detail: detail.into(), pointer: None }
+    }
+
+    fn of_kimai(fault: &KimaiFault, detail: String) -> Self {
+        match fault.fault {
+            Fault::Transient | Fault::Limited(_) | Fault::Ambiguous => Self::unavailable(detail),
+            Fault::Permanent | Fault::Gone | Fault::Unauthorised => Self::refused(detail),
+        }
+    }
+
+    fn of_triplestore(fault: &TriplestoreFault, detail: String) -> Self {
+        match fault {
+            TriplestoreFault::Refused(_) => Self::refused(detail),
+            TriplestoreFault::Transient(_) | TriplestoreFault::Unreadable(_) => Self::unavailable(detail),
+        }
+    }
+
+    /// Names the member of the body that is to blame.
+    #[must_use]
+    pub(super) fn at(mut self, member: &str) -> Self {
+        self.pointer = Some(format!("/{member}"));
+        self
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let status = self.status.as_u16().to_string();
+        let mut error = json!({"status": status, "title": self.title, "detail": self.detail});
+        if let (Some(pointer), Some(members)) = (&self.pointer, error.as_object_mut()) {
+            members.insert("source".into(), json!({"pointer": pointer}));
+        }
+        let mut response = HttpResponse::build(self.status);
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.insert_header((RETRY_AFTER, "5"));
+        }
+        response.content_type(JSON_API).body(json!({"errors": [error]}).to_string())
+    }
+}
+
+impl From<QueueFault> for Problem {
+    fn from(fault: QueueFault) -> Self {
+        Self::unavailable(fault.to_string())
+    }
+}
+
+impl From<TriplestoreFault> for Problem {
+    fn from(fault: TriplestoreFault) -> Self {
+        Self::of_triplestore(&fault, fault.to_string())
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        let detail = failure.to_string();
+        match failure {
+            Failure::Kimai(fault) => Self::of_kimai(&fault, detail),
+            Failure::Triplestore(fault) => Self::of_triplestore(&fault, detail),
+            Failure::Queue(fault) => fault.into(),
+            Failure::Blocked(_) => Self::refused(detail),
+        }
+    }
+}
+
+impl From<ImportFault> for Problem {
+    fn from(fault: ImportFault) -> Self {
+        let detail = fault.to_string();
+        match fault {
+            ImportFault::Kimai { fault, .. } => Self::of_kimai(&fault, detail),
+            ImportFault::Triplestore { fault, .. } => Self::of_triplestore(&fault, detail),
+            ImportFault::Statement(_) => Self::refused(detail),
+        }
+    }
+}
+
+impl From<LockFault> for Problem {
+    fn from(fault: LockFault) -> Self {
+        let LockFault::Triplestore { fault: cause, .. } = &fault;
+        Self::of_triplestore(cause, fault.to_string())
+    }
+}
