@@ -1,7 +1,33 @@
 //! Keeps the work logs of a mu-semtech triplestore and the timesheets of Kimai the same.
+//!
+//! A delta comes in at [`delta`], waits in [`queue`], is settled by [`reconcile`], and reaches [`kimai`].
+//! Everything the service asks of the outside lies behind a trait in the module of that name;
+//! [`domain`] does no I/O at all.
+//!
+//! ```text
+//! delta-notifier ──POST /delta──▶ delta ──IRIs──▶ queue (one entry per work log)
+//!                                                   │ lease
+//! cron, ops, start-up ──▶ reconcile::sweep ──IRIs──▶▼
+//!                                               reconcile::worker ─▶ settle: read both sides ▶ plan ▶ act ▶ record
+//!                                                   │                        │
+//!                                              triplestore (SPARQL)     kimai (REST)
+//! ```
+//!
+//! # Layout, in the order the data flows
+//! - [`cli`], [`settings`], [`app`], [`clock`], [`telemetry`]: how it starts.
+//! - [`http`]: the doors. [`delta`]: from a message to work logs. [`queue`]: where they wait.
+//! - [`domain`]: what the words mean, and what to do about a difference.
+//! - [`reconcile`]: one work log settled, whole periods swept.
+//! - [`kimai`], [`triplestore`]: the two sides. [`tls`]: the HTTP client for both.
+//! - [`import`], [`lock`]: Kimai's catalogue into the triplestore; a month's timesheets exported.
+//! - [`schedule`]: when to sweep by itself.
+//! - [`demo`], [`sandbox`]: the whole thing to try, with a Kimai inside.
 
+pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod delta;
+pub mod demo;
 pub mod domain;
 pub mod http;
 pub mod import;
@@ -9,9 +35,9 @@ pub mod kimai;
 pub mod lock;
 pub mod queue;
 pub mod reconcile;
+pub mod sandbox;
 pub mod schedule;
 pub mod settings;
-
-pub mod sandbox;
+pub mod telemetry;
 pub mod tls;
 pub mod triplestore;

@@ -1,0 +1,170 @@
+//! The command line: what to run, and how it ends.
+//!
+//! Exit codes: 0 when all is well, 1 when what was asked for did not succeed (`demo --once`,
+//! `healthcheck`), 2 when it could not be started.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use jiff::tz::TimeZone;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use crate::app::{self, Engine, Service};
+use crate::clock::Clock;
+use crate::demo;
+use crate::settings::{self, Settings};
+use crate::telemetry;
+use crate::triplestore::embedded::Embedded;
+
+/// How long the health check waits for an answer; Docker gives it 5 s.
+const HEALTH_LIMIT: Duration = Duration::from_secs(4);
+
+/// Keeps the work logs of a mu-semtech triplestore and the timesheets of Kimai the same.
+#[derive(Debug, Parser)]
+#[command(name = "kimai-sync", version, after_help = settings::help())]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run in a mu-semtech stack: deltas in, the stack's triplestore, a real Kimai
+    Serve,
+    /// Run alone: with a triplestore inside, behind /sparql, and a real Kimai
+    Standalone {
+        /// Add these files at start (.ttl, .nt, .nq, .trig)
+        #[arg(long, value_name = "FILE", num_args = 1..)]
+        load: Vec<PathBuf>,
+        /// Keep the data in this folder, over restarts
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
+    /// Try it: a triplestore and a Kimai inside, and a small company at work
+    Demo {
+        /// End when everything is in sync, with a summary; exit code 1 if it is not
+        #[arg(long)]
+        once: bool,
+    },
+    /// Ask the running service on this machine whether it is alive (for containers)
+    Healthcheck,
+}
+
+/// Does what the command line says.
+pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no threads")?;
+    let result = runtime.block_on(async {
+        match arguments.command {
+            Command::Serve => Box::pin(serve()).await,
+            Command::Standalone { load, data } => Box::pin(standalone(load, data)).await,
+            Command::Demo { once } => Box::pin(demo::run(once, stop_on_signal()?)).await,
+            Command::Healthcheck => healthcheck().await,
+        }
+    });
+    // What is blocked in a read would hold up the end.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    result
+}
+
+async fn serve() -> anyhow::Result<ExitCode> {
+    let settings = started()?;
+    let clock = Clock::system(settings.zone.clone());
+    let engine = Engine::new(&settings, app::remote(&settings)?, app::kimai(&settings)?, clock)?;
+    let listener = app::bind(&settings, [0, 0, 0, 0], 80)?;
+    info!("Listening on {}; triplestore {}", listener.local_addr()?, settings.triplestore.endpoint);
+    let service = Service {
+        engine,
+        listener,
+        store: None,
+        concurrency: settings.kimai.concurrency,
+        sweep: Some(settings.sweep),
+    };
+    service.run(stop_on_signal()?).await.map(|()| ExitCode::SUCCESS)
+}
+
+async fn standalone(load: Vec<PathBuf>, data: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    let settings = started()?;
+    let graph = &settings.triplestore.application_graph;
+    let store = Embedded::open(data.as_deref(), graph)?.with_time_limit(settings.triplestore.time_limit);
+    for file in &load {
+        let added = store.load(file).await?;
+        info!("Loaded {}: {added} new triples", file.display());
+    }
+    let clock = Clock::system(settings.zone.clone());
+    let engine = Engine::new(&settings, std::sync::Arc::new(store.clone()), app::kimai(&settings)?, clock)?;
+    let listener = app::bind(&settings, [127, 0, 0, 1], 8080)?;
+    let address = listener.local_addr()?;
+    let kept = data.map_or_else(|| "in memory".to_owned(), |data| format!("kept in {}", data.display()));
+    info!("Listening on {address}; the triplestore is inside, {kept}, at http://{address}/sparql");
+    let service = Service {
+        engine,
+        listener,
+        store: Some(store),
+        concurrency: settings.kimai.concurrency,
+        sweep: Some(settings.sweep),
+    };
+    service.run(stop_on_signal()?).await.map(|()| ExitCode::SUCCESS)
+}
+
+/// The settings, checked, with logging on and the risky ones said.
+fn started() -> anyhow::Result<Settings> {
+    let settings = Settings::from_env()?;
+    telemetry::start(&settings.log);
+    let zone = settings.zone.iana_name().unwrap_or("UTC");
+    info!(
+        "kimai-sync {} for {}; work days begin at midnight in {zone}",
+        env!("CARGO_PKG_VERSION"),
+        settings.kimai.endpoint
+    );
+    for warning in &settings.warnings {
+        warn!("{warning}");
+    }
+    if settings.zone == TimeZone::UTC {
+        info!("TZ is UTC: set it if the people of the work logs live elsewhere");
+    }
+    Ok(settings)
+}
+
+async fn healthcheck() -> anyhow::Result<ExitCode> {
+    let port = Settings::port_from_env()?.unwrap_or(80);
+    let client = crate::tls::client_builder(HEALTH_LIMIT).build()?;
+    match client.get(format!("http://127.0.0.1:{port}/live")).send().await {
+        Ok(answer) if answer.status().is_success() => Ok(ExitCode::SUCCESS),
+        Ok(answer) => {
+            eprintln!("kimai-sync on port {port} answered {}", answer.status());
+            Ok(ExitCode::FAILURE)
+        }
+        Err(fault) => {
+            eprintln!("kimai-sync on port {port} does not answer: {}", crate::tls::explain(fault));
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// Cancelled by SIGTERM or Ctrl-C. A second signal ends the process at once.
+fn stop_on_signal() -> anyhow::Result<CancellationToken> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stop = CancellationToken::new();
+    let stopping = stop.clone();
+    TaskTracker::new().spawn(async move {
+        for first in [true, false] {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if first {
+                info!("Stopping: running work is finished, the rest is found again at the next start");
+                stopping.cancel();
+            } else {
+                std::process::exit(130);
+            }
+        }
+    });
+    Ok(stop)
+}

@@ -1,0 +1,223 @@
+//! The whole thing to try: the service with its own triplestore, a sandbox Kimai on a loopback port, and
+//! a small company at work. Every step goes through HTTP, as in real life.
+
+mod changes;
+mod company;
+mod report;
+
+use std::net::TcpListener;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{error, info, warn};
+
+use crate::app::{self, Engine, Service};
+use crate::clock::Clock;
+use crate::reconcile::sweep::Period;
+use crate::sandbox::Sandbox;
+use crate::settings::Settings;
+use crate::triplestore::Triplestore;
+use crate::triplestore::embedded::Embedded;
+use crate::triplestore::statement::{Iri, Triples};
+use crate::triplestore::vocabulary::PREFIXES;
+use company::Entry;
+
+/// The same company at every start.
+const SEED: u64 = 7;
+/// The pause between two changes, in seconds.
+const PAUSES: std::ops::RangeInclusive<u64> = 2..=4;
+/// Changes of `--once`.
+const CHANGES_ONCE: usize = 16;
+/// How long `--once` waits for everything to be in sync.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Runs the demo until `stop`, or with `once` until everything is in sync.
+pub async fn run(once: bool, stop: CancellationToken) -> anyhow::Result<ExitCode> {
+    let started = Instant::now();
+    let kimai = Sandbox::new(Clock::system(jiff::tz::TimeZone::UTC));
+    let kimai_door = TcpListener::bind("127.0.0.1:0").context("no free port for the sandbox Kimai")?;
+    let kimai_address = format!("http://{}/api", kimai_door.local_addr()?);
+    let settings = settings(&kimai_address)?;
+    report::start(&settings.log);
+    company::found(&kimai);
+    let kimai_server = kimai.serve(kimai_door)?;
+    let kimai_handle = kimai_server.handle();
+
+    let store = Embedded::open(None, &settings.triplestore.application_graph)?;
+    let clock = Clock::system(settings.zone.clone());
+    let engine = Engine::new(&settings, Arc::new(store.clone()), app::kimai(&settings)?, clock)?;
+    let door = door(&settings)?;
+    let address = format!("http://{}", door.local_addr()?);
+    info!("kimai-sync demo on {address}, its triplestore at {address}/sparql");
+    info!("Sandbox Kimai at {kimai_address} (Authorization: Bearer {}); Ctrl-C ends both", company::TOKEN);
+
+    let tasks = TaskTracker::new();
+    let (ending, concurrency) = (CancellationToken::new(), settings.kimai.concurrency);
+    let service = Service {
+        engine: engine.clone(),
+        listener: door,
+        store: Some(store.clone()),
+        concurrency,
+        sweep: None,
+    };
+    tasks.spawn(kimai_server);
+    let service = tasks.spawn(service.run(ending.clone()));
+    let mut life = Life::new(engine, store, kimai, address)?;
+    let lived = tokio::select! {
+        () = stop.cancelled() => Ok(None),
+        lived = life.live(once) => lived.map(Some),
+    };
+    let summary = lived.map(|in_sync| (report::summary(&life, started.elapsed()), in_sync));
+    ending.cancel();
+    service.await.context("the service broke off")??;
+    kimai_handle.stop(false).await;
+    tasks.close();
+    let (summary, in_sync) = summary?;
+    report::print(&summary)?;
+    Ok(if in_sync == Some(false) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// The environment's settings, but for Kimai, which is the sandbox.
+fn settings(kimai: &str) -> anyhow::Result<Settings> {
+    let ours = [("API_TOKEN", company::TOKEN), ("KIMAI_ENDPOINT", kimai)];
+    let ours = ours.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let theirs = std::env::vars().filter(|(name, _)| !ours.iter().any(|(own, _)| own == name));
+    Ok(Settings::from_vars(theirs.chain(ours.clone()))?)
+}
+
+/// The port that is asked for; without that 8080, or any that is free.
+fn door(settings: &Settings) -> anyhow::Result<TcpListener> {
+    match app::bind(settings, [127, 0, 0, 1], 8080) {
+        Err(_) if settings.server.port.is_none() => app::bind(settings, [127, 0, 0, 1], 0),
+        bound => bound,
+    }
+}
+
+/// The company at work.
+struct Life {
+    engine: Engine,
+    store: Embedded,
+    kimai: Sandbox,
+    http: reqwest::Client,
+    address: String,
+    rng: StdRng,
+    entries: Vec<Entry>,
+}
+
+impl Life {
+    fn new(engine: Engine, store: Embedded, kimai: Sandbox, address: String) -> anyhow::Result<Self> {
+        let http = crate::tls::client_builder(Duration::from_secs(30)).build()?;
+        Ok(Self {
+            engine,
+            store,
+            kimai,
+            http,
+            address,
+            rng: StdRng::seed_from_u64(SEED),
+            entries: Vec::new(),
+        })
+    }
+
+    /// Imports, registers two months of work, then changes it; says whether both sides ended the same.
+    async fn live(&mut self, once: bool) -> anyhow::Result<bool> {
+        for route in ["customers", "tasks", "accounts"] {
+            self.post(&format!("sync-from-kimai/{route}"), &[]).await?;
+        }
+        let tasks = self
+            .iris("SELECT DISTINCT ?text ?iri WHERE { ?iri a ext:KimaiActivity ; dct:identifier ?text }")
+            .await?;
+        let tasks: Vec<Iri> = tasks.into_iter().map(|(_, iri)| iri).collect();
+        self.register_history(&tasks).await?;
+        self.quiet().await?;
+        info!("Two months of work are in Kimai. Now people go on working.");
+        let mut changes = 0;
+        while !once || changes < CHANGES_ONCE {
+            changes += 1;
+            let today = self.engine.clock.today();
+            let change = changes::next(&mut self.rng, &mut self.entries, &tasks, today)?;
+            info!("{}", change.words);
+            self.update(&change.update).await?;
+            self.quiet().await?;
+            if !once {
+                let pause = rand::Rng::random_range(&mut self.rng, PAUSES);
+                tokio::time::sleep(Duration::from_secs(pause)).await;
+            }
+        }
+        self.in_sync().await
+    }
+
+    async fn register_history(&mut self, tasks: &[Iri]) -> anyhow::Result<()> {
+        let accounts = self
+            .iris("SELECT DISTINCT ?text ?iri WHERE { ?iri a foaf:OnlineAccount ; foaf:accountName ?text }");
+        let mut triples = company::people(&accounts.await?)?;
+        self.entries = company::history(&mut self.rng, tasks, self.engine.clock.today())?;
+        info!("{} people registered {} work logs", company::head_count(), self.entries.len());
+        // A whole work log at a time, as a frontend saves it.
+        for entries in self.entries.chunks(15) {
+            for entry in entries {
+                entry.triples(&mut triples)?;
+            }
+            for update in std::mem::replace(&mut triples, Triples::new()).insert_data()? {
+                self.update(&update).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until nothing runs or waits.
+    async fn quiet(&self) -> anyhow::Result<()> {
+        match tokio::time::timeout(PATIENCE, self.engine.queue.quiet()).await {
+            Ok(quiet) => Ok(quiet?),
+            Err(_) => {
+                bail!("not everything was in sync after {} s; see the messages above", PATIENCE.as_secs())
+            }
+        }
+    }
+
+    /// Compares both sides, entry by entry.
+    async fn in_sync(&self) -> anyhow::Result<bool> {
+        let today = self.engine.clock.today();
+        let years = |count: i64| jiff::ToSpan::years(count);
+        let period = Period { first: today.checked_sub(years(1))?, last: today.checked_add(years(1))? };
+        let found = self.engine.sweeper.sweep(period).await?;
+        let expected = self.entries.len();
+        let same = found.queued == 0 && found.deleted == 0 && found.held == 0;
+        let complete = found.work_logs == expected && found.timesheets == expected;
+        if !(same && complete) {
+            error!("Not in sync: {expected} work logs were registered, the comparison found {found:?}");
+        }
+        for (work_log, why) in self.engine.queue.parked().await? {
+            warn!("Not synced: <{work_log}>: {why}");
+        }
+        Ok(same && complete)
+    }
+
+    async fn iris(&self, query: &str) -> anyhow::Result<Vec<(String, Iri)>> {
+        let rows = self.store.select(&format!("{PREFIXES}{query} ORDER BY ?text ?iri")).await?;
+        let read = |row: &crate::triplestore::Row| {
+            let iri = Iri::new(row.get("iri")?.as_iri()?).ok()?;
+            Some((row.get("text")?.value().to_owned(), iri))
+        };
+        Ok(rows.iter().filter_map(read).collect())
+    }
+
+    async fn update(&self, update: &str) -> anyhow::Result<()> {
+        self.post("sparql", &[("update", update)]).await
+    }
+
+    async fn post(&self, route: &str, form: &[(&str, &str)]) -> anyhow::Result<()> {
+        let answer = self.http.post(format!("{}/{route}", self.address)).form(form).send().await?;
+        let status = answer.status();
+        if !status.is_success() {
+            bail!("POST /{route} answered {status}: {}", answer.text().await?);
+        }
+        Ok(())
+    }
+}
