@@ -1,0 +1,266 @@
+//! The whole service on a free port, between a sandbox Kimai and a triplestore, all over HTTP.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use kimai_sync::app::{self, Engine, Service};
+use kimai_sync::clock::Clock;
+use kimai_sync::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
+use kimai_sync::sandbox::{Role, Sandbox};
+use kimai_sync::settings::Settings;
+use kimai_sync::triplestore::embedded::Embedded;
+use kimai_sync::triplestore::remote::{QueryLog, Remote, RemoteConfig};
+use kimai_sync::triplestore::vocabulary::PREFIXES;
+use kimai_sync::triplestore::{Row, Triplestore, TriplestoreFault};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::virtuoso;
+
+pub const TOKEN: &str = "s3cret-kimai-token";
+pub const BASE: &str = "http://timekeeper.redpencil.io";
+/// Longer than any test takes that works.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A triplestore that counts what it is asked.
+pub struct Counting {
+    inner: Arc<dyn Triplestore>,
+    pub selects: AtomicUsize,
+    pub updates: AtomicUsize,
+}
+
+#[async_trait]
+impl Triplestore for Counting {
+    async fn select(&self, query: &str) -> Result<Vec<Row>, TriplestoreFault> {
+        self.selects.fetch_add(1, Ordering::Relaxed);
+        self.inner.select(query).await
+    }
+
+    async fn update(&self, update: &str) -> Result<(), TriplestoreFault> {
+        self.updates.fetch_add(1, Ordering::Relaxed);
+        self.inner.update(update).await
+    }
+}
+
+/// A running service and what is around it.
+pub struct Stack {
+    pub engine: Engine,
+    pub kimai: Sandbox,
+    pub store: Arc<Counting>,
+    pub http: reqwest::Client,
+    pub base: String,
+    pub user: UserId,
+    pub project: ProjectId,
+    pub activity: ActivityId,
+    stop: CancellationToken,
+    /// Keeps other tests off the one Virtuoso.
+    _turn: Option<tokio::sync::MutexGuard<'static, ()>>,
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Stack {
+    /// With the embedded store.
+    pub async fn embedded(settings: &[(&str, &str)]) -> Self {
+        let store = Embedded::in_memory().unwrap();
+        Self::start(Arc::new(store.clone()), Some(store), settings, None).await
+    }
+
+    /// With a real Virtuoso, emptied first; `None` where there is none.
+    pub async fn virtuoso(settings: &[(&str, &str)]) -> Option<Self> {
+        let (store, turn) = empty_virtuoso().await?;
+        Some(Self::start(store, None, settings, Some(turn)).await)
+    }
+
+    async fn start(
+        inner: Arc<dyn Triplestore>,
+        embedded: Option<Embedded>,
+        vars: &[(&str, &str)],
+        turn: Option<tokio::sync::MutexGuard<'static, ()>>,
+    ) -> Self {
+        let kimai = Sandbox::new(Clock::system(jiff::tz::TimeZone::UTC));
+        let kimai_door = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}/api", kimai_door.local_addr().unwrap());
+        tokio::spawn(kimai.serve(kimai_door).unwrap());
+        let given = [
+            ("API_TOKEN", TOKEN),
+            ("KIMAI_ENDPOINT", &endpoint),
+            ("KIMAI_TIMEOUT", "5"),
+            ("SYNC_AT_START", "false"),
+        ];
+        let vars = given.iter().chain(vars).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let settings = Settings::from_vars(vars).unwrap();
+        let store = Arc::new(Counting { inner, selects: AtomicUsize::new(0), updates: AtomicUsize::new(0) });
+        let clock = Clock::system(settings.zone.clone());
+        let engine = Engine::new(&settings, store.clone(), app::kimai(&settings).unwrap(), clock).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let stop = CancellationToken::new();
+        let concurrency = settings.kimai.concurrency;
+        let service = Service { engine: engine.clone(), listener, store: embedded, concurrency, sweep: None };
+        tokio::spawn(service.run(stop.clone()));
+        let http = kimai_sync::tls::client_builder(PATIENCE).build().unwrap();
+        kimai.add_user("sync", "UTC", Role::SuperAdmin, Some(TOKEN));
+        let user = kimai.add_user("jane", "Europe/Brussels", Role::User, None);
+        let customer = kimai.add_customer("ACME");
+        // The ids of projects and activities are to collide, and to differ for our own.
+        let other = kimai.add_project("Other", customer);
+        kimai.add_activity("Other", Some(other));
+        kimai.add_activity("More", Some(other));
+        let project = kimai.add_project("Website", customer);
+        let activity = kimai.add_activity("Analysis", Some(project));
+        let stack = Self { engine, kimai, store, http, base, user, project, activity, stop, _turn: turn };
+        stack.employ().await;
+        stack
+    }
+
+    /// Imports the catalogue and links Jane to her account.
+    async fn employ(&self) {
+        for what in ["customers", "tasks", "accounts"] {
+            assert_eq!(self.post(&format!("/sync-from-kimai/{what}"), None).await.0, 204);
+        }
+        self.update(&format!(
+            "INSERT {{ <{BASE}/persons/jane> a foaf:Person ; foaf:name \"Jane\" ; foaf:account ?account }}
+             WHERE {{ ?account foaf:accountName ?login . FILTER (STR(?login) = \"jane\") }}"
+        ))
+        .await;
+        self.kimai.clear_requests();
+        self.store.selects.store(0, Ordering::Relaxed);
+        self.store.updates.store(0, Ordering::Relaxed);
+    }
+
+    /// The IRI of the task that carries the id of a Kimai activity.
+    pub async fn task(&self, activity: ActivityId) -> String {
+        let rows = self
+            .select(&format!(
+                "SELECT DISTINCT ?s WHERE {{ ?s a ext:KimaiActivity ; dct:identifier ?id . FILTER (STR(?id) = \"{activity}\") }}"
+            ))
+            .await;
+        rows[0]["s"].value().to_owned()
+    }
+
+    /// Registers a work log of Jane's, without telling the service.
+    pub async fn register(&self, id: &str, day: &str, duration: &str) -> String {
+        let (uri, task) = (format!("{BASE}/work-logs/{id}"), self.task(self.activity).await);
+        self.update(&format!(
+            "INSERT DATA {{ <{uri}> a cal:Vevent ; mu:uuid \"{id}\" ; cal:duration \"{duration}\" ;
+               cal:dtstart \"{day}\"^^xsd:date ; dct:subject <{task}> ; prov:wasAssociatedWith <{BASE}/persons/jane> }}"
+        ))
+        .await;
+        uri
+    }
+
+    /// Deletes a work log as mu-cl-resources does: all but what it does not know.
+    pub async fn take_back(&self, uri: &str) {
+        self.update(&format!(
+            "DELETE {{ <{uri}> ?p ?o }} WHERE {{ <{uri}> ?p ?o . FILTER (?p != dct:identifier) }}"
+        ))
+        .await;
+    }
+
+    /// Replaces the value of a property.
+    pub async fn change(&self, uri: &str, property: &str, value: &str) {
+        self.update(&format!(
+            "DELETE {{ <{uri}> {property} ?old }} WHERE {{ <{uri}> {property} ?old }} ; INSERT DATA {{ <{uri}> {property} {value} }}"
+        ))
+        .await;
+    }
+
+    pub async fn update(&self, update: &str) {
+        self.store.inner.update(&format!("{PREFIXES}{update}")).await.unwrap();
+    }
+
+    pub async fn select(&self, query: &str) -> Vec<Row> {
+        self.store.inner.select(&format!("{PREFIXES}{query}")).await.unwrap()
+    }
+
+    /// The `dct:identifier`s of a work log.
+    pub async fn links(&self, uri: &str) -> Vec<String> {
+        let rows = self
+            .select(&format!("SELECT DISTINCT ?id WHERE {{ <{uri}> dct:identifier ?id }} ORDER BY ?id"))
+            .await;
+        rows.iter().map(|row| row["id"].value().to_owned()).collect()
+    }
+
+    /// Tells the service that these changed, as the delta-notifier does, and waits until it has settled them.
+    pub async fn notify(&self, uris: &[&str]) {
+        assert_eq!(self.post("/delta", Some(delta(uris))).await.0, 204);
+        self.quiet().await;
+    }
+
+    /// Waits until nothing runs or waits.
+    pub async fn quiet(&self) {
+        tokio::time::timeout(PATIENCE, self.engine.queue.quiet()).await.expect("it settles in time").unwrap();
+    }
+
+    /// A POST of JSON, or of nothing; status, content type and body of the answer.
+    pub async fn post(&self, path: &str, body: Option<Value>) -> (u16, Option<String>, String) {
+        let request = self.http.post(format!("{}{path}", self.base));
+        let request = match body {
+            Some(body) => request.header("content-type", "application/vnd.api+json").body(body.to_string()),
+            None => request,
+        };
+        answer(request).await
+    }
+
+    /// What Kimai holds: id, begin, end, project, activity, user; lowest id first.
+    pub fn timesheets(&self) -> Vec<(KimaiId, String, String, u64, u64, u64)> {
+        let rows = self.kimai.timesheets().into_iter();
+        rows.map(|row| {
+            let end = row.end.expect("an end").to_string();
+            (KimaiId(row.id), row.begin.to_string(), end, row.project, row.activity, row.user)
+        })
+        .collect()
+    }
+
+    pub fn kimai_calls(&self, method: &str) -> usize {
+        self.kimai.requests().0.iter().filter(|request| request.method == method).count()
+    }
+}
+
+pub async fn answer(request: reqwest::RequestBuilder) -> (u16, Option<String>, String) {
+    let answer = request.send().await.unwrap();
+    let content_type = answer.headers().get("content-type").map(|value| value.to_str().unwrap().to_owned());
+    (answer.status().as_u16(), content_type, answer.text().await.unwrap())
+}
+
+/// A delta that says of each subject that it got the class of a work log.
+pub fn delta(uris: &[&str]) -> Value {
+    let iri = |value: &str| json!({"type": "uri", "value": value});
+    let inserts: Vec<Value> = uris
+        .iter()
+        .map(|uri| {
+            json!({"subject": iri(uri), "predicate": iri("http://www.w3.org/1999/02/22-rdf-syntax-ns#type"),
+                "object": iri("http://www.w3.org/2002/12/cal/ical#Vevent"), "graph": iri("http://mu.semte.ch/graphs/redpencil")})
+        })
+        .collect();
+    json!([{"inserts": inserts, "deletes": []}])
+}
+
+/// The one Virtuoso of this process, started when it is first asked for.
+static VIRTUOSO: tokio::sync::OnceCell<Option<virtuoso::Virtuoso>> = tokio::sync::OnceCell::const_new();
+/// Whoever holds it has the Virtuoso for itself.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// The Virtuoso, with nothing in it.
+async fn empty_virtuoso() -> Option<(Arc<dyn Triplestore>, tokio::sync::MutexGuard<'static, ()>)> {
+    let turn = TURN.lock().await;
+    let start = || async { tokio::task::block_in_place(virtuoso::Virtuoso::start).expect("Virtuoso starts") };
+    let virtuoso = VIRTUOSO.get_or_init(start).await.as_ref()?;
+    let remote = Remote::new(RemoteConfig {
+        endpoint: virtuoso.endpoint().to_owned(),
+        scope: Some("http://services.redpencil.io/timekeeper-kimai-sync-service".to_owned()),
+        time_limit: PATIENCE,
+        log: QueryLog::default(),
+    })
+    .unwrap();
+    remote.update("CLEAR GRAPH <http://mu.semte.ch/application>").await.unwrap();
+    Some((Arc::new(remote), turn))
+}
