@@ -1,10 +1,14 @@
 //! The integration tests, in one binary so that it links once.
 
+// `cfg(test)` on each: clippy then knows that helpers outside a test function may unwrap too.
+#[cfg(test)]
 mod http;
+#[cfg(test)]
 mod process;
 mod sandbox_faults;
 mod sandbox_replay;
 mod scripts;
+#[cfg(test)]
 mod service;
 #[cfg(test)]
 mod support;

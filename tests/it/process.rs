@@ -150,15 +150,15 @@ fn write_company(file: &Path) {
         <http://x/accounts/j> a foaf:OnlineAccount ; dct:identifier "2" ; foaf:accountServiceHomepage <http://kimai.redpencil.io> .
         <http://x/persons/j> a foaf:Person ; foaf:account <http://x/accounts/j> ."#;
     let today = Clock::system(jiff::tz::TimeZone::UTC).today();
-    let work_logs: String = (1..=50)
+    let work_logs: Vec<String> = (1..=50)
         .map(|number| {
             format!(
                 "<http://x/work-logs/{number}> a cal:Vevent ; cal:duration \"PT{number}M\" ; cal:dtstart \"{today}\"^^xsd:date ;
-                   dct:subject <http://x/tasks/a> ; prov:wasAssociatedWith <http://x/persons/j> .\n"
+                   dct:subject <http://x/tasks/a> ; prov:wasAssociatedWith <http://x/persons/j> ."
             )
         })
         .collect();
-    std::fs::write(file, format!("{turtle}\n{work_logs}")).unwrap();
+    std::fs::write(file, format!("{turtle}\n{}", work_logs.join("\n"))).unwrap();
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The whole service on a free port, between a sandbox Kimai and a triplestore, all over HTTP.
 
+#![expect(clippy::disallowed_methods, reason = "what is spawned ends with the test's runtime")]
+
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,16 +22,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::virtuoso;
 
-pub const TOKEN: &str = "s3cret-kimai-token";
-pub const BASE: &str = "http://timekeeper.redpencil.io";
+pub(crate) const TOKEN: &str = "s3cret-kimai-token";
+pub(crate) const BASE: &str = "http://timekeeper.redpencil.io";
 /// Longer than any test takes that works.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A triplestore that counts what it is asked.
-pub struct Counting {
+pub(crate) struct Counting {
     inner: Arc<dyn Triplestore>,
-    pub selects: AtomicUsize,
-    pub updates: AtomicUsize,
+    pub(crate) selects: AtomicUsize,
+    pub(crate) updates: AtomicUsize,
 }
 
 #[async_trait]
@@ -46,15 +48,15 @@ impl Triplestore for Counting {
 }
 
 /// A running service and what is around it.
-pub struct Stack {
-    pub engine: Engine,
-    pub kimai: Sandbox,
-    pub store: Arc<Counting>,
-    pub http: reqwest::Client,
-    pub base: String,
-    pub user: UserId,
-    pub project: ProjectId,
-    pub activity: ActivityId,
+pub(crate) struct Stack {
+    pub(crate) engine: Engine,
+    pub(crate) kimai: Sandbox,
+    pub(crate) store: Arc<Counting>,
+    pub(crate) http: reqwest::Client,
+    pub(crate) base: String,
+    pub(crate) user: UserId,
+    pub(crate) project: ProjectId,
+    pub(crate) activity: ActivityId,
     stop: CancellationToken,
     /// Keeps other tests off the one Virtuoso.
     _turn: Option<tokio::sync::MutexGuard<'static, ()>>,
@@ -68,13 +70,13 @@ impl Drop for Stack {
 
 impl Stack {
     /// With the embedded store.
-    pub async fn embedded(settings: &[(&str, &str)]) -> Self {
+    pub(crate) async fn embedded(settings: &[(&str, &str)]) -> Self {
         let store = Embedded::in_memory().unwrap();
         Self::start(Arc::new(store.clone()), Some(store), settings, None).await
     }
 
     /// With a real Virtuoso, emptied first; `None` where there is none.
-    pub async fn virtuoso(settings: &[(&str, &str)]) -> Option<Self> {
+    pub(crate) async fn virtuoso(settings: &[(&str, &str)]) -> Option<Self> {
         let (store, turn) = empty_virtuoso().await?;
         Some(Self::start(store, None, settings, Some(turn)).await)
     }
@@ -137,7 +139,7 @@ impl Stack {
     }
 
     /// The IRI of the task that carries the id of a Kimai activity.
-    pub async fn task(&self, activity: ActivityId) -> String {
+    pub(crate) async fn task(&self, activity: ActivityId) -> String {
         let rows = self
             .select(&format!(
                 "SELECT DISTINCT ?s WHERE {{ ?s a ext:KimaiActivity ; dct:identifier ?id . FILTER (STR(?id) = \"{activity}\") }}"
@@ -147,7 +149,7 @@ impl Stack {
     }
 
     /// Registers a work log of Jane's, without telling the service.
-    pub async fn register(&self, id: &str, day: &str, duration: &str) -> String {
+    pub(crate) async fn register(&self, id: &str, day: &str, duration: &str) -> String {
         let (uri, task) = (format!("{BASE}/work-logs/{id}"), self.task(self.activity).await);
         self.update(&format!(
             "INSERT DATA {{ <{uri}> a cal:Vevent ; mu:uuid \"{id}\" ; cal:duration \"{duration}\" ;
@@ -158,7 +160,7 @@ impl Stack {
     }
 
     /// Deletes a work log as mu-cl-resources does: all but what it does not know.
-    pub async fn take_back(&self, uri: &str) {
+    pub(crate) async fn take_back(&self, uri: &str) {
         self.update(&format!(
             "DELETE {{ <{uri}> ?p ?o }} WHERE {{ <{uri}> ?p ?o . FILTER (?p != dct:identifier) }}"
         ))
@@ -166,23 +168,23 @@ impl Stack {
     }
 
     /// Replaces the value of a property.
-    pub async fn change(&self, uri: &str, property: &str, value: &str) {
+    pub(crate) async fn change(&self, uri: &str, property: &str, value: &str) {
         self.update(&format!(
             "DELETE {{ <{uri}> {property} ?old }} WHERE {{ <{uri}> {property} ?old }} ; INSERT DATA {{ <{uri}> {property} {value} }}"
         ))
         .await;
     }
 
-    pub async fn update(&self, update: &str) {
+    pub(crate) async fn update(&self, update: &str) {
         self.store.inner.update(&format!("{PREFIXES}{update}")).await.unwrap();
     }
 
-    pub async fn select(&self, query: &str) -> Vec<Row> {
+    pub(crate) async fn select(&self, query: &str) -> Vec<Row> {
         self.store.inner.select(&format!("{PREFIXES}{query}")).await.unwrap()
     }
 
     /// The `dct:identifier`s of a work log.
-    pub async fn links(&self, uri: &str) -> Vec<String> {
+    pub(crate) async fn links(&self, uri: &str) -> Vec<String> {
         let rows = self
             .select(&format!("SELECT DISTINCT ?id WHERE {{ <{uri}> dct:identifier ?id }} ORDER BY ?id"))
             .await;
@@ -190,18 +192,18 @@ impl Stack {
     }
 
     /// Tells the service that these changed, as the delta-notifier does, and waits until it has settled them.
-    pub async fn notify(&self, uris: &[&str]) {
+    pub(crate) async fn notify(&self, uris: &[&str]) {
         assert_eq!(self.post("/delta", Some(delta(uris))).await.0, 204);
         self.quiet().await;
     }
 
     /// Waits until nothing runs or waits.
-    pub async fn quiet(&self) {
+    pub(crate) async fn quiet(&self) {
         tokio::time::timeout(PATIENCE, self.engine.queue.quiet()).await.expect("it settles in time").unwrap();
     }
 
     /// A POST of JSON, or of nothing; status, content type and body of the answer.
-    pub async fn post(&self, path: &str, body: Option<Value>) -> (u16, Option<String>, String) {
+    pub(crate) async fn post(&self, path: &str, body: Option<Value>) -> (u16, Option<String>, String) {
         let request = self.http.post(format!("{}{path}", self.base));
         let request = match body {
             Some(body) => request.header("content-type", "application/vnd.api+json").body(body.to_string()),
@@ -211,7 +213,7 @@ impl Stack {
     }
 
     /// What Kimai holds: id, begin, end, project, activity, user; lowest id first.
-    pub fn timesheets(&self) -> Vec<(KimaiId, String, String, u64, u64, u64)> {
+    pub(crate) fn timesheets(&self) -> Vec<(KimaiId, String, String, u64, u64, u64)> {
         let rows = self.kimai.timesheets().into_iter();
         rows.map(|row| {
             let end = row.end.expect("an end").to_string();
@@ -220,19 +222,19 @@ impl Stack {
         .collect()
     }
 
-    pub fn kimai_calls(&self, method: &str) -> usize {
+    pub(crate) fn kimai_calls(&self, method: &str) -> usize {
         self.kimai.requests().0.iter().filter(|request| request.method == method).count()
     }
 }
 
-pub async fn answer(request: reqwest::RequestBuilder) -> (u16, Option<String>, String) {
+pub(crate) async fn answer(request: reqwest::RequestBuilder) -> (u16, Option<String>, String) {
     let answer = request.send().await.unwrap();
     let content_type = answer.headers().get("content-type").map(|value| value.to_str().unwrap().to_owned());
     (answer.status().as_u16(), content_type, answer.text().await.unwrap())
 }
 
 /// A delta that says of each subject that it got the class of a work log.
-pub fn delta(uris: &[&str]) -> Value {
+pub(crate) fn delta(uris: &[&str]) -> Value {
     let iri = |value: &str| json!({"type": "uri", "value": value});
     let inserts: Vec<Value> = uris
         .iter()
