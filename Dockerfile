@@ -24,10 +24,10 @@ RUN touch src/lib.rs src/main.rs \
 
 FROM debian:bookworm-slim
 
-# ca-certificates: whom to trust on the way to Kimai (read by rustls).
-# tzdata: in which zone a work day begins (TZ); on Linux the binary brings no zones of its own.
+# ca-certificates: whom to trust on the way to Kimai (read by rustls; without it nothing starts).
+# Time zones (TZ) are inside the binary.
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates tzdata \
+    && apt-get install -y --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/*
 
 # `mu script kimai-sync …` copies this folder out of the container and runs its files as they are.
@@ -63,7 +63,7 @@ HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 \
 # The binary is process 1 and gets SIGTERM itself: it lets running requests end, keeps the rest in the
 # queue and is gone within the 10 seconds Docker waits.
 ENTRYPOINT ["kimai-sync"]
-CMD ["serve", "--data", "/data"]
+CMD ["serve"]
 
 LABEL org.opencontainers.image.title="kimai-sync" \
       org.opencontainers.image.description="Keeps the work logs of a mu-semtech triplestore and the timesheets of Kimai the same" \

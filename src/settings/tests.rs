@@ -107,6 +107,20 @@ fn default_env_lists_every_setting_with_its_default_and_meaning() {
     assert_eq!(format!("\n{listed}"), wanted.concat());
 }
 
+/// So does the README.
+#[test]
+fn the_readme_lists_every_setting_with_its_default_and_meaning() {
+    let readme = include_str!("../../README.md");
+    let (_, listed) = readme.split_once("<!-- settings -->\n").expect("the start of the table");
+    let (listed, _) = listed.split_once("<!-- /settings -->").expect("the end of the table");
+    let rows = TABLE.iter().map(|Setting { name, default, meaning }| {
+        let default = if default.is_empty() { String::new() } else { format!("`{default}`") };
+        format!("| `{name}` | {default} | {meaning} |\n")
+    });
+    let header = "| setting | default | meaning |\n| --- | --- | --- |\n".to_owned();
+    assert_eq!(listed, std::iter::once(header).chain(rows).collect::<String>());
+}
+
 /// Each row of the table is read, and nothing is read that has no row.
 #[test]
 fn the_table_and_the_fields_are_the_same() {
