@@ -26,9 +26,13 @@ fn date(day: &str) -> String {
 }
 
 fn work_log(id: &str, person: &str, day: &str) -> String {
+    work_log_at(id, person, &date(day))
+}
+
+fn work_log_at(id: &str, person: &str, day: &str) -> String {
     format!(
-        "<{BASE}/work-logs/{id}> a cal:Vevent ; cal:dtstart {} ; prov:wasAssociatedWith <{BASE}/persons/{person}> .\n",
-        date(day)
+        "<{BASE}/work-logs/{id}> a cal:Vevent ; cal:dtstart {day} ;
+           prov:wasAssociatedWith <{BASE}/persons/{person}> .\n"
     )
 }
 
@@ -120,14 +124,9 @@ async fn the_month_is_the_work_logs_own_and_its_persons_own() {
         turtle += &(work_log(id, "ann", day) + &work_log(&format!("bob-{id}"), "bob", day));
     }
     // Written by other tools: a plain string, and an instant.
-    for (id, day) in [
-        ("plain", "\"2025-09-07\""),
-        ("instant", "\"2025-09-30T23:30:00-05:00\"^^<http://www.w3.org/2001/XMLSchema#dateTime>"),
-    ] {
-        turtle += &format!(
-            "<{BASE}/work-logs/{id}> a cal:Vevent ; cal:dtstart {day} ; prov:wasAssociatedWith <{BASE}/persons/ann> .\n"
-        );
-    }
+    turtle += &work_log_at("plain", "ann", "\"2025-09-07\"");
+    let instant = "\"2025-09-30T23:30:00-05:00\"^^<http://www.w3.org/2001/XMLSchema#dateTime>";
+    turtle += &work_log_at("instant", "ann", instant);
     let store = Arc::new(Watched::holding(&turtle).await);
     lock(&store).await;
     let mut expected: Vec<&str> =
@@ -206,15 +205,15 @@ async fn of_two_submitted_timesheets_of_a_person_each_work_log_is_in_one() {
 
 #[tokio::test]
 async fn a_timesheet_without_work_logs_is_exported_and_one_of_nobody_or_two_statuses_fails() {
-    let mut turtle = sheet("empty", "ann", status::SUBMITTED) + &sheet("torn", "bob", status::SUBMITTED);
-    turtle += &format!("<{BASE}/timesheets/torn> adms:status <{}> .\n", status::DRAFT);
-    turtle += &format!(
-        "<{BASE}/timesheets/stray> a skos:Collection ; time:hasBeginning {} ; adms:status <{}> .\n",
-        date("2025-09-01"),
-        status::SUBMITTED
-    );
-    turtle +=
-        &format!("<{BASE}/timesheets/bare> a skos:Collection ; time:hasBeginning {} .\n", date("2025-09-01"));
+    let (first, draft, submitted) = (date("2025-09-01"), status::DRAFT, status::SUBMITTED);
+    let turtle = [
+        sheet("empty", "ann", submitted),
+        sheet("torn", "bob", submitted),
+        format!("<{BASE}/timesheets/torn> adms:status <{draft}> .\n"),
+        format!("<{BASE}/timesheets/stray> a skos:Collection ; time:hasBeginning {first} ; adms:status <{submitted}> .\n"),
+        format!("<{BASE}/timesheets/bare> a skos:Collection ; time:hasBeginning {first} .\n"),
+    ]
+    .concat();
     let store = Arc::new(Watched::holding(&turtle).await);
     let report = lock(&store).await;
     assert_eq!(*outcome(&report, "empty"), Outcome::Exported { work_logs: 0, linked: 0 });

@@ -48,3 +48,36 @@ pub async fn select_by_subject(
 fn subject(row: &Row) -> Option<&str> {
     row.get("s").map(Term::value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::triplestore::testing::Watched;
+
+    #[tokio::test]
+    async fn a_subject_that_a_page_cuts_in_two_comes_whole_and_once() {
+        let store = Watched::new();
+        // Seven rows each, which no page of ours holds a whole number of.
+        for part in 0..5 {
+            let values: Vec<String> = (0..7).map(|value| format!("\"{value}\"")).collect();
+            let subject = |n| format!("<http://x/{part}-{n}> rdfs:label {} .\n", values.join(", "));
+            store.add(&(0..500).map(subject).collect::<String>()).await;
+        }
+        let rows = select_by_subject(&store, "?o", "?s rdfs:label ?o").await.unwrap();
+        assert_eq!((rows.len(), store.selects()), (17_500, 2));
+        let distinct: std::collections::BTreeSet<&Row> = rows.iter().collect();
+        assert_eq!(distinct.len(), rows.len());
+        assert!(select_by_subject(&store, "?o", "?s rdfs:comment ?o").await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_page_that_gets_nowhere_is_a_fault_and_no_endless_loop() {
+        let store = Watched::new();
+        for part in 0..10 {
+            let labels: Vec<String> = (0..1000).map(|n| format!("\"{part}-{n}\"")).collect();
+            store.add(&format!("<http://x/1> rdfs:label {}", labels.join(", "))).await;
+        }
+        let fault = select_by_subject(&store, "?o", "?s rdfs:label ?o").await.unwrap_err();
+        assert!(matches!(fault, TriplestoreFault::Unreadable(_)), "{fault}");
+    }
+}
