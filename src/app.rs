@@ -1,4 +1,4 @@
-//! Builds the parts, starts them, and stops them in order. Tests call this too, on port 0.
+//! Opens the door, starts the engine, and stops both in order. Tests call this too, on port 0.
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -8,26 +8,16 @@ use actix_web::{App, HttpServer, web};
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
-use crate::clock::Clock;
-use crate::delta::Intake;
+use crate::engine::Engine;
 use crate::http;
-use crate::import::{ImportFault, Importer, Report, What};
 use crate::kimai::{Client, Kimai};
-use crate::lock::Locker;
-use crate::queue::{self, Queue};
-use crate::reconcile::ledger::Ledger;
-use crate::reconcile::settle::Settler;
-use crate::reconcile::sweep::{Parts, Sweeper};
-use crate::reconcile::worker::Workers;
 use crate::schedule;
 use crate::settings::{Settings, SweepSettings};
 use crate::triplestore::Triplestore;
 use crate::triplestore::embedded::Embedded;
 use crate::triplestore::remote::{QueryLog, Remote, RemoteConfig};
-use crate::triplestore::statement::Iri;
-use crate::triplestore::work_logs::WorkLogs;
 
 /// Idle connections are kept longer than the delta-notifier keeps its own, which loses a delta when the
 /// other side closes first.
@@ -39,71 +29,6 @@ const REQUESTS_AT_STOP: u64 = 3;
 /// What running work gets after that; Docker waits 10 s in all.
 const WORK_AT_STOP: Duration = Duration::from_secs(6);
 const HTTP_THREADS: usize = 2;
-
-/// The parts of the service that do its work. Cheap to clone.
-#[derive(Clone)]
-pub struct Engine {
-    /// The triplestore, asked about work logs.
-    pub work_logs: WorkLogs,
-    /// Where work logs wait.
-    pub queue: Arc<dyn Queue>,
-    /// What is remembered of them.
-    pub ledger: Arc<Ledger>,
-    /// Who settles them.
-    pub workers: Arc<Workers>,
-    /// Whole periods.
-    pub sweeper: Arc<Sweeper>,
-    /// Kimai's catalogue into the triplestore.
-    pub importer: Arc<Importer>,
-    /// Months into "exported".
-    pub locker: Arc<Locker>,
-    /// The time, and the zone of a work day.
-    pub clock: Clock,
-}
-
-impl Engine {
-    /// An engine between `store` and `kimai`.
-    pub fn new(
-        settings: &Settings,
-        store: Arc<dyn Triplestore>,
-        kimai: Arc<dyn Kimai>,
-        clock: Clock,
-    ) -> anyhow::Result<Self> {
-        let homepage = Iri::new(settings.resources.account_homepage.as_str())?;
-        let work_logs = WorkLogs::new(Arc::clone(&store), homepage);
-        let queue: Arc<dyn Queue> = Arc::new(queue::Memory::new(clock.clone()));
-        let ledger = Arc::new(Ledger::default());
-        let settler = Settler::new(work_logs.clone(), Arc::clone(&kimai), Arc::clone(&ledger), clock.clone());
-        let workers = Arc::new(Workers::new(Arc::clone(&queue), settler, clock.clone()));
-        let parts = Parts {
-            work_logs: work_logs.clone(),
-            kimai: Arc::clone(&kimai),
-            queue: Arc::clone(&queue),
-            ledger: Arc::clone(&ledger),
-            workers: Arc::clone(&workers),
-            clock: clock.clone(),
-        };
-        let sweeper = Arc::new(Sweeper::new(parts, settings.sweep.max_deletions));
-        let importer = Arc::new(Importer::new(Arc::clone(&store), kimai, settings.resources.clone())?);
-        let locker = Arc::new(Locker::new(store));
-        Ok(Self { work_logs, queue, ledger, workers, sweeper, importer, locker, clock })
-    }
-
-    /// Where deltas go.
-    pub fn intake(&self) -> Intake {
-        Intake::new(Arc::clone(&self.queue), Arc::clone(&self.ledger), self.clock.clone())
-    }
-
-    /// Imports, then tries what is parked again: what it was missing may be there now.
-    pub async fn import(&self, what: What) -> Result<Report, ImportFault> {
-        let report = self.importer.import(what).await?;
-        let woken = self.workers.wake_parked().await;
-        if woken > 0 {
-            info!("Trying {woken} parked work logs again after the import");
-        }
-        Ok(report)
-    }
-}
 
 /// A client of the Kimai that the settings name.
 pub fn kimai(settings: &Settings) -> anyhow::Result<Arc<dyn Kimai>> {

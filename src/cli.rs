@@ -15,9 +15,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use crate::app::{self, Engine, Service};
+use crate::app::{self, Service};
 use crate::clock::Clock;
 use crate::demo;
+use crate::engine::Engine;
 use crate::settings::{self, Settings};
 use crate::telemetry;
 use crate::triplestore::embedded::Embedded;

@@ -14,7 +14,7 @@
 //! ```
 //!
 //! # Layout, in the order the data flows
-//! - [`cli`], [`settings`], [`app`], [`clock`], [`telemetry`]: how it starts.
+//! - [`cli`], [`settings`], [`app`], [`engine`], [`clock`], [`telemetry`]: how it starts.
 //! - [`http`]: the doors. [`delta`]: from a message to work logs. [`queue`]: where they wait.
 //! - [`domain`]: what the words mean, and what to do about a difference.
 //! - [`reconcile`]: one work log settled, whole periods swept.
@@ -29,6 +29,7 @@ pub mod clock;
 pub mod delta;
 pub mod demo;
 pub mod domain;
+pub mod engine;
 pub mod http;
 pub mod import;
 pub mod kimai;

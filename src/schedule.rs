@@ -12,16 +12,11 @@ use tokio_cron_scheduler::{Job, JobScheduler};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::app::Engine;
+use crate::engine::Engine;
 use crate::reconcile::sweep::Period;
 
 /// How long to wait before the sweep at start is tried again, in seconds: first, and at most.
 const PAUSES: (u64, u64) = (2, 60);
-
-/// Whether `pattern` (six fields, seconds first) is one the scheduler takes.
-pub(crate) fn check(pattern: &str) -> Result<(), String> {
-    Job::new(pattern, |_, _| {}).map(drop).map_err(|fault| fault.to_string())
-}
 
 /// Today and `days` before and after it, in the zone of the engine's clock.
 pub fn around_today(engine: &Engine, days: i64) -> Period {

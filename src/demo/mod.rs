@@ -18,8 +18,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use crate::app::{self, Engine, Service};
+use crate::app::{self, Service};
 use crate::clock::Clock;
+use crate::engine::Engine;
 use crate::reconcile::sweep::Period;
 use crate::sandbox::Sandbox;
 use crate::settings::Settings;

@@ -27,8 +27,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
-use crate::app::Engine;
 use crate::delta::Intake;
+use crate::engine::Engine;
 use problem::Problem;
 
 /// Large deltas read at once: each takes a thread.

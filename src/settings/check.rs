@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use sophia::iri::Iri;
+use tokio_cron_scheduler::Job;
 
 use super::table::{default, meaning};
 use super::{KimaiSettings, LogSettings, Raw, TriplestoreSettings};
@@ -131,7 +132,7 @@ impl Check {
     pub(super) fn cron(&mut self, given: Option<&String>) -> String {
         let text = text("FALLBACK_SYNC_CRON", given);
         let six = if text.split_whitespace().count() == 5 { format!("0 {text}") } else { text.clone() };
-        if let Err(fault) = crate::schedule::check(&six) {
+        if let Err(fault) = Job::new(six.as_str(), |_, _| {}) {
             self.faults.push(format!(
                 "FALLBACK_SYNC_CRON is '{text}' ({fault}); put there {}",
                 meaning("FALLBACK_SYNC_CRON")

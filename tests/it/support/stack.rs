@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use kimai_sync::app::{self, Engine, Service};
+use kimai_sync::app::{self, Service};
 use kimai_sync::clock::Clock;
 use kimai_sync::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
+use kimai_sync::engine::Engine;
 use kimai_sync::sandbox::{Role, Sandbox};
 use kimai_sync::settings::Settings;
 use kimai_sync::triplestore::embedded::Embedded;

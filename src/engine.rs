@@ -1,0 +1,85 @@
+//! The parts of the service that do its work, put together.
+
+use std::sync::Arc;
+
+use tracing::info;
+
+use crate::clock::Clock;
+use crate::delta::Intake;
+use crate::import::{ImportFault, Importer, Report, What};
+use crate::kimai::Kimai;
+use crate::lock::Locker;
+use crate::queue::{self, Queue};
+use crate::reconcile::ledger::Ledger;
+use crate::reconcile::settle::Settler;
+use crate::reconcile::sweep::{Parts, Sweeper};
+use crate::reconcile::worker::Workers;
+use crate::settings::Settings;
+use crate::triplestore::Triplestore;
+use crate::triplestore::statement::Iri;
+use crate::triplestore::work_logs::WorkLogs;
+
+/// The parts of the service that do its work. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    /// The triplestore, asked about work logs.
+    pub work_logs: WorkLogs,
+    /// Where work logs wait.
+    pub queue: Arc<dyn Queue>,
+    /// What is remembered of them.
+    pub ledger: Arc<Ledger>,
+    /// Who settles them.
+    pub workers: Arc<Workers>,
+    /// Whole periods.
+    pub sweeper: Arc<Sweeper>,
+    /// Kimai's catalogue into the triplestore.
+    pub importer: Arc<Importer>,
+    /// Months into "exported".
+    pub locker: Arc<Locker>,
+    /// The time, and the zone of a work day.
+    pub clock: Clock,
+}
+
+impl Engine {
+    /// An engine between `store` and `kimai`.
+    pub fn new(
+        settings: &Settings,
+        store: Arc<dyn Triplestore>,
+        kimai: Arc<dyn Kimai>,
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
+        let homepage = Iri::new(settings.resources.account_homepage.as_str())?;
+        let work_logs = WorkLogs::new(Arc::clone(&store), homepage);
+        let queue: Arc<dyn Queue> = Arc::new(queue::Memory::new(clock.clone()));
+        let ledger = Arc::new(Ledger::default());
+        let settler = Settler::new(work_logs.clone(), Arc::clone(&kimai), Arc::clone(&ledger), clock.clone());
+        let workers = Arc::new(Workers::new(Arc::clone(&queue), settler, clock.clone()));
+        let parts = Parts {
+            work_logs: work_logs.clone(),
+            kimai: Arc::clone(&kimai),
+            queue: Arc::clone(&queue),
+            ledger: Arc::clone(&ledger),
+            workers: Arc::clone(&workers),
+            clock: clock.clone(),
+        };
+        let sweeper = Arc::new(Sweeper::new(parts, settings.sweep.max_deletions));
+        let importer = Arc::new(Importer::new(Arc::clone(&store), kimai, settings.resources.clone())?);
+        let locker = Arc::new(Locker::new(store));
+        Ok(Self { work_logs, queue, ledger, workers, sweeper, importer, locker, clock })
+    }
+
+    /// Where deltas go.
+    pub fn intake(&self) -> Intake {
+        Intake::new(Arc::clone(&self.queue), Arc::clone(&self.ledger), self.clock.clone())
+    }
+
+    /// Imports, then tries what is parked again: what it was missing may be there now.
+    pub async fn import(&self, what: What) -> Result<Report, ImportFault> {
+        let report = self.importer.import(what).await?;
+        let woken = self.workers.wake_parked().await;
+        if woken > 0 {
+            info!("Trying {woken} parked work logs again after the import");
+        }
+        Ok(report)
+    }
+}
