@@ -12,7 +12,7 @@ use tracing::{error, warn};
 
 use crate::engine::Engine;
 use crate::http;
-use crate::kimai::{Client, Kimai};
+use crate::kimai::Client;
 use crate::schedule;
 use crate::settings::{Settings, SweepSettings};
 use crate::triplestore::Triplestore;
@@ -31,7 +31,7 @@ const WORK_AT_STOP: Duration = Duration::from_secs(6);
 const HTTP_THREADS: usize = 2;
 
 /// A client of the Kimai that the settings name.
-pub fn kimai(settings: &Settings) -> anyhow::Result<Arc<dyn Kimai>> {
+pub fn kimai(settings: &Settings) -> anyhow::Result<Arc<Client>> {
     Ok(Arc::new(Client::new(&settings.kimai)?))
 }
 

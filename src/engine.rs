@@ -7,7 +7,7 @@ use tracing::info;
 use crate::clock::Clock;
 use crate::delta::Intake;
 use crate::import::{ImportFault, Importer, Report, What};
-use crate::kimai::Kimai;
+use crate::kimai::{Listings, Timesheets};
 use crate::lock::Locker;
 use crate::queue::{self, Queue};
 use crate::reconcile::ledger::Ledger;
@@ -15,6 +15,7 @@ use crate::reconcile::settle::Settler;
 use crate::reconcile::sweep::{Parts, Sweeper};
 use crate::reconcile::worker::Workers;
 use crate::settings::Settings;
+use crate::source::Source;
 use crate::triplestore::Triplestore;
 use crate::triplestore::statement::Iri;
 use crate::triplestore::work_logs::WorkLogs;
@@ -23,7 +24,7 @@ use crate::triplestore::work_logs::WorkLogs;
 #[derive(Clone)]
 pub struct Engine {
     /// The triplestore, asked about work logs.
-    pub work_logs: WorkLogs,
+    pub work_logs: Arc<dyn Source>,
     /// Where work logs wait.
     pub queue: Arc<dyn Queue>,
     /// What is remembered of them.
@@ -45,18 +46,20 @@ impl Engine {
     pub fn new(
         settings: &Settings,
         store: Arc<dyn Triplestore>,
-        kimai: Arc<dyn Kimai>,
+        kimai: Arc<impl Timesheets + Listings + 'static>,
         clock: Clock,
     ) -> anyhow::Result<Self> {
+        let timesheets: Arc<dyn Timesheets> = Arc::clone(&kimai) as _;
         let homepage = Iri::new(settings.resources.account_homepage.as_str())?;
-        let work_logs = WorkLogs::new(Arc::clone(&store), homepage);
+        let work_logs: Arc<dyn Source> = Arc::new(WorkLogs::new(Arc::clone(&store), homepage));
         let queue: Arc<dyn Queue> = Arc::new(queue::Memory::new(clock.clone()));
         let ledger = Arc::new(Ledger::default());
-        let settler = Settler::new(work_logs.clone(), Arc::clone(&kimai), Arc::clone(&ledger), clock.clone());
+        let settler =
+            Settler::new(work_logs.clone(), Arc::clone(&timesheets), Arc::clone(&ledger), clock.clone());
         let workers = Arc::new(Workers::new(Arc::clone(&queue), settler, clock.clone()));
         let parts = Parts {
             work_logs: work_logs.clone(),
-            kimai: Arc::clone(&kimai),
+            kimai: timesheets,
             queue: Arc::clone(&queue),
             ledger: Arc::clone(&ledger),
             workers: Arc::clone(&workers),

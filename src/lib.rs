@@ -18,7 +18,7 @@
 //! - [`http`]: the doors. [`delta`]: from a message to work logs. [`queue`]: where they wait.
 //! - [`domain`]: what the words mean, and what to do about a difference.
 //! - [`reconcile`]: one work log settled, whole periods swept.
-//! - [`kimai`], [`triplestore`]: the two sides. [`tls`]: the HTTP client for both.
+//! - [`source`]: what is asked about work logs. [`kimai`], [`triplestore`]: the two sides. [`tls`]: the HTTP client for both.
 //! - [`import`], [`lock`]: Kimai's catalogue into the triplestore; a month's timesheets exported.
 //! - [`schedule`]: when to sweep by itself.
 //! - [`demo`], [`sandbox`]: the whole thing to try, with a Kimai inside.
@@ -39,6 +39,7 @@ pub mod reconcile;
 pub mod sandbox;
 pub mod schedule;
 pub mod settings;
+pub mod source;
 pub mod telemetry;
 pub mod tls;
 pub mod triplestore;

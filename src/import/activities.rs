@@ -2,7 +2,7 @@
 
 use super::Resources;
 use super::noun::{Noun, Wanted};
-use crate::kimai::{Kimai, KimaiFault};
+use crate::kimai::{KimaiFault, Listings};
 use crate::triplestore::vocabulary::{ext, rdfs, skos, wf};
 
 /// How activities are written.
@@ -19,7 +19,7 @@ pub(super) fn noun(resources: &Resources) -> Noun {
 }
 
 /// All activities that Kimai lists.
-pub(super) async fn list(kimai: &dyn Kimai) -> Result<Vec<Wanted>, KimaiFault> {
+pub(super) async fn list(kimai: &dyn Listings) -> Result<Vec<Wanted>, KimaiFault> {
     let activities = kimai.activities().await?.into_iter();
     Ok(activities
         .map(|activity| {

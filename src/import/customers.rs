@@ -2,7 +2,7 @@
 
 use super::Resources;
 use super::noun::{Noun, Wanted};
-use crate::kimai::{Kimai, KimaiFault};
+use crate::kimai::{KimaiFault, Listings};
 use crate::triplestore::vocabulary::{prov, rdfs};
 
 /// How customers are written.
@@ -19,7 +19,7 @@ pub(super) fn noun(resources: &Resources) -> Noun {
 }
 
 /// All customers that Kimai lists.
-pub(super) async fn list(kimai: &dyn Kimai) -> Result<Vec<Wanted>, KimaiFault> {
+pub(super) async fn list(kimai: &dyn Listings) -> Result<Vec<Wanted>, KimaiFault> {
     let customers = kimai.customers().await?.into_iter();
     Ok(customers
         .map(|customer| Wanted::new(customer.id.0, customer.name, customer.color.as_deref(), None))

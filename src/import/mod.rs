@@ -25,7 +25,7 @@ use tokio::sync::Mutex;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::kimai::{Fault, Kimai, KimaiFault};
+use crate::kimai::{Fault, KimaiFault, Listings};
 use crate::settings::ResourceSettings;
 use crate::triplestore::statement::{Iri, StatementFault};
 use crate::triplestore::{Triplestore, TriplestoreFault};
@@ -93,7 +93,7 @@ struct Resources {
 /// Imports, one at a time.
 pub struct Importer {
     store: Arc<dyn Triplestore>,
-    kimai: Arc<dyn Kimai>,
+    kimai: Arc<dyn Listings>,
     resources: Resources,
     /// Two imports at once would each make what the other has not written yet.
     turn: Mutex<()>,
@@ -103,7 +103,7 @@ impl Importer {
     /// Imports from `kimai` to `store`. Fails if one of `resources` is no absolute IRI.
     pub fn new(
         store: Arc<dyn Triplestore>,
-        kimai: Arc<dyn Kimai>,
+        kimai: Arc<dyn Listings>,
         resources: ResourceSettings,
     ) -> Result<Self, ImportFault> {
         let ResourceSettings { base_uri, workspace, account_homepage } = resources;

@@ -2,7 +2,7 @@
 
 use super::Resources;
 use super::noun::{Noun, Wanted};
-use crate::kimai::{Kimai, KimaiFault};
+use crate::kimai::{KimaiFault, Listings};
 use crate::triplestore::vocabulary::{doap, prov, rdfs, skos, wf};
 
 /// How projects are written.
@@ -22,7 +22,7 @@ pub(super) fn noun(resources: &Resources) -> Noun {
 }
 
 /// All projects that Kimai lists.
-pub(super) async fn list(kimai: &dyn Kimai) -> Result<Vec<Wanted>, KimaiFault> {
+pub(super) async fn list(kimai: &dyn Listings) -> Result<Vec<Wanted>, KimaiFault> {
     let projects = kimai.projects().await?.into_iter();
     Ok(projects
         .map(|project| {

@@ -35,7 +35,8 @@ struct Scene {
 impl Scene {
     fn of(lists: Lists, store: Watched) -> Self {
         let (kimai, store) = (Arc::new(Listing::of(lists)), Arc::new(store));
-        let (to, from) = (Arc::clone(&store) as Arc<dyn Triplestore>, Arc::clone(&kimai) as Arc<dyn Kimai>);
+        let (to, from) =
+            (Arc::clone(&store) as Arc<dyn Triplestore>, Arc::clone(&kimai) as Arc<dyn Listings>);
         let importer = Importer::new(to, from, resources()).unwrap();
         Self { kimai, store, importer }
     }

@@ -2,7 +2,7 @@
 
 use super::Resources;
 use super::noun::{Noun, Wanted};
-use crate::kimai::{Kimai, KimaiFault};
+use crate::kimai::{KimaiFault, Listings};
 use crate::triplestore::vocabulary::foaf;
 
 /// How accounts are written.
@@ -19,7 +19,7 @@ pub(super) fn noun(resources: &Resources) -> Noun {
 }
 
 /// All users that Kimai lists.
-pub(super) async fn list(kimai: &dyn Kimai) -> Result<Vec<Wanted>, KimaiFault> {
+pub(super) async fn list(kimai: &dyn Listings) -> Result<Vec<Wanted>, KimaiFault> {
     let users = kimai.users().await?.into_iter();
     Ok(users.map(|user| Wanted::new(user.id.0, user.username, None, None)).collect())
 }

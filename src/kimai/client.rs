@@ -11,11 +11,12 @@ use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use super::Kimai;
+use super::choices::{Choices, ChosenProject, ChosenUser};
 use super::fault::{Fault, KimaiFault, Operation};
 use super::model::{
     Activity, CurrentUser, Customer, Project, Timesheet, TimesheetFilter, TimesheetForm, User,
 };
+use super::{Listings, Timesheets};
 use crate::domain::KimaiId;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::settings::KimaiSettings;
@@ -97,14 +98,24 @@ impl Client {
         read(Operation::Read, &self.send(Operation::Read, self.request(Method::GET, path)).await?)
     }
 
+    /// One thing, or none where Kimai answers 404.
+    async fn look<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, KimaiFault> {
+        match self.send(Operation::Look, self.request(Method::GET, path)).await {
+            Ok(answer) => read(Operation::Look, &answer).map(Some),
+            Err(fault) if fault.fault == Fault::Gone => Ok(None),
+            Err(fault) => Err(fault),
+        }
+    }
+
     /// One page, and how many pages there are.
     async fn page(
         &self,
         filter: &TimesheetFilter,
         number: usize,
     ) -> Result<(Vec<Timesheet>, usize), KimaiFault> {
+        let user = filter.user.map_or_else(|| "all".to_owned(), |user| user.to_string());
         let mut query = vec![
-            ("user", "all".to_owned()),
+            ("user", user),
             ("page", number.to_string()),
             ("size", PAGE_SIZE.to_string()),
             ("orderBy", "id".to_owned()),
@@ -136,18 +147,13 @@ impl Client {
 }
 
 #[async_trait]
-impl Kimai for Client {
+impl Timesheets for Client {
     async fn me(&self) -> Result<CurrentUser, KimaiFault> {
         self.get("users/me").await
     }
 
     async fn timesheet(&self, id: KimaiId) -> Result<Option<Timesheet>, KimaiFault> {
-        let request = self.request(Method::GET, &format!("timesheets/{id}"));
-        match self.send(Operation::Look, request).await {
-            Ok(answer) => read(Operation::Look, &answer).map(Some),
-            Err(fault) if fault.fault == Fault::Gone => Ok(None),
-            Err(fault) => Err(fault),
-        }
+        self.look(&format!("timesheets/{id}")).await
     }
 
     async fn timesheets(&self, filter: &TimesheetFilter) -> Result<Vec<Timesheet>, KimaiFault> {
@@ -169,6 +175,29 @@ impl Kimai for Client {
         Ok(all)
     }
 
+    async fn newest(&self) -> Result<Option<KimaiId>, KimaiFault> {
+        let query = [("user", "all"), ("page", "1"), ("size", "1"), ("orderBy", "id"), ("order", "DESC")];
+        let answer =
+            self.send(Operation::Read, self.request(Method::GET, "timesheets").query(&query)).await?;
+        let rows: Vec<Timesheet> = read(Operation::Read, &answer)?;
+        Ok(rows.first().map(|row| row.id))
+    }
+
+    async fn choices(&self, wanted: &WantedTimesheet) -> Result<Choices, KimaiFault> {
+        let project: Option<ChosenProject> = self.look(&format!("projects/{}", wanted.project)).await?;
+        let customer = match project.as_ref().and_then(|project| project.customer) {
+            Some(customer) => self.look(&format!("customers/{customer}")).await?,
+            None => None,
+        };
+        let activity = self.look(&format!("activities/{}", wanted.activity)).await?;
+        let user = match self.look(&format!("users/{}", wanted.user)).await {
+            // Only a super administrator may look at users: one that cannot be seen is no reason.
+            Err(fault) if fault.fault == Fault::Permanent => Some(ChosenUser::unseen(wanted.user)),
+            seen => seen?,
+        };
+        Ok(Choices { project, customer, activity, user })
+    }
+
     async fn create(&self, wanted: &WantedTimesheet) -> Result<Timesheet, KimaiFault> {
         let request = self.request(Method::POST, "timesheets").json(&TimesheetForm::from(wanted));
         read(Operation::Create, &self.send(Operation::Create, request).await?)
@@ -184,7 +213,10 @@ impl Kimai for Client {
         let request = self.request(Method::DELETE, &format!("timesheets/{id}"));
         self.send(Operation::Delete, request).await.map(drop)
     }
+}
 
+#[async_trait]
+impl Listings for Client {
     async fn customers(&self) -> Result<Vec<Customer>, KimaiFault> {
         self.get("customers").await
     }

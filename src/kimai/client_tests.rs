@@ -86,7 +86,10 @@ async fn every_page_is_read_and_none_past_the_last() {
     for rows in [0, 499, 500, 501, 1000] {
         let (server, client) = kimai().await;
         serve_pages(&server, rows).await;
-        let filter = TimesheetFilter { begin: Some("2024-08-31T00:00:00".parse().unwrap()), end: None };
+        let filter = TimesheetFilter {
+            begin: Some("2024-08-31T00:00:00".parse().unwrap()),
+            ..TimesheetFilter::default()
+        };
         assert_eq!(client.timesheets(&filter).await.unwrap().len(), rows);
         assert_eq!(server.received_requests().await.unwrap().len(), rows.div_ceil(PAGE_SIZE).max(1));
     }

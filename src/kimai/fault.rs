@@ -13,7 +13,7 @@ const RETRY_AFTER_BOUNDS: (Duration, Duration) = (Duration::from_secs(1), Durati
 pub enum Operation {
     /// A GET of a list.
     Read,
-    /// A GET of one timesheet.
+    /// A GET of one thing.
     Look,
     /// `POST /timesheets`.
     Create,
@@ -27,7 +27,7 @@ impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Read => "list",
-            Self::Look => "look up the timesheet",
+            Self::Look => "look something up",
             Self::Create => "create the timesheet",
             Self::Update => "update the timesheet",
             Self::Delete => "delete the timesheet",

@@ -1,5 +1,7 @@
-//! Kimai: where hours are billed. Everything the service asks of it goes through [`Kimai`].
+//! Kimai: where hours are billed. Everything the service asks of it goes through
+//! [`Timesheets`] and [`Listings`].
 
+pub mod choices;
 mod client;
 pub mod fault;
 pub mod model;
@@ -8,17 +10,18 @@ use async_trait::async_trait;
 
 use crate::domain::KimaiId;
 use crate::domain::timesheet::WantedTimesheet;
+pub use choices::Choices;
 pub use client::{Client, ClientFault};
 pub use fault::{Fault, KimaiFault, Operation};
 pub use model::{Activity, CurrentUser, Customer, Project, Timesheet, TimesheetFilter, User};
 
-/// The calls we need of Kimai's REST API.
+/// The calls about timesheets.
 ///
 /// # Guarantees
 /// Every call ends within its time limit, follows no redirect, and reports what went wrong as a
 /// [`KimaiFault`] whose [`Fault`] says what it means, so that no caller looks at a status number.
 #[async_trait]
-pub trait Kimai: Send + Sync {
+pub trait Timesheets: Send + Sync {
     /// `GET /users/me`: who the token is.
     async fn me(&self) -> Result<CurrentUser, KimaiFault>;
 
@@ -28,6 +31,12 @@ pub trait Kimai: Send + Sync {
     /// `GET /timesheets`, all pages, lowest id first.
     async fn timesheets(&self, filter: &TimesheetFilter) -> Result<Vec<Timesheet>, KimaiFault>;
 
+    /// The largest id of any timesheet there is now; none in an empty Kimai.
+    async fn newest(&self) -> Result<Option<KimaiId>, KimaiFault>;
+
+    /// The state of what `wanted` names: project, its customer, activity and user.
+    async fn choices(&self, wanted: &WantedTimesheet) -> Result<Choices, KimaiFault>;
+
     /// `POST /timesheets`. Not idempotent: [`Fault::Ambiguous`] means it may have been applied.
     async fn create(&self, wanted: &WantedTimesheet) -> Result<Timesheet, KimaiFault>;
 
@@ -36,14 +45,18 @@ pub trait Kimai: Send + Sync {
 
     /// `DELETE /timesheets/{id}`. [`Fault::Gone`] when there is none.
     async fn delete(&self, id: KimaiId) -> Result<(), KimaiFault>;
+}
 
-    /// `GET /customers`: all visible ones; Kimai does not page this list.
+/// The lists that an import reads, with the same guarantees. Kimai does not page them.
+#[async_trait]
+pub trait Listings: Send + Sync {
+    /// `GET /customers`: all visible ones.
     async fn customers(&self) -> Result<Vec<Customer>, KimaiFault>;
 
-    /// `GET /projects`: all visible ones; Kimai does not page this list.
+    /// `GET /projects`: all visible ones.
     async fn projects(&self) -> Result<Vec<Project>, KimaiFault>;
 
-    /// `GET /activities`: all visible ones; Kimai does not page this list.
+    /// `GET /activities`: all visible ones.
     async fn activities(&self) -> Result<Vec<Activity>, KimaiFault>;
 
     /// `GET /users`: all enabled ones; needs the permission `view_user` (`ROLE_SUPER_ADMIN`).

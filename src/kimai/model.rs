@@ -66,6 +66,8 @@ pub struct TimesheetFilter {
     pub begin: Option<DateTime>,
     /// Latest begin.
     pub end: Option<DateTime>,
+    /// Whose; everybody's without.
+    pub user: Option<UserId>,
 }
 
 /// `GET /users/me`.

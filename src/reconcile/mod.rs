@@ -9,7 +9,9 @@
 //! # Assumptions
 //! This is the only process that syncs between this triplestore and this Kimai.
 
+pub mod breaker;
 pub mod ledger;
+pub mod refusals;
 pub mod retry;
 pub mod settle;
 pub mod sweep;

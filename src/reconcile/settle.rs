@@ -11,8 +11,8 @@ use crate::domain::plan::{Memory, Plan, plan};
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::{Facts, Kind, Obstacle, resolve};
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::kimai::{Fault, Kimai, KimaiFault};
-use crate::triplestore::work_logs::WorkLogs;
+use crate::kimai::{Fault, KimaiFault, Timesheets};
+use crate::source::Source;
 
 /// What a run did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,15 +31,20 @@ pub enum Effect {
 
 /// Settles work logs one at a time. The caller sees to it that no work log has two runs at once.
 pub struct Settler {
-    work_logs: WorkLogs,
-    kimai: Arc<dyn Kimai>,
+    work_logs: Arc<dyn Source>,
+    kimai: Arc<dyn Timesheets>,
     ledger: Arc<Ledger>,
     clock: Clock,
 }
 
 impl Settler {
     /// Settles between `work_logs` and `kimai`, in the zone of `clock`.
-    pub fn new(work_logs: WorkLogs, kimai: Arc<dyn Kimai>, ledger: Arc<Ledger>, clock: Clock) -> Self {
+    pub fn new(
+        work_logs: Arc<dyn Source>,
+        kimai: Arc<dyn Timesheets>,
+        ledger: Arc<Ledger>,
+        clock: Clock,
+    ) -> Self {
         Self { work_logs, kimai, ledger, clock }
     }
 
@@ -74,7 +79,7 @@ impl Settler {
         subject: &WorkLogUri,
         facts: &Facts,
     ) -> Result<Result<WantedTimesheet, Vec<Obstacle>>, Failure> {
-        let directory = self.work_logs.directory([facts]).await?;
+        let directory = self.work_logs.directory(&[facts]).await?;
         Ok(resolve(facts, &directory).and_then(|work_log| {
             if !work_log.doubled.is_empty() {
                 let doubled = work_log.doubled.join(", ");

@@ -25,9 +25,9 @@ use crate::domain::difference::{Differences, compare};
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::{Kind, resolve};
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::kimai::{Fault, Kimai, Timesheet, TimesheetFilter};
+use crate::kimai::{Fault, Timesheet, TimesheetFilter, Timesheets};
 use crate::queue::{Queue, Reason};
-use crate::triplestore::work_logs::WorkLogs;
+use crate::source::Source;
 
 /// Days, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,8 +61,8 @@ pub struct Report {
 
 /// Sweeps periods, one at a time.
 pub struct Sweeper {
-    work_logs: WorkLogs,
-    kimai: Arc<dyn Kimai>,
+    work_logs: Arc<dyn Source>,
+    kimai: Arc<dyn Timesheets>,
     queue: Arc<dyn Queue>,
     ledger: Arc<Ledger>,
     workers: Arc<Workers>,
@@ -75,9 +75,9 @@ pub struct Sweeper {
 /// What a sweeper works with.
 pub struct Parts {
     /// One side.
-    pub work_logs: WorkLogs,
+    pub work_logs: Arc<dyn Source>,
     /// The other side.
-    pub kimai: Arc<dyn Kimai>,
+    pub kimai: Arc<dyn Timesheets>,
     /// Takes what differs.
     pub queue: Arc<dyn Queue>,
     /// Knows of links not written yet.
@@ -104,7 +104,7 @@ impl Sweeper {
         // What runs may have created a timesheet above and not linked it yet.
         self.workers.barrier().await;
         let facts = self.work_logs.of_period(period.first, period.last).await?;
-        let directory = self.work_logs.directory(facts.values()).await?;
+        let directory = self.work_logs.directory(&facts.values().collect::<Vec<_>>()).await?;
         let wanted = |work_log: &WorkLogUri| {
             let complete = resolve(facts.get(work_log)?, &directory).ok()?;
             WantedTimesheet::of(&complete, self.clock.zone()).ok()
@@ -133,8 +133,11 @@ impl Sweeper {
     /// user, so a wider window is asked for and the days are decided here.
     async fn timesheets(&self, period: Period) -> Result<Vec<Timesheet>, Failure> {
         let bound = |day: Date, days: i64| day.checked_add(days.days()).unwrap_or(day).at(0, 0, 0, 0);
-        let filter =
-            TimesheetFilter { begin: Some(bound(period.first, -2)), end: Some(bound(period.last, 3)) };
+        let filter = TimesheetFilter {
+            begin: Some(bound(period.first, -2)),
+            end: Some(bound(period.last, 3)),
+            ..TimesheetFilter::default()
+        };
         let mut timesheets = self.kimai.timesheets(&filter).await?;
         timesheets.retain(|timesheet| {
             let day = day_of(timesheet, self.clock.zone());

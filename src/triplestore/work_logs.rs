@@ -1,4 +1,4 @@
-//! What the engine asks of the triplestore, in the words of `domain`.
+//! The work logs of a triplestore, as a [`Source`].
 //!
 //! Work logs are read as plain triples and joined here: a store compiles such a statement once, and
 //! a value of the wrong shape is seen instead of silently not matching.
@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use jiff::civil::Date;
 
 use super::pages::select_by_subject;
@@ -14,6 +15,7 @@ use super::vocabulary::{PREFIXES, cal, dct, prov, rdf, rdfs, skos};
 use super::{Row, Term, Triplestore, TriplestoreFault};
 use crate::domain::work_log::{Directory, Facts, Kind, PersonFacts, TaskFacts};
 use crate::domain::{KimaiId, WorkLogUri};
+use crate::source::Source;
 
 /// Subjects or ids named in one statement.
 const BATCH: usize = 100;
@@ -30,36 +32,6 @@ impl WorkLogs {
     /// Asks `store`; accounts count as Kimai's when their service homepage is `account_homepage`.
     pub fn new(store: Arc<dyn Triplestore>, account_homepage: Iri) -> Self {
         Self { store, account_homepage }
-    }
-
-    /// Everything that stands under `subject`, in one cheap read.
-    pub async fn facts(&self, subject: &WorkLogUri) -> Result<Facts, TriplestoreFault> {
-        let rows = self.select(format!("SELECT DISTINCT ?p ?o WHERE {{ <{subject}> ?p ?o }}")).await?;
-        let mut facts = Facts::default();
-        for row in &rows {
-            note(&mut facts, row);
-        }
-        Ok(facts)
-    }
-
-    /// What is known of the tasks and persons that the work logs of `facts` point to.
-    pub async fn directory<'a>(
-        &self,
-        facts: impl IntoIterator<Item = &'a Facts>,
-    ) -> Result<Directory, TriplestoreFault> {
-        let (mut tasks, mut persons) = (BTreeSet::new(), BTreeSet::new());
-        for facts in facts {
-            tasks.extend(facts.tasks.iter().filter_map(|iri| Iri::new(iri).ok()));
-            persons.extend(facts.persons.iter().filter_map(|iri| Iri::new(iri).ok()));
-        }
-        let mut directory = Directory::default();
-        for tasks in Vec::from_iter(tasks).chunks(BATCH) {
-            self.read_tasks(tasks, &mut directory).await?;
-        }
-        for persons in Vec::from_iter(persons).chunks(BATCH) {
-            self.read_persons(persons, &mut directory).await?;
-        }
-        Ok(directory)
     }
 
     async fn read_tasks(&self, tasks: &[Iri], directory: &mut Directory) -> Result<(), TriplestoreFault> {
@@ -104,68 +76,6 @@ impl WorkLogs {
         Ok(())
     }
 
-    /// All work logs whose own day is from `first` to `last`, both included, complete or not.
-    ///
-    /// Days are compared as they are written: a typed comparison takes a date with a zone for an
-    /// instant, and a plain string for nothing at all.
-    pub async fn of_period(
-        &self,
-        first: Date,
-        last: Date,
-    ) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault> {
-        let beyond = last.tomorrow().unwrap_or(last);
-        let (first, beyond) = (Literal::string(first.to_string()), Literal::string(beyond.to_string()));
-        let pattern = format!(
-            "?s a cal:Vevent ; cal:dtstart ?day ; ?p ?o .
-             VALUES ?p {{ rdf:type cal:duration cal:dtstart dct:subject prov:wasAssociatedWith dct:identifier }}
-             FILTER (STR(?day) >= {first} && STR(?day) < {beyond})"
-        );
-        let mut all: BTreeMap<WorkLogUri, Facts> = BTreeMap::new();
-        for row in select_by_subject(self.store.as_ref(), "?p ?o", &pattern).await? {
-            if let Some(subject) = text(&row, "s").and_then(|iri| WorkLogUri::parse(iri).ok()) {
-                note(all.entry(subject).or_default(), &row);
-            }
-        }
-        Ok(all)
-    }
-
-    /// The work log whose `mu:uuid` is `id`, as mu-cl-resources names it in its routes.
-    pub async fn by_uuid(&self, id: &str) -> Result<Option<WorkLogUri>, TriplestoreFault> {
-        let id = Literal::string(id);
-        let rows = self.select(format!(
-            "SELECT DISTINCT ?s WHERE {{ ?s a cal:Vevent ; mu:uuid ?id . FILTER (STR(?id) = {id}) }} ORDER BY ?s LIMIT 1"
-        ));
-        Ok(rows.await?.first().and_then(|row| text(row, "s")).and_then(|iri| WorkLogUri::parse(iri).ok()))
-    }
-
-    /// Which of these timesheets a work log is linked to.
-    pub async fn linked(
-        &self,
-        ids: &[KimaiId],
-    ) -> Result<BTreeMap<KimaiId, Vec<WorkLogUri>>, TriplestoreFault> {
-        let mut linked: BTreeMap<KimaiId, Vec<WorkLogUri>> = BTreeMap::new();
-        for (id, subject) in self.subjects(ids, "?s a cal:Vevent .").await? {
-            linked.entry(id).or_default().push(subject);
-        }
-        Ok(linked)
-    }
-
-    /// Of these timesheets, those to which something without any class is linked: what is left of a
-    /// deleted work log, though the settler has the last word on that.
-    pub async fn tombstones(
-        &self,
-        ids: &[KimaiId],
-    ) -> Result<BTreeMap<KimaiId, WorkLogUri>, TriplestoreFault> {
-        let mut tombstones = BTreeMap::new();
-        for (id, subject) in self.subjects(ids, "FILTER NOT EXISTS { ?s a ?class }").await? {
-            // Anything else that carries the number is not what the timesheet was made for.
-            if self.facts(&subject).await?.kind(&subject) == Kind::Tombstone {
-                tombstones.insert(id, subject);
-            }
-        }
-        Ok(tombstones)
-    }
-
     /// The subjects that carry one of `ids` and meet `condition`. Other tools write the number with
     /// another datatype, so the text is what counts.
     async fn subjects(
@@ -188,29 +98,98 @@ impl WorkLogs {
         Ok(subjects)
     }
 
-    /// Links `work_log` to the timesheet `id`, and to no other.
-    pub async fn link(
-        &self,
-        work_log: &WorkLogUri,
-        id: KimaiId,
-        had_link: bool,
-    ) -> Result<(), TriplestoreFault> {
-        let remove = if had_link { format!("{} ;\n", remove_link(work_log)) } else { String::new() };
-        let id = Literal::string(id.to_string());
-        self.update(format!("{remove}INSERT DATA {{ <{work_log}> dct:identifier {id} }}")).await
-    }
-
-    /// Removes what links `work_log` to Kimai.
-    pub async fn unlink(&self, work_log: &WorkLogUri) -> Result<(), TriplestoreFault> {
-        self.update(remove_link(work_log)).await
-    }
-
     async fn select(&self, query: String) -> Result<Vec<Row>, TriplestoreFault> {
         self.store.select(&format!("{PREFIXES}{query}")).await
     }
 
     async fn update(&self, update: String) -> Result<(), TriplestoreFault> {
         self.store.update(&format!("{PREFIXES}{update}")).await
+    }
+}
+
+#[async_trait]
+impl Source for WorkLogs {
+    async fn facts(&self, subject: &WorkLogUri) -> Result<Facts, TriplestoreFault> {
+        let rows = self.select(format!("SELECT DISTINCT ?p ?o WHERE {{ <{subject}> ?p ?o }}")).await?;
+        let mut facts = Facts::default();
+        for row in &rows {
+            note(&mut facts, row);
+        }
+        Ok(facts)
+    }
+
+    async fn directory(&self, facts: &[&Facts]) -> Result<Directory, TriplestoreFault> {
+        let (mut tasks, mut persons) = (BTreeSet::new(), BTreeSet::new());
+        for facts in facts {
+            tasks.extend(facts.tasks.iter().filter_map(|iri| Iri::new(iri).ok()));
+            persons.extend(facts.persons.iter().filter_map(|iri| Iri::new(iri).ok()));
+        }
+        let mut directory = Directory::default();
+        for tasks in Vec::from_iter(tasks).chunks(BATCH) {
+            self.read_tasks(tasks, &mut directory).await?;
+        }
+        for persons in Vec::from_iter(persons).chunks(BATCH) {
+            self.read_persons(persons, &mut directory).await?;
+        }
+        Ok(directory)
+    }
+
+    async fn of_period(
+        &self,
+        first: Date,
+        last: Date,
+    ) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault> {
+        let beyond = last.tomorrow().unwrap_or(last);
+        let (first, beyond) = (Literal::string(first.to_string()), Literal::string(beyond.to_string()));
+        let pattern = format!(
+            "?s a cal:Vevent ; cal:dtstart ?day ; ?p ?o .
+             VALUES ?p {{ rdf:type cal:duration cal:dtstart dct:subject prov:wasAssociatedWith dct:identifier }}
+             FILTER (STR(?day) >= {first} && STR(?day) < {beyond})"
+        );
+        let mut all: BTreeMap<WorkLogUri, Facts> = BTreeMap::new();
+        for row in select_by_subject(self.store.as_ref(), "?p ?o", &pattern).await? {
+            if let Some(subject) = text(&row, "s").and_then(|iri| WorkLogUri::parse(iri).ok()) {
+                note(all.entry(subject).or_default(), &row);
+            }
+        }
+        Ok(all)
+    }
+
+    async fn by_uuid(&self, id: &str) -> Result<Option<WorkLogUri>, TriplestoreFault> {
+        let id = Literal::string(id);
+        let rows = self.select(format!(
+            "SELECT DISTINCT ?s WHERE {{ ?s a cal:Vevent ; mu:uuid ?id . FILTER (STR(?id) = {id}) }} ORDER BY ?s LIMIT 1"
+        ));
+        Ok(rows.await?.first().and_then(|row| text(row, "s")).and_then(|iri| WorkLogUri::parse(iri).ok()))
+    }
+
+    async fn linked(&self, ids: &[KimaiId]) -> Result<BTreeMap<KimaiId, Vec<WorkLogUri>>, TriplestoreFault> {
+        let mut linked: BTreeMap<KimaiId, Vec<WorkLogUri>> = BTreeMap::new();
+        for (id, subject) in self.subjects(ids, "?s a cal:Vevent .").await? {
+            linked.entry(id).or_default().push(subject);
+        }
+        Ok(linked)
+    }
+
+    async fn tombstones(&self, ids: &[KimaiId]) -> Result<BTreeMap<KimaiId, WorkLogUri>, TriplestoreFault> {
+        let mut tombstones = BTreeMap::new();
+        for (id, subject) in self.subjects(ids, "FILTER NOT EXISTS { ?s a ?class }").await? {
+            // Anything else that carries the number is not what the timesheet was made for.
+            if self.facts(&subject).await?.kind(&subject) == Kind::Tombstone {
+                tombstones.insert(id, subject);
+            }
+        }
+        Ok(tombstones)
+    }
+
+    async fn link(&self, work_log: &WorkLogUri, id: KimaiId, had_link: bool) -> Result<(), TriplestoreFault> {
+        let remove = if had_link { format!("{} ;\n", remove_link(work_log)) } else { String::new() };
+        let id = Literal::string(id.to_string());
+        self.update(format!("{remove}INSERT DATA {{ <{work_log}> dct:identifier {id} }}")).await
+    }
+
+    async fn unlink(&self, work_log: &WorkLogUri) -> Result<(), TriplestoreFault> {
+        self.update(remove_link(work_log)).await
     }
 }
 

@@ -4,13 +4,8 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 
-use crate::domain::KimaiId;
 use crate::domain::ids::{ActivityId, CustomerId, ProjectId, UserId};
-use crate::domain::timesheet::WantedTimesheet;
-use crate::kimai::{
-    Activity, CurrentUser, Customer, Fault, Kimai, KimaiFault, Operation, Project, Timesheet,
-    TimesheetFilter, User,
-};
+use crate::kimai::{Activity, Customer, Fault, KimaiFault, Listings, Operation, Project, User};
 
 /// What Kimai lists.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -76,31 +71,7 @@ fn unexpected<T>(operation: Operation) -> Result<T, KimaiFault> {
 }
 
 #[async_trait]
-impl Kimai for Listing {
-    async fn me(&self) -> Result<CurrentUser, KimaiFault> {
-        unexpected(Operation::Read)
-    }
-
-    async fn timesheet(&self, _: KimaiId) -> Result<Option<Timesheet>, KimaiFault> {
-        unexpected(Operation::Look)
-    }
-
-    async fn timesheets(&self, _: &TimesheetFilter) -> Result<Vec<Timesheet>, KimaiFault> {
-        unexpected(Operation::Read)
-    }
-
-    async fn create(&self, _: &WantedTimesheet) -> Result<Timesheet, KimaiFault> {
-        unexpected(Operation::Create)
-    }
-
-    async fn update(&self, _: KimaiId, _: &WantedTimesheet) -> Result<Timesheet, KimaiFault> {
-        unexpected(Operation::Update)
-    }
-
-    async fn delete(&self, _: KimaiId) -> Result<(), KimaiFault> {
-        unexpected(Operation::Delete)
-    }
-
+impl Listings for Listing {
     async fn customers(&self) -> Result<Vec<Customer>, KimaiFault> {
         self.list(|lists| &lists.customers)
     }

@@ -1,0 +1,50 @@
+//! Where work logs come from: what the engine asks of the triplestore, in the words of `domain`.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use jiff::civil::Date;
+
+use crate::domain::work_log::{Directory, Facts};
+use crate::domain::{KimaiId, WorkLogUri};
+use crate::triplestore::TriplestoreFault;
+
+/// A source of work logs, each linked to its timesheet by `dct:identifier`.
+///
+/// # Caveats
+/// Emptiness is no proof (see [`crate::triplestore`]), and a write that was acknowledged may not have
+/// been stored: whoever relies on one reads it back.
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// Everything that stands under `subject`, in one cheap read.
+    async fn facts(&self, subject: &WorkLogUri) -> Result<Facts, TriplestoreFault>;
+
+    /// What is known of the tasks and persons that the work logs of `facts` point to.
+    async fn directory(&self, facts: &[&Facts]) -> Result<Directory, TriplestoreFault>;
+
+    /// All work logs whose own day is from `first` to `last`, both included, complete or not. Days are
+    /// compared as they are written: a typed comparison takes a date with a zone for an instant, and a
+    /// plain string for nothing at all.
+    async fn of_period(
+        &self,
+        first: Date,
+        last: Date,
+    ) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault>;
+
+    /// The work log whose `mu:uuid` is `id`, as mu-cl-resources names it in its routes.
+    async fn by_uuid(&self, id: &str) -> Result<Option<WorkLogUri>, TriplestoreFault>;
+
+    /// Which of these timesheets a work log is linked to.
+    async fn linked(&self, ids: &[KimaiId]) -> Result<BTreeMap<KimaiId, Vec<WorkLogUri>>, TriplestoreFault>;
+
+    /// Of these timesheets, those to which something without any class is linked: what is left of a
+    /// deleted work log.
+    async fn tombstones(&self, ids: &[KimaiId]) -> Result<BTreeMap<KimaiId, WorkLogUri>, TriplestoreFault>;
+
+    /// Links `work_log` to the timesheet `id`, and to no other. `had_link` says whether it had one, be it
+    /// rubbish.
+    async fn link(&self, work_log: &WorkLogUri, id: KimaiId, had_link: bool) -> Result<(), TriplestoreFault>;
+
+    /// Removes what links `work_log` to Kimai.
+    async fn unlink(&self, work_log: &WorkLogUri) -> Result<(), TriplestoreFault>;
+}
