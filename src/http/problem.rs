@@ -114,7 +114,7 @@ impl From<Failure> for Problem {
             Failure::Kimai(fault) => Self::of_kimai(&fault, detail),
             Failure::Triplestore(fault) => Self::of_triplestore(&fault, detail),
             Failure::Queue(fault) => fault.into(),
-            Failure::Blocked(_) => Self::refused(detail),
+            Failure::Blocked(_) | Failure::Broken(_) => Self::refused(detail),
         }
     }
 }

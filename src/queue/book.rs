@@ -87,14 +87,19 @@ impl Book {
         let changed = again.is_some();
         let (at, why) = match outcome {
             Outcome::Done => (None, None),
-            Outcome::Later { at, why } => (Some(at), Some(why)),
+            Outcome::Later { at, why, counts } => {
+                entry.attempts = entry.attempts.saturating_add(u32::from(counts));
+                (Some(at), Some(why))
+            }
             Outcome::Parked { why } => (None, Some(why)),
         };
         let failed = why.is_some();
         entry.why = why;
         match again.or(at) {
             Some(due) => {
-                entry.attempts = if changed { 0 } else { entry.attempts.saturating_add(1) };
+                if changed {
+                    entry.attempts = 0;
+                }
                 self.wait(lease.work_log.clone(), due, turn);
             }
             None if failed => entry.state = State::Parked,

@@ -59,7 +59,7 @@ fn failed_runs_are_counted_until_the_work_log_changes() {
     for attempts in 0..3 {
         let lease = book.lease(at(0)).unwrap();
         assert_eq!(lease.attempts, attempts);
-        book.settle(&lease, Outcome::Later { at: at(0), why: "down".into() });
+        book.settle(&lease, Outcome::Later { at: at(0), why: "down".into(), counts: true });
     }
     assert_eq!(book.counts(), Counts { waiting: 1, retrying: 1, ..Counts::default() });
     book.put(&work_log(1), Reason::Delta, at(0));
@@ -79,7 +79,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let outcome = prop_oneof![
         Just(Outcome::Done),
-        (0..50i64).prop_map(|second| Outcome::Later { at: at(second), why: "later".into() }),
+        (0..50i64).prop_map(|second| Outcome::Later { at: at(second), why: "later".into(), counts: true }),
         Just(Outcome::Parked { why: "parked".into() }),
     ];
     prop_oneof![

@@ -50,6 +50,8 @@ pub enum Outcome {
         at: Timestamp,
         /// What stood in the way, in words.
         why: String,
+        /// Whether the run counts as a failed one: an outage is not the work log's fault.
+        counts: bool,
     },
     /// Nothing will help until something changes: kept, shown, not tried by itself.
     Parked {

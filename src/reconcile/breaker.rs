@@ -5,6 +5,7 @@
 //! While it is open, a run starts at most every [`PROBE_EVERY`]. It closes with the first run that
 //! reaches both neighbours.
 
+use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -17,25 +18,38 @@ const FAILURES: usize = 5;
 /// The pause between two probes.
 pub const PROBE_EVERY: Duration = Duration::from_secs(15);
 
-/// Whether a run may start.
+/// Whom a run needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admission {
-    /// Yes.
-    Go,
-    /// Yes, to find out whether the neighbours are back.
-    Probe,
-    /// Not before then, unless the breaker closes earlier.
-    Wait(Timestamp),
+pub enum Neighbour {
+    /// Where hours are billed.
+    Kimai,
+    /// Where work logs live.
+    Triplestore,
 }
 
-/// Counts failures over all workers. Time is a parameter.
+impl fmt::Display for Neighbour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kimai => "Kimai",
+            Self::Triplestore => "the triplestore",
+        })
+    }
+}
+
+/// The breakers of both neighbours, over all workers. Time is a parameter.
 #[derive(Debug, Default)]
-pub struct Breaker {
+pub struct Breakers {
+    kimai: Breaker,
+    triplestore: Breaker,
+    /// Kimai asked for a pause until then.
+    paused_until: Option<Timestamp>,
+}
+
+#[derive(Debug, Default)]
+struct Breaker {
     /// The different work logs that failed since the last success.
     failed: Vec<WorkLogUri>,
     open: Option<Open>,
-    /// A neighbour asked for a pause until then.
-    paused_until: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -44,55 +58,87 @@ struct Open {
     why: String,
 }
 
-impl Breaker {
-    /// Whether a run may start now. A probe is given out once per pause.
-    pub fn admit(&mut self, now: Timestamp) -> Admission {
-        if let Some(until) = self.paused_until.filter(|until| now < *until) {
-            return Admission::Wait(until);
+impl Breakers {
+    /// Takes leave to start a run now, or gives the time to ask again.
+    pub fn admit(&mut self, now: Timestamp) -> Result<(), Timestamp> {
+        let probes =
+            [&self.kimai, &self.triplestore].map(|breaker| breaker.open.as_ref().map(|open| open.next_probe));
+        let latest = probes.into_iter().flatten().chain(self.paused_until).max();
+        if let Some(until) = latest.filter(|until| now < *until) {
+            return Err(until);
         }
-        match &mut self.open {
-            None => Admission::Go,
-            Some(open) if now < open.next_probe => Admission::Wait(open.next_probe),
-            Some(open) => {
-                open.next_probe = later(now, PROBE_EVERY);
-                Admission::Probe
+        for open in
+            [&mut self.kimai, &mut self.triplestore].into_iter().filter_map(|breaker| breaker.open.as_mut())
+        {
+            open.next_probe = later(now, PROBE_EVERY);
+        }
+        Ok(())
+    }
+
+    /// A run ended that reached the triplestore, and Kimai too if `kimai`. Gives those that are back.
+    pub fn succeeded(&mut self, kimai: bool, now: Timestamp) -> Vec<Neighbour> {
+        let mut back = Vec::new();
+        for (neighbour, reached) in [(Neighbour::Triplestore, true), (Neighbour::Kimai, kimai)] {
+            let breaker = self.of(neighbour);
+            if reached {
+                breaker.failed.clear();
+                back.extend(breaker.open.take().map(|_| neighbour));
+            } else if let Some(open) = &mut breaker.open {
+                open.next_probe = now; // the run did not find out: let the next one
             }
         }
+        back
     }
 
-    /// A run reached both neighbours. Says whether this closed the breaker.
-    pub fn succeeded(&mut self) -> bool {
-        self.failed.clear();
-        self.open.take().is_some()
-    }
-
-    /// A run for `work_log` failed in a way that may be a neighbour's; `at_once` when it surely is. Says
-    /// whether this opened the breaker.
-    pub fn failed(&mut self, work_log: &WorkLogUri, why: &str, at_once: bool, now: Timestamp) -> bool {
-        if !self.failed.contains(work_log) {
-            self.failed.push(work_log.clone());
+    /// A run for `work_log` failed in a way that may be the neighbour's fault; `surely` opens at once.
+    /// Says whether this opened the breaker.
+    pub fn failed(
+        &mut self,
+        neighbour: Neighbour,
+        work_log: &WorkLogUri,
+        why: &str,
+        surely: bool,
+        now: Timestamp,
+    ) -> bool {
+        if neighbour == Neighbour::Kimai {
+            self.triplestore = Breaker::default(); // a run gets to Kimai through it
         }
-        if let Some(open) = &mut self.open {
+        let breaker = self.of(neighbour);
+        if !breaker.failed.contains(work_log) {
+            breaker.failed.push(work_log.clone());
+        }
+        if let Some(open) = &mut breaker.open {
+            breaker.failed.clear();
             why.clone_into(&mut open.why);
             return false;
         }
-        if !at_once && self.failed.len() < FAILURES {
+        if !surely && breaker.failed.len() < FAILURES {
             return false;
         }
-        self.failed.clear();
-        self.open = Some(Open { next_probe: later(now, PROBE_EVERY), why: why.to_owned() });
+        breaker.failed.clear();
+        breaker.open = Some(Open { next_probe: later(now, PROBE_EVERY), why: why.to_owned() });
         true
     }
 
-    /// A neighbour asked for a pause: nothing starts before it is over.
+    /// Kimai asked for a pause: nothing starts before it is over.
     pub fn pause(&mut self, pause: Duration, now: Timestamp) {
         let until = later(now, pause);
         self.paused_until = Some(self.paused_until.map_or(until, |earlier| earlier.max(until)));
     }
 
-    /// Why it is open, if it is.
-    pub fn why(&self) -> Option<&str> {
-        self.open.as_ref().map(|open| open.why.as_str())
+    /// The neighbours that are down, and how that shows.
+    pub fn down(&self) -> Vec<(Neighbour, &str)> {
+        let both = [(Neighbour::Kimai, &self.kimai), (Neighbour::Triplestore, &self.triplestore)];
+        both.into_iter()
+            .filter_map(|(neighbour, breaker)| Some((neighbour, breaker.open.as_ref()?.why.as_str())))
+            .collect()
+    }
+
+    fn of(&mut self, neighbour: Neighbour) -> &mut Breaker {
+        match neighbour {
+            Neighbour::Kimai => &mut self.kimai,
+            Neighbour::Triplestore => &mut self.triplestore,
+        }
     }
 }
 
@@ -113,56 +159,81 @@ mod tests {
         WorkLogUri::parse(&format!("http://x/{number}")).unwrap()
     }
 
+    fn fail(breakers: &mut Breakers, number: usize, second: i64) -> bool {
+        breakers.failed(Neighbour::Kimai, &work_log(number), "down", false, at(second))
+    }
+
     #[test]
     fn five_different_failures_open_it_and_one_success_closes_it() {
-        let mut breaker = Breaker::default();
+        let mut breakers = Breakers::default();
         for number in 0..4 {
-            assert!(!breaker.failed(&work_log(number), "down", false, at(0)));
+            assert!(!fail(&mut breakers, number, 0));
         }
-        assert_eq!(breaker.admit(at(0)), Admission::Go);
-        assert!(breaker.failed(&work_log(4), "down", false, at(0)));
-        assert_eq!(breaker.admit(at(1)), Admission::Wait(at(15)));
-        assert_eq!(breaker.admit(at(15)), Admission::Probe);
-        assert_eq!(breaker.admit(at(15)), Admission::Wait(at(30)), "one probe at a time");
-        assert!(!breaker.failed(&work_log(9), "still down", false, at(16)));
-        assert_eq!(breaker.why(), Some("still down"));
-        assert!(breaker.succeeded());
-        assert_eq!((breaker.admit(at(17)), breaker.why()), (Admission::Go, None));
+        assert_eq!(breakers.admit(at(0)), Ok(()));
+        assert!(fail(&mut breakers, 4, 0));
+        assert_eq!(breakers.admit(at(1)), Err(at(15)));
+        assert_eq!(breakers.admit(at(15)), Ok(()));
+        assert_eq!(breakers.admit(at(15)), Err(at(30)), "one probe at a time");
+        assert!(!fail(&mut breakers, 9, 16));
+        assert_eq!(breakers.down(), [(Neighbour::Kimai, "down")]);
+        assert_eq!(breakers.succeeded(true, at(17)), [Neighbour::Kimai]);
+        assert_eq!((breakers.admit(at(17)), breakers.down()), (Ok(()), vec![]));
+    }
+
+    #[test]
+    fn what_never_reaches_kimai_does_not_close_its_breaker_nor_use_up_the_probe() {
+        let mut breakers = Breakers::default();
+        let opened: Vec<bool> = (0..5).map(|number| fail(&mut breakers, number, 0)).collect();
+        assert_eq!(opened, [false, false, false, false, true]);
+        assert_eq!(breakers.admit(at(15)), Ok(()));
+        assert_eq!(breakers.succeeded(false, at(16)), []);
+        assert_eq!(breakers.admit(at(16)), Ok(()), "the next one may find out");
+        assert_eq!(breakers.admit(at(16)), Err(at(31)));
+    }
+
+    #[test]
+    fn failures_of_kimai_add_up_over_runs_that_did_not_need_it() {
+        let mut breakers = Breakers::default();
+        for number in 0..4 {
+            assert!(!fail(&mut breakers, number, 0));
+            breakers.succeeded(false, at(0));
+        }
+        assert!(fail(&mut breakers, 4, 0));
     }
 
     #[test]
     fn one_work_log_that_fails_for_ever_opens_nothing() {
-        let mut breaker = Breaker::default();
+        let mut breakers = Breakers::default();
         for second in 0..100 {
-            assert!(!breaker.failed(&work_log(1), "500", false, at(second)));
+            assert!(!fail(&mut breakers, 1, second));
         }
-        assert_eq!(breaker.admit(at(100)), Admission::Go);
+        assert_eq!(breakers.admit(at(100)), Ok(()));
     }
 
     #[test]
     fn a_wrong_token_opens_it_at_once_and_a_pause_is_kept_to_its_end() {
-        let mut breaker = Breaker::default();
-        assert!(breaker.failed(&work_log(1), "401", true, at(0)));
-        assert_eq!(breaker.admit(at(1)), Admission::Wait(at(15)));
-        breaker.succeeded();
-        breaker.pause(Duration::from_secs(5), at(0));
-        breaker.pause(Duration::from_secs(2), at(1));
-        assert_eq!(breaker.admit(at(2)), Admission::Wait(at(5)));
-        assert_eq!(breaker.admit(at(5)), Admission::Go);
+        let mut breakers = Breakers::default();
+        assert!(breakers.failed(Neighbour::Kimai, &work_log(1), "401", true, at(0)));
+        assert_eq!(breakers.admit(at(1)), Err(at(15)));
+        breakers.succeeded(true, at(1));
+        breakers.pause(Duration::from_secs(5), at(0));
+        breakers.pause(Duration::from_secs(2), at(1));
+        assert_eq!(breakers.admit(at(2)), Err(at(5)));
+        assert_eq!(breakers.admit(at(5)), Ok(()));
     }
 
     proptest! {
         /// However many workers ask and fail, an open breaker lets one start every 15 s.
         #[test]
         fn an_outage_is_never_hammered(steps in prop::collection::vec((0..4i64, 0..50usize), 1..300)) {
-            let mut breaker = Breaker::default();
-            breaker.failed(&work_log(0), "down", true, at(0));
+            let mut breakers = Breakers::default();
+            breakers.failed(Neighbour::Kimai, &work_log(0), "down", true, at(0));
             let (mut now, mut probes) = (0, 0);
             for (seconds, number) in steps {
                 now += seconds;
-                if breaker.admit(at(now)) == Admission::Probe {
+                if breakers.admit(at(now)).is_ok() {
                     probes += 1;
-                    breaker.failed(&work_log(number), "down", false, at(now));
+                    fail(&mut breakers, number, now);
                 }
                 prop_assert!(probes <= now / 15);
             }

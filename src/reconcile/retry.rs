@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::breaker::Neighbour;
 use crate::domain::work_log::Obstacle;
 use crate::kimai::{Fault, KimaiFault};
 use crate::queue::QueueFault;
@@ -11,6 +12,8 @@ use crate::triplestore::TriplestoreFault;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause: an outage of any length ends at most this long after it ended.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+/// How many runs a work log gets that makes the run itself break off.
+const RUNS_WHILE_BROKEN: u32 = 5;
 /// How many runs an incomplete work log gets: mu-cl-resources writes one in several steps, and people
 /// fill in the rest within minutes. After that only a change can help.
 const RUNS_WHILE_INCOMPLETE: u32 = 10;
@@ -30,10 +33,50 @@ pub enum Failure {
     /// The queue failed.
     #[error(transparent)]
     Queue(#[from] QueueFault),
+    /// The run itself broke off: a fault in this service, or data that nobody thought of.
+    #[error("the run broke off: {0}; please report this")]
+    Broken(String),
 }
 
 fn join(obstacles: &[Obstacle]) -> String {
     obstacles.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+impl Failure {
+    /// Who answered, or did not; none when it is neither's doing.
+    pub fn neighbour(&self) -> Option<Neighbour> {
+        match self {
+            Self::Kimai(_) => Some(Neighbour::Kimai),
+            Self::Triplestore(_) => Some(Neighbour::Triplestore),
+            Self::Blocked(_) | Self::Queue(_) | Self::Broken(_) => None,
+        }
+    }
+
+    /// What a neighbour that may be down has to do with it.
+    pub fn outage(&self) -> Outage {
+        match self {
+            Self::Kimai(KimaiFault { fault: Fault::Transient | Fault::Ambiguous, .. })
+            | Self::Triplestore(TriplestoreFault::Transient(_) | TriplestoreFault::Unreadable(_)) => {
+                Outage::Perhaps
+            }
+            Self::Kimai(KimaiFault { fault: Fault::Unauthorised, .. }) => Outage::Surely,
+            Self::Kimai(KimaiFault { fault: Fault::Limited(pause), .. }) => Outage::Pause(*pause),
+            _ => Outage::No,
+        }
+    }
+}
+
+/// What a failure says about the neighbours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outage {
+    /// They answered.
+    No,
+    /// One of them may be down.
+    Perhaps,
+    /// Kimai lets nobody in: no work log can be synced.
+    Surely,
+    /// Kimai asks for this pause.
+    Pause(Duration),
 }
 
 /// What to do after a failed run.
@@ -57,11 +100,13 @@ pub fn after(failure: &Failure, attempts: u32, chance: f64) -> Next {
             // Sent again it might book the hours twice; the sweep finds what it left behind.
             Fault::Ambiguous | Fault::Permanent => Next::Park,
             Fault::Limited(pause) => Next::After(*pause),
-            Fault::Unauthorised => Next::After(LONGEST_PAUSE),
+            // The breaker holds everything back until the token works.
+            Fault::Unauthorised => Next::After(FIRST_PAUSE),
             Fault::Transient | Fault::Gone => Next::After(pause(attempts, chance)),
         },
         Failure::Triplestore(TriplestoreFault::Refused(_)) => Next::Park,
-        Failure::Blocked(_) | Failure::Triplestore(_) | Failure::Queue(_) => {
+        Failure::Broken(_) if attempts + 1 >= RUNS_WHILE_BROKEN => Next::Park,
+        Failure::Broken(_) | Failure::Blocked(_) | Failure::Triplestore(_) | Failure::Queue(_) => {
             Next::After(pause(attempts, chance))
         }
     }
@@ -95,7 +140,7 @@ mod tests {
             (kimai(Fault::Limited(minute)), 7, Next::After(minute)),
             (kimai(Fault::Permanent), 0, Next::Park),
             (kimai(Fault::Ambiguous), 0, Next::Park),
-            (kimai(Fault::Unauthorised), 0, Next::After(LONGEST_PAUSE)),
+            (kimai(Fault::Unauthorised), 9, Next::After(FIRST_PAUSE)),
             (gap.clone(), 0, Next::After(Duration::from_secs(1))),
             (gap, RUNS_WHILE_INCOMPLETE - 1, Next::Park),
             (malformed, 0, Next::Park),
@@ -110,6 +155,8 @@ mod tests {
                 Next::After(Duration::from_secs(2)),
             ),
             (Failure::Triplestore(TriplestoreFault::Refused("syntax".into())), 0, Next::Park),
+            (Failure::Broken("panic".into()), 3, Next::After(Duration::from_secs(8))),
+            (Failure::Broken("panic".into()), 4, Next::Park),
         ];
         for (failure, attempts, wanted) in table {
             assert_eq!(after(&failure, attempts, 1.0), wanted, "{failure} after {attempts} failed runs");

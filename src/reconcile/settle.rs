@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tracing::{info, warn};
 
 use super::ledger::Ledger;
+use super::refusals::Refusals;
 use super::retry::Failure;
 use crate::clock::Clock;
 use crate::domain::plan::{Memory, Plan, plan};
@@ -29,11 +30,19 @@ pub enum Effect {
     NotAWorkLog,
 }
 
+impl Effect {
+    /// Whether Kimai was asked for anything.
+    pub fn reached_kimai(self) -> bool {
+        matches!(self, Self::Created | Self::Updated | Self::Deleted)
+    }
+}
+
 /// Settles work logs one at a time. The caller sees to it that no work log has two runs at once.
 pub struct Settler {
     work_logs: Arc<dyn Source>,
     kimai: Arc<dyn Timesheets>,
     ledger: Arc<Ledger>,
+    refusals: Refusals,
     clock: Clock,
 }
 
@@ -45,7 +54,8 @@ impl Settler {
         ledger: Arc<Ledger>,
         clock: Clock,
     ) -> Self {
-        Self { work_logs, kimai, ledger, clock }
+        let refusals = Refusals::new(Arc::clone(&kimai), clock.clone());
+        Self { work_logs, kimai, ledger, refusals, clock }
     }
 
     /// Brings Kimai in line with what the triplestore says of `subject` now.

@@ -1,18 +1,24 @@
 //! The workers: lease, settle, then done, later or parked. `n` work logs at a time, never two runs for one.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::RwLock;
+use futures_util::FutureExt;
+use tokio::sync::{Notify, RwLock};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{Instrument, debug, error, info_span, warn};
+use tracing::{Instrument, debug, error, info, info_span, warn};
 
-use super::retry::{self, Failure, Next};
+use super::breaker::{Breakers, Neighbour, PROBE_EVERY};
+use super::retry::{self, Failure, Next, Outage};
 use super::settle::{Effect, Settler};
 use crate::clock::Clock;
-use crate::kimai::{Fault, KimaiFault};
-use crate::queue::{Lease, Outcome, Queue, Reason};
+use crate::queue::{Lease, Outcome, Queue, QueueFault, Reason};
+
+/// The pause before a queue that cannot be used is tried again.
+const PAUSE_WITHOUT_QUEUE: Duration = Duration::from_secs(1);
 
 /// How many runs had which effect since the start.
 pub type Tally = BTreeMap<Effect, u64>;
@@ -28,13 +34,24 @@ pub struct Workers {
     clock: Clock,
     /// Held for reading during a run; see [`Workers::barrier`].
     runs: RwLock<()>,
+    breakers: Mutex<Breakers>,
+    /// Tells waiting workers that a neighbour is back.
+    back: Notify,
     tally: Mutex<Tally>,
 }
 
 impl Workers {
     /// Workers that settle with `settler` what `queue` holds.
     pub fn new(queue: Arc<dyn Queue>, settler: Settler, clock: Clock) -> Self {
-        Self { queue, settler, clock, runs: RwLock::default(), tally: Mutex::default() }
+        Self {
+            queue,
+            settler,
+            clock,
+            runs: RwLock::default(),
+            breakers: Mutex::default(),
+            back: Notify::new(),
+            tally: Mutex::default(),
+        }
     }
 
     /// Works `concurrency` entries at a time until `stop` is cancelled.
@@ -53,7 +70,7 @@ impl Workers {
             let lease = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                lease = self.queue.lease() => lease,
+                lease = self.next() => lease,
             };
             match lease {
                 Ok(lease) => self.run_one(lease).await,
@@ -61,9 +78,22 @@ impl Workers {
                     error!("No work can be taken from the queue: {fault}");
                     tokio::select! {
                         () = stop.cancelled() => return,
-                        () = self.clock.sleep_until(self.clock.after(std::time::Duration::from_secs(1))) => {}
+                        () = self.clock.sleep_until(self.clock.after(PAUSE_WITHOUT_QUEUE)) => {}
                     }
                 }
+            }
+        }
+    }
+
+    /// The next lease, once the breakers admit a run.
+    async fn next(&self) -> Result<Lease, QueueFault> {
+        loop {
+            let back = self.back.notified();
+            let admitted = self.breakers().admit(self.clock.now());
+            let Err(until) = admitted else { return self.queue.lease().await };
+            tokio::select! {
+                () = back => {}
+                () = self.clock.sleep_until(until) => {}
             }
         }
     }
@@ -71,8 +101,15 @@ impl Workers {
     async fn run_one(&self, lease: Lease) {
         let run = self.runs.read().await;
         let span = info_span!("work_log", uri = %lease.work_log, reason = %lease.reason);
-        let result = self.settler.settle(&lease.work_log).instrument(span).await;
+        let settled = self.settler.settle(&lease.work_log).instrument(span);
+        // A run that panics costs its own work log and no worker.
+        let result = AssertUnwindSafe(settled).catch_unwind().await.unwrap_or_else(|panic| {
+            let words = panic.downcast_ref::<String>().map(String::as_str);
+            let words = words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic");
+            Err(Failure::Broken(words.to_owned()))
+        });
         drop(run);
+        self.tell_breakers(&lease, &result);
         let outcome = match result {
             Ok(effect) => {
                 debug!(work_log = %lease.work_log, ?effect, "Settled <{}>", lease.work_log);
@@ -87,6 +124,39 @@ impl Workers {
         }
     }
 
+    fn tell_breakers(&self, lease: &Lease, result: &Result<Effect, Failure>) {
+        let now = self.clock.now();
+        let mut breakers = self.breakers();
+        let back = match result {
+            Ok(effect) => breakers.succeeded(effect.reached_kimai(), now),
+            Err(failure) => {
+                let (why, neighbour) = (failure.to_string(), failure.neighbour());
+                match (failure.outage(), neighbour) {
+                    (Outage::Pause(pause), _) => {
+                        breakers.pause(pause, now);
+                        vec![]
+                    }
+                    (Outage::No, neighbour) => breakers.succeeded(neighbour == Some(Neighbour::Kimai), now),
+                    (outage, Some(neighbour)) => {
+                        if breakers.failed(neighbour, &lease.work_log, &why, outage == Outage::Surely, now) {
+                            error!(
+                                "{neighbour} seems to be down: {why}. Everything waits; one try every {} s.",
+                                PROBE_EVERY.as_secs()
+                            );
+                        }
+                        vec![]
+                    }
+                    (_, None) => vec![],
+                }
+            }
+        };
+        drop(breakers);
+        for neighbour in back {
+            info!("{neighbour} is back; going on");
+            self.back.notify_waiters();
+        }
+    }
+
     fn after(&self, lease: &Lease, failure: &Failure) -> Outcome {
         let (work_log, why) = (&lease.work_log, failure.to_string());
         match retry::after(failure, lease.attempts, rand::random()) {
@@ -95,14 +165,21 @@ impl Workers {
                 Outcome::Parked { why }
             }
             Next::After(pause) => {
-                if matches!(failure, Failure::Kimai(KimaiFault { fault: Fault::Unauthorised, .. })) {
-                    error!(%work_log, "Nothing can be synced: {why}. Put a working token into API_TOKEN.");
-                } else {
-                    warn!(%work_log, "Cannot sync <{work_log}> now: {why}. Trying again in {:.1} s.", pause.as_secs_f64());
-                }
-                Outcome::Later { at: self.clock.after(pause), why }
+                warn!(%work_log, "Cannot sync <{work_log}> now: {why}. Trying again in {:.1} s.", pause.as_secs_f64());
+                // During an outage what waits does not age: it is as young after it as before.
+                let counts = failure.outage() == Outage::No || self.breakers().down().is_empty();
+                Outcome::Later { at: self.clock.after(pause), why, counts }
             }
         }
+    }
+
+    fn breakers(&self) -> MutexGuard<'_, Breakers> {
+        self.breakers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The neighbours that are down, and how that shows.
+    pub fn down(&self) -> Vec<(Neighbour, String)> {
+        self.breakers().down().into_iter().map(|(neighbour, why)| (neighbour, why.to_owned())).collect()
     }
 
     /// Waits until every run that is under way now has ended. Whatever Kimai listed before the call has

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 
 use crate::domain::ids::{ActivityId, CustomerId, ProjectId, UserId};
-use crate::kimai::{Activity, Customer, Fault, KimaiFault, Listings, Operation, Project, User};
+use crate::kimai::{Activity, Customer, KimaiFault, Listings, Project, User};
 
 /// What Kimai lists.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -64,10 +64,6 @@ pub(super) fn activity(id: u64, name: &str, project: Option<u64>, color: Option<
 
 pub(super) fn user(id: u64, username: &str) -> User {
     User { id: UserId(id), username: username.to_owned() }
-}
-
-fn unexpected<T>(operation: Operation) -> Result<T, KimaiFault> {
-    Err(KimaiFault::new(operation, Fault::Permanent, "an import has no business with timesheets"))
 }
 
 #[async_trait]
