@@ -26,6 +26,7 @@
 pub mod app;
 pub mod cli;
 pub mod clock;
+mod crash;
 pub mod delta;
 pub mod demo;
 pub mod domain;

@@ -1,0 +1,50 @@
+//! Named places where a debug build can be told to die, as by kill -9, so that tests can see what is left.
+//!
+//! `KIMAI_SYNC_CRASH_AT=name` ends the process when it first gets there, `name:3` at the third time. A
+//! release build has none of this.
+
+#[cfg(debug_assertions)]
+use std::sync::OnceLock;
+#[cfg(debug_assertions)]
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Every place, in the order a change gets there.
+pub const POINTS: [&str; 14] = [
+    "delta parsed",
+    "delta saved",
+    "delta answered",
+    "leased",
+    "read",
+    "intent saved",
+    "post sent",
+    "post answered",
+    "ledger saved",
+    "linked",
+    "acked",
+    "deleted",
+    "sweep half way",
+    "stopping",
+];
+
+/// Dies here if told to.
+#[cfg(debug_assertions)]
+pub fn point(name: &str) {
+    static WANTED: OnceLock<Option<(String, usize)>> = OnceLock::new();
+    static PASSED: AtomicUsize = AtomicUsize::new(0);
+    let wanted = WANTED.get_or_init(|| {
+        let text = std::env::var_os("KIMAI_SYNC_CRASH_AT")?.into_string().ok()?;
+        let (name, times) = text.split_once(':').unwrap_or((&text, "1"));
+        Some((name.to_owned(), times.parse().ok()?))
+    });
+    if let Some((wanted, times)) = wanted
+        && wanted == name
+        && PASSED.fetch_add(1, Ordering::Relaxed) + 1 == *times
+    {
+        // No destructor runs and nothing is flushed.
+        std::process::abort();
+    }
+}
+
+/// Nothing, in a release build.
+#[cfg(not(debug_assertions))]
+pub fn point(_: &str) {}
