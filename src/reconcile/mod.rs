@@ -14,5 +14,7 @@ pub mod ledger;
 pub mod refusals;
 pub mod retry;
 pub mod settle;
+#[cfg(test)]
+pub(crate) mod simulation;
 pub mod sweep;
 pub mod worker;

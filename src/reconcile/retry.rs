@@ -112,6 +112,15 @@ pub fn after(failure: &Failure, attempts: u32, chance: f64) -> Next {
     }
 }
 
+/// A chance for [`after`].
+pub fn chance() -> f64 {
+    #[cfg(test)]
+    if let Some(chance) = super::simulation::dice::chance() {
+        return chance;
+    }
+    rand::random()
+}
+
 fn pause(attempts: u32, chance: f64) -> Duration {
     let longest = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(attempts)).min(LONGEST_PAUSE);
     // Never at once: what failed a moment ago would fail again.

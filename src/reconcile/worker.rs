@@ -159,7 +159,7 @@ impl Workers {
 
     fn after(&self, lease: &Lease, failure: &Failure) -> Outcome {
         let (work_log, why) = (&lease.work_log, failure.to_string());
-        match retry::after(failure, lease.attempts, rand::random()) {
+        match retry::after(failure, lease.attempts, retry::chance()) {
             Next::Park => {
                 warn!(%work_log, "Cannot sync <{work_log}>: {why}. It is kept aside until something changes.");
                 Outcome::Parked { why }

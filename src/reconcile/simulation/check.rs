@@ -1,0 +1,122 @@
+//! The promise, checked from the world and its history alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::history::short;
+use super::land::{Due, due};
+use super::state::{Maker, Stand, State};
+use crate::domain::{KimaiId, WorkLogUri};
+
+/// How strict to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// All is quiet, but no sweep has put right what no delta told.
+    BeforeSweep,
+    /// The last sweep is through, and all is quiet again.
+    AfterSweep,
+}
+
+/// What a look found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Work logs whose timesheet is not what it should be.
+    pub(super) lost: Vec<String>,
+    /// Timesheets too many.
+    pub(super) doubled: Vec<String>,
+    /// Work logs looked at, and of those the ones the promise does not cover yet.
+    pub(super) seen: u64,
+    pub(super) excused: u64,
+    /// Links that stand under deleted work logs, to timesheets that are gone too.
+    pub(super) remnants: u64,
+}
+
+impl Found {
+    pub(super) fn rules(&self) -> impl Iterator<Item = String> {
+        let lost = self.lost.iter().map(|what| format!("LOST: {what}"));
+        lost.chain(self.doubled.iter().map(|what| format!("DOUBLED: {what}")))
+    }
+}
+
+/// Looks at everything.
+pub(super) fn look(state: &State, parked: &BTreeMap<WorkLogUri, String>, look: Look) -> Found {
+    let mut found = Found::default();
+    let mut owners: BTreeMap<KimaiId, Vec<&WorkLogUri>> = BTreeMap::new();
+    for (work_log, stand) in state.work_logs.iter().filter(|(_, stand)| stand.is_live()) {
+        for id in stand.facts.kimai_ids() {
+            owners.entry(id).or_default().push(work_log);
+        }
+    }
+    let excused: BTreeSet<&WorkLogUri> = match look {
+        Look::AfterSweep => BTreeSet::new(),
+        Look::BeforeSweep => {
+            let all = state.work_logs.iter();
+            all.filter(|(work_log, stand)| is_excused(state, work_log, stand, parked))
+                .map(|(uri, _)| uri)
+                .collect()
+        }
+    };
+    found.excused = excused.len() as u64;
+    for (work_log, stand) in &state.work_logs {
+        found.seen += 1;
+        if excused.contains(work_log) {
+            continue;
+        }
+        if let Some(why) = wrong(state, stand, parked.get(work_log)) {
+            found.lost.push(format!("work log {} {why}", short(work_log)));
+        }
+        found.remnants += u64::from(!stand.is_live() && !stand.facts.identifiers.is_empty());
+    }
+    for (id, sheet) in &state.sheets {
+        let Maker::Service { work_log, .. } = &sheet.maker else { continue };
+        match owners.get(id).map(Vec::as_slice) {
+            None | Some([]) if excused.contains(work_log) => {}
+            None | Some([]) => {
+                found.doubled.push(format!("timesheet {id}, made for {}, has no work log", short(work_log)));
+            }
+            Some([_]) => {}
+            Some([first, second, ..]) => {
+                let (first, second) = (short(first), short(second));
+                found.doubled.push(format!("timesheet {id} belongs to both {first} and {second}"));
+            }
+        }
+    }
+    found
+}
+
+/// What cannot be right before a sweep: the service never heard of it, or Kimai or the triplestore said
+/// or did something that only a sweep finds out.
+fn is_excused(
+    state: &State,
+    work_log: &WorkLogUri,
+    stand: &Stand,
+    parked: &BTreeMap<WorkLogUri, String>,
+) -> bool {
+    let unheard = state.accepted.get(work_log) != Some(&stand.version);
+    let refused = parked.get(work_log).is_some_and(|why| why.contains("injected"));
+    unheard || refused || state.by_hand.contains(work_log) || state.overtaken.contains(work_log)
+}
+
+/// Why this work log is not as it should be, if it is not.
+fn wrong(state: &State, stand: &Stand, parked: Option<&String>) -> Option<String> {
+    let ids = stand.facts.kimai_ids();
+    match due(&stand.facts) {
+        Due::Nothing => parked.map(|why| format!("is gone, yet parked: {why}")),
+        Due::Parked(reason) => match parked {
+            None => Some(format!("should be parked since: {reason}")),
+            Some(why) => {
+                (!why.contains(reason)).then(|| format!("is parked since: {why}; but should be: {reason}"))
+            }
+        },
+        Due::Sheet(wanted) => {
+            if let Some(why) = parked {
+                return Some(format!("is complete, yet parked: {why}"));
+            }
+            let [id] = ids.as_slice() else { return Some(format!("is linked to {ids:?}")) };
+            match state.sheets.get(id) {
+                None => Some(format!("is linked to timesheet {id}, which is gone")),
+                Some(sheet) if sheet.holds(&wanted) => None,
+                Some(sheet) => Some(format!("should have {wanted:?}, has {:?}", sheet.row)),
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The service under test, put together anew after each death, and the queue watched from outside.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::history::{What, Who};
+use super::land;
+use super::state::{Caller, instant};
+use super::world::World;
+use crate::clock::Clock;
+use crate::delta::Intake;
+use crate::domain::WorkLogUri;
+use crate::kimai::Timesheets;
+use crate::queue::{Counts, Lease, Memory, Outcome, Queue, QueueFault, Reason};
+use crate::reconcile::ledger::Ledger;
+use crate::reconcile::settle::Settler;
+use crate::reconcile::sweep::{Parts, Sweeper};
+use crate::reconcile::worker::Workers;
+use crate::source::Source;
+
+/// What survives the death of the process.
+#[derive(Default)]
+pub(super) struct Disk;
+
+/// One life of the service.
+pub(super) struct Engine {
+    pub(super) queue: Arc<Watched>,
+    pub(super) sweeper: Arc<Sweeper>,
+    pub(super) intake: Intake,
+    pub(super) tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Engine {
+    /// Starts it. It reads from `disk` what it left there.
+    pub(super) fn start(world: &Arc<World>, _disk: &Disk, workers: usize, max_deletions: usize) -> Self {
+        let clock = Clock::starting_at(instant(world.state().now), land::zone());
+        let inner = Memory::new(clock.clone());
+        let queue = Arc::new(Watched { world: Arc::clone(world), inner });
+        let as_queue: Arc<dyn Queue> = queue.clone();
+        let (work_logs, kimai): (Arc<dyn Source>, Arc<dyn Timesheets>) = (world.clone(), world.clone());
+        let ledger = Arc::new(Ledger::default());
+        let settler = Settler::new(work_logs.clone(), kimai.clone(), Arc::clone(&ledger), clock.clone());
+        let pool = Arc::new(Workers::new(as_queue.clone(), settler, clock.clone()));
+        let parts = Parts {
+            work_logs,
+            kimai,
+            queue: as_queue.clone(),
+            ledger: Arc::clone(&ledger),
+            workers: Arc::clone(&pool),
+            clock: clock.clone(),
+        };
+        let sweeper = Arc::new(Sweeper::new(parts, max_deletions));
+        let intake = Intake::new(as_queue, ledger, clock);
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        tasks.spawn(pool.run(workers, stop.clone()));
+        Self { queue, sweeper, intake, tasks, stop }
+    }
+
+    /// Stops it in good order.
+    pub(super) async fn stop(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// The queue, which tells the history of each run and lets time pass where a disk would.
+pub(super) struct Watched {
+    world: Arc<World>,
+    inner: Memory,
+}
+
+impl Watched {
+    fn began(&self, work_log: &WorkLogUri) {
+        let mut state = self.world.state();
+        let other =
+            state.callers.values().any(|caller| matches!(&caller.who, Who::Run(_, of) if of == work_log));
+        state.runs += 1;
+        let who = Who::Run(state.runs, work_log.clone());
+        state.note(who.clone(), What::Leased);
+        if other {
+            state.note(who.clone(), What::Broken("two runs for one work log at once".to_owned()));
+        }
+        let caller = Caller { who, since: state.now };
+        state.callers.extend(tokio::task::try_id().map(|id| (id, caller)));
+    }
+
+    fn ended(&self, outcome: &Outcome) {
+        let mut state = self.world.state();
+        let who = state.caller().who;
+        state.note(
+            who,
+            match outcome {
+                Outcome::Done => What::Settled("done", None),
+                Outcome::Later { why, .. } => What::Settled("later", Some(why.clone())),
+                Outcome::Parked { why } => What::Settled("parked", Some(why.clone())),
+            },
+        );
+        if let Some(id) = tokio::task::try_id() {
+            state.callers.remove(&id);
+        }
+    }
+}
+
+#[async_trait]
+impl Queue for Watched {
+    async fn put(&self, work_logs: &[WorkLogUri], reason: Reason, due: Timestamp) -> Result<(), QueueFault> {
+        self.world.hesitate().await;
+        self.inner.put(work_logs, reason, due).await?;
+        self.world.hesitate().await;
+        Ok(())
+    }
+
+    async fn lease(&self) -> Result<Lease, QueueFault> {
+        let lease = self.inner.lease().await?;
+        self.began(&lease.work_log);
+        Ok(lease)
+    }
+
+    async fn settle(&self, lease: Lease, outcome: Outcome) -> Result<(), QueueFault> {
+        self.world.hesitate().await;
+        self.ended(&outcome);
+        self.inner.settle(lease, outcome).await?;
+        self.world.hesitate().await;
+        Ok(())
+    }
+
+    async fn wake_parked(&self, reason: Reason) -> Result<usize, QueueFault> {
+        self.inner.wake_parked(reason).await
+    }
+
+    async fn counts(&self) -> Result<Counts, QueueFault> {
+        self.inner.counts().await
+    }
+
+    async fn quiet(&self) -> Result<(), QueueFault> {
+        self.inner.quiet().await
+    }
+
+    async fn parked(&self) -> Result<Vec<(WorkLogUri, String)>, QueueFault> {
+        self.inner.parked().await
+    }
+}

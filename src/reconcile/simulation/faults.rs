@@ -1,0 +1,277 @@
+//! What goes wrong on the way to either side, as the two clients report it.
+
+use std::time::Duration;
+
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::kimai::{KimaiFault, Operation};
+use crate::triplestore::TriplestoreFault;
+
+/// The time limit of every call: the default of the settings.
+pub(super) const TIME_LIMIT: Duration = Duration::from_secs(30);
+
+/// What is asked of either side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Call {
+    Facts,
+    Directory,
+    OfPeriod,
+    Linked,
+    Tombstones,
+    Link,
+    Unlink,
+    Look,
+    List,
+    Newest,
+    Choices,
+    Create,
+    Update,
+    Delete,
+}
+
+impl Call {
+    /// Those that go to Kimai, in the order of the fault matrix.
+    pub(super) const KIMAI: [Self; 7] =
+        [Self::Create, Self::Update, Self::Delete, Self::Look, Self::List, Self::Newest, Self::Choices];
+    /// Those that go to the triplestore.
+    pub(super) const TRIPLESTORE: [Self; 7] = [
+        Self::Facts,
+        Self::Directory,
+        Self::OfPeriod,
+        Self::Linked,
+        Self::Tombstones,
+        Self::Link,
+        Self::Unlink,
+    ];
+
+    pub(super) fn operation(self) -> Operation {
+        match self {
+            Self::Create => Operation::Create,
+            Self::Update => Operation::Update,
+            Self::Delete => Operation::Delete,
+            Self::List | Self::Newest => Operation::Read,
+            _ => Operation::Look,
+        }
+    }
+
+    pub(super) fn writes(self) -> bool {
+        matches!(self, Self::Create | Self::Update | Self::Delete | Self::Link | Self::Unlink)
+    }
+}
+
+/// What becomes of a request whose answer is a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It has no effect.
+    Never,
+    /// It takes effect; only the answer is bad.
+    Now,
+    /// It takes effect after the caller has given up.
+    Late,
+    /// One or the other of the first two.
+    Either,
+}
+
+/// What goes wrong with one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trouble {
+    // Both sides.
+    Refused,
+    TimeLimitBefore,
+    TimeLimitAfter,
+    Hangs,
+    Status500,
+    Status503,
+    Garbage,
+    // Kimai.
+    Dns,
+    Tls,
+    CutAfterRequest,
+    CutInAnswer,
+    Status502,
+    Status504,
+    Limited,
+    LimitedBare,
+    Status503Pause,
+    Invalid,
+    Forbidden,
+    WrongToken,
+    Html,
+    PageGone,
+    // The triplestore.
+    Empty,
+    Half,
+    NotStored,
+}
+
+impl Trouble {
+    /// What Kimai and the way to it can do, in the order of the fault matrix.
+    pub(super) const KIMAI: [Self; 20] = [
+        Self::Refused,
+        Self::Dns,
+        Self::Tls,
+        Self::TimeLimitBefore,
+        Self::TimeLimitAfter,
+        Self::Hangs,
+        Self::CutAfterRequest,
+        Self::CutInAnswer,
+        Self::Status500,
+        Self::Status502,
+        Self::Status503,
+        Self::Status504,
+        Self::Limited,
+        Self::LimitedBare,
+        Self::Status503Pause,
+        Self::Invalid,
+        Self::WrongToken,
+        Self::Forbidden,
+        Self::Garbage,
+        Self::Html,
+    ];
+    /// What the triplestore and the way to it can do.
+    pub(super) const TRIPLESTORE: [Self; 10] = [
+        Self::Refused,
+        Self::Status500,
+        Self::Status503,
+        Self::TimeLimitBefore,
+        Self::TimeLimitAfter,
+        Self::Hangs,
+        Self::Empty,
+        Self::Garbage,
+        Self::Half,
+        Self::NotStored,
+    ];
+
+    /// Any that can befall `call`. What needs a person to help is rarer than what passes by itself.
+    pub(super) fn draw(call: Call, rng: &mut ChaCha8Rng) -> Self {
+        loop {
+            let trouble = if Call::KIMAI.contains(&call) {
+                Self::KIMAI[rng.random_range(0..Self::KIMAI.len())]
+            } else {
+                Self::TRIPLESTORE[rng.random_range(0..Self::TRIPLESTORE.len())]
+            };
+            let rare = matches!(trouble, Self::Invalid | Self::Forbidden | Self::WrongToken);
+            if trouble.befalls(call) && (!rare || rng.random_ratio(1, 4)) {
+                return trouble;
+            }
+        }
+    }
+
+    /// Whether it can befall `call` at all.
+    pub(super) fn befalls(self, call: Call) -> bool {
+        match self {
+            Self::NotStored => call.writes(),
+            Self::Empty => !call.writes(),
+            // Each of the others is one answer about one subject: cut short, it is unreadable.
+            Self::Half => matches!(call, Call::OfPeriod),
+            _ => true,
+        }
+    }
+
+    pub(super) fn fate(self) -> Fate {
+        match self {
+            Self::TimeLimitAfter | Self::CutInAnswer | Self::Garbage => Fate::Now,
+            Self::Hangs | Self::Status504 => Fate::Late,
+            Self::CutAfterRequest | Self::Status500 | Self::Status502 => Fate::Either,
+            _ => Fate::Never,
+        }
+    }
+
+    /// Whether the caller waits for the whole time limit.
+    pub(super) fn is_slow(self) -> bool {
+        matches!(self, Self::TimeLimitBefore | Self::TimeLimitAfter | Self::Hangs)
+    }
+
+    /// What the client of Kimai makes of it.
+    pub(super) fn of_kimai(self, call: Call) -> KimaiFault {
+        let operation = call.operation();
+        let answer = |status, retry_after, body: &str| {
+            KimaiFault::from_answer(operation, status, retry_after, body.as_bytes())
+        };
+        match self {
+            Self::Dns => KimaiFault::cut(operation, false, "no such host"),
+            Self::Tls => KimaiFault::cut(operation, false, "the TLS handshake failed"),
+            Self::TimeLimitBefore | Self::TimeLimitAfter | Self::Hangs => {
+                KimaiFault::cut(operation, true, "it did not answer within the time limit")
+            }
+            Self::CutAfterRequest | Self::CutInAnswer => {
+                KimaiFault::cut(operation, true, "the connection was cut")
+            }
+            Self::Status500 => answer(500, None, ""),
+            Self::Status502 => answer(502, None, "<html>bad gateway</html>"),
+            Self::Status503 => answer(503, None, ""),
+            Self::Status504 => answer(504, None, ""),
+            Self::Limited => answer(429, Some("20"), ""),
+            Self::LimitedBare => answer(429, None, ""),
+            Self::Status503Pause => answer(503, Some("45"), ""),
+            Self::Invalid => answer(400, None, r#"{"code":400,"message":"injected"}"#),
+            Self::Forbidden => answer(403, None, r#"{"code":403,"message":"injected"}"#),
+            Self::WrongToken => answer(401, None, ""),
+            Self::PageGone => answer(404, None, ""),
+            Self::Garbage | Self::Html => KimaiFault::unreadable(operation, "expected value at line 1"),
+            Self::Refused | Self::Empty | Self::Half | Self::NotStored => {
+                KimaiFault::cut(operation, false, "connection refused")
+            }
+        }
+    }
+
+    /// What the client of the triplestore makes of it.
+    pub(super) fn of_triplestore(self) -> TriplestoreFault {
+        match self {
+            Self::Garbage => TriplestoreFault::Unreadable("expected value at line 1".to_owned()),
+            Self::Status500 => TriplestoreFault::Transient("it answered 500".to_owned()),
+            Self::Status503 => TriplestoreFault::Transient("it answered 503".to_owned()),
+            Self::Refused => TriplestoreFault::Transient("connection refused".to_owned()),
+            _ => TriplestoreFault::Transient("it did not answer within the time limit".to_owned()),
+        }
+    }
+
+    /// Whether nothing but a change makes the service try again.
+    pub(super) fn is_permanent(self) -> bool {
+        matches!(self, Self::Invalid | Self::Forbidden)
+    }
+}
+
+/// How often things go wrong now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Weather {
+    /// Calls to Kimai that fail, in per cent.
+    pub(super) kimai: u32,
+    /// Calls to the triplestore that fail, in per cent.
+    pub(super) triplestore: u32,
+    /// The scope is wrong: the triplestore answers each query with nothing.
+    pub(super) blind: bool,
+}
+
+/// Trouble by plan instead of by chance.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Script {
+    pub(super) call: Call,
+    pub(super) trouble: Trouble,
+    pub(super) when: When,
+    pub(super) seen: u32,
+}
+
+/// Which of the calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    First,
+    Second,
+    EveryThird,
+}
+
+impl Script {
+    pub(super) fn next(&mut self, call: Call) -> Option<Trouble> {
+        if call != self.call {
+            return None;
+        }
+        self.seen += 1;
+        let strikes = match self.when {
+            When::First => self.seen == 1,
+            When::Second => self.seen == 2,
+            When::EveryThird => self.seen.is_multiple_of(3),
+        };
+        strikes.then_some(self.trouble)
+    }
+}

@@ -1,0 +1,166 @@
+//! What people do: work logs come, change and go, in the several steps in which mu-cl-resources writes.
+
+use rand::Rng;
+use rand::seq::IndexedRandom;
+use rand_chacha::ChaCha8Rng;
+
+use super::land::{DAYS, Field, GOOD_DURATIONS, GOOD_PERSONS, GOOD_TASKS, Values};
+use super::state::State;
+use crate::domain::WorkLogUri;
+use crate::domain::work_log::{Facts, VEVENT};
+
+/// One step of a change.
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    /// The class and these fields appear.
+    Begin(Values, Vec<Field>),
+    /// A live work log gets or changes a field.
+    Set(Values, Field),
+    /// All goes but the link.
+    LeaveLink,
+    /// All goes.
+    RemoveAll,
+    /// Somebody deletes its timesheet in Kimai.
+    DeleteInKimai,
+    /// Somebody changes its timesheet in Kimai.
+    EditInKimai,
+}
+
+/// Who or what comes next, and after how many milliseconds.
+pub(super) type Steps = Vec<(i64, WorkLogUri, Step)>;
+
+pub(super) fn uri(number: usize) -> WorkLogUri {
+    WorkLogUri::parse(&format!("http://timekeeper.redpencil.io/work-logs/{number:02}")).expect("an IRI")
+}
+
+fn values(rng: &mut ChaCha8Rng) -> Values {
+    let mut one_of = |good: usize, bad: usize| {
+        if bad > 0 && rng.random_ratio(1, 25) {
+            good + rng.random_range(0..bad)
+        } else {
+            rng.random_range(0..good)
+        }
+    };
+    let (duration, task, person) =
+        (one_of(GOOD_DURATIONS, 1), one_of(GOOD_TASKS, 3), one_of(GOOD_PERSONS, 1));
+    Values { day: rng.random_range(-DAYS..=DAYS), duration, task, person }
+}
+
+/// A change of some work log, drawn at random from what is possible now.
+pub(super) fn draw(
+    state: &State,
+    work_logs: usize,
+    last: &mut Option<Values>,
+    rng: &mut ChaCha8Rng,
+) -> Steps {
+    let uri = uri(rng.random_range(0..work_logs));
+    let live = state.work_logs.get(&uri).is_some_and(super::state::Stand::is_live);
+    if live { change(uri, rng) } else { come(uri, last, rng) }
+}
+
+/// A work log comes to be: twin of the last one at times, at times incomplete for long, at times gone at once.
+fn come(uri: WorkLogUri, last: &mut Option<Values>, rng: &mut ChaCha8Rng) -> Steps {
+    let values = match *last {
+        Some(twin) if rng.random_ratio(1, 4) => twin,
+        _ => values(rng),
+    };
+    *last = Some(values);
+    let mut steps = Vec::new();
+    let mut fields = Field::ALL.to_vec();
+    if rng.random_ratio(1, 2) {
+        let later = fields.split_off(rng.random_range(0..4));
+        let mut at = 0;
+        let slow = rng.random_ratio(1, 5);
+        for field in later {
+            at += if slow { rng.random_range(500..20_000) } else { rng.random_range(1..25) };
+            steps.push((at, uri.clone(), Step::Set(values, field)));
+        }
+        if rng.random_ratio(1, 12) {
+            steps.pop(); // and stays incomplete
+        }
+    }
+    steps.insert(0, (0, uri.clone(), Step::Begin(values, fields)));
+    if rng.random_ratio(1, 8) {
+        steps.push((rng.random_range(20..200), uri, removal(rng)));
+    }
+    steps
+}
+
+fn change(uri: WorkLogUri, rng: &mut ChaCha8Rng) -> Steps {
+    match rng.random_range(0..100) {
+        0..50 => vec![(0, uri, set(rng))],
+        50..58 => (0..5).map(|n| (n * rng.random_range(1..200), uri.clone(), set(rng))).collect(),
+        58..84 => vec![(0, uri, removal(rng))],
+        84..94 => {
+            let whole = Step::Begin(values(rng), Field::ALL.to_vec());
+            vec![(0, uri.clone(), removal(rng)), (rng.random_range(1..300), uri, whole)]
+        }
+        94..97 => vec![(0, uri, Step::DeleteInKimai)],
+        _ => vec![(0, uri, Step::EditInKimai)],
+    }
+}
+
+fn set(rng: &mut ChaCha8Rng) -> Step {
+    let field = *Field::ALL.choose(rng).expect("there are four");
+    Step::Set(values(rng), field)
+}
+
+fn removal(rng: &mut ChaCha8Rng) -> Step {
+    if rng.random() { Step::LeaveLink } else { Step::RemoveAll }
+}
+
+/// Takes the step. Says whether the triplestore changed, so that a delta tells of it, and whether that
+/// delta tells that the class went away.
+pub(super) fn take(state: &mut State, uri: &WorkLogUri, step: &Step) -> Option<bool> {
+    let live = state.work_logs.get(uri).is_some_and(super::state::Stand::is_live);
+    match step {
+        Step::Begin(values, fields) if !live => {
+            state.change(uri, "comes to be", |facts| {
+                facts.types.insert(VEVENT.to_owned());
+                facts.has_others = true;
+                for field in fields {
+                    values.write(*field, facts);
+                }
+            });
+            Some(false)
+        }
+        Step::Set(values, field) if live => {
+            let words = match field {
+                Field::Day => "another day",
+                Field::Duration => "another duration",
+                Field::Task => "another task",
+                Field::Person => "another person",
+            };
+            state.change(uri, words, |facts| values.write(*field, facts));
+            Some(false)
+        }
+        Step::LeaveLink if live => {
+            state.change(uri, "removed, but for its link", |facts| {
+                let identifiers = std::mem::take(&mut facts.identifiers);
+                *facts = Facts { identifiers, ..Facts::default() };
+            });
+            Some(true)
+        }
+        Step::RemoveAll if live => {
+            state.change(uri, "removed", |facts| *facts = Facts::default());
+            Some(true)
+        }
+        Step::DeleteInKimai | Step::EditInKimai => {
+            by_hand(state, uri, matches!(step, Step::DeleteInKimai));
+            None
+        }
+        _ => None,
+    }
+}
+
+fn by_hand(state: &mut State, uri: &WorkLogUri, delete: bool) {
+    let linked = state.work_logs.get(uri).and_then(|stand| stand.facts.kimai_ids().first().copied());
+    let Some(id) = linked.filter(|id| state.sheets.contains_key(id)) else { return };
+    state.by_hand.insert(uri.clone());
+    let by_hand = state.caller();
+    if delete {
+        drop(state.apply(&super::state::Effect::Delete(id), &by_hand));
+    } else if let Some(sheet) = state.sheets.get_mut(&id) {
+        sheet.row.end = Some(sheet.row.begin + jiff::SignedDuration::from_mins(7));
+    }
+}

@@ -1,0 +1,408 @@
+//! One history: from a seed to what the checker found.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tokio::time::timeout;
+
+use super::check::{self, Look};
+use super::engine::{Disk, Engine};
+use super::faults::{Script, Weather};
+use super::history::{What, Who};
+use super::land::{self, DAYS, Values};
+use super::people::{self, Step};
+use super::state::Caller;
+use super::world::World;
+use crate::delta::Found;
+use crate::domain::WorkLogUri;
+use crate::queue::Queue;
+use crate::reconcile::sweep::Period;
+
+/// How long it may take until all is quiet when nothing goes wrong any more: the longest pause of a work
+/// log that is incomplete, ten times over, and then some.
+const SETTLES_WITHIN: Duration = Duration::from_hours(2);
+/// After that long, whatever was under way has arrived or never will.
+const LAST_ARRIVALS: i64 = 100_000;
+
+/// What a history is made of.
+#[derive(Debug, Clone)]
+pub(super) struct Scenario {
+    pub(super) seed: u64,
+    pub(super) work_logs: usize,
+    pub(super) changes: usize,
+    /// Calls that fail, in per cent, when the weather is bad.
+    pub(super) faults: u32,
+    /// Deltas that are lost, in per cent.
+    pub(super) deltas_lost: u32,
+    /// Changes that are followed by a kill -9, in per cent; one in so many loses the storage.
+    pub(super) crashes: u32,
+    pub(super) storage_lost: u32,
+    /// Changes that are followed by a sweep, in per cent.
+    pub(super) sweeps: u32,
+    pub(super) sweep_at_start: bool,
+    pub(super) max_deletions: usize,
+    pub(super) workers: usize,
+    /// Trouble by plan instead of by weather.
+    pub(super) script: Option<Script>,
+}
+
+impl Scenario {
+    /// The one that belongs to `seed`: mostly small, since many small worlds meet more interleavings than
+    /// one large one; each 25th is large.
+    pub(super) fn of(seed: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let large = seed.is_multiple_of(25);
+        let mut one_of = |choices: &[u32]| choices[rng.random_range(0..choices.len())];
+        Self {
+            seed,
+            work_logs: if large { 50 } else { one_of(&[2, 4, 8, 12]) as usize },
+            changes: if large { 500 } else { one_of(&[15, 30, 60]) as usize },
+            faults: one_of(&[0, 10, 30, 30]),
+            deltas_lost: one_of(&[0, 0, 5, 20]),
+            crashes: one_of(&[0, 2, 2, 6]),
+            storage_lost: one_of(&[0, 0, 0, 3]),
+            sweeps: one_of(&[0, 2, 8]),
+            sweep_at_start: one_of(&[0, 1]) == 1,
+            max_deletions: one_of(&[0, 3, 20]) as usize,
+            workers: one_of(&[1, 2, 4]) as usize,
+            script: None,
+        }
+    }
+}
+
+/// What came of it.
+pub(super) struct Outcome {
+    /// Rules that were broken; none is what we promise.
+    pub(super) broken: Vec<String>,
+    pub(super) world: Arc<World>,
+    /// The work logs looked at before the last sweep, and those not covered then.
+    pub(super) before_sweep: (u64, u64),
+    pub(super) remnants: u64,
+}
+
+#[derive(Debug, Clone)]
+enum Event {
+    Change,
+    Step(WorkLogUri, Step),
+    Delta { work_log: WorkLogUri, removed: bool, version: u32 },
+    Sweep(i32, i32),
+    Crash { storage_lost: bool },
+    Weather(Weather),
+}
+
+enum End {
+    Crashed { storage_lost: bool },
+    Quiet,
+}
+
+struct Sim {
+    plan: Scenario,
+    world: Arc<World>,
+    disk: Disk,
+    rng: ChaCha8Rng,
+    agenda: BTreeMap<(i64, u64), Event>,
+    /// Keeps events of the same millisecond in order.
+    turn: u64,
+    last_values: Option<Values>,
+    sweeps: u64,
+    outcome: Outcome,
+}
+
+/// Plays the history of a scenario to its end.
+pub(super) fn simulate(plan: Scenario) -> Outcome {
+    super::dice::seed(plan.seed);
+    let mut sim = Sim::new(plan);
+    loop {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("a runtime can be made");
+        let end = runtime.block_on(sim.live());
+        sim.world.freeze();
+        // Every task dies where it stands.
+        drop(runtime);
+        match end {
+            End::Crashed { storage_lost } => sim.lie_dead(storage_lost),
+            End::Quiet => break,
+        }
+    }
+    let broken: Vec<String> = sim.world.state().history.broken().map(str::to_owned).collect();
+    sim.outcome.broken.extend(broken);
+    sim.outcome
+}
+
+impl Sim {
+    fn new(plan: Scenario) -> Self {
+        let world = Arc::new(World::new(plan.seed));
+        let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
+        rng.set_stream(2);
+        let outcome = Outcome { broken: Vec::new(), world: world.clone(), before_sweep: (0, 0), remnants: 0 };
+        let mut sim = Self {
+            world,
+            disk: Disk::default(),
+            rng,
+            agenda: BTreeMap::new(),
+            turn: 0,
+            last_values: None,
+            sweeps: 0,
+            outcome,
+            plan,
+        };
+        sim.write_agenda();
+        sim.world.state().script = sim.plan.script;
+        sim.book_foreign_hours();
+        sim
+    }
+
+    /// When changes come: in bursts, at ease, or with long silence between.
+    fn write_agenda(&mut self) {
+        let mut at = 0;
+        for _ in 0..self.plan.changes {
+            at += match self.rng.random_range(0..10) {
+                0..5 => self.rng.random_range(0..60),
+                5..9 => self.rng.random_range(0..3_000),
+                _ => self.rng.random_range(0..120_000),
+            };
+            self.at(at, Event::Change);
+            if self.rng.random_ratio(self.plan.sweeps, 100) {
+                let (first, last) = (self.rng.random_range(-DAYS..=0), self.rng.random_range(0..=DAYS));
+                let all = self.rng.random();
+                let later = self.rng.random_range(0..2_000);
+                self.at(at + later, if all { Event::Sweep(-DAYS, DAYS) } else { Event::Sweep(first, last) });
+            }
+            if self.rng.random_ratio(self.plan.crashes, 100) {
+                let storage_lost =
+                    self.plan.storage_lost > 0 && self.rng.random_ratio(1, self.plan.storage_lost);
+                let soon = self.rng.random();
+                let later = self.rng.random_range(0..if soon { 150 } else { 5_000 });
+                self.at(at + later, Event::Crash { storage_lost });
+            }
+            if self.plan.faults > 0 && self.rng.random_ratio(1, 12) {
+                let weather = self.weather();
+                self.at(at, Event::Weather(weather));
+            }
+        }
+    }
+
+    fn weather(&mut self) -> Weather {
+        let faults = self.plan.faults;
+        let mut rate = || match self.rng.random_range(0..10) {
+            0..2 => 0,
+            2 => 100,
+            _ => faults,
+        };
+        let (kimai, triplestore) = (rate(), rate());
+        Weather { kimai, triplestore, blind: self.rng.random_ratio(1, 15) }
+    }
+
+    /// Hours that have nothing to do with the service: a year ago, and exported ones of these days.
+    fn book_foreign_hours(&mut self) {
+        let values = Values { day: -365, duration: 0, task: 0, person: 0 };
+        let mut state = self.world.state();
+        for (values, exported) in [(values, false), (Values { day: 1, ..values }, true)] {
+            let mut facts = crate::domain::work_log::Facts::default();
+            facts.types.insert(crate::domain::work_log::VEVENT.to_owned());
+            for field in land::Field::ALL {
+                values.write(field, &mut facts);
+            }
+            let land::Due::Sheet(wanted) = land::due(&facts) else { unreachable!("it can be booked") };
+            state.book_by_hand(&wanted, exported);
+        }
+    }
+
+    fn at(&mut self, at: i64, event: Event) {
+        self.turn += 1;
+        self.agenda.insert((at, self.turn), event);
+    }
+
+    /// One life of the service, to its death or to the end of all.
+    async fn live(&mut self) -> End {
+        self.world.wake();
+        let engine = self.start(self.plan.max_deletions);
+        if self.plan.sweep_at_start {
+            let sweeping = self.sweep(&engine, -DAYS, DAYS);
+            engine.tasks.spawn(async move {
+                let mut pause = Duration::from_secs(2);
+                while !sweeping().await {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_mins(1));
+                }
+            });
+        }
+        while let Some(((at, _), event)) = self.agenda.pop_first() {
+            self.world.sleep_until(at).await;
+            match event {
+                Event::Crash { storage_lost } => return End::Crashed { storage_lost },
+                Event::Delta { work_log, removed, version } => {
+                    self.deliver(&engine, work_log, removed, version);
+                }
+                Event::Sweep(first, last) => {
+                    let sweeping = self.sweep(&engine, first, last);
+                    engine.tasks.spawn(async move { drop(sweeping().await) });
+                }
+                other => self.happen(other),
+            }
+        }
+        self.come_to_rest(engine).await;
+        End::Quiet
+    }
+
+    fn start(&self, max_deletions: usize) -> Engine {
+        self.world.state().note(Who::People, What::Started);
+        Engine::start(&self.world, &self.disk, self.plan.workers, max_deletions)
+    }
+
+    /// What happens whether or not the service lives.
+    fn happen(&mut self, event: Event) {
+        let now = self.world.state().now;
+        match event {
+            Event::Change => {
+                let state = self.world.state();
+                let steps = people::draw(&state, self.plan.work_logs, &mut self.last_values, &mut self.rng);
+                drop(state);
+                for (later, work_log, step) in steps {
+                    self.at(now + later, Event::Step(work_log, step));
+                }
+            }
+            Event::Step(work_log, step) => self.step(&work_log, &step),
+            Event::Weather(weather) => {
+                let mut state = self.world.state();
+                state.weather = weather;
+                state.note(Who::People, What::Weather(weather));
+            }
+            Event::Delta { .. } | Event::Sweep(..) | Event::Crash { .. } => {}
+        }
+    }
+
+    /// A step of a change, and the deltas that tell of it: several, since several rules match, or none.
+    fn step(&mut self, work_log: &WorkLogUri, step: &Step) {
+        let mut state = self.world.state();
+        let now = state.now;
+        let Some(removed) = people::take(&mut state, work_log, step) else { return };
+        let version = state.work_logs.get(work_log).map_or(0, |stand| stand.version);
+        let lost = self.rng.random_ratio(self.plan.deltas_lost, 100);
+        if lost {
+            state.note(Who::People, What::DeltaLost(work_log.clone(), version));
+            return;
+        }
+        drop(state);
+        for _ in 0..self.rng.random_range(1..=5) {
+            let slow = self.rng.random_ratio(1, 10);
+            let later = self.rng.random_range(0..if slow { 6_000 } else { 250 });
+            self.at(now + later, Event::Delta { work_log: work_log.clone(), removed, version });
+        }
+    }
+
+    fn deliver(&mut self, engine: &Engine, work_log: WorkLogUri, removed: bool, version: u32) {
+        let (world, intake) = (Arc::clone(&self.world), engine.intake.clone());
+        engine.tasks.spawn(async move {
+            let work_logs = BTreeMap::from([(work_log.clone(), removed)]);
+            let found = Found { work_logs, ..Found::default() };
+            if intake.accept(&found).await.is_ok() {
+                world.state().accept(work_log, version);
+            }
+        });
+    }
+
+    /// A sweep to be awaited; it says whether it went well.
+    fn sweep(
+        &mut self,
+        engine: &Engine,
+        first: i32,
+        last: i32,
+    ) -> impl Fn() -> futures_util::future::BoxFuture<'static, bool> + Send + 'static {
+        self.sweeps += 1;
+        let who = Who::Sweep(self.sweeps);
+        let (world, sweeper) = (Arc::clone(&self.world), Arc::clone(&engine.sweeper));
+        let period = Period { first: land::day(first), last: land::day(last) };
+        move || {
+            let (world, sweeper, who) = (Arc::clone(&world), Arc::clone(&sweeper), who.clone());
+            Box::pin(async move {
+                {
+                    let mut state = world.state();
+                    let caller = Caller { who: who.clone(), since: state.now };
+                    state.callers.extend(tokio::task::try_id().map(|id| (id, caller)));
+                    state.note(who.clone(), What::SweepBegan(first, last));
+                }
+                let result = sweeper.sweep(period).await;
+                let how = result.as_ref().map_or_else(ToString::to_string, |report| format!("{report:?}"));
+                world.state().note(who, What::SweepEnded(how));
+                result.is_ok()
+            })
+        }
+    }
+
+    /// Between two lives: what comes meanwhile finds nobody.
+    fn lie_dead(&mut self, storage_lost: bool) {
+        {
+            let mut state = self.world.state();
+            state.callers.clear();
+            state.note(Who::People, What::Crashed(storage_lost));
+            if storage_lost {
+                state.storage += 1;
+                self.disk = Disk::default();
+            }
+        }
+        let long = self.rng.random_ratio(1, 5);
+        let until = self.world.state().now + self.rng.random_range(0..if long { 60_000 } else { 800 });
+        while let Some(entry) = self.agenda.first_entry().filter(|entry| entry.key().0 < until) {
+            let ((at, _), event) = entry.remove_entry();
+            self.world.state().turn_to(at);
+            match event {
+                Event::Delta { work_log, version, .. } if self.rng.random() => {
+                    self.world.state().note(Who::People, What::DeltaLost(work_log, version));
+                }
+                Event::Delta { .. } => {
+                    let later = self.rng.random_range(100..3_000);
+                    self.at(at + later, event);
+                }
+                other => self.happen(other),
+            }
+        }
+        self.world.state().turn_to(until);
+    }
+
+    /// Nothing goes wrong any more. All has to become quiet, then right.
+    async fn come_to_rest(&mut self, engine: Engine) {
+        let now = {
+            let mut state = self.world.state();
+            state.weather = Weather::default();
+            state.note(Who::People, What::Weather(Weather::default()));
+            state.now
+        };
+        self.world.sleep_until(now + LAST_ARRIVALS).await;
+        self.look(&engine, Look::BeforeSweep).await;
+        engine.stop().await;
+        self.world.state().note(Who::People, What::Stopped);
+        drop(engine);
+        let engine = self.start(10_000);
+        if !self.sweep(&engine, -DAYS, DAYS)().await {
+            self.outcome.broken.push("the last sweep failed although nothing went wrong".to_owned());
+        }
+        self.look(&engine, Look::AfterSweep).await;
+        engine.stop().await;
+    }
+
+    async fn look(&mut self, engine: &Engine, look: Look) {
+        if timeout(SETTLES_WITHIN, engine.queue.quiet()).await.is_err() {
+            self.outcome.broken.push(format!("{look:?}: it did not become quiet within {SETTLES_WITHIN:?}"));
+            return;
+        }
+        let parked = engine.queue.parked().await.expect("the queue can be read").into_iter().collect();
+        let state = self.world.state();
+        // What was known of a storage that was lost is not promised to be kept.
+        if look == Look::BeforeSweep && state.storage > 0 {
+            return;
+        }
+        let found = check::look(&state, &parked, look);
+        self.outcome.broken.extend(found.rules().map(|rule| format!("{look:?}: {rule}")));
+        if look == Look::BeforeSweep {
+            self.outcome.before_sweep = (found.seen, found.excused);
+        }
+        self.outcome.remnants += found.remnants;
+    }
+}

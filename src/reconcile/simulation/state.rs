@@ -1,0 +1,436 @@
+//! The truth of both sides, and how requests change it. No time passes here.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::Timestamp;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::faults::{Call, Fate, Script, TIME_LIMIT, Trouble, Weather};
+use super::history::{History, What, Who, short};
+use super::land;
+use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::work_log::{Directory, Facts, VEVENT};
+use crate::domain::{KimaiId, WorkLogUri};
+use crate::kimai::{KimaiFault, Operation, Timesheet};
+
+/// A work log in the triplestore.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Stand {
+    pub(super) facts: Facts,
+    /// Counts its changes, but for those of its link.
+    pub(super) version: u32,
+    /// Counts how often it came to be.
+    pub(super) life: u32,
+    /// The timesheets it is linked to as a work log, and since when.
+    links: BTreeMap<KimaiId, i64>,
+}
+
+impl Stand {
+    pub(super) fn is_live(&self) -> bool {
+        self.facts.types.contains(VEVENT)
+    }
+}
+
+/// Who made a timesheet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Maker {
+    /// Somebody by hand.
+    Hand,
+    /// The service for the work log in this life; whether it learnt of it, under which storage.
+    Service { work_log: WorkLogUri, life: u32, known_to: Option<u32> },
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Sheet {
+    pub(super) row: Timesheet,
+    pub(super) maker: Maker,
+}
+
+impl Sheet {
+    pub(super) fn holds(&self, wanted: &WantedTimesheet) -> bool {
+        let row = &self.row;
+        row.begin == wanted.begin
+            && row.end == Some(wanted.end)
+            && row.project == Some(wanted.project)
+            && row.activity == Some(wanted.activity)
+            && row.user == Some(wanted.user)
+    }
+}
+
+/// What a request does when it takes effect.
+#[derive(Debug, Clone)]
+pub(super) enum Effect {
+    Create(WantedTimesheet),
+    Update(KimaiId, WantedTimesheet),
+    Delete(KimaiId),
+    Link(WorkLogUri, KimaiId, bool),
+    Unlink(WorkLogUri),
+}
+
+impl Effect {
+    pub(super) fn call(&self) -> Call {
+        match self {
+            Self::Create(_) => Call::Create,
+            Self::Update(..) => Call::Update,
+            Self::Delete(_) => Call::Delete,
+            Self::Link(..) => Call::Link,
+            Self::Unlink(_) => Call::Unlink,
+        }
+    }
+}
+
+/// Who called, and since when that run or sweep has been looking at the world.
+#[derive(Debug, Clone)]
+pub(super) struct Caller {
+    pub(super) who: Who,
+    pub(super) since: i64,
+}
+
+/// How one call will go.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Course {
+    pub(super) trouble: Option<Trouble>,
+    pub(super) fate: Fate,
+    /// Milliseconds until it takes effect, and from then until the caller knows.
+    pub(super) there: u64,
+    pub(super) back: u64,
+}
+
+/// Milliseconds of a call that nobody answers.
+const LIMIT: i64 = TIME_LIMIT.as_millis() as i64;
+
+pub(super) struct State {
+    pub(super) rng: ChaCha8Rng,
+    pub(super) work_logs: BTreeMap<WorkLogUri, Stand>,
+    pub(super) sheets: BTreeMap<KimaiId, Sheet>,
+    next_id: u64,
+    pub(super) directory: Directory,
+    pub(super) weather: Weather,
+    pub(super) script: Option<Script>,
+    /// Requests that take effect later, when their caller is gone.
+    late: Vec<(i64, Effect, Caller)>,
+    pub(super) history: History,
+    pub(super) callers: HashMap<tokio::task::Id, Caller>,
+    /// How often the storage was lost.
+    pub(super) storage: u32,
+    /// How many runs there were.
+    pub(super) runs: u64,
+    /// Work logs whose timesheet somebody touched by hand.
+    pub(super) by_hand: BTreeSet<WorkLogUri>,
+    /// Work logs of which a change or a link took effect after its caller was gone, over a later one
+    /// perhaps.
+    pub(super) overtaken: BTreeSet<WorkLogUri>,
+    /// The newest version of each work log that an acknowledged delta told of.
+    pub(super) accepted: BTreeMap<WorkLogUri, u32>,
+    /// Milliseconds since the beginning, as last seen.
+    pub(super) now: i64,
+}
+
+impl State {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(1);
+        Self {
+            rng,
+            work_logs: BTreeMap::new(),
+            sheets: BTreeMap::new(),
+            next_id: 1,
+            directory: land::directory(),
+            weather: Weather::default(),
+            script: None,
+            late: Vec::new(),
+            history: History::default(),
+            callers: HashMap::new(),
+            storage: 0,
+            runs: 0,
+            by_hand: BTreeSet::new(),
+            overtaken: BTreeSet::new(),
+            accepted: BTreeMap::new(),
+            now: 0,
+        }
+    }
+
+    /// The time is `now`: what was to take effect until then does.
+    pub(super) fn turn_to(&mut self, now: i64) {
+        while let Some(next) =
+            (0..self.late.len()).filter(|n| self.late[*n].0 <= now).min_by_key(|n| self.late[*n].0)
+        {
+            let (at, effect, caller) = self.late.remove(next);
+            self.now = self.now.max(at);
+            // Whatever the answer: nobody waits for it.
+            drop(self.apply(&effect, &caller));
+            if let (false, Who::Run(_, work_log)) = (matches!(effect, Effect::Create(_)), &caller.who) {
+                self.overtaken.insert(work_log.clone());
+            }
+            self.note(caller.who, What::AfterCallerWasGone);
+        }
+        self.now = self.now.max(now);
+    }
+
+    pub(super) fn note(&mut self, who: Who, what: What) {
+        self.history.note(self.now, who, what);
+    }
+
+    pub(super) fn caller(&self) -> Caller {
+        let known = tokio::task::try_id().and_then(|id| self.callers.get(&id));
+        known.cloned().unwrap_or(Caller { who: Who::People, since: self.now })
+    }
+
+    /// Decides how a call goes.
+    pub(super) fn course(&mut self, call: Call) -> Course {
+        self.history.calls += 1;
+        let rate = if Call::KIMAI.contains(&call) { self.weather.kimai } else { self.weather.triplestore };
+        let scripted = self.script.as_mut().and_then(|script| script.next(call));
+        let drawn = self.rng.random_ratio(rate, 100).then(|| Trouble::draw(call, &mut self.rng));
+        let blind = (self.weather.blind && Trouble::Empty.befalls(call) && !Call::KIMAI.contains(&call))
+            .then_some(Trouble::Empty);
+        let trouble = scripted.or(blind).or(drawn);
+        let there = self.rng.random_range(1..12);
+        let back = self.rng.random_range(0..12);
+        let Some(trouble) = trouble else {
+            return Course { trouble: None, fate: Fate::Now, there, back };
+        };
+        let who = self.caller().who;
+        self.note(who, What::Failed(call, trouble));
+        let fate = match trouble.fate() {
+            Fate::Either if self.rng.random() => Fate::Now,
+            Fate::Either => Fate::Never,
+            fate => fate,
+        };
+        let back = if trouble.is_slow() { LIMIT.unsigned_abs() - there } else { back };
+        Course { trouble: Some(trouble), fate, there, back }
+    }
+
+    /// A request that was under way when its caller went away: it may still arrive, or be worked on.
+    pub(super) fn leave_behind(&mut self, effect: Effect, caller: Caller) {
+        if self.rng.random() {
+            let at = self.now + self.rng.random_range(0..LIMIT);
+            self.late.push((at, effect, caller));
+        }
+    }
+
+    /// A request whose caller gives up at the time limit, and that takes effect after that.
+    pub(super) fn put_off(&mut self, effect: Effect, caller: Caller, course: Course) {
+        let gives_up = if course.back > 1_000 { LIMIT } else { course.back.cast_signed() };
+        let at = self.now + gives_up + self.rng.random_range(0..LIMIT * 9 / 10);
+        self.late.push((at, effect, caller));
+    }
+
+    /// When the last of what may still take effect does.
+    pub(super) fn latest(&self) -> i64 {
+        self.late.iter().map(|(at, ..)| *at).max().unwrap_or(self.now)
+    }
+
+    /// The request takes effect now. Gives the timesheet it made or changed, or Kimai's refusal.
+    pub(super) fn apply(
+        &mut self,
+        effect: &Effect,
+        caller: &Caller,
+    ) -> Result<Option<Timesheet>, KimaiFault> {
+        match effect {
+            Effect::Create(wanted) => return self.create(wanted, caller).map(Some),
+            Effect::Update(id, wanted) => return self.update(*id, wanted, caller).map(Some),
+            Effect::Delete(id) => self.delete(*id, caller)?,
+            Effect::Link(work_log, id, had_link) => {
+                let now = self.now;
+                let stand = self.work_logs.entry(work_log.clone()).or_default();
+                if *had_link {
+                    stand.facts.identifiers.clear();
+                }
+                stand.facts.identifiers.insert(id.to_string());
+                stand.refresh(now);
+                self.note(caller.who.clone(), What::Linked(work_log.clone(), *id));
+            }
+            Effect::Unlink(work_log) => {
+                let now = self.now;
+                if let Some(stand) = self.work_logs.get_mut(work_log) {
+                    stand.facts.identifiers.clear();
+                    stand.refresh(now);
+                }
+                self.note(caller.who.clone(), What::Unlinked(work_log.clone()));
+            }
+        }
+        Ok(None)
+    }
+
+    fn create(&mut self, wanted: &WantedTimesheet, caller: &Caller) -> Result<Timesheet, KimaiFault> {
+        self.validate(Operation::Create, wanted, caller)?;
+        let row = self.insert(wanted, caller);
+        self.note(caller.who.clone(), What::Posted(row.id, *wanted));
+        Ok(row)
+    }
+
+    fn insert(&mut self, wanted: &WantedTimesheet, caller: &Caller) -> Timesheet {
+        let id = KimaiId(self.next_id);
+        self.next_id += 1;
+        let row = row(id, wanted);
+        let maker = match &caller.who {
+            Who::Run(_, work_log) => {
+                let life = self.work_logs.get(work_log).map_or(0, |stand| stand.life);
+                Maker::Service { work_log: work_log.clone(), life, known_to: None }
+            }
+            _ => Maker::Hand,
+        };
+        self.sheets.insert(id, Sheet { row: row.clone(), maker });
+        row
+    }
+
+    /// Somebody books hours by hand.
+    pub(super) fn book_by_hand(&mut self, wanted: &WantedTimesheet, exported: bool) -> KimaiId {
+        let by_hand = Caller { who: Who::People, since: self.now };
+        let id = self.insert(wanted, &by_hand).id;
+        if let Some(sheet) = self.sheets.get_mut(&id) {
+            sheet.row.exported = exported;
+        }
+        id
+    }
+
+    fn update(
+        &mut self,
+        id: KimaiId,
+        wanted: &WantedTimesheet,
+        caller: &Caller,
+    ) -> Result<Timesheet, KimaiFault> {
+        if !self.sheets.contains_key(&id) {
+            return Err(KimaiFault::from_answer(Operation::Update, 404, None, b""));
+        }
+        self.validate(Operation::Update, wanted, caller)?;
+        let row = row(id, wanted);
+        if let Some(sheet) = self.sheets.get_mut(&id) {
+            sheet.row = Timesheet { exported: sheet.row.exported, ..row.clone() };
+        }
+        self.note(caller.who.clone(), What::Patched(id, *wanted));
+        Ok(row)
+    }
+
+    fn delete(&mut self, id: KimaiId, caller: &Caller) -> Result<(), KimaiFault> {
+        let Some(sheet) = self.sheets.remove(&id) else {
+            return Err(KimaiFault::from_answer(Operation::Delete, 404, None, b""));
+        };
+        self.note(caller.who.clone(), What::Deleted(id));
+        if let Some(rule) = self.wrongly_deleted(id, &sheet, caller) {
+            self.note(caller.who.clone(), What::Broken(rule));
+        }
+        Ok(())
+    }
+
+    /// Why the timesheet must not have been deleted. Whatever changed after the caller began to look is no
+    /// fault of his.
+    fn wrongly_deleted(&self, id: KimaiId, sheet: &Sheet, caller: &Caller) -> Option<String> {
+        if caller.who == Who::People {
+            return None;
+        }
+        if sheet.row.exported {
+            return Some(format!("timesheet {id} was deleted although it is exported"));
+        }
+        for (work_log, stand) in &self.work_logs {
+            if stand.links.get(&id).is_some_and(|since| *since < caller.since) {
+                let name = short(work_log);
+                return Some(format!("timesheet {id} was deleted although work log {name} is linked to it"));
+            }
+        }
+        let Maker::Service { work_log, life, known_to } = &sheet.maker else { return None };
+        let stand = self.work_logs.get(work_log).filter(|stand| stand.is_live() && stand.life == *life)?;
+        let its_own = *known_to == Some(self.storage) && stand.links.is_empty();
+        (its_own && matches!(caller.who, Who::Sweep(_))).then(|| {
+            format!("timesheet {id} was deleted before work log {} could be linked to it", short(work_log))
+        })
+    }
+
+    fn validate(
+        &mut self,
+        operation: Operation,
+        wanted: &WantedTimesheet,
+        caller: &Caller,
+    ) -> Result<(), KimaiFault> {
+        if land::kimai_takes(wanted) {
+            return Ok(());
+        }
+        let call = if operation == Operation::Create { Call::Create } else { Call::Update };
+        self.note(caller.who.clone(), What::Refused(call));
+        let body = br#"{"code":400,"message":"Validation Failed","errors":{"children":{"project":{"errors":
+            ["The selected choice is invalid."]}}}}"#;
+        Err(KimaiFault::from_answer(operation, 400, None, body))
+    }
+
+    /// The service got Kimai's answer that this timesheet was made.
+    pub(super) fn told(&mut self, id: KimaiId) {
+        let storage = self.storage;
+        if let Some(Sheet { maker: Maker::Service { known_to, .. }, .. }) = self.sheets.get_mut(&id) {
+            *known_to = Some(storage);
+        }
+    }
+
+    /// A delta was acknowledged.
+    pub(super) fn accept(&mut self, work_log: WorkLogUri, version: u32) {
+        let newest = self.accepted.entry(work_log.clone()).or_default();
+        *newest = version.max(*newest);
+        self.note(Who::People, What::Accepted(work_log, version));
+    }
+
+    /// The work logs of some kind that are linked to one of `ids`.
+    pub(super) fn subjects(
+        &self,
+        ids: &[KimaiId],
+        wanted: impl Fn(&WorkLogUri, &Stand) -> bool,
+    ) -> Vec<(KimaiId, WorkLogUri)> {
+        let named = self.work_logs.iter().filter(|(work_log, stand)| wanted(work_log, stand));
+        let pairs = named.flat_map(|(work_log, stand)| {
+            let linked = stand.facts.kimai_ids().into_iter().filter(|id| ids.contains(id));
+            linked.map(|id| (id, work_log.clone()))
+        });
+        pairs.collect()
+    }
+
+    /// People change a work log.
+    pub(super) fn change(
+        &mut self,
+        work_log: &WorkLogUri,
+        step: &'static str,
+        write: impl FnOnce(&mut Facts),
+    ) {
+        let now = self.now;
+        let stand = self.work_logs.entry(work_log.clone()).or_default();
+        let was_live = stand.is_live();
+        write(&mut stand.facts);
+        stand.version += 1;
+        stand.life += u32::from(!was_live && stand.is_live());
+        stand.refresh(now);
+        let version = stand.version;
+        self.note(Who::People, What::Changed(work_log.clone(), step, version));
+    }
+}
+
+impl Stand {
+    fn refresh(&mut self, now: i64) {
+        if !self.is_live() {
+            self.links.clear();
+            return;
+        }
+        let ids = self.facts.kimai_ids();
+        self.links.retain(|id, _| ids.contains(id));
+        for id in ids {
+            self.links.entry(id).or_insert(now);
+        }
+    }
+}
+
+fn row(id: KimaiId, wanted: &WantedTimesheet) -> Timesheet {
+    let WantedTimesheet { begin, end, project, activity, user } = *wanted;
+    Timesheet {
+        id,
+        begin,
+        end: Some(end),
+        project: Some(project),
+        activity: Some(activity),
+        user: Some(user),
+        exported: false,
+    }
+}
+
+/// The instant `now` milliseconds after the beginning.
+pub(super) fn instant(now: i64) -> Timestamp {
+    let noon = land::TODAY.at(10, 0, 0, 0).to_zoned(land::zone()).expect("a day of this year").timestamp();
+    noon + jiff::SignedDuration::from_millis(now)
+}

@@ -1,0 +1,298 @@
+//! Both sides as the service meets them: each call takes its time, and may go wrong on the way.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::civil::Date;
+use rand::Rng;
+use tokio::time::Instant;
+
+use super::faults::{Call, Fate, Trouble};
+use super::land;
+use super::state::{Caller, Course, Effect, Stand, State};
+use crate::domain::ids::UserId;
+use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::work_log::{Directory, Facts, Kind};
+use crate::domain::{KimaiId, WorkLogUri};
+use crate::kimai::choices::{ChosenActivity, ChosenCustomer, ChosenProject, ChosenUser};
+use crate::kimai::{Choices, CurrentUser, KimaiFault, Timesheet, TimesheetFilter, Timesheets};
+use crate::source::Source;
+use crate::triplestore::TriplestoreFault;
+
+/// The world, shared by all who live in it.
+pub(super) struct World {
+    state: Mutex<State>,
+    /// When the present runtime began, by its own timer and since the beginning of all.
+    runtime: Mutex<Option<(Instant, i64)>>,
+}
+
+impl World {
+    pub(super) fn new(seed: u64) -> Self {
+        Self { state: Mutex::new(State::new(seed)), runtime: Mutex::default() }
+    }
+
+    /// Time is that of the runtime that is entered now; it goes on from where it stood.
+    pub(super) fn wake(&self) {
+        let now = self.state().now;
+        *self.runtime.lock().unwrap() = Some((Instant::now(), now));
+    }
+
+    /// Time stands still: the runtime is about to go.
+    pub(super) fn freeze(&self) {
+        drop(self.state());
+        *self.runtime.lock().unwrap() = None;
+    }
+
+    /// The state as it is now.
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        let now = self
+            .runtime
+            .lock()
+            .unwrap()
+            .map(|(since, base)| base + i64::try_from(since.elapsed().as_millis()).unwrap());
+        let mut state = self.state.lock().unwrap();
+        if let Some(now) = now {
+            state.turn_to(now);
+        }
+        state
+    }
+
+    /// Waits until `at`, in milliseconds since the beginning.
+    pub(super) async fn sleep_until(&self, at: i64) {
+        let wait = at - self.state().now;
+        pause(wait.max(0).unsigned_abs()).await;
+    }
+
+    /// A pause such as a disk or a scheduler makes.
+    pub(super) async fn hesitate(&self) {
+        let wait = self.state().rng.random_range(0..4);
+        pause(wait).await;
+    }
+
+    /// Sends what changes something. The course it took, and what came of it if it took effect.
+    async fn send(&self, effect: Effect) -> (Option<Trouble>, Result<Option<Timesheet>, KimaiFault>) {
+        let (course, caller) = {
+            let mut state = self.state();
+            (state.course(effect.call()), state.caller())
+        };
+        let mut flight = Flight { world: self, request: Some((effect, caller)) };
+        pause(course.there).await;
+        let done = flight.arrive(course);
+        pause(course.back).await;
+        (course.trouble, done)
+    }
+
+    async fn kimai_write(&self, effect: Effect) -> Result<Option<Timesheet>, KimaiFault> {
+        let call = effect.call();
+        match self.send(effect).await {
+            (None, done) => done,
+            (Some(trouble), _) => Err(trouble.of_kimai(call)),
+        }
+    }
+
+    async fn kimai_read<T>(&self, call: Call, read: impl FnOnce(&State) -> T) -> Result<T, KimaiFault> {
+        let (trouble, found) = self.read(call, read).await;
+        trouble.map_or(Ok(found), |trouble| Err(trouble.of_kimai(call)))
+    }
+
+    /// Reads in the middle of the way, as a server does: what is found may be old when it is told.
+    async fn read<T>(&self, call: Call, read: impl FnOnce(&State) -> T) -> (Option<Trouble>, T) {
+        let Course { trouble, there, back, .. } = self.state().course(call);
+        pause(there).await;
+        let found = read(&self.state());
+        pause(back).await;
+        (trouble, found)
+    }
+
+    async fn store_write(&self, effect: Effect) -> Result<(), TriplestoreFault> {
+        match self.send(effect).await.0 {
+            None | Some(Trouble::NotStored) => Ok(()),
+            Some(trouble) => Err(trouble.of_triplestore()),
+        }
+    }
+
+    async fn store_read<T: Default>(
+        &self,
+        call: Call,
+        read: impl FnOnce(&State) -> T,
+        half: impl FnOnce(T) -> T,
+    ) -> Result<T, TriplestoreFault> {
+        match self.read(call, read).await {
+            (None, found) => Ok(found),
+            (Some(Trouble::Empty), _) => Ok(T::default()),
+            (Some(Trouble::Half), found) => Ok(half(found)),
+            (Some(trouble), _) => Err(trouble.of_triplestore()),
+        }
+    }
+}
+
+/// Zero is no wait at all, as with a call that a cache answers.
+async fn pause(milliseconds: u64) {
+    if milliseconds > 0 {
+        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+    }
+}
+
+/// A request on its way. It goes on without its caller, for a while.
+struct Flight<'a> {
+    world: &'a World,
+    request: Option<(Effect, Caller)>,
+}
+
+impl Flight<'_> {
+    fn arrive(&mut self, course: Course) -> Result<Option<Timesheet>, KimaiFault> {
+        let Some((effect, caller)) = self.request.take() else { return Ok(None) };
+        let mut state = self.world.state();
+        match course.fate {
+            Fate::Now => state.apply(&effect, &caller),
+            Fate::Late => {
+                state.put_off(effect, caller, course);
+                Ok(None)
+            }
+            Fate::Never | Fate::Either => Ok(None),
+        }
+    }
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        if let Some((effect, caller)) = self.request.take() {
+            self.world.state().leave_behind(effect, caller);
+        }
+    }
+}
+
+#[async_trait]
+impl Timesheets for World {
+    async fn me(&self) -> Result<CurrentUser, KimaiFault> {
+        let me =
+            CurrentUser { id: UserId(9), username: "sync".to_owned(), timezone: None, roles: Vec::new() };
+        self.kimai_read(Call::Look, |_| me).await
+    }
+
+    async fn timesheet(&self, id: KimaiId) -> Result<Option<Timesheet>, KimaiFault> {
+        self.kimai_read(Call::Look, |state| state.sheets.get(&id).map(|sheet| sheet.row.clone())).await
+    }
+
+    async fn timesheets(&self, filter: &TimesheetFilter) -> Result<Vec<Timesheet>, KimaiFault> {
+        // The token's zone is UTC here.
+        let matches = |row: &Timesheet| {
+            let begin = jiff::tz::TimeZone::UTC.to_datetime(row.begin);
+            filter.begin.is_none_or(|first| first <= begin)
+                && filter.end.is_none_or(|last| begin <= last)
+                && filter.user.is_none_or(|user| row.user == Some(user))
+        };
+        self.kimai_read(Call::List, |state| {
+            state.sheets.values().map(|sheet| &sheet.row).filter(|row| matches(row)).cloned().collect()
+        })
+        .await
+    }
+
+    async fn newest(&self) -> Result<Option<KimaiId>, KimaiFault> {
+        self.kimai_read(Call::Newest, |state| state.sheets.keys().next_back().copied()).await
+    }
+
+    async fn choices(&self, wanted: &WantedTimesheet) -> Result<Choices, KimaiFault> {
+        let name = wanted.project.to_string();
+        let project = ChosenProject {
+            name,
+            customer: None,
+            visible: land::kimai_takes(wanted),
+            end: None,
+            global_activities: true,
+        };
+        let choices = Choices {
+            project: Some(project),
+            customer: Some(ChosenCustomer { name: "Customer".to_owned(), visible: true }),
+            activity: Some(ChosenActivity { name: "Activity".to_owned(), project: None, visible: true }),
+            user: Some(ChosenUser::unseen(wanted.user)),
+        };
+        self.kimai_read(Call::Choices, |_| choices).await
+    }
+
+    async fn create(&self, wanted: &WantedTimesheet) -> Result<Timesheet, KimaiFault> {
+        let made = self.kimai_write(Effect::Create(*wanted)).await?;
+        let made = made.ok_or_else(|| KimaiFault::unreadable(Call::Create.operation(), "no body"))?;
+        self.state().told(made.id);
+        Ok(made)
+    }
+
+    async fn update(&self, id: KimaiId, wanted: &WantedTimesheet) -> Result<Timesheet, KimaiFault> {
+        let changed = self.kimai_write(Effect::Update(id, *wanted)).await?;
+        changed.ok_or_else(|| KimaiFault::unreadable(Call::Update.operation(), "no body"))
+    }
+
+    async fn delete(&self, id: KimaiId) -> Result<(), KimaiFault> {
+        self.kimai_write(Effect::Delete(id)).await.map(drop)
+    }
+}
+
+#[async_trait]
+impl Source for World {
+    async fn facts(&self, subject: &WorkLogUri) -> Result<Facts, TriplestoreFault> {
+        let of = |state: &State| state.work_logs.get(subject).map(|stand| stand.facts.clone());
+        self.store_read(Call::Facts, |state| of(state).unwrap_or_default(), |facts| facts).await
+    }
+
+    async fn directory(&self, _facts: &[&Facts]) -> Result<Directory, TriplestoreFault> {
+        self.store_read(Call::Directory, |state| state.directory.clone(), |directory| directory).await
+    }
+
+    async fn of_period(
+        &self,
+        first: Date,
+        last: Date,
+    ) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault> {
+        let read = |state: &State| {
+            let live = state.work_logs.iter().filter(|(_, stand)| stand.is_live());
+            let within = live.filter(|(_, stand)| {
+                let days = stand.facts.days.iter().filter_map(|day| day.parse::<Date>().ok());
+                days.into_iter().any(|day| (first..=last).contains(&day))
+            });
+            within.map(|(work_log, stand)| (work_log.clone(), stand.facts.clone())).collect()
+        };
+        // Cut off in the middle of a work log, and everything behind it.
+        let half = |mut all: BTreeMap<WorkLogUri, Facts>| {
+            if let Some(middle) = all.keys().nth(all.len() / 2).cloned() {
+                all.split_off(&middle);
+            }
+            if let Some(mut last) = all.last_entry() {
+                last.get_mut().identifiers.clear();
+                last.get_mut().tasks.clear();
+            }
+            all
+        };
+        self.store_read(Call::OfPeriod, read, half).await
+    }
+
+    async fn by_uuid(&self, _id: &str) -> Result<Option<WorkLogUri>, TriplestoreFault> {
+        Ok(None)
+    }
+
+    async fn linked(&self, ids: &[KimaiId]) -> Result<BTreeMap<KimaiId, Vec<WorkLogUri>>, TriplestoreFault> {
+        let read = |state: &State| {
+            let mut linked: BTreeMap<KimaiId, Vec<WorkLogUri>> = BTreeMap::new();
+            for (id, work_log) in state.subjects(ids, |_, stand| stand.is_live()) {
+                linked.entry(id).or_default().push(work_log);
+            }
+            linked
+        };
+        self.store_read(Call::Linked, read, |linked| linked).await
+    }
+
+    async fn tombstones(&self, ids: &[KimaiId]) -> Result<BTreeMap<KimaiId, WorkLogUri>, TriplestoreFault> {
+        let is_one = |work_log: &WorkLogUri, stand: &Stand| stand.facts.kind(work_log) == Kind::Tombstone;
+        let read = |state: &State| state.subjects(ids, is_one).into_iter().collect();
+        self.store_read(Call::Tombstones, read, |tombstones| tombstones).await
+    }
+
+    async fn link(&self, work_log: &WorkLogUri, id: KimaiId, had_link: bool) -> Result<(), TriplestoreFault> {
+        self.store_write(Effect::Link(work_log.clone(), id, had_link)).await
+    }
+
+    async fn unlink(&self, work_log: &WorkLogUri) -> Result<(), TriplestoreFault> {
+        self.store_write(Effect::Unlink(work_log.clone())).await
+    }
+}
