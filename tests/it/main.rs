@@ -7,6 +7,8 @@ mod http;
 mod process;
 mod sandbox_faults;
 mod sandbox_replay;
+#[cfg(test)]
+mod scale;
 mod scripts;
 #[cfg(test)]
 mod service;
