@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod parity;
+#[cfg(test)]
 mod process;
 mod sandbox_faults;
 mod sandbox_replay;
