@@ -63,7 +63,7 @@ async fn a_timesheet_that_someone_asks_about_is_kept_or_deleted(stack: Stack) {
 }
 
 /// Begin and end of what is sent for a work log, if anything is.
-async fn times(stack: &Stack, day: &str, duration: &str) -> Option<(String, String)> {
+pub(super) async fn times(stack: &Stack, day: &str, duration: &str) -> Option<(String, String)> {
     stack.forget_calls();
     let id = format!("{}-{duration}", day.replace([':', '"', '^', '+'], ""));
     let uri = stack.register(&id, "2000-01-01", "PT1H").await;
@@ -76,7 +76,7 @@ async fn times(stack: &Stack, day: &str, duration: &str) -> Option<(String, Stri
     Some((text("begin"), text("end")))
 }
 
-fn date(day: &str) -> String {
+pub(super) fn date(day: &str) -> String {
     format!("\"{day}\"^^xsd:date")
 }
 
