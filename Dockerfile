@@ -48,6 +48,7 @@ ENV HOST="0.0.0.0" \
     PORT="80" \
     MU_SPARQL_ENDPOINT="http://database:8890/sparql" \
     LOG_SPARQL_ALL="false" \
+    DATA_DIR="/data" \
     TZ="UTC"
 
 # Port 80 without being root: Docker (since 20.10) opens all ports inside a container to every user
@@ -63,7 +64,7 @@ HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 \
 # The binary is process 1 and gets SIGTERM itself: it lets running requests end, keeps the rest in the
 # queue and is gone within the 10 seconds Docker waits.
 ENTRYPOINT ["kimai-sync"]
-CMD ["serve", "--data", "/data"]
+CMD ["serve"]
 
 LABEL org.opencontainers.image.title="kimai-sync" \
       org.opencontainers.image.description="Keeps the work logs of a mu-semtech triplestore and the timesheets of Kimai the same" \

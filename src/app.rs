@@ -16,13 +16,14 @@ use crate::http;
 use crate::import::{ImportFault, Importer, Report, What};
 use crate::kimai::{Client, Kimai};
 use crate::lock::Locker;
-use crate::queue::{self, Queue};
+use crate::queue::{self, Durable, Queue};
 use crate::reconcile::ledger::Ledger;
 use crate::reconcile::settle::Settler;
 use crate::reconcile::sweep::{Parts, Sweeper};
 use crate::reconcile::worker::Workers;
 use crate::schedule;
 use crate::settings::{Settings, SweepSettings};
+use crate::storage::Storage;
 use crate::triplestore::Triplestore;
 use crate::triplestore::embedded::Embedded;
 use crate::triplestore::remote::{QueryLog, Remote, RemoteConfig};
@@ -39,6 +40,10 @@ const REQUESTS_AT_STOP: u64 = 3;
 /// What running work gets after that; Docker waits 10 s in all.
 const WORK_AT_STOP: Duration = Duration::from_secs(6);
 const HTTP_THREADS: usize = 2;
+/// The most calls to Kimai that settling one work log takes, one after the other.
+const KIMAI_CALLS_A_RUN: u32 = 4;
+/// The most queries and updates that it takes.
+const QUERIES_A_RUN: u32 = 6;
 
 /// The parts of the service that do its work. Cheap to clone.
 #[derive(Clone)]
@@ -62,17 +67,29 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine between `store` and `kimai`.
+    /// An engine between `store` and `kimai` that forgets what waits when the process ends.
     pub fn new(
         settings: &Settings,
         store: Arc<dyn Triplestore>,
         kimai: Arc<dyn Kimai>,
         clock: Clock,
     ) -> anyhow::Result<Self> {
+        Self::with_storage(settings, store, kimai, clock, Storage::in_memory()?)
+    }
+
+    /// An engine whose queue and memory are kept in `storage`.
+    pub fn with_storage(
+        settings: &Settings,
+        store: Arc<dyn Triplestore>,
+        kimai: Arc<dyn Kimai>,
+        clock: Clock,
+        storage: Storage,
+    ) -> anyhow::Result<Self> {
         let homepage = Iri::new(settings.resources.account_homepage.as_str())?;
         let work_logs = WorkLogs::new(Arc::clone(&store), homepage);
-        let queue: Arc<dyn Queue> = Arc::new(queue::Memory::new(clock.clone()));
-        let ledger = Arc::new(Ledger::default());
+        let ledger = Arc::new(Ledger::open(storage.clone())?);
+        let queue = Durable::open(storage, clock.clone())?.with_lease(lease(settings));
+        let queue: Arc<dyn Queue> = Arc::new(queue);
         let settler = Settler::new(work_logs.clone(), Arc::clone(&kimai), Arc::clone(&ledger), clock.clone());
         let workers = Arc::new(Workers::new(Arc::clone(&queue), settler, clock.clone()));
         let parts = Parts {
@@ -91,7 +108,7 @@ impl Engine {
 
     /// Where deltas go.
     pub fn intake(&self) -> Intake {
-        Intake::new(Arc::clone(&self.queue), Arc::clone(&self.ledger), self.clock.clone())
+        Intake::new(Arc::clone(&self.queue), self.clock.clone())
     }
 
     /// Imports, then tries what is parked again: what it was missing may be there now.
@@ -103,6 +120,13 @@ impl Engine {
         }
         Ok(report)
     }
+}
+
+/// How long a run may take: longer than its calls can, so that none is begun twice while it still runs.
+fn lease(settings: &Settings) -> Duration {
+    let calls = settings.kimai.time_limit * KIMAI_CALLS_A_RUN;
+    let queries = settings.triplestore.time_limit * QUERIES_A_RUN;
+    queue::LEASE.max(calls + queries + Duration::from_mins(1))
 }
 
 /// A client of the Kimai that the settings name.
@@ -166,7 +190,7 @@ impl Service {
         working.cancel();
         background.close();
         if tokio::time::timeout(WORK_AT_STOP, background.wait()).await.is_err() {
-            warn!("Some work was still running at the stop; the sweep at the next start takes it up again.");
+            warn!("Some work was still running at the stop; it is taken up again at the next start.");
         }
         served
     }

@@ -17,6 +17,7 @@
 //! - [`cli`], [`settings`], [`app`], [`clock`], [`telemetry`]: how it starts.
 //! - [`http`]: the doors. [`delta`]: from a message to work logs. [`queue`]: where they wait.
 //! - [`domain`]: what the words mean, and what to do about a difference.
+//! - [`storage`]: the one file behind the queue and the reconciler's memory.
 //! - [`reconcile`]: one work log settled, whole periods swept.
 //! - [`kimai`], [`triplestore`]: the two sides. [`tls`]: the HTTP client for both.
 //! - [`import`], [`lock`]: Kimai's catalogue into the triplestore; a month's timesheets exported.
@@ -38,6 +39,7 @@ pub mod reconcile;
 pub mod sandbox;
 pub mod schedule;
 pub mod settings;
+pub mod storage;
 pub mod telemetry;
 pub mod tls;
 pub mod triplestore;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::ledger::LedgerFault;
 use crate::domain::work_log::Obstacle;
 use crate::kimai::{Fault, KimaiFault};
 use crate::queue::QueueFault;
@@ -30,6 +31,9 @@ pub enum Failure {
     /// The queue failed.
     #[error(transparent)]
     Queue(#[from] QueueFault),
+    /// What we remember could not be saved or read, or contradicts itself.
+    #[error(transparent)]
+    Ledger(#[from] LedgerFault),
 }
 
 fn join(obstacles: &[Obstacle]) -> String {
@@ -61,7 +65,7 @@ pub fn after(failure: &Failure, attempts: u32, chance: f64) -> Next {
             Fault::Transient | Fault::Gone => Next::After(pause(attempts, chance)),
         },
         Failure::Triplestore(TriplestoreFault::Refused(_)) => Next::Park,
-        Failure::Blocked(_) | Failure::Triplestore(_) | Failure::Queue(_) => {
+        Failure::Blocked(_) | Failure::Triplestore(_) | Failure::Queue(_) | Failure::Ledger(_) => {
             Next::After(pause(attempts, chance))
         }
     }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use tracing::{info, warn};
 
-use super::ledger::Ledger;
+use super::ledger::{Ledger, LedgerFault};
 use super::retry::Failure;
 use crate::clock::Clock;
-use crate::domain::plan::{Memory, Plan, plan};
+use crate::domain::plan::{Plan, plan};
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::{Facts, Kind, Obstacle, resolve};
 use crate::domain::{KimaiId, WorkLogUri};
@@ -45,21 +45,13 @@ impl Settler {
 
     /// Brings Kimai in line with what the triplestore says of `subject` now.
     pub async fn settle(&self, subject: &WorkLogUri) -> Result<Effect, Failure> {
-        let memory = self.ledger.recall(subject);
-        let result = self.run(subject, &memory).await;
-        if result.is_err() && memory.removed {
-            self.ledger.note_removed(subject); // the next run needs the evidence too
-        }
-        result
-    }
-
-    async fn run(&self, subject: &WorkLogUri, memory: &Memory) -> Result<Effect, Failure> {
+        let memory = self.ledger.recall(subject).await?;
         let facts = self.work_logs.facts(subject).await?;
         let wanted = match facts.kind(subject) {
             Kind::WorkLog => self.wanted(subject, &facts).await?,
             _ => Err(Vec::new()),
         };
-        match plan(subject, &facts, memory, || wanted) {
+        match plan(subject, &facts, &memory, || wanted) {
             Plan::Nothing => Ok(Effect::NotAWorkLog),
             Plan::Unchanged(_) => Ok(Effect::Unchanged),
             Plan::Blocked(obstacles) => Err(Failure::Blocked(obstacles)),
@@ -92,8 +84,16 @@ impl Settler {
     ) -> Result<Effect, Failure> {
         let id = self.kimai.create(&wanted).await?.id;
         // First of all, so that a link that cannot be written now does not make a second timesheet.
-        self.ledger.pushed(subject, id, wanted);
+        match self.ledger.created(subject, id, wanted).await {
+            Err(LedgerFault::Claimed { other, .. }) => {
+                warn!(work_log = %subject, kimai.id = %id, "Kimai gave timesheet {id} to <{other}> before; was it restored from a backup?");
+                self.ledger.forget(&other).await?;
+                self.ledger.created(subject, id, wanted).await?;
+            }
+            recorded => recorded?,
+        }
         self.work_logs.link(subject, id, !facts.identifiers.is_empty()).await?;
+        self.ledger.linked(subject).await?;
         info!(work_log = %subject, kimai.id = %id, "Created timesheet {id} for <{subject}>");
         Ok(Effect::Created)
     }
@@ -109,15 +109,22 @@ impl Settler {
         match self.kimai.update(id, &wanted).await {
             Err(KimaiFault { fault: Fault::Gone, .. }) => {
                 warn!(work_log = %subject, kimai.id = %id, "Timesheet {id} of <{subject}> is gone from Kimai; it is created again.");
-                self.ledger.forget(subject);
+                self.ledger.forget(subject).await?;
                 return self.create(subject, facts, wanted).await;
             }
             Err(fault) => return Err(fault.into()),
             Ok(_) => {}
         }
-        self.ledger.pushed(subject, id, wanted);
+        match self.ledger.pushed(subject, id, wanted).await {
+            // The triplestore decides; without memory it is pushed once too often.
+            Err(LedgerFault::Claimed { other, .. }) => {
+                warn!(work_log = %subject, kimai.id = %id, "Timesheet {id} of <{subject}> also belongs to <{other}>.");
+            }
+            recorded => recorded?,
+        }
         if relink {
             self.work_logs.link(subject, id, !facts.identifiers.is_empty()).await?;
+            self.ledger.linked(subject).await?;
         }
         info!(work_log = %subject, kimai.id = %id, "Updated timesheet {id} for <{subject}>");
         Ok(Effect::Updated)
@@ -140,7 +147,7 @@ impl Settler {
             }
         }
         self.work_logs.unlink(subject).await?;
-        self.ledger.forget(subject);
+        self.ledger.forget(subject).await?;
         Ok(Effect::Deleted)
     }
 }

@@ -111,7 +111,7 @@ impl Sweeper {
         };
         let found = timesheets.iter().map(|timesheet| (timesheet.id, timesheet.into())).collect();
         let Differences { to_settle, unlinked } = compare(&facts, wanted, &found);
-        self.ledger.doubt(&to_settle);
+        self.ledger.doubt(&to_settle).await?;
         self.queue.put(&to_settle, Reason::Sweep, self.clock.now()).await?;
         let mut report = Report {
             work_logs: facts.len(),
@@ -209,12 +209,12 @@ impl Sweeper {
             self.queue.put(&[owner], Reason::Sweep, self.clock.now()).await?;
             return Ok(true);
         }
-        if let Some(owner) = self.ledger.owner(id) {
+        if let Some(owner) = self.ledger.owner(id).await? {
             if self.work_logs.facts(&owner).await?.kind(&owner) == Kind::WorkLog {
                 self.queue.put(&[owner], Reason::Sweep, self.clock.now()).await?;
                 return Ok(false);
             }
-            self.ledger.forget(&owner);
+            self.ledger.forget(&owner).await?;
         }
         match self.kimai.delete(id).await {
             Ok(()) => info!(kimai.id = %id, "Deleted timesheet {id}, which no work log is linked to"),
