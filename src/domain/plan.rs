@@ -72,7 +72,11 @@ fn push(facts: &Facts, memory: &Memory, wanted: WantedTimesheet) -> Plan {
     match linked.or(memory.linked) {
         None => Plan::Create(wanted),
         Some(id) if memory.linked == Some(id) && memory.pushed == Some(wanted) => {
-            if relink { Plan::Relink(id) } else { Plan::Unchanged(id) }
+            if relink {
+                Plan::Relink(id)
+            } else {
+                Plan::Unchanged(id)
+            }
         }
         Some(id) => Plan::Update { id, wanted, relink },
     }

@@ -103,7 +103,9 @@ fn settings_that_cannot_work_stop_the_start_with_all_reasons() {
 
 #[test]
 fn the_service_starts_without_its_neighbours_and_stops_on_a_signal() {
+    let folder = tempfile::tempdir().unwrap();
     let mut command = program(&["serve"]);
+    command.env("DATA_DIR", folder.path());
     command.envs([
         ("API_TOKEN", TOKEN),
         ("KIMAI_ENDPOINT", "http://127.0.0.1:9/api"),
