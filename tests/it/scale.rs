@@ -113,7 +113,7 @@ async fn hire(stack: &Stack) -> Staff {
         .collect();
     stack.update(&format!("INSERT DATA {{ {} }}", persons.concat())).await;
     let tasks = company.activities.iter().map(|(_, id)| tasks[id.to_string().as_str()].to_owned()).collect();
-    Staff { tasks, company }
+    Staff { company, tasks }
 }
 
 /// What the work log with this number is about: user, activity (by place) and midnight of its day.
@@ -133,7 +133,7 @@ async fn register(
     people: usize,
     link: impl Fn(usize) -> Option<KimaiId>,
 ) {
-    for batch in Vec::from_iter(0..work_logs).chunks(BATCH) {
+    for batch in (0..work_logs).collect::<Vec<_>>().chunks(BATCH) {
         let triples = batch.iter().map(|&number| {
             let (user, activity, begin) = booking(number, people);
             let (person, task) = (staff.company.users[user], &staff.tasks[activity]);
