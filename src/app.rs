@@ -75,7 +75,11 @@ impl Service {
         let Self { engine, listener, store, concurrency, sweep } = self;
         let background = TaskTracker::new();
         let working = CancellationToken::new();
-        background.spawn(Arc::clone(&engine.workers).run(concurrency, working.clone()));
+        let (workers, stopped) = (Arc::clone(&engine.workers), working.clone());
+        background.spawn(async move {
+            workers.prepare().await;
+            workers.run(concurrency, stopped).await;
+        });
         if let Some(SweepSettings { cron, days, at_start, .. }) = sweep {
             if at_start {
                 background.spawn(schedule::catch_up(engine.clone(), days, working.clone()));

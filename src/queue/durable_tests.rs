@@ -39,7 +39,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let outcome = prop_oneof![
         Just(Outcome::Done),
-        (0..50i64).prop_map(|second| Outcome::Later { at: at(second), why: "later".into() }),
+        (0..50i64).prop_map(|second| Outcome::Later { at: at(second), why: "later".into(), counts: true }),
         Just(Outcome::Parked { why: "parked".into() }),
     ];
     let named = prop::collection::vec((0..6u8, any::<bool>()), 1..3);
@@ -410,7 +410,7 @@ async fn the_last_twenty_runs_are_remembered_and_outlive_the_entry() {
         let outcome = match (lease.work_log == work_log(2), run) {
             (true, _) => Outcome::Parked { why: "no account".into() },
             (false, 24) => Outcome::Done,
-            (false, _) => Outcome::Later { at: at(0), why: format!("run {run}") },
+            (false, _) => Outcome::Later { at: at(0), why: format!("run {run}"), counts: true },
         };
         queue.settle(lease, outcome).await.unwrap();
     }

@@ -13,6 +13,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::OnceCell;
 use tracing::{info, warn};
 
 use super::ledger::{Ledger, LedgerFault};
@@ -62,6 +63,8 @@ pub struct Settler {
     clock: Clock,
     /// How long after its start a request may still be stored.
     ambiguity: Duration,
+    /// Whether the highest timesheet id was asked for.
+    asked: OnceCell<()>,
 }
 
 impl Settler {
@@ -75,7 +78,7 @@ impl Settler {
         time_limit: Duration,
     ) -> Self {
         let refusals = Refusals::new(Arc::clone(&kimai), clock.clone());
-        Self { work_logs, kimai, ledger, refusals, clock, ambiguity: time_limit * 2 }
+        Self { work_logs, kimai, ledger, refusals, clock, ambiguity: time_limit * 2, asked: OnceCell::new() }
     }
 
     /// Brings Kimai in line with what the triplestore says of `subject` now.
@@ -188,13 +191,18 @@ impl Settler {
         Ok(Effect::Created)
     }
 
-    /// The highest timesheet id known: asked for once, then learnt from every answer.
-    async fn high_water(&self) -> Result<Option<KimaiId>, Failure> {
-        if self.ledger.high_water().is_none() {
-            if let Some(id) = self.kimai.newest().await? {
+    /// The highest timesheet id known, none in an empty Kimai: asked for once, then learnt from every
+    /// answer.
+    pub async fn high_water(&self) -> Result<Option<KimaiId>, KimaiFault> {
+        let ask = async || {
+            if self.ledger.high_water().is_none()
+                && let Some(id) = self.kimai.newest().await?
+            {
                 self.ledger.saw(id);
             }
-        }
+            Ok(())
+        };
+        self.asked.get_or_try_init(ask).await?;
         Ok(self.ledger.high_water())
     }
 

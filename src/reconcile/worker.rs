@@ -185,6 +185,13 @@ impl Workers {
         self.breakers().down().into_iter().map(|(neighbour, why)| (neighbour, why.to_owned())).collect()
     }
 
+    /// Asks Kimai once for what every creation has to know, so that the first need not.
+    pub async fn prepare(&self) {
+        if let Err(fault) = self.settler.high_water().await {
+            debug!("The highest timesheet id is asked for again at the first creation: {fault}");
+        }
+    }
+
     /// Waits until every run that is under way now has ended. Whatever Kimai listed before the call has
     /// its link in the triplestore or the ledger after it.
     pub async fn barrier(&self) {

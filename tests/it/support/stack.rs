@@ -149,6 +149,7 @@ impl Stack {
 
     /// Starts counting afresh: requests to Kimai, SELECTs and updates.
     pub(crate) fn forget_calls(&self) {
+        self.engine.workers.prepare().await;
         self.kimai.clear_requests();
         self.store.selects.store(0, Ordering::Relaxed);
         self.store.updates.store(0, Ordering::Relaxed);
