@@ -48,6 +48,7 @@ ENV HOST="0.0.0.0" \
     PORT="80" \
     MU_SPARQL_ENDPOINT="http://database:8890/sparql" \
     LOG_SPARQL_ALL="false" \
+    DATA_DIR="/data" \
     TZ="UTC"
 
 # Port 80 without being root: Docker (since 20.10) opens all ports inside a container to every user

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
+use crate::crash;
 use crate::engine::Engine;
 use crate::http;
 use crate::kimai::Client;
@@ -29,7 +30,6 @@ const REQUESTS_AT_STOP: u64 = 3;
 /// What running work gets after that; Docker waits 10 s in all.
 const WORK_AT_STOP: Duration = Duration::from_secs(6);
 const HTTP_THREADS: usize = 2;
-
 /// A client of the Kimai that the settings name.
 pub fn kimai(settings: &Settings) -> anyhow::Result<Arc<Client>> {
     Ok(Arc::new(Client::new(&settings.kimai)?))
@@ -75,7 +75,11 @@ impl Service {
         let Self { engine, listener, store, concurrency, sweep } = self;
         let background = TaskTracker::new();
         let working = CancellationToken::new();
-        background.spawn(Arc::clone(&engine.workers).run(concurrency, working.clone()));
+        let (workers, stopped) = (Arc::clone(&engine.workers), working.clone());
+        background.spawn(async move {
+            workers.prepare().await;
+            workers.run(concurrency, stopped).await;
+        });
         if let Some(SweepSettings { cron, days, at_start, .. }) = sweep {
             if at_start {
                 background.spawn(schedule::catch_up(engine.clone(), days, working.clone()));
@@ -88,10 +92,11 @@ impl Service {
             });
         }
         let served = serve(engine, listener, store, background.clone(), stop).await;
+        crash::point("stopping");
         working.cancel();
         background.close();
         if tokio::time::timeout(WORK_AT_STOP, background.wait()).await.is_err() {
-            warn!("Some work was still running at the stop; the sweep at the next start takes it up again.");
+            warn!("Some work was still running at the stop; it is taken up again at the next start.");
         }
         served
     }

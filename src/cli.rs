@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::demo;
 use crate::engine::Engine;
 use crate::settings::{self, Settings};
+use crate::storage::Storage;
 use crate::telemetry;
 use crate::triplestore::embedded::Embedded;
 
@@ -76,7 +77,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 async fn serve() -> anyhow::Result<ExitCode> {
     let settings = started()?;
     let clock = Clock::system(settings.zone.clone());
-    let engine = Engine::new(&settings, app::remote(&settings)?, app::kimai(&settings)?, clock)?;
+    let storage = Storage::open(&settings.data_dir)?;
+    let (store, kimai) = (app::remote(&settings)?, app::kimai(&settings)?);
+    let engine = Engine::with_storage(&settings, store, kimai, clock, storage)?;
     let listener = app::bind(&settings, [0, 0, 0, 0], 80)?;
     info!("Listening on {}; triplestore {}", listener.local_addr()?, settings.triplestore.endpoint);
     let service = Service {
@@ -98,7 +101,12 @@ async fn standalone(load: Vec<PathBuf>, data: Option<PathBuf>) -> anyhow::Result
         info!("Loaded {}: {added} new triples", file.display());
     }
     let clock = Clock::system(settings.zone.clone());
-    let engine = Engine::new(&settings, std::sync::Arc::new(store.clone()), app::kimai(&settings)?, clock)?;
+    let storage = match &data {
+        Some(data) => Storage::open(data)?,
+        None => Storage::in_memory()?,
+    };
+    let (inside, kimai) = (std::sync::Arc::new(store.clone()), app::kimai(&settings)?);
+    let engine = Engine::with_storage(&settings, inside, kimai, clock, storage)?;
     let listener = app::bind(&settings, [127, 0, 0, 1], 8080)?;
     let address = listener.local_addr()?;
     let kept = data.map_or_else(|| "in memory".to_owned(), |data| format!("kept in {}", data.display()));
@@ -160,7 +168,7 @@ fn stop_on_signal() -> anyhow::Result<CancellationToken> {
                 _ = interrupt.recv() => {}
             }
             if first {
-                info!("Stopping: running work is finished, the rest is found again at the next start");
+                info!("Stopping: running work is finished, the rest is taken up again at the next start");
                 stopping.cancel();
             } else {
                 std::process::exit(130);

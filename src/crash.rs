@@ -9,10 +9,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Every place, in the order a change gets there.
+/// `post sent` is when Kimai has answered, but nothing of the answer is read.
 pub const POINTS: [&str; 14] = [
     "delta parsed",
     "delta saved",
-    "delta answered",
     "leased",
     "read",
     "intent saved",
@@ -20,8 +20,9 @@ pub const POINTS: [&str; 14] = [
     "post answered",
     "ledger saved",
     "linked",
-    "acked",
+    "patched",
     "deleted",
+    "acked",
     "sweep half way",
     "stopping",
 ];

@@ -1,6 +1,7 @@
 //! The parts of the service that do its work, put together.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tracing::info;
 
@@ -9,16 +10,22 @@ use crate::delta::Intake;
 use crate::import::{ImportFault, Importer, Report, What};
 use crate::kimai::{Listings, Timesheets};
 use crate::lock::Locker;
-use crate::queue::{self, Queue};
+use crate::queue::{self, Durable, Queue};
 use crate::reconcile::ledger::Ledger;
 use crate::reconcile::settle::Settler;
 use crate::reconcile::sweep::{Parts, Sweeper};
 use crate::reconcile::worker::Workers;
 use crate::settings::Settings;
 use crate::source::Source;
+use crate::storage::Storage;
 use crate::triplestore::Triplestore;
 use crate::triplestore::statement::Iri;
 use crate::triplestore::work_logs::WorkLogs;
+
+/// The most calls to Kimai that settling one work log takes, one after the other.
+const KIMAI_CALLS_A_RUN: u32 = 10;
+/// The most queries and updates that it takes.
+const QUERIES_A_RUN: u32 = 9;
 
 /// The parts of the service that do its work. Cheap to clone.
 #[derive(Clone)]
@@ -28,7 +35,7 @@ pub struct Engine {
     /// Where work logs wait.
     pub queue: Arc<dyn Queue>,
     /// What is remembered of them.
-    pub ledger: Arc<Ledger>,
+    pub ledger: Ledger,
     /// Who settles them.
     pub workers: Arc<Workers>,
     /// Whole periods.
@@ -42,26 +49,43 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine between `store` and `kimai`.
+    /// An engine between `store` and `kimai` that forgets what waits when the process ends.
     pub fn new(
         settings: &Settings,
         store: Arc<dyn Triplestore>,
         kimai: Arc<impl Timesheets + Listings + 'static>,
         clock: Clock,
     ) -> anyhow::Result<Self> {
-        let timesheets: Arc<dyn Timesheets> = Arc::clone(&kimai) as _;
+        Self::with_storage(settings, store, kimai, clock, Storage::in_memory()?)
+    }
+
+    /// An engine whose queue and memory are kept in `storage`.
+    pub fn with_storage(
+        settings: &Settings,
+        store: Arc<dyn Triplestore>,
+        kimai: Arc<impl Timesheets + Listings + 'static>,
+        clock: Clock,
+        storage: Storage,
+    ) -> anyhow::Result<Self> {
         let homepage = Iri::new(settings.resources.account_homepage.as_str())?;
         let work_logs: Arc<dyn Source> = Arc::new(WorkLogs::new(Arc::clone(&store), homepage));
-        let queue: Arc<dyn Queue> = Arc::new(queue::Memory::new(clock.clone()));
-        let ledger = Arc::new(Ledger::default());
-        let settler =
-            Settler::new(work_logs.clone(), Arc::clone(&timesheets), Arc::clone(&ledger), clock.clone());
+        let timesheets: Arc<dyn Timesheets> = Arc::clone(&kimai) as _;
+        let ledger = Ledger::open(storage.clone())?;
+        let queue = Durable::open(storage, clock.clone())?.with_lease(lease(settings));
+        let queue: Arc<dyn Queue> = Arc::new(queue);
+        let settler = Settler::new(
+            Arc::clone(&work_logs),
+            Arc::clone(&timesheets),
+            ledger.clone(),
+            clock.clone(),
+            settings.kimai.time_limit,
+        );
         let workers = Arc::new(Workers::new(Arc::clone(&queue), settler, clock.clone()));
         let parts = Parts {
-            work_logs: work_logs.clone(),
+            work_logs: Arc::clone(&work_logs),
             kimai: timesheets,
             queue: Arc::clone(&queue),
-            ledger: Arc::clone(&ledger),
+            ledger: ledger.clone(),
             workers: Arc::clone(&workers),
             clock: clock.clone(),
         };
@@ -73,7 +97,7 @@ impl Engine {
 
     /// Where deltas go.
     pub fn intake(&self) -> Intake {
-        Intake::new(Arc::clone(&self.queue), Arc::clone(&self.ledger), self.clock.clone())
+        Intake::new(Arc::clone(&self.queue), self.clock.clone())
     }
 
     /// Imports, then tries what is parked again: what it was missing may be there now.
@@ -85,4 +109,11 @@ impl Engine {
         }
         Ok(report)
     }
+}
+
+/// How long a run may take: longer than its calls can, so that none is begun twice while it still runs.
+fn lease(settings: &Settings) -> Duration {
+    let calls = settings.kimai.time_limit * KIMAI_CALLS_A_RUN;
+    let queries = settings.triplestore.time_limit * QUERIES_A_RUN;
+    queue::LEASE.max(calls + queries + Duration::from_mins(1))
 }

@@ -17,6 +17,7 @@
 //! - [`cli`], [`settings`], [`app`], [`engine`], [`clock`], [`telemetry`]: how it starts.
 //! - [`http`]: the doors. [`delta`]: from a message to work logs. [`queue`]: where they wait.
 //! - [`domain`]: what the words mean, and what to do about a difference.
+//! - [`storage`]: the one file behind the queue and the reconciler's memory.
 //! - [`reconcile`]: one work log settled, whole periods swept.
 //! - [`source`]: what is asked about work logs. [`kimai`], [`triplestore`]: the two sides. [`tls`]: the HTTP client for both.
 //! - [`import`], [`lock`]: Kimai's catalogue into the triplestore; a month's timesheets exported.
@@ -26,7 +27,7 @@
 pub mod app;
 pub mod cli;
 pub mod clock;
-mod crash;
+pub mod crash;
 pub mod delta;
 pub mod demo;
 pub mod domain;
@@ -41,6 +42,7 @@ pub mod sandbox;
 pub mod schedule;
 pub mod settings;
 pub mod source;
+pub mod storage;
 pub mod telemetry;
 pub mod tls;
 pub mod triplestore;

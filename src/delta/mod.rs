@@ -9,9 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::clock::Clock;
-use crate::domain::WorkLogUri;
-use crate::queue::{Queue, QueueFault, Reason};
-use crate::reconcile::ledger::Ledger;
+use crate::queue::{Queue, QueueFault};
 use crate::triplestore::change::{Change, Observer};
 pub use message::{DeltaFault, Found};
 
@@ -23,14 +21,13 @@ const SETTLING: Duration = Duration::from_millis(30);
 #[derive(Clone)]
 pub struct Intake {
     queue: Arc<dyn Queue>,
-    ledger: Arc<Ledger>,
     clock: Clock,
 }
 
 impl Intake {
-    /// An intake for `queue`; removals that deltas report are remembered in `ledger`.
-    pub fn new(queue: Arc<dyn Queue>, ledger: Arc<Ledger>, clock: Clock) -> Self {
-        Self { queue, ledger, clock }
+    /// An intake for `queue`.
+    pub fn new(queue: Arc<dyn Queue>, clock: Clock) -> Self {
+        Self { queue, clock }
     }
 
     /// Queues what a delta found. When this returns, the delta may be acknowledged.
@@ -38,11 +35,7 @@ impl Intake {
         if found.work_logs.is_empty() {
             return Ok(());
         }
-        let work_logs: Vec<WorkLogUri> = found.work_logs.keys().cloned().collect();
-        for (work_log, _) in found.work_logs.iter().filter(|(_, removed)| **removed) {
-            self.ledger.note_removed(work_log);
-        }
-        self.queue.put(&work_logs, Reason::Delta, self.clock.after(SETTLING)).await
+        self.queue.put_named(&found.work_logs, self.clock.after(SETTLING)).await
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod difference;
 pub mod ids;
+pub mod intent;
 pub mod plan;
 pub mod timesheet;
 pub mod work_log;

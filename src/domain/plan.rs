@@ -31,6 +31,8 @@ pub enum Plan {
         /// Whether the link has to be written to the triplestore.
         relink: bool,
     },
+    /// The timesheet holds what it should, but the work log lacks its id.
+    Relink(KimaiId),
     /// The timesheet holds already what it should, as far as we know.
     Unchanged(KimaiId),
     /// The work log is gone: delete these timesheets, then what is left of the link.
@@ -69,8 +71,12 @@ fn push(facts: &Facts, memory: &Memory, wanted: WantedTimesheet) -> Plan {
     let relink = linked.is_none();
     match linked.or(memory.linked) {
         None => Plan::Create(wanted),
-        Some(id) if !relink && memory.linked == Some(id) && memory.pushed == Some(wanted) => {
-            Plan::Unchanged(id)
+        Some(id) if memory.linked == Some(id) && memory.pushed == Some(wanted) => {
+            if relink {
+                Plan::Relink(id)
+            } else {
+                Plan::Unchanged(id)
+            }
         }
         Some(id) => Plan::Update { id, wanted, relink },
     }
@@ -116,7 +122,8 @@ mod tests {
         let table = [
             (facts(vevent, &[]), nothing, Plan::Create(wanted(1)), "new"),
             (facts(vevent, &["9"]), nothing, update(9, false), "known to the triplestore"),
-            (facts(vevent, &[]), current, update(9, true), "its identifier was never stored"),
+            (facts(vevent, &[]), current, Plan::Relink(KimaiId(9)), "its identifier was never stored"),
+            (facts(vevent, &[]), older, update(9, true), "not stored, and changed since"),
             (facts(vevent, &["undefined"]), nothing, Plan::Create(wanted(1)), "its identifier is rubbish"),
             (facts(vevent, &["9"]), current, Plan::Unchanged(KimaiId(9)), "pushed already"),
             (facts(vevent, &["9"]), older, update(9, false), "pushed, but changed since"),

@@ -2,11 +2,13 @@
 
 use jiff::{Timestamp, tz::TimeZone};
 
+use serde::{Deserialize, Serialize};
+
 use super::ids::{ActivityId, ProjectId, UserId};
 use super::work_log::{Obstacle, WorkLog};
 
 /// All fields of a Kimai timesheet that we own. Begin and end are instants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct WantedTimesheet {
     /// Midnight of the work log's day in our zone (the first instant of that day).
     pub begin: Timestamp,

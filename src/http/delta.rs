@@ -15,6 +15,7 @@ use tracing::{info, warn};
 
 use super::State;
 use super::problem::Problem;
+use crate::crash;
 use crate::delta::{DeltaFault, Found, message};
 
 /// The largest delta, in bytes: what the delta-notifier itself takes.
@@ -36,10 +37,12 @@ pub(super) async fn post(
         return Err(Problem::too_large(MOST_BYTES));
     }
     let (found, ended) = read(body, &state).await?;
+    crash::point("delta parsed");
     if found.skipped > 0 {
         warn!("Left out {} parts of a delta that make no sense", found.skipped);
     }
     state.intake.accept(&found).await?;
+    crash::point("delta saved");
     if !found.work_logs.is_empty() {
         info!("Queued {} work logs of a delta", found.work_logs.len());
     }

@@ -10,6 +10,7 @@ use crate::import::ImportFault;
 use crate::kimai::{Fault, KimaiFault};
 use crate::lock::LockFault;
 use crate::queue::QueueFault;
+use crate::reconcile::ledger::LedgerFault;
 use crate::reconcile::retry::Failure;
 use crate::triplestore::TriplestoreFault;
 
@@ -101,6 +102,12 @@ impl From<QueueFault> for Problem {
     }
 }
 
+impl From<LedgerFault> for Problem {
+    fn from(fault: LedgerFault) -> Self {
+        Self::unavailable(fault.to_string())
+    }
+}
+
 impl From<TriplestoreFault> for Problem {
     fn from(fault: TriplestoreFault) -> Self {
         Self::of_triplestore(&fault, fault.to_string())
@@ -114,7 +121,8 @@ impl From<Failure> for Problem {
             Failure::Kimai(fault) => Self::of_kimai(&fault, detail),
             Failure::Triplestore(fault) => Self::of_triplestore(&fault, detail),
             Failure::Queue(fault) => fault.into(),
-            Failure::Blocked(_) | Failure::Broken(_) => Self::refused(detail),
+            Failure::Ledger(fault) => fault.into(),
+            Failure::Blocked(_) | Failure::Broken(_) | Failure::Unsure(_) => Self::refused(detail),
         }
     }
 }

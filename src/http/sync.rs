@@ -21,7 +21,7 @@ pub(super) async fn queue_work_log(
     let Some(work_log) = state.engine.work_logs.by_uuid(&id).await? else {
         return Err(Problem::bad_request(format!("'{id}' is not the id of a work log in the triplestore.")));
     };
-    state.engine.ledger.doubt([&work_log]);
+    state.engine.ledger.doubt([&work_log]).await?;
     let due = state.engine.clock.now();
     state.engine.queue.put(std::slice::from_ref(&work_log), Reason::Request, due).await?;
     Ok(accepted())

@@ -17,6 +17,7 @@ use super::model::{
     Activity, CurrentUser, Customer, Project, Timesheet, TimesheetFilter, TimesheetForm, User,
 };
 use super::{Listings, Timesheets};
+use crate::crash;
 use crate::domain::KimaiId;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::settings::KimaiSettings;
@@ -74,6 +75,9 @@ impl Client {
         self.keep_pause().await;
         let cut = |fault: reqwest::Error| KimaiFault::cut(operation, !fault.is_connect(), &in_words(fault));
         let mut response = request.send().await.map_err(cut)?;
+        if operation == Operation::Create {
+            crash::point("post sent");
+        }
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
         let mut body = Vec::new();

@@ -1,140 +1,297 @@
 //! The queue's bookkeeping: a pure state machine over entries, with time as a parameter.
+//!
+//! Changes come in transactions: what one has touched is leased to nobody until [`Book::ended`] says
+//! whether it is on disk, and is as before when it is not.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::entry::{Counts, Lease, Outcome, Reason};
+use super::entry::{Counts, Entry, Lease, Outcome, Reason, State};
 use crate::domain::WorkLogUri;
 
-#[derive(Debug)]
-struct Entry {
-    state: State,
+/// An entry as the book keeps it.
+#[derive(Debug, Clone)]
+struct Kept {
+    place: Place,
     attempts: u32,
     reason: Reason,
     /// What the last failed run said.
     why: Option<String>,
+    /// Whether a delta told that the work log lost its class.
+    removed: bool,
+    since: Timestamp,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+#[derive(Debug, Clone, Copy)]
+enum Place {
     /// In `by_due` under this key.
     Waiting {
         due: Timestamp,
         turn: u64,
     },
-    /// Under a lease; to be run again then, if it changed meanwhile.
+    /// Under a lease; in `by_expiry` under its end.
     Running {
-        again: Option<Timestamp>,
+        due: Timestamp,
+        number: u64,
+        until: Timestamp,
+        /// To be run once more then, since it changed meanwhile.
+        again: Option<Again>,
     },
     Parked,
 }
 
-/// All entries, by work log and by due time. Every step costs the logarithm of their number.
+#[derive(Debug, Clone, Copy)]
+struct Again {
+    due: Timestamp,
+    removed: bool,
+}
+
+/// What is asked for a work log.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wish {
+    pub(super) reason: Reason,
+    /// Whether a delta told that it lost its class.
+    pub(super) removed: bool,
+    pub(super) due: Timestamp,
+    pub(super) now: Timestamp,
+}
+
+/// An entry as it is on disk. A running one waits there: should the process die, it is run again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Row {
+    /// `None` when parked.
+    pub(super) due: Option<Timestamp>,
+    pub(super) reason: Reason,
+    pub(super) attempts: u32,
+    pub(super) why: Option<String>,
+    pub(super) removed: bool,
+    pub(super) since: Timestamp,
+}
+
+impl Kept {
+    fn row(&self) -> Row {
+        let (due, removed) = match self.place {
+            Place::Waiting { due, .. } => (Some(due), self.removed),
+            Place::Running { due, again: Some(again), .. } => {
+                (Some(due.min(again.due)), self.removed || again.removed)
+            }
+            Place::Running { due, again: None, .. } => (Some(due), self.removed),
+            Place::Parked => (None, self.removed),
+        };
+        let Self { attempts, reason, since, .. } = *self;
+        Row { due, reason, attempts, why: self.why.clone(), removed, since }
+    }
+}
+
+/// All entries, by work log, by due time and by the end of their lease. Every step costs the logarithm
+/// of their number.
 #[derive(Debug, Default)]
 pub(super) struct Book {
-    entries: HashMap<WorkLogUri, Entry>,
+    entries: BTreeMap<WorkLogUri, Kept>,
     /// Entries that wait, earliest first; `turn` keeps equal due times in order of arrival.
     by_due: BTreeSet<(Timestamp, u64, WorkLogUri)>,
+    /// Entries that run, by the end of their lease.
+    by_expiry: BTreeSet<(Timestamp, WorkLogUri)>,
+    /// What this transaction changed, as it was before. None of it is in `by_due` or `by_expiry`.
+    touched: HashMap<WorkLogUri, Option<Kept>>,
     turn: u64,
-    /// Leases that are out.
-    running: usize,
+    /// The number of the last lease.
+    leases: u64,
 }
 
 impl Book {
-    /// Makes `work_log` due at `due`, or keeps an earlier time. A change resets the failed runs, so
+    /// Makes `work_log` due as wished, or keeps an earlier time. A change resets the failed runs, so
     /// that what was given up or backed off is tried afresh.
-    pub(super) fn put(&mut self, work_log: &WorkLogUri, reason: Reason, due: Timestamp) {
+    pub(super) fn put(&mut self, work_log: &WorkLogUri, wish: Wish) {
+        let Wish { reason, removed, due, now } = wish;
+        self.touch(work_log);
         let turn = self.next_turn();
-        let entry = self.entries.entry(work_log.clone()).or_insert(Entry {
-            state: State::Parked,
+        let entry = self.entries.entry(work_log.clone()).or_insert(Kept {
+            place: Place::Parked,
             attempts: 0,
             reason,
             why: None,
+            removed: false,
+            since: now,
         });
         entry.attempts = 0;
         entry.reason = reason;
-        match &mut entry.state {
-            State::Waiting { due: earlier, .. } if *earlier <= due => {}
-            State::Running { again } => *again = Some(again.map_or(due, |earlier| earlier.min(due))),
-            _ => self.wait(work_log.clone(), due, turn),
+        match &mut entry.place {
+            Place::Running { again, .. } => {
+                let before = again.unwrap_or(Again { due, removed: false });
+                *again = Some(Again { due: before.due.min(due), removed: before.removed || removed });
+            }
+            Place::Waiting { due: earlier, .. } if *earlier <= due => entry.removed |= removed,
+            place => {
+                *place = Place::Waiting { due, turn };
+                entry.removed |= removed;
+            }
         }
     }
 
-    /// The entry that has waited longest beyond its due time, now under a lease.
-    pub(super) fn lease(&mut self, now: Timestamp) -> Option<Lease> {
-        if self.next_due()? > now {
+    /// Puts back what a row says.
+    pub(super) fn load(&mut self, work_log: WorkLogUri, row: Row) {
+        let Row { due, reason, attempts, why, removed, since } = row;
+        let turn = self.next_turn();
+        let place = due.map_or(Place::Parked, |due| Place::Waiting { due, turn });
+        self.entries.insert(work_log.clone(), Kept { place, attempts, reason, why, removed, since });
+        self.index(&work_log);
+    }
+
+    /// The entry that has waited longest beyond its due time, now under a lease of `length`.
+    pub(super) fn lease(&mut self, now: Timestamp, length: Duration) -> Option<Lease> {
+        if self.by_due.first()?.0 > now {
             return None;
         }
-        let (_, _, work_log) = self.by_due.pop_first()?;
+        let (due, _, work_log) = self.by_due.pop_first()?;
         let entry = self.entries.get_mut(&work_log)?;
-        entry.state = State::Running { again: None };
-        self.running += 1;
-        Some(Lease { attempts: entry.attempts, reason: entry.reason, work_log })
+        self.leases += 1;
+        let (number, until) = (self.leases, now.checked_add(length).unwrap_or(Timestamp::MAX));
+        entry.place = Place::Running { due, number, until, again: None };
+        self.by_expiry.insert((until, work_log.clone()));
+        Some(Lease { attempts: entry.attempts, reason: entry.reason, work_log, number, until })
     }
 
-    /// When the next entry is due, if any waits.
-    pub(super) fn next_due(&self) -> Option<Timestamp> {
-        self.by_due.first().map(|(due, _, _)| *due)
+    /// Takes back the leases that have ended by `now`: their entries are due again.
+    pub(super) fn expire(&mut self, now: Timestamp) -> Vec<WorkLogUri> {
+        let mut expired = Vec::new();
+        while self.by_expiry.first().is_some_and(|(until, _)| *until <= now) {
+            let Some((until, work_log)) = self.by_expiry.pop_first() else { break };
+            self.rerun(&work_log, until);
+            expired.push(work_log);
+        }
+        expired
     }
 
-    /// Ends a lease. An entry that changed during the run runs once more, whatever the outcome.
-    pub(super) fn settle(&mut self, lease: &Lease, outcome: Outcome) {
+    /// When to look again: the next due time or end of a lease.
+    pub(super) fn next_event(&self) -> Option<Timestamp> {
+        let due = self.by_due.first().map(|(due, ..)| *due);
+        let expiry = self.by_expiry.first().map(|(until, _)| *until);
+        due.into_iter().chain(expiry).min()
+    }
+
+    /// Ends the lease `number`. An entry that changed during the run runs once more, whatever the
+    /// outcome. Says whether the lease still held; else nothing changes.
+    pub(super) fn settle(&mut self, work_log: &WorkLogUri, number: u64, outcome: &Outcome) -> bool {
+        if !self.holds(work_log, number) {
+            return false;
+        }
+        self.touch(work_log);
         let turn = self.next_turn();
-        let Some(entry) = self.entries.get_mut(&lease.work_log) else { return };
-        let State::Running { again } = entry.state else { return };
-        self.running -= 1;
-        let changed = again.is_some();
+        let Some(entry) = self.entries.get_mut(work_log) else { return false };
+        let Place::Running { again, .. } = entry.place else { return false };
         let (at, why) = match outcome {
             Outcome::Done => (None, None),
             Outcome::Later { at, why, counts } => {
-                entry.attempts = entry.attempts.saturating_add(u32::from(counts));
-                (Some(at), Some(why))
+                entry.attempts = entry.attempts.saturating_add(u32::from(*counts));
+                (Some(*at), Some(why))
             }
             Outcome::Parked { why } => (None, Some(why)),
         };
-        let failed = why.is_some();
-        entry.why = why;
-        match again.or(at) {
+        entry.why = why.cloned();
+        // The evidence served its run; a run that failed needs it once more.
+        entry.removed = (entry.removed && why.is_some()) || again.is_some_and(|again| again.removed);
+        match again.map(|again| again.due).or(at) {
             Some(due) => {
-                if changed {
+                if again.is_some() {
                     entry.attempts = 0;
                 }
-                self.wait(lease.work_log.clone(), due, turn);
+                entry.place = Place::Waiting { due, turn };
             }
-            None if failed => entry.state = State::Parked,
-            None => drop(self.entries.remove(&lease.work_log)),
+            None if why.is_some() => entry.place = Place::Parked,
+            None => drop(self.entries.remove(work_log)),
+        }
+        true
+    }
+
+    /// Gives back the lease `number` of a run whose end could not be saved: it is run again at `at`.
+    /// Needs no transaction, since on disk the entry waits anyway.
+    pub(super) fn give_back(&mut self, work_log: &WorkLogUri, number: u64, at: Timestamp) {
+        if self.holds(work_log, number) && !self.touched.contains_key(work_log) {
+            self.unindex(work_log);
+            self.rerun(work_log, at);
         }
     }
 
-    /// Makes every parked entry due at `due`; gives their number.
-    pub(super) fn wake_parked(&mut self, reason: Reason, due: Timestamp) -> usize {
-        let parked = |entry: &Entry| entry.state == State::Parked;
-        let woken: Vec<_> = self
-            .entries
-            .iter()
-            .filter(|(_, entry)| parked(entry))
-            .map(|(work_log, _)| work_log.clone())
-            .collect();
+    fn holds(&self, work_log: &WorkLogUri, wanted: u64) -> bool {
+        let place = self.entries.get(work_log).map(|entry| entry.place);
+        matches!(place, Some(Place::Running { number, .. }) if number == wanted)
+    }
+
+    /// Makes what runs wait until `at`, or until it was to be run again if that is earlier.
+    fn rerun(&mut self, work_log: &WorkLogUri, at: Timestamp) {
+        let turn = self.next_turn();
+        if let Some(entry) = self.entries.get_mut(work_log)
+            && let Place::Running { again, .. } = entry.place
+        {
+            entry.removed |= again.is_some_and(|again| again.removed);
+            let due = again.map_or(at, |again| again.due.min(at));
+            entry.place = Place::Waiting { due, turn };
+        }
+        self.index(work_log);
+    }
+
+    /// Makes every parked entry due now; gives their number.
+    pub(super) fn wake_parked(&mut self, reason: Reason, now: Timestamp) -> usize {
+        let parked = self.entries.iter().filter(|(_, entry)| matches!(entry.place, Place::Parked));
+        let woken: Vec<_> = parked.map(|(work_log, _)| work_log.clone()).collect();
         for work_log in &woken {
-            self.put(work_log, reason, due);
+            self.put(work_log, Wish { reason, removed: false, due: now, now });
         }
         woken.len()
     }
 
-    /// The parked entries and why each is.
-    pub(super) fn parked(&self) -> Vec<(WorkLogUri, String)> {
-        let parked = self.entries.iter().filter(|(_, entry)| entry.state == State::Parked);
-        let mut parked: Vec<_> = parked
-            .map(|(work_log, entry)| (work_log.clone(), entry.why.clone().unwrap_or_default()))
-            .collect();
-        parked.sort_unstable();
-        parked
+    /// The rows that this transaction changes; `None` where an entry has left.
+    pub(super) fn changes(&self) -> Vec<(WorkLogUri, Option<Row>)> {
+        let change = |(work_log, before): (&WorkLogUri, &Option<Kept>)| {
+            let row = self.entries.get(work_log).map(Kept::row);
+            (before.as_ref().map(Kept::row) != row).then(|| (work_log.clone(), row))
+        };
+        self.touched.iter().filter_map(change).collect()
+    }
+
+    /// Ends a transaction: what it changed counts from now on, or is as it was before.
+    pub(super) fn ended(&mut self, committed: bool) {
+        for (work_log, before) in std::mem::take(&mut self.touched) {
+            if !committed {
+                match before {
+                    Some(before) => drop(self.entries.insert(work_log.clone(), before)),
+                    None => drop(self.entries.remove(&work_log)),
+                }
+            }
+            self.index(&work_log);
+        }
+    }
+
+    fn touch(&mut self, work_log: &WorkLogUri) {
+        if !self.touched.contains_key(work_log) {
+            self.unindex(work_log);
+            self.touched.insert(work_log.clone(), self.entries.get(work_log).cloned());
+        }
+    }
+
+    fn index(&mut self, work_log: &WorkLogUri) {
+        match self.entries.get(work_log).map(|entry| entry.place) {
+            Some(Place::Waiting { due, turn }) => drop(self.by_due.insert((due, turn, work_log.clone()))),
+            Some(Place::Running { until, .. }) => drop(self.by_expiry.insert((until, work_log.clone()))),
+            Some(Place::Parked) | None => {}
+        }
+    }
+
+    fn unindex(&mut self, work_log: &WorkLogUri) {
+        match self.entries.get(work_log).map(|entry| entry.place) {
+            Some(Place::Waiting { due, turn }) => drop(self.by_due.remove(&(due, turn, work_log.clone()))),
+            Some(Place::Running { until, .. }) => drop(self.by_expiry.remove(&(until, work_log.clone()))),
+            Some(Place::Parked) | None => {}
+        }
     }
 
     /// Whether nothing runs and nothing is to be run by itself.
     pub(super) fn is_quiet(&self) -> bool {
-        self.running == 0 && self.by_due.is_empty()
+        self.by_due.is_empty() && self.by_expiry.is_empty() && self.touched.is_empty()
     }
 
     /// The number of entries, in whatever state.
@@ -142,33 +299,70 @@ impl Book {
         self.entries.len()
     }
 
+    pub(super) fn contains(&self, work_log: &WorkLogUri) -> bool {
+        self.entries.contains_key(work_log)
+    }
+
     pub(super) fn counts(&self) -> Counts {
         let mut counts = Counts::default();
         for entry in self.entries.values() {
-            match entry.state {
-                State::Waiting { .. } => counts.waiting += 1,
-                State::Running { .. } => counts.running += 1,
-                State::Parked => counts.parked += 1,
+            match entry.place {
+                Place::Waiting { .. } => {
+                    counts.waiting += 1;
+                    counts.retrying += usize::from(entry.why.is_some());
+                }
+                Place::Running { .. } => counts.running += 1,
+                Place::Parked => counts.parked += 1,
             }
-            counts.retrying +=
-                usize::from(matches!(entry.state, State::Waiting { .. }) && entry.why.is_some());
         }
         counts
     }
 
-    fn wait(&mut self, work_log: WorkLogUri, due: Timestamp, turn: u64) {
-        if let Some(entry) = self.entries.get_mut(&work_log) {
-            if let State::Waiting { due, turn } = entry.state {
-                self.by_due.remove(&(due, turn, work_log.clone()));
-            }
-            entry.state = State::Waiting { due, turn };
-            self.by_due.insert((due, turn, work_log));
-        }
+    /// The earliest due time of all that wait.
+    pub(super) fn oldest_due(&self) -> Option<Timestamp> {
+        self.by_due.first().map(|(due, ..)| *due)
+    }
+
+    /// Entries in the order of their IRIs, from behind `after` on; those in `state`, if one is given.
+    pub(super) fn page(
+        &self,
+        state: Option<State>,
+        after: Option<&WorkLogUri>,
+        most: usize,
+        now: Timestamp,
+    ) -> Vec<Entry> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let entries = self.entries.range::<WorkLogUri, _>((from, Bound::Unbounded));
+        let shown = entries.map(|(work_log, entry)| show(work_log, entry, now));
+        shown.filter(|entry| state.is_none_or(|state| state == entry.state)).take(most).collect()
+    }
+
+    pub(super) fn entry(&self, work_log: &WorkLogUri, now: Timestamp) -> Option<Entry> {
+        self.entries.get(work_log).map(|entry| show(work_log, entry, now))
     }
 
     fn next_turn(&mut self) -> u64 {
         self.turn += 1;
         self.turn
+    }
+}
+
+fn show(work_log: &WorkLogUri, entry: &Kept, now: Timestamp) -> Entry {
+    let (state, due, leased_until) = match entry.place {
+        Place::Waiting { due, .. } if due <= now => (State::Due, Some(due), None),
+        Place::Waiting { due, .. } => (State::Waiting, Some(due), None),
+        Place::Running { due, until, .. } => (State::Running, Some(due), Some(until)),
+        Place::Parked => (State::Parked, None, None),
+    };
+    Entry {
+        work_log: work_log.clone(),
+        state,
+        due,
+        reason: entry.reason,
+        attempts: entry.attempts,
+        last_error: entry.why.clone(),
+        since: entry.since,
+        leased_until,
     }
 }
 

@@ -1,10 +1,8 @@
-//! The laws of the queue, checked step by step against a model that is too simple to be wrong.
-
-use std::collections::BTreeMap;
-
-use proptest::prelude::*;
+//! What the book does with one work log, case by case. Whole histories are in `durable_tests.rs`.
 
 use super::*;
+
+const LEASE: Duration = Duration::from_secs(100);
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -14,147 +12,182 @@ fn work_log(number: u8) -> WorkLogUri {
     WorkLogUri::parse(&format!("http://x/work-logs/{number}")).unwrap()
 }
 
+/// A book whose every transaction reaches the disk.
+#[derive(Default)]
+struct Saved(Book);
+
+impl Saved {
+    fn put(&mut self, number: u8, due: i64) {
+        self.put_as(number, Reason::Delta, false, due);
+    }
+
+    fn put_as(&mut self, number: u8, reason: Reason, removed: bool, due: i64) {
+        self.0.put(&work_log(number), Wish { reason, removed, due: at(due), now: at(0) });
+        self.0.ended(true);
+    }
+
+    fn lease(&mut self, now: i64) -> Option<Lease> {
+        self.0.lease(at(now), LEASE)
+    }
+
+    fn settle(&mut self, lease: &Lease, outcome: &Outcome) -> bool {
+        let held = self.0.settle(&lease.work_log, lease.number, outcome);
+        self.0.ended(true);
+        held
+    }
+}
+
+fn later(second: i64) -> Outcome {
+    Outcome::Later { at: at(second), why: "down".into(), counts: true }
+}
+
 #[test]
 fn ten_deltas_make_one_entry_due_at_the_earliest() {
-    let mut book = Book::default();
+    let mut book = Saved::default();
     for second in [5, 3, 9, 3] {
-        book.put(&work_log(1), Reason::Delta, at(second));
+        book.put(1, second);
     }
-    assert_eq!(book.lease(at(2)), None);
-    assert_eq!(book.lease(at(3)).unwrap().work_log, work_log(1));
-    assert_eq!(book.lease(at(99)), None, "one work log never runs twice at once");
+    assert_eq!(book.lease(2), None);
+    assert_eq!(book.lease(3).unwrap().work_log, work_log(1));
+    assert_eq!(book.lease(99), None, "one work log never runs twice at once");
 }
 
 #[test]
 fn a_change_during_a_run_makes_one_more_run() {
-    let mut book = Book::default();
-    book.put(&work_log(1), Reason::Delta, at(0));
-    let lease = book.lease(at(0)).unwrap();
-    book.put(&work_log(1), Reason::Delta, at(2));
-    book.put(&work_log(1), Reason::Delta, at(1));
-    assert_eq!(book.lease(at(9)), None);
-    book.settle(&lease, Outcome::Done);
-    assert_eq!(book.lease(at(0)), None);
-    let again = book.lease(at(1)).unwrap();
-    book.settle(&again, Outcome::Done);
-    assert_eq!(book.counts(), Counts::default());
+    let mut book = Saved::default();
+    book.put(1, 0);
+    let lease = book.lease(0).unwrap();
+    book.put(1, 2);
+    book.put(1, 1);
+    assert_eq!(book.lease(9), None);
+    assert!(book.settle(&lease, &Outcome::Done));
+    assert_eq!(book.lease(0), None);
+    let again = book.lease(1).unwrap();
+    assert!(book.settle(&again, &Outcome::Done));
+    assert_eq!(book.0.counts(), Counts::default());
 }
 
 #[test]
 fn a_parked_entry_is_kept_and_shown_until_it_changes() {
-    let mut book = Book::default();
-    book.put(&work_log(1), Reason::Delta, at(0));
-    let lease = book.lease(at(0)).unwrap();
-    book.settle(&lease, Outcome::Parked { why: "no account".into() });
-    assert_eq!(book.lease(at(i64::from(u32::MAX))), None);
-    assert_eq!(book.parked(), [(work_log(1), "no account".to_owned())]);
-    assert_eq!(book.wake_parked(Reason::Import, at(1)), 1);
-    assert_eq!(book.lease(at(1)).unwrap().reason, Reason::Import);
+    let mut book = Saved::default();
+    book.put(1, 0);
+    let lease = book.lease(0).unwrap();
+    book.settle(&lease, &Outcome::Parked { why: "no account".into() });
+    assert_eq!(book.lease(i64::from(u32::MAX)), None);
+    let parked = book.0.entry(&work_log(1), at(0)).unwrap();
+    assert_eq!((parked.state, parked.last_error.as_deref()), (State::Parked, Some("no account")));
+    assert_eq!(book.0.wake_parked(Reason::Import, at(1)), 1);
+    book.0.ended(true);
+    assert_eq!(book.lease(1).unwrap().reason, Reason::Import);
 }
 
 #[test]
 fn failed_runs_are_counted_until_the_work_log_changes() {
-    let mut book = Book::default();
-    book.put(&work_log(1), Reason::Delta, at(0));
+    let mut book = Saved::default();
+    book.put(1, 0);
     for attempts in 0..3 {
-        let lease = book.lease(at(0)).unwrap();
+        let lease = book.lease(0).unwrap();
         assert_eq!(lease.attempts, attempts);
-        book.settle(&lease, Outcome::Later { at: at(0), why: "down".into(), counts: true });
+        book.settle(&lease, &later(0));
     }
-    assert_eq!(book.counts(), Counts { waiting: 1, retrying: 1, ..Counts::default() });
-    book.put(&work_log(1), Reason::Delta, at(0));
-    assert_eq!(book.lease(at(0)).unwrap().attempts, 0);
+    assert_eq!(book.0.counts(), Counts { waiting: 1, retrying: 1, ..Counts::default() });
+    book.put(1, 0);
+    assert_eq!(book.lease(0).unwrap().attempts, 0);
 }
 
-#[derive(Debug, Clone)]
-enum Step {
-    Put(u8, i64),
-    Lease,
-    /// Ends the nth open lease.
-    Settle(usize, Outcome),
-    Wait(i64),
-    Wake,
+#[test]
+fn a_run_that_outlasts_its_lease_has_lost_it() {
+    let mut book = Saved::default();
+    book.put(1, 0);
+    let slow = book.lease(0).unwrap();
+    assert_eq!(book.0.next_event(), Some(at(100)), "a waiting worker looks again then");
+    assert_eq!(book.0.expire(at(99)), []);
+    assert_eq!(book.0.expire(at(100)), [work_log(1)]);
+    assert!(!book.settle(&slow, &Outcome::Done), "even before it is given out again");
+    let second = book.lease(100).unwrap();
+    assert!(second.number > slow.number);
+    assert!(!book.settle(&slow, &Outcome::Parked { why: "late".into() }));
+    assert_eq!(book.0.counts(), Counts { running: 1, ..Counts::default() });
+    assert!(book.settle(&second, &Outcome::Done));
+    assert!(!book.settle(&second, &Outcome::Done), "once only");
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    let outcome = prop_oneof![
-        Just(Outcome::Done),
-        (0..50i64).prop_map(|second| Outcome::Later { at: at(second), why: "later".into(), counts: true }),
-        Just(Outcome::Parked { why: "parked".into() }),
-    ];
-    prop_oneof![
-        4 => (0..6u8, 0..50i64).prop_map(|(number, due)| Step::Put(number, due)),
-        4 => Just(Step::Lease),
-        3 => (0..4usize, outcome).prop_map(|(nth, outcome)| Step::Settle(nth, outcome)),
-        2 => (0..10i64).prop_map(Step::Wait),
-        1 => Just(Step::Wake),
-    ]
+#[test]
+fn a_lease_that_is_over_but_not_given_out_again_still_settles() {
+    let mut book = Saved::default();
+    book.put(1, 0);
+    let lease = book.lease(0).unwrap();
+    book.put(2, 500);
+    assert!(book.settle(&lease, &Outcome::Done));
+    assert_eq!(book.0.expire(at(1_000)), []);
 }
 
-/// What the model knows of a work log: when it is due, and whether it runs.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Modelled {
-    due: Option<i64>,
-    running: bool,
-    parked: bool,
+/// The evidence of a removal serves one run that succeeds, and is not lost by one that fails.
+#[test]
+fn a_removal_stays_noted_until_a_run_has_settled_it() {
+    let mut book = Saved::default();
+    let noted = |book: &Saved| book.0.entries.get(&work_log(1)).map(|entry| entry.row().removed);
+    book.put_as(1, Reason::Delta, true, 0);
+    book.put(1, 0);
+    let failed = book.lease(0).unwrap();
+    book.settle(&failed, &later(0));
+    assert_eq!(noted(&book), Some(true), "for the next run");
+    let second = book.lease(0).unwrap();
+    book.put(1, 0);
+    book.settle(&second, &Outcome::Done);
+    assert_eq!(noted(&book), Some(false), "stale for the runs after");
+    let third = book.lease(0).unwrap();
+    book.put_as(1, Reason::Delta, true, 0);
+    assert_eq!(noted(&book), Some(true), "on disk at once");
+    book.settle(&third, &Outcome::Done);
+    assert_eq!(noted(&book), Some(true), "it came during the run");
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+#[test]
+fn a_transaction_that_failed_leaves_everything_as_it_was() {
+    let mut book = Saved::default();
+    book.put(1, 5);
+    book.put(2, 0);
+    book.put(3, 0);
+    let (second, third) = (book.lease(0).unwrap(), book.lease(0).unwrap());
+    book.settle(&third, &Outcome::Parked { why: "no account".into() });
+    let entries = |book: &Saved| book.0.page(None, None, 9, at(0));
+    let before = entries(&book);
 
-    #[test]
-    fn every_history_follows_the_model(steps in prop::collection::vec(step(), 0..200)) {
-        let (mut book, mut model, mut open, mut now) =
-            (Book::default(), BTreeMap::<WorkLogUri, Modelled>::new(), Vec::<Lease>::new(), 0);
-        for step in steps {
-            match step {
-                Step::Put(number, due) => {
-                    book.put(&work_log(number), Reason::Delta, at(due));
-                    let entry = model.entry(work_log(number)).or_default();
-                    entry.due = Some(entry.due.map_or(due, |earlier| earlier.min(due)));
-                    entry.parked = false;
-                }
-                Step::Lease => {
-                    let due = |entry: &Modelled| entry.due.is_some_and(|due| due <= now) && !entry.running;
-                    let earliest = model.values().filter(|entry| due(entry)).filter_map(|entry| entry.due).min();
-                    let lease = book.lease(at(now));
-                    prop_assert_eq!(lease.is_some(), earliest.is_some());
-                    if let Some(lease) = lease {
-                        let entry = model.get_mut(&lease.work_log).unwrap();
-                        prop_assert!(!entry.running, "leased twice");
-                        prop_assert_eq!(entry.due, earliest);
-                        *entry = Modelled { running: true, ..Modelled::default() };
-                        open.push(lease);
-                    }
-                }
-                Step::Settle(nth, outcome) if nth < open.len() => {
-                    let lease = open.remove(nth);
-                    let entry = model.get_mut(&lease.work_log).unwrap();
-                    entry.running = false;
-                    if entry.due.is_none() {
-                        match &outcome {
-                            Outcome::Done => {}
-                            Outcome::Later { at, .. } => entry.due = Some(at.as_second()),
-                            Outcome::Parked { .. } => entry.parked = true,
-                        }
-                    }
-                    book.settle(&lease, outcome);
-                }
-                Step::Settle(..) => {}
-                Step::Wait(seconds) => now += seconds,
-                Step::Wake => {
-                    let parked = model.values().filter(|entry| entry.parked).count();
-                    prop_assert_eq!(book.wake_parked(Reason::Import, at(now)), parked);
-                    for entry in model.values_mut().filter(|entry| entry.parked) {
-                        *entry = Modelled { due: Some(now), ..Modelled::default() };
-                    }
-                }
-            }
-            let counts = book.counts();
-            prop_assert_eq!(book.is_quiet(), counts.waiting == 0 && counts.running == 0);
-            prop_assert_eq!(counts.running, model.values().filter(|entry| entry.running).count());
-            prop_assert_eq!(counts.parked, model.values().filter(|entry| entry.parked).count());
-            prop_assert_eq!(counts.waiting, model.values().filter(|entry| entry.due.is_some() && !entry.running).count());
-        }
+    let wish = Wish { reason: Reason::Sweep, removed: true, due: at(1), now: at(9) };
+    for number in [1, 2, 4] {
+        book.0.put(&work_log(number), wish);
     }
+    assert!(book.0.settle(&second.work_log, second.number, &Outcome::Done));
+    book.0.wake_parked(Reason::Import, at(0));
+    assert_eq!(book.lease(99), None, "nothing that is not on disk is given out");
+    assert_eq!(book.0.changes().len(), 4);
+    book.0.ended(false);
+    assert_eq!(entries(&book), before);
+    assert_eq!(book.0.counts(), Counts { waiting: 1, running: 1, parked: 1, ..Counts::default() });
+    assert!(book.settle(&second, &Outcome::Done), "the lease still holds");
+    assert_eq!(book.lease(4), None);
+    assert_eq!(book.lease(5).unwrap().work_log, work_log(1));
+}
+
+#[test]
+fn what_changes_nothing_is_not_written() {
+    let mut book = Saved::default();
+    book.put(1, 3);
+    book.0.put(&work_log(1), Wish { reason: Reason::Delta, removed: false, due: at(7), now: at(1) });
+    assert_eq!(book.0.changes(), []);
+}
+
+#[test]
+fn pages_follow_each_other_without_gap_or_overlap() {
+    let mut book = Saved::default();
+    for number in 0..9 {
+        book.put(number, i64::from(number));
+    }
+    let first = book.0.page(Some(State::Due), None, 3, at(4));
+    let second = book.0.page(Some(State::Due), Some(&first[2].work_log), 3, at(4));
+    let names: Vec<_> = first.iter().chain(&second).map(|entry| entry.work_log.clone()).collect();
+    assert_eq!(names, [0, 1, 2, 3, 4].map(work_log));
+    assert_eq!(book.0.page(Some(State::Waiting), None, 9, at(4)).len(), 4);
+    assert_eq!(book.0.page(Some(State::Parked), None, 9, at(4)), []);
 }

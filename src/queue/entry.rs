@@ -17,14 +17,27 @@ pub enum Reason {
     Import,
 }
 
-impl std::fmt::Display for Reason {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
+impl Reason {
+    const ALL: [Self; 4] = [Self::Delta, Self::Request, Self::Sweep, Self::Import];
+
+    /// One word, as it is saved and shown.
+    pub fn word(self) -> &'static str {
+        match self {
             Self::Delta => "delta",
             Self::Request => "request",
             Self::Sweep => "sweep",
             Self::Import => "import",
-        })
+        }
+    }
+
+    pub(super) fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.word() == word)
+    }
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.word())
     }
 }
 
@@ -37,6 +50,10 @@ pub struct Lease {
     pub attempts: u32,
     /// Why it is in the queue.
     pub reason: Reason,
+    /// Higher than that of every lease given out before.
+    pub number: u64,
+    /// From then on somebody else may get the same work log, and this lease settles nothing any more.
+    pub until: Timestamp,
 }
 
 /// How a run ended.
@@ -71,4 +88,64 @@ pub struct Counts {
     pub running: usize,
     /// Waiting for someone to change something.
     pub parked: usize,
+}
+
+/// Where an entry stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum State {
+    /// To be run as soon as a worker is free.
+    Due,
+    /// To be run at its due time.
+    Waiting,
+    /// Under a lease.
+    Running,
+    /// Waiting for someone to change something.
+    Parked,
+}
+
+impl State {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Due, Self::Waiting, Self::Running, Self::Parked];
+
+    /// One word, as it is shown.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Due => "due",
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Parked => "parked",
+        }
+    }
+}
+
+/// An entry as people see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The work log.
+    pub work_log: WorkLogUri,
+    /// Where it stands.
+    pub state: State,
+    /// When it is to be run, or was to be run that is running. Nothing when parked.
+    pub due: Option<Timestamp>,
+    /// Why it is in the queue.
+    pub reason: Reason,
+    /// How many runs have failed since it last changed.
+    pub attempts: u32,
+    /// What the last failed run said.
+    pub last_error: Option<String>,
+    /// Since when it is in the queue.
+    pub since: Timestamp,
+    /// When the lease of a running one ends.
+    pub leased_until: Option<Timestamp>,
+}
+
+/// How one run of a work log ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// When it ended.
+    pub at: Timestamp,
+    /// `done`, `later` or `parked`.
+    pub result: String,
+    /// What stood in the way.
+    pub message: Option<String>,
 }

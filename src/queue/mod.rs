@@ -2,24 +2,28 @@
 //!
 //! # Laws
 //! - **One entry per work log.** Ten deltas make one entry, due at the earliest time any of them asked.
-//! - **One run per work log.** A lease is exclusive; a change during a run makes exactly one more run.
+//! - **One run per work log.** A lease is exclusive; a change during a run makes exactly one more run. A
+//!   run that outlasts its lease has lost it: the work log is given out again, under a higher number,
+//!   and the old lease settles nothing any more.
 //! - **Nothing is dropped.** An entry leaves only by [`Outcome::Done`]; a failed one waits or is parked
 //!   with its reason.
-//!
-//! # Caveats
-//! [`Memory`] does not survive the process. What was queued when it ended is found again by the
-//! sweep at the next start.
+//! - **Nothing is forgotten.** What [`Queue::put`] and [`Queue::settle`] report as done is on disk; what
+//!   ran when the process died is due again. A run whose end could not be saved is run again.
 
 mod book;
+mod durable;
 mod entry;
-mod memory;
+mod rows;
+
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::domain::WorkLogUri;
-pub use entry::{Counts, Lease, Outcome, Reason};
-pub use memory::Memory;
+use crate::storage::StorageFault;
+pub use durable::{Durable, LEASE};
+pub use entry::{Attempt, Counts, Entry, Lease, Outcome, Reason, State};
 
 /// Why the queue could not do what was asked; a delta is then answered with 503.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +31,12 @@ pub enum QueueFault {
     /// It holds as many work logs as it may.
     #[error("the queue is full: {0} work logs wait already")]
     Full(usize),
+    /// It cannot be saved, or read.
+    #[error(transparent)]
+    Storage(#[from] StorageFault),
+    /// The run took longer than its lease, and somebody else may have the work log by now.
+    #[error("the run took longer than its lease, which ended at {0}; its outcome is left out")]
+    Overrun(Timestamp),
 }
 
 /// Where work logs wait to be settled. See the module's laws.
@@ -35,7 +45,12 @@ pub trait Queue: Send + Sync {
     /// Makes each work log due at `due` (or earlier, if it was). All or none are taken.
     async fn put(&self, work_logs: &[WorkLogUri], reason: Reason, due: Timestamp) -> Result<(), QueueFault>;
 
-    /// Waits for the next due entry and leases it. Dropping the future takes nothing.
+    /// The same for what a delta named: `true` where it told that the work log lost its class. That
+    /// stays with the entry until a run has settled it (see [`crate::reconcile::ledger::Ledger::recall`]).
+    async fn put_named(&self, named: &BTreeMap<WorkLogUri, bool>, due: Timestamp) -> Result<(), QueueFault>;
+
+    /// Waits for the next due entry and leases it. Dropping the future takes nothing. Fails while
+    /// nothing can be saved: what a run does could not be remembered.
     async fn lease(&self) -> Result<Lease, QueueFault>;
 
     /// Ends a lease.
@@ -47,9 +62,28 @@ pub trait Queue: Send + Sync {
     /// How many entries stand where.
     async fn counts(&self) -> Result<Counts, QueueFault>;
 
+    /// The earliest due time of all that wait; in the past while workers lag behind.
+    async fn oldest_due(&self) -> Result<Option<Timestamp>, QueueFault>;
+
     /// Waits until nothing runs and nothing is to be run by itself. Parked entries do not count.
     async fn quiet(&self) -> Result<(), QueueFault>;
 
     /// The parked entries with the reason of each.
     async fn parked(&self) -> Result<Vec<(WorkLogUri, String)>, QueueFault>;
+
+    /// At most `most` entries in the order of their IRIs, from behind `after` on; those in `state`, if
+    /// one is given. The last of a page is the `after` of the next.
+    async fn page(
+        &self,
+        state: Option<State>,
+        after: Option<&WorkLogUri>,
+        most: usize,
+    ) -> Result<Vec<Entry>, QueueFault>;
+
+    /// The entry of a work log, if it has one.
+    async fn entry(&self, work_log: &WorkLogUri) -> Result<Option<Entry>, QueueFault>;
+
+    /// How the last runs of a work log ended, the latest first; at most 20. It may have some without an
+    /// entry.
+    async fn history(&self, work_log: &WorkLogUri) -> Result<Vec<Attempt>, QueueFault>;
 }

@@ -1,75 +1,328 @@
-//! What we remember of each work log: its timesheet and what was last pushed there.
+//! What we remember of each work log: its timesheet, what was last pushed there, and what we were about
+//! to create.
 //!
 //! # Guarantees
-//! It answers before the triplestore does, so that a timesheet whose id could not be written back is
-//! found again instead of being created twice.
+//! - It answers before the triplestore does, so that a timesheet whose id could not be written back is
+//!   found again instead of being created twice.
+//! - An intent is on disk before [`Ledger::open_intent`] returns, and stays until it is closed or its
+//!   timesheet is recorded.
+//! - No timesheet belongs to two work logs: the second claim fails.
 //!
 //! # Caveats
-//! It may be empty at any time (it lives as long as the process); decisions are right without it.
+//! It may be empty at any start (a container without a volume); decisions are right without it.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::domain::intent::Intent;
 use crate::domain::plan::Memory;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::{KimaiId, WorkLogUri};
+use crate::storage::{Storage, StorageFault};
 
-/// Memory per work log, shared by the runs.
-#[derive(Debug, Default)]
+/// Why the ledger could not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerFault {
+    /// It cannot be saved, or read.
+    #[error(transparent)]
+    Storage(#[from] StorageFault),
+    /// The timesheet belongs to another work log.
+    #[error("timesheet {id} belongs to <{other}> already")]
+    Claimed {
+        /// The timesheet.
+        id: KimaiId,
+        /// Whose it is.
+        other: WorkLogUri,
+    },
+    /// What an earlier intent led to is not known yet.
+    #[error("the creation begun at {0} has not been looked into yet")]
+    IntentOpen(Timestamp),
+}
+
+/// Memory per work log, shared by the runs. Cheap to clone.
+#[derive(Debug, Clone)]
 pub struct Ledger {
-    memories: Mutex<HashMap<WorkLogUri, Memory>>,
+    storage: Storage,
+    /// The highest timesheet id seen; 0 before the first. Saved along with what is saved anyway.
+    high_water: Arc<AtomicU64>,
 }
 
 impl Ledger {
-    /// What is remembered of `work_log` at the start of a run. A removal that was noted is handed over:
-    /// it is evidence for this run, and stale for those after it.
-    pub fn recall(&self, work_log: &WorkLogUri) -> Memory {
-        let mut memories = self.memories();
-        let Some(memory) = memories.get_mut(work_log) else { return Memory::default() };
-        let recalled = *memory;
-        memory.removed = false;
-        recalled
+    /// The ledger that `storage` holds. Blocks for a moment.
+    pub fn open(storage: Storage) -> Result<Self, StorageFault> {
+        let read = |connection: &Connection| {
+            connection.query_row("SELECT id FROM high_water", [], |row| row.get::<_, i64>(0))
+        };
+        let high_water = Arc::new(AtomicU64::new(storage.write_now(read)?.cast_unsigned()));
+        Ok(Self { storage, high_water })
     }
 
-    /// Kimai holds `wanted` under `id` for `work_log`. A removal noted meanwhile stays noted.
-    pub fn pushed(&self, work_log: &WorkLogUri, id: KimaiId, wanted: WantedTimesheet) {
-        let mut memories = self.memories();
-        let memory = memories.entry(work_log.clone()).or_default();
-        memory.linked = Some(id);
-        memory.pushed = Some(wanted);
-    }
-
-    /// `work_log` has no timesheet any more.
-    pub fn forget(&self, work_log: &WorkLogUri) {
-        self.memories().remove(work_log);
-    }
-
-    /// A delta told that `work_log` lost its class. Kept only where a link is known: without one there
-    /// is nothing that could be deleted.
-    pub fn note_removed(&self, work_log: &WorkLogUri) {
-        if let Some(memory) = self.memories().get_mut(work_log) {
-            memory.removed = true;
-        }
-    }
-
-    /// Someone asked to push these again, whatever we think Kimai holds.
-    pub fn doubt<'a>(&self, work_logs: impl IntoIterator<Item = &'a WorkLogUri>) {
-        let mut memories = self.memories();
-        for work_log in work_logs {
-            if let Some(memory) = memories.get_mut(work_log) {
-                memory.pushed = None;
-            }
-        }
+    /// What is remembered of `work_log`, with whether a delta told that it lost its class: that stands
+    /// with its entry in the queue and leaves with that.
+    pub async fn recall(&self, work_log: &WorkLogUri) -> Result<Memory, LedgerFault> {
+        let work_log = work_log.clone();
+        let recall = move |connection: &Connection| {
+            let removed = connection
+                .prepare_cached("SELECT removed FROM entry WHERE work_log = ?1")?
+                .query_row([work_log.as_str()], |row| row.get(0))
+                .optional()?;
+            let known = connection
+                .prepare_cached("SELECT id, pushed FROM timesheet WHERE work_log = ?1")?
+                .query_row([work_log.as_str()], |row| Ok((id_of(row, 0)?, row.get::<_, Option<String>>(1)?)))
+                .optional()?;
+            let (linked, pushed) = known.unzip();
+            // What cannot be read is pushed again.
+            let pushed = pushed.flatten().and_then(|json| serde_json::from_str(&json).ok());
+            Ok(Memory { linked, pushed, removed: removed.unwrap_or(false) })
+        };
+        Ok(self.storage.write(recall).await?)
     }
 
     /// The work log that `id` was made for, as far as we remember.
-    pub fn owner(&self, id: KimaiId) -> Option<WorkLogUri> {
-        let memories = self.memories();
-        memories.iter().find(|(_, memory)| memory.linked == Some(id)).map(|(work_log, _)| work_log.clone())
+    pub async fn owner(&self, id: KimaiId) -> Result<Option<WorkLogUri>, LedgerFault> {
+        Ok(self.storage.write(move |connection| owner(connection, id)).await?)
     }
 
-    /// Every change is one insertion or removal, so a panic elsewhere leaves it whole.
-    fn memories(&self) -> MutexGuard<'_, HashMap<WorkLogUri, Memory>> {
-        self.memories.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Kimai holds `wanted` under `id` for `work_log`, and the triplestore tells so or is about to.
+    pub async fn pushed(
+        &self,
+        work_log: &WorkLogUri,
+        id: KimaiId,
+        wanted: WantedTimesheet,
+    ) -> Result<(), LedgerFault> {
+        let (work_log, pushed) = (work_log.clone(), json(&wanted));
+        self.claim(work_log, id, move |connection, work_log| {
+            connection
+                .prepare_cached(
+                    "INSERT INTO timesheet (work_log, id, pushed, linked) VALUES (?1, ?2, ?3, 1)
+                     ON CONFLICT (work_log) DO UPDATE SET id = excluded.id, pushed = excluded.pushed,
+                         linked = CASE WHEN id = excluded.id THEN linked ELSE 1 END",
+                )?
+                .execute(params![work_log.as_str(), id.0.cast_signed(), pushed])
+                .map(drop)
+        })
+        .await
+    }
+
+    /// Kimai has created `id` with `wanted` for `work_log`: closes the intent and notes that the
+    /// triplestore does not know the id yet, in one transaction.
+    pub async fn created(
+        &self,
+        work_log: &WorkLogUri,
+        id: KimaiId,
+        wanted: WantedTimesheet,
+    ) -> Result<(), LedgerFault> {
+        let (work_log, pushed) = (work_log.clone(), json(&wanted));
+        self.saw(id);
+        let high_water = Arc::clone(&self.high_water);
+        self.claim(work_log, id, move |connection, work_log| {
+            connection
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO timesheet (work_log, id, pushed, linked) VALUES (?1, ?2, ?3, 0)",
+                )?
+                .execute(params![work_log.as_str(), id.0.cast_signed(), pushed])?;
+            close_intent(connection, work_log)?;
+            save_high_water(connection, &high_water)
+        })
+        .await
+    }
+
+    /// Runs `work` unless `id` belongs to another work log.
+    async fn claim(
+        &self,
+        work_log: WorkLogUri,
+        id: KimaiId,
+        work: impl FnOnce(&Connection, &WorkLogUri) -> rusqlite::Result<()> + Send + 'static,
+    ) -> Result<(), LedgerFault> {
+        let other = self.storage.write(move |connection| {
+            let other = owner(connection, id)?.filter(|owner| *owner != work_log);
+            if other.is_none() {
+                work(connection, &work_log)?;
+            }
+            Ok(other)
+        });
+        other.await?.map_or(Ok(()), |other| Err(LedgerFault::Claimed { id, other }))
+    }
+
+    /// The triplestore knows the timesheet of `work_log`.
+    pub async fn linked(&self, work_log: &WorkLogUri) -> Result<(), LedgerFault> {
+        let work_log = work_log.clone();
+        let link = move |connection: &Connection| {
+            connection
+                .prepare_cached("UPDATE timesheet SET linked = 1 WHERE work_log = ?1 AND linked = 0")?
+                .execute([work_log.as_str()])
+                .map(drop)
+        };
+        Ok(self.storage.write(link).await?)
+    }
+
+    /// The timesheets whose ids the triplestore does not know yet.
+    pub async fn unlinked(&self) -> Result<Vec<(WorkLogUri, KimaiId)>, LedgerFault> {
+        let read = |connection: &Connection| {
+            connection
+                .prepare_cached("SELECT work_log, id FROM timesheet WHERE linked = 0 ORDER BY work_log")?
+                .query_map([], |row| Ok((work_log_of(row, 0)?, id_of(row, 1)?)))?
+                .filter_map(|row| row.map(|(work_log, id)| Some((work_log?, id))).transpose())
+                .collect()
+        };
+        Ok(self.storage.write(read).await?)
+    }
+
+    /// `work_log` has no timesheet any more.
+    pub async fn forget(&self, work_log: &WorkLogUri) -> Result<(), LedgerFault> {
+        let work_log = work_log.clone();
+        let forget = move |connection: &Connection| {
+            connection
+                .prepare_cached("DELETE FROM timesheet WHERE work_log = ?1")?
+                .execute([work_log.as_str()])
+                .map(drop)
+        };
+        Ok(self.storage.write(forget).await?)
+    }
+
+    /// Someone asked to push these again, whatever we think Kimai holds.
+    pub async fn doubt<'a>(
+        &self,
+        work_logs: impl IntoIterator<Item = &'a WorkLogUri>,
+    ) -> Result<(), LedgerFault> {
+        let work_logs: Vec<WorkLogUri> = work_logs.into_iter().cloned().collect();
+        let doubt = move |connection: &Connection| {
+            let mut doubt = connection.prepare_cached(
+                "UPDATE timesheet SET pushed = NULL WHERE work_log = ?1 AND pushed IS NOT NULL",
+            )?;
+            work_logs.iter().try_for_each(|work_log| doubt.execute([work_log.as_str()]).map(drop))
+        };
+        Ok(self.storage.write(doubt).await?)
+    }
+
+    /// Says what is about to be created for `work_log`. When this returns, it is on disk and the request
+    /// may go out. Fails while an earlier intent is open: that may have led to a timesheet.
+    pub async fn open_intent(
+        &self,
+        work_log: &WorkLogUri,
+        wanted: WantedTimesheet,
+        high_water: Option<KimaiId>,
+        started_at: Timestamp,
+    ) -> Result<(), LedgerFault> {
+        if let Some(id) = high_water {
+            self.saw(id);
+        }
+        let (work_log, highest) = (work_log.clone(), Arc::clone(&self.high_water));
+        let open = move |connection: &Connection| {
+            if let Some((_, earlier)) = intents(connection, Some(&work_log))?.pop() {
+                return Ok(Err(LedgerFault::IntentOpen(earlier.started_at)));
+            }
+            connection
+                .prepare_cached(
+                    "INSERT INTO intent (work_log, wanted, high_water, started_at) VALUES (?1, ?2, ?3, ?4)",
+                )?
+                .execute(params![
+                    work_log.as_str(),
+                    json(&wanted),
+                    high_water.map(|id| id.0.cast_signed()),
+                    started_at.as_millisecond(),
+                ])?;
+            save_high_water(connection, &highest).map(Ok)
+        };
+        self.storage.write(open).await?
+    }
+
+    /// The open intent of `work_log`.
+    pub async fn intent(&self, work_log: &WorkLogUri) -> Result<Option<Intent>, LedgerFault> {
+        let work_log = work_log.clone();
+        let mut found = self.storage.write(move |connection| intents(connection, Some(&work_log))).await?;
+        Ok(found.pop().map(|(_, intent)| intent))
+    }
+
+    /// All open intents, in the order of their work logs.
+    pub async fn intents(&self) -> Result<Vec<(WorkLogUri, Intent)>, LedgerFault> {
+        Ok(self.storage.write(|connection| intents(connection, None)).await?)
+    }
+
+    /// It is known that the intent of `work_log` has led to no timesheet.
+    pub async fn close_intent(&self, work_log: &WorkLogUri) -> Result<(), LedgerFault> {
+        let work_log = work_log.clone();
+        Ok(self.storage.write(move |connection| close_intent(connection, &work_log)).await?)
+    }
+
+    /// Kimai has a timesheet `id`. Saved with the next intent or creation.
+    pub fn saw(&self, id: KimaiId) {
+        self.high_water.fetch_max(id.0, Ordering::Relaxed);
+    }
+
+    /// The highest timesheet id seen so far.
+    pub fn high_water(&self) -> Option<KimaiId> {
+        Some(self.high_water.load(Ordering::Relaxed)).filter(|id| *id > 0).map(KimaiId)
     }
 }
+
+fn owner(connection: &Connection, id: KimaiId) -> rusqlite::Result<Option<WorkLogUri>> {
+    connection
+        .prepare_cached("SELECT work_log FROM timesheet WHERE id = ?1")?
+        .query_row([id.0.cast_signed()], |row| work_log_of(row, 0))
+        .optional()
+        .map(Option::flatten)
+}
+
+/// The open intents, of `work_log` or all. One that cannot be read is an error: what it led to must not
+/// be created twice.
+fn intents(
+    connection: &Connection,
+    work_log: Option<&WorkLogUri>,
+) -> rusqlite::Result<Vec<(WorkLogUri, Intent)>> {
+    connection
+        .prepare_cached(
+            "SELECT work_log, wanted, high_water, started_at FROM intent
+             WHERE ?1 IS NULL OR work_log = ?1 ORDER BY work_log",
+        )?
+        .query_map([work_log.map(WorkLogUri::as_str)], |row| {
+            let wanted =
+                serde_json::from_str(row.get_ref(1)?.as_str()?).map_err(|error| unreadable(1, error))?;
+            let high_water = row.get::<_, Option<i64>>(2)?.map(|id| KimaiId(id.cast_unsigned()));
+            let started_at =
+                Timestamp::from_millisecond(row.get(3)?).map_err(|error| unreadable(3, error))?;
+            let work_log = work_log_of(row, 0)?.ok_or_else(|| unreadable(0, "not an IRI"))?;
+            Ok((work_log, Intent { wanted, high_water, started_at }))
+        })?
+        .collect()
+}
+
+fn unreadable(
+    column: usize,
+    why: impl Into<Box<dyn std::error::Error + Send + Sync + 'static>>,
+) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, why.into())
+}
+
+fn close_intent(connection: &Connection, work_log: &WorkLogUri) -> rusqlite::Result<()> {
+    let mut close = connection.prepare_cached("DELETE FROM intent WHERE work_log = ?1")?;
+    close.execute([work_log.as_str()]).map(drop)
+}
+
+fn save_high_water(connection: &Connection, highest: &AtomicU64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE high_water SET id = ?1 WHERE id < ?1")?
+        .execute([highest.load(Ordering::Relaxed).cast_signed()])
+        .map(drop)
+}
+
+fn id_of(row: &Row<'_>, column: usize) -> rusqlite::Result<KimaiId> {
+    row.get::<_, i64>(column).map(|id| KimaiId(id.cast_unsigned()))
+}
+
+/// `None` for what never was an IRI.
+fn work_log_of(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<WorkLogUri>> {
+    Ok(WorkLogUri::kept(row.get_ref(column)?.as_str()?))
+}
+
+/// Numbers and instants: there is nothing in it that could fail.
+fn json(wanted: &WantedTimesheet) -> String {
+    serde_json::to_string(wanted).unwrap_or_default()
+}
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::breaker::Neighbour;
+use super::ledger::LedgerFault;
 use crate::domain::work_log::Obstacle;
 use crate::kimai::{Fault, KimaiFault};
 use crate::queue::QueueFault;
@@ -33,9 +34,15 @@ pub enum Failure {
     /// The queue failed.
     #[error(transparent)]
     Queue(#[from] QueueFault),
+    /// The answer to an earlier POST was lost, and it is too early to look for what it led to.
+    #[error("the answer of Kimai to a new timesheet was lost; whether it was stored is looked up in {:.0} s", .0.as_secs_f64())]
+    Unsure(Duration),
     /// The run itself broke off: a fault in this service, or data that nobody thought of.
     #[error("the run broke off: {0}; please report this")]
     Broken(String),
+    /// What we remember could not be saved or read, or contradicts itself.
+    #[error(transparent)]
+    Ledger(#[from] LedgerFault),
 }
 
 fn join(obstacles: &[Obstacle]) -> String {
@@ -48,7 +55,7 @@ impl Failure {
         match self {
             Self::Kimai(_) => Some(Neighbour::Kimai),
             Self::Triplestore(_) => Some(Neighbour::Triplestore),
-            Self::Blocked(_) | Self::Queue(_) | Self::Broken(_) => None,
+            Self::Blocked(_) | Self::Queue(_) | Self::Ledger(_) | Self::Unsure(_) | Self::Broken(_) => None,
         }
     }
 
@@ -97,18 +104,21 @@ pub fn after(failure: &Failure, attempts: u32, chance: f64) -> Next {
         Failure::Blocked(obstacles) if obstacles.iter().any(Obstacle::is_final) => Next::Park,
         Failure::Blocked(_) if attempts + 1 >= RUNS_WHILE_INCOMPLETE => Next::Park,
         Failure::Kimai(KimaiFault { fault, .. }) => match fault {
-            // Sent again it might book the hours twice; the sweep finds what it left behind.
-            Fault::Ambiguous | Fault::Permanent => Next::Park,
+            Fault::Permanent => Next::Park,
             Fault::Limited(pause) => Next::After(*pause),
             // The breaker holds everything back until the token works.
             Fault::Unauthorised => Next::After(FIRST_PAUSE),
-            Fault::Transient | Fault::Gone => Next::After(pause(attempts, chance)),
+            // After an ambiguous one the next run looks before it sends again.
+            Fault::Transient | Fault::Gone | Fault::Ambiguous => Next::After(pause(attempts, chance)),
         },
         Failure::Triplestore(TriplestoreFault::Refused(_)) => Next::Park,
+        Failure::Unsure(wait) => Next::After(*wait),
         Failure::Broken(_) if attempts + 1 >= RUNS_WHILE_BROKEN => Next::Park,
-        Failure::Broken(_) | Failure::Blocked(_) | Failure::Triplestore(_) | Failure::Queue(_) => {
-            Next::After(pause(attempts, chance))
-        }
+        Failure::Broken(_)
+        | Failure::Blocked(_)
+        | Failure::Triplestore(_)
+        | Failure::Queue(_)
+        | Failure::Ledger(_) => Next::After(pause(attempts, chance)),
     }
 }
 
@@ -148,7 +158,8 @@ mod tests {
             (kimai(Fault::Transient), u32::MAX, Next::After(LONGEST_PAUSE)),
             (kimai(Fault::Limited(minute)), 7, Next::After(minute)),
             (kimai(Fault::Permanent), 0, Next::Park),
-            (kimai(Fault::Ambiguous), 0, Next::Park),
+            (kimai(Fault::Ambiguous), 0, Next::After(Duration::from_secs(1))),
+            (Failure::Unsure(minute), 9, Next::After(minute)),
             (kimai(Fault::Unauthorised), 9, Next::After(FIRST_PAUSE)),
             (gap.clone(), 0, Next::After(Duration::from_secs(1))),
             (gap, RUNS_WHILE_INCOMPLETE - 1, Next::Park),

@@ -1,25 +1,42 @@
-//! One work log, settled: read both sides, decide, act, record.
+//! One work log, settled: resolve what is open, read both sides, decide, act, record.
+//!
+//! # Guarantees
+//! - Before a timesheet is created, an intent is on disk; while one is open, nothing else is created for
+//!   the work log. What it led to is looked up first.
+//! - A timesheet that was created is remembered before anything else is done; the link is written and
+//!   read back after that, as often as it takes.
+//!
+//! # Assumptions
+//! Kimai's lists show a committed timesheet at once, and a request that we gave up is either stored
+//! within the ambiguity window (twice the time limit) or never.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::sync::OnceCell;
 use tracing::{info, warn};
 
-use super::ledger::Ledger;
+use super::ledger::{Ledger, LedgerFault};
 use super::refusals::Refusals;
 use super::retry::Failure;
 use crate::clock::Clock;
-use crate::domain::plan::{Memory, Plan, plan};
+use crate::crash;
+use crate::domain::intent::Intent;
+use crate::domain::plan::{Plan, plan};
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::{Facts, Kind, Obstacle, resolve};
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::kimai::{Fault, KimaiFault, Timesheets};
+use crate::kimai::{Fault, KimaiFault, TimesheetFilter, Timesheets};
 use crate::source::Source;
+use crate::triplestore::TriplestoreFault;
 
 /// What a run did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Effect {
     /// A timesheet was created and linked.
     Created,
+    /// A timesheet whose answer was lost was found again and linked.
+    Adopted,
     /// The timesheet was brought up to date.
     Updated,
     /// The timesheet was deleted, and its link removed.
@@ -33,7 +50,7 @@ pub enum Effect {
 impl Effect {
     /// Whether Kimai was asked for anything.
     pub fn reached_kimai(self) -> bool {
-        matches!(self, Self::Created | Self::Updated | Self::Deleted)
+        !matches!(self, Self::Unchanged | Self::NotAWorkLog)
     }
 }
 
@@ -41,44 +58,51 @@ impl Effect {
 pub struct Settler {
     work_logs: Arc<dyn Source>,
     kimai: Arc<dyn Timesheets>,
-    ledger: Arc<Ledger>,
+    ledger: Ledger,
     refusals: Refusals,
     clock: Clock,
+    /// How long after its start a request may still be stored.
+    ambiguity: Duration,
+    /// Whether the highest timesheet id was asked for.
+    asked: OnceCell<()>,
 }
 
 impl Settler {
-    /// Settles between `work_logs` and `kimai`, in the zone of `clock`.
+    /// Settles between `work_logs` and `kimai`, in the zone of `clock`. A call to Kimai ends within
+    /// `time_limit`.
     pub fn new(
         work_logs: Arc<dyn Source>,
         kimai: Arc<dyn Timesheets>,
-        ledger: Arc<Ledger>,
+        ledger: Ledger,
         clock: Clock,
+        time_limit: Duration,
     ) -> Self {
         let refusals = Refusals::new(Arc::clone(&kimai), clock.clone());
-        Self { work_logs, kimai, ledger, refusals, clock }
+        Self { work_logs, kimai, ledger, refusals, clock, ambiguity: time_limit * 2, asked: OnceCell::new() }
     }
 
     /// Brings Kimai in line with what the triplestore says of `subject` now.
     pub async fn settle(&self, subject: &WorkLogUri) -> Result<Effect, Failure> {
-        let memory = self.ledger.recall(subject);
-        let result = self.run(subject, &memory).await;
-        if result.is_err() && memory.removed {
-            self.ledger.note_removed(subject); // the next run needs the evidence too
-        }
-        result
-    }
-
-    async fn run(&self, subject: &WorkLogUri, memory: &Memory) -> Result<Effect, Failure> {
+        let adopted = match self.ledger.intent(subject).await? {
+            Some(intent) => self.resolve(subject, &intent).await?,
+            None => false,
+        };
+        let memory = self.ledger.recall(subject).await?;
         let facts = self.work_logs.facts(subject).await?;
+        crash::point("read");
         let wanted = match facts.kind(subject) {
             Kind::WorkLog => self.wanted(subject, &facts).await?,
             _ => Err(Vec::new()),
         };
-        match plan(subject, &facts, memory, || wanted) {
+        match plan(subject, &facts, &memory, || wanted) {
             Plan::Nothing => Ok(Effect::NotAWorkLog),
             Plan::Unchanged(_) => Ok(Effect::Unchanged),
             Plan::Blocked(obstacles) => Err(Failure::Blocked(obstacles)),
             Plan::Create(wanted) => self.create(subject, &facts, wanted).await,
+            Plan::Relink(id) => {
+                self.link(subject, &facts, id).await?;
+                Ok(if adopted { Effect::Adopted } else { Effect::Created })
+            }
             Plan::Update { id, wanted, relink } => self.update(subject, &facts, id, wanted, relink).await,
             Plan::Delete(ids) => self.delete(subject, &ids).await,
         }
@@ -99,18 +123,99 @@ impl Settler {
         }))
     }
 
+    /// Finds out what an open intent led to. Says whether it was a timesheet.
+    async fn resolve(&self, subject: &WorkLogUri, intent: &Intent) -> Result<bool, Failure> {
+        let age = Duration::try_from(self.clock.now().duration_since(intent.started_at)).unwrap_or_default();
+        if age < self.ambiguity {
+            return Err(Failure::Unsure(self.ambiguity.saturating_sub(age)));
+        }
+        for id in self.candidates(intent).await? {
+            match self.ledger.created(subject, id, intent.wanted).await {
+                // Another work log just like this one took it; there may be a second.
+                Err(LedgerFault::Claimed { .. }) => {}
+                claimed => {
+                    claimed?;
+                    info!(work_log = %subject, kimai.id = %id, "Found timesheet {id} of <{subject}>, whose answer was lost");
+                    return Ok(true);
+                }
+            }
+        }
+        self.ledger.close_intent(subject).await?;
+        Ok(false)
+    }
+
+    /// The timesheets that may be what `intent` led to and that no work log is linked to, lowest id first.
+    async fn candidates(&self, intent: &Intent) -> Result<Vec<KimaiId>, Failure> {
+        let wanted = &intent.wanted;
+        // Kimai reads the bounds in the zone of the token's user.
+        let day = wanted.begin.to_zoned(jiff::tz::TimeZone::UTC).datetime();
+        let shifted = |days: i64| day.checked_add(jiff::ToSpan::days(days)).unwrap_or(day);
+        let filter =
+            TimesheetFilter { begin: Some(shifted(-2)), end: Some(shifted(2)), user: Some(wanted.user) };
+        let listed = self.kimai.timesheets(&filter).await?;
+        for timesheet in &listed {
+            self.ledger.saw(timesheet.id);
+        }
+        let fitting = listed.iter().filter(|timesheet| intent.could_be(timesheet.id, &(*timesheet).into()));
+        let mut fitting: Vec<KimaiId> = fitting.map(|timesheet| timesheet.id).collect();
+        let linked = self.work_logs.linked(&fitting).await?;
+        fitting.retain(|id| !linked.contains_key(id));
+        Ok(fitting)
+    }
+
     async fn create(
         &self,
         subject: &WorkLogUri,
         facts: &Facts,
         wanted: WantedTimesheet,
     ) -> Result<Effect, Failure> {
-        let id = self.kimai.create(&wanted).await?.id;
-        // First of all, so that a link that cannot be written now does not make a second timesheet.
-        self.ledger.pushed(subject, id, wanted);
-        self.work_logs.link(subject, id, !facts.identifiers.is_empty()).await?;
+        let high_water = self.high_water().await?;
+        self.ledger.open_intent(subject, wanted, high_water, self.clock.now()).await?;
+        crash::point("intent saved");
+        let id = match self.kimai.create(&wanted).await {
+            Ok(timesheet) => timesheet.id,
+            Err(fault) => {
+                if fault.fault != Fault::Ambiguous {
+                    self.ledger.close_intent(subject).await?; // it was not stored
+                }
+                return Err(self.refusals.explain(fault, &wanted).await.into());
+            }
+        };
+        crash::point("post answered");
+        // Claimed: another work log just like this one took it for its own lost one. The intent stays
+        // open, so that this one finds the other's.
+        self.ledger.created(subject, id, wanted).await?;
+        crash::point("ledger saved");
+        self.link(subject, facts, id).await?;
         info!(work_log = %subject, kimai.id = %id, "Created timesheet {id} for <{subject}>");
         Ok(Effect::Created)
+    }
+
+    /// The highest timesheet id known, none in an empty Kimai: asked for once, then learnt from every
+    /// answer.
+    pub async fn high_water(&self) -> Result<Option<KimaiId>, KimaiFault> {
+        let ask = async || {
+            if self.ledger.high_water().is_none()
+                && let Some(id) = self.kimai.newest().await?
+            {
+                self.ledger.saw(id);
+            }
+            Ok(())
+        };
+        self.asked.get_or_try_init(ask).await?;
+        Ok(self.ledger.high_water())
+    }
+
+    /// Writes the link and reads it back: a triplestore may say that it stored what it did not.
+    async fn link(&self, subject: &WorkLogUri, facts: &Facts, id: KimaiId) -> Result<(), Failure> {
+        self.work_logs.link(subject, id, !facts.identifiers.is_empty()).await?;
+        let stored = self.work_logs.facts(subject).await?.kimai_ids();
+        if stored.first() != Some(&id) {
+            let why = format!("it took the Kimai id {id} of <{subject}> and did not store it");
+            return Err(TriplestoreFault::Transient(why).into());
+        }
+        crash::point("linked");
+        Ok(self.ledger.linked(subject).await?)
     }
 
     async fn update(
@@ -121,18 +226,27 @@ impl Settler {
         wanted: WantedTimesheet,
         relink: bool,
     ) -> Result<Effect, Failure> {
+        // From here on it is not known what Kimai holds, until the answer is there.
+        self.ledger.doubt([subject]).await?;
         match self.kimai.update(id, &wanted).await {
             Err(KimaiFault { fault: Fault::Gone, .. }) => {
                 warn!(work_log = %subject, kimai.id = %id, "Timesheet {id} of <{subject}> is gone from Kimai; it is created again.");
-                self.ledger.forget(subject);
+                self.ledger.forget(subject).await?;
                 return self.create(subject, facts, wanted).await;
             }
-            Err(fault) => return Err(fault.into()),
+            Err(fault) => return Err(self.refusals.explain(fault, &wanted).await.into()),
             Ok(_) => {}
         }
-        self.ledger.pushed(subject, id, wanted);
+        crash::point("patched");
+        match self.ledger.pushed(subject, id, wanted).await {
+            // The triplestore decides whose it is; without memory it is pushed once too often.
+            Err(LedgerFault::Claimed { other, .. }) => {
+                warn!(work_log = %subject, kimai.id = %id, "Timesheet {id} of <{subject}> also belongs to <{other}>.");
+            }
+            recorded => recorded?,
+        }
         if relink {
-            self.work_logs.link(subject, id, !facts.identifiers.is_empty()).await?;
+            self.link(subject, facts, id).await?;
         }
         info!(work_log = %subject, kimai.id = %id, "Updated timesheet {id} for <{subject}>");
         Ok(Effect::Updated)
@@ -154,8 +268,13 @@ impl Settler {
                 Err(fault) => return Err(fault.into()),
             }
         }
+        crash::point("deleted");
         self.work_logs.unlink(subject).await?;
-        self.ledger.forget(subject);
+        if !self.work_logs.facts(subject).await?.identifiers.is_empty() {
+            let why = format!("it took the removal of the Kimai id of <{subject}> and still has it");
+            return Err(TriplestoreFault::Transient(why).into());
+        }
+        self.ledger.forget(subject).await?;
         Ok(Effect::Deleted)
     }
 }

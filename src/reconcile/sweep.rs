@@ -21,6 +21,7 @@ use super::ledger::Ledger;
 use super::retry::Failure;
 use super::worker::Workers;
 use crate::clock::Clock;
+use crate::crash;
 use crate::domain::difference::{Differences, compare};
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::{Kind, resolve};
@@ -64,7 +65,7 @@ pub struct Sweeper {
     work_logs: Arc<dyn Source>,
     kimai: Arc<dyn Timesheets>,
     queue: Arc<dyn Queue>,
-    ledger: Arc<Ledger>,
+    ledger: Ledger,
     workers: Arc<Workers>,
     clock: Clock,
     max_deletions: usize,
@@ -81,7 +82,7 @@ pub struct Parts {
     /// Takes what differs.
     pub queue: Arc<dyn Queue>,
     /// Knows of links not written yet.
-    pub ledger: Arc<Ledger>,
+    pub ledger: Ledger,
     /// Whose runs have to end before an orphan is believed.
     pub workers: Arc<Workers>,
     /// The zone in which a timesheet's begin is a day.
@@ -111,8 +112,9 @@ impl Sweeper {
         };
         let found = timesheets.iter().map(|timesheet| (timesheet.id, timesheet.into())).collect();
         let Differences { to_settle, unlinked } = compare(&facts, wanted, &found);
-        self.ledger.doubt(&to_settle);
+        self.ledger.doubt(&to_settle).await?;
         self.queue.put(&to_settle, Reason::Sweep, self.clock.now()).await?;
+        crash::point("sweep half way");
         let mut report = Report {
             work_logs: facts.len(),
             timesheets: timesheets.len(),
@@ -212,12 +214,12 @@ impl Sweeper {
             self.queue.put(&[owner], Reason::Sweep, self.clock.now()).await?;
             return Ok(true);
         }
-        if let Some(owner) = self.ledger.owner(id) {
+        if let Some(owner) = self.ledger.owner(id).await? {
             if self.work_logs.facts(&owner).await?.kind(&owner) == Kind::WorkLog {
                 self.queue.put(&[owner], Reason::Sweep, self.clock.now()).await?;
                 return Ok(false);
             }
-            self.ledger.forget(&owner);
+            self.ledger.forget(&owner).await?;
         }
         match self.kimai.delete(id).await {
             Ok(()) => info!(kimai.id = %id, "Deleted timesheet {id}, which no work log is linked to"),

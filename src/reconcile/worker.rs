@@ -15,6 +15,7 @@ use super::breaker::{Breakers, Neighbour, PROBE_EVERY};
 use super::retry::{self, Failure, Next, Outage};
 use super::settle::{Effect, Settler};
 use crate::clock::Clock;
+use crate::crash;
 use crate::queue::{Lease, Outcome, Queue, QueueFault, Reason};
 
 /// The pause before a queue that cannot be used is tried again.
@@ -99,6 +100,7 @@ impl Workers {
     }
 
     async fn run_one(&self, lease: Lease) {
+        crash::point("leased");
         let run = self.runs.read().await;
         let span = info_span!("work_log", uri = %lease.work_log, reason = %lease.reason);
         let settled = self.settler.settle(&lease.work_log).instrument(span);
@@ -122,6 +124,7 @@ impl Workers {
         if let Err(fault) = self.queue.settle(lease, outcome).await {
             error!(%work_log, "The end of the run for <{work_log}> could not be saved: {fault}");
         }
+        crash::point("acked");
     }
 
     fn tell_breakers(&self, lease: &Lease, result: &Result<Effect, Failure>) {
@@ -180,6 +183,13 @@ impl Workers {
     /// The neighbours that are down, and how that shows.
     pub fn down(&self) -> Vec<(Neighbour, String)> {
         self.breakers().down().into_iter().map(|(neighbour, why)| (neighbour, why.to_owned())).collect()
+    }
+
+    /// Asks Kimai once for what every creation has to know, so that the first need not.
+    pub async fn prepare(&self) {
+        if let Err(fault) = self.settler.high_water().await {
+            debug!("The highest timesheet id is asked for again at the first creation: {fault}");
+        }
     }
 
     /// Waits until every run that is under way now has ended. Whatever Kimai listed before the call has

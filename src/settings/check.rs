@@ -174,7 +174,7 @@ impl Check {
 }
 
 /// What is given, else the default.
-fn text(name: &str, given: Option<&String>) -> String {
+pub(super) fn text(name: &str, given: Option<&String>) -> String {
     given.map_or_else(|| default(name).to_owned(), |text| text.trim().to_owned())
 }
 

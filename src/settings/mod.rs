@@ -4,6 +4,7 @@
 //! fault messages are made from it or held equal to it by a test.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -30,6 +31,8 @@ pub struct Settings {
     pub sweep: SweepSettings,
     /// Where to listen.
     pub server: ServerSettings,
+    /// `DATA_DIR`: where `serve` keeps what waits.
+    pub data_dir: PathBuf,
     /// How to log.
     pub log: LogSettings,
     /// `TZ`: the zone in which a work day begins.
@@ -129,6 +132,7 @@ struct Raw {
     sweep_days: Option<String>,
     sweep_max_deletions: Option<String>,
     sync_at_start: Option<String>,
+    data_dir: Option<String>,
     tz: Option<String>,
     host: Option<String>,
     port: Option<String>,
@@ -188,6 +192,7 @@ impl Settings {
         let max_deletions =
             check.number("SWEEP_MAX_DELETIONS", raw.sweep_max_deletions.as_ref(), 0, 1_000_000);
         let at_start = check.truth("SYNC_AT_START", raw.sync_at_start.as_ref(), true);
+        let data_dir = check::text("DATA_DIR", raw.data_dir.as_ref()).into();
         let host = check.host(raw.host.as_ref());
         let port = raw.port.as_ref().and_then(|_| check.number("PORT", raw.port.as_ref(), 0, u16::MAX));
         let log = check.log(raw);
@@ -203,6 +208,7 @@ impl Settings {
             },
             sweep: SweepSettings { cron, days: days?, max_deletions: max_deletions?, at_start },
             server: ServerSettings { host, port },
+            data_dir,
             log,
             zone: zone?,
             warnings: Vec::new(),

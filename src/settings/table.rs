@@ -68,6 +68,11 @@ pub const TABLE: &[Setting] = &[
         "true",
         "whether to sweep once at start, for what was missed while the service was down",
     ),
+    setting(
+        "DATA_DIR",
+        "./data",
+        "the folder in which serve keeps what waits, over restarts (in the image: /data)",
+    ),
     setting("TZ", "UTC", "the zone in which a work day begins, like Europe/Brussels"),
     setting("HOST", "0.0.0.0", "the address to listen on (standalone: 127.0.0.1)"),
     setting("PORT", "80", "the port to listen on (standalone: 8080)"),

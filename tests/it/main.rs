@@ -4,9 +4,13 @@
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod parity;
+#[cfg(test)]
 mod process;
 mod sandbox_faults;
 mod sandbox_replay;
+#[cfg(test)]
+mod scale;
 mod scripts;
 #[cfg(test)]
 mod service;

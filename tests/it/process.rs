@@ -103,7 +103,9 @@ fn settings_that_cannot_work_stop_the_start_with_all_reasons() {
 
 #[test]
 fn the_service_starts_without_its_neighbours_and_stops_on_a_signal() {
+    let folder = tempfile::tempdir().unwrap();
     let mut command = program(&["serve"]);
+    command.env("DATA_DIR", folder.path());
     command.envs([
         ("API_TOKEN", TOKEN),
         ("KIMAI_ENDPOINT", "http://127.0.0.1:9/api"),
@@ -171,7 +173,8 @@ fn a_killed_standalone_keeps_its_data_and_finishes_after_the_restart() {
         let mut arguments = vec!["standalone", "--data", data.to_str().unwrap()];
         arguments.extend(load);
         let mut command = program(&arguments);
-        command.envs([("API_TOKEN", TOKEN), ("KIMAI_ENDPOINT", &endpoint)]);
+        // Soon enough sure that what was cut off was stored, or never will be.
+        command.envs([("API_TOKEN", TOKEN), ("KIMAI_ENDPOINT", &endpoint), ("KIMAI_TIMEOUT", "1")]);
         command
     };
     let mut first = Running::start(standalone(&["--load", file.to_str().unwrap()]));
@@ -181,15 +184,19 @@ fn a_killed_standalone_keeps_its_data_and_finishes_after_the_restart() {
 
     let mut second = Running::start(standalone(&[]));
     second.until("Swept ");
-    // Every work log has exactly one timesheet in the end; what the kill cut off is an orphan at most.
-    let finished = || {
-        let rows = sandbox.timesheets();
-        let minutes: std::collections::BTreeSet<i64> = rows.iter().map(|row| row.duration() / 60).collect();
-        minutes == (1..=50).collect()
+    let minutes = || {
+        let mut minutes: Vec<i64> = sandbox.timesheets().iter().map(|row| row.duration() / 60).collect();
+        minutes.sort_unstable();
+        minutes
     };
-    while !finished() {
-        second.until("Created timesheet ");
+    while minutes().len() < 50 {
+        second.until(" timesheet ");
     }
+    assert_eq!(
+        minutes(),
+        (1..=50).collect::<Vec<i64>>(),
+        "one timesheet for each, also for what the kill cut off"
+    );
     let (code, log) = second.end("-INT");
     assert_eq!(code, Some(0), "{log}");
 }

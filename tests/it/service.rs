@@ -6,29 +6,8 @@ use std::sync::atomic::Ordering;
 use kimai_sync::sandbox::{Fault, When};
 use serde_json::json;
 
+use crate::support::on_each_store;
 use crate::support::stack::{BASE, Stack, delta};
-
-/// Tells each story on each store.
-macro_rules! on_each_store {
-    ($($story:ident),* $(,)?) => {
-        mod embedded {
-            use super::*;
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $story() {
-                super::$story(Stack::embedded(&[]).await).await;
-            })*
-        }
-        mod virtuoso {
-            use super::*;
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $story() {
-                if let Some(stack) = Stack::virtuoso(&[]).await {
-                    super::$story(stack).await;
-                }
-            })*
-        }
-    };
-}
 
 on_each_store!(
     a_work_log_becomes_a_timesheet_and_follows_its_changes,

@@ -59,6 +59,7 @@ pub(crate) struct Stack {
     pub(crate) project: ProjectId,
     pub(crate) activity: ActivityId,
     stop: CancellationToken,
+    service: Option<tokio::task::JoinHandle<anyhow::Result<()>>>,
     /// Keeps other tests off the one Virtuoso.
     _turn: Option<tokio::sync::MutexGuard<'static, ()>>,
 }
@@ -108,7 +109,7 @@ impl Stack {
         let stop = CancellationToken::new();
         let concurrency = settings.kimai.concurrency;
         let service = Service { engine: engine.clone(), listener, store: embedded, concurrency, sweep: None };
-        tokio::spawn(service.run(stop.clone()));
+        let service = Some(tokio::spawn(service.run(stop.clone())));
         let http = kimai_sync::tls::client_builder(PATIENCE).build().unwrap();
         kimai.add_user("sync", "UTC", Role::SuperAdmin, Some(TOKEN));
         let user = kimai.add_user("jane", "Europe/Brussels", Role::User, None);
@@ -119,9 +120,18 @@ impl Stack {
         kimai.add_activity("More", Some(other));
         let project = kimai.add_project("Website", customer);
         let activity = kimai.add_activity("Analysis", Some(project));
-        let stack = Self { engine, kimai, store, http, base, user, project, activity, stop, _turn: turn };
+        let stack =
+            Self { engine, kimai, store, http, base, user, project, activity, stop, service, _turn: turn };
         stack.employ().await;
         stack
+    }
+
+    /// Ends the service; its engine, the stores and Kimai stay. What is queued from now on stays queued.
+    pub(crate) async fn halt(&mut self) {
+        self.stop.cancel();
+        if let Some(service) = self.service.take() {
+            service.await.unwrap().unwrap();
+        }
     }
 
     /// Imports the catalogue and links Jane to her account.
@@ -134,9 +144,20 @@ impl Stack {
              WHERE {{ ?account foaf:accountName ?login . FILTER (STR(?login) = \"jane\") }}"
         ))
         .await;
+        self.forget_calls();
+    }
+
+    /// Starts counting afresh: requests to Kimai, SELECTs and updates.
+    pub(crate) fn forget_calls(&self) {
+        self.engine.workers.prepare().await;
         self.kimai.clear_requests();
         self.store.selects.store(0, Ordering::Relaxed);
         self.store.updates.store(0, Ordering::Relaxed);
+    }
+
+    /// SELECTs and updates so far.
+    pub(crate) fn statements(&self) -> (usize, usize) {
+        (self.store.selects.load(Ordering::Relaxed), self.store.updates.load(Ordering::Relaxed))
     }
 
     /// The IRI of the task that carries the id of a Kimai activity.

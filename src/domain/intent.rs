@@ -1,0 +1,74 @@
+//! What we were about to create, saved before the request went out, so that a timesheet whose answer was
+//! lost is found again instead of being made twice. Pure.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::difference::FoundTimesheet;
+use super::ids::KimaiId;
+use super::timesheet::WantedTimesheet;
+
+/// What Kimai may round the end by: 15 minutes in its coarsest usual setting. Begin is midnight, which
+/// no rounding moves.
+const MOST_ROUNDING: SignedDuration = SignedDuration::from_mins(15);
+
+/// A POST that may have been stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Intent {
+    /// What was sent.
+    pub wanted: WantedTimesheet,
+    /// The highest timesheet id known before it was sent: what it made is above.
+    pub high_water: Option<KimaiId>,
+    /// When it was sent.
+    pub started_at: Timestamp,
+}
+
+impl Intent {
+    /// Whether the timesheet `id` may be what was stored.
+    pub fn could_be(&self, id: KimaiId, found: &FoundTimesheet) -> bool {
+        let WantedTimesheet { begin, end, project, activity, user } = self.wanted;
+        self.high_water.is_none_or(|mark| id > mark)
+            && found.begin == begin
+            && found.end.is_some_and(|found| found.duration_since(end).abs() <= MOST_ROUNDING)
+            && found.project == Some(project)
+            && found.activity == Some(activity)
+            && found.user == Some(user)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::{ActivityId, ProjectId, UserId};
+
+    #[test]
+    fn only_what_was_made_since_with_the_same_payload_could_be_it() {
+        let (begin, end): (Timestamp, Timestamp) =
+            ("2024-09-02T00:00:00Z".parse().unwrap(), "2024-09-02T07:50:00Z".parse().unwrap());
+        let (project, activity, user) = (ProjectId(1), ActivityId(2), UserId(3));
+        let wanted = WantedTimesheet { begin, end, project, activity, user };
+        let intent = Intent { wanted, high_water: Some(KimaiId(10)), started_at: begin };
+        let same = FoundTimesheet {
+            begin,
+            end: Some(end),
+            project: Some(project),
+            activity: Some(activity),
+            user: Some(user),
+        };
+        let rounded = Some("2024-09-02T08:00:00Z".parse().unwrap());
+        let later = Some("2024-09-02T08:06:00Z".parse().unwrap());
+        let table = [
+            (11, same, true, "made since"),
+            (10, same, false, "there before"),
+            (11, FoundTimesheet { end: rounded, ..same }, true, "rounded by Kimai"),
+            (11, FoundTimesheet { end: later, ..same }, false, "another duration"),
+            (11, FoundTimesheet { end: None, ..same }, false, "running"),
+            (11, FoundTimesheet { begin: end, ..same }, false, "another day"),
+            (11, FoundTimesheet { user: None, ..same }, false, "another user"),
+            (11, FoundTimesheet { activity: Some(ActivityId(9)), ..same }, false, "another activity"),
+        ];
+        for (id, found, expected, why) in table {
+            assert_eq!(intent.could_be(KimaiId(id), &found), expected, "{why}");
+        }
+        assert!(Intent { high_water: None, ..intent }.could_be(KimaiId(1), &same), "an empty Kimai");
+    }
+}

@@ -1,0 +1,213 @@
+//! The queue as it is: a book in memory that is kept in step with the file.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rusqlite::Connection;
+use tokio::sync::Notify;
+use tracing::warn;
+
+use super::book::{Book, Wish};
+use super::{Attempt, Counts, Entry, Lease, Outcome, Queue, QueueFault, Reason, State, rows};
+use crate::clock::Clock;
+use crate::domain::WorkLogUri;
+use crate::storage::{Mirror, Storage, StorageFault};
+
+/// The most work logs that may wait: about 300 bytes of memory each.
+const MOST_ENTRIES: usize = 1_000_000;
+/// How long a run may take until its work log is given to somebody else, unless told otherwise.
+pub const LEASE: Duration = Duration::from_mins(5);
+/// When a run whose end could not be saved is tried again.
+const AFTER_UNSAVED: Duration = Duration::from_secs(5);
+
+/// A queue on a [`Storage`]: as durable as that is.
+#[derive(Debug)]
+pub struct Durable {
+    shared: Arc<Shared>,
+    storage: Storage,
+    clock: Clock,
+    lease: Duration,
+}
+
+/// What the storage's writer shares with the callers.
+#[derive(Debug, Default)]
+struct Shared {
+    book: Mutex<Book>,
+    /// Tells waiting workers that an entry may be due earlier than they thought.
+    changed: Notify,
+}
+
+impl Shared {
+    /// The book is only ever left whole, so a panic elsewhere does not spoil it.
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Mirror for Shared {
+    fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let changes = self.book().changes();
+        rows::save(connection, &changes)
+    }
+
+    fn ended(&self, committed: bool) {
+        self.book().ended(committed);
+        self.changed.notify_waiters();
+    }
+}
+
+impl Durable {
+    /// The queue that `storage` holds, with the time from `clock`. What ran when it was last open is due
+    /// again. Reads all entries, blocking: a fraction of a second for 100 000.
+    pub fn open(storage: Storage, clock: Clock) -> Result<Self, StorageFault> {
+        let book = storage.write_now(rows::load)?.map_err(|why| storage.damaged(&why))?;
+        let shared = Arc::new(Shared { book: Mutex::new(book), changed: Notify::new() });
+        storage.attach(Arc::clone(&shared) as Arc<dyn Mirror>)?;
+        Ok(Self { shared, storage, clock, lease: LEASE })
+    }
+
+    /// The same queue, with another time that a run may take.
+    #[must_use]
+    pub fn with_lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
+    }
+
+    async fn take(
+        &self,
+        work_logs: Vec<(WorkLogUri, bool)>,
+        reason: Reason,
+        due: Timestamp,
+    ) -> Result<(), QueueFault> {
+        let (shared, now) = (Arc::clone(&self.shared), self.clock.now());
+        let taken = self.storage.write(move |_| {
+            let mut book = shared.book();
+            let new = work_logs.iter().filter(|(work_log, _)| !book.contains(work_log)).count();
+            if book.len() + new > MOST_ENTRIES {
+                return Ok(Err(QueueFault::Full(book.len())));
+            }
+            for (work_log, removed) in work_logs {
+                book.put(&work_log, Wish { reason, removed, due, now });
+            }
+            Ok(Ok(()))
+        });
+        taken.await?
+    }
+
+    /// A lease, or when to look again.
+    fn try_lease(&self) -> Result<Lease, Option<Timestamp>> {
+        let now = self.clock.now();
+        let mut book = self.shared.book();
+        for work_log in book.expire(now) {
+            warn!(%work_log, "The run of <{work_log}> takes longer than {:?}; it is run anew.", self.lease);
+        }
+        book.lease(now, self.lease).ok_or_else(|| book.next_event())
+    }
+}
+
+#[async_trait]
+impl Queue for Durable {
+    async fn put(&self, work_logs: &[WorkLogUri], reason: Reason, due: Timestamp) -> Result<(), QueueFault> {
+        let work_logs = work_logs.iter().map(|work_log| (work_log.clone(), false)).collect();
+        self.take(work_logs, reason, due).await
+    }
+
+    async fn put_named(&self, named: &BTreeMap<WorkLogUri, bool>, due: Timestamp) -> Result<(), QueueFault> {
+        let work_logs = named.iter().map(|(work_log, removed)| (work_log.clone(), *removed)).collect();
+        self.take(work_logs, Reason::Delta, due).await
+    }
+
+    async fn lease(&self) -> Result<Lease, QueueFault> {
+        loop {
+            self.storage.probe().await?;
+            let changed = self.shared.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable(); // before looking, so that no change between is missed
+            match self.try_lease() {
+                Ok(lease) => return Ok(lease),
+                Err(Some(due)) => tokio::select! {
+                    () = changed => {}
+                    () = self.clock.sleep_until(due) => {}
+                },
+                Err(None) => changed.await,
+            }
+        }
+    }
+
+    async fn settle(&self, lease: Lease, outcome: Outcome) -> Result<(), QueueFault> {
+        let (shared, now) = (Arc::clone(&self.shared), self.clock.now());
+        let Lease { work_log, number, until, .. } = lease;
+        let subject = work_log.clone();
+        let settled = self.storage.write(move |connection| {
+            let held = shared.book().settle(&subject, number, &outcome);
+            if held {
+                rows::add_attempt(connection, &subject, now, &outcome)?;
+            }
+            Ok(held)
+        });
+        match settled.await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(QueueFault::Overrun(until)),
+            Err(fault) => {
+                self.shared.book().give_back(&work_log, number, self.clock.after(AFTER_UNSAVED));
+                self.shared.changed.notify_waiters();
+                Err(fault.into())
+            }
+        }
+    }
+
+    async fn wake_parked(&self, reason: Reason) -> Result<usize, QueueFault> {
+        let (shared, now) = (Arc::clone(&self.shared), self.clock.now());
+        Ok(self.storage.write(move |_| Ok(shared.book().wake_parked(reason, now))).await?)
+    }
+
+    async fn counts(&self) -> Result<Counts, QueueFault> {
+        Ok(self.shared.book().counts())
+    }
+
+    async fn oldest_due(&self) -> Result<Option<Timestamp>, QueueFault> {
+        Ok(self.shared.book().oldest_due())
+    }
+
+    async fn quiet(&self) -> Result<(), QueueFault> {
+        loop {
+            let changed = self.shared.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if self.shared.book().is_quiet() {
+                return Ok(());
+            }
+            changed.await;
+        }
+    }
+
+    async fn parked(&self) -> Result<Vec<(WorkLogUri, String)>, QueueFault> {
+        let parked = self.page(Some(State::Parked), None, usize::MAX).await?;
+        Ok(parked.into_iter().map(|entry| (entry.work_log, entry.last_error.unwrap_or_default())).collect())
+    }
+
+    async fn page(
+        &self,
+        state: Option<State>,
+        after: Option<&WorkLogUri>,
+        most: usize,
+    ) -> Result<Vec<Entry>, QueueFault> {
+        Ok(self.shared.book().page(state, after, most, self.clock.now()))
+    }
+
+    async fn entry(&self, work_log: &WorkLogUri) -> Result<Option<Entry>, QueueFault> {
+        Ok(self.shared.book().entry(work_log, self.clock.now()))
+    }
+
+    async fn history(&self, work_log: &WorkLogUri) -> Result<Vec<Attempt>, QueueFault> {
+        let work_log = work_log.clone();
+        Ok(self.storage.write(move |connection| rows::attempts(connection, &work_log)).await?)
+    }
+}
+
+#[cfg(test)]
+#[path = "durable_tests.rs"]
+mod tests;

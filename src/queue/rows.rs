@@ -1,0 +1,131 @@
+//! The queue's rows in the file.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Row as SqlRow, params};
+
+use super::book::{Book, Row};
+use super::entry::{Attempt, Outcome, Reason};
+use crate::domain::WorkLogUri;
+
+/// How many runs are kept per work log.
+const RUNS_KEPT: i64 = 20;
+/// How many runs are kept in all, the oldest go first: some 20 MB.
+const RUNS_KEPT_IN_ALL: i64 = 200_000;
+
+/// All entries, or what is wrong with one.
+pub(super) fn load(connection: &Connection) -> rusqlite::Result<Result<Book, String>> {
+    let mut statement = connection.prepare(
+        "SELECT work_log, due, reason, attempts, last_error, removed, since FROM entry ORDER BY due, work_log",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut book = Book::default();
+    while let Some(row) = rows.next()? {
+        match read(row)? {
+            Ok((work_log, row)) => book.load(work_log, row),
+            Err(why) => return Ok(Err(why)),
+        }
+    }
+    Ok(Ok(book))
+}
+
+fn read(row: &SqlRow<'_>) -> rusqlite::Result<Result<(WorkLogUri, Row), String>> {
+    let (iri, word) = (row.get_ref(0)?.as_str()?, row.get_ref(2)?.as_str()?);
+    let Some(work_log) = WorkLogUri::kept(iri) else {
+        return Ok(Err(format!("an entry is not an IRI: {iri:?}")));
+    };
+    let Some(reason) = Reason::from_word(word) else {
+        return Ok(Err(format!("the entry {iri} has the unknown reason {word:?}")));
+    };
+    let due: Option<i64> = row.get(1)?;
+    let kept = Row {
+        due: due.map(instant),
+        reason,
+        attempts: row.get(3)?,
+        why: row.get(4)?,
+        removed: row.get(5)?,
+        since: instant(row.get(6)?),
+    };
+    Ok(Ok((work_log, kept)))
+}
+
+/// Brings the rows in line with the entries that changed.
+pub(super) fn save(connection: &Connection, changes: &[(WorkLogUri, Option<Row>)]) -> rusqlite::Result<()> {
+    for (work_log, row) in changes {
+        match row {
+            None => {
+                let mut delete = connection.prepare_cached("DELETE FROM entry WHERE work_log = ?1")?;
+                delete.execute([work_log.as_str()])?;
+            }
+            Some(Row { due, reason, attempts, why, removed, since }) => {
+                let mut upsert = connection.prepare_cached(
+                    "INSERT INTO entry (work_log, state, due, reason, attempts, last_error, removed, since)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                     ON CONFLICT (work_log) DO UPDATE SET state = excluded.state, due = excluded.due,
+                         reason = excluded.reason, attempts = excluded.attempts, last_error = excluded.last_error,
+                         removed = excluded.removed, since = excluded.since",
+                )?;
+                upsert.execute(params![
+                    work_log.as_str(),
+                    if due.is_some() { "waiting" } else { "parked" },
+                    due.map(millisecond),
+                    reason.word(),
+                    attempts,
+                    why,
+                    removed,
+                    since.as_millisecond(),
+                ])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Adds how a run ended to the work log's history, and drops what is too old.
+pub(super) fn add_attempt(
+    connection: &Connection,
+    work_log: &WorkLogUri,
+    at: Timestamp,
+    outcome: &Outcome,
+) -> rusqlite::Result<()> {
+    let (result, message) = match outcome {
+        Outcome::Done => ("done", None),
+        Outcome::Later { why, .. } => ("later", Some(why)),
+        Outcome::Parked { why } => ("parked", Some(why)),
+    };
+    connection
+        .prepare_cached("INSERT INTO attempt (work_log, at, result, message) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![work_log.as_str(), at.as_millisecond(), result, message])?;
+    connection
+        .prepare_cached(
+            "DELETE FROM attempt WHERE work_log = ?1 AND id <= (SELECT id FROM attempt WHERE work_log = ?1
+                 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+        )?
+        .execute(params![work_log.as_str(), RUNS_KEPT])?;
+    connection
+        .prepare_cached("DELETE FROM attempt WHERE id <= ?1")?
+        .execute([connection.last_insert_rowid() - RUNS_KEPT_IN_ALL])?;
+    Ok(())
+}
+
+/// The latest runs, the last one first.
+pub(super) fn attempts(connection: &Connection, work_log: &WorkLogUri) -> rusqlite::Result<Vec<Attempt>> {
+    connection
+        .prepare_cached("SELECT at, result, message FROM attempt WHERE work_log = ?1 ORDER BY id DESC")?
+        .query_map([work_log.as_str()], |row| {
+            Ok(Attempt { at: instant(row.get(0)?), result: row.get(1)?, message: row.get(2)? })
+        })?
+        .collect()
+}
+
+/// In milliseconds, rounded up: nothing is due before its time.
+fn millisecond(instant: Timestamp) -> i64 {
+    let floor = instant.as_millisecond();
+    let rest = instant.subsec_nanosecond() % 1_000_000;
+    if rest > 0 { floor.saturating_add(1) } else { floor }
+}
+
+/// What leaves the calendar is long past or will never be.
+fn instant(millisecond: i64) -> Timestamp {
+    let bound = if millisecond < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    Timestamp::from_millisecond(millisecond).unwrap_or(bound)
+}

@@ -1,0 +1,131 @@
+//! What is remembered, on file and in memory, over restarts.
+
+use super::*;
+use crate::clock::Clock;
+use crate::domain::ids::{ActivityId, ProjectId, UserId};
+use crate::queue::{Durable, Outcome, Queue};
+use jiff::tz::TimeZone;
+
+fn work_log(name: &str) -> WorkLogUri {
+    WorkLogUri::parse(&format!("http://x/work-logs/{name}")).unwrap()
+}
+
+fn wanted(user: u64) -> WantedTimesheet {
+    let begin: Timestamp = "2024-09-02T00:00:00.123456789Z".parse().unwrap();
+    let (project, activity) = (ProjectId(1), ActivityId(2));
+    WantedTimesheet { begin, end: begin, project, activity, user: UserId(user) }
+}
+
+fn now() -> Timestamp {
+    "2024-09-02T12:00:00.5Z".parse().unwrap()
+}
+
+/// Tells `story` in memory, and on file with a restart after each step: it asks for a ledger anew.
+async fn everywhere(story: impl AsyncFn(&dyn Fn() -> Ledger)) {
+    let storage = Storage::in_memory().unwrap();
+    story(&|| Ledger::open(storage.clone()).unwrap()).await;
+    let directory = tempfile::tempdir().unwrap();
+    story(&|| Ledger::open(Storage::open(directory.path()).unwrap()).unwrap()).await;
+}
+
+#[tokio::test]
+async fn a_creation_closes_its_intent_and_waits_for_its_link() {
+    everywhere(async |ledger| {
+        let (a, id) = (work_log("a"), KimaiId(9));
+        ledger().open_intent(&a, wanted(1), Some(KimaiId(8)), now()).await.unwrap();
+        let intent = Intent { wanted: wanted(1), high_water: Some(KimaiId(8)), started_at: now() };
+        assert_eq!(ledger().intent(&a).await.unwrap(), Some(intent));
+        assert_eq!(ledger().intents().await.unwrap(), [(a.clone(), intent)]);
+        assert_eq!(ledger().intent(&work_log("b")).await.unwrap(), None);
+
+        ledger().created(&a, id, wanted(1)).await.unwrap();
+        assert_eq!(ledger().intent(&a).await.unwrap(), None);
+        assert_eq!(ledger().unlinked().await.unwrap(), [(a.clone(), id)]);
+        let memory = Memory { linked: Some(id), pushed: Some(wanted(1)), removed: false };
+        assert_eq!(ledger().recall(&a).await.unwrap(), memory);
+        assert_eq!(ledger().owner(id).await.unwrap(), Some(a.clone()));
+        assert_eq!(ledger().high_water(), Some(id));
+
+        ledger().pushed(&a, id, wanted(2)).await.unwrap();
+        assert_eq!(ledger().unlinked().await.unwrap().len(), 1, "pushing writes no link");
+        ledger().linked(&a).await.unwrap();
+        assert_eq!(ledger().unlinked().await.unwrap(), []);
+        ledger().doubt([&a, &work_log("b")]).await.unwrap();
+        assert_eq!(ledger().recall(&a).await.unwrap(), Memory { linked: Some(id), ..Memory::default() });
+        ledger().forget(&a).await.unwrap();
+        assert_eq!(ledger().recall(&a).await.unwrap(), Memory::default());
+        assert_eq!(ledger().owner(id).await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn no_timesheet_belongs_to_two_work_logs() {
+    everywhere(async |ledger| {
+        let (a, b, id) = (work_log("a"), work_log("b"), KimaiId(9));
+        ledger().created(&a, id, wanted(1)).await.unwrap();
+        ledger().open_intent(&b, wanted(1), None, now()).await.unwrap();
+        let claimed = LedgerFault::Claimed { id, other: a.clone() };
+        assert_eq!(ledger().created(&b, id, wanted(1)).await, Err(claimed.clone()));
+        assert_eq!(ledger().pushed(&b, id, wanted(1)).await, Err(claimed));
+        assert!(ledger().intent(&b).await.unwrap().is_some(), "nothing of a failed claim is done");
+        assert_eq!(ledger().recall(&b).await.unwrap(), Memory::default());
+        ledger().created(&a, id, wanted(2)).await.unwrap();
+        ledger().created(&a, KimaiId(10), wanted(2)).await.unwrap();
+        ledger().created(&b, id, wanted(1)).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_open_intent_is_not_written_over() {
+    everywhere(async |ledger| {
+        let a = work_log("a");
+        ledger().open_intent(&a, wanted(1), None, now()).await.unwrap();
+        let again = ledger().open_intent(&a, wanted(2), Some(KimaiId(3)), now()).await;
+        assert_eq!(again, Err(LedgerFault::IntentOpen(now())));
+        assert_eq!(ledger().intent(&a).await.unwrap().unwrap().wanted, wanted(1));
+        ledger().close_intent(&a).await.unwrap();
+        ledger().open_intent(&a, wanted(2), Some(KimaiId(3)), now()).await.unwrap();
+        assert_eq!(ledger().high_water(), Some(KimaiId(3)));
+    })
+    .await;
+}
+
+/// Ids are 64 bits without sign, SQLite's numbers have one.
+#[tokio::test]
+async fn the_largest_id_is_an_id_like_others() {
+    everywhere(async |ledger| {
+        let (a, id) = (work_log("a"), KimaiId(9_999_999_999_999_999_999));
+        ledger().created(&a, id, wanted(1)).await.unwrap();
+        assert_eq!(ledger().owner(id).await.unwrap(), Some(a.clone()));
+        assert_eq!(ledger().recall(&a).await.unwrap().linked, Some(id));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_removal_is_recalled_until_the_queue_has_settled_it() {
+    let storage = Storage::in_memory().unwrap();
+    let queue = Durable::open(storage.clone(), Clock::starting_at(now(), TimeZone::UTC)).unwrap();
+    let (ledger, a) = (Ledger::open(storage).unwrap(), work_log("a"));
+    queue.put_named(&[(a.clone(), true)].into(), now()).await.unwrap();
+    let failed = queue.lease().await.unwrap();
+    assert!(ledger.recall(&a).await.unwrap().removed);
+    queue.settle(failed, Outcome::Later { at: now(), why: "down".into(), counts: true }).await.unwrap();
+    assert!(ledger.recall(&a).await.unwrap().removed);
+    let lease = queue.lease().await.unwrap();
+    queue.settle(lease, Outcome::Done).await.unwrap();
+    assert!(!ledger.recall(&a).await.unwrap().removed);
+}
+
+#[tokio::test]
+async fn an_intent_that_cannot_be_read_is_no_reason_to_create_twice() {
+    let storage = Storage::in_memory().unwrap();
+    let (ledger, a) = (Ledger::open(storage.clone()).unwrap(), work_log("a"));
+    ledger.open_intent(&a, wanted(1), None, now()).await.unwrap();
+    storage.write_now(|file| file.execute("UPDATE intent SET wanted = '{}'", [])).unwrap();
+    for asked in [ledger.intent(&a).await.err(), ledger.open_intent(&a, wanted(2), None, now()).await.err()] {
+        assert!(matches!(asked, Some(LedgerFault::Storage(_))), "{asked:?}");
+    }
+}

@@ -1,0 +1,170 @@
+//! A SQLite file of ours: made whole or not at all, checked when opened, for one process at a time.
+
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode};
+
+/// How long to wait for a predecessor that is still stopping.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// What the write-ahead file may keep of the disk after a burst, in bytes.
+const MOST_WAL_BYTES: i64 = 16 * 1024 * 1024;
+
+/// What a file holds, and what to do when it is damaged.
+#[derive(Debug)]
+pub(crate) struct Kind {
+    /// Marks the file as ours, so that nobody else's data is taken for it.
+    pub(crate) application_id: i32,
+    /// The shape of the tables.
+    pub(crate) version: i32,
+    /// The SQL that makes them.
+    pub(crate) tables: &'static str,
+    /// What helps when the file is damaged.
+    pub(crate) remedy: &'static str,
+}
+
+impl Kind {
+    /// Opens `file`, or makes it and its directory. An error says what is wrong and what helps; the file
+    /// is then as it was.
+    pub(crate) fn open(&self, file: &Path) -> Result<Connection, String> {
+        let directory = file.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(directory).map_err(|error| format!("the directory: {error}"))?;
+        match fs::metadata(file) {
+            Ok(found) if found.is_dir() => {
+                return Err("it is a directory; choose another data directory".to_owned());
+            }
+            Ok(found) if found.len() == 0 => return Err(format!("it is empty; {}", self.remedy)),
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => self.create(file, directory)?,
+            Err(error) => return Err(error.to_string()),
+        }
+        let words = |error: rusqlite::Error| self.words(&error);
+        let connection = Connection::open(file).map_err(words)?;
+        connection.busy_timeout(PATIENCE).map_err(words)?;
+        // Nobody else may write while memory holds what the file held at the start.
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE").map_err(words)?;
+        self.check(&connection)?;
+        tune(&connection).map_err(words)?;
+        if connection.is_readonly("main").map_err(words)? {
+            return Err(READ_ONLY.to_owned());
+        }
+        // Takes the lock and shows whether it may be written, without touching it.
+        connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK").map_err(words)?;
+        Ok(connection)
+    }
+
+    /// The same tables in memory.
+    pub(crate) fn in_memory(&self) -> Result<Connection, String> {
+        let connection = Connection::open_in_memory().map_err(|error| self.words(&error))?;
+        self.make_tables(&connection)?;
+        Ok(connection)
+    }
+
+    /// Makes the file under another name first: whoever is killed on the way leaves none behind, not
+    /// an empty one.
+    fn create(&self, file: &Path, directory: &Path) -> Result<(), String> {
+        let journal = beside(file, "-wal");
+        if journal.exists() && !file.exists() {
+            // SQLite would take it for the new file's own.
+            return Err(format!(
+                "it is gone, but {} is still there; bring it back, or move that away too",
+                journal.display()
+            ));
+        }
+        let fresh = beside(file, &format!(".new-{}", uuid::Uuid::new_v4().simple()));
+        let made = self.fill(&fresh).and_then(|()| {
+            // Unlike a rename, a link never replaces what another process has made meanwhile.
+            let linked = match fs::hard_link(&fresh, file) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+                Err(_) => fs::rename(&fresh, file),
+                Ok(()) => Ok(()),
+            };
+            linked
+                .and_then(|()| File::open(directory)?.sync_all())
+                .map_err(|error| format!("it cannot be made: {error}"))
+        });
+        // After a rename there is none.
+        let _ = fs::remove_file(&fresh);
+        made
+    }
+
+    fn fill(&self, fresh: &Path) -> Result<(), String> {
+        let connection = Connection::open(fresh).map_err(|error| self.words(&error))?;
+        self.make_tables(&connection)?;
+        connection.close().map_err(|(_, error)| self.words(&error))
+    }
+
+    fn make_tables(&self, connection: &Connection) -> Result<(), String> {
+        let Self { application_id, version, tables, .. } = self;
+        connection
+            .execute_batch(&format!(
+                "BEGIN; {tables} PRAGMA application_id = {application_id}; PRAGMA user_version = {version}; COMMIT"
+            ))
+            .map_err(|error| self.words(&error))
+    }
+
+    fn check(&self, connection: &Connection) -> Result<(), String> {
+        let number = |pragma: &str| {
+            connection
+                .pragma_query_value(None, pragma, |row| row.get::<_, i32>(0))
+                .map_err(|error| self.words(&error))
+        };
+        let (application_id, version) = (number("application_id")?, number("user_version")?);
+        if application_id != self.application_id {
+            return Err("it is a database of something else; choose another data directory".to_owned());
+        }
+        if version != self.version {
+            return Err(format!(
+                "it is of version {version}, this program knows version {}; use a newer one",
+                self.version
+            ));
+        }
+        let verdict: String = connection
+            .pragma_query_value(None, "quick_check", |row| row.get(0))
+            .map_err(|error| self.words(&error))?;
+        if verdict == "ok" { Ok(()) } else { Err(self.damaged(&verdict)) }
+    }
+
+    /// The file cannot be believed.
+    pub(crate) fn damaged(&self, what: &str) -> String {
+        let what: String = what.chars().take(300).collect();
+        format!("it is damaged ({what}); {}", self.remedy)
+    }
+
+    /// A fault of SQLite in words, with what helps.
+    pub(crate) fn words(&self, error: &rusqlite::Error) -> String {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                "another process is using it; stop that one first".to_owned()
+            }
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => self.damaged(&error.to_string()),
+            Some(ErrorCode::DiskFull) => "the disk is full; free some space".to_owned(),
+            Some(ErrorCode::ReadOnly) => READ_ONLY.to_owned(),
+            Some(ErrorCode::CannotOpen) => {
+                "it cannot be opened; may this process's user read and write it and its directory?".to_owned()
+            }
+            Some(ErrorCode::SystemIoFailure) => format!("the disk failed ({error})"),
+            _ => error.to_string(),
+        }
+    }
+}
+
+const READ_ONLY: &str =
+    "it is read-only; let this process's user write it and its directory, or choose another data directory";
+
+fn tune(connection: &Connection) -> Result<(), rusqlite::Error> {
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // Every commit is on the disk when it returns, not only in the machine's memory.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "journal_size_limit", MOST_WAL_BYTES)?;
+    // The image's root is read-only: no temporary files elsewhere.
+    connection.pragma_update(None, "temp_store", "MEMORY")
+}
+
+fn beside(file: &Path, ending: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
