@@ -126,8 +126,12 @@ impl Storage {
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
+        #[cfg(test)]
+        crate::reconcile::simulation::dice::hesitate().await;
         let (reply, answer) = oneshot::channel();
         self.submit(Work::boxed(work, move |result| drop(reply.send(result))));
+        #[cfg(test)]
+        crate::reconcile::simulation::dice::hesitate().await;
         // Only a writer that broke off leaves a reply out.
         answer.await.unwrap_or_else(|_| Err(self.broken()))
     }

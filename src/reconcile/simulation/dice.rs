@@ -1,6 +1,7 @@
 //! Chance within the code under test, from the seed: a failing history must come again exactly.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -17,4 +18,12 @@ pub(super) fn seed(seed: u64) {
 /// From 0 to 1; nothing on threads without a seed.
 pub(crate) fn chance() -> Option<f64> {
     DICE.with_borrow_mut(|dice| dice.as_mut().map(Rng::random))
+}
+
+/// Lets time pass where a disk would, so that the process can die there.
+pub(crate) async fn hesitate() {
+    let draw = DICE.with_borrow_mut(|dice| dice.as_mut().map(|dice| dice.random_range(0..4)));
+    if let Some(milliseconds) = draw.filter(|milliseconds| *milliseconds > 0) {
+        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+    }
 }

@@ -1,12 +1,16 @@
 //! The service under test, put together anew after each death, and the queue watched from outside.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::faults::TIME_LIMIT;
 use super::history::{What, Who};
 use super::land;
 use super::state::{Caller, instant};
@@ -15,16 +19,28 @@ use crate::clock::Clock;
 use crate::delta::Intake;
 use crate::domain::WorkLogUri;
 use crate::kimai::Timesheets;
-use crate::queue::{Counts, Lease, Memory, Outcome, Queue, QueueFault, Reason};
+use crate::queue::{Attempt, Counts, Durable, Entry, Lease, Outcome, Queue, QueueFault, Reason, State};
 use crate::reconcile::ledger::Ledger;
 use crate::reconcile::settle::Settler;
 use crate::reconcile::sweep::{Parts, Sweeper};
 use crate::reconcile::worker::Workers;
 use crate::source::Source;
+use crate::storage::Storage;
 
-/// What survives the death of the process.
-#[derive(Default)]
-pub(super) struct Disk;
+/// What survives the death of the process: a directory, in memory where the machine has such a place.
+pub(super) struct Disk(tempfile::TempDir);
+
+impl Disk {
+    /// An empty one.
+    pub(super) fn fresh() -> Self {
+        let memory = Path::new("/dev/shm");
+        let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+        Self(made.expect("a directory can be made"))
+    }
+}
+
+/// Longer than all calls of a run can take.
+const LEASE: Duration = Duration::from_mins(20);
 
 /// One life of the service.
 pub(super) struct Engine {
@@ -37,27 +53,33 @@ pub(super) struct Engine {
 
 impl Engine {
     /// Starts it. It reads from `disk` what it left there.
-    pub(super) fn start(world: &Arc<World>, _disk: &Disk, workers: usize, max_deletions: usize) -> Self {
+    pub(super) fn start(world: &Arc<World>, disk: &Disk, workers: usize, max_deletions: usize) -> Self {
         let clock = Clock::starting_at(instant(world.state().now), land::zone());
-        let inner = Memory::new(clock.clone());
+        let storage = Storage::open_single(disk.0.path()).expect("the storage opens again after any death");
+        let ledger = Ledger::open(storage.clone()).expect("the ledger can be read");
+        let inner = Durable::open(storage, clock.clone()).expect("the queue can be read").with_lease(LEASE);
         let queue = Arc::new(Watched { world: Arc::clone(world), inner });
         let as_queue: Arc<dyn Queue> = queue.clone();
         let (work_logs, kimai): (Arc<dyn Source>, Arc<dyn Timesheets>) = (world.clone(), world.clone());
-        let ledger = Arc::new(Ledger::default());
-        let settler = Settler::new(work_logs.clone(), kimai.clone(), Arc::clone(&ledger), clock.clone());
+        let settler =
+            Settler::new(work_logs.clone(), kimai.clone(), ledger.clone(), clock.clone(), TIME_LIMIT);
         let pool = Arc::new(Workers::new(as_queue.clone(), settler, clock.clone()));
         let parts = Parts {
             work_logs,
             kimai,
             queue: as_queue.clone(),
-            ledger: Arc::clone(&ledger),
+            ledger,
             workers: Arc::clone(&pool),
             clock: clock.clone(),
         };
         let sweeper = Arc::new(Sweeper::new(parts, max_deletions));
-        let intake = Intake::new(as_queue, ledger, clock);
+        let intake = Intake::new(as_queue, clock);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        tasks.spawn(pool.run(workers, stop.clone()));
+        let stopped = stop.clone();
+        tasks.spawn(async move {
+            pool.prepare().await;
+            pool.run(workers, stopped).await;
+        });
         Self { queue, sweeper, intake, tasks, stop }
     }
 
@@ -72,7 +94,7 @@ impl Engine {
 /// The queue, which tells the history of each run and lets time pass where a disk would.
 pub(super) struct Watched {
     world: Arc<World>,
-    inner: Memory,
+    inner: Durable,
 }
 
 impl Watched {
@@ -110,10 +132,11 @@ impl Watched {
 #[async_trait]
 impl Queue for Watched {
     async fn put(&self, work_logs: &[WorkLogUri], reason: Reason, due: Timestamp) -> Result<(), QueueFault> {
-        self.world.hesitate().await;
-        self.inner.put(work_logs, reason, due).await?;
-        self.world.hesitate().await;
-        Ok(())
+        self.inner.put(work_logs, reason, due).await
+    }
+
+    async fn put_named(&self, named: &BTreeMap<WorkLogUri, bool>, due: Timestamp) -> Result<(), QueueFault> {
+        self.inner.put_named(named, due).await
     }
 
     async fn lease(&self) -> Result<Lease, QueueFault> {
@@ -123,11 +146,8 @@ impl Queue for Watched {
     }
 
     async fn settle(&self, lease: Lease, outcome: Outcome) -> Result<(), QueueFault> {
-        self.world.hesitate().await;
         self.ended(&outcome);
-        self.inner.settle(lease, outcome).await?;
-        self.world.hesitate().await;
-        Ok(())
+        self.inner.settle(lease, outcome).await
     }
 
     async fn wake_parked(&self, reason: Reason) -> Result<usize, QueueFault> {
@@ -144,5 +164,26 @@ impl Queue for Watched {
 
     async fn parked(&self) -> Result<Vec<(WorkLogUri, String)>, QueueFault> {
         self.inner.parked().await
+    }
+
+    async fn oldest_due(&self) -> Result<Option<Timestamp>, QueueFault> {
+        self.inner.oldest_due().await
+    }
+
+    async fn page(
+        &self,
+        state: Option<State>,
+        after: Option<&WorkLogUri>,
+        most: usize,
+    ) -> Result<Vec<Entry>, QueueFault> {
+        self.inner.page(state, after, most).await
+    }
+
+    async fn entry(&self, work_log: &WorkLogUri) -> Result<Option<Entry>, QueueFault> {
+        self.inner.entry(work_log).await
+    }
+
+    async fn history(&self, work_log: &WorkLogUri) -> Result<Vec<Attempt>, QueueFault> {
+        self.inner.history(work_log).await
     }
 }

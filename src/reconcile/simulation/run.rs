@@ -143,7 +143,7 @@ impl Sim {
         let outcome = Outcome { broken: Vec::new(), world: world.clone(), before_sweep: (0, 0), remnants: 0 };
         let mut sim = Self {
             world,
-            disk: Disk::default(),
+            disk: Disk::fresh(),
             rng,
             agenda: BTreeMap::new(),
             turn: 0,
@@ -242,7 +242,7 @@ impl Sim {
                 }
                 Event::Sweep(first, last) => {
                     let sweeping = self.sweep(&engine, first, last);
-                    engine.tasks.spawn(async move { drop(sweeping().await) });
+                    engine.tasks.spawn(async move { sweeping().await });
                 }
                 other => self.happen(other),
             }
@@ -344,7 +344,7 @@ impl Sim {
             state.note(Who::People, What::Crashed(storage_lost));
             if storage_lost {
                 state.storage += 1;
-                self.disk = Disk::default();
+                self.disk = Disk::fresh();
             }
         }
         let long = self.rng.random_ratio(1, 5);

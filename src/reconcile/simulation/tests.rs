@@ -8,6 +8,8 @@ use super::run::{Outcome, Scenario, simulate};
 
 /// Histories of a normal test run.
 const SEEDS: u64 = 5_000;
+/// Broken ones after which there is no need for more.
+const MOST_SHOWN: usize = 500;
 
 #[derive(Default)]
 struct Tally {
@@ -98,7 +100,7 @@ fn nothing_is_lost_and_nothing_doubled_whatever_happens() {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds || broken.lock().unwrap().len() >= 5 {
+                    if seed >= seeds || broken.lock().unwrap().len() >= MOST_SHOWN {
                         return;
                     }
                     let outcome = simulate(Scenario::of(seed));

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::civil::Date;
-use rand::Rng;
 use tokio::time::Instant;
 
 use super::faults::{Call, Fate, Trouble};
@@ -63,12 +62,6 @@ impl World {
     pub(super) async fn sleep_until(&self, at: i64) {
         let wait = at - self.state().now;
         pause(wait.max(0).unsigned_abs()).await;
-    }
-
-    /// A pause such as a disk or a scheduler makes.
-    pub(super) async fn hesitate(&self) {
-        let wait = self.state().rng.random_range(0..4);
-        pause(wait).await;
     }
 
     /// Sends what changes something. The course it took, and what came of it if it took effect.
