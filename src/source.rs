@@ -31,6 +31,9 @@ pub trait Source: Send + Sync {
         last: Date,
     ) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault>;
 
+    /// Whether there is any work log at all. None is the sign of a wrong scope, which hides everything.
+    async fn has_any(&self) -> Result<bool, TriplestoreFault>;
+
     /// The work log whose `mu:uuid` is `id`, as mu-cl-resources names it in its routes.
     async fn by_uuid(&self, id: &str) -> Result<Option<WorkLogUri>, TriplestoreFault>;
 

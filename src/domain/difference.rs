@@ -41,8 +41,8 @@ impl FoundTimesheet {
 /// What a comparison found.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Differences {
-    /// Work logs to be settled: without timesheet, linked to one that is not in the list, or with one
-    /// that holds something else.
+    /// Work logs to be settled: without timesheet, linked to one that is not in the list or to several, or
+    /// with one that holds something else.
     pub to_settle: Vec<WorkLogUri>,
     /// Timesheets that no work log of the period is linked to. One of another period may be.
     pub unlinked: Vec<KimaiId>,
@@ -59,7 +59,7 @@ pub fn compare(
     let mut differences = Differences::default();
     for (work_log, facts) in work_logs {
         let ids = facts.kimai_ids();
-        let found = ids.first().and_then(|id| timesheets.get(id));
+        let found = ids.first().filter(|_| ids.len() == 1).and_then(|id| timesheets.get(id));
         let right = found.zip(wanted(work_log)).is_some_and(|(found, wanted)| found.holds(&wanted));
         if !right {
             differences.to_settle.push(work_log.clone());
@@ -133,7 +133,7 @@ mod tests {
         let timesheets = timesheets.into_iter().map(|(id, found)| (KimaiId(id), found)).collect();
         let wanted = |subject: &WorkLogUri| (*subject != work_log("incomplete")).then(wanted);
         let differences = compare(&work_logs, wanted, &timesheets);
-        assert_eq!(differences.to_settle, ["changed", "incomplete", "lost", "new"].map(work_log));
+        assert_eq!(differences.to_settle, ["changed", "incomplete", "lost", "new", "twice"].map(work_log));
         assert_eq!(differences.unlinked, [KimaiId(6)], "5 is a second link");
     }
 }

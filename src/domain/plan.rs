@@ -9,6 +9,8 @@ use super::work_log::{Facts, Kind, Obstacle};
 pub struct Memory {
     /// The timesheet we created or last updated for it.
     pub linked: Option<KimaiId>,
+    /// Whether the triplestore does not know of that timesheet yet, so that its own link is older.
+    pub unwritten: bool,
     /// What we last pushed there, unless someone asked to push again.
     pub pushed: Option<WantedTimesheet>,
     /// Whether a delta told us that the work log lost its class.
@@ -22,7 +24,7 @@ pub enum Plan {
     Nothing,
     /// Create a timesheet and write its id to the work log.
     Create(WantedTimesheet),
-    /// Bring the timesheet up to date; when `relink`, the work log lacks its id and gets it (again).
+    /// Bring the timesheet up to date; when `relink`, the work log gets its id (again), and no other.
     Update {
         /// The timesheet it is linked to.
         id: KimaiId,
@@ -31,7 +33,7 @@ pub enum Plan {
         /// Whether the link has to be written to the triplestore.
         relink: bool,
     },
-    /// The timesheet holds what it should, but the work log lacks its id.
+    /// The timesheet holds what it should, but the work log lacks its id, or has others too.
     Relink(KimaiId),
     /// The timesheet holds already what it should, as far as we know.
     Unchanged(KimaiId),
@@ -43,7 +45,8 @@ pub enum Plan {
 
 /// Decides for `subject`. `wanted` is asked for only when the subject is a work log.
 ///
-/// Order of authority for "which timesheet is its": the triplestore's `dct:identifier`, then memory.
+/// Order of authority for "which timesheet is its": one that we made and could not link yet, the
+/// triplestore's `dct:identifier`, then memory.
 /// Emptiness alone never leads to a deletion: it takes a bare identifier, or a delta that removed the
 /// class together with our own memory of the link.
 pub fn plan(
@@ -67,18 +70,15 @@ pub fn plan(
 }
 
 fn push(facts: &Facts, memory: &Memory, wanted: WantedTimesheet) -> Plan {
-    let linked = facts.kimai_ids().first().copied();
-    let relink = linked.is_none();
-    match linked.or(memory.linked) {
-        None => Plan::Create(wanted),
-        Some(id) if memory.linked == Some(id) && memory.pushed == Some(wanted) => {
-            if relink {
-                Plan::Relink(id)
-            } else {
-                Plan::Unchanged(id)
-            }
-        }
-        Some(id) => Plan::Update { id, wanted, relink },
+    let ids = facts.kimai_ids();
+    let ours = memory.linked.filter(|_| memory.unwritten);
+    let Some(id) = ours.or(ids.first().copied()).or(memory.linked) else { return Plan::Create(wanted) };
+    // Of several one stays; the timesheets of the others are orphans then, and left to the sweep.
+    let relink = ids != [id] || memory.unwritten;
+    match memory.linked == Some(id) && memory.pushed == Some(wanted) {
+        true if relink => Plan::Relink(id),
+        true => Plan::Unchanged(id),
+        false => Plan::Update { id, wanted, relink },
     }
 }
 
@@ -116,7 +116,8 @@ mod tests {
         let removed = Memory { removed: true, ..linked };
         let current = Memory { pushed: Some(wanted(1)), ..linked };
         let older = Memory { pushed: Some(wanted(2)), ..linked };
-        let elsewhere = Memory { linked: Some(KimaiId(4)), pushed: Some(wanted(1)), removed: false };
+        let elsewhere = Memory { linked: Some(KimaiId(4)), pushed: Some(wanted(1)), ..nothing };
+        let unwritten = Memory { unwritten: true, ..elsewhere };
         let vevent = Some(VEVENT);
         let update = |id, relink| Plan::Update { id: KimaiId(id), wanted: wanted(1), relink };
         let table = [
@@ -128,6 +129,10 @@ mod tests {
             (facts(vevent, &["9"]), current, Plan::Unchanged(KimaiId(9)), "pushed already"),
             (facts(vevent, &["9"]), older, update(9, false), "pushed, but changed since"),
             (facts(vevent, &["9"]), elsewhere, update(9, false), "the triplestore's link wins over memory"),
+            (facts(vevent, &["9"]), unwritten, Plan::Relink(KimaiId(4)), "made anew, and not linked yet"),
+            (facts(vevent, &["4"]), unwritten, Plan::Relink(KimaiId(4)), "linked, as far as we know not"),
+            (facts(vevent, &["9", "12"]), current, Plan::Relink(KimaiId(9)), "linked twice"),
+            (facts(vevent, &["9", "12"]), nothing, update(9, true), "linked twice, unknown to us"),
             (facts(None, &["9"]), nothing, Plan::Delete(vec![KimaiId(9)]), "tombstone"),
             (facts(None, &["9"]), linked, Plan::Delete(vec![KimaiId(9)]), "tombstone, once"),
             (facts(None, &["undefined"]), nothing, Plan::Delete(vec![]), "tombstone without a number"),
@@ -161,10 +166,12 @@ mod tests {
             identifiers in prop::collection::btree_set("[0-9a-z]{0,3}", 0..3),
             linked in prop::option::of(1u64..9),
             pushed in prop::option::of(1u64..3),
+            unwritten: bool,
             removed: bool,
         ) {
             let facts = Facts { types: class.map(str::to_owned).into_iter().collect(), identifiers, ..Facts::default() };
-            let memory = Memory { linked: linked.map(KimaiId), pushed: pushed.map(wanted), removed };
+            let (linked, pushed) = (linked.map(KimaiId), pushed.map(wanted));
+            let memory = Memory { linked, unwritten, pushed, removed };
             if let Plan::Delete(_) = decide(&facts, &memory) {
                 prop_assert!(class.is_none());
                 prop_assert!(!facts.identifiers.is_empty() || (removed && linked.is_some()));

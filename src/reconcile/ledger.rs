@@ -70,13 +70,16 @@ impl Ledger {
                 .query_row([work_log.as_str()], |row| row.get(0))
                 .optional()?;
             let known = connection
-                .prepare_cached("SELECT id, pushed FROM timesheet WHERE work_log = ?1")?
-                .query_row([work_log.as_str()], |row| Ok((id_of(row, 0)?, row.get::<_, Option<String>>(1)?)))
+                .prepare_cached("SELECT id, linked, pushed FROM timesheet WHERE work_log = ?1")?
+                .query_row([work_log.as_str()], |row| {
+                    // What cannot be read is pushed again.
+                    let pushed: Option<String> = row.get(2)?;
+                    let pushed = pushed.and_then(|json| serde_json::from_str(&json).ok());
+                    let (linked, unwritten) = (Some(id_of(row, 0)?), !row.get::<_, bool>(1)?);
+                    Ok(Memory { linked, unwritten, pushed, removed: false })
+                })
                 .optional()?;
-            let (linked, pushed) = known.unzip();
-            // What cannot be read is pushed again.
-            let pushed = pushed.flatten().and_then(|json| serde_json::from_str(&json).ok());
-            Ok(Memory { linked, pushed, removed: removed.unwrap_or(false) })
+            Ok(Memory { removed: removed.unwrap_or(false), ..known.unwrap_or_default() })
         };
         Ok(self.storage.write(recall).await?)
     }
@@ -169,6 +172,16 @@ impl Ledger {
                 .collect()
         };
         Ok(self.storage.write(read).await?)
+    }
+
+    /// Whether any timesheet is known at all.
+    pub async fn knows_any(&self) -> Result<bool, LedgerFault> {
+        let look = |connection: &Connection| {
+            connection
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM timesheet)")?
+                .query_row([], |row| row.get(0))
+        };
+        Ok(self.storage.write(look).await?)
     }
 
     /// `work_log` has no timesheet any more.

@@ -14,6 +14,7 @@ pub mod ledger;
 pub mod refusals;
 pub mod retry;
 pub mod settle;
+mod sight;
 #[cfg(test)]
 pub(crate) mod simulation;
 pub mod sweep;

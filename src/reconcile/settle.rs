@@ -19,6 +19,7 @@ use tracing::{info, warn};
 use super::ledger::{Ledger, LedgerFault};
 use super::refusals::Refusals;
 use super::retry::Failure;
+use super::sight::Sight;
 use crate::clock::Clock;
 use crate::crash;
 use crate::domain::intent::Intent;
@@ -60,6 +61,7 @@ pub struct Settler {
     kimai: Arc<dyn Timesheets>,
     ledger: Ledger,
     refusals: Refusals,
+    sight: Sight,
     clock: Clock,
     /// How long after its start a request may still be stored.
     ambiguity: Duration,
@@ -78,7 +80,9 @@ impl Settler {
         time_limit: Duration,
     ) -> Self {
         let refusals = Refusals::new(Arc::clone(&kimai), clock.clone());
-        Self { work_logs, kimai, ledger, refusals, clock, ambiguity: time_limit * 2, asked: OnceCell::new() }
+        let sight = Sight::new(Arc::clone(&work_logs), ledger.clone());
+        let (ambiguity, asked) = (time_limit * 2, OnceCell::new());
+        Self { work_logs, kimai, ledger, refusals, sight, clock, ambiguity, asked }
     }
 
     /// Brings Kimai in line with what the triplestore says of `subject` now.
@@ -88,7 +92,7 @@ impl Settler {
             None => false,
         };
         let memory = self.ledger.recall(subject).await?;
-        let facts = self.work_logs.facts(subject).await?;
+        let facts = self.sight.facts(subject).await?;
         crash::point("read");
         let wanted = match facts.kind(subject) {
             Kind::WorkLog => self.wanted(subject, &facts).await?,
@@ -255,8 +259,13 @@ impl Settler {
     async fn delete(&self, subject: &WorkLogUri, ids: &[KimaiId]) -> Result<Effect, Failure> {
         let others = self.work_logs.linked(ids).await?;
         for id in ids {
+            let others = others.get(id).map_or(&[][..], Vec::as_slice);
+            if others.contains(subject) {
+                let why = format!("<{subject}> came back while its timesheet was about to be deleted");
+                return Err(TriplestoreFault::Transient(why).into());
+            }
             // Another work log may carry the same id; its timesheet is not ours to delete.
-            if let Some(other) = others.get(id).and_then(|work_logs| work_logs.first()) {
+            if let Some(other) = others.first() {
                 warn!(work_log = %subject, kimai.id = %id, "Timesheet {id} of the deleted <{subject}> also belongs to <{other}>; it is kept.");
                 continue;
             }

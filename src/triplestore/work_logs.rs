@@ -155,6 +155,11 @@ impl Source for WorkLogs {
         Ok(all)
     }
 
+    async fn has_any(&self) -> Result<bool, TriplestoreFault> {
+        let rows = self.select("SELECT ?s WHERE { ?s a cal:Vevent } LIMIT 1".to_owned()).await?;
+        Ok(!rows.is_empty())
+    }
+
     async fn by_uuid(&self, id: &str) -> Result<Option<WorkLogUri>, TriplestoreFault> {
         let id = Literal::string(id);
         let rows = self.select(format!(

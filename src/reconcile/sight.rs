@@ -1,0 +1,63 @@
+//! Emptiness, believed only of a triplestore that sees anything at all.
+//!
+//! With a wrong scope it answers every query with nothing. Whoever would drop a change or a timesheet for
+//! that looks first whether there is any work log.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::ledger::Ledger;
+use super::retry::Failure;
+use crate::domain::work_log::{Facts, Kind};
+use crate::domain::{KimaiId, WorkLogUri};
+use crate::source::Source;
+use crate::triplestore::TriplestoreFault;
+
+/// Reads of the triplestore whose emptiness counts.
+pub(super) struct Sight {
+    work_logs: Arc<dyn Source>,
+    ledger: Ledger,
+}
+
+impl Sight {
+    pub(super) fn new(work_logs: Arc<dyn Source>, ledger: Ledger) -> Self {
+        Self { work_logs, ledger }
+    }
+
+    /// The facts of `subject`. Fails when there are none and the triplestore sees nothing else either.
+    pub(super) async fn facts(&self, subject: &WorkLogUri) -> Result<Facts, Failure> {
+        let facts = self.work_logs.facts(subject).await?;
+        if facts.kind(subject) != Kind::Absent {
+            return Ok(facts);
+        }
+        self.check().await?;
+        // What it sees now it may not have seen a moment ago.
+        Ok(self.work_logs.facts(subject).await?)
+    }
+
+    /// Which of `ids` a work log is linked to. `known` are links that were seen a moment ago: when one of
+    /// them is in the answer, it needs no second look.
+    pub(super) async fn linked(
+        &self,
+        ids: &[KimaiId],
+        known: &[KimaiId],
+    ) -> Result<BTreeMap<KimaiId, Vec<WorkLogUri>>, Failure> {
+        let mut linked = self.work_logs.linked(&[ids, known].concat()).await?;
+        let seen = known.iter().any(|id| linked.contains_key(id));
+        if !seen && !ids.iter().all(|id| linked.contains_key(id)) {
+            self.check().await?;
+            linked = self.work_logs.linked(ids).await?;
+        }
+        linked.retain(|id, _| ids.contains(id));
+        Ok(linked)
+    }
+
+    /// Fails when the triplestore has no work log at all although we know of some.
+    async fn check(&self) -> Result<(), Failure> {
+        if self.work_logs.has_any().await? || !self.ledger.knows_any().await? {
+            return Ok(());
+        }
+        let why = "it shows no work log at all, and there were some; is DEFAULT_MU_AUTH_SCOPE right?";
+        Err(TriplestoreFault::Transient(why.to_owned()).into())
+    }
+}
