@@ -19,16 +19,20 @@ use tracing::{error, info, warn};
 
 use super::ledger::Ledger;
 use super::retry::Failure;
+use super::sight::Sight;
 use super::worker::Workers;
 use crate::clock::Clock;
 use crate::crash;
 use crate::domain::difference::{Differences, compare};
 use crate::domain::timesheet::WantedTimesheet;
-use crate::domain::work_log::{Kind, resolve};
+use crate::domain::work_log::{Facts, Kind, resolve};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::kimai::{Fault, Timesheet, TimesheetFilter, Timesheets};
 use crate::queue::{Queue, Reason};
 use crate::source::Source;
+
+/// How many links of the period are asked for along with those that are in doubt.
+const WITNESSES: usize = 10;
 
 /// Days, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +70,7 @@ pub struct Sweeper {
     kimai: Arc<dyn Timesheets>,
     queue: Arc<dyn Queue>,
     ledger: Ledger,
+    sight: Sight,
     workers: Arc<Workers>,
     clock: Clock,
     max_deletions: usize,
@@ -93,7 +98,8 @@ impl Sweeper {
     /// A sweeper that deletes at most `max_deletions` timesheets a sweep.
     pub fn new(parts: Parts, max_deletions: usize) -> Self {
         let Parts { work_logs, kimai, queue, ledger, workers, clock } = parts;
-        Self { work_logs, kimai, queue, ledger, workers, clock, max_deletions, turn: Mutex::default() }
+        let sight = Sight::new(Arc::clone(&work_logs), ledger.clone());
+        Self { work_logs, kimai, queue, ledger, sight, workers, clock, max_deletions, turn: Mutex::default() }
     }
 
     /// Sweeps `period`: queues every work log that differs, and deletes orphans within the guards. Waits
@@ -112,6 +118,8 @@ impl Sweeper {
         };
         let found = timesheets.iter().map(|timesheet| (timesheet.id, timesheet.into())).collect();
         let Differences { to_settle, unlinked } = compare(&facts, wanted, &found);
+        // What is parked may have been deleted, or what it was missing may be there now.
+        self.queue.wake_parked(Reason::Sweep).await?;
         self.ledger.doubt(&to_settle).await?;
         self.queue.put(&to_settle, Reason::Sweep, self.clock.now()).await?;
         crash::point("sweep half way");
@@ -121,9 +129,9 @@ impl Sweeper {
             queued: to_settle.len(),
             ..Report::default()
         };
-        let exported =
-            timesheets.iter().filter(|timesheet| timesheet.exported).map(|timesheet| timesheet.id).collect();
-        self.remove_orphans(period, unlinked, &exported, &mut report).await?;
+        let known: Vec<KimaiId> = facts.values().flat_map(Facts::kimai_ids).take(WITNESSES).collect();
+        let orphans = self.orphans(timesheets, &unlinked, &known).await?;
+        self.remove_orphans(period, orphans, &known, &mut report).await?;
         info!(
             "Swept {period}: {} work logs, {} timesheets; {} queued, {} orphans deleted, {} kept",
             report.work_logs, report.timesheets, report.queued, report.deleted, report.held
@@ -141,6 +149,8 @@ impl Sweeper {
             ..TimesheetFilter::default()
         };
         let mut timesheets = self.kimai.timesheets(&filter).await?;
+        // A creation that begins later cannot take one of these for its own.
+        timesheets.iter().for_each(|timesheet| self.ledger.saw(timesheet.id));
         timesheets.retain(|timesheet| {
             let day = day_of(timesheet, self.clock.zone());
             (period.first..=period.last).contains(&day)
@@ -148,15 +158,28 @@ impl Sweeper {
         Ok(timesheets)
     }
 
+    /// Those of `unlinked` that no work log of any period is linked to.
+    async fn orphans(
+        &self,
+        timesheets: Vec<Timesheet>,
+        unlinked: &[KimaiId],
+        known: &[KimaiId],
+    ) -> Result<Vec<Timesheet>, Failure> {
+        if unlinked.is_empty() {
+            return Ok(Vec::new());
+        }
+        let elsewhere = self.sight.linked(unlinked, known).await?;
+        let unlinked: BTreeSet<&KimaiId> = unlinked.iter().filter(|id| !elsewhere.contains_key(id)).collect();
+        Ok(timesheets.into_iter().filter(|timesheet| unlinked.contains(&timesheet.id)).collect())
+    }
+
     async fn remove_orphans(
         &self,
         period: Period,
-        unlinked: Vec<KimaiId>,
-        exported: &BTreeSet<KimaiId>,
+        orphans: Vec<Timesheet>,
+        known: &[KimaiId],
         report: &mut Report,
     ) -> Result<(), Failure> {
-        let elsewhere = self.work_logs.linked(&unlinked).await?;
-        let orphans: Vec<KimaiId> = unlinked.into_iter().filter(|id| !elsewhere.contains_key(id)).collect();
         if orphans.is_empty() {
             return Ok(());
         }
@@ -169,8 +192,7 @@ impl Sweeper {
             );
             return Ok(());
         }
-        let (kept, orphans): (Vec<KimaiId>, Vec<KimaiId>) =
-            orphans.into_iter().partition(|id| exported.contains(id));
+        let (kept, orphans): (Vec<_>, Vec<_>) = orphans.into_iter().partition(|timesheet| timesheet.exported);
         if !kept.is_empty() {
             warn!(
                 "{} timesheets of {period} have no work log but are exported in Kimai; they are kept.",
@@ -186,8 +208,8 @@ impl Sweeper {
             );
             return Ok(());
         }
-        for id in orphans {
-            match self.remove_orphan(id).await {
+        for Timesheet { id, .. } in orphans {
+            match self.remove(id, known).await {
                 Ok(gone) => {
                     report.deleted += usize::from(gone);
                     report.held -= usize::from(gone);
@@ -206,27 +228,52 @@ impl Sweeper {
     /// gone, or about to be. Where we know what it was made for, that is settled instead: it may only
     /// lack its link, or leave one behind.
     pub async fn remove_orphan(&self, id: KimaiId) -> Result<bool, Failure> {
+        self.remove(id, &[]).await
+    }
+
+    async fn remove(&self, id: KimaiId, known: &[KimaiId]) -> Result<bool, Failure> {
         self.workers.barrier().await;
-        if !self.work_logs.linked(&[id]).await?.is_empty() {
+        if !self.sight.linked(&[id], known).await?.is_empty() {
             return Ok(false);
         }
         if let Some(owner) = self.work_logs.tombstones(&[id]).await?.remove(&id) {
             self.queue.put(&[owner], Reason::Sweep, self.clock.now()).await?;
             return Ok(true);
         }
-        if let Some(owner) = self.ledger.owner(id).await? {
-            if self.work_logs.facts(&owner).await?.kind(&owner) == Kind::WorkLog {
-                self.queue.put(&[owner], Reason::Sweep, self.clock.now()).await?;
-                return Ok(false);
-            }
-            self.ledger.forget(&owner).await?;
+        if let Some(claimant) = self.claimant(id).await? {
+            self.queue.put(&[claimant], Reason::Sweep, self.clock.now()).await?;
+            return Ok(false);
+        }
+        let owner = self.ledger.owner(id).await?;
+        if let Some(owner) = &owner
+            && self.sight.facts(owner).await?.kind(owner) == Kind::WorkLog
+        {
+            self.queue.put(std::slice::from_ref(owner), Reason::Sweep, self.clock.now()).await?;
+            return Ok(false);
         }
         match self.kimai.delete(id).await {
             Ok(()) => info!(kimai.id = %id, "Deleted timesheet {id}, which no work log is linked to"),
             Err(fault) if fault.fault == Fault::Gone => {}
             Err(fault) => return Err(fault.into()),
         }
+        // Not before: a timesheet that could not be deleted is still its own.
+        if let Some(owner) = &owner {
+            self.ledger.forget(owner).await?;
+        }
         Ok(true)
+    }
+
+    /// The work log whose creation with a lost answer may have led to this timesheet. Asked for before the
+    /// owner: a run that finds it records the owner as it closes the intent.
+    async fn claimant(&self, id: KimaiId) -> Result<Option<WorkLogUri>, Failure> {
+        let intents = self.ledger.intents().await?;
+        if intents.is_empty() {
+            return Ok(None);
+        }
+        let Some(timesheet) = self.kimai.timesheet(id).await? else { return Ok(None) };
+        let found = (&timesheet).into();
+        let claimant = intents.into_iter().find(|(_, intent)| intent.could_be(id, &found));
+        Ok(claimant.map(|(work_log, _)| work_log))
     }
 }
 
