@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::engine::Engine;
 use super::history::short;
 use super::land::{Due, due};
 use super::state::{Maker, Stand, State};
+use super::world::World;
 use crate::domain::{KimaiId, WorkLogUri};
+use crate::queue::Queue;
 
 /// How strict to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +17,8 @@ pub(super) enum Look {
     BeforeSweep,
     /// The last sweep is through, and all is quiet again.
     AfterSweep,
+    /// And once more.
+    AfterSecondSweep,
 }
 
 /// What a look found.
@@ -37,8 +42,31 @@ impl Found {
     }
 }
 
+/// What the service says of itself.
+pub(super) struct Service {
+    /// What is parked, and why.
+    parked: BTreeMap<WorkLogUri, String>,
+    /// Whose it takes each timesheet for.
+    owners: BTreeMap<KimaiId, WorkLogUri>,
+}
+
+impl Service {
+    pub(super) async fn ask(engine: &Engine, world: &World) -> Self {
+        let parked = engine.queue.parked().await.expect("the queue can be read").into_iter().collect();
+        let ids: Vec<KimaiId> = world.state().sheets.keys().copied().collect();
+        let mut owners = BTreeMap::new();
+        for id in ids {
+            owners.extend(
+                engine.ledger.owner(id).await.expect("the ledger can be read").map(|owner| (id, owner)),
+            );
+        }
+        Self { parked, owners }
+    }
+}
+
 /// Looks at everything.
-pub(super) fn look(state: &State, parked: &BTreeMap<WorkLogUri, String>, look: Look) -> Found {
+pub(super) fn look(state: &State, service: &Service, look: Look) -> Found {
+    let parked = &service.parked;
     let mut found = Found::default();
     let mut owners: BTreeMap<KimaiId, Vec<&WorkLogUri>> = BTreeMap::new();
     for (work_log, stand) in state.work_logs.iter().filter(|(_, stand)| stand.is_live()) {
@@ -47,7 +75,7 @@ pub(super) fn look(state: &State, parked: &BTreeMap<WorkLogUri, String>, look: L
         }
     }
     let excused: BTreeSet<&WorkLogUri> = match look {
-        Look::AfterSweep => BTreeSet::new(),
+        Look::AfterSweep | Look::AfterSecondSweep => BTreeSet::new(),
         Look::BeforeSweep => {
             let all = state.work_logs.iter();
             all.filter(|(work_log, stand)| is_excused(state, work_log, stand, parked))
@@ -70,6 +98,7 @@ pub(super) fn look(state: &State, parked: &BTreeMap<WorkLogUri, String>, look: L
         let Maker::Service { work_log, .. } = &sheet.maker else { continue };
         match owners.get(id).map(Vec::as_slice) {
             None | Some([]) if excused.contains(work_log) => {}
+            None | Some([]) if service.owners.get(id).is_some_and(|owner| waits_for(state, owner)) => {}
             None | Some([]) => {
                 found.doubled.push(format!("timesheet {id}, made for {}, has no work log", short(work_log)));
             }
@@ -81,6 +110,15 @@ pub(super) fn look(state: &State, parked: &BTreeMap<WorkLogUri, String>, look: L
         }
     }
     found
+}
+
+/// Whether the work log is incomplete and has no link: the timesheet that the service takes for its own, and
+/// of which there can be one only, waits for it.
+fn waits_for(state: &State, work_log: &WorkLogUri) -> bool {
+    let stand = state.work_logs.get(work_log);
+    stand.is_some_and(|stand| {
+        matches!(due(&stand.facts), Due::Parked(_)) && stand.facts.identifiers.is_empty()
+    })
 }
 
 /// What cannot be right before a sweep: the service never heard of it, or Kimai or the triplestore said

@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::faults::TIME_LIMIT;
 use super::history::{What, Who};
 use super::land;
-use super::state::{Caller, instant};
+use super::state::instant;
 use super::world::World;
 use crate::clock::Clock;
 use crate::delta::Intake;
@@ -45,6 +45,7 @@ const LEASE: Duration = Duration::from_mins(20);
 /// One life of the service.
 pub(super) struct Engine {
     pub(super) queue: Arc<Watched>,
+    pub(super) ledger: Ledger,
     pub(super) sweeper: Arc<Sweeper>,
     pub(super) intake: Intake,
     pub(super) tasks: TaskTracker,
@@ -68,7 +69,7 @@ impl Engine {
             work_logs,
             kimai,
             queue: as_queue.clone(),
-            ledger,
+            ledger: ledger.clone(),
             workers: Arc::clone(&pool),
             clock: clock.clone(),
         };
@@ -80,7 +81,7 @@ impl Engine {
             pool.prepare().await;
             pool.run(workers, stopped).await;
         });
-        Self { queue, sweeper, intake, tasks, stop }
+        Self { queue, ledger, sweeper, intake, tasks, stop }
     }
 
     /// Stops it in good order.
@@ -104,12 +105,10 @@ impl Watched {
             state.callers.values().any(|caller| matches!(&caller.who, Who::Run(_, of) if of == work_log));
         state.runs += 1;
         let who = Who::Run(state.runs, work_log.clone());
-        state.note(who.clone(), What::Leased);
+        state.enter(who.clone(), What::Leased);
         if other {
-            state.note(who.clone(), What::Broken("two runs for one work log at once".to_owned()));
+            state.note(who, What::Broken("two runs for one work log at once".to_owned()));
         }
-        let caller = Caller { who, since: state.now };
-        state.callers.extend(tokio::task::try_id().map(|id| (id, caller)));
     }
 
     fn ended(&self, outcome: &Outcome) {

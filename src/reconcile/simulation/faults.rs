@@ -17,6 +17,7 @@ pub(super) enum Call {
     Facts,
     Directory,
     OfPeriod,
+    HasAny,
     Linked,
     Tombstones,
     Link,
@@ -35,10 +36,11 @@ impl Call {
     pub(super) const KIMAI: [Self; 7] =
         [Self::Create, Self::Update, Self::Delete, Self::Look, Self::List, Self::Newest, Self::Choices];
     /// Those that go to the triplestore.
-    pub(super) const TRIPLESTORE: [Self; 7] = [
+    pub(super) const TRIPLESTORE: [Self; 8] = [
         Self::Facts,
         Self::Directory,
         Self::OfPeriod,
+        Self::HasAny,
         Self::Linked,
         Self::Tombstones,
         Self::Link,
@@ -152,7 +154,8 @@ impl Trouble {
                 Self::TRIPLESTORE[rng.random_range(0..Self::TRIPLESTORE.len())]
             };
             let rare = matches!(trouble, Self::Invalid | Self::Forbidden | Self::WrongToken);
-            if trouble.befalls(call) && (!rare || rng.random_ratio(1, 4)) {
+            // A scope is wrong for all or for none: emptiness comes and goes with the weather.
+            if trouble.befalls(call) && trouble != Self::Empty && (!rare || rng.random_ratio(1, 4)) {
                 return trouble;
             }
         }

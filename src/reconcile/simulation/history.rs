@@ -13,6 +13,8 @@ pub(super) enum Who {
     Run(u64, WorkLogUri),
     /// The sweep with this number.
     Sweep(u64),
+    /// The check of one timesheet, asked for by hand.
+    Check(u64),
     /// People, by hand or through the frontend.
     People,
 }
@@ -54,7 +56,9 @@ pub(super) enum What {
     Stopped,
     /// A sweep began, over all days or some.
     SweepBegan(i32, i32),
-    /// A sweep ended.
+    /// A check of one timesheet began.
+    CheckBegan(KimaiId),
+    /// A sweep or a check ended.
     SweepEnded(String),
     /// Things go wrong more or less often from now on.
     Weather(Weather),
@@ -110,6 +114,7 @@ impl fmt::Display for Who {
         match self {
             Self::Run(number, work_log) => write!(f, "run {number} of {}", short(work_log)),
             Self::Sweep(number) => write!(f, "sweep {number}"),
+            Self::Check(number) => write!(f, "check {number}"),
             Self::People => f.write_str("-"),
         }
     }
@@ -153,6 +158,7 @@ impl fmt::Display for What {
             Self::Crashed(true) => f.write_str("==== kill -9, and its storage is lost"),
             Self::Stopped => f.write_str("==== the service stops"),
             Self::SweepBegan(first, last) => write!(f, "begins, from day {first} to {last}"),
+            Self::CheckBegan(id) => write!(f, "checks timesheet {id}"),
             Self::SweepEnded(how) => write!(f, "ends: {how}"),
             Self::Weather(weather) => write!(f, "---- {weather:?}"),
             Self::Broken(rule) => write!(f, "!!!! {rule}"),

@@ -177,6 +177,13 @@ impl State {
         known.cloned().unwrap_or(Caller { who: Who::People, since: self.now })
     }
 
+    /// From now on this task is `who`, who begins to look at the world.
+    pub(super) fn enter(&mut self, who: Who, what: What) {
+        let caller = Caller { who: who.clone(), since: self.now };
+        self.callers.extend(tokio::task::try_id().map(|id| (id, caller)));
+        self.note(who, what);
+    }
+
     /// Decides how a call goes.
     pub(super) fn course(&mut self, call: Call) -> Course {
         self.history.calls += 1;
@@ -321,7 +328,7 @@ impl State {
         if caller.who == Who::People {
             return None;
         }
-        if sheet.row.exported {
+        if sheet.row.exported && matches!(caller.who, Who::Sweep(_)) {
             return Some(format!("timesheet {id} was deleted although it is exported"));
         }
         for (work_log, stand) in &self.work_logs {
@@ -333,7 +340,7 @@ impl State {
         let Maker::Service { work_log, life, known_to } = &sheet.maker else { return None };
         let stand = self.work_logs.get(work_log).filter(|stand| stand.is_live() && stand.life == *life)?;
         let its_own = *known_to == Some(self.storage) && stand.links.is_empty();
-        (its_own && matches!(caller.who, Who::Sweep(_))).then(|| {
+        (its_own && matches!(caller.who, Who::Sweep(_) | Who::Check(_))).then(|| {
             format!("timesheet {id} was deleted before work log {} could be linked to it", short(work_log))
         })
     }

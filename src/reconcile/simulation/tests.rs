@@ -24,6 +24,7 @@ struct Tally {
     seen: AtomicU64,
     excused: AtomicU64,
     remnants: AtomicU64,
+    second_sweeps: AtomicU64,
 }
 
 impl Tally {
@@ -47,6 +48,7 @@ impl Tally {
             (&self.seen, seen),
             (&self.excused, excused),
             (&self.remnants, outcome.remnants),
+            (&self.second_sweeps, outcome.second_sweep),
         ] {
             counter.fetch_add(n, Ordering::Relaxed);
         }
@@ -56,7 +58,7 @@ impl Tally {
         let n = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         println!(
             "{} histories in {seconds:.1} s: {} changes, {} deaths, {} sweeps, {} runs, {} POSTs, {} calls of which \
-             {} in trouble; before the last sweep {} work logs looked at and {} excused; {} links left under deleted ones",
+             {} in trouble; before the last sweep {} work logs looked at and {} excused; {} links left under deleted ones; {} took a second sweep",
             n(&self.histories),
             n(&self.changes),
             n(&self.crashes),
@@ -68,6 +70,7 @@ impl Tally {
             n(&self.seen),
             n(&self.excused),
             n(&self.remnants),
+            n(&self.second_sweeps),
         );
     }
 }

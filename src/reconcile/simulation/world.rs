@@ -260,6 +260,11 @@ impl Source for World {
         self.store_read(Call::OfPeriod, read, half).await
     }
 
+    async fn has_any(&self) -> Result<bool, TriplestoreFault> {
+        let read = |state: &State| state.work_logs.values().any(Stand::is_live);
+        self.store_read(Call::HasAny, read, |has_any| has_any).await
+    }
+
     async fn by_uuid(&self, _id: &str) -> Result<Option<WorkLogUri>, TriplestoreFault> {
         Ok(None)
     }
