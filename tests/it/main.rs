@@ -7,6 +7,8 @@ mod http;
 mod parity;
 #[cfg(test)]
 mod process;
+#[cfg(test)]
+mod queue;
 mod sandbox_faults;
 mod sandbox_replay;
 #[cfg(test)]
