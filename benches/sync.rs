@@ -16,9 +16,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use divan::counter::BytesCount;
-use kimai_sync::app::{self, Engine, Service};
+use kimai_sync::app::{self, Service};
 use kimai_sync::clock::Clock;
 use kimai_sync::delta::message::{Found, read, read_slice};
+use kimai_sync::engine::Engine;
 use kimai_sync::sandbox::{Role, Sandbox};
 use kimai_sync::settings::Settings;
 use kimai_sync::triplestore::Triplestore;
