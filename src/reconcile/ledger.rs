@@ -218,7 +218,9 @@ impl Ledger {
         high_water: Option<KimaiId>,
         started_at: Timestamp,
     ) -> Result<(), LedgerFault> {
-        high_water.into_iter().for_each(|id| self.saw(id));
+        if let Some(id) = high_water {
+            self.saw(id);
+        }
         let (work_log, highest) = (work_log.clone(), Arc::clone(&self.high_water));
         let open = move |connection: &Connection| {
             if let Some((_, earlier)) = intents(connection, Some(&work_log))?.pop() {
