@@ -16,6 +16,7 @@ use kimai_sync::storage::{FILE, Storage};
 use tokio_util::task::TaskTracker;
 
 use crate::process::{Running, program, text};
+use crate::support::not_covered;
 use crate::support::stack::{TOKEN, delta};
 
 /// The service, with nobody to talk to: what it takes in waits.
@@ -107,7 +108,7 @@ impl SmallDisk {
         if mount.is_ok_and(|output| output.status.success()) {
             return Some(Self(folder));
         }
-        println!("skipped: this process may not mount a small disk");
+        not_covered("full and read-only disks (this process may not mount one)");
         None
     }
 }
