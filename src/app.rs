@@ -80,6 +80,7 @@ impl Service {
             workers.prepare().await;
             workers.run(concurrency, stopped).await;
         });
+        background.spawn(schedule::retry_parked_daily(engine.clone(), working.clone()));
         if let Some(SweepSettings { cron, days, at_start, .. }) = sweep {
             if at_start {
                 background.spawn(schedule::catch_up(engine.clone(), days, working.clone()));

@@ -10,7 +10,7 @@ use crate::delta::Intake;
 use crate::import::{ImportFault, Importer, Report, What};
 use crate::kimai::{Listings, Timesheets};
 use crate::lock::Locker;
-use crate::queue::{self, Durable, Queue};
+use crate::queue::{self, Durable, Queue, Reason};
 use crate::reconcile::ledger::Ledger;
 use crate::reconcile::settle::Settler;
 use crate::reconcile::sweep::{Parts, Sweeper};
@@ -32,6 +32,8 @@ const QUERIES_A_RUN: u32 = 9;
 pub struct Engine {
     /// The triplestore, asked about work logs.
     pub work_logs: Arc<dyn Source>,
+    /// Kimai's timesheets.
+    pub kimai: Arc<dyn Timesheets>,
     /// Where work logs wait.
     pub queue: Arc<dyn Queue>,
     /// What is remembered of them.
@@ -83,7 +85,7 @@ impl Engine {
         let workers = Arc::new(Workers::new(Arc::clone(&queue), settler, clock.clone()));
         let parts = Parts {
             work_logs: Arc::clone(&work_logs),
-            kimai: timesheets,
+            kimai: Arc::clone(&timesheets),
             queue: Arc::clone(&queue),
             ledger: ledger.clone(),
             workers: Arc::clone(&workers),
@@ -92,7 +94,7 @@ impl Engine {
         let sweeper = Arc::new(Sweeper::new(parts, settings.sweep.max_deletions));
         let importer = Arc::new(Importer::new(Arc::clone(&store), kimai, settings.resources.clone())?);
         let locker = Arc::new(Locker::new(store));
-        Ok(Self { work_logs, queue, ledger, workers, sweeper, importer, locker, clock })
+        Ok(Self { work_logs, kimai: timesheets, queue, ledger, workers, sweeper, importer, locker, clock })
     }
 
     /// Where deltas go.
@@ -103,7 +105,7 @@ impl Engine {
     /// Imports, then tries what is parked again: what it was missing may be there now.
     pub async fn import(&self, what: What) -> Result<Report, ImportFault> {
         let report = self.importer.import(what).await?;
-        let woken = self.workers.wake_parked().await;
+        let woken = self.workers.wake_parked(Reason::Import).await;
         if woken > 0 {
             info!("Trying {woken} parked work logs again after the import");
         }

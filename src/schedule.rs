@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use jiff::ToSpan;
 use tokio_cron_scheduler::{Job, JobScheduler};
@@ -13,10 +14,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::engine::Engine;
+use crate::queue::Reason;
 use crate::reconcile::sweep::Period;
 
 /// How long to wait before the sweep at start is tried again, in seconds: first, and at most.
 const PAUSES: (u64, u64) = (2, 60);
+
+/// How often what is kept aside is tried by itself.
+const PARKED_RETRY: Duration = Duration::from_hours(24);
 
 /// Today and `days` before and after it, in the zone of the engine's clock.
 pub fn around_today(engine: &Engine, days: i64) -> Period {
@@ -57,8 +62,20 @@ pub async fn catch_up(engine: Engine, days: i64, stop: CancellationToken) {
         warn!("The sweep at start has to wait: {failure}. Trying again in {pause} s.");
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(std::time::Duration::from_secs(pause)) => {}
+            () = tokio::time::sleep(Duration::from_secs(pause)) => {}
         }
         pause = (pause * 2).min(longest);
+    }
+}
+
+/// Tries everything that is kept aside again, once a day: budgets grow, lockdowns end, and nobody tells.
+pub async fn retry_parked_daily(engine: Engine, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(PARKED_RETRY) => {}
+        }
+        let woken = engine.workers.wake_parked(Reason::Daily).await;
+        info!("Trying {woken} work logs again that were kept aside");
     }
 }

@@ -4,9 +4,10 @@ use tracing_subscriber::EnvFilter;
 
 use crate::settings::LogSettings;
 
-/// The filter of the settings. actix tells of its threads at `info`, which helps nobody here.
+/// The filter of the settings. actix and the scheduler tell of their threads at `info`,
+/// which helps nobody here.
 pub fn filter(settings: &LogSettings) -> EnvFilter {
-    EnvFilter::new(format!("actix_server=warn,{}", settings.filter))
+    EnvFilter::new(format!("actix_server=warn,tokio_cron_scheduler=warn,{}", settings.filter))
 }
 
 /// Starts logging as the settings say. Once per process; a second call changes nothing.

@@ -8,6 +8,9 @@
 //! | `POST /sync-from-kimai/{customers,tasks,accounts}` | 204 | none | `mu script`, ops |
 //! | `POST /sync-to-kimai/work-logs` | 202, 400 | `{"start","end"}` | `mu script`, ops |
 //! | `POST /timesheets/lock` | 204, 400 | `{"month","year"}` | `mu script`, ops |
+//! | `GET /queue` | 200, 400 | none | ops |
+//! | `GET /queue/{id or IRI}` | 200, 404 | none | ops |
+//! | `POST /queue/{id or IRI}/retry`, `POST /queue/retry-parked` | 202, 404 | none | ops |
 //! | `GET /live` | 200 | none | the container's health check |
 //! | `GET`, `POST /sparql` | 200, 400 | SPARQL 1.1 protocol | people, with the embedded store only |
 //!
@@ -16,6 +19,7 @@
 mod body;
 mod delta;
 mod problem;
+mod queue;
 pub mod sparql;
 mod sync;
 
@@ -73,6 +77,10 @@ pub fn configure(state: web::Data<State>) -> impl FnOnce(&mut ServiceConfig) {
             .route("/sync-from-kimai/accounts", web::post().to(sync::import_accounts))
             .route("/sync-to-kimai/work-logs", web::post().to(sync::sweep))
             .route("/timesheets/lock", web::post().to(sync::lock))
+            .route("/queue", web::get().to(queue::list))
+            .route("/queue/retry-parked", web::post().to(queue::retry_parked))
+            .route("/queue/{id:.*}/retry", web::post().to(queue::retry))
+            .route("/queue/{id:.*}", web::get().to(queue::show))
             .route("/live", web::get().to(HttpResponse::Ok))
             .default_service(web::to(unknown));
     }

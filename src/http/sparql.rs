@@ -5,9 +5,10 @@
 //! everything: put a guard before it where strangers can.
 
 use actix_web::http::{StatusCode, header};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
 use serde_json::json;
 
+use super::problem::Problem;
 use crate::triplestore::embedded::{Answer, Embedded};
 use crate::triplestore::{Triplestore as _, TriplestoreFault};
 
@@ -15,7 +16,6 @@ use crate::triplestore::{Triplestore as _, TriplestoreFault};
 pub const BODY_LIMIT: usize = 64 * 1024 * 1024;
 
 const REFUSED: &str = "The request was refused";
-const JSON_API: &str = "application/vnd.api+json";
 const RESULTS_JSON: &str = "application/sparql-results+json";
 const N_TRIPLES: &str = "application/n-triples; charset=utf-8";
 
@@ -159,13 +159,13 @@ fn bad_request(detail: &str) -> HttpResponse {
     problem(StatusCode::BAD_REQUEST, REFUSED, detail)
 }
 
-fn problem(status: StatusCode, title: &str, detail: &str) -> HttpResponse {
-    let error = json!({ "status": status.as_u16().to_string(), "title": title, "detail": detail });
-    HttpResponse::build(status).content_type(JSON_API).body(json!({ "errors": [error] }).to_string())
+fn problem(status: StatusCode, title: &'static str, detail: &str) -> HttpResponse {
+    Problem::new(status, title, detail).error_response()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::problem::JSON_API;
     use super::*;
     use actix_web::test::{TestRequest, call_service, init_service, read_body};
     use actix_web::{App, http::Method};

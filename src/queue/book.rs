@@ -73,14 +73,13 @@ pub(super) struct Row {
 
 impl Kept {
     fn row(&self) -> Row {
-        let (due, removed) = match self.place {
-            Place::Waiting { due, .. } => (Some(due), self.removed),
-            Place::Running { due, again: Some(again), .. } => {
-                (Some(due.min(again.due)), self.removed || again.removed)
-            }
-            Place::Running { due, again: None, .. } => (Some(due), self.removed),
-            Place::Parked => (None, self.removed),
+        let (due, again) = match self.place {
+            Place::Waiting { due, .. } => (Some(due), None),
+            Place::Running { due, again, .. } => (Some(due), again),
+            Place::Parked => (None, None),
         };
+        let due = due.map(|due| again.map_or(due, |again| again.due.min(due)));
+        let removed = self.removed || again.is_some_and(|again| again.removed);
         let Self { attempts, reason, since, .. } = *self;
         Row { due, reason, attempts, why: self.why.clone(), removed, since }
     }
@@ -132,13 +131,20 @@ impl Book {
         }
     }
 
-    /// Puts back what a row says.
-    pub(super) fn load(&mut self, work_log: WorkLogUri, row: Row) {
-        let Row { due, reason, attempts, why, removed, since } = row;
-        let turn = self.next_turn();
-        let place = due.map_or(Place::Parked, |due| Place::Waiting { due, turn });
-        self.entries.insert(work_log.clone(), Kept { place, attempts, reason, why, removed, since });
-        self.index(&work_log);
+    /// A book of what the rows say. All at once: much quicker than one after the other.
+    pub(super) fn of(rows: Vec<(WorkLogUri, Row)>) -> Self {
+        let keep = |(turn, (work_log, row)): (u64, (WorkLogUri, Row))| {
+            let Row { due, reason, attempts, why, removed, since } = row;
+            let place = due.map_or(Place::Parked, |due| Place::Waiting { due, turn });
+            (work_log, Kept { place, attempts, reason, why, removed, since })
+        };
+        let entries: BTreeMap<_, _> = (1..).zip(rows).map(keep).collect();
+        let by_due = entries.iter().filter_map(|(work_log, entry)| match entry.place {
+            Place::Waiting { due, turn } => Some((due, turn, work_log.clone())),
+            _ => None,
+        });
+        let (by_due, turn) = (by_due.collect(), u64::try_from(entries.len()).unwrap_or(u64::MAX));
+        Self { entries, by_due, turn, ..Self::default() }
     }
 
     /// The entry that has waited longest beyond its due time, now under a lease of `length`.

@@ -1,4 +1,4 @@
-//! What the book does with one work log, case by case. Whole histories are in `durable_tests.rs`.
+//! What the book does with one work log, case by case. Whole histories are in `history_tests.rs`.
 
 use super::*;
 

@@ -209,5 +209,8 @@ impl Queue for Durable {
 }
 
 #[cfg(test)]
+#[path = "history_tests.rs"]
+mod histories;
+#[cfg(test)]
 #[path = "durable_tests.rs"]
 mod tests;

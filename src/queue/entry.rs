@@ -15,10 +15,12 @@ pub enum Reason {
     Sweep,
     /// An import may have brought what it was missing.
     Import,
+    /// It was kept aside for a day.
+    Daily,
 }
 
 impl Reason {
-    const ALL: [Self; 4] = [Self::Delta, Self::Request, Self::Sweep, Self::Import];
+    const ALL: [Self; 5] = [Self::Delta, Self::Request, Self::Sweep, Self::Import, Self::Daily];
 
     /// One word, as it is saved and shown.
     pub fn word(self) -> &'static str {
@@ -27,6 +29,7 @@ impl Reason {
             Self::Request => "request",
             Self::Sweep => "sweep",
             Self::Import => "import",
+            Self::Daily => "daily",
         }
     }
 

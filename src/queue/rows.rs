@@ -14,18 +14,17 @@ const RUNS_KEPT_IN_ALL: i64 = 200_000;
 
 /// All entries, or what is wrong with one.
 pub(super) fn load(connection: &Connection) -> rusqlite::Result<Result<Book, String>> {
-    let mut statement = connection.prepare(
-        "SELECT work_log, due, reason, attempts, last_error, removed, since FROM entry ORDER BY due, work_log",
-    )?;
+    let mut statement = connection
+        .prepare("SELECT work_log, due, reason, attempts, last_error, removed, since FROM entry")?;
     let mut rows = statement.query([])?;
-    let mut book = Book::default();
+    let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
         match read(row)? {
-            Ok((work_log, row)) => book.load(work_log, row),
+            Ok(entry) => entries.push(entry),
             Err(why) => return Ok(Err(why)),
         }
     }
-    Ok(Ok(book))
+    Ok(Ok(Book::of(entries)))
 }
 
 fn read(row: &SqlRow<'_>) -> rusqlite::Result<Result<(WorkLogUri, Row), String>> {

@@ -204,8 +204,8 @@ impl Workers {
     }
 
     /// Tries what is parked again, since something it was missing may be there now.
-    pub async fn wake_parked(&self) -> usize {
-        self.queue.wake_parked(Reason::Import).await.unwrap_or_else(|fault| {
+    pub async fn wake_parked(&self, reason: Reason) -> usize {
+        self.queue.wake_parked(reason).await.unwrap_or_else(|fault| {
             error!("What is parked cannot be tried again: {fault}");
             0
         })

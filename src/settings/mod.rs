@@ -3,6 +3,7 @@
 //! [`TABLE`] is the one list of names, defaults and meanings; `--help`, `config/default.env` and the
 //! fault messages are made from it or held equal to it by a test.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -167,7 +168,9 @@ impl Settings {
 
     /// Checks the given variables, all of them before it says what is wrong.
     pub fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Result<Self, SettingsFault> {
-        let given = vars.into_iter().filter(|(_, value)| !value.trim().is_empty());
+        // Of a name that is given twice the last counts.
+        let given: BTreeMap<String, String> =
+            vars.into_iter().filter(|(_, value)| !value.trim().is_empty()).collect();
         // The fields are plain strings, so envy has nothing to complain of and no value to repeat.
         let raw: Raw = envy::from_iter(given)
             .map_err(|_| SettingsFault(vec!["the environment cannot be read".into()]))?;

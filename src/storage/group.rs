@@ -21,7 +21,7 @@ pub(super) trait Job: Send {
 }
 
 pub(super) struct Work<F, T, R> {
-    work: Option<F>,
+    run: Option<F>,
     result: Option<T>,
     reply: R,
 }
@@ -33,7 +33,7 @@ where
     R: FnOnce(Result<T, StorageFault>) + Send + 'static,
 {
     pub(super) fn boxed(work: F, reply: R) -> Box<dyn Job> {
-        Box::new(Self { work: Some(work), result: None, reply })
+        Box::new(Self { run: Some(work), result: None, reply })
     }
 }
 
@@ -44,7 +44,7 @@ where
     R: FnOnce(Result<T, StorageFault>) + Send,
 {
     fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        if let Some(work) = self.work.take() {
+        if let Some(work) = self.run.take() {
             self.result = Some(work(connection)?);
         }
         Ok(())

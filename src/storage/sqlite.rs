@@ -42,14 +42,14 @@ impl Kind {
         }
         let words = |error: rusqlite::Error| self.words(&error);
         let connection = Connection::open(file).map_err(words)?;
+        if connection.is_readonly("main").map_err(words)? {
+            return Err(READ_ONLY.to_owned());
+        }
         connection.busy_timeout(PATIENCE).map_err(words)?;
         // Nobody else may write while memory holds what the file held at the start.
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE").map_err(words)?;
         self.check(&connection)?;
         tune(&connection).map_err(words)?;
-        if connection.is_readonly("main").map_err(words)? {
-            return Err(READ_ONLY.to_owned());
-        }
         // Takes the lock and shows whether it may be written, without touching it.
         connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK").map_err(words)?;
         Ok(connection)

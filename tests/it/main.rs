@@ -2,11 +2,15 @@
 
 // `cfg(test)` on each: clippy then knows that helpers outside a test function may unwrap too.
 #[cfg(test)]
+mod durability;
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod parity;
 #[cfg(test)]
 mod process;
+#[cfg(test)]
+mod queue;
 mod sandbox_faults;
 mod sandbox_replay;
 #[cfg(test)]

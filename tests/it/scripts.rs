@@ -41,13 +41,11 @@ fn scripts() -> PathBuf {
 /// The shells to try: always `sh`, and busybox's, which is the one in `alpine/curl`.
 fn shells() -> Vec<Vec<&'static str>> {
     let has_busybox = Command::new("busybox").arg("true").status().is_ok_and(|status| status.success());
-    assert!(
-        has_busybox || env::var_os("KIMAI_SYNC_REQUIRE_ALL").is_none(),
-        "busybox is missing: apt-get install busybox"
-    );
     let mut shells = vec![vec!["sh"]];
     if has_busybox {
         shells.push(vec!["busybox", "ash"]);
+    } else {
+        crate::support::not_covered("the scripts under busybox (apt-get install busybox)");
     }
     shells
 }

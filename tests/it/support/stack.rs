@@ -144,12 +144,12 @@ impl Stack {
              WHERE {{ ?account foaf:accountName ?login . FILTER (STR(?login) = \"jane\") }}"
         ))
         .await;
+        self.engine.workers.prepare().await;
         self.forget_calls();
     }
 
     /// Starts counting afresh: requests to Kimai, SELECTs and updates.
     pub(crate) fn forget_calls(&self) {
-        self.engine.workers.prepare().await;
         self.kimai.clear_requests();
         self.store.selects.store(0, Ordering::Relaxed);
         self.store.updates.store(0, Ordering::Relaxed);

@@ -30,6 +30,7 @@ impl Virtuoso {
     /// to `http://mu.semte.ch/application`; SELECTs end silently after 10 000 rows, as in the mu stack.
     pub(crate) fn start() -> std::io::Result<Option<Self>> {
         if !installed() {
+            super::not_covered("a real Virtuoso (apt-get install virtuoso-opensource)");
             return Ok(None);
         }
         let (sql, http) = (free_port()?, free_port()?);
