@@ -2,8 +2,8 @@
 //!
 //! # Guarantees
 //! Nothing is deleted when the triplestore gives no work log for the period, nor beyond the bound, nor
-//! what is exported, nor what any work log anywhere is linked to. An entry that is right already
-//! costs no request of its own.
+//! what is exported, nor what any work log anywhere is linked to, nor what an open intent may have led
+//! to. An entry that is right already costs no request of its own.
 //!
 //! # Assumptions
 //! Teams do not enter hours of their own in Kimai within a swept period: those have no work log, and
@@ -207,6 +207,10 @@ impl Sweeper {
     /// lack its link, or leave one behind.
     pub async fn remove_orphan(&self, id: KimaiId) -> Result<bool, Failure> {
         self.workers.barrier().await;
+        // Before anything else is looked at: an intent that is closed by now has left an owner.
+        if self.may_be_found_again(id).await? {
+            return Ok(false);
+        }
         if !self.work_logs.linked(&[id]).await?.is_empty() {
             return Ok(false);
         }
@@ -227,6 +231,20 @@ impl Sweeper {
             Err(fault) => return Err(fault.into()),
         }
         Ok(true)
+    }
+}
+
+impl Sweeper {
+    /// Whether an open intent may have led to the timesheet: its run may have found it, and be about to
+    /// link it. If it takes another one instead, the next sweep finds this one.
+    async fn may_be_found_again(&self, id: KimaiId) -> Result<bool, Failure> {
+        let intents = self.ledger.intents().await?;
+        if intents.is_empty() {
+            return Ok(false);
+        }
+        let Some(timesheet) = self.kimai.timesheet(id).await? else { return Ok(false) };
+        let found = (&timesheet).into();
+        Ok(intents.iter().any(|(_, intent)| intent.could_be(id, &found)))
     }
 }
 

@@ -13,6 +13,7 @@ mod points;
 mod soak;
 mod start;
 mod stops;
+mod sweeps;
 mod trial;
 mod world;
 

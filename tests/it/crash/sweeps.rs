@@ -1,0 +1,46 @@
+//! A sweep that meets what a killed process left half done.
+
+use std::time::Duration;
+
+use kimai_sync::domain::WorkLogUri;
+use kimai_sync::domain::timesheet::WantedTimesheet;
+use kimai_sync::reconcile::sweep::Period;
+use kimai_sync::sandbox::{Fault, Gate, When};
+
+use crate::support::stack::Stack;
+
+/// A process died between Kimai's answer and the ledger. The next one's sweep sees a timesheet that nobody
+/// has, and is about to delete it; then the run of the open intent finds it and links it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_timesheet_that_is_being_found_again_is_no_orphan() {
+    let stack = Stack::embedded(&[]).await;
+    stack.register("other", "2024-09-03", "PT1H").await;
+    let work_log = stack.register("A", "2024-09-02", "PT8H").await;
+    let uri = WorkLogUri::parse(&work_log).unwrap();
+    let (begin, end) = ("2024-09-02T00:00:00Z".parse().unwrap(), "2024-09-02T08:00:00Z".parse().unwrap());
+    let (project, activity, user) = (stack.project, stack.activity, stack.user);
+    let wanted = WantedTimesheet { begin, end, project, activity, user };
+    let clock = &stack.engine.clock;
+    // With 5 s for a call, whether it was stored can be looked up 10 s later: soon, but not yet.
+    let lately = clock.now().checked_sub(Duration::from_secs(8)).unwrap();
+    stack.engine.ledger.open_intent(&uri, wanted, None, lately).await.unwrap();
+    let id = stack.kimai.add_timesheet(user, (project, activity), begin, Some(end));
+
+    // If the sweep gets to its DELETE, that arrives only when the run is through.
+    let gate = Gate::default();
+    stack.kimai.fault(When::next("DELETE", "/api/timesheets/*"), Fault::hold(&gate));
+    let period = Period { first: "2024-09-01".parse().unwrap(), last: "2024-09-30".parse().unwrap() };
+    let settled = async {
+        stack.quiet().await;
+        while stack.links(&work_log).await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        gate.open();
+    };
+    let (report, ()) = tokio::join!(stack.engine.sweeper.sweep(period), settled);
+    stack.quiet().await;
+    assert_eq!(report.unwrap().deleted, 0);
+    assert_eq!(stack.links(&work_log).await, [id.to_string()]);
+    let held: Vec<_> = stack.timesheets().into_iter().map(|row| row.0).collect();
+    assert!(held.contains(&id) && held.len() == 2, "{held:?} instead of {id} and the other's");
+}
