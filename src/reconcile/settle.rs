@@ -256,7 +256,9 @@ impl Settler {
         let others = self.work_logs.linked(ids).await?;
         for id in ids {
             // Another work log may carry the same id; its timesheet is not ours to delete.
-            if let Some(other) = others.get(id).and_then(|work_logs| work_logs.first()) {
+            // Itself, if someone has brought it back since it was read: then it gets a new one.
+            let mut others = others.get(id).into_iter().flatten();
+            if let Some(other) = others.find(|other| *other != subject) {
                 warn!(work_log = %subject, kimai.id = %id, "Timesheet {id} of the deleted <{subject}> also belongs to <{other}>; it is kept.");
                 continue;
             }

@@ -2,7 +2,6 @@
 //! stack's triplestore.
 
 use std::net::TcpListener;
-use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer, web};
@@ -146,11 +145,6 @@ impl Company {
         if let Some(store) = &self.store {
             store.update(update).await.unwrap();
         }
-    }
-
-    /// Every answer of Kimai is that late.
-    pub(super) fn slow_kimai(&self, latency: Duration) {
-        self.kimai.set_latency(latency);
     }
 }
 

@@ -72,16 +72,30 @@ impl Trial {
         Life::start(command, &self.log).await
     }
 
+    /// Makes a change, and gives the work logs that changed. The program is not told yet.
+    pub(super) fn change(&mut self, change: Change) -> Vec<String> {
+        let changed = self.world.change(change, &mut self.dice);
+        self.log.add(format!("({changed:?} changed)"));
+        changed
+    }
+
     /// Makes a change or two, and tells the program. Whether it acknowledged all.
     pub(super) async fn step(&mut self, life: &Life, change: Change) -> bool {
-        let mut changed = self.world.change(change, &mut self.dice);
+        let mut changed = self.change(change);
         if self.dice.random_bool(0.4) {
             let other = self.draw();
-            changed.extend(self.world.change(other, &mut self.dice));
+            changed.extend(self.change(other));
         }
-        changed.sort();
-        changed.dedup();
-        self.log.add(format!("({changed:?} changed)"));
+        self.made(life, changed).await
+    }
+
+    /// Makes one change, and tells the program. Whether it acknowledged it.
+    pub(super) async fn single_step(&mut self, life: &Life, change: Change) -> bool {
+        let changed = self.change(change);
+        self.made(life, changed).await
+    }
+
+    async fn made(&mut self, life: &Life, changed: Vec<String>) -> bool {
         self.company.change(&self.world.statement(&changed)).await;
         self.tell(life).await
     }
