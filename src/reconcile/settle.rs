@@ -103,7 +103,9 @@ impl Settler {
                 self.link(subject, &facts, id).await?;
                 Ok(if adopted { Effect::Adopted } else { Effect::Created })
             }
-            Plan::Update { id, wanted, relink } => self.update(subject, &facts, id, wanted, relink).await,
+            Plan::Update { id, wanted, relink } => {
+                self.update(subject, &facts, (id, memory.linked), wanted, relink).await
+            }
             Plan::Delete(ids) => self.delete(subject, &ids).await,
         }
     }
@@ -218,11 +220,13 @@ impl Settler {
         Ok(self.ledger.linked(subject).await?)
     }
 
+    /// Updates `id`; if that is gone, the one that is remembered, if it is another: it was created in its
+    /// place, and the link to it never written.
     async fn update(
         &self,
         subject: &WorkLogUri,
         facts: &Facts,
-        id: KimaiId,
+        (id, remembered): (KimaiId, Option<KimaiId>),
         wanted: WantedTimesheet,
         relink: bool,
     ) -> Result<Effect, Failure> {
@@ -230,6 +234,9 @@ impl Settler {
         self.ledger.doubt([subject]).await?;
         match self.kimai.update(id, &wanted).await {
             Err(KimaiFault { fault: Fault::Gone, .. }) => {
+                if let Some(other) = remembered.filter(|other| *other != id) {
+                    return Box::pin(self.update(subject, facts, (other, None), wanted, true)).await;
+                }
                 warn!(work_log = %subject, kimai.id = %id, "Timesheet {id} of <{subject}> is gone from Kimai; it is created again.");
                 self.ledger.forget(subject).await?;
                 return self.create(subject, facts, wanted).await;

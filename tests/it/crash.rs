@@ -6,6 +6,7 @@
 //! again that a failure names.
 
 mod company;
+mod leftovers;
 mod life;
 // A release build has no crash points.
 #[cfg(debug_assertions)]
@@ -13,7 +14,7 @@ mod points;
 mod soak;
 mod start;
 mod stops;
-mod sweeps;
+
 mod trial;
 mod world;
 

@@ -1,4 +1,4 @@
-//! A sweep that meets what a killed process left half done.
+//! What a killed process leaves half done, laid out by hand, and what the next one makes of it.
 
 use std::time::Duration;
 
@@ -43,4 +43,27 @@ async fn a_timesheet_that_is_being_found_again_is_no_orphan() {
     assert_eq!(stack.links(&work_log).await, [id.to_string()]);
     let held: Vec<_> = stack.timesheets().into_iter().map(|row| row.0).collect();
     assert!(held.contains(&id) && held.len() == 2, "{held:?} instead of {id} and the other's");
+}
+
+/// A timesheet is deleted in Kimai, created anew at the next change, and the process dies before the new
+/// link is written. The triplestore still names the old one, the ledger the new one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_timesheet_that_was_created_in_place_of_another_is_not_created_twice() {
+    let stack = Stack::embedded(&[]).await;
+    let work_log = stack.register("A", "2024-09-02", "PT8H").await;
+    stack.notify(&[&work_log]).await;
+    let old = stack.timesheets()[0].0;
+    let (begin, end) = ("2024-09-02T00:00:00Z".parse().unwrap(), "2024-09-02T08:00:00Z".parse().unwrap());
+    let (project, activity, user) = (stack.project, stack.activity, stack.user);
+    assert!(stack.kimai.delete_timesheet(old));
+    let new = stack.kimai.add_timesheet(user, (project, activity), begin, Some(end));
+    let wanted = WantedTimesheet { begin, end, project, activity, user };
+    let uri = WorkLogUri::parse(&work_log).unwrap();
+    stack.engine.ledger.created(&uri, new, wanted).await.unwrap();
+
+    stack.change(&work_log, "cal:duration", "\"PT4H\"").await;
+    stack.notify(&[&work_log]).await;
+    let held: Vec<_> = stack.timesheets().into_iter().map(|row| (row.0, row.2)).collect();
+    assert_eq!(held, [(new, "2024-09-02T04:00:00Z".to_owned())]);
+    assert_eq!(stack.links(&work_log).await, [new.to_string()]);
 }
