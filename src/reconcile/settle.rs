@@ -13,7 +13,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, RwLock};
 use tracing::{info, warn};
 
 use super::ledger::{Ledger, LedgerFault};
@@ -65,6 +65,9 @@ pub struct Settler {
     ambiguity: Duration,
     /// Whether the highest timesheet id was asked for.
     asked: OnceCell<()>,
+    /// Held for writing from the look for a lost timesheet to its claim, for reading from a deletion until
+    /// it is forgotten: what the one has seen must not be gone, and nobody's, when it is claimed.
+    looking: RwLock<()>,
 }
 
 impl Settler {
@@ -78,7 +81,16 @@ impl Settler {
         time_limit: Duration,
     ) -> Self {
         let refusals = Refusals::new(Arc::clone(&kimai), clock.clone());
-        Self { work_logs, kimai, ledger, refusals, clock, ambiguity: time_limit * 2, asked: OnceCell::new() }
+        Self {
+            work_logs,
+            kimai,
+            ledger,
+            refusals,
+            clock,
+            ambiguity: time_limit * 2,
+            asked: OnceCell::new(),
+            looking: RwLock::default(),
+        }
     }
 
     /// Brings Kimai in line with what the triplestore says of `subject` now.
@@ -131,6 +143,7 @@ impl Settler {
         if age < self.ambiguity {
             return Err(Failure::Unsure(self.ambiguity.saturating_sub(age)));
         }
+        let _alone = self.looking.write().await;
         for id in self.candidates(intent).await? {
             match self.ledger.created(subject, id, intent.wanted).await {
                 // Another work log just like this one took it; there may be a second.
@@ -261,6 +274,7 @@ impl Settler {
 
     async fn delete(&self, subject: &WorkLogUri, ids: &[KimaiId]) -> Result<Effect, Failure> {
         let others = self.work_logs.linked(ids).await?;
+        let _nobody_looks = self.looking.read().await;
         for id in ids {
             // Another work log may carry the same id; its timesheet is not ours to delete.
             // Itself, if someone has brought it back since it was read: then it gets a new one.

@@ -67,3 +67,44 @@ async fn a_timesheet_that_was_created_in_place_of_another_is_not_created_twice()
     assert_eq!(held, [(new, "2024-09-02T04:00:00Z".to_owned())]);
     assert_eq!(stack.links(&work_log).await, [new.to_string()]);
 }
+
+/// Two work logs are equal, and the answers to both POSTs were lost; then one is deleted. While the other
+/// one's run has just been told of both timesheets, the deleted one's run finds, deletes and forgets the
+/// first of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_timesheet_that_is_deleted_for_its_twin_meanwhile_is_not_found_again() {
+    let stack = Stack::embedded(&[]).await;
+    let (begin, end) = ("2024-09-02T00:00:00Z".parse().unwrap(), "2024-09-02T08:00:00Z".parse().unwrap());
+    let (project, activity, user) = (stack.project, stack.activity, stack.user);
+    let wanted = WantedTimesheet { begin, end, project, activity, user };
+    let long_ago = stack.engine.clock.now().checked_sub(Duration::from_mins(1)).unwrap();
+    let (deleted, kept) =
+        (stack.register("A", "2024-09-02", "PT8H").await, stack.register("B", "2024-09-02", "PT8H").await);
+    for work_log in [&deleted, &kept] {
+        let uri = WorkLogUri::parse(work_log).unwrap();
+        stack.engine.ledger.open_intent(&uri, wanted, None, long_ago).await.unwrap();
+        stack.kimai.add_timesheet(user, (project, activity), begin, Some(end));
+    }
+    stack.take_back(&deleted).await;
+
+    let told = Gate::default();
+    stack.kimai.fault(When::next("GET", "/api/timesheets"), Fault::hold(&told).applied());
+    let queue = async |work_log: &str, removed: bool| {
+        let named = [(WorkLogUri::parse(work_log).unwrap(), removed)].into();
+        stack.engine.queue.put_named(&named, stack.engine.clock.now()).await.unwrap();
+    };
+    queue(&kept, false).await;
+    told.reached().await;
+    queue(&deleted, true).await;
+    let gone = async {
+        while stack.timesheets().len() == 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    // It may well have to wait for the other one.
+    let _ = tokio::time::timeout(Duration::from_secs(1), gone).await;
+    told.open();
+    stack.quiet().await;
+    let held: Vec<_> = stack.timesheets().into_iter().map(|row| row.0.to_string()).collect();
+    assert_eq!((held.len(), stack.links(&kept).await), (1, held));
+}
