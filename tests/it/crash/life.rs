@@ -17,7 +17,7 @@ use super::PATIENCE;
 pub(super) struct Log(Arc<Mutex<Vec<String>>>);
 
 impl Log {
-    const MOST: usize = 100_000;
+    const MOST: usize = 500_000;
 
     pub(super) fn add(&self, line: impl Into<String>) {
         let mut lines = self.0.lock().unwrap();
@@ -31,6 +31,11 @@ impl Log {
     pub(super) fn has(&self, words: &str) -> bool {
         let lines = self.0.lock().unwrap();
         lines.iter().rev().take_while(|line| !line.starts_with("---- life")).any(|line| line.contains(words))
+    }
+
+    /// How many of its lines have `words`.
+    pub(super) fn count(&self, words: &str) -> usize {
+        self.0.lock().unwrap().iter().filter(|line| line.contains(words)).count()
     }
 
     /// Puts everything into a file and tells its name.

@@ -17,7 +17,7 @@ use serde_json::json;
 use super::company::{Company, Mode};
 use super::life::{Life, Log};
 use super::world::{Change, World, question};
-use super::{PATIENCE, until};
+use super::{PATIENCE, number, until};
 
 /// What is sent in one go at most.
 const GROUP: usize = 3;
@@ -56,9 +56,12 @@ impl Trial {
     pub(super) fn fail(&self, why: &str) -> ! {
         let (test, seed) = self.name.rsplit_once('-').unwrap();
         let log = self.log.keep(&self.name);
+        let length =
+            number("KIMAI_SYNC_SOAK_SECONDS").map(|seconds| format!(" KIMAI_SYNC_SOAK_SECONDS={seconds}"));
+        let length = length.unwrap_or_default();
         panic!(
-            "seed {seed} ({:?}), after {} lives: {why}\nPlay it again with: KIMAI_SYNC_SEED={seed} cargo test --test \
-             it crash::{test}\nWhat the program said: {log}",
+            "seed {seed} ({:?}), after {} lives: {why}\nPlay it again with: KIMAI_SYNC_SEED={seed}{length} cargo test \
+             --test it crash::{test}\nWhat the program said: {log}",
             self.company.mode, self.lives
         );
     }

@@ -122,9 +122,9 @@ impl World {
     pub(super) fn statement(&self, uris: &[String]) -> String {
         let mut all = PREFIXES.to_owned();
         for uri in uris {
-            let _ = write!(
+            let _ = writeln!(
                 all,
-                "DELETE {{ <{uri}> ?p ?o }} WHERE {{ <{uri}> ?p ?o . FILTER (?p != dct:identifier) }} ;\n"
+                "DELETE {{ <{uri}> ?p ?o }} WHERE {{ <{uri}> ?p ?o . FILTER (?p != dct:identifier) }} ;"
             );
             if let Some(Booking { day, minutes, activity, user }) = self.work_logs.get(uri).copied().flatten()
             {
@@ -151,7 +151,7 @@ impl World {
                 Some(booking) => {
                     inserts.push(json!({ "subject": iri(uri), "predicate": iri(&format!("{CAL}duration")),
                     "object": { "type": "literal", "value": format!("PT{}M", booking.minutes) },
-                    "graph": iri("http://mu.semte.ch/graphs/redpencil") }))
+                    "graph": iri("http://mu.semte.ch/graphs/redpencil") }));
                 }
             }
         }
@@ -198,11 +198,11 @@ impl World {
             match unclaimed.remove(id) {
                 None if id.is_empty() => faults.push(format!("lost: {uri} has no Kimai id")),
                 None => {
-                    faults.push(format!("lost: {uri} has Kimai id {id}, which is not there or another's"))
+                    faults.push(format!("lost: {uri} has Kimai id {id}, which is not there or another's"));
                 }
                 Some(timesheet) if booking.is(timesheet) => {}
                 Some(timesheet) => {
-                    faults.push(format!("lost: {uri} should be {booking:?}, and is {timesheet:?}"))
+                    faults.push(format!("lost: {uri} should be {booking:?}, and is {timesheet:?}"));
                 }
             }
         }
