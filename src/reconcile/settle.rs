@@ -13,7 +13,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, RwLock};
 use tracing::{info, warn};
 
 use super::ledger::{Ledger, LedgerFault};
@@ -67,6 +67,9 @@ pub struct Settler {
     ambiguity: Duration,
     /// Whether the highest timesheet id was asked for.
     asked: OnceCell<()>,
+    /// Held for writing from the look for a lost timesheet to its claim, for reading from a deletion until
+    /// it is forgotten: what the one has seen must not be gone, and nobody's, when it is claimed.
+    looking: RwLock<()>,
 }
 
 impl Settler {
@@ -81,8 +84,17 @@ impl Settler {
     ) -> Self {
         let refusals = Refusals::new(Arc::clone(&kimai), clock.clone());
         let sight = Sight::new(Arc::clone(&work_logs), ledger.clone());
-        let (ambiguity, asked) = (time_limit * 2, OnceCell::new());
-        Self { work_logs, kimai, ledger, refusals, sight, clock, ambiguity, asked }
+        Self {
+            work_logs,
+            kimai,
+            ledger,
+            refusals,
+            sight,
+            clock,
+            ambiguity: time_limit * 2,
+            asked: OnceCell::new(),
+            looking: RwLock::default(),
+        }
     }
 
     /// Brings Kimai in line with what the triplestore says of `subject` now.
@@ -133,6 +145,7 @@ impl Settler {
         if age < self.ambiguity {
             return Err(Failure::Unsure(self.ambiguity.saturating_sub(age)));
         }
+        let _alone = self.looking.write().await;
         for id in self.candidates(intent).await? {
             match self.ledger.created(subject, id, intent.wanted).await {
                 // Another work log just like this one took it; there may be a second.
@@ -258,6 +271,7 @@ impl Settler {
 
     async fn delete(&self, subject: &WorkLogUri, ids: &[KimaiId]) -> Result<Effect, Failure> {
         let others = self.work_logs.linked(ids).await?;
+        let _nobody_looks = self.looking.read().await;
         for id in ids {
             let others = others.get(id).map_or(&[][..], Vec::as_slice);
             if others.contains(subject) {
