@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::ledger::Ledger;
+use super::plant::{Plant, planted};
 use super::retry::Failure;
 use crate::domain::work_log::{Facts, Kind};
 use crate::domain::{KimaiId, WorkLogUri};
@@ -24,10 +25,16 @@ impl Sight {
         Self { work_logs, ledger }
     }
 
-    /// The facts of `subject`. Fails when there are none and the triplestore sees nothing else either.
-    pub(super) async fn facts(&self, subject: &WorkLogUri) -> Result<Facts, Failure> {
+    /// The facts of `subject`. Fails when there are none and the triplestore sees nothing else either,
+    /// unless a delta told that it was `removed`: the last work log may go too.
+    pub(super) async fn facts(&self, subject: &WorkLogUri, removed: bool) -> Result<Facts, Failure> {
         let facts = self.work_logs.facts(subject).await?;
-        if facts.kind(subject) != Kind::Absent {
+        let believed = planted(Plant::EmptinessIsBelieved) || planted(Plant::EmptinessIsDeletion);
+        if removed || believed || facts.kind(subject) != Kind::Absent {
+            return Ok(facts);
+        }
+        // Where we know of no timesheet, there need be no work log either.
+        if !self.ledger.knows_any().await? {
             return Ok(facts);
         }
         self.check().await?;
@@ -36,7 +43,8 @@ impl Sight {
     }
 
     /// Which of `ids` a work log is linked to. `known` are links that were seen a moment ago: when one of
-    /// them is in the answer, it needs no second look.
+    /// them is in the answer, it needs no second look. Fails when there is no work log at all: as long as
+    /// none is seen, no timesheet is deleted for want of one.
     pub(super) async fn linked(
         &self,
         ids: &[KimaiId],
@@ -52,12 +60,12 @@ impl Sight {
         Ok(linked)
     }
 
-    /// Fails when the triplestore has no work log at all although we know of some.
+    /// Fails when the triplestore shows no work log at all.
     async fn check(&self) -> Result<(), Failure> {
-        if self.work_logs.has_any().await? || !self.ledger.knows_any().await? {
+        if self.work_logs.has_any().await? {
             return Ok(());
         }
-        let why = "it shows no work log at all, and there were some; is DEFAULT_MU_AUTH_SCOPE right?";
+        let why = "it shows no work log at all; is DEFAULT_MU_AUTH_SCOPE right?";
         Err(TriplestoreFault::Transient(why.to_owned()).into())
     }
 }

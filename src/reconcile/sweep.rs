@@ -18,6 +18,7 @@ use tokio::sync::Mutex;
 use tracing::{error, info, warn};
 
 use super::ledger::Ledger;
+use super::plant::{Plant, planted};
 use super::retry::Failure;
 use super::sight::Sight;
 use super::worker::Workers;
@@ -109,7 +110,9 @@ impl Sweeper {
         info!("Sweeping {period}");
         let timesheets = self.timesheets(period).await?;
         // What runs may have created a timesheet above and not linked it yet.
-        self.workers.barrier().await;
+        if !planted(Plant::SweepLooksOnce) {
+            self.workers.barrier().await;
+        }
         let facts = self.work_logs.of_period(period.first, period.last).await?;
         let directory = self.work_logs.directory(&facts.values().collect::<Vec<_>>()).await?;
         let wanted = |work_log: &WorkLogUri| {
@@ -118,8 +121,6 @@ impl Sweeper {
         };
         let found = timesheets.iter().map(|timesheet| (timesheet.id, timesheet.into())).collect();
         let Differences { to_settle, unlinked } = compare(&facts, wanted, &found);
-        // What is parked may have been deleted, or what it was missing may be there now.
-        self.queue.wake_parked(Reason::Sweep).await?;
         self.ledger.doubt(&to_settle).await?;
         self.queue.put(&to_settle, Reason::Sweep, self.clock.now()).await?;
         crash::point("sweep half way");
@@ -129,8 +130,22 @@ impl Sweeper {
             queued: to_settle.len(),
             ..Report::default()
         };
+        if facts.is_empty() && !unlinked.is_empty() {
+            report.held = unlinked.len();
+            error!(
+                "The triplestore has no work log at all from {period}, Kimai has {} timesheets without one. None is \
+                 deleted: is DEFAULT_MU_AUTH_SCOPE right, and is the triplestore complete?",
+                report.held
+            );
+            return Ok(report);
+        }
         let known: Vec<KimaiId> = facts.values().flat_map(Facts::kimai_ids).take(WITNESSES).collect();
-        let orphans = self.orphans(timesheets, &unlinked, &known).await?;
+        let mut orphans = self.orphans(timesheets, &unlinked, &known).await?;
+        if planted(Plant::SweepLooksOnce) {
+            for Timesheet { id, .. } in orphans.drain(..).filter(|orphan| !orphan.exported) {
+                self.kimai.delete(id).await?;
+            }
+        }
         self.remove_orphans(period, orphans, &known, &mut report).await?;
         info!(
             "Swept {period}: {} work logs, {} timesheets; {} queued, {} orphans deleted, {} kept",
@@ -150,7 +165,9 @@ impl Sweeper {
         };
         let mut timesheets = self.kimai.timesheets(&filter).await?;
         // A creation that begins later cannot take one of these for its own.
-        timesheets.iter().for_each(|timesheet| self.ledger.saw(timesheet.id));
+        for timesheet in &timesheets {
+            self.ledger.saw(timesheet.id);
+        }
         timesheets.retain(|timesheet| {
             let day = day_of(timesheet, self.clock.zone());
             (period.first..=period.last).contains(&day)
@@ -184,14 +201,6 @@ impl Sweeper {
             return Ok(());
         }
         report.held = orphans.len();
-        if report.work_logs == 0 {
-            error!(
-                "The triplestore has no work log at all from {period}, Kimai has {} timesheets without one. None is \
-                 deleted: is DEFAULT_MU_AUTH_SCOPE right, and is the triplestore complete?",
-                orphans.len()
-            );
-            return Ok(());
-        }
         let (kept, orphans): (Vec<_>, Vec<_>) = orphans.into_iter().partition(|timesheet| timesheet.exported);
         if !kept.is_empty() {
             warn!(
@@ -246,11 +255,12 @@ impl Sweeper {
         }
         let owner = self.ledger.owner(id).await?;
         if let Some(owner) = &owner
-            && self.sight.facts(owner).await?.kind(owner) == Kind::WorkLog
+            && self.sight.facts(owner, false).await?.kind(owner) == Kind::WorkLog
         {
             self.queue.put(std::slice::from_ref(owner), Reason::Sweep, self.clock.now()).await?;
             return Ok(false);
         }
+        self.ledger.doubt(&owner).await?;
         match self.kimai.delete(id).await {
             Ok(()) => info!(kimai.id = %id, "Deleted timesheet {id}, which no work log is linked to"),
             Err(fault) if fault.fault == Fault::Gone => {}
@@ -267,7 +277,7 @@ impl Sweeper {
     /// owner: a run that finds it records the owner as it closes the intent.
     async fn claimant(&self, id: KimaiId) -> Result<Option<WorkLogUri>, Failure> {
         let intents = self.ledger.intents().await?;
-        if intents.is_empty() {
+        if intents.is_empty() || planted(Plant::SweepIgnoresIntents) {
             return Ok(None);
         }
         let Some(timesheet) = self.kimai.timesheet(id).await? else { return Ok(None) };

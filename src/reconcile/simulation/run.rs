@@ -18,7 +18,7 @@ use super::people::{self, Step};
 use super::world::World;
 use crate::delta::Found;
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::queue::Queue;
+use crate::queue::{Queue, Reason};
 use crate::reconcile::sweep::Period;
 
 /// How long it may take until all is quiet when nothing goes wrong any more: the longest pause of a work
@@ -54,10 +54,10 @@ pub(super) struct Scenario {
 
 impl Scenario {
     /// The one that belongs to `seed`: mostly small, since many small worlds meet more interleavings than
-    /// one large one; each 25th is large.
+    /// one large one; each 100th is large.
     pub(super) fn of(seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let large = seed.is_multiple_of(25);
+        let large = seed.is_multiple_of(100);
         let mut one_of = |choices: &[u32]| choices[rng.random_range(0..choices.len())];
         Self {
             seed,
@@ -414,6 +414,7 @@ impl Sim {
         self.world.state().note(Who::People, What::Stopped);
         drop(engine);
         let engine = self.start(10_000);
+        engine.workers.wake_parked(Reason::Daily).await;
         let sweep = self.sweep(&engine, -DAYS, DAYS);
         if !engine.tasks.spawn(sweep()).await.expect("a sweep does not panic") {
             self.outcome.broken.push("the last sweep failed although nothing went wrong".to_owned());
