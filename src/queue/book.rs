@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use super::entry::{Counts, Entry, Lease, Outcome, Reason, State};
 use crate::domain::WorkLogUri;
+use crate::reconcile::plant::{Plant, planted};
 
 /// An entry as the book keeps it.
 #[derive(Debug, Clone)]
@@ -119,11 +120,12 @@ impl Book {
         entry.attempts = 0;
         entry.reason = reason;
         match &mut entry.place {
-            Place::Running { again, .. } => {
+            Place::Running { again, .. } if !planted(Plant::TwoRuns) => {
                 let before = again.unwrap_or(Again { due, removed: false });
                 *again = Some(Again { due: before.due.min(due), removed: before.removed || removed });
             }
             Place::Waiting { due: earlier, .. } if *earlier <= due => entry.removed |= removed,
+            Place::Parked if !entry.since.eq(&now) && planted(Plant::ParkedSleepsOn) => {}
             place => {
                 *place = Place::Waiting { due, turn };
                 entry.removed |= removed;

@@ -11,6 +11,7 @@
 
 pub mod breaker;
 pub mod ledger;
+pub(crate) mod plant;
 pub mod refusals;
 pub mod retry;
 pub mod settle;

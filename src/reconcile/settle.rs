@@ -17,13 +17,14 @@ use tokio::sync::OnceCell;
 use tracing::{info, warn};
 
 use super::ledger::{Ledger, LedgerFault};
+use super::plant::{Plant, planted};
 use super::refusals::Refusals;
 use super::retry::Failure;
 use super::sight::Sight;
 use crate::clock::Clock;
 use crate::crash;
 use crate::domain::intent::Intent;
-use crate::domain::plan::{Plan, plan};
+use crate::domain::plan::{Memory, Plan, plan};
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::{Facts, Kind, Obstacle, resolve};
 use crate::domain::{KimaiId, WorkLogUri};
@@ -91,7 +92,12 @@ impl Settler {
             Some(intent) => self.resolve(subject, &intent).await?,
             None => false,
         };
-        let memory = self.ledger.recall(subject).await?;
+        let mut memory = self.ledger.recall(subject).await?;
+        if planted(Plant::NoMemory) {
+            memory = Memory::default();
+        }
+        memory.removed |= planted(Plant::EmptinessIsDeletion);
+        memory.unwritten &= !planted(Plant::OldLinkWins);
         let facts = self.sight.facts(subject).await?;
         crash::point("read");
         let wanted = match facts.kind(subject) {
@@ -130,10 +136,11 @@ impl Settler {
     /// Finds out what an open intent led to. Says whether it was a timesheet.
     async fn resolve(&self, subject: &WorkLogUri, intent: &Intent) -> Result<bool, Failure> {
         let age = Duration::try_from(self.clock.now().duration_since(intent.started_at)).unwrap_or_default();
-        if age < self.ambiguity {
+        if age < self.ambiguity && !planted(Plant::NoWait) {
             return Err(Failure::Unsure(self.ambiguity.saturating_sub(age)));
         }
-        for id in self.candidates(intent).await? {
+        let candidates = self.candidates(intent).await?;
+        for id in candidates.into_iter().filter(|_| !planted(Plant::NoSearch)) {
             match self.ledger.created(subject, id, intent.wanted).await {
                 // Another work log just like this one took it; there may be a second.
                 Err(LedgerFault::Claimed { .. }) => {}
@@ -174,12 +181,14 @@ impl Settler {
         wanted: WantedTimesheet,
     ) -> Result<Effect, Failure> {
         let high_water = self.high_water().await?;
-        self.ledger.open_intent(subject, wanted, high_water, self.clock.now()).await?;
+        if !planted(Plant::NoIntent) {
+            self.ledger.open_intent(subject, wanted, high_water, self.clock.now()).await?;
+        }
         crash::point("intent saved");
         let id = match self.kimai.create(&wanted).await {
             Ok(timesheet) => timesheet.id,
             Err(fault) => {
-                if fault.fault != Fault::Ambiguous {
+                if fault.fault != Fault::Ambiguous || planted(Plant::AmbiguousIsNotStored) {
                     self.ledger.close_intent(subject).await?; // it was not stored
                 }
                 return Err(self.refusals.explain(fault, &wanted).await.into());
@@ -214,7 +223,7 @@ impl Settler {
     async fn link(&self, subject: &WorkLogUri, facts: &Facts, id: KimaiId) -> Result<(), Failure> {
         self.work_logs.link(subject, id, !facts.identifiers.is_empty()).await?;
         let stored = self.work_logs.facts(subject).await?.kimai_ids();
-        if stored.first() != Some(&id) {
+        if stored.first() != Some(&id) && !planted(Plant::NoReadBack) {
             let why = format!("it took the Kimai id {id} of <{subject}> and did not store it");
             return Err(TriplestoreFault::Transient(why).into());
         }
@@ -232,6 +241,9 @@ impl Settler {
     ) -> Result<Effect, Failure> {
         // From here on it is not known what Kimai holds, until the answer is there.
         self.ledger.doubt([subject]).await?;
+        if planted(Plant::RememberedBeforeSent) {
+            self.ledger.pushed(subject, id, wanted).await?;
+        }
         match self.kimai.update(id, &wanted).await {
             Err(KimaiFault { fault: Fault::Gone, .. }) => {
                 warn!(work_log = %subject, kimai.id = %id, "Timesheet {id} of <{subject}> is gone from Kimai; it is created again.");
@@ -260,7 +272,7 @@ impl Settler {
         let others = self.work_logs.linked(ids).await?;
         for id in ids {
             let others = others.get(id).map_or(&[][..], Vec::as_slice);
-            if others.contains(subject) {
+            if others.contains(subject) && !planted(Plant::CameBackUnseen) {
                 let why = format!("<{subject}> came back while its timesheet was about to be deleted");
                 return Err(TriplestoreFault::Transient(why).into());
             }

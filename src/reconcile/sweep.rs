@@ -18,6 +18,7 @@ use tokio::sync::Mutex;
 use tracing::{error, info, warn};
 
 use super::ledger::Ledger;
+use super::plant::{Plant, planted};
 use super::retry::Failure;
 use super::sight::Sight;
 use super::worker::Workers;
@@ -109,7 +110,9 @@ impl Sweeper {
         info!("Sweeping {period}");
         let timesheets = self.timesheets(period).await?;
         // What runs may have created a timesheet above and not linked it yet.
-        self.workers.barrier().await;
+        if !planted(Plant::SweepLooksOnce) {
+            self.workers.barrier().await;
+        }
         let facts = self.work_logs.of_period(period.first, period.last).await?;
         let directory = self.work_logs.directory(&facts.values().collect::<Vec<_>>()).await?;
         let wanted = |work_log: &WorkLogUri| {
@@ -118,8 +121,6 @@ impl Sweeper {
         };
         let found = timesheets.iter().map(|timesheet| (timesheet.id, timesheet.into())).collect();
         let Differences { to_settle, unlinked } = compare(&facts, wanted, &found);
-        // What is parked may have been deleted, or what it was missing may be there now.
-        self.queue.wake_parked(Reason::Sweep).await?;
         self.ledger.doubt(&to_settle).await?;
         self.queue.put(&to_settle, Reason::Sweep, self.clock.now()).await?;
         crash::point("sweep half way");
@@ -130,7 +131,12 @@ impl Sweeper {
             ..Report::default()
         };
         let known: Vec<KimaiId> = facts.values().flat_map(Facts::kimai_ids).take(WITNESSES).collect();
-        let orphans = self.orphans(timesheets, &unlinked, &known).await?;
+        let mut orphans = self.orphans(timesheets, &unlinked, &known).await?;
+        if planted(Plant::SweepLooksOnce) {
+            for Timesheet { id, .. } in orphans.drain(..).filter(|orphan| !orphan.exported) {
+                self.kimai.delete(id).await?;
+            }
+        }
         self.remove_orphans(period, orphans, &known, &mut report).await?;
         info!(
             "Swept {period}: {} work logs, {} timesheets; {} queued, {} orphans deleted, {} kept",
@@ -267,7 +273,7 @@ impl Sweeper {
     /// owner: a run that finds it records the owner as it closes the intent.
     async fn claimant(&self, id: KimaiId) -> Result<Option<WorkLogUri>, Failure> {
         let intents = self.ledger.intents().await?;
-        if intents.is_empty() {
+        if intents.is_empty() || planted(Plant::SweepIgnoresIntents) {
             return Ok(None);
         }
         let Some(timesheet) = self.kimai.timesheet(id).await? else { return Ok(None) };

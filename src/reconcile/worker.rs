@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
 use super::breaker::{Breakers, Neighbour, PROBE_EVERY};
+use super::plant::{Plant, planted};
 use super::retry::{self, Failure, Next, Outage};
 use super::settle::{Effect, Settler};
 use crate::clock::Clock;
@@ -118,6 +119,7 @@ impl Workers {
                 *self.tally.lock().unwrap_or_else(PoisonError::into_inner).entry(effect).or_default() += 1;
                 Outcome::Done
             }
+            Err(_) if planted(Plant::FaultsAreDropped) => Outcome::Done,
             Err(failure) => self.after(&lease, &failure),
         };
         let work_log = lease.work_log.clone();

@@ -97,7 +97,7 @@ pub(super) fn look(state: &State, service: &Service, look: Look) -> Found {
     for (id, sheet) in &state.sheets {
         let Maker::Service { work_log, .. } = &sheet.maker else { continue };
         match owners.get(id).map(Vec::as_slice) {
-            None | Some([]) if excused.contains(work_log) => {}
+            None | Some([]) if look == Look::BeforeSweep && may_be_left(state, work_log, parked) => {}
             None | Some([]) if service.owners.get(id).is_some_and(|owner| waits_for(state, owner)) => {}
             None | Some([]) => {
                 found.doubled.push(format!("timesheet {id}, made for {}, has no work log", short(work_log)));
@@ -130,8 +130,16 @@ fn is_excused(
     parked: &BTreeMap<WorkLogUri, String>,
 ) -> bool {
     let unheard = state.accepted.get(work_log) != Some(&stand.version);
+    unheard || state.by_hand.contains(work_log) || may_be_left(state, work_log, parked)
+}
+
+/// Whether a timesheet of this work log may be left over before a sweep. That somebody changed it in Kimai
+/// by hand is no excuse.
+fn may_be_left(state: &State, work_log: &WorkLogUri, parked: &BTreeMap<WorkLogUri, String>) -> bool {
+    let stand = state.work_logs.get(work_log);
+    let unheard = stand.is_some_and(|stand| state.accepted.get(work_log) != Some(&stand.version));
     let refused = parked.get(work_log).is_some_and(|why| why.contains("injected"));
-    unheard || refused || state.by_hand.contains(work_log) || state.overtaken.contains(work_log)
+    unheard || refused || state.overtaken.contains(work_log)
 }
 
 /// Why this work log is not as it should be, if it is not.

@@ -47,6 +47,7 @@ pub(super) struct Engine {
     pub(super) queue: Arc<Watched>,
     pub(super) ledger: Ledger,
     pub(super) sweeper: Arc<Sweeper>,
+    pub(super) workers: Arc<Workers>,
     pub(super) intake: Intake,
     pub(super) tasks: TaskTracker,
     stop: CancellationToken,
@@ -76,12 +77,12 @@ impl Engine {
         let sweeper = Arc::new(Sweeper::new(parts, max_deletions));
         let intake = Intake::new(as_queue, clock);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let stopped = stop.clone();
+        let (stopped, running) = (stop.clone(), Arc::clone(&pool));
         tasks.spawn(async move {
-            pool.prepare().await;
-            pool.run(workers, stopped).await;
+            running.prepare().await;
+            running.run(workers, stopped).await;
         });
-        Self { queue, ledger, sweeper, intake, tasks, stop }
+        Self { queue, ledger, sweeper, workers: pool, intake, tasks, stop }
     }
 
     /// Stops it in good order.

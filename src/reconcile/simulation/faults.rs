@@ -100,7 +100,6 @@ pub(super) enum Trouble {
     Forbidden,
     WrongToken,
     Html,
-    PageGone,
     // The triplestore.
     Empty,
     Half,
@@ -211,7 +210,6 @@ impl Trouble {
             Self::Invalid => answer(400, None, r#"{"code":400,"message":"injected"}"#),
             Self::Forbidden => answer(403, None, r#"{"code":403,"message":"injected"}"#),
             Self::WrongToken => answer(401, None, ""),
-            Self::PageGone => answer(404, None, ""),
             Self::Garbage | Self::Html => KimaiFault::unreadable(operation, "expected value at line 1"),
             Self::Refused | Self::Empty | Self::Half | Self::NotStored => {
                 KimaiFault::cut(operation, false, "connection refused")
@@ -230,7 +228,7 @@ impl Trouble {
         }
     }
 
-    /// Whether nothing but a change makes the service try again.
+    /// Whether the service is to keep the work log aside: nothing but a change helps.
     pub(super) fn is_permanent(self) -> bool {
         matches!(self, Self::Invalid | Self::Forbidden)
     }

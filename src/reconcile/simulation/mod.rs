@@ -10,6 +10,8 @@ mod engine;
 mod faults;
 mod history;
 mod land;
+mod matrix;
+pub(crate) mod mutants;
 mod people;
 mod run;
 mod state;

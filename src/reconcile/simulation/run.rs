@@ -18,7 +18,7 @@ use super::people::{self, Step};
 use super::world::World;
 use crate::delta::Found;
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::queue::Queue;
+use crate::queue::{Queue, Reason};
 use crate::reconcile::sweep::Period;
 
 /// How long it may take until all is quiet when nothing goes wrong any more: the longest pause of a work
@@ -414,6 +414,7 @@ impl Sim {
         self.world.state().note(Who::People, What::Stopped);
         drop(engine);
         let engine = self.start(10_000);
+        engine.workers.wake_parked(Reason::Daily).await;
         let sweep = self.sweep(&engine, -DAYS, DAYS);
         if !engine.tasks.spawn(sweep()).await.expect("a sweep does not panic") {
             self.outcome.broken.push("the last sweep failed although nothing went wrong".to_owned());

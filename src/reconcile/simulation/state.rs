@@ -37,8 +37,8 @@ impl Stand {
 pub(super) enum Maker {
     /// Somebody by hand.
     Hand,
-    /// The service for the work log in this life; whether it learnt of it, under which storage.
-    Service { work_log: WorkLogUri, life: u32, known_to: Option<u32> },
+    /// The service for the work log in this life, with the storage of that time.
+    Service { work_log: WorkLogUri, life: u32, storage: u32 },
 }
 
 #[derive(Debug, Clone)]
@@ -224,11 +224,6 @@ impl State {
         self.late.push((at, effect, caller));
     }
 
-    /// When the last of what may still take effect does.
-    pub(super) fn latest(&self) -> i64 {
-        self.late.iter().map(|(at, ..)| *at).max().unwrap_or(self.now)
-    }
-
     /// The request takes effect now. Gives the timesheet it made or changed, or Kimai's refusal.
     pub(super) fn apply(
         &mut self,
@@ -275,7 +270,7 @@ impl State {
         let maker = match &caller.who {
             Who::Run(_, work_log) => {
                 let life = self.work_logs.get(work_log).map_or(0, |stand| stand.life);
-                Maker::Service { work_log: work_log.clone(), life, known_to: None }
+                Maker::Service { work_log: work_log.clone(), life, storage: self.storage }
             }
             _ => Maker::Hand,
         };
@@ -337,9 +332,9 @@ impl State {
                 return Some(format!("timesheet {id} was deleted although work log {name} is linked to it"));
             }
         }
-        let Maker::Service { work_log, life, known_to } = &sheet.maker else { return None };
+        let Maker::Service { work_log, life, storage } = &sheet.maker else { return None };
         let stand = self.work_logs.get(work_log).filter(|stand| stand.is_live() && stand.life == *life)?;
-        let its_own = *known_to == Some(self.storage) && stand.links.is_empty();
+        let its_own = *storage == self.storage && stand.links.is_empty();
         (its_own && matches!(caller.who, Who::Sweep(_) | Who::Check(_))).then(|| {
             format!("timesheet {id} was deleted before work log {} could be linked to it", short(work_log))
         })
@@ -359,14 +354,6 @@ impl State {
         let body = br#"{"code":400,"message":"Validation Failed","errors":{"children":{"project":{"errors":
             ["The selected choice is invalid."]}}}}"#;
         Err(KimaiFault::from_answer(operation, 400, None, body))
-    }
-
-    /// The service got Kimai's answer that this timesheet was made.
-    pub(super) fn told(&mut self, id: KimaiId) {
-        let storage = self.storage;
-        if let Some(Sheet { maker: Maker::Service { known_to, .. }, .. }) = self.sheets.get_mut(&id) {
-            *known_to = Some(storage);
-        }
     }
 
     /// A delta was acknowledged.

@@ -207,9 +207,7 @@ impl Timesheets for World {
 
     async fn create(&self, wanted: &WantedTimesheet) -> Result<Timesheet, KimaiFault> {
         let made = self.kimai_write(Effect::Create(*wanted)).await?;
-        let made = made.ok_or_else(|| KimaiFault::unreadable(Call::Create.operation(), "no body"))?;
-        self.state().told(made.id);
-        Ok(made)
+        made.ok_or_else(|| KimaiFault::unreadable(Call::Create.operation(), "no body"))
     }
 
     async fn update(&self, id: KimaiId, wanted: &WantedTimesheet) -> Result<Timesheet, KimaiFault> {

@@ -1,0 +1,47 @@
+//! Faults that the simulation plants, to show that it would find them. Outside tests there are none.
+
+/// A fault, named after what is left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Plant {
+    /// A POST goes out without an intent.
+    NoIntent,
+    /// After a lost answer the POST is sent again without a look.
+    NoSearch,
+    /// The look comes before the request can have been stored.
+    NoWait,
+    /// An ambiguous answer is taken for "not stored".
+    AmbiguousIsNotStored,
+    /// What is remembered is not asked.
+    NoMemory,
+    /// A change during a run starts a second run at once.
+    TwoRuns,
+    /// The link is not read back.
+    NoReadBack,
+    /// An empty answer is taken for a deletion.
+    EmptinessIsDeletion,
+    /// An empty answer is taken for "not a work log".
+    EmptinessIsBelieved,
+    /// A failed run is dropped instead of tried again.
+    FaultsAreDropped,
+    /// The sweep deletes what its first look found, without waiting for runs or looking again.
+    SweepLooksOnce,
+    /// The sweep deletes what a creation with a lost answer may have made.
+    SweepIgnoresIntents,
+    /// What was sent is remembered before Kimai took it.
+    RememberedBeforeSent,
+    /// An old link goes before a timesheet that was made since.
+    OldLinkWins,
+    /// A work log that came back counts as another owner of its timesheet.
+    CameBackUnseen,
+    /// A delta does not wake what is parked.
+    ParkedSleepsOn,
+}
+
+/// Whether this fault is planted.
+#[cfg(not(test))]
+pub(crate) const fn planted(_: Plant) -> bool {
+    false
+}
+
+#[cfg(test)]
+pub(crate) use super::simulation::mutants::planted;

@@ -1,0 +1,74 @@
+//! Each fault, at each call, at the first, the second or every third time; the rest of the world is well.
+
+use super::faults::{Call, Script, Trouble, When};
+use super::history::What;
+use super::run::{Scenario, simulate};
+
+const SEEDS: u64 = 5;
+const TIMES: [When; 3] = [When::First, When::Second, When::EveryThird];
+
+/// Small, with all that needs each of the calls: changes of every kind, sweeps, and a death for what is
+/// asked at a start.
+fn scenario(seed: u64, script: Script) -> Scenario {
+    Scenario {
+        seed,
+        work_logs: 5,
+        changes: 30,
+        faults: 0,
+        deltas_lost: 0,
+        crashes: if script.call == Call::Newest { 6 } else { 0 },
+        storage_lost: 0,
+        sweeps: 12,
+        sweep_at_start: false,
+        max_deletions: 20,
+        workers: 2,
+        script: Some(script),
+    }
+}
+
+/// Plays all cells; gives how many there are, and in how many histories the fault struck.
+fn play(calls: &[Call], troubles: &[Trouble]) -> (usize, u64) {
+    let mut cells = Vec::new();
+    for call in calls {
+        for trouble in troubles.iter().filter(|trouble| trouble.befalls(*call)) {
+            cells.extend(TIMES.map(|when| Script { call: *call, trouble: *trouble, when, seen: 0 }));
+        }
+    }
+    let struck = std::sync::atomic::AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for half in cells.chunks(cells.len().div_ceil(2)) {
+            let struck = &struck;
+            scope.spawn(move || {
+                for (number, script) in half.iter().enumerate() {
+                    for seed in 0..SEEDS {
+                        let seed = seed * 1_000 + number as u64;
+                        let outcome = simulate(scenario(seed, *script));
+                        let history = &outcome.world.state().history;
+                        assert!(
+                            outcome.broken.is_empty(),
+                            "{script:?}, seed {seed}: {}\n{history}",
+                            outcome.broken.join("\n")
+                        );
+                        let hit = history.count(|what| matches!(what, What::Failed(..))) > 0;
+                        struck.fetch_add(u64::from(hit), std::sync::atomic::Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    (cells.len(), struck.into_inner())
+}
+
+#[test]
+fn no_fault_of_kimai_loses_or_doubles_anything() {
+    let (cells, struck) = play(&Call::KIMAI, &Trouble::KIMAI);
+    println!("{cells} cells, {} histories, the fault struck in {struck}", cells as u64 * SEEDS);
+    assert!(struck * 2 > cells as u64 * SEEDS, "most faults have to strike");
+}
+
+#[test]
+fn no_fault_of_the_triplestore_loses_doubles_or_deletes_anything() {
+    let (cells, struck) = play(&Call::TRIPLESTORE, &Trouble::TRIPLESTORE);
+    println!("{cells} cells, {} histories, the fault struck in {struck}", cells as u64 * SEEDS);
+    assert!(struck * 2 > cells as u64 * SEEDS, "most faults have to strike");
+}
