@@ -269,6 +269,9 @@ impl Settler {
     }
 
     async fn delete(&self, subject: &WorkLogUri, ids: &[KimaiId]) -> Result<Effect, Failure> {
+        // From here on it is not known whether Kimai still holds them: should the work log come back under
+        // its IRI, its timesheet is pushed, and found missing.
+        self.ledger.doubt([subject]).await?;
         let others = self.work_logs.linked(ids).await?;
         for id in ids {
             let others = others.get(id).map_or(&[][..], Vec::as_slice);

@@ -32,13 +32,17 @@ impl Sight {
         if believed || facts.kind(subject) != Kind::Absent {
             return Ok(facts);
         }
-        self.check().await?;
+        // Where we know of no timesheet, there need be no work log either.
+        if self.ledger.knows_any().await? {
+            self.check().await?;
+        }
         // What it sees now it may not have seen a moment ago.
         Ok(self.work_logs.facts(subject).await?)
     }
 
     /// Which of `ids` a work log is linked to. `known` are links that were seen a moment ago: when one of
-    /// them is in the answer, it needs no second look.
+    /// them is in the answer, it needs no second look. Fails when there is no work log at all: as long as
+    /// none is seen, no timesheet is deleted for want of one.
     pub(super) async fn linked(
         &self,
         ids: &[KimaiId],
@@ -54,12 +58,12 @@ impl Sight {
         Ok(linked)
     }
 
-    /// Fails when the triplestore has no work log at all although we know of some.
+    /// Fails when the triplestore shows no work log at all.
     async fn check(&self) -> Result<(), Failure> {
-        if self.work_logs.has_any().await? || !self.ledger.knows_any().await? {
+        if self.work_logs.has_any().await? {
             return Ok(());
         }
-        let why = "it shows no work log at all, and there were some; is DEFAULT_MU_AUTH_SCOPE right?";
+        let why = "it shows no work log at all; is DEFAULT_MU_AUTH_SCOPE right?";
         Err(TriplestoreFault::Transient(why.to_owned()).into())
     }
 }

@@ -257,6 +257,7 @@ impl Sweeper {
             self.queue.put(std::slice::from_ref(owner), Reason::Sweep, self.clock.now()).await?;
             return Ok(false);
         }
+        self.ledger.doubt(&owner).await?;
         match self.kimai.delete(id).await {
             Ok(()) => info!(kimai.id = %id, "Deleted timesheet {id}, which no work log is linked to"),
             Err(fault) if fault.fault == Fault::Gone => {}

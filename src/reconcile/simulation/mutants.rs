@@ -39,9 +39,8 @@ const ALL: [Plant; 16] = [
 /// The first seed that finds the fault, and by which rule.
 fn hunt(plant: Plant) -> Option<(u64, String)> {
     PLANTED.set(Some(plant));
-    // The large histories take long; the small ones have to do.
-    let mut seeds = (0..SEEDS).filter(|seed| !seed.is_multiple_of(25));
-    let found = seeds.find_map(|seed| Some((seed, simulate(Scenario::of(seed)).broken.first()?.clone())));
+    let found =
+        (1..SEEDS).find_map(|seed| Some((seed, simulate(Scenario::of(seed)).broken.first()?.clone())));
     PLANTED.set(None);
     found
 }

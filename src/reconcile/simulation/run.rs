@@ -54,10 +54,10 @@ pub(super) struct Scenario {
 
 impl Scenario {
     /// The one that belongs to `seed`: mostly small, since many small worlds meet more interleavings than
-    /// one large one; each 25th is large.
+    /// one large one; each 100th is large.
     pub(super) fn of(seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let large = seed.is_multiple_of(25);
+        let large = seed.is_multiple_of(100);
         let mut one_of = |choices: &[u32]| choices[rng.random_range(0..choices.len())];
         Self {
             seed,
