@@ -7,6 +7,7 @@ use super::history::short;
 use super::land::{Due, due};
 use super::state::{Maker, Stand, State};
 use super::world::World;
+use crate::domain::intent::Intent;
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::queue::Queue;
 
@@ -48,6 +49,8 @@ pub(super) struct Service {
     parked: BTreeMap<WorkLogUri, String>,
     /// Whose it takes each timesheet for.
     owners: BTreeMap<KimaiId, WorkLogUri>,
+    /// What it was about to create, for which work log.
+    intents: Vec<(WorkLogUri, Intent)>,
 }
 
 impl Service {
@@ -60,7 +63,8 @@ impl Service {
                 engine.ledger.owner(id).await.expect("the ledger can be read").map(|owner| (id, owner)),
             );
         }
-        Self { parked, owners }
+        let intents = engine.ledger.intents().await.expect("the ledger can be read");
+        Self { parked, owners, intents }
     }
 }
 
@@ -98,6 +102,12 @@ pub(super) fn look(state: &State, service: &Service, look: Look) -> Found {
         let Maker::Service { work_log, .. } = &sheet.maker else { continue };
         match owners.get(id).map(Vec::as_slice) {
             None | Some([]) if look == Look::BeforeSweep && may_be_left(state, work_log, parked) => {}
+            // Of twins, each may find what was made for the other.
+            None | Some([])
+                if look == Look::BeforeSweep
+                    && service.intents.iter().any(|(twin, intent)| {
+                        sheet.holds(&intent.wanted) && may_be_left(state, twin, parked)
+                    }) => {}
             None | Some([]) if service.owners.get(id).is_some_and(|owner| waits_for(state, owner)) => {}
             None | Some([]) => {
                 found.doubled.push(format!("timesheet {id}, made for {}, has no work log", short(work_log)));
