@@ -13,7 +13,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, RwLock};
 use tracing::{info, warn};
 
 use super::ledger::{Ledger, LedgerFault};
@@ -68,6 +68,9 @@ pub struct Settler {
     ambiguity: Duration,
     /// Whether the highest timesheet id was asked for.
     asked: OnceCell<()>,
+    /// Held for writing from the look for a lost timesheet to its claim, for reading from a deletion until
+    /// it is forgotten: what the one has seen must not be gone, and nobody's, when it is claimed.
+    looking: RwLock<()>,
 }
 
 impl Settler {
@@ -82,8 +85,17 @@ impl Settler {
     ) -> Self {
         let refusals = Refusals::new(Arc::clone(&kimai), clock.clone());
         let sight = Sight::new(Arc::clone(&work_logs), ledger.clone());
-        let (ambiguity, asked) = (time_limit * 2, OnceCell::new());
-        Self { work_logs, kimai, ledger, refusals, sight, clock, ambiguity, asked }
+        Self {
+            work_logs,
+            kimai,
+            ledger,
+            refusals,
+            sight,
+            clock,
+            ambiguity: time_limit * 2,
+            asked: OnceCell::new(),
+            looking: RwLock::default(),
+        }
     }
 
     /// Brings Kimai in line with what the triplestore says of `subject` now.
@@ -139,6 +151,7 @@ impl Settler {
         if age < self.ambiguity && !planted(Plant::NoWait) {
             return Err(Failure::Unsure(self.ambiguity.saturating_sub(age)));
         }
+        let _alone = self.looking.write().await;
         let candidates = self.candidates(intent).await?;
         for id in candidates.into_iter().filter(|_| !planted(Plant::NoSearch)) {
             match self.ledger.created(subject, id, intent.wanted).await {
@@ -273,6 +286,7 @@ impl Settler {
         // its IRI, its timesheet is pushed, and found missing.
         self.ledger.doubt([subject]).await?;
         let others = self.work_logs.linked(ids).await?;
+        let _nobody_looks = self.looking.read().await;
         for id in ids {
             let others = others.get(id).map_or(&[][..], Vec::as_slice);
             if others.contains(subject) && !planted(Plant::CameBackUnseen) {
