@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::engine::Engine;
-use super::history::short;
+use super::faults::{Call, Trouble};
+use super::history::{Event, History, What, Who, short};
 use super::land::{Due, due};
 use super::state::{Maker, Stand, State};
 use super::world::World;
@@ -129,6 +130,29 @@ fn waits_for(state: &State, work_log: &WorkLogUri) -> bool {
     stand.is_some_and(|stand| {
         matches!(due(&stand.facts), Due::Parked(_)) && stand.facts.identifiers.is_empty()
     })
+}
+
+/// Runs that met with a fault that only a change can help, and did not keep their work log aside.
+pub(super) fn not_kept_aside(history: &History) -> Vec<String> {
+    let mut refused: BTreeMap<u64, Trouble> = BTreeMap::new();
+    let mut broken = Vec::new();
+    for Event { who, what, .. } in &history.events {
+        let Who::Run(run, work_log) = who else { continue };
+        match what {
+            // An explanation that cannot be had costs nothing.
+            What::Failed(call, trouble) if trouble.is_permanent() && *call != Call::Choices => {
+                refused.insert(*run, *trouble);
+            }
+            What::Settled(outcome, _) => {
+                if let Some(trouble) = refused.remove(run).filter(|_| *outcome != "parked") {
+                    let work_log = short(work_log);
+                    broken.push(format!("run {run} of {work_log} met with {trouble:?} and ended: {outcome}"));
+                }
+            }
+            _ => {}
+        }
+    }
+    broken
 }
 
 /// What cannot be right before a sweep: the service never heard of it, or Kimai or the triplestore said
