@@ -3,15 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::engine::Engine;
-use super::history::short;
+use super::faults::{Call, Trouble};
+use super::history::{Event, History, What, Who, short};
 use super::land::{Due, due};
 use super::state::{Maker, Stand, State};
 use super::world::World;
+use crate::domain::intent::Intent;
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::queue::Queue;
 
 /// How strict to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::enum_variant_names, reason = "each says which sweep it means")]
 pub(super) enum Look {
     /// All is quiet, but no sweep has put right what no delta told.
     BeforeSweep,
@@ -48,6 +51,8 @@ pub(super) struct Service {
     parked: BTreeMap<WorkLogUri, String>,
     /// Whose it takes each timesheet for.
     owners: BTreeMap<KimaiId, WorkLogUri>,
+    /// What it was about to create, for which work log.
+    intents: Vec<(WorkLogUri, Intent)>,
 }
 
 impl Service {
@@ -60,7 +65,8 @@ impl Service {
                 engine.ledger.owner(id).await.expect("the ledger can be read").map(|owner| (id, owner)),
             );
         }
-        Self { parked, owners }
+        let intents = engine.ledger.intents().await.expect("the ledger can be read");
+        Self { parked, owners, intents }
     }
 }
 
@@ -98,6 +104,12 @@ pub(super) fn look(state: &State, service: &Service, look: Look) -> Found {
         let Maker::Service { work_log, .. } = &sheet.maker else { continue };
         match owners.get(id).map(Vec::as_slice) {
             None | Some([]) if look == Look::BeforeSweep && may_be_left(state, work_log, parked) => {}
+            // Of twins, each may find what was made for the other.
+            None | Some([])
+                if look == Look::BeforeSweep
+                    && service.intents.iter().any(|(twin, intent)| {
+                        sheet.holds(&intent.wanted) && may_be_left(state, twin, parked)
+                    }) => {}
             None | Some([]) if service.owners.get(id).is_some_and(|owner| waits_for(state, owner)) => {}
             None | Some([]) => {
                 found.doubled.push(format!("timesheet {id}, made for {}, has no work log", short(work_log)));
@@ -119,6 +131,29 @@ fn waits_for(state: &State, work_log: &WorkLogUri) -> bool {
     stand.is_some_and(|stand| {
         matches!(due(&stand.facts), Due::Parked(_)) && stand.facts.identifiers.is_empty()
     })
+}
+
+/// Runs that met with a fault that only a change can help, and did not keep their work log aside.
+pub(super) fn not_kept_aside(history: &History) -> Vec<String> {
+    let mut refused: BTreeMap<u64, Trouble> = BTreeMap::new();
+    let mut broken = Vec::new();
+    for Event { who, what, .. } in &history.events {
+        let Who::Run(run, work_log) = who else { continue };
+        match what {
+            // An explanation that cannot be had costs nothing.
+            What::Failed(call, trouble) if trouble.is_permanent() && *call != Call::Choices => {
+                refused.insert(*run, *trouble);
+            }
+            What::Settled(outcome, _) => {
+                if let Some(trouble) = refused.remove(run).filter(|_| *outcome != "parked") {
+                    let work_log = short(work_log);
+                    broken.push(format!("run {run} of {work_log} met with {trouble:?} and ended: {outcome}"));
+                }
+            }
+            _ => {}
+        }
+    }
+    broken
 }
 
 /// What cannot be right before a sweep: the service never heard of it, or Kimai or the triplestore said

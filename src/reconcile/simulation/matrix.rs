@@ -28,15 +28,15 @@ fn scenario(seed: u64, script: Script) -> Scenario {
 
 /// Plays all cells; gives how many there are, and in how many histories the fault struck.
 fn play(calls: &[Call], troubles: &[Trouble]) -> (usize, u64) {
-    let mut cells = Vec::new();
+    let mut histories = Vec::new();
     for call in calls {
         for trouble in troubles.iter().filter(|trouble| trouble.befalls(*call)) {
-            cells.extend(TIMES.map(|when| Script { call: *call, trouble: *trouble, when, seen: 0 }));
+            histories.extend(TIMES.map(|when| Script { call: *call, trouble: *trouble, when, seen: 0 }));
         }
     }
     let struck = std::sync::atomic::AtomicU64::new(0);
     std::thread::scope(|scope| {
-        for half in cells.chunks(cells.len().div_ceil(2)) {
+        for half in histories.chunks(histories.len().div_ceil(2)) {
             let struck = &struck;
             scope.spawn(move || {
                 for (number, script) in half.iter().enumerate() {
@@ -56,7 +56,7 @@ fn play(calls: &[Call], troubles: &[Trouble]) -> (usize, u64) {
             });
         }
     });
-    (cells.len(), struck.into_inner())
+    (histories.len(), struck.into_inner())
 }
 
 #[test]

@@ -143,7 +143,8 @@ pub(super) fn simulate(plan: Scenario) -> Outcome {
             End::Quiet => break,
         }
     }
-    let broken: Vec<String> = sim.world.state().history.broken().map(str::to_owned).collect();
+    let mut broken: Vec<String> = sim.world.state().history.broken().map(str::to_owned).collect();
+    broken.extend(check::not_kept_aside(&sim.world.state().history));
     sim.outcome.broken.extend(broken);
     sim.outcome
 }
@@ -405,6 +406,7 @@ impl Sim {
         let now = {
             let mut state = self.world.state();
             state.weather = Weather::default();
+            state.script = None;
             state.note(Who::People, What::Weather(Weather::default()));
             state.now
         };

@@ -98,6 +98,7 @@ pub(super) struct Course {
 }
 
 /// Milliseconds of a call that nobody answers.
+#[expect(clippy::cast_possible_truncation, reason = "it is seconds")]
 const LIMIT: i64 = TIME_LIMIT.as_millis() as i64;
 
 pub(super) struct State {
