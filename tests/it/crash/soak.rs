@@ -57,7 +57,7 @@ async fn through_outages_and_kills_nothing_is_lost_or_doubled() {
         said("Kimai seems to be down"),
         resident / 1024
     );
-    if lost == 0 || kills < 3 || created < kills {
+    if kills < 3 || created < kills {
         trial.fail("hardly anything happened: this proves nothing");
     }
     if resident > MOST_RESIDENT_KIB || descriptors > MOST_DESCRIPTORS {
