@@ -7,7 +7,7 @@ use super::history::What;
 use super::run::{Outcome, Scenario, simulate};
 
 /// Histories of a normal test run.
-const SEEDS: u64 = 5_000;
+const SEEDS: u64 = 2_000;
 /// Broken ones after which there is no need for more.
 const MOST_SHOWN: usize = 500;
 
