@@ -152,14 +152,7 @@ impl Ledger {
 
     /// The triplestore knows the timesheet of `work_log`.
     pub async fn linked(&self, work_log: &WorkLogUri) -> Result<(), LedgerFault> {
-        let work_log = work_log.clone();
-        let link = move |connection: &Connection| {
-            connection
-                .prepare_cached("UPDATE timesheet SET linked = 1 WHERE work_log = ?1 AND linked = 0")?
-                .execute([work_log.as_str()])
-                .map(drop)
-        };
-        Ok(self.storage.write(link).await?)
+        self.execute("UPDATE timesheet SET linked = 1 WHERE work_log = ?1 AND linked = 0", work_log).await
     }
 
     /// The timesheets whose ids the triplestore does not know yet.
@@ -186,14 +179,16 @@ impl Ledger {
 
     /// `work_log` has no timesheet any more.
     pub async fn forget(&self, work_log: &WorkLogUri) -> Result<(), LedgerFault> {
+        self.execute("DELETE FROM timesheet WHERE work_log = ?1", work_log).await
+    }
+
+    /// Runs `statement` on `work_log`.
+    async fn execute(&self, statement: &'static str, work_log: &WorkLogUri) -> Result<(), LedgerFault> {
         let work_log = work_log.clone();
-        let forget = move |connection: &Connection| {
-            connection
-                .prepare_cached("DELETE FROM timesheet WHERE work_log = ?1")?
-                .execute([work_log.as_str()])
-                .map(drop)
+        let run = move |connection: &Connection| {
+            connection.prepare_cached(statement)?.execute([work_log.as_str()]).map(drop)
         };
-        Ok(self.storage.write(forget).await?)
+        Ok(self.storage.write(run).await?)
     }
 
     /// Someone asked to push these again, whatever we think Kimai holds.
