@@ -26,15 +26,16 @@ impl Sight {
     }
 
     /// The facts of `subject`. Fails when there are none and the triplestore sees nothing else either,
-    /// unless a delta told that it was `removed`: the last work log may go too.
+    /// although we know of timesheets. When a delta told that it was `removed`, its own does not count: the
+    /// last work log may go too.
     pub(super) async fn facts(&self, subject: &WorkLogUri, removed: bool) -> Result<Facts, Failure> {
         let facts = self.work_logs.facts(subject).await?;
         let believed = planted(Plant::EmptinessIsBelieved) || planted(Plant::EmptinessIsDeletion);
-        if removed || believed || facts.kind(subject) != Kind::Absent {
+        if believed || facts.kind(subject) != Kind::Absent {
             return Ok(facts);
         }
         // Where we know of no timesheet, there need be no work log either.
-        if !self.ledger.knows_any().await? {
+        if !self.ledger.knows_any(removed.then_some(subject)).await? {
             return Ok(facts);
         }
         self.check().await?;

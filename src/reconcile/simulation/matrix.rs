@@ -13,7 +13,7 @@ fn scenario(seed: u64, script: Script) -> Scenario {
     Scenario {
         seed,
         work_logs: 5,
-        changes: 30,
+        changes: 20,
         faults: 0,
         deltas_lost: 0,
         crashes: if script.call == Call::Newest { 6 } else { 0 },
