@@ -2,7 +2,8 @@
 
 use super::faults::{Call, Script, Trouble, When};
 use super::history::What;
-use super::run::{Scenario, simulate};
+use super::run::simulate;
+use super::scenario::Scenario;
 
 const SEEDS: u64 = 5;
 const TIMES: [When; 3] = [When::First, When::Second, When::EveryThird];

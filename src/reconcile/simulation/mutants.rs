@@ -2,7 +2,8 @@
 
 use std::cell::Cell;
 
-use super::run::{Scenario, simulate};
+use super::run::simulate;
+use super::scenario::Scenario;
 use crate::reconcile::plant::Plant;
 
 thread_local! {
