@@ -16,7 +16,7 @@ pub(crate) fn planted(plant: Plant) -> bool {
 }
 
 /// Histories until a fault has to have shown itself.
-const SEEDS: u64 = 400;
+const SEEDS: u64 = 1_000;
 
 const ALL: [Plant; 16] = [
     Plant::NoIntent,
