@@ -31,7 +31,8 @@ pub trait Source: Send + Sync {
         last: Date,
     ) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault>;
 
-    /// Whether there is any work log at all. None is the sign of a wrong scope, which hides everything.
+    /// Whether the triplestore shows anything at all. Nothing is the sign of a wrong scope, which hides
+    /// all there is.
     async fn has_any(&self) -> Result<bool, TriplestoreFault>;
 
     /// The work log whose `mu:uuid` is `id`, as mu-cl-resources names it in its routes.

@@ -174,17 +174,12 @@ impl Ledger {
         Ok(self.storage.write(read).await?)
     }
 
-    /// Whether any timesheet is known, but for those of `besides` and of work logs that a delta told to be
-    /// removed.
-    pub async fn knows_any(&self, besides: Option<&WorkLogUri>) -> Result<bool, LedgerFault> {
-        let besides = besides.cloned();
-        let look = move |connection: &Connection| {
+    /// Whether any timesheet is known at all.
+    pub async fn knows_any(&self) -> Result<bool, LedgerFault> {
+        let look = |connection: &Connection| {
             connection
-                .prepare_cached(
-                    "SELECT EXISTS (SELECT 1 FROM timesheet WHERE work_log IS NOT ?1 AND NOT EXISTS
-                         (SELECT 1 FROM entry WHERE entry.work_log = timesheet.work_log AND entry.removed))",
-                )?
-                .query_row([besides.as_ref().map(WorkLogUri::as_str)], |row| row.get(0))
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM timesheet)")?
+                .query_row([], |row| row.get(0))
         };
         Ok(self.storage.write(look).await?)
     }

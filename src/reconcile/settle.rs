@@ -110,7 +110,7 @@ impl Settler {
         }
         memory.removed |= planted(Plant::EmptinessIsDeletion);
         memory.unwritten &= !planted(Plant::OldLinkWins);
-        let facts = self.sight.facts(subject, memory.removed).await?;
+        let facts = self.sight.facts(subject).await?;
         crash::point("read");
         let wanted = match facts.kind(subject) {
             Kind::WorkLog => self.wanted(subject, &facts).await?,

@@ -1,7 +1,7 @@
 //! Emptiness, believed only of a triplestore that sees anything at all.
 //!
 //! With a wrong scope it answers every query with nothing. Whoever would drop a change or a timesheet for
-//! that looks first whether there is any work log.
+//! that looks first whether it shows anything else.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,17 +25,15 @@ impl Sight {
         Self { work_logs, ledger }
     }
 
-    /// The facts of `subject`. Fails when there are none and the triplestore sees nothing else either,
-    /// although we know of timesheets. When a delta told that it was `removed`, its own does not count: the
-    /// last work log may go too.
-    pub(super) async fn facts(&self, subject: &WorkLogUri, removed: bool) -> Result<Facts, Failure> {
+    /// The facts of `subject`. Fails when there are none and the triplestore shows nothing else either.
+    pub(super) async fn facts(&self, subject: &WorkLogUri) -> Result<Facts, Failure> {
         let facts = self.work_logs.facts(subject).await?;
         let believed = planted(Plant::EmptinessIsBelieved) || planted(Plant::EmptinessIsDeletion);
         if believed || facts.kind(subject) != Kind::Absent {
             return Ok(facts);
         }
         // Where we know of no timesheet, there need be no work log either.
-        if !self.ledger.knows_any(removed.then_some(subject)).await? {
+        if !self.ledger.knows_any().await? {
             return Ok(facts);
         }
         self.check().await?;
@@ -44,8 +42,8 @@ impl Sight {
     }
 
     /// Which of `ids` a work log is linked to. `known` are links that were seen a moment ago: when one of
-    /// them is in the answer, it needs no second look. Fails when there is no work log at all: as long as
-    /// none is seen, no timesheet is deleted for want of one.
+    /// them is in the answer, it needs no second look. Fails when the triplestore shows nothing at all: no
+    /// timesheet is deleted then for want of a work log.
     pub(super) async fn linked(
         &self,
         ids: &[KimaiId],
@@ -61,12 +59,12 @@ impl Sight {
         Ok(linked)
     }
 
-    /// Fails when the triplestore shows no work log at all.
+    /// Fails when the triplestore shows nothing at all.
     async fn check(&self) -> Result<(), Failure> {
         if self.work_logs.has_any().await? {
             return Ok(());
         }
-        let why = "it shows no work log at all; is DEFAULT_MU_AUTH_SCOPE right?";
+        let why = "it shows nothing at all; is DEFAULT_MU_AUTH_SCOPE right?";
         Err(TriplestoreFault::Transient(why.to_owned()).into())
     }
 }

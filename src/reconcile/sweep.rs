@@ -255,7 +255,7 @@ impl Sweeper {
         }
         let owner = self.ledger.owner(id).await?;
         if let Some(owner) = &owner
-            && self.sight.facts(owner, false).await?.kind(owner) == Kind::WorkLog
+            && self.sight.facts(owner).await?.kind(owner) == Kind::WorkLog
         {
             self.queue.put(std::slice::from_ref(owner), Reason::Sweep, self.clock.now()).await?;
             return Ok(false);

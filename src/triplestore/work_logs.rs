@@ -156,7 +156,7 @@ impl Source for WorkLogs {
     }
 
     async fn has_any(&self) -> Result<bool, TriplestoreFault> {
-        let rows = self.select("SELECT ?s WHERE { ?s a cal:Vevent } LIMIT 1".to_owned()).await?;
+        let rows = self.select("SELECT ?s WHERE { ?s ?p ?o } LIMIT 1".to_owned()).await?;
         Ok(!rows.is_empty())
     }
 

@@ -1,7 +1,7 @@
 //! A company of 200 people, with 10 000 work logs a month: what an import, a sweep and a lock cost then, in
 //! requests, statements and seconds. The figures are printed with `--nocapture`.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 use kimai_sync::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
@@ -21,9 +21,6 @@ const ACTIVITIES: usize = 2_000;
 const PAGE: usize = 500;
 /// Work logs written at once: 7 triples each, and Virtuoso refuses 2 000.
 const BATCH: usize = 140;
-/// Far above what any of these takes, far below what something quadratic would.
-const PATIENCE: Duration = Duration::from_mins(1);
-
 on_each_store!(an_import_of_a_company, a_lock_of_20_people_with_200_work_logs_each);
 
 /// What Kimai has of the company.
@@ -51,7 +48,6 @@ fn tell(stack: &Stack, what: &str, started: Instant) {
     let (selects, updates) = stack.statements();
     let (requests, took) = (stack.kimai.requests().0.len(), started.elapsed());
     println!("{what}: {requests} requests to Kimai, {selects} SELECTs, {updates} updates, {took:.2?}");
-    assert!(took < PATIENCE, "{what} took {took:?}");
 }
 
 async fn import(stack: &Stack) {

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 use kimai_sync::clock::Clock;
 use kimai_sync::queue::{Durable, Queue as _};
 use kimai_sync::reconcile::ledger::Ledger;
@@ -21,6 +21,8 @@ use super::{PATIENCE, number, until};
 
 /// What is sent in one go at most.
 const GROUP: usize = 3;
+/// Requests under way at most: each takes a file descriptor of the program.
+const AT_ONCE: usize = 16;
 
 pub(super) struct Trial {
     name: String,
@@ -38,6 +40,8 @@ pub(super) struct Trial {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Leftovers {
     pub(super) intents: Vec<String>,
+    /// Timesheets whose ids the triplestore is not known to have.
+    pub(super) unlinked: Vec<String>,
     pub(super) waiting: usize,
     pub(super) parked: Vec<String>,
 }
@@ -123,7 +127,8 @@ impl Trial {
             let size = self.dice.random_range(1..=GROUP).min(left.len());
             groups.push(left.drain(..size).collect::<Vec<_>>());
         }
-        let sent = join_all(groups.iter().map(|group| self.send(life, group))).await;
+        let sent = groups.iter().map(|group| self.send(life, group));
+        let sent: Vec<bool> = stream::iter(sent).buffered(AT_ONCE).collect().await;
         for group in groups.iter().zip(sent).filter_map(|(group, sent)| sent.then_some(group)) {
             for uri in group {
                 self.promises += usize::from(self.world.unacknowledged.remove(uri));
@@ -244,9 +249,11 @@ impl Trial {
         let ledger = Ledger::open(storage.clone()).unwrap();
         let intents = ledger.intents().await.unwrap();
         let intents = intents.into_iter().map(|(uri, intent)| format!("{uri}: {intent:?}")).collect();
+        let unlinked = ledger.unlinked().await.unwrap().into_iter();
+        let unlinked = unlinked.map(|(uri, id)| format!("{uri}: {id}")).collect();
         let queue = Durable::open(storage, Clock::system(jiff::tz::TimeZone::UTC)).unwrap();
         let parked = queue.parked().await.unwrap();
         let parked = parked.into_iter().map(|(uri, why)| format!("{uri}: {why}")).collect();
-        Leftovers { intents, waiting: queue.counts().await.unwrap().waiting, parked }
+        Leftovers { intents, unlinked, waiting: queue.counts().await.unwrap().waiting, parked }
     }
 }
