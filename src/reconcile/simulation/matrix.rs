@@ -2,7 +2,8 @@
 
 use super::faults::{Call, Script, Trouble, When};
 use super::history::What;
-use super::run::{Scenario, simulate};
+use super::run::simulate;
+use super::scenario::Scenario;
 
 const SEEDS: u64 = 5;
 const TIMES: [When; 3] = [When::First, When::Second, When::EveryThird];
@@ -13,7 +14,7 @@ fn scenario(seed: u64, script: Script) -> Scenario {
     Scenario {
         seed,
         work_logs: 5,
-        changes: 30,
+        changes: 20,
         faults: 0,
         deltas_lost: 0,
         crashes: if script.call == Call::Newest { 6 } else { 0 },

@@ -14,6 +14,8 @@ mod matrix;
 pub(crate) mod mutants;
 mod people;
 mod run;
+mod scenario;
+mod sheets;
 mod state;
 mod tests;
 mod world;

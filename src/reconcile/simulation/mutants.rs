@@ -2,7 +2,8 @@
 
 use std::cell::Cell;
 
-use super::run::{Scenario, simulate};
+use super::run::simulate;
+use super::scenario::Scenario;
 use crate::reconcile::plant::Plant;
 
 thread_local! {
@@ -15,7 +16,7 @@ pub(crate) fn planted(plant: Plant) -> bool {
 }
 
 /// Histories until a fault has to have shown itself.
-const SEEDS: u64 = 400;
+const SEEDS: u64 = 1_000;
 
 const ALL: [Plant; 16] = [
     Plant::NoIntent,

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::history::What;
-use super::run::{Outcome, Scenario, simulate};
+use super::run::simulate;
+use super::scenario::{Outcome, Scenario};
 
 /// Histories of a normal test run.
 const SEEDS: u64 = 2_000;

@@ -1,0 +1,67 @@
+//! What a history is made of, and what came of it.
+
+use std::sync::Arc;
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::faults::Script;
+use super::world::World;
+
+/// What a history is made of.
+#[derive(Debug, Clone)]
+pub(super) struct Scenario {
+    pub(super) seed: u64,
+    pub(super) work_logs: usize,
+    pub(super) changes: usize,
+    /// Calls that fail, in per cent, when the weather is bad.
+    pub(super) faults: u32,
+    /// Deltas that are lost, in per cent.
+    pub(super) deltas_lost: u32,
+    /// Changes that are followed by a kill -9, in per cent; one in so many loses the storage.
+    pub(super) crashes: u32,
+    pub(super) storage_lost: u32,
+    /// Changes that are followed by a sweep, in per cent.
+    pub(super) sweeps: u32,
+    pub(super) sweep_at_start: bool,
+    pub(super) max_deletions: usize,
+    pub(super) workers: usize,
+    /// Trouble by plan instead of by weather.
+    pub(super) script: Option<Script>,
+}
+
+impl Scenario {
+    /// The one that belongs to `seed`: mostly small, since many small worlds meet more interleavings than
+    /// one large one; each 100th is large.
+    pub(super) fn of(seed: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let large = seed.is_multiple_of(100);
+        let mut one_of = |choices: &[u32]| choices[rng.random_range(0..choices.len())];
+        Self {
+            seed,
+            work_logs: if large { 50 } else { one_of(&[2, 4, 8, 12]) as usize },
+            changes: if large { 500 } else { one_of(&[15, 30, 60]) as usize },
+            faults: one_of(&[0, 10, 30, 30]),
+            deltas_lost: one_of(&[0, 0, 5, 20]),
+            crashes: one_of(&[0, 2, 2, 6]),
+            storage_lost: one_of(&[0, 0, 0, 3]),
+            sweeps: one_of(&[0, 2, 8]),
+            sweep_at_start: one_of(&[0, 1]) == 1,
+            max_deletions: one_of(&[0, 3, 20]) as usize,
+            workers: one_of(&[1, 2, 4]) as usize,
+            script: None,
+        }
+    }
+}
+
+/// What came of it.
+pub(super) struct Outcome {
+    /// Rules that were broken; none is what we promise.
+    pub(super) broken: Vec<String>,
+    pub(super) world: Arc<World>,
+    /// The work logs looked at before the last sweep, and those not covered then.
+    pub(super) before_sweep: (u64, u64),
+    pub(super) remnants: u64,
+    /// Whether one sweep was not enough.
+    pub(super) second_sweep: u64,
+}
