@@ -40,7 +40,12 @@ pub enum Plan {
     /// The work log is gone: delete these timesheets, then what is left of the link.
     Delete(Vec<KimaiId>),
     /// It cannot be synced until something changes.
-    Blocked(Vec<Obstacle>),
+    Blocked {
+        /// What stands in the way.
+        obstacles: Vec<Obstacle>,
+        /// Its timesheet, of which the work log lacks the id: without the link it looks like nobody's.
+        relink: Option<KimaiId>,
+    },
 }
 
 /// Decides for `subject`. `wanted` is asked for only when the subject is a work log.
@@ -56,7 +61,10 @@ pub fn plan(
     wanted: impl FnOnce() -> Result<WantedTimesheet, Vec<Obstacle>>,
 ) -> Plan {
     match facts.kind(subject) {
-        Kind::WorkLog => wanted().map_or_else(Plan::Blocked, |wanted| push(facts, memory, wanted)),
+        Kind::WorkLog => match wanted() {
+            Ok(wanted) => push(facts, memory, wanted),
+            Err(obstacles) => block(facts, memory, obstacles),
+        },
         Kind::Tombstone => {
             let mut ids = facts.kimai_ids();
             ids.extend(memory.linked.filter(|linked| !ids.contains(linked)));
@@ -69,17 +77,32 @@ pub fn plan(
     }
 }
 
-fn push(facts: &Facts, memory: &Memory, wanted: WantedTimesheet) -> Plan {
+/// The timesheet of a work log, and whether its link has to be written.
+struct Own {
+    id: KimaiId,
+    relink: bool,
+}
+
+fn own(facts: &Facts, memory: &Memory) -> Option<Own> {
     let ids = facts.kimai_ids();
     let ours = memory.linked.filter(|_| memory.unwritten);
-    let Some(id) = ours.or(ids.first().copied()).or(memory.linked) else { return Plan::Create(wanted) };
+    let id = ours.or(ids.first().copied()).or(memory.linked)?;
     // Of several one stays; the timesheets of the others are orphans then, and left to the sweep.
-    let relink = ids != [id] || memory.unwritten;
+    Some(Own { id, relink: ids != [id] || memory.unwritten })
+}
+
+fn push(facts: &Facts, memory: &Memory, wanted: WantedTimesheet) -> Plan {
+    let Some(Own { id, relink }) = own(facts, memory) else { return Plan::Create(wanted) };
     match memory.linked == Some(id) && memory.pushed == Some(wanted) {
         true if relink => Plan::Relink(id),
         true => Plan::Unchanged(id),
         false => Plan::Update { id, wanted, relink },
     }
+}
+
+fn block(facts: &Facts, memory: &Memory, obstacles: Vec<Obstacle>) -> Plan {
+    let relink = own(facts, memory).filter(|own| own.relink).map(|own| own.id);
+    Plan::Blocked { obstacles, relink }
 }
 
 #[cfg(test)]
@@ -147,12 +170,20 @@ mod tests {
     }
 
     #[test]
-    fn a_blocked_work_log_is_never_deleted() {
+    fn a_blocked_work_log_keeps_its_timesheet() {
         let subject = WorkLogUri::parse("http://x/work-logs/1").unwrap();
-        let gap = vec![Obstacle::Lacks("duration")];
+        let gap = || vec![Obstacle::Lacks("duration")];
+        let blocked = |identifiers: &[&str], memory: &Memory| {
+            plan(&subject, &facts(Some(VEVENT), identifiers), memory, || Err(gap()))
+        };
         let memory = Memory { linked: Some(KimaiId(9)), removed: true, ..Memory::default() };
-        let decided = plan(&subject, &facts(Some(VEVENT), &["9"]), &memory, || Err(gap.clone()));
-        assert_eq!(decided, Plan::Blocked(gap));
+        let unwritten = Memory { unwritten: true, ..memory };
+        let linking = |relink| Plan::Blocked { obstacles: gap(), relink };
+        assert_eq!(blocked(&["9"], &memory), linking(None));
+        assert_eq!(blocked(&[], &Memory::default()), linking(None));
+        // What was made while it was whole stays its own.
+        assert_eq!(blocked(&[], &unwritten), linking(Some(KimaiId(9))));
+        assert_eq!(blocked(&["4"], &unwritten), linking(Some(KimaiId(9))));
     }
 
     proptest! {

@@ -119,7 +119,12 @@ impl Settler {
         match plan(subject, &facts, &memory, || wanted) {
             Plan::Nothing => Ok(Effect::NotAWorkLog),
             Plan::Unchanged(_) => Ok(Effect::Unchanged),
-            Plan::Blocked(obstacles) => Err(Failure::Blocked(obstacles)),
+            Plan::Blocked { obstacles, relink } => {
+                if let Some(id) = relink {
+                    self.link(subject, &facts, id).await?;
+                }
+                Err(Failure::Blocked(obstacles))
+            }
             Plan::Create(wanted) => self.create(subject, &facts, wanted).await,
             Plan::Relink(id) => {
                 self.link(subject, &facts, id).await?;
@@ -263,7 +268,13 @@ impl Settler {
                 self.ledger.forget(subject).await?;
                 return self.create(subject, facts, wanted).await;
             }
-            Err(fault) => return Err(self.refusals.explain(fault, &wanted).await.into()),
+            Err(fault) => {
+                // It will not be tried again soon: without the link its timesheet looks like nobody's.
+                if relink && fault.fault == Fault::Permanent {
+                    self.link(subject, facts, id).await?;
+                }
+                return Err(self.refusals.explain(fault, &wanted).await.into());
+            }
             Ok(_) => {}
         }
         crash::point("patched");

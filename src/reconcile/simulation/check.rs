@@ -8,7 +8,6 @@ use super::history::{Event, History, What, Who, short};
 use super::land::{Due, due};
 use super::sheets::Maker;
 use super::state::{Stand, State};
-use super::world::World;
 use crate::domain::intent::Intent;
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::queue::Queue;
@@ -50,24 +49,15 @@ impl Found {
 pub(super) struct Service {
     /// What is parked, and why.
     parked: BTreeMap<WorkLogUri, String>,
-    /// Whose it takes each timesheet for.
-    owners: BTreeMap<KimaiId, WorkLogUri>,
     /// What it was about to create, for which work log.
     intents: Vec<(WorkLogUri, Intent)>,
 }
 
 impl Service {
-    pub(super) async fn ask(engine: &Engine, world: &World) -> Self {
+    pub(super) async fn ask(engine: &Engine) -> Self {
         let parked = engine.queue.parked().await.expect("the queue can be read").into_iter().collect();
-        let ids: Vec<KimaiId> = world.state().sheets.keys().copied().collect();
-        let mut owners = BTreeMap::new();
-        for id in ids {
-            owners.extend(
-                engine.ledger.owner(id).await.expect("the ledger can be read").map(|owner| (id, owner)),
-            );
-        }
         let intents = engine.ledger.intents().await.expect("the ledger can be read");
-        Self { parked, owners, intents }
+        Self { parked, intents }
     }
 }
 
@@ -111,7 +101,6 @@ pub(super) fn look(state: &State, service: &Service, look: Look) -> Found {
                     && service.intents.iter().any(|(twin, intent)| {
                         sheet.holds(&intent.wanted) && may_be_left(state, twin, parked)
                     }) => {}
-            None | Some([]) if service.owners.get(id).is_some_and(|owner| waits_for(state, owner)) => {}
             None | Some([]) => {
                 found.doubled.push(format!("timesheet {id}, made for {}, has no work log", short(work_log)));
             }
@@ -125,15 +114,6 @@ pub(super) fn look(state: &State, service: &Service, look: Look) -> Found {
     found
 }
 
-/// Whether the work log is incomplete and has no link: the timesheet that the service takes for its own, and
-/// of which there can be one only, waits for it.
-fn waits_for(state: &State, work_log: &WorkLogUri) -> bool {
-    let stand = state.work_logs.get(work_log);
-    stand.is_some_and(|stand| {
-        matches!(due(&stand.facts), Due::Parked(_)) && stand.facts.identifiers.is_empty()
-    })
-}
-
 /// Runs that met with a fault that only a change can help, and did not keep their work log aside.
 pub(super) fn not_kept_aside(history: &History) -> Vec<String> {
     let mut refused: BTreeMap<u64, Trouble> = BTreeMap::new();
@@ -144,6 +124,10 @@ pub(super) fn not_kept_aside(history: &History) -> Vec<String> {
             // An explanation that cannot be had costs nothing.
             What::Failed(call, trouble) if trouble.is_permanent() && *call != Call::Choices => {
                 refused.insert(*run, *trouble);
+            }
+            // The link of what was refused could not be written: that is tried again.
+            What::Failed(Call::Link | Call::Facts, _) => {
+                refused.remove(run);
             }
             What::Settled(outcome, _) => {
                 if let Some(trouble) = refused.remove(run).filter(|_| *outcome != "parked") {

@@ -378,7 +378,7 @@ impl Sim {
             self.outcome.broken.push(format!("{look:?}: it did not become quiet within {SETTLES_WITHIN:?}"));
             return;
         }
-        let service = check::Service::ask(engine, &self.world).await;
+        let service = check::Service::ask(engine).await;
         let state = self.world.state();
         // What was known of a storage that was lost is not promised to be kept.
         if look == Look::BeforeSweep && state.storage > 0 {

@@ -8,7 +8,7 @@ use super::run::simulate;
 use super::scenario::{Outcome, Scenario};
 
 /// Histories of a normal test run.
-const SEEDS: u64 = 2_000;
+const SEEDS: u64 = 5_000;
 /// Broken ones after which there is no need for more.
 const MOST_SHOWN: usize = 500;
 
