@@ -215,7 +215,12 @@ impl Timesheets for Client {
 
     async fn delete(&self, id: KimaiId) -> Result<(), KimaiFault> {
         let request = self.request(Method::DELETE, &format!("timesheets/{id}"));
-        self.send(Operation::Delete, request).await.map(drop)
+        let answer = self.send(Operation::Delete, request).await?;
+        if answer.body.is_empty() {
+            return Ok(());
+        }
+        // Kimai has nothing to say here: this was a proxy's page.
+        Err(KimaiFault::unreadable(Operation::Delete, "it has a body, Kimai's has none"))
     }
 }
 

@@ -159,6 +159,17 @@ async fn an_answer_that_never_comes_or_makes_no_sense_leaves_a_create_ambiguous(
 }
 
 #[tokio::test]
+async fn a_proxys_page_is_no_deletion() {
+    let (server, client) = kimai().await;
+    Mock::given(method("DELETE"))
+        .respond_with(ResponseTemplate::new(200).set_body_string("<html>maintenance</html>"))
+        .mount(&server)
+        .await;
+    let fault = client.delete(KimaiId(1)).await.unwrap_err();
+    assert_eq!(fault.fault, Fault::Transient, "{fault}");
+}
+
+#[tokio::test]
 async fn a_pause_that_is_asked_for_holds_for_the_whole_client() {
     let (server, client) = kimai().await;
     Mock::given(path("/api/users/me"))
