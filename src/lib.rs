@@ -38,6 +38,7 @@ pub mod kimai;
 pub mod lock;
 pub mod queue;
 pub mod reconcile;
+pub mod runs;
 pub mod sandbox;
 pub mod schedule;
 pub mod settings;

@@ -16,6 +16,7 @@ use tracing::{error, info, warn};
 use crate::engine::Engine;
 use crate::queue::Reason;
 use crate::reconcile::sweep::Period;
+use crate::runs::progress::Progress;
 
 /// How long to wait before the sweep at start is tried again, in seconds: first, and at most.
 const PAUSES: (u64, u64) = (2, 60);
@@ -41,7 +42,9 @@ pub async fn run(engine: Engine, pattern: &str, days: i64, stop: CancellationTok
                 warn!("The last scheduled sweep is still under way; this one is left out.");
                 return;
             }
-            if let Err(failure) = engine.sweeper.sweep(around_today(&engine, days)).await {
+            if let Err(failure) =
+                engine.sweeper.sweep(around_today(&engine, days), None, &Progress::unwatched()).await
+            {
                 error!("The scheduled sweep failed: {failure}. The next one tries again.");
             }
             busy.store(false, Ordering::Release);
@@ -58,7 +61,9 @@ pub async fn run(engine: Engine, pattern: &str, days: i64, stop: CancellationTok
 pub async fn catch_up(engine: Engine, days: i64, stop: CancellationToken) {
     let (mut pause, longest) = PAUSES;
     info!("Looking for what was missed while the service was down");
-    while let Err(failure) = engine.sweeper.sweep(around_today(&engine, days)).await {
+    while let Err(failure) =
+        engine.sweeper.sweep(around_today(&engine, days), None, &Progress::unwatched()).await
+    {
         warn!("The sweep at start has to wait: {failure}. Trying again in {pause} s.");
         tokio::select! {
             () = stop.cancelled() => return,

@@ -22,6 +22,7 @@ use crate::app::{self, Service};
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::reconcile::sweep::Period;
+use crate::runs::progress::Progress;
 use crate::sandbox::Sandbox;
 use crate::settings::Settings;
 use crate::triplestore::Triplestore;
@@ -187,7 +188,7 @@ impl Life {
         let today = self.engine.clock.today();
         let years = |count: i64| jiff::ToSpan::years(count);
         let period = Period { first: today.checked_sub(years(1))?, last: today.checked_add(years(1))? };
-        let found = self.engine.sweeper.sweep(period).await?;
+        let found = self.engine.sweeper.sweep(period, None, &Progress::unwatched()).await?;
         let expected = self.entries.len();
         let same = found.queued == 0 && found.deleted == 0 && found.held == 0;
         let complete = found.work_logs == expected && found.timesheets == expected;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::ids::{ActivityId, KimaiId, ProjectId, UserId, WorkLogUri};
 use super::timesheet::WantedTimesheet;
@@ -12,7 +13,7 @@ use super::work_log::Facts;
 const ROUNDING: SignedDuration = SignedDuration::from_mins(1);
 
 /// A timesheet as Kimai holds it, as far as we own it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FoundTimesheet {
     /// Start.
     pub begin: Timestamp,

@@ -2,6 +2,7 @@
 //! async, no clock.
 
 pub mod difference;
+pub mod finding;
 pub mod ids;
 pub mod intent;
 pub mod plan;

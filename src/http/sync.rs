@@ -12,6 +12,7 @@ use crate::domain::KimaiId;
 use crate::import::What;
 use crate::lock::Month;
 use crate::queue::Reason;
+use crate::runs::progress::Progress;
 
 /// `POST /update-queue/work-logs/{workLogId}`: 202 when there is such a work log, else 400.
 pub(super) async fn queue_work_log(
@@ -46,7 +47,7 @@ pub(super) async fn sweep(
     let period = Members::read(&request, body)?.period(state.engine.clock.zone())?;
     let engine = state.engine.clone();
     state.spawn(async move {
-        if let Err(failure) = engine.sweeper.sweep(period).await {
+        if let Err(failure) = engine.sweeper.sweep(period, None, &Progress::unwatched()).await {
             error!("The sweep of {period} failed: {failure}. Ask for it again.");
         }
     });

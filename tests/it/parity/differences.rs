@@ -5,6 +5,7 @@ use std::fmt::Write;
 use kimai_sync::domain::KimaiId;
 use kimai_sync::domain::ids::CustomerId;
 use kimai_sync::reconcile::sweep::Period;
+use kimai_sync::runs::progress::Progress;
 use kimai_sync::sandbox::{Entity, Fault, When};
 use kimai_sync::triplestore::vocabulary::status;
 use serde_json::json;
@@ -43,7 +44,7 @@ async fn shortened(stack: &Stack, uri: &str) {
 
 async fn sweep(stack: &Stack) {
     let period = Period { first: "2024-09-01".parse().unwrap(), last: "2024-09-30".parse().unwrap() };
-    stack.engine.sweeper.sweep(period).await.unwrap();
+    stack.engine.sweeper.sweep(period, None, &Progress::unwatched()).await.unwrap();
     stack.quiet().await;
 }
 

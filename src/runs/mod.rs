@@ -1,0 +1,3 @@
+//! Runs: long work that somebody asked for and may look at.
+
+pub mod progress;
