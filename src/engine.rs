@@ -91,7 +91,7 @@ impl Engine {
             workers: Arc::clone(&workers),
             clock: clock.clone(),
         };
-        let sweeper = Arc::new(Sweeper::new(parts, settings.sweep.max_deletions));
+        let sweeper = Arc::new(Sweeper::new(parts, settings.sweep.limits));
         let importer = Arc::new(Importer::new(Arc::clone(&store), kimai, settings.resources.clone())?);
         let locker = Arc::new(Locker::new(store));
         Ok(Self { work_logs, kimai: timesheets, queue, ledger, workers, sweeper, importer, locker, clock })

@@ -51,7 +51,7 @@ pub enum Plan {
 /// Decides for `subject`. `wanted` is asked for only when the subject is a work log.
 ///
 /// Order of authority for "which timesheet is its": one that we made and could not link yet, the
-/// triplestore's `dct:identifier`, then memory.
+/// triplestore's `dct:identifier` (of several the one we remember), then memory.
 /// Emptiness alone never leads to a deletion: it takes a bare identifier, or a delta that removed the
 /// class together with our own memory of the link.
 pub fn plan(
@@ -85,7 +85,7 @@ struct Own {
 
 fn own(facts: &Facts, memory: &Memory) -> Option<Own> {
     let ids = facts.kimai_ids();
-    let ours = memory.linked.filter(|_| memory.unwritten);
+    let ours = memory.linked.filter(|linked| memory.unwritten || ids.contains(linked));
     let id = ours.or(ids.first().copied()).or(memory.linked)?;
     // Of several one stays; the timesheets of the others are orphans then, and left to the sweep.
     Some(Own { id, relink: ids != [id] || memory.unwritten })
@@ -155,6 +155,7 @@ mod tests {
             (facts(vevent, &["9"]), unwritten, Plan::Relink(KimaiId(4)), "made anew, and not linked yet"),
             (facts(vevent, &["4"]), unwritten, Plan::Relink(KimaiId(4)), "linked, as far as we know not"),
             (facts(vevent, &["9", "12"]), current, Plan::Relink(KimaiId(9)), "linked twice"),
+            (facts(vevent, &["2", "9"]), current, Plan::Relink(KimaiId(9)), "linked twice, made for it"),
             (facts(vevent, &["9", "12"]), nothing, update(9, true), "linked twice, unknown to us"),
             (facts(None, &["9"]), nothing, Plan::Delete(vec![KimaiId(9)]), "tombstone"),
             (facts(None, &["9"]), linked, Plan::Delete(vec![KimaiId(9)]), "tombstone, once"),

@@ -122,7 +122,7 @@ impl From<Failure> for Problem {
             Failure::Triplestore(fault) => Self::of_triplestore(&fault, detail),
             Failure::Queue(fault) => fault.into(),
             Failure::Ledger(fault) => fault.into(),
-            Failure::Blocked(_) | Failure::Broken(_) | Failure::Unsure(_) => Self::refused(detail),
+            _ => Self::refused(detail),
         }
     }
 }

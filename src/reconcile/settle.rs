@@ -28,7 +28,7 @@ use crate::domain::plan::{Memory, Plan, plan};
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::{Facts, Kind, Obstacle, resolve};
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::kimai::{Fault, KimaiFault, TimesheetFilter, Timesheets};
+use crate::kimai::{Fault, KimaiFault, Timesheet, TimesheetFilter, Timesheets};
 use crate::source::Source;
 use crate::triplestore::TriplestoreFault;
 
@@ -112,11 +112,11 @@ impl Settler {
         memory.unwritten &= !planted(Plant::OldLinkWins);
         let facts = self.sight.facts(subject).await?;
         crash::point("read");
-        let wanted = match facts.kind(subject) {
-            Kind::WorkLog => self.wanted(subject, &facts).await?,
-            _ => Err(Vec::new()),
+        let (wanted, own) = match facts.kind(subject) {
+            Kind::WorkLog => (self.wanted(subject, &facts).await?, self.own(subject, &facts).await?),
+            _ => (Err(Vec::new()), None),
         };
-        match plan(subject, &facts, &memory, || wanted) {
+        match plan(subject, own.as_ref().unwrap_or(&facts), &memory, || wanted) {
             Plan::Nothing => Ok(Effect::NotAWorkLog),
             Plan::Unchanged(_) => Ok(Effect::Unchanged),
             Plan::Blocked { obstacles, relink } => {
@@ -133,6 +133,23 @@ impl Settler {
             Plan::Update { id, wanted, relink } => self.update(subject, &facts, id, wanted, relink).await,
             Plan::Delete(ids) => self.delete(subject, &ids).await,
         }
+    }
+
+    /// `facts` without the links to timesheets that were made for another work log, which is still linked
+    /// to them; none when there is nothing to leave out.
+    async fn own(&self, subject: &WorkLogUri, facts: &Facts) -> Result<Option<Facts>, Failure> {
+        let mut owners = self.ledger.owners(&facts.kimai_ids()).await?;
+        owners.retain(|_, owner| owner != subject);
+        let mut own = None;
+        for (id, owner) in owners {
+            let others = self.work_logs.facts(&owner).await?;
+            if others.kind(&owner) == Kind::WorkLog && others.kimai_ids().contains(&id) {
+                warn!(work_log = %subject, kimai.id = %id, "<{subject}> is linked to timesheet {id}, which was made for <{owner}>; it gets its own.");
+                let own: &mut Facts = own.get_or_insert_with(|| facts.clone());
+                own.identifiers.retain(|text| text.parse() != Ok(id));
+            }
+        }
+        Ok(own)
     }
 
     async fn wanted(
@@ -158,8 +175,9 @@ impl Settler {
         }
         let _alone = self.looking.write().await;
         let candidates = self.candidates(intent).await?;
-        for id in candidates.into_iter().filter(|_| !planted(Plant::NoSearch)) {
-            match self.ledger.created(subject, id, intent.wanted).await {
+        for timesheet in candidates.iter().filter(|_| !planted(Plant::NoSearch)) {
+            let id = timesheet.id;
+            match self.ledger.created(subject, id, intent.wanted, timesheet.into()).await {
                 // Another work log just like this one took it; there may be a second.
                 Err(LedgerFault::Claimed { .. }) => {}
                 claimed => {
@@ -174,22 +192,26 @@ impl Settler {
     }
 
     /// The timesheets that may be what `intent` led to and that no work log is linked to, lowest id first.
-    async fn candidates(&self, intent: &Intent) -> Result<Vec<KimaiId>, Failure> {
+    async fn candidates(&self, intent: &Intent) -> Result<Vec<Timesheet>, Failure> {
         let wanted = &intent.wanted;
         // Kimai reads the bounds in the zone of the token's user.
         let day = wanted.begin.to_zoned(jiff::tz::TimeZone::UTC).datetime();
         let shifted = |days: i64| day.checked_add(jiff::ToSpan::days(days)).unwrap_or(day);
-        let filter =
-            TimesheetFilter { begin: Some(shifted(-2)), end: Some(shifted(2)), user: Some(wanted.user) };
-        let listed = self.kimai.timesheets(&filter).await?;
+        let filter = TimesheetFilter {
+            begin: Some(shifted(-2)),
+            end: Some(shifted(2)),
+            user: Some(wanted.user),
+            ..TimesheetFilter::default()
+        };
+        let mut listed = self.kimai.timesheets(&filter).await?;
         for timesheet in &listed {
             self.ledger.saw(timesheet.id);
         }
-        let fitting = listed.iter().filter(|timesheet| intent.could_be(timesheet.id, &(*timesheet).into()));
-        let mut fitting: Vec<KimaiId> = fitting.map(|timesheet| timesheet.id).collect();
+        listed.retain(|timesheet| intent.could_be(timesheet.id, &timesheet.into()));
+        let fitting: Vec<KimaiId> = listed.iter().map(|timesheet| timesheet.id).collect();
         let linked = self.work_logs.linked(&fitting).await?;
-        fitting.retain(|id| !linked.contains_key(id));
-        Ok(fitting)
+        listed.retain(|timesheet| !linked.contains_key(&timesheet.id));
+        Ok(listed)
     }
 
     async fn create(
@@ -203,8 +225,8 @@ impl Settler {
             self.ledger.open_intent(subject, wanted, high_water, self.clock.now()).await?;
         }
         crash::point("intent saved");
-        let id = match self.kimai.create(&wanted).await {
-            Ok(timesheet) => timesheet.id,
+        let created = match self.kimai.create(&wanted).await {
+            Ok(timesheet) => timesheet,
             Err(fault) => {
                 if fault.fault != Fault::Ambiguous || planted(Plant::AmbiguousIsNotStored) {
                     self.ledger.close_intent(subject).await?; // it was not stored
@@ -213,9 +235,10 @@ impl Settler {
             }
         };
         crash::point("post answered");
+        let id = created.id;
         // Claimed: another work log just like this one took it for its own lost one. The intent stays
         // open, so that this one finds the other's.
-        self.ledger.created(subject, id, wanted).await?;
+        self.ledger.created(subject, id, wanted, (&created).into()).await?;
         crash::point("ledger saved");
         self.link(subject, facts, id).await?;
         info!(work_log = %subject, kimai.id = %id, "Created timesheet {id} for <{subject}>");
@@ -260,9 +283,9 @@ impl Settler {
         // From here on it is not known what Kimai holds, until the answer is there.
         self.ledger.doubt([subject]).await?;
         if planted(Plant::RememberedBeforeSent) {
-            self.ledger.pushed(subject, id, wanted).await?;
+            self.ledger.pushed(subject, id, wanted, wanted.into()).await?;
         }
-        match self.kimai.update(id, &wanted).await {
+        let held = match self.kimai.update(id, &wanted).await {
             Err(KimaiFault { fault: Fault::Gone, .. }) => {
                 warn!(work_log = %subject, kimai.id = %id, "Timesheet {id} of <{subject}> is gone from Kimai; it is created again.");
                 self.ledger.forget(subject).await?;
@@ -275,10 +298,10 @@ impl Settler {
                 }
                 return Err(self.refusals.explain(fault, &wanted).await.into());
             }
-            Ok(_) => {}
-        }
+            Ok(timesheet) => (&timesheet).into(),
+        };
         crash::point("patched");
-        match self.ledger.pushed(subject, id, wanted).await {
+        match self.ledger.pushed(subject, id, wanted, held).await {
             // The triplestore decides whose it is; without memory it is pushed once too often.
             Err(LedgerFault::Claimed { other, .. }) => {
                 warn!(work_log = %subject, kimai.id = %id, "Timesheet {id} of <{subject}> also belongs to <{other}>.");

@@ -61,7 +61,7 @@ async fn a_timesheet_that_was_created_in_place_of_another_is_not_created_twice()
     let new = stack.kimai.add_timesheet(user, (project, activity), begin, Some(end));
     let wanted = WantedTimesheet { begin, end, project, activity, user };
     let uri = WorkLogUri::parse(&work_log).unwrap();
-    stack.engine.ledger.created(&uri, new, wanted).await.unwrap();
+    stack.engine.ledger.created(&uri, new, wanted, wanted.into()).await.unwrap();
 
     stack.change(&work_log, "cal:duration", "\"PT4H\"").await;
     stack.notify(&[&work_log]).await;

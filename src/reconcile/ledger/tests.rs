@@ -38,7 +38,7 @@ async fn a_creation_closes_its_intent_and_waits_for_its_link() {
         assert_eq!(ledger().intents().await.unwrap(), [(a.clone(), intent)]);
         assert_eq!(ledger().intent(&work_log("b")).await.unwrap(), None);
 
-        ledger().created(&a, id, wanted(1)).await.unwrap();
+        ledger().created(&a, id, wanted(1), wanted(1).into()).await.unwrap();
         assert_eq!(ledger().intent(&a).await.unwrap(), None);
         assert_eq!(ledger().unlinked().await.unwrap(), [(a.clone(), id)]);
         let memory = Memory { linked: Some(id), unwritten: true, pushed: Some(wanted(1)), removed: false };
@@ -46,7 +46,7 @@ async fn a_creation_closes_its_intent_and_waits_for_its_link() {
         assert_eq!(ledger().owner(id).await.unwrap(), Some(a.clone()));
         assert_eq!(ledger().high_water(), Some(id));
 
-        ledger().pushed(&a, id, wanted(2)).await.unwrap();
+        ledger().pushed(&a, id, wanted(2), wanted(2).into()).await.unwrap();
         assert_eq!(ledger().unlinked().await.unwrap().len(), 1, "pushing writes no link");
         ledger().linked(&a).await.unwrap();
         assert_eq!(ledger().unlinked().await.unwrap(), []);
@@ -63,16 +63,16 @@ async fn a_creation_closes_its_intent_and_waits_for_its_link() {
 async fn no_timesheet_belongs_to_two_work_logs() {
     everywhere(async |ledger| {
         let (a, b, id) = (work_log("a"), work_log("b"), KimaiId(9));
-        ledger().created(&a, id, wanted(1)).await.unwrap();
+        ledger().created(&a, id, wanted(1), wanted(1).into()).await.unwrap();
         ledger().open_intent(&b, wanted(1), None, now()).await.unwrap();
         let claimed = LedgerFault::Claimed { id, other: a.clone() };
-        assert_eq!(ledger().created(&b, id, wanted(1)).await, Err(claimed.clone()));
-        assert_eq!(ledger().pushed(&b, id, wanted(1)).await, Err(claimed));
+        assert_eq!(ledger().created(&b, id, wanted(1), wanted(1).into()).await, Err(claimed.clone()));
+        assert_eq!(ledger().pushed(&b, id, wanted(1), wanted(1).into()).await, Err(claimed));
         assert!(ledger().intent(&b).await.unwrap().is_some(), "nothing of a failed claim is done");
         assert_eq!(ledger().recall(&b).await.unwrap(), Memory::default());
-        ledger().created(&a, id, wanted(2)).await.unwrap();
-        ledger().created(&a, KimaiId(10), wanted(2)).await.unwrap();
-        ledger().created(&b, id, wanted(1)).await.unwrap();
+        ledger().created(&a, id, wanted(2), wanted(2).into()).await.unwrap();
+        ledger().created(&a, KimaiId(10), wanted(2), wanted(2).into()).await.unwrap();
+        ledger().created(&b, id, wanted(1), wanted(1).into()).await.unwrap();
     })
     .await;
 }
@@ -97,7 +97,7 @@ async fn an_open_intent_is_not_written_over() {
 async fn the_largest_id_is_an_id_like_others() {
     everywhere(async |ledger| {
         let (a, id) = (work_log("a"), KimaiId(9_999_999_999_999_999_999));
-        ledger().created(&a, id, wanted(1)).await.unwrap();
+        ledger().created(&a, id, wanted(1), wanted(1).into()).await.unwrap();
         assert_eq!(ledger().owner(id).await.unwrap(), Some(a.clone()));
         assert_eq!(ledger().recall(&a).await.unwrap().linked, Some(id));
     })
