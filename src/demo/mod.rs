@@ -90,8 +90,9 @@ pub async fn run(once: bool, stop: CancellationToken) -> anyhow::Result<ExitCode
 fn settings(kimai: &str) -> anyhow::Result<Settings> {
     let ours = [("API_TOKEN", company::TOKEN), ("KIMAI_ENDPOINT", kimai)];
     let ours = ours.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let theirs = std::env::vars().filter(|(name, _)| !ours.iter().any(|(own, _)| own == name));
-    Ok(Settings::from_vars(theirs.chain(ours.clone()))?)
+    // All that it makes was made a moment ago; the sweep is not to wait.
+    let first = [("SWEEP_GRACE".to_owned(), "0".to_owned())];
+    Ok(Settings::from_vars(first.into_iter().chain(std::env::vars()).chain(ours))?)
 }
 
 /// The port that is asked for; without that 8080, or any that is free.

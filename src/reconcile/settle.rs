@@ -130,7 +130,9 @@ impl Settler {
                 self.link(subject, &facts, id).await?;
                 Ok(if adopted { Effect::Adopted } else { Effect::Created })
             }
-            Plan::Update { id, wanted, relink } => self.update(subject, &facts, id, wanted, relink).await,
+            Plan::Update { id, wanted, relink } => {
+                self.update(subject, &facts, id, wanted, relink, memory.linked).await
+            }
             Plan::Delete(ids) => self.delete(subject, &ids).await,
         }
     }
@@ -279,6 +281,7 @@ impl Settler {
         id: KimaiId,
         wanted: WantedTimesheet,
         relink: bool,
+        known: Option<KimaiId>,
     ) -> Result<Effect, Failure> {
         // From here on it is not known what Kimai holds, until the answer is there.
         self.ledger.doubt([subject]).await?;
@@ -287,6 +290,10 @@ impl Settler {
         }
         let held = match self.kimai.update(id, &wanted).await {
             Err(KimaiFault { fault: Fault::Gone, .. }) => {
+                // An older link that was written late: the timesheet we remember is still its own.
+                if let Some(known) = known.filter(|known| *known != id) {
+                    return Box::pin(self.update(subject, facts, known, wanted, true, None)).await;
+                }
                 warn!(work_log = %subject, kimai.id = %id, "Timesheet {id} of <{subject}> is gone from Kimai; it is created again.");
                 self.ledger.forget(subject).await?;
                 return self.create(subject, facts, wanted).await;

@@ -23,4 +23,6 @@ mod service;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod sweep;
+#[cfg(test)]
 mod triplestores;

@@ -68,8 +68,10 @@ impl Sweeper {
         progress: &Progress,
     ) -> Result<Vec<Finding>, Failure> {
         progress.phase("looking for timesheets that are not in the list", Some(absent.len()));
-        let looks =
-            absent.iter().cloned().map(async |(work_log, id)| (work_log, id, self.kimai.timesheet(id).await));
+        let looks = absent.to_vec().into_iter().map(async |(work_log, id)| {
+            let seen = self.kimai.timesheet(id).await;
+            (work_log, id, seen)
+        });
         let mut looks = stream::iter(looks).buffered(LOOKS_AT_ONCE);
         let mut findings = Vec::new();
         while let Some((work_log, id, seen)) = looks.next().await {
@@ -82,7 +84,7 @@ impl Sweeper {
                 }
                 Err(fault) if fault.fault == Fault::Unauthorised => return Err(fault.into()),
                 Err(fault) => {
-                    progress.fault(format!("Timesheet {id} of <{work_log}> was left alone: {fault}"))
+                    progress.fault(format!("Timesheet {id} of <{work_log}> was left alone: {fault}"));
                 }
             }
         }

@@ -98,6 +98,8 @@ impl Stack {
             ("KIMAI_ENDPOINT", &endpoint),
             ("KIMAI_TIMEOUT", "5"),
             ("SYNC_AT_START", "false"),
+            // What a test makes was made a moment ago.
+            ("SWEEP_GRACE", "0"),
         ];
         let vars = given.iter().chain(vars).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let settings = Settings::from_vars(vars).unwrap();
