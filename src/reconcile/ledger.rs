@@ -85,7 +85,7 @@ impl Ledger {
                     let pushed: Option<String> = row.get(2)?;
                     let pushed = pushed.and_then(|json| serde_json::from_str(&json).ok());
                     let (linked, unwritten) = (Some(id_of(row, 0)?), !row.get::<_, bool>(1)?);
-                    Ok(Memory { linked, unwritten, pushed, removed: false })
+                    Ok(Memory { linked, unwritten, pushed, ..Memory::default() })
                 })
                 .optional()?;
             Ok(Memory { removed: removed.unwrap_or(false), ..known.unwrap_or_default() })

@@ -24,7 +24,7 @@ use super::sight::Sight;
 use crate::clock::Clock;
 use crate::crash;
 use crate::domain::intent::Intent;
-use crate::domain::plan::{Memory, Plan, plan};
+use crate::domain::plan::{Memory, Plan, Repair, plan};
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::{Facts, Kind, Obstacle, resolve};
 use crate::domain::{KimaiId, WorkLogUri};
@@ -116,12 +116,15 @@ impl Settler {
             Kind::WorkLog => (self.wanted(subject, &facts).await?, self.own(subject, &facts).await?),
             _ => (Err(Vec::new()), None),
         };
+        memory.stray = own.is_some();
         match plan(subject, own.as_ref().unwrap_or(&facts), &memory, || wanted) {
             Plan::Nothing => Ok(Effect::NotAWorkLog),
             Plan::Unchanged(_) => Ok(Effect::Unchanged),
-            Plan::Blocked { obstacles, relink } => {
-                if let Some(id) = relink {
-                    self.link(subject, &facts, id).await?;
+            Plan::Blocked { obstacles, repair } => {
+                match repair {
+                    Some(Repair::Write(id)) => self.link(subject, &facts, id).await?,
+                    Some(Repair::Remove) => self.unlink(subject).await?,
+                    None => {}
                 }
                 Err(Failure::Blocked(obstacles))
             }
@@ -232,6 +235,10 @@ impl Settler {
             Err(fault) => {
                 if fault.fault != Fault::Ambiguous || planted(Plant::AmbiguousIsNotStored) {
                     self.ledger.close_intent(subject).await?; // it was not stored
+                }
+                // It will not be tried again soon: what it is linked to is gone, or another's.
+                if fault.fault == Fault::Permanent && !facts.identifiers.is_empty() {
+                    self.unlink(subject).await?;
                 }
                 return Err(self.refusals.explain(fault, &wanted).await.into());
             }
@@ -348,12 +355,18 @@ impl Settler {
             }
         }
         crash::point("deleted");
-        self.work_logs.unlink(subject).await?;
-        if !self.work_logs.facts(subject).await?.identifiers.is_empty() {
-            let why = format!("it took the removal of the Kimai id of <{subject}> and still has it");
-            return Err(TriplestoreFault::Transient(why).into());
-        }
+        self.unlink(subject).await?;
         self.ledger.forget(subject).await?;
         Ok(Effect::Deleted)
+    }
+
+    /// Removes the link and looks whether it is gone.
+    async fn unlink(&self, subject: &WorkLogUri) -> Result<(), Failure> {
+        self.work_logs.unlink(subject).await?;
+        if self.work_logs.facts(subject).await?.identifiers.is_empty() {
+            return Ok(());
+        }
+        let why = format!("it took the removal of the Kimai id of <{subject}> and still has it");
+        Err(TriplestoreFault::Transient(why).into())
     }
 }

@@ -41,7 +41,8 @@ async fn a_creation_closes_its_intent_and_waits_for_its_link() {
         ledger().created(&a, id, wanted(1), wanted(1).into()).await.unwrap();
         assert_eq!(ledger().intent(&a).await.unwrap(), None);
         assert_eq!(ledger().unlinked().await.unwrap(), [(a.clone(), id)]);
-        let memory = Memory { linked: Some(id), unwritten: true, pushed: Some(wanted(1)), removed: false };
+        let memory =
+            Memory { linked: Some(id), unwritten: true, pushed: Some(wanted(1)), ..Memory::default() };
         assert_eq!(ledger().recall(&a).await.unwrap(), memory);
         assert_eq!(ledger().owner(id).await.unwrap(), Some(a.clone()));
         assert_eq!(ledger().high_water(), Some(id));

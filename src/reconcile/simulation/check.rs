@@ -101,6 +101,9 @@ pub(super) fn look(state: &State, service: &Service, look: Look) -> Found {
                     && service.intents.iter().any(|(twin, intent)| {
                         sheet.holds(&intent.wanted) && may_be_left(state, twin, parked)
                     }) => {}
+            // One that somebody booked by hand may have been found instead.
+            None | Some([])
+                if look == Look::BeforeSweep && state.booked.iter().any(|booked| sheet.holds(booked)) => {}
             None | Some([]) => {
                 found.doubled.push(format!("timesheet {id}, made for {}, has no work log", short(work_log)));
             }

@@ -233,7 +233,7 @@ impl Sim {
         match event {
             Event::Change => {
                 let state = self.world.state();
-                let steps = people::draw(&state, self.plan.work_logs, &mut self.last_values, &mut self.rng);
+                let steps = people::draw(&state, &self.plan, &mut self.last_values, &mut self.rng);
                 drop(state);
                 for (later, work_log, step) in steps {
                     self.at(now + later, Event::Step(work_log, step));
@@ -382,7 +382,7 @@ impl Sim {
         let service = check::Service::ask(engine).await;
         let state = self.world.state();
         // What was known of a storage that was lost is not promised to be kept.
-        if look == Look::BeforeSweep && state.storage > 0 {
+        if look == Look::BeforeSweep && (state.storage > 0 || state.links_by_hand) {
             return;
         }
         let found = check::look(&state, &service, look);
@@ -390,8 +390,10 @@ impl Sim {
             self.outcome.before_sweep = (found.seen, found.excused);
         }
         self.outcome.remnants += found.remnants;
-        // What a lost storage and a request that came too late did together, takes two sweeps.
-        if look == Look::AfterSweep && state.storage > 0 && found.rules().next().is_some() {
+        // What a lost storage and a request that came too late did together, takes two sweeps; so does a
+        // second link, whose timesheet is an orphan only after the first.
+        let twice = state.storage > 0 || state.links_by_hand;
+        if look == Look::AfterSweep && twice && found.rules().next().is_some() {
             self.outcome.second_sweep += 1;
             return;
         }

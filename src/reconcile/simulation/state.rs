@@ -94,6 +94,10 @@ pub(super) struct State {
     pub(super) runs: u64,
     /// Work logs whose timesheet somebody touched by hand.
     pub(super) by_hand: BTreeSet<WorkLogUri>,
+    /// What work logs say and somebody booked by hand.
+    pub(super) booked: Vec<WantedTimesheet>,
+    /// Whether somebody wrote links by hand.
+    pub(super) links_by_hand: bool,
     /// Work logs of which a change or a link took effect after its caller was gone, over a later one
     /// perhaps.
     pub(super) overtaken: BTreeSet<WorkLogUri>,
@@ -121,6 +125,8 @@ impl State {
             storage: 0,
             runs: 0,
             by_hand: BTreeSet::new(),
+            booked: Vec::new(),
+            links_by_hand: false,
             overtaken: BTreeSet::new(),
             accepted: BTreeMap::new(),
             now: 0,
