@@ -135,6 +135,7 @@ pub(super) async fn headers() -> Vec<(String, Vec<String>)> {
         .respond_with(ResponseTemplate::new(200).set_body_json(json!([])))
         .mount(&server)
         .await;
+    Mock::given(method("DELETE")).respond_with(ResponseTemplate::new(204)).mount(&server).await;
     Mock::given(any()).respond_with(ResponseTemplate::new(200).set_body_json(timesheet)).mount(&server).await;
     let vars = [("API_TOKEN", TOKEN.to_owned()), ("KIMAI_ENDPOINT", format!("{}/api", server.uri()))];
     let settings = Settings::from_vars(vars.map(|(name, value)| (name.to_owned(), value))).unwrap();
