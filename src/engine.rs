@@ -23,9 +23,9 @@ use crate::triplestore::statement::Iri;
 use crate::triplestore::work_logs::WorkLogs;
 
 /// The most calls to Kimai that settling one work log takes, one after the other.
-const KIMAI_CALLS_A_RUN: u32 = 10;
+const KIMAI_CALLS_A_RUN: u32 = 12;
 /// The most queries and updates that it takes.
-const QUERIES_A_RUN: u32 = 9;
+const QUERIES_A_RUN: u32 = 14;
 
 /// The parts of the service that do its work. Cheap to clone.
 #[derive(Clone)]
