@@ -35,6 +35,10 @@ pub(crate) enum Plant {
     CameBackUnseen,
     /// A delta does not wake what is parked.
     ParkedSleepsOn,
+    /// A link that belongs to another work log too is taken for one's own.
+    SharingIsFine,
+    /// A run creates a timesheet although the sweep has found one meanwhile.
+    CreatesWhatWasFound,
 }
 
 /// Whether this fault is planted.

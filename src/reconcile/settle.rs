@@ -146,7 +146,7 @@ impl Settler {
         let mut owners = self.ledger.owners(&facts.kimai_ids()).await?;
         owners.retain(|_, owner| owner != subject);
         let mut own = None;
-        for (id, owner) in owners {
+        for (id, owner) in owners.into_iter().filter(|_| !planted(Plant::SharingIsFine)) {
             let others = self.work_logs.facts(&owner).await?;
             if others.kind(&owner) == Kind::WorkLog && others.kimai_ids().contains(&id) {
                 warn!(work_log = %subject, kimai.id = %id, "<{subject}> is linked to timesheet {id}, which was made for <{owner}>; it gets its own.");
@@ -298,7 +298,7 @@ impl Settler {
         let held = match self.kimai.update(id, &wanted).await {
             Err(KimaiFault { fault: Fault::Gone, .. }) => {
                 // An older link that was written late: the timesheet we remember is still its own.
-                if let Some(known) = known.filter(|known| *known != id) {
+                if let Some(known) = known.filter(|known| *known != id && !planted(Plant::OldLinkWins)) {
                     return Box::pin(self.update(subject, facts, known, wanted, true, None)).await;
                 }
                 warn!(work_log = %subject, kimai.id = %id, "Timesheet {id} of <{subject}> is gone from Kimai; it is created again.");

@@ -129,7 +129,7 @@ pub(super) fn not_kept_aside(history: &History) -> Vec<String> {
                 refused.insert(*run, *trouble);
             }
             // The link of what was refused could not be written: that is tried again.
-            What::Failed(Call::Link | Call::Facts, _) => {
+            What::Failed(Call::Link | Call::Unlink | Call::Facts, _) => {
                 refused.remove(run);
             }
             What::Settled(outcome, _) => {

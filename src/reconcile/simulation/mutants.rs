@@ -18,7 +18,7 @@ pub(crate) fn planted(plant: Plant) -> bool {
 /// Histories until a fault has to have shown itself.
 const SEEDS: u64 = 1_000;
 
-const ALL: [Plant; 16] = [
+const ALL: [Plant; 18] = [
     Plant::NoIntent,
     Plant::NoSearch,
     Plant::NoWait,
@@ -35,6 +35,8 @@ const ALL: [Plant; 16] = [
     Plant::OldLinkWins,
     Plant::CameBackUnseen,
     Plant::ParkedSleepsOn,
+    Plant::SharingIsFine,
+    Plant::CreatesWhatWasFound,
 ];
 
 /// The first seed that finds the fault, and by which rule.

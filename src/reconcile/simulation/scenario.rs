@@ -47,7 +47,7 @@ impl Scenario {
             deltas_lost: one_of(&[0, 0, 5, 20]),
             crashes: one_of(&[0, 2, 2, 6]),
             storage_lost: one_of(&[0, 0, 0, 3]),
-            sweeps: one_of(&[0, 2, 8]),
+            sweeps: one_of(&[0, 4, 16]),
             sweep_at_start: one_of(&[0, 1]) == 1,
             links_by_hand: one_of(&[0, 0, 0, 8]),
             max_deletions: one_of(&[0, 3, 20]) as usize,

@@ -216,6 +216,9 @@ impl Sweeper {
         if unlinked.is_empty() || sides.work_logs.is_empty() {
             return Ok(unlinked.to_vec());
         }
+        if planted(Plant::SweepLooksOnce) {
+            return Ok(unlinked.to_vec());
+        }
         let mut loose = unlinked.to_vec();
         let elsewhere = self.sight.linked(&loose, known).await?;
         loose.retain(|id| !elsewhere.contains_key(id));
