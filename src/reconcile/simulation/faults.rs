@@ -16,10 +16,12 @@ pub(super) const TIME_LIMIT: Duration = Duration::from_secs(30);
 pub(super) enum Call {
     Facts,
     Directory,
+    /// What there is of each day, too.
     OfPeriod,
     HasAny,
     Linked,
     Tombstones,
+    Dangling,
     Link,
     Unlink,
     Look,
@@ -36,13 +38,14 @@ impl Call {
     pub(super) const KIMAI: [Self; 7] =
         [Self::Create, Self::Update, Self::Delete, Self::Look, Self::List, Self::Newest, Self::Choices];
     /// Those that go to the triplestore.
-    pub(super) const TRIPLESTORE: [Self; 8] = [
+    pub(super) const TRIPLESTORE: [Self; 9] = [
         Self::Facts,
         Self::Directory,
         Self::OfPeriod,
         Self::HasAny,
         Self::Linked,
         Self::Tombstones,
+        Self::Dangling,
         Self::Link,
         Self::Unlink,
     ];
@@ -166,7 +169,7 @@ impl Trouble {
             Self::NotStored => call.writes(),
             Self::Empty => !call.writes(),
             // Each of the others is one answer about one subject: cut short, it is unreadable.
-            Self::Half => matches!(call, Call::OfPeriod),
+            Self::Half => matches!(call, Call::OfPeriod | Call::Dangling),
             _ => true,
         }
     }

@@ -128,6 +128,14 @@ async fn pause(milliseconds: u64) {
     }
 }
 
+/// An answer that was cut off in the middle.
+fn first_half<K: Ord + Clone, V>(mut all: BTreeMap<K, V>) -> BTreeMap<K, V> {
+    if let Some(middle) = all.keys().nth(all.len() / 2).cloned() {
+        all.split_off(&middle);
+    }
+    all
+}
+
 /// A request on its way. It goes on without its caller, for a while.
 struct Flight<'a> {
     world: &'a World,
@@ -237,18 +245,12 @@ impl Source for World {
         last: Date,
     ) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault> {
         let read = |state: &State| {
-            let live = state.work_logs.iter().filter(|(_, stand)| stand.is_live());
-            let within = live.filter(|(_, stand)| {
-                let days = stand.facts.days.iter().filter_map(|day| day.parse::<Date>().ok());
-                days.into_iter().any(|day| (first..=last).contains(&day))
-            });
-            within.map(|(work_log, stand)| (work_log.clone(), stand.facts.clone())).collect()
+            let within = state.of_period(first, last).into_iter();
+            within.map(|(_, work_log, facts)| (work_log.clone(), facts.clone())).collect()
         };
         // Cut off in the middle of a work log, and everything behind it.
         let half = |mut all: BTreeMap<WorkLogUri, Facts>| {
-            if let Some(middle) = all.keys().nth(all.len() / 2).cloned() {
-                all.split_off(&middle);
-            }
+            all = first_half(all);
             if let Some(mut last) = all.last_entry() {
                 last.get_mut().identifiers.clear();
                 last.get_mut().tasks.clear();
@@ -256,6 +258,17 @@ impl Source for World {
             all
         };
         self.store_read(Call::OfPeriod, read, half).await
+    }
+
+    async fn days(&self, first: Date, last: Date) -> Result<BTreeMap<String, usize>, TriplestoreFault> {
+        let read = |state: &State| {
+            let mut days = BTreeMap::new();
+            for (day, ..) in state.of_period(first, last) {
+                *days.entry(day.to_string()).or_default() += 1;
+            }
+            days
+        };
+        self.store_read(Call::OfPeriod, read, first_half).await
     }
 
     async fn has_any(&self) -> Result<bool, TriplestoreFault> {
@@ -282,6 +295,15 @@ impl Source for World {
         let is_one = |work_log: &WorkLogUri, stand: &Stand| stand.facts.kind(work_log) == Kind::Tombstone;
         let read = |state: &State| state.subjects(ids, is_one).into_iter().collect();
         self.store_read(Call::Tombstones, read, |tombstones| tombstones).await
+    }
+
+    async fn dangling(&self) -> Result<BTreeMap<WorkLogUri, Vec<KimaiId>>, TriplestoreFault> {
+        let read = |state: &State| {
+            let all = state.work_logs.iter();
+            let left = all.filter(|(work_log, stand)| stand.facts.kind(work_log) == Kind::Tombstone);
+            left.map(|(work_log, stand)| (work_log.clone(), stand.facts.kimai_ids())).collect()
+        };
+        self.store_read(Call::Dangling, read, first_half).await
     }
 
     async fn link(&self, work_log: &WorkLogUri, id: KimaiId, had_link: bool) -> Result<(), TriplestoreFault> {
