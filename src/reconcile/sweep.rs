@@ -163,7 +163,7 @@ impl Sweeper {
             end: Some(bound(period.last, 3)),
             ..TimesheetFilter::default()
         };
-        let mut timesheets = self.kimai.timesheets(&filter).await?;
+        let mut timesheets = self.kimai.timesheets(&filter).await?.whole()?;
         // A creation that begins later cannot take one of these for its own.
         for timesheet in &timesheets {
             self.ledger.saw(timesheet.id);

@@ -8,6 +8,8 @@ mod durability;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod listing;
+#[cfg(test)]
 mod parity;
 #[cfg(test)]
 mod process;

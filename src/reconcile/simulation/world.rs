@@ -10,13 +10,14 @@ use tokio::time::Instant;
 
 use super::faults::{Call, Fate, Trouble};
 use super::land;
-use super::state::{Caller, Course, Effect, Stand, State};
+use super::sheets::Sheet;
+use super::state::{Caller, Course, Effect, Stand, State, instant};
 use crate::domain::ids::UserId;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::{Directory, Facts, Kind};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::kimai::choices::{ChosenActivity, ChosenCustomer, ChosenProject, ChosenUser};
-use crate::kimai::{Choices, CurrentUser, KimaiFault, Timesheet, TimesheetFilter, Timesheets};
+use crate::kimai::{Choices, CurrentUser, Gap, KimaiFault, Listed, Timesheet, TimesheetFilter, Timesheets};
 use crate::source::Source;
 use crate::triplestore::TriplestoreFault;
 
@@ -136,6 +137,18 @@ fn first_half<K: Ord + Clone, V>(mut all: BTreeMap<K, V>) -> BTreeMap<K, V> {
     all
 }
 
+/// The middle third could not be read, or the end where there is no more than that.
+fn without_a_page(mut timesheets: Vec<Timesheet>) -> Listed {
+    let third = timesheets.len().div_ceil(3);
+    let after = timesheets.split_off((2 * third).min(timesheets.len()));
+    timesheets.truncate(third);
+    let id = |row: Option<&Timesheet>| row.map(|row| row.id);
+    let fault = Trouble::PageLost.of_kimai(Call::List);
+    let gap = Gap { above: id(timesheets.last()), below: id(after.first()), fault };
+    timesheets.extend(after);
+    Listed { timesheets, gaps: vec![gap] }
+}
+
 /// A request on its way. It goes on without its caller, for a while.
 struct Flight<'a> {
     world: &'a World,
@@ -177,18 +190,26 @@ impl Timesheets for World {
         self.kimai_read(Call::Look, |state| state.sheets.get(&id).map(|sheet| sheet.row.clone())).await
     }
 
-    async fn timesheets(&self, filter: &TimesheetFilter) -> Result<Vec<Timesheet>, KimaiFault> {
-        // The token's zone is UTC here.
-        let matches = |row: &Timesheet| {
+    async fn timesheets(&self, filter: &TimesheetFilter) -> Result<Listed, KimaiFault> {
+        // The token's zone is UTC here. Kimai knows whole seconds.
+        let matches = |Sheet { row, modified, .. }: &Sheet| {
             let begin = jiff::tz::TimeZone::UTC.to_datetime(row.begin);
             filter.begin.is_none_or(|first| first <= begin)
                 && filter.end.is_none_or(|last| begin <= last)
                 && filter.user.is_none_or(|user| row.user == Some(user))
+                && filter
+                    .modified_after
+                    .is_none_or(|after| after.as_second() <= instant(*modified).as_second())
         };
-        self.kimai_read(Call::List, |state| {
-            state.sheets.values().map(|sheet| &sheet.row).filter(|row| matches(row)).cloned().collect()
-        })
-        .await
+        let listed = |state: &State| {
+            let timesheets = state.sheets.values().filter(|sheet| matches(sheet));
+            timesheets.map(|sheet| sheet.row.clone()).collect::<Vec<_>>()
+        };
+        match self.read(Call::List, listed).await {
+            (None, timesheets) => Ok(Listed { timesheets, gaps: Vec::new() }),
+            (Some(Trouble::PageLost), timesheets) => Ok(without_a_page(timesheets)),
+            (Some(trouble), _) => Err(trouble.of_kimai(Call::List)),
+        }
     }
 
     async fn newest(&self) -> Result<Option<KimaiId>, KimaiFault> {
