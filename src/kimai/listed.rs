@@ -150,7 +150,9 @@ mod tests {
 
     fn reading(pages: Vec<Page>) -> Reading {
         let mut reading = Reading::default();
-        pages.into_iter().for_each(|page| reading.add(page));
+        for page in pages {
+            reading.add(page);
+        }
         reading
     }
 

@@ -7,6 +7,7 @@ use super::{Outcome, WorkLogUri};
 
 /// What the model knows of a work log in the queue.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one independent fact")]
 pub(super) struct Modelled {
     /// When it is to be run next; during a run, when it is to be run again.
     pub(super) due: Option<i64>,

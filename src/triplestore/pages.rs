@@ -45,7 +45,7 @@ pub async fn each_by_subject(
             rows.retain(|row| subject(row) != cut.as_deref());
         }
         match rows.last().and_then(subject) {
-            Some(last) if last != after => after = last.to_owned(),
+            Some(last) if last != after => last.clone_into(&mut after),
             _ if last_page => {}
             _ => return Err(TriplestoreFault::Unreadable(format!("it stops getting on after <{after}>"))),
         }
