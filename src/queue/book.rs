@@ -149,7 +149,7 @@ impl Book {
             Place::Waiting { due, turn } => Some((entry.reason, (due, turn, work_log.clone()))),
             _ => None,
         });
-        let turns = Turns::of(waiting.collect());
+        let turns = Turns::of(waiting);
         let turn = u64::try_from(entries.len()).unwrap_or(u64::MAX);
         Self { entries, turns, turn, ..Self::default() }
     }

@@ -27,11 +27,12 @@ pub(super) struct Turns {
 
 impl Turns {
     /// All at once: much quicker than one after the other.
-    pub(super) fn of(waiting: Vec<(Reason, Turn)>) -> Self {
-        let (fresh, background): (Vec<_>, Vec<_>) =
-            waiting.into_iter().partition(|(reason, _)| reason.is_fresh());
-        let set = |turns: Vec<(Reason, Turn)>| turns.into_iter().map(|(_, turn)| turn).collect();
-        Self { fresh: set(fresh), background: set(background), before: 0 }
+    pub(super) fn of(waiting: impl Iterator<Item = (Reason, Turn)>) -> Self {
+        let (mut fresh, mut background) = (Vec::new(), Vec::new());
+        for (reason, turn) in waiting {
+            if reason.is_fresh() { fresh.push(turn) } else { background.push(turn) }
+        }
+        Self { fresh: fresh.into_iter().collect(), background: background.into_iter().collect(), before: 0 }
     }
 
     pub(super) fn insert(&mut self, reason: Reason, turn: Turn) {
