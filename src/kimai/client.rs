@@ -1,11 +1,13 @@
 //! Kimai's REST API over HTTP.
 
+mod pages;
+
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::civil::DateTime;
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Url};
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
@@ -13,6 +15,7 @@ use tokio::time::Instant;
 
 use super::choices::{Choices, ChosenProject, ChosenUser};
 use super::fault::{Fault, KimaiFault, Operation};
+use super::listed::Listed;
 use super::model::{
     Activity, CurrentUser, Customer, Project, Timesheet, TimesheetFilter, TimesheetForm, User,
 };
@@ -22,11 +25,8 @@ use crate::domain::KimaiId;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::settings::KimaiSettings;
 
-/// The largest page Kimai gives; it cuts greater numbers down silently.
-const PAGE_SIZE: usize = 500;
 /// The largest answer we read.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
-const TOTAL_PAGES: HeaderName = HeaderName::from_static("x-total-pages");
 
 /// A client of one Kimai with one token.
 ///
@@ -111,31 +111,6 @@ impl Client {
         }
     }
 
-    /// One page, and how many pages there are.
-    async fn page(
-        &self,
-        filter: &TimesheetFilter,
-        number: usize,
-    ) -> Result<(Vec<Timesheet>, usize), KimaiFault> {
-        let user = filter.user.map_or_else(|| "all".to_owned(), |user| user.to_string());
-        let mut query = vec![
-            ("user", user),
-            ("page", number.to_string()),
-            ("size", PAGE_SIZE.to_string()),
-            ("orderBy", "id".to_owned()),
-            ("order", "ASC".to_owned()),
-        ];
-        let bounds = [("begin", filter.begin), ("end", filter.end)];
-        query.extend(bounds.into_iter().filter_map(|(name, bound)| Some((name, wall_clock(bound?)))));
-        let request = self.request(Method::GET, "timesheets").query(&query);
-        let answer = self.send(Operation::Read, request).await?;
-        let rows: Vec<Timesheet> = read(Operation::Read, &answer)?;
-        let said = answer.headers.get(TOTAL_PAGES).and_then(|value| value.to_str().ok()?.parse().ok());
-        // Without the header a full page means that there may be more.
-        let pages = said.unwrap_or(if rows.len() == PAGE_SIZE { number + 1 } else { number });
-        Ok((rows, pages))
-    }
-
     fn pause(&self, pause: Duration) {
         let until = Instant::now() + pause;
         let mut paused = self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
@@ -160,23 +135,8 @@ impl Timesheets for Client {
         self.look(&format!("timesheets/{id}")).await
     }
 
-    async fn timesheets(&self, filter: &TimesheetFilter) -> Result<Vec<Timesheet>, KimaiFault> {
-        let mut all = Vec::new();
-        let (mut number, mut pages) = (0, 1);
-        while number < pages {
-            number += 1;
-            let page = self.page(filter, number).await;
-            match page {
-                Ok((rows, total)) => {
-                    all.extend(rows);
-                    pages = total;
-                }
-                // Rows went away meanwhile: a page past the last one is 404, not an empty list.
-                Err(fault) if number > 1 && fault.fault == Fault::Gone => break,
-                Err(fault) => return Err(fault),
-            }
-        }
-        Ok(all)
+    async fn timesheets(&self, filter: &TimesheetFilter) -> Result<Listed, KimaiFault> {
+        self.list(filter).await
     }
 
     async fn newest(&self) -> Result<Option<KimaiId>, KimaiFault> {

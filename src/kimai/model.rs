@@ -68,7 +68,7 @@ pub struct TimesheetFilter {
     pub end: Option<DateTime>,
     /// Whose; everybody's without.
     pub user: Option<UserId>,
-    /// Changed at or after this instant, by Kimai's clock.
+    /// Made or changed in that second or later, by Kimai's clock.
     pub modified_after: Option<Timestamp>,
 }
 

@@ -202,13 +202,9 @@ impl Settler {
         // Kimai reads the bounds in the zone of the token's user.
         let day = wanted.begin.to_zoned(jiff::tz::TimeZone::UTC).datetime();
         let shifted = |days: i64| day.checked_add(jiff::ToSpan::days(days)).unwrap_or(day);
-        let filter = TimesheetFilter {
-            begin: Some(shifted(-2)),
-            end: Some(shifted(2)),
-            user: Some(wanted.user),
-            ..TimesheetFilter::default()
-        };
-        let mut listed = self.kimai.timesheets(&filter).await?;
+        let (begin, end, user) = (Some(shifted(-2)), Some(shifted(2)), Some(wanted.user));
+        let filter = TimesheetFilter { begin, end, user, ..TimesheetFilter::default() };
+        let mut listed = self.kimai.timesheets(&filter).await?.whole()?;
         for timesheet in &listed {
             self.ledger.saw(timesheet.id);
         }

@@ -8,11 +8,15 @@ mod durability;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod listing;
+#[cfg(test)]
 mod parity;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
 mod queue;
+#[cfg(test)]
+mod reading;
 mod sandbox_faults;
 mod sandbox_replay;
 #[cfg(test)]

@@ -185,10 +185,11 @@ fn by_hand(state: &mut State, uri: &WorkLogUri, delete: bool) {
     let linked = state.work_logs.get(uri).and_then(|stand| stand.facts.kimai_ids().first().copied());
     let Some(id) = linked.filter(|id| state.sheets.contains_key(id)) else { return };
     state.by_hand.insert(uri.clone());
-    let by_hand = state.caller();
+    let (by_hand, now) = (state.caller(), state.now);
     if delete {
         drop(state.apply(&super::state::Effect::Delete(id), &by_hand));
     } else if let Some(sheet) = state.sheets.get_mut(&id) {
         sheet.row.end = Some(sheet.row.begin + jiff::SignedDuration::from_mins(7));
+        sheet.modified = now;
     }
 }

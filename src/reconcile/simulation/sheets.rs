@@ -21,6 +21,8 @@ pub(super) enum Maker {
 pub(super) struct Sheet {
     pub(super) row: Timesheet,
     pub(super) maker: Maker,
+    /// When it was made or last changed.
+    pub(super) modified: i64,
 }
 
 impl Sheet {
@@ -57,7 +59,7 @@ impl State {
             }
             _ => Maker::Hand,
         };
-        self.sheets.insert(id, Sheet { row: row.clone(), maker });
+        self.sheets.insert(id, Sheet { row: row.clone(), maker, modified: self.now });
         row
     }
 
@@ -84,6 +86,7 @@ impl State {
         let row = row(id, wanted);
         if let Some(sheet) = self.sheets.get_mut(&id) {
             sheet.row = Timesheet { exported: sheet.row.exported, ..row.clone() };
+            sheet.modified = self.now;
         }
         self.note(caller.who.clone(), What::Patched(id, *wanted));
         Ok(row)

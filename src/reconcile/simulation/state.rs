@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -257,6 +258,17 @@ impl State {
             linked.map(|id| (id, work_log.clone()))
         });
         pairs.collect()
+    }
+
+    /// The work logs of these days, each with its day.
+    pub(super) fn of_period(&self, first: Date, last: Date) -> Vec<(Date, &WorkLogUri, &Facts)> {
+        let live = self.work_logs.iter().filter(|(_, stand)| stand.is_live());
+        let days = live.filter_map(|(work_log, stand)| {
+            let days = stand.facts.days.iter().filter_map(|day| day.parse::<Date>().ok());
+            let day = days.into_iter().find(|day| (first..=last).contains(day))?;
+            Some((day, work_log, &stand.facts))
+        });
+        days.collect()
     }
 
     /// People change a work log.

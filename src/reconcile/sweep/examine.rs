@@ -52,6 +52,7 @@ impl Sweeper {
         let known: Vec<KimaiId> =
             sides.work_logs.values().flat_map(|side| side.ids.iter().copied()).take(WITNESSES).collect();
         self.loose(&sides, &comparison, &known, &mut findings).await?;
+        self.remains(&sides, &mut findings).await?;
         go_on(progress)?;
         self.hold(period, &sides, confirmed, &mut findings).await?;
         let (work_logs, timesheets) = (sides.work_logs.len(), sides.timesheets.len());
@@ -67,8 +68,10 @@ impl Sweeper {
         absent: &[(WorkLogUri, KimaiId)],
         progress: &Progress,
     ) -> Result<Vec<Finding>, Failure> {
+        // What may be on a page that could not be read is not worth a question each.
+        let absent: Vec<_> = absent.iter().filter(|(_, id)| !sides.may_lack(*id)).cloned().collect();
         progress.phase("looking for timesheets that are not in the list", Some(absent.len()));
-        let looks = absent.to_vec().into_iter().map(async |(work_log, id)| {
+        let looks = absent.into_iter().map(async |(work_log, id)| {
             let seen = self.kimai.timesheet(id).await;
             (work_log, id, seen)
         });
@@ -201,6 +204,18 @@ impl Sweeper {
         }
         findings
             .extend(orphans.into_iter().filter(|id| !taken.contains(id)).map(|id| orphan(sides, id, None)));
+        Ok(())
+    }
+
+    /// What is left of deleted work logs of any day, besides those found by their timesheet.
+    async fn remains(&self, sides: &Sides, findings: &mut Vec<Finding>) -> Result<(), Failure> {
+        let told: BTreeSet<WorkLogUri> =
+            findings.iter().filter_map(|finding| finding.work_log.clone()).collect();
+        let dangling = self.work_logs.dangling().await?.into_iter();
+        findings.extend(dangling.filter(|(work_log, _)| !told.contains(work_log)).map(|(work_log, ids)| {
+            let why = "the work log was deleted, all that is left of it is its link".to_owned();
+            settle(sides, Kind::Dangling, &work_log, &ids, why)
+        }));
         Ok(())
     }
 

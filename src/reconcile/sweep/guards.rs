@@ -28,13 +28,12 @@ impl Sweeper {
         let recent = self.recent(period, findings).await?;
         for finding in findings.iter_mut().filter(|finding| waits(finding)) {
             let sheet = finding.timesheets.first().and_then(|id| sides.timesheets.get(id));
-            let is = |ids: &BTreeSet<KimaiId>| finding.timesheets.iter().any(|id| ids.contains(id));
             let orphan = finding.kind == Kind::Orphan;
             finding.held = match () {
-                () if sides.work_logs.is_empty() => Some(Hold::NoWorkLogs),
+                () if sides.work_logs.is_empty() && !sides.timesheets.is_empty() => Some(Hold::NoWorkLogs),
                 () if sheet.is_some_and(|sheet| sheet.exported) => Some(Hold::Exported),
                 () if orphan && !self.limits.delete_orphans => Some(Hold::TurnedOff),
-                () if orphan && is(&recent) => Some(Hold::Recent),
+                () if orphan && finding.timesheets.iter().any(|id| recent.contains(id)) => Some(Hold::Recent),
                 () => None,
             };
         }
@@ -53,15 +52,19 @@ impl Sweeper {
         Ok(())
     }
 
-    /// The timesheets that were changed in Kimai a moment ago: somebody may be at work on them.
+    /// The orphans that were changed in Kimai a moment ago, or may have been: somebody may be at work on them.
     async fn recent(&self, period: Period, findings: &[Finding]) -> Result<BTreeSet<KimaiId>, Failure> {
-        let orphans = findings.iter().any(|finding| finding.kind == Kind::Orphan && finding.held.is_none());
-        if !orphans || self.limits.grace.is_zero() || !self.limits.delete_orphans {
+        let waits = |finding: &&Finding| finding.kind == Kind::Orphan && finding.held.is_none();
+        let orphans: Vec<KimaiId> =
+            findings.iter().filter(waits).flat_map(|finding| finding.timesheets.iter().copied()).collect();
+        if orphans.is_empty() || self.limits.grace.is_zero() || !self.limits.delete_orphans {
             return Ok(BTreeSet::new());
         }
         let since = self.clock.now().checked_sub(self.limits.grace).unwrap_or(self.clock.now());
         let filter = TimesheetFilter { modified_after: Some(since), ..window(period) };
-        Ok(self.kimai.timesheets(&filter).await?.iter().map(|timesheet| timesheet.id).collect())
+        let listed = self.kimai.timesheets(&filter).await?;
+        let changed: BTreeSet<KimaiId> = listed.timesheets.iter().map(|timesheet| timesheet.id).collect();
+        Ok(orphans.into_iter().filter(|id| changed.contains(id) || listed.may_lack(*id)).collect())
     }
 
     fn tell_held(&self, period: Period, findings: &[Finding]) {
