@@ -116,9 +116,10 @@ impl Locker {
         let mut linked = BTreeMap::new();
         progress.phase("linking the work logs", Some(contents.len()));
         for (timesheet, contents) in contents {
-            let done = match progress.is_stopped() {
-                false => self.link(timesheet, contents).await,
-                true => Err(CANCELLED.to_owned()),
+            let done = if progress.is_stopped() {
+                Err(CANCELLED.to_owned())
+            } else {
+                self.link(timesheet, contents).await
             };
             linked.insert(timesheet, done);
             progress.advance(1);

@@ -104,7 +104,8 @@ pub(super) async fn list(query: Pairs, state: web::Data<State>) -> Result<HttpRe
 
 /// `GET /runs/{id}`: one run, as it is now.
 pub(super) async fn show(id: Path<String>, state: web::Data<State>) -> Result<HttpResponse, Problem> {
-    let run = state.runs.get(number(&id)?).ok_or_else(|| unknown(&id))?;
+    let id = number(&id)?;
+    let run = state.runs.get(id).ok_or(RunsFault::Unknown(id))?;
     Ok(document(&json!({"data": resource(&state, &run)})))
 }
 

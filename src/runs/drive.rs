@@ -1,5 +1,6 @@
 //! The life of a run: its turn, its work, its end.
 
+use std::fmt::Write as _;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,7 +92,7 @@ impl Runs {
                 (phase, written) = (now, Instant::now());
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Lets others by until the next attempt, which comes at once if somebody asks for the same.
@@ -126,7 +127,7 @@ impl Runs {
         let (kept, confirm) = self.keep_findings(id, &done).await;
         let Done { counts, held, mut message, .. } = done;
         if let Err(fault) = &kept {
-            message += &format!(" What it found in detail could not be kept: {fault}.");
+            let _ = write!(message, " What it found in detail could not be kept: {fault}.");
         }
         self.end(id, End::Done, |run| {
             (run.counts, run.held, run.confirm) = (counts, held, confirm);

@@ -1,6 +1,7 @@
 //! What runs do, and how that ends.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use async_trait::async_trait;
 
@@ -96,9 +97,10 @@ fn swept(report: sweep::Report, acted: bool) -> Done {
     let mut numbers = vec![("work-logs", work_logs), ("timesheets", timesheets)];
     if acted {
         numbers.extend([("queued", queued), ("deleted", deleted), ("adopted", adopted)]);
-        message += &format!(": {queued} work logs queued, {deleted} timesheets deleted, {adopted} adopted");
+        let _ =
+            write!(message, ": {queued} work logs queued, {deleted} timesheets deleted, {adopted} adopted");
     }
-    message += &format!(", {held} deletions held back.");
+    let _ = write!(message, ", {held} deletions held back.");
     counts.extend(numbers.into_iter().map(|(name, count)| (name.to_owned(), count as u64)));
     Done { counts, held, findings, message }
 }
@@ -155,7 +157,7 @@ fn locked(report: &LockReport, progress: &Progress) -> Done {
         let more = open.len().saturating_sub(MOST_NAMES);
         open.truncate(MOST_NAMES);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        message += &format!(" Not submitted: {}{more}.", open.join(", "));
+        let _ = write!(message, " Not submitted: {}{more}.", open.join(", "));
     }
     Done { counts, message, ..Done::default() }
 }

@@ -13,6 +13,8 @@ mod parity;
 mod process;
 #[cfg(test)]
 mod queue;
+#[cfg(test)]
+mod runs;
 mod sandbox_faults;
 mod sandbox_replay;
 #[cfg(test)]
