@@ -30,6 +30,11 @@ fn september() -> Value {
     json!({"start": "2024-09-01", "end": "2024-09-30"})
 }
 
+/// A sweep asks for a period's timesheets; the start of the service asks for the newest one.
+fn listing() -> When {
+    When::next("GET", "/api/timesheets").only(|request| request.query.contains("begin="))
+}
+
 /// Follows the events of a run to their end.
 async fn events(base: &str, location: &str) -> Vec<Value> {
     let client = kimai_sync::tls::client_builder(Duration::from_mins(1)).build().unwrap();
@@ -139,7 +144,7 @@ async fn bad_questions_about_runs_are_answered_in_words() {
 async fn a_second_sweep_waits_a_third_joins_it_and_both_can_be_cancelled() {
     let mut stack = Stack::embedded(&[]).await;
     let gate = Gate::default();
-    stack.kimai.fault(When::next("GET", "/api/timesheets"), Fault::hold(&gate));
+    stack.kimai.fault(listing(), Fault::hold(&gate));
     let ask = async |body: Value| {
         let answer = send(&stack, "/sync-to-kimai/work-logs", &body).await;
         let body: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
@@ -328,7 +333,7 @@ fn a_killed_service_takes_its_sweeps_up_again_under_their_numbers() {
     let client = kimai_sync::tls::client_builder(Duration::from_mins(1)).build().unwrap();
     let first = start();
     // The first sweep hangs in its first call to Kimai, the second waits for it.
-    sandbox.fault(When::next("GET", "/api/timesheets"), Fault::hold(&Gate::default()));
+    sandbox.fault(listing(), Fault::hold(&Gate::default()));
     for year in [2023, 2024] {
         let body = json!({"start": format!("{year}-01-01"), "end": format!("{year}-12-31")}).to_string();
         let url = format!("http://{}/sync-to-kimai/work-logs", first.address);

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use kimai_sync::sandbox::{Fault, Gate, When};
 use serde_json::Value;
 
-use super::get;
+use super::{get, listing};
 use crate::process::program;
 use crate::support::stack::Stack;
 
@@ -120,7 +120,7 @@ async fn what_cannot_be_asked_ends_with_2_and_says_why() {
 async fn whoever_stops_looking_leaves_the_run_going_and_is_told_how_to_cancel_it() {
     let stack = Stack::embedded(&[]).await;
     let gate = Gate::default();
-    stack.kimai.fault(When::next("GET", "/api/timesheets"), Fault::hold(&gate));
+    stack.kimai.fault(listing(), Fault::hold(&gate));
     let mut command = program(&sweep(&["--url", &stack.base]));
     let mut child = command.spawn().unwrap();
     gate.reached().await;
