@@ -15,6 +15,7 @@ use crate::reconcile::ledger::Ledger;
 use crate::reconcile::settle::Settler;
 use crate::reconcile::sweep::{Parts, Sweeper};
 use crate::reconcile::worker::Workers;
+use crate::runs::progress::Progress;
 use crate::settings::Settings;
 use crate::source::Source;
 use crate::storage::Storage;
@@ -48,6 +49,8 @@ pub struct Engine {
     pub locker: Arc<Locker>,
     /// The time, and the zone of a work day.
     pub clock: Clock,
+    /// What queue, memory and runs are kept in.
+    pub storage: Storage,
 }
 
 impl Engine {
@@ -73,7 +76,7 @@ impl Engine {
         let work_logs: Arc<dyn Source> = Arc::new(WorkLogs::new(Arc::clone(&store), homepage));
         let timesheets: Arc<dyn Timesheets> = Arc::clone(&kimai) as _;
         let ledger = Ledger::open(storage.clone())?;
-        let queue = Durable::open(storage, clock.clone())?.with_lease(lease(settings));
+        let queue = Durable::open(storage.clone(), clock.clone())?.with_lease(lease(settings));
         let queue: Arc<dyn Queue> = Arc::new(queue);
         let settler = Settler::new(
             Arc::clone(&work_logs),
@@ -94,7 +97,18 @@ impl Engine {
         let sweeper = Arc::new(Sweeper::new(parts, settings.sweep.limits));
         let importer = Arc::new(Importer::new(Arc::clone(&store), kimai, settings.resources.clone())?);
         let locker = Arc::new(Locker::new(store));
-        Ok(Self { work_logs, kimai: timesheets, queue, ledger, workers, sweeper, importer, locker, clock })
+        Ok(Self {
+            work_logs,
+            kimai: timesheets,
+            queue,
+            ledger,
+            workers,
+            sweeper,
+            importer,
+            locker,
+            clock,
+            storage,
+        })
     }
 
     /// Where deltas go.
@@ -103,8 +117,8 @@ impl Engine {
     }
 
     /// Imports, then tries what is parked again: what it was missing may be there now.
-    pub async fn import(&self, what: What) -> Result<Report, ImportFault> {
-        let report = self.importer.import(what).await?;
+    pub async fn import(&self, what: What, progress: &Progress) -> Result<Report, ImportFault> {
+        let report = self.importer.import(what, progress).await?;
         let woken = self.workers.wake_parked(Reason::Import).await;
         if woken > 0 {
             info!("Trying {woken} parked work logs again after the import");

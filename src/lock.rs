@@ -20,6 +20,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 use tracing::{error, info};
 
+use crate::runs::progress::Progress;
 use crate::triplestore::statement::Iri;
 use crate::triplestore::vocabulary::{PREFIXES, status};
 use crate::triplestore::{Triplestore, TriplestoreFault};
@@ -49,6 +50,9 @@ pub struct Locker {
     turn: Mutex<()>,
 }
 
+/// Said of a timesheet that a lock did not come to.
+const CANCELLED: &str = "the lock was cancelled before; lock the month again";
+
 /// What became of each timesheet.
 type Outcomes = BTreeMap<Iri, Outcome>;
 
@@ -59,10 +63,13 @@ impl Locker {
     }
 
     /// Locks `month`. Returns when all is written and read back; waits for a lock that is under way. The
-    /// report is logged as well, a line for each timesheet.
-    pub async fn lock(&self, month: Month) -> Result<LockReport, LockFault> {
+    /// report is logged as well, a line for each timesheet. One that is told to stop leaves the timesheets
+    /// that it has not come to as they are.
+    pub async fn lock(&self, month: Month, progress: &Progress) -> Result<LockReport, LockFault> {
         let _turn = self.turn.lock().await;
-        let report = self.locked(month).await.map_err(|fault| LockFault::Triplestore { month, fault })?;
+        progress.phase("reading the timesheets", None);
+        let report =
+            self.locked(month, progress).await.map_err(|fault| LockFault::Triplestore { month, fault })?;
         for timesheet in &report.timesheets {
             if matches!(timesheet.outcome, Outcome::Failed(_)) {
                 error!(timesheet.uri = %timesheet.timesheet, "{timesheet}");
@@ -74,7 +81,7 @@ impl Locker {
         Ok(report)
     }
 
-    async fn locked(&self, month: Month) -> Result<LockReport, TriplestoreFault> {
+    async fn locked(&self, month: Month, progress: &Progress) -> Result<LockReport, TriplestoreFault> {
         let store = self.store.as_ref();
         let sheets = read::sheets(store, month).await?;
         let persons = sheets.values().flat_map(|sheet| sheet.persons.iter().cloned()).collect();
@@ -88,7 +95,7 @@ impl Locker {
         }
         if !submitted.is_empty() {
             let contents = links::assign(&submitted, &read::work_logs(store, month).await?);
-            outcomes.extend(self.export(month, &submitted, &contents).await);
+            outcomes.extend(self.export(month, &submitted, &contents, progress).await);
         }
         let timesheets = outcomes.into_iter().map(|(timesheet, outcome)| {
             let person = sheets.get(&timesheet).and_then(|sheet| sheet.persons.first());
@@ -104,15 +111,26 @@ impl Locker {
         month: Month,
         submitted: &BTreeMap<&Iri, &Sheet>,
         contents: &BTreeMap<Iri, Contents>,
+        progress: &Progress,
     ) -> Outcomes {
         let mut linked = BTreeMap::new();
+        progress.phase("linking the work logs", Some(contents.len()));
         for (timesheet, contents) in contents {
-            linked.insert(timesheet, self.link(timesheet, contents).await);
+            let done = if progress.is_stopped() {
+                Err(CANCELLED.to_owned())
+            } else {
+                self.link(timesheet, contents).await
+            };
+            linked.insert(timesheet, done);
+            progress.advance(1);
         }
         let read = read::work_logs(self.store.as_ref(), month).await;
         let present = read.map(|work_logs| links::assign(submitted, &work_logs));
         let mut complete = BTreeMap::new();
+        progress.phase("setting the status", Some(contents.len()));
         for (timesheet, linked) in linked {
+            progress.advance(1);
+            let linked = linked.and(if progress.is_stopped() { Err(CANCELLED.to_owned()) } else { Ok(()) });
             let checked = linked.and_then(|()| check(timesheet, present.as_ref()));
             let asked = match checked {
                 // Whether this worked is asked of the triplestore, since only an answer may be lost.

@@ -55,6 +55,14 @@ impl Members {
         }
     }
 
+    /// A member as text if it is there and not null.
+    pub(super) fn optional(&self, name: &str, example: &str) -> Result<Option<String>, Problem> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(_) => self.text(name, example).map(Some),
+        }
+    }
+
     /// The members `start` and `end`: days, or date-times, whose day in `zone` counts.
     pub(super) fn period(&self, zone: &TimeZone) -> Result<Period, Problem> {
         let day = |name: &str| {

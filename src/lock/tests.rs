@@ -54,7 +54,10 @@ async fn status_of(store: &Watched, timesheet: &str) -> Vec<String> {
 }
 
 async fn lock(store: &Arc<Watched>) -> LockReport {
-    Locker::new(Arc::clone(store) as Arc<dyn Triplestore>).lock(september()).await.unwrap()
+    Locker::new(Arc::clone(store) as Arc<dyn Triplestore>)
+        .lock(september(), &Progress::unwatched())
+        .await
+        .unwrap()
 }
 
 fn outcome<'a>(report: &'a LockReport, timesheet: &str) -> &'a Outcome {
@@ -230,9 +233,17 @@ async fn a_second_lock_changes_nothing_and_an_empty_month_is_fine() {
     let turtle = sheet("a", "ann", status::SUBMITTED) + &work_log("1", "ann", "2025-09-10");
     let store = Arc::new(Watched::holding(&turtle).await);
     let locker = Locker::new(Arc::clone(&store) as Arc<dyn Triplestore>);
-    assert!(locker.lock(Month::new(2024, 1).unwrap()).await.unwrap().timesheets.is_empty());
+    assert!(
+        locker
+            .lock(Month::new(2024, 1).unwrap(), &Progress::unwatched())
+            .await
+            .unwrap()
+            .timesheets
+            .is_empty()
+    );
     // Two at once: the second finds nothing to do.
-    let (one, two) = tokio::join!(locker.lock(september()), locker.lock(september()));
+    let progress = Progress::unwatched();
+    let (one, two) = tokio::join!(locker.lock(september(), &progress), locker.lock(september(), &progress));
     assert_eq!((one.unwrap().exported(), two.unwrap().exported()), (1, 0));
     store.start_counting();
     assert_eq!(*outcome(&lock(&store).await, "a"), Outcome::ExportedBefore);
@@ -330,7 +341,7 @@ async fn a_triplestore_that_cannot_be_read_is_an_error_and_one_that_falls_silent
         let before = store.triples().await;
         store.blind_from(from);
         let locker = Locker::new(Arc::clone(&store) as Arc<dyn Triplestore>);
-        let words = locker.lock(september()).await.unwrap_err().to_string();
+        let words = locker.lock(september(), &Progress::unwatched()).await.unwrap_err().to_string();
         assert!(
             words.contains("2025-09 cannot be locked") && words.contains("Nothing was changed"),
             "{words}"

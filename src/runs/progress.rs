@@ -1,7 +1,9 @@
 //! How far a run is, told while it goes on, and whether it is to stop.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -9,10 +11,10 @@ use tokio_util::sync::CancellationToken;
 const MOST_FAULTS: usize = 100;
 
 /// Where a run stands.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stand {
     /// What it does now, in words.
-    pub phase: &'static str,
+    pub phase: Cow<'static, str>,
     /// How much of that is done.
     pub done: u64,
     /// How much there is to do; not known of every phase.
@@ -42,9 +44,9 @@ impl Progress {
     }
 
     /// A new phase begins, with `total` things to do if that is known.
-    pub fn phase(&self, phase: &'static str, total: Option<usize>) {
+    pub fn phase(&self, phase: impl Into<Cow<'static, str>>, total: Option<usize>) {
         self.stand.send_modify(|stand| {
-            stand.phase = phase;
+            stand.phase = phase.into();
             stand.done = 0;
             stand.total = total.map(|total| total as u64);
         });
@@ -63,6 +65,16 @@ impl Progress {
                 stand.faults.push(why);
             }
         });
+    }
+
+    /// It begins anew: what failed before does not count any more.
+    pub fn restart(&self) {
+        self.stand.send_replace(Stand::default());
+    }
+
+    /// Where it stands now.
+    pub fn stand(&self) -> Stand {
+        self.stand.borrow().clone()
     }
 
     /// Whether the run is to end at the next step.

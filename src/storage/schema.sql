@@ -29,7 +29,6 @@ CREATE TABLE timesheet (
     work_log TEXT NOT NULL PRIMARY KEY,
     id       INTEGER NOT NULL UNIQUE,
     pushed   TEXT,
-    held     TEXT,            -- what Kimai made of it (JSON): it may round
     linked   INTEGER NOT NULL -- whether the triplestore has the id too
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX timesheet_unlinked ON timesheet (work_log) WHERE linked = 0;

@@ -17,6 +17,8 @@ mod process;
 mod queue;
 #[cfg(test)]
 mod reading;
+#[cfg(test)]
+mod runs;
 mod sandbox_faults;
 mod sandbox_replay;
 #[cfg(test)]

@@ -47,7 +47,8 @@ impl Planter<'_> {
         let uri = format!("{BASE}/work-logs/planted-{:05}", self.next);
         let (person, task) = (self.staff.company.users[user], &self.staff.tasks[activity]);
         let day = (begin + SignedDuration::from_hours(24 * days)).strftime("%Y-%m-%d");
-        let links: String = links.iter().map(|id| format!("; dct:identifier \"{id}\" ")).collect();
+        let links: Vec<String> = links.iter().map(|id| format!("; dct:identifier \"{id}\" ")).collect();
+        let links = links.concat();
         self.triples.push(format!(
             "<{uri}> a cal:Vevent ; cal:dtstart \"{day}\"^^xsd:date ; dct:subject <{task}> ;
                prov:wasAssociatedWith <{BASE}/persons/{person}> ; cal:duration \"{duration}\" {links}."
@@ -83,7 +84,7 @@ async fn plant(stack: &Stack, staff: &Staff, from: usize) -> BTreeMap<Kind, usiz
     for number in 0..EACH {
         planter.work_log(&[], full, 0);
         let changed = planter.timesheet(|row| match number % 5 {
-            0 => row.begin = row.begin + SignedDuration::from_mins(30),
+            0 => row.begin += SignedDuration::from_mins(30),
             1 => row.end = row.end.map(|end| end + SignedDuration::from_hours(1)),
             2 => row.project += 1,
             3 => row.activity += 1,
@@ -129,8 +130,13 @@ async fn sweep(stack: &Stack, confirmed: Option<&Unconfirmed>) -> Report {
     report
 }
 
+#[expect(clippy::disallowed_methods, reason = "the test's own switch")]
+fn in_sync() -> usize {
+    std::env::var("KIMAI_SYNC_SWEEP").map_or(IN_SYNC, |given| given.parse().expect("a number"))
+}
+
 async fn every_kind_of_difference_is_found_and_put_right(stack: Stack) {
-    let in_sync = std::env::var("KIMAI_SYNC_SWEEP").map_or(IN_SYNC, |given| given.parse().expect("a number"));
+    let in_sync = in_sync();
     let staff = hire(&stack).await;
     let right: Vec<KimaiId> = (0..in_sync)
         .map(|number| {
@@ -266,7 +272,7 @@ async fn what_must_not_be_deleted_is_held_back_and_told() {
         let sheet = (stack.project, stack.activity);
         stack.kimai.add_timesheet(stack.user, sheet, begin, Some(begin + SignedDuration::from_hours(1)))
     };
-    let old = |row: &mut StoredTimesheet| row.modified = row.modified - SignedDuration::from_mins(11);
+    let old = |row: &mut StoredTimesheet| row.modified -= SignedDuration::from_mins(11);
     let (recent, exported, left) = (add(), add(), add());
     stack.kimai.edit_timesheet(exported, |row| (row.exported = true, old(row)).1);
     stack.kimai.edit_timesheet(left, old);
