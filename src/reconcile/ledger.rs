@@ -175,16 +175,6 @@ impl Ledger {
         Ok(self.storage.write(read).await?)
     }
 
-    /// Whether any timesheet is known at all.
-    pub async fn knows_any(&self) -> Result<bool, LedgerFault> {
-        let look = |connection: &Connection| {
-            connection
-                .prepare_cached("SELECT EXISTS (SELECT 1 FROM timesheet)")?
-                .query_row([], |row| row.get(0))
-        };
-        Ok(self.storage.write(look).await?)
-    }
-
     /// `work_log` has no timesheet any more.
     pub async fn forget(&self, work_log: &WorkLogUri) -> Result<(), LedgerFault> {
         self.execute("DELETE FROM timesheet WHERE work_log = ?1", work_log).await

@@ -84,7 +84,7 @@ impl Settler {
         time_limit: Duration,
     ) -> Self {
         let refusals = Refusals::new(Arc::clone(&kimai), clock.clone());
-        let sight = Sight::new(Arc::clone(&work_logs), ledger.clone());
+        let sight = Sight::new(Arc::clone(&work_logs));
         Self {
             work_logs,
             kimai,

@@ -55,7 +55,7 @@ impl State {
         let maker = match &caller.who {
             Who::Run(_, work_log) => {
                 let life = self.work_logs.get(work_log).map_or(0, |stand| stand.life);
-                Maker::Service { work_log: work_log.clone(), life, storage: self.storage }
+                Maker::Service { work_log: work_log.clone(), life, storage: caller.storage }
             }
             _ => Maker::Hand,
         };
@@ -65,7 +65,7 @@ impl State {
 
     /// Somebody books hours by hand.
     pub(super) fn book_by_hand(&mut self, wanted: &WantedTimesheet, exported: bool) -> KimaiId {
-        let by_hand = Caller { who: Who::People, since: self.now };
+        let by_hand = Caller { who: Who::People, since: self.now, storage: self.storage };
         let id = self.insert(wanted, &by_hand).id;
         if let Some(sheet) = self.sheets.get_mut(&id) {
             sheet.row.exported = exported;

@@ -61,6 +61,8 @@ impl Effect {
 pub(super) struct Caller {
     pub(super) who: Who,
     pub(super) since: i64,
+    /// The storage he works with: how many were lost before.
+    pub(super) storage: u32,
 }
 
 /// How one call will go.
@@ -99,8 +101,8 @@ pub(super) struct State {
     pub(super) booked: Vec<WantedTimesheet>,
     /// Whether somebody wrote links by hand.
     pub(super) links_by_hand: bool,
-    /// Work logs of which a change or a link took effect after its caller was gone, over a later one
-    /// perhaps.
+    /// Work logs of which a change, a link or a deletion took effect after its caller was gone, over a later
+    /// one perhaps.
     pub(super) overtaken: BTreeSet<WorkLogUri>,
     /// The newest version of each work log that an acknowledged delta told of.
     pub(super) accepted: BTreeMap<WorkLogUri, u32>,
@@ -141,6 +143,10 @@ impl State {
         {
             let (at, effect, caller) = self.late.remove(next);
             self.now = self.now.max(at);
+            if let Effect::Delete(id) = effect {
+                let linked = self.work_logs.iter().filter(|(_, stand)| stand.facts.kimai_ids().contains(&id));
+                self.overtaken.extend(linked.map(|(work_log, _)| work_log.clone()));
+            }
             // Whatever the answer: nobody waits for it.
             drop(self.apply(&effect, &caller));
             if let (false, Who::Run(_, work_log)) = (matches!(effect, Effect::Create(_)), &caller.who) {
@@ -157,12 +163,12 @@ impl State {
 
     pub(super) fn caller(&self) -> Caller {
         let known = tokio::task::try_id().and_then(|id| self.callers.get(&id));
-        known.cloned().unwrap_or(Caller { who: Who::People, since: self.now })
+        known.cloned().unwrap_or(Caller { who: Who::People, since: self.now, storage: self.storage })
     }
 
     /// From now on this task is `who`, who begins to look at the world.
     pub(super) fn enter(&mut self, who: Who, what: What) {
-        let caller = Caller { who: who.clone(), since: self.now };
+        let caller = Caller { who: who.clone(), since: self.now, storage: self.storage };
         self.callers.extend(tokio::task::try_id().map(|id| (id, caller)));
         self.note(who, what);
     }

@@ -105,7 +105,7 @@ impl Sweeper {
     /// A sweeper that deletes within `limits`.
     pub fn new(parts: Parts, limits: Limits) -> Self {
         let Parts { work_logs, kimai, queue, ledger, workers, clock } = parts;
-        let sight = Sight::new(Arc::clone(&work_logs), ledger.clone());
+        let sight = Sight::new(Arc::clone(&work_logs));
         Self { work_logs, kimai, queue, ledger, sight, workers, clock, limits, turn: Mutex::default() }
     }
 
