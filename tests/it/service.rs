@@ -14,7 +14,7 @@ on_each_store!(
     a_work_log_becomes_a_timesheet_and_follows_its_changes,
     five_identical_deltas_on_five_connections_make_one_sync,
     a_timesheet_that_is_gone_from_kimai_is_recreated_or_left_alone,
-    what_is_not_a_work_log_costs_one_read_and_never_a_timesheet,
+    what_is_not_a_work_log_costs_few_reads_and_never_a_timesheet,
     an_incomplete_work_log_waits_and_is_never_deleted,
     a_work_log_that_cannot_be_mapped_is_parked_with_its_reason_until_an_import,
     an_identifier_is_found_whatever_its_datatype,
@@ -98,7 +98,7 @@ async fn a_timesheet_that_is_gone_from_kimai_is_recreated_or_left_alone(stack: S
     assert_eq!(stack.links(&work_log).await, [""; 0]);
 }
 
-async fn what_is_not_a_work_log_costs_one_read_and_never_a_timesheet(stack: Stack) {
+async fn what_is_not_a_work_log_costs_few_reads_and_never_a_timesheet(stack: Stack) {
     let activity = stack.task(stack.activity).await;
     let id = stack.activity;
     // A timesheet that carries the same number as the activity.
@@ -114,10 +114,11 @@ async fn what_is_not_a_work_log_costs_one_read_and_never_a_timesheet(stack: Stac
             "INSERT DATA {{ <{timesheet}> a skos:Collection ; prov:wasAssociatedWith <{BASE}/persons/jane> }}"
         ))
         .await;
-    for subject in [activity.as_str(), timesheet.as_str(), "http://x/unknown"] {
+    // Nothing at all is believed only of a triplestore that shows something else, on a second look.
+    for (subject, reads) in [(activity.as_str(), 1), (timesheet.as_str(), 1), ("http://x/unknown", 3)] {
         stack.store.selects.store(0, Ordering::Relaxed);
         stack.notify(&[subject]).await;
-        assert_eq!(stack.store.selects.load(Ordering::Relaxed), 1, "{subject}");
+        assert_eq!(stack.store.selects.load(Ordering::Relaxed), reads, "{subject}");
     }
     // What is left of a deleted task is bare, but still no work log.
     stack
