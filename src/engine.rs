@@ -96,7 +96,7 @@ impl Engine {
         };
         let sweeper = Arc::new(Sweeper::new(parts, settings.sweep.limits));
         let importer = Arc::new(Importer::new(Arc::clone(&store), kimai, settings.resources.clone())?);
-        let locker = Arc::new(Locker::new(store));
+        let locker = Arc::new(Locker::new(store, Arc::clone(&queue)));
         Ok(Self {
             work_logs,
             kimai: timesheets,

@@ -37,6 +37,8 @@ const MOST_BYTES: usize = 32 * 1024 * 1024;
 pub struct Client {
     http: reqwest::Client,
     endpoint: Url,
+    /// Whether lists of the catalogue show what is hidden too.
+    hidden: bool,
     /// Nothing is sent before then: Kimai or a proxy asked for a pause.
     paused_until: Mutex<Option<Instant>>,
 }
@@ -62,7 +64,8 @@ impl Client {
             .default_headers(headers.into_iter().collect())
             .build()
             .map_err(|fault| ClientFault(fault.to_string()))?;
-        Ok(Self { http, endpoint: settings.endpoint.clone(), paused_until: Mutex::default() })
+        let (endpoint, hidden) = (settings.endpoint.clone(), settings.import_hidden);
+        Ok(Self { http, endpoint, hidden, paused_until: Mutex::default() })
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -100,6 +103,18 @@ impl Client {
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, KimaiFault> {
         read(Operation::Read, &self.send(Operation::Read, self.request(Method::GET, path)).await?)
+    }
+
+    /// A list of the catalogue: what is shown, or with `IMPORT_HIDDEN` all there is. Projects that have ended
+    /// need a word of their own.
+    async fn catalogue<T: DeserializeOwned>(&self, path: &str) -> Result<T, KimaiFault> {
+        let request = self.request(Method::GET, path);
+        let request = match (self.hidden, path) {
+            (false, _) => request,
+            (true, "projects") => request.query(&[("visible", "3"), ("ignoreDates", "1")]),
+            (true, _) => request.query(&[("visible", "3")]),
+        };
+        read(Operation::Read, &self.send(Operation::Read, request).await?)
     }
 
     /// One thing, or none where Kimai answers 404.
@@ -187,19 +202,19 @@ impl Timesheets for Client {
 #[async_trait]
 impl Listings for Client {
     async fn customers(&self) -> Result<Vec<Customer>, KimaiFault> {
-        self.get("customers").await
+        self.catalogue("customers").await
     }
 
     async fn projects(&self) -> Result<Vec<Project>, KimaiFault> {
-        self.get("projects").await
+        self.catalogue("projects").await
     }
 
     async fn activities(&self) -> Result<Vec<Activity>, KimaiFault> {
-        self.get("activities").await
+        self.catalogue("activities").await
     }
 
     async fn users(&self) -> Result<Vec<User>, KimaiFault> {
-        self.get("users").await
+        self.catalogue("users").await
     }
 }
 

@@ -22,6 +22,7 @@ fn client_of(endpoint: &str) -> Client {
         token: SecretString::from(TOKEN),
         concurrency: 1,
         time_limit: Duration::from_millis(500),
+        import_hidden: false,
     };
     Client::new(&settings).unwrap()
 }

@@ -53,7 +53,7 @@ pub trait Timesheets: Send + Sync {
 /// The lists that an import reads, with the same guarantees. Kimai does not page them.
 #[async_trait]
 pub trait Listings: Send + Sync {
-    /// `GET /customers`: all visible ones.
+    /// `GET /customers`: all visible ones; with `IMPORT_HIDDEN` all there are, as in the others.
     async fn customers(&self) -> Result<Vec<Customer>, KimaiFault>;
 
     /// `GET /projects`: all visible ones.

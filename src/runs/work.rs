@@ -128,8 +128,12 @@ fn locked(report: &LockReport, progress: &Progress) -> Done {
     let mut open = Vec::new();
     for timesheet in &report.timesheets {
         let word = match &timesheet.outcome {
-            Outcome::Exported { work_logs, .. } => {
+            Outcome::Exported { work_logs, unsynced, .. } => {
                 *counts.entry("work-logs".to_owned()).or_default() += *work_logs as u64;
+                *counts.entry("work-logs-not-in-kimai".to_owned()).or_default() += unsynced.len() as u64;
+                if !unsynced.is_empty() {
+                    progress.fault(timesheet.to_string());
+                }
                 "exported"
             }
             Outcome::ExportedBefore => "exported-before",

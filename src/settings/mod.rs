@@ -53,6 +53,8 @@ pub struct KimaiSettings {
     pub concurrency: usize,
     /// `KIMAI_TIMEOUT`.
     pub time_limit: Duration,
+    /// `IMPORT_HIDDEN`.
+    pub import_hidden: bool,
 }
 
 /// How to reach the triplestore.
@@ -140,6 +142,7 @@ struct Raw {
     resource_base_uri: Option<String>,
     workspace_uri: Option<String>,
     kimai_account_service_homepage: Option<String>,
+    import_hidden: Option<String>,
     fallback_sync_cron: Option<String>,
     sweep_days: Option<String>,
     sweep_max_deletions: Option<String>,

@@ -52,6 +52,7 @@ pub const TABLE: &[Setting] = &[
         "http://kimai.redpencil.io",
         "the service homepage that marks an account as one of Kimai",
     ),
+    setting("IMPORT_HIDDEN", "false", "whether imports bring what is hidden, ended or disabled in Kimai too"),
     setting(
         "FALLBACK_SYNC_CRON",
         "0 0 */2 * * *",

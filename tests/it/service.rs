@@ -4,7 +4,7 @@
 use std::sync::atomic::Ordering;
 
 use kimai_sync::runs::progress::Progress;
-use kimai_sync::sandbox::{Fault, When};
+use kimai_sync::sandbox::{Entity, Fault, Role, When};
 use serde_json::json;
 
 use crate::support::on_each_store;
@@ -96,6 +96,38 @@ async fn a_timesheet_that_is_gone_from_kimai_is_recreated_or_left_alone(stack: S
     stack.notify(&[&work_log]).await;
     assert_eq!(stack.kimai_calls("DELETE"), 1, "404 on DELETE is done");
     assert_eq!(stack.links(&work_log).await, [""; 0]);
+}
+
+/// Hours of last year are locked late: their projects have ended, and people have left.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_hidden_ended_or_disabled_is_imported_where_that_is_wanted() {
+    for (wanted, more) in [("false", 0), ("true", 1)] {
+        let stack = Stack::embedded(&[("IMPORT_HIDDEN", wanted)]).await;
+        let kimai = &stack.kimai;
+        let hidden = kimai.add_customer("Hidden");
+        kimai.hide(Entity::Customer(hidden));
+        let ended = kimai.add_project("Ended", kimai.add_customer("Shown"));
+        kimai.set_project_dates(ended, None, Some("2020-12-31".parse().unwrap()));
+        let activity = kimai.add_activity("Hidden", Some(ended));
+        kimai.hide(Entity::Activity(activity));
+        let left = kimai.add_user("left", "UTC", Role::User, None);
+        kimai.hide(Entity::User(left));
+        let count = async || {
+            let mut counts = Vec::new();
+            for class in ["prov:Organization", "doap:Project", "ext:KimaiActivity", "foaf:OnlineAccount"] {
+                counts
+                    .push(stack.select(&format!("SELECT DISTINCT ?s WHERE {{ ?s a {class} }}")).await.len());
+            }
+            counts
+        };
+        let before = count().await;
+        for what in ["customers", "tasks", "accounts"] {
+            assert_eq!(stack.post(&format!("/sync-from-kimai/{what}"), None).await.0, 204);
+        }
+        let came: Vec<usize> =
+            count().await.iter().zip(before).map(|(after, before)| after - before).collect();
+        assert_eq!(came, [1 + more, more, more, more], "IMPORT_HIDDEN={wanted}");
+    }
 }
 
 async fn what_is_not_a_work_log_costs_few_reads_and_never_a_timesheet(stack: Stack) {
