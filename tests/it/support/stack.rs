@@ -56,6 +56,8 @@ pub(crate) struct Stack {
     pub(crate) store: Arc<Counting>,
     pub(crate) http: reqwest::Client,
     pub(crate) base: String,
+    /// Where the sandbox Kimai listens, with `/api`.
+    pub(crate) kimai_api: String,
     pub(crate) user: UserId,
     pub(crate) project: ProjectId,
     pub(crate) activity: ActivityId,
@@ -131,8 +133,20 @@ impl Stack {
         kimai.add_activity("More", Some(other));
         let project = kimai.add_project("Website", customer);
         let activity = kimai.add_activity("Analysis", Some(project));
-        let stack =
-            Self { engine, kimai, store, http, base, user, project, activity, stop, service, _turn: turn };
+        let stack = Self {
+            engine,
+            kimai,
+            store,
+            http,
+            base,
+            kimai_api: endpoint,
+            user,
+            project,
+            activity,
+            stop,
+            service,
+            _turn: turn,
+        };
         stack.employ().await;
         stack
     }
