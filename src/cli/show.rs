@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
@@ -11,6 +12,9 @@ use serde_json::Value;
 /// The most that a column but the last takes, in characters.
 const WIDTHS: [usize; 5] = [30, 12, 11, 34, 34];
 const HEADINGS: [&str; 6] = ["work log", "timesheets", "kind", "triplestore", "Kimai", "reason"];
+
+/// How often what waits shows that it is alive.
+const TICK: Duration = Duration::from_millis(100);
 
 /// Prints to stdout. Whoever closed it does not want to read on.
 pub(super) fn print(text: &str) {
@@ -27,6 +31,16 @@ impl Meter {
     pub(super) fn new() -> Self {
         let bar = io::stderr().is_terminal().then(ProgressBar::new_spinner);
         Self { bar, phase: String::new() }
+    }
+
+    /// Says what goes on until one answer comes: on a terminal only, since a pipe has nothing to follow.
+    pub(super) fn waiting(what: String) -> Self {
+        let meter = Self::new();
+        if let Some(bar) = &meter.bar {
+            bar.set_message(what);
+            bar.enable_steady_tick(TICK);
+        }
+        meter
     }
 
     /// The run has changed to this.
@@ -64,6 +78,7 @@ fn phase(run: &Value) -> String {
     let told = attributes(run);
     let name = format!("{} of {}", text(at(told, "/kind")), text(at(told, "/what")));
     match (text(at(told, "/state")), text(at(told, "/waits-for")), text(at(told, "/phase"))) {
+        ("waiting", "", "") => format!("{name}: waits"),
         ("waiting", "", phase) => format!("{name}: waits; {phase}"),
         ("waiting", other, _) => format!("{name}: waits until run {other} has ended"),
         (state, _, "") => format!("{name}: {state}"),

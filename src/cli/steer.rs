@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::{Args, ValueEnum};
 use jiff::civil::Date;
 use reqwest::Url;
@@ -15,7 +14,7 @@ use super::show::{self, Meter, at, attributes, text};
 #[derive(Debug, Args)]
 pub(super) struct Reach {
     /// The address of the service [default: this machine at PORT, or at 80]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = address)]
     url: Option<Url>,
     /// Print the JSON:API documents, one a line, instead of words
     #[arg(long)]
@@ -66,6 +65,12 @@ pub(super) struct Lock {
     reach: Reach,
 }
 
+/// `localhost:8080` is a URL too, of the scheme "localhost".
+fn address(text: &str) -> Result<Url, String> {
+    let url = text.parse::<Url>().ok().filter(|url| ["http", "https"].contains(&url.scheme()));
+    url.ok_or_else(|| "write it like http://127.0.0.1:8080".to_owned())
+}
+
 fn month(text: &str) -> Result<(u16, u8), String> {
     let parts = text.split_once('-').filter(|(year, month)| year.len() == 4 && month.len() == 2);
     let numbers = parts.and_then(|(year, month)| Some((year.parse().ok()?, month.parse().ok()?)));
@@ -112,7 +117,7 @@ pub(super) async fn import(arguments: Import) -> anyhow::Result<ExitCode> {
 /// `kimai-sync lock`.
 pub(super) async fn lock(arguments: Lock) -> anyhow::Result<ExitCode> {
     let Lock { month: (year, month), reach } = arguments;
-    let service = Service::at(reach.url.as_ref()).context("no HTTP client")?;
+    let service = Service::at(reach.url.as_ref())?;
     let body = json!({"year": year, "month": month});
     Ok(ended(run(&service, "/timesheets/lock", &body, &reach).await))
 }
@@ -184,7 +189,11 @@ async fn run(service: &Service, path: &str, body: &Value, reach: &Reach) -> Resu
 
 /// Prints what a sweep would do, page by page.
 async fn plan(service: &Service, body: &Value, reach: &Reach) -> Result<Outcome, Refusal> {
-    let first = service.post("/sync-to-kimai/work-logs?dry-run=true", body).await?;
+    let what = format!("{} to {}", text(at(body, "/start")), text(at(body, "/end")));
+    let meter = Meter::waiting(format!("comparing {what}; nothing is changed"));
+    let first = service.post("/sync-to-kimai/work-logs?dry-run=true", body).await;
+    meter.end();
+    let first = first?;
     let meta = at(&first, "/meta");
     let mut page = first.clone();
     let mut headed = false;
@@ -216,7 +225,6 @@ async fn plan(service: &Service, body: &Value, reach: &Reach) -> Result<Outcome,
         for fault in at(meta, "/faults").as_array().into_iter().flatten() {
             show::print(&format!("Failed: {}", text(fault)));
         }
-        let what = format!("{} to {}", text(at(body, "/start")), text(at(body, "/end")));
         hint(service, &what, at(meta, "/confirm"), reach);
     }
     Ok(if held == 0 && faults == 0 { Outcome::Well } else { Outcome::NotWell })

@@ -92,7 +92,7 @@ impl Action {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Hold {
-    /// There are more of them than one sweep may delete; somebody has to confirm.
+    /// There are more of them than one sweep may delete, or they are not those that somebody confirmed.
     Unconfirmed,
     /// The triplestore has no work log at all for the period.
     NoWorkLogs,
@@ -104,7 +104,7 @@ pub enum Hold {
     TurnedOff,
     /// A work log may be about to be linked to it.
     Claimed,
-    /// Kimai refuses to delete it.
+    /// Kimai refused to delete it, or failed.
     Refused,
 }
 
@@ -126,7 +126,7 @@ impl Hold {
     pub fn explain(self) -> &'static str {
         match self {
             Self::Unconfirmed => {
-                "more deletions than SWEEP_MAX_DELETIONS; look at them, then confirm with the key"
+                "more deletions than SWEEP_MAX_DELETIONS, or others than were confirmed; look at them, then confirm with the key"
             }
             Self::NoWorkLogs => {
                 "the triplestore has no work log at all for the period; is DEFAULT_MU_AUTH_SCOPE right?"
@@ -135,7 +135,7 @@ impl Hold {
             Self::Recent => "it was changed in Kimai within SWEEP_GRACE; the next sweep looks again",
             Self::TurnedOff => "SWEEP_DELETE_ORPHANS is off",
             Self::Claimed => "a work log may be about to be linked to it; the next sweep looks again",
-            Self::Refused => "Kimai refuses to delete it",
+            Self::Refused => "Kimai did not delete it; the faults of the run say why",
         }
     }
 }

@@ -106,7 +106,7 @@ pub(super) async fn lock(
     let members = Members::read(&request, body)?;
     let month = members.text("month", "a number from 1 to 12")?;
     let year = members.text("year", "a year like 2024")?;
-    let month = Month::parse(&month, &year).map_err(|fault| Problem::bad_request(fault.to_string()))?;
+    let month = Month::parse(&month, &year).map_err(|fault| Problem::bad_request(format!("{fault}.")))?;
     finish(&request, &state, Task::Lock(month)).await
 }
 

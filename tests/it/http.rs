@@ -53,6 +53,8 @@ async fn bodies_are_taken_under_every_content_type_that_was_sent() {
         (Some("application/json; charset=utf-8"), r#"{"month":9,"year":2024}"#),
         (Some("application/vnd.api+json"), r#"{"month":"9","year":"2024"}"#),
         (Some("application/x-www-form-urlencoded"), "month=9&year=2024"),
+        // What curl -d says of all it sends.
+        (Some("application/x-www-form-urlencoded"), r#" {"month":9,"year":2024}"#),
         (None, r#"{"month":"9","year":"2024"}"#),
     ] {
         let mut request = stack.http.post(format!("{}/timesheets/lock", stack.base)).body(body);

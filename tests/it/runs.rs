@@ -2,6 +2,7 @@
 //! that steer them.
 
 mod commands;
+mod confirm;
 
 use std::time::Duration;
 

@@ -287,6 +287,31 @@ async fn what_must_not_be_deleted_is_held_back_and_told() {
     assert_eq!(stack.timesheets().len(), 2);
 }
 
+/// A sweep finds what is left of deleted work logs of any day, with timesheets that its list does not have.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_exported_timesheet_of_a_deleted_work_log_of_another_day_is_kept() {
+    let stack = Stack::embedded(&[]).await;
+    let (kept, there) = (
+        stack.register("kept", "2024-07-02", "PT8H").await,
+        stack.register("there", "2024-09-02", "PT8H").await,
+    );
+    let gone = stack.register("gone", "2024-07-03", "PT8H").await;
+    stack.notify(&[&kept, &there, &gone]).await;
+    let id: KimaiId = stack.links(&kept).await[0].parse().unwrap();
+    stack.kimai.edit_timesheet(id, |row| row.exported = true);
+    // Two timesheets of one work log: they go together, so one that is exported keeps both.
+    let begin: Timestamp = "2024-09-05T00:00:00Z".parse().unwrap();
+    let second = stack.kimai.add_timesheet(stack.user, (stack.project, stack.activity), begin, Some(begin));
+    stack.update(&format!("INSERT DATA {{ <{kept}> dct:identifier \"{second}\" }}")).await;
+    stack.take_back(&kept).await;
+    stack.take_back(&gone).await;
+    let report = sweep(&stack, None).await;
+    let held: Vec<_> = report.findings.iter().map(|finding| (finding.kind, finding.held)).collect();
+    assert_eq!(held, [(Kind::Dangling, None), (Kind::Dangling, Some(Hold::Exported))]);
+    assert_eq!((report.held, stack.timesheets().len()), (1, 3), "only that of the third is gone");
+    assert_eq!(stack.links(&kept).await.len(), 2);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn teams_that_enter_hours_in_kimai_can_keep_them() {
     let stack = Stack::embedded(&[("SWEEP_DELETE_ORPHANS", "false")]).await;

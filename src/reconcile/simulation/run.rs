@@ -23,12 +23,10 @@ use crate::queue::{Queue, Reason};
 use crate::reconcile::sweep::Period;
 use crate::runs::progress::Progress;
 
-/// How long it may take until all is quiet when nothing goes wrong any more: the longest pause of a work
-/// log that is incomplete, ten times over, and then some.
+/// All is quiet by then when nothing goes wrong any more: ten times the longest pause of an incomplete work log.
 const SETTLES_WITHIN: Duration = Duration::from_hours(2);
 /// After that long, whatever was under way has arrived or never will.
 const LAST_ARRIVALS: i64 = 100_000;
-
 /// Until then nothing goes wrong: the company has its first timesheet.
 const FOUNDED: i64 = 2_000;
 

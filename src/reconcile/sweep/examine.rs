@@ -52,7 +52,7 @@ impl Sweeper {
         let known: Vec<KimaiId> =
             sides.work_logs.values().flat_map(|side| side.ids.iter().copied()).take(WITNESSES).collect();
         self.loose(&sides, &comparison, &known, &mut findings).await?;
-        self.remains(&sides, &mut findings).await?;
+        self.remains(&sides, &mut findings, progress).await?;
         go_on(progress)?;
         self.hold(period, &sides, confirmed, &mut findings).await?;
         let (work_logs, timesheets) = (sides.work_logs.len(), sides.timesheets.len());
@@ -207,16 +207,59 @@ impl Sweeper {
         Ok(())
     }
 
-    /// What is left of deleted work logs of any day, besides those found by their timesheet.
-    async fn remains(&self, sides: &Sides, findings: &mut Vec<Finding>) -> Result<(), Failure> {
+    /// What is left of deleted work logs of any day. One timesheet of it that is exported holds all back:
+    /// they go together.
+    async fn remains(
+        &self,
+        sides: &Sides,
+        findings: &mut Vec<Finding>,
+        progress: &Progress,
+    ) -> Result<(), Failure> {
         let told: BTreeSet<WorkLogUri> =
             findings.iter().filter_map(|finding| finding.work_log.clone()).collect();
-        let dangling = self.work_logs.dangling().await?.into_iter();
-        findings.extend(dangling.filter(|(work_log, _)| !told.contains(work_log)).map(|(work_log, ids)| {
-            let why = "the work log was deleted, all that is left of it is its link".to_owned();
-            settle(sides, Kind::Dangling, &work_log, &ids, why)
-        }));
+        let mut dangling = self.work_logs.dangling().await?;
+        dangling.retain(|work_log, _| !told.contains(work_log));
+        progress.phase("looking at what is left of deleted work logs", Some(dangling.len()));
+        let looks = dangling.into_iter().map(async |(work_log, ids)| {
+            let exported = self.any_exported(sides, &ids).await;
+            (work_log, ids, exported)
+        });
+        let mut looks = stream::iter(looks).buffered(LOOKS_AT_ONCE);
+        while let Some((work_log, ids, exported)) = looks.next().await {
+            go_on(progress)?;
+            progress.advance(1);
+            match exported {
+                Ok(exported) => {
+                    let why = "the work log was deleted, all that is left of it is its link".to_owned();
+                    let held = exported.then_some(Hold::Exported);
+                    findings.push(Finding { held, ..settle(sides, Kind::Dangling, &work_log, &ids, why) });
+                }
+                Err((id, fault)) if fault.fault == Fault::Permanent => {
+                    return Err(out_of_sight(&work_log, id, &fault));
+                }
+                Err((_, fault)) if fault.fault == Fault::Unauthorised => return Err(fault.into()),
+                Err((id, fault)) => {
+                    progress.fault(format!("Timesheet {id} of <{work_log}> was left alone: {fault}"));
+                }
+            }
+        }
         Ok(())
+    }
+
+    /// Whether one of `ids` is exported. Those of other days are asked for by their id.
+    async fn any_exported(&self, sides: &Sides, ids: &[KimaiId]) -> Result<bool, (KimaiId, KimaiFault)> {
+        for id in ids {
+            let exported = if let Some(listed) = sides.timesheets.get(id) {
+                listed.exported
+            } else {
+                let seen = self.kimai.timesheet(*id).await.map_err(|fault| (*id, fault))?;
+                seen.is_some_and(|timesheet| timesheet.exported)
+            };
+            if exported {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Those of `unlinked` that are nobody's, anywhere. The others get their finding.
@@ -244,13 +287,9 @@ impl Sweeper {
                 findings.push(settle(sides, Kind::Moved, work_log, &[id], why));
             }
         }
+        // What is left of deleted work logs is told of below, each with all its timesheets.
         let tombstones = self.work_logs.tombstones(&loose).await?;
         loose.retain(|id| !tombstones.contains_key(id));
-        for (id, work_log) in tombstones {
-            let why =
-                format!("the work log of timesheet {id} was deleted, all that is left of it is the link");
-            findings.push(settle(sides, Kind::Dangling, &work_log, &[id], why));
-        }
         let (intents, owners) = (self.ledger.intents().await?, self.ledger.owners(&loose).await?);
         let mut nobodys = Vec::new();
         for id in loose {

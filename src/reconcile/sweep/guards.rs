@@ -38,7 +38,8 @@ impl Sweeper {
             };
         }
         let unhindered = findings.iter().filter(|finding| waits(finding)).count();
-        if unhindered > self.limits.max_deletions {
+        // What somebody confirmed is done as it was seen or not at all, also when fewer are left of it.
+        if unhindered > self.limits.max_deletions || confirmed.is_some() {
             for finding in findings.iter_mut().filter(|finding| waits(finding)) {
                 finding.held = Some(Hold::Unconfirmed);
             }
@@ -80,9 +81,13 @@ impl Sweeper {
         match count(Hold::Unconfirmed) {
             0 => {}
             held => error!(
-                "From {period} {held} {kimai}, more than SWEEP_MAX_DELETIONS ({}). None is deleted. Look at them with \
+                "From {period} {held} {kimai}, {}. None is deleted. Look at them with \
                  POST /sync-to-kimai/work-logs?dry-run=true, and confirm with the key it gives.",
-                self.limits.max_deletions
+                if held > self.limits.max_deletions {
+                    format!("more than SWEEP_MAX_DELETIONS ({})", self.limits.max_deletions)
+                } else {
+                    "and they are not those that were confirmed".to_owned()
+                }
             ),
         }
         match count(Hold::Exported) {

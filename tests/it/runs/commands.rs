@@ -109,6 +109,16 @@ async fn what_cannot_be_asked_ends_with_2_and_says_why() {
         assert!(code == 2 && out.is_empty() && err.contains(words), "{arguments:?}: {code} {out}{err}");
         assert!(!err.contains('{'), "a sentence, no document: {err}");
     }
+    let mut schemeless = program(&["import", "--url", "localhost:8080"]);
+    let mut misset = program(&["lock", "2024-09"]);
+    misset.env("PORT", "x");
+    for (command, words) in [
+        (&mut schemeless, "write it like http://127.0.0.1:8080"),
+        (&mut misset, "kimai-sync: the settings cannot be used"),
+    ] {
+        let (code, _, err) = told(&tokio::task::block_in_place(|| command.output()).unwrap());
+        assert!(code == 2 && err.contains(words), "{code} {err}");
+    }
     // Nobody listens there; the port is that of the environment.
     let mut unreachable = program(&["lock", "2024-09"]);
     unreachable.env("PORT", "9");
