@@ -34,6 +34,9 @@ impl Service {
     /// At `url`, or else on this machine at `PORT`.
     pub(super) fn at(url: Option<&Url>) -> anyhow::Result<Self> {
         let base = match url {
+            Some(url) if !url.username().is_empty() || url.password().is_some() => {
+                anyhow::bail!("--url must not hold a name or password: they would end up in messages")
+            }
             Some(url) => url.clone(),
             None => Url::parse(&format!("http://127.0.0.1:{}", Settings::port_from_env()?.unwrap_or(80)))?,
         };

@@ -56,6 +56,11 @@ impl WorkLogUri {
         (fits && !iri.bytes().any(unsafe_byte)).then(|| Self(iri.into()))
     }
 
+    /// Whether it is one of those that mu-cl-resources mints for work logs: `…/work-logs/{uuid}`.
+    pub fn is_minted(&self) -> bool {
+        self.0.rsplit('/').nth(1) == Some("work-logs")
+    }
+
     /// The IRI without angle brackets.
     pub fn as_str(&self) -> &str {
         &self.0

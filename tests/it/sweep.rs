@@ -331,6 +331,27 @@ async fn teams_that_enter_hours_in_kimai_can_keep_them() {
     assert_eq!(stack.timesheets().len(), 2);
 }
 
+/// Invoices have numbers too, and may show nothing else under this service's scope.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_number_of_something_else_is_no_deleted_work_log() {
+    let stack = Stack::embedded(&[("SWEEP_DELETE_ORPHANS", "false")]).await;
+    let uri = stack.register("one", "2024-09-02", "PT8H").await;
+    stack.notify(&[&uri]).await;
+    let begin: Timestamp = "2024-09-02T00:00:00Z".parse().unwrap();
+    let theirs = stack.kimai.add_timesheet(stack.user, (stack.project, stack.activity), begin, Some(begin));
+    stack.update(&format!("INSERT DATA {{ <http://x/invoices/1> dct:identifier \"{theirs}\" }}")).await;
+    let report = sweep(&stack, None).await;
+    assert_eq!(counted(&report), BTreeMap::from([(Kind::Orphan, 1)]));
+    assert_eq!((stack.timesheets().len(), stack.links("http://x/invoices/1").await.len()), (2, 1));
+    // One that we made for it ourselves is another matter, wherever its IRI stands.
+    stack.update(&format!("INSERT DATA {{ <http://x/hours/1> dct:identifier \"{theirs}\" }}")).await;
+    let made_for = kimai_sync::domain::WorkLogUri::parse("http://x/hours/1").unwrap();
+    stack.engine.ledger.keep(&made_for, theirs).await.unwrap();
+    stack.update("DELETE WHERE { <http://x/invoices/1> ?p ?o }").await;
+    sweep(&stack, None).await;
+    assert_eq!((stack.timesheets().len(), stack.links("http://x/hours/1").await.len()), (1, 0));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_timesheet_that_cannot_be_looked_at_costs_itself_only() {
     let stack = Stack::embedded(&[]).await;

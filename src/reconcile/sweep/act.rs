@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use tracing::{info, warn};
 
-use super::examine::Examined;
+use super::examine::{Examined, is_ours};
 use super::{Period, Report, Sweeper, go_on};
 use crate::crash;
 use crate::domain::finding::{Action, Finding, Hold};
@@ -132,8 +132,11 @@ impl Sweeper {
         if !self.sight.linked(&[id], known).await?.is_empty() {
             return Ok(Removal::Kept);
         }
-        if let Some(owner) = self.work_logs.tombstones(&[id]).await?.remove(&id) {
-            self.queue.put(&[owner], Reason::Sweep, self.clock.now()).await?;
+        let remains = self.work_logs.tombstones(&[id]).await?.remove(&id);
+        if let Some(work_log) = remains
+            && is_ours(&work_log, self.ledger.owner(id).await?.as_ref())
+        {
+            self.queue.put(&[work_log], Reason::Sweep, self.clock.now()).await?;
             return Ok(Removal::Queued);
         }
         if let Some(claimant) = self.claimant(id).await? {

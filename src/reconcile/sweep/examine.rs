@@ -218,7 +218,12 @@ impl Sweeper {
         let told: BTreeSet<WorkLogUri> =
             findings.iter().filter_map(|finding| finding.work_log.clone()).collect();
         let mut dangling = self.work_logs.dangling().await?;
-        dangling.retain(|work_log, _| !told.contains(work_log));
+        let ids: Vec<KimaiId> = dangling.values().flatten().copied().collect();
+        let owners = self.ledger.owners(&ids).await?;
+        dangling.retain(|work_log, ids| {
+            let made_for = ids.iter().find_map(|id| owners.get(id).filter(|owner| *owner == work_log));
+            !told.contains(work_log) && is_ours(work_log, made_for)
+        });
         progress.phase("looking at what is left of deleted work logs", Some(dangling.len()));
         let looks = dangling.into_iter().map(async |(work_log, ids)| {
             let exported = self.any_exported(sides, &ids).await;
@@ -288,9 +293,11 @@ impl Sweeper {
             }
         }
         // What is left of deleted work logs is told of below, each with all its timesheets.
-        let tombstones = self.work_logs.tombstones(&loose).await?;
+        let mut tombstones = self.work_logs.tombstones(&loose).await?;
+        let owners = self.ledger.owners(&loose).await?;
+        tombstones.retain(|id, subject| is_ours(subject, owners.get(id)));
         loose.retain(|id| !tombstones.contains_key(id));
-        let (intents, owners) = (self.ledger.intents().await?, self.ledger.owners(&loose).await?);
+        let intents = self.ledger.intents().await?;
         let mut nobodys = Vec::new();
         for id in loose {
             let found = sides.timesheets.get(&id).map(|timesheet| timesheet.found);
@@ -309,6 +316,12 @@ impl Sweeper {
         }
         Ok(nobodys)
     }
+}
+
+/// Whether what is left of a subject was a work log: anything else may carry a number too, and show nothing
+/// but that under this service's scope. `made_for` is whom we made the timesheet of that number for.
+pub(super) fn is_ours(subject: &WorkLogUri, made_for: Option<&WorkLogUri>) -> bool {
+    subject.is_minted() || made_for == Some(subject)
 }
 
 fn settle(sides: &Sides, kind: Kind, work_log: &WorkLogUri, ids: &[KimaiId], reason: String) -> Finding {

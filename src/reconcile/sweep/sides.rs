@@ -104,7 +104,9 @@ impl Sweeper {
 /// Kimai reads the bounds in the zone of the token's user, so a wider window is asked for and the days
 /// are decided here.
 pub(super) fn window(period: Period) -> TimesheetFilter {
-    let bound = |day: Date, days: i64| day.checked_add(days.days()).unwrap_or(day).at(0, 0, 0, 0);
+    // Kimai knows years of four digits.
+    let first = Date::constant(1, 1, 1);
+    let bound = |day: Date, days: i64| day.checked_add(days.days()).unwrap_or(day).max(first).at(0, 0, 0, 0);
     TimesheetFilter {
         begin: Some(bound(period.first, -2)),
         end: Some(bound(period.last, 3)),
