@@ -222,9 +222,7 @@ impl Ledger {
             if let Some((_, earlier)) = intents(connection, Some(&work_log))?.pop() {
                 return Ok(Err(LedgerFault::IntentOpen(earlier.started_at)));
             }
-            if let Some(id) = timesheet_of(connection, &work_log)?
-                .filter(|_| !planted(Plant::NoMemory) && !planted(Plant::CreatesWhatWasFound))
-            {
+            if let Some(id) = timesheet_of(connection, &work_log)?.filter(|_| !planted(Plant::NoMemory)) {
                 return Ok(Err(LedgerFault::Found(id)));
             }
             connection

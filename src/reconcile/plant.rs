@@ -37,8 +37,6 @@ pub(crate) enum Plant {
     ParkedSleepsOn,
     /// A link that belongs to another work log too is taken for one's own.
     SharingIsFine,
-    /// A run creates a timesheet although the sweep has found one meanwhile.
-    CreatesWhatWasFound,
 }
 
 /// Whether this fault is planted.

@@ -130,3 +130,40 @@ async fn an_intent_that_cannot_be_read_is_no_reason_to_create_twice() {
         assert!(matches!(asked, Some(LedgerFault::Storage(_))), "{asked:?}");
     }
 }
+
+/// A sweep and a run may be at the same work log: one of them gets it.
+#[tokio::test]
+async fn what_is_adopted_is_nobodys_and_nothing_is_created_beside_it() {
+    everywhere(async |ledger| {
+        let (a, b, id, held) = (work_log("a"), work_log("b"), KimaiId(9), wanted(1).into());
+        assert!(ledger().adopt(&a, id, wanted(1), held).await.unwrap());
+        let memory =
+            Memory { linked: Some(id), unwritten: true, pushed: Some(wanted(1)), ..Memory::default() };
+        assert_eq!(ledger().recall(&a).await.unwrap(), memory);
+        let refused = ledger().open_intent(&a, wanted(1), None, now()).await;
+        assert_eq!(refused, Err(LedgerFault::Found(id)));
+        assert!(!ledger().adopt(&b, id, wanted(1), held).await.unwrap(), "it is a's");
+        assert!(!ledger().adopt(&a, KimaiId(10), wanted(1), held).await.unwrap(), "a has one");
+        ledger().open_intent(&b, wanted(1), None, now()).await.unwrap();
+        assert!(!ledger().adopt(&b, KimaiId(10), wanted(1), held).await.unwrap(), "b may have one");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_those_who_share_a_timesheet_one_keeps_it() {
+    everywhere(async |ledger| {
+        let (a, b, c, id) = (work_log("a"), work_log("b"), work_log("c"), KimaiId(9));
+        ledger().pushed(&a, id, wanted(1), wanted(1).into()).await.unwrap();
+        ledger().keep(&b, id).await.unwrap();
+        assert_eq!(ledger().recall(&a).await.unwrap(), Memory::default());
+        assert_eq!(ledger().recall(&b).await.unwrap(), Memory { linked: Some(id), ..Memory::default() });
+        let owners = ledger().owners(&[id, KimaiId(10)]).await.unwrap();
+        assert_eq!(owners, [(id, b.clone())].into());
+        // One that has got its own since, which is not linked yet, keeps that.
+        ledger().created(&c, KimaiId(10), wanted(1), wanted(1).into()).await.unwrap();
+        ledger().keep(&c, id).await.unwrap();
+        assert_eq!(ledger().recall(&c).await.unwrap().linked, Some(KimaiId(10)));
+    })
+    .await;
+}
