@@ -14,6 +14,7 @@ use crate::crash;
 use crate::engine::Engine;
 use crate::http;
 use crate::kimai::Client;
+use crate::runs::Runs;
 use crate::schedule;
 use crate::settings::{Settings, SweepSettings};
 use crate::triplestore::Triplestore;
@@ -81,18 +82,27 @@ impl Service {
             workers.run(concurrency, stopped).await;
         });
         background.spawn(schedule::retry_parked_daily(engine.clone(), working.clone()));
+        let runs = Runs::open(
+            engine.storage.clone(),
+            engine.clock.clone(),
+            Arc::new(engine.clone()),
+            background.clone(),
+            working.clone(),
+        )?;
         if let Some(SweepSettings { cron, days, at_start, .. }) = sweep {
             if at_start {
-                background.spawn(schedule::catch_up(engine.clone(), days, working.clone()));
+                background.spawn(schedule::catch_up(engine.clone(), runs.clone(), days));
             }
-            let (engine, working) = (engine.clone(), working.clone());
+            let (engine, runs, working) = (engine.clone(), runs.clone(), working.clone());
             background.spawn(async move {
-                if let Err(fault) = schedule::run(engine, &cron, days, working).await {
+                if let Err(fault) = schedule::run(engine, runs, &cron, days, working).await {
                     error!("The sweeps by FALLBACK_SYNC_CRON cannot run: {fault}");
                 }
             });
         }
-        let served = serve(engine, listener, store, background.clone(), stop).await;
+        let store = store.map(|store| web::Data::new(store.with_observer(Arc::new(engine.intake()))));
+        let state = http::State::new(engine, runs, stop.clone());
+        let served = serve(web::Data::new(state), listener, store, stop).await;
         crash::point("stopping");
         working.cancel();
         background.close();
@@ -104,14 +114,11 @@ impl Service {
 }
 
 async fn serve(
-    engine: Engine,
+    state: web::Data<http::State>,
     listener: TcpListener,
-    store: Option<Embedded>,
-    background: TaskTracker,
+    store: Option<web::Data<Embedded>>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let store = store.map(|store| web::Data::new(store.with_observer(Arc::new(engine.intake()))));
-    let state = web::Data::new(http::State::new(engine, background));
     let server = HttpServer::new(move || {
         let store = store.clone();
         let routes = http::configure(state.clone());

@@ -1,7 +1,11 @@
 //! The command line: what to run, and how it ends.
 //!
 //! Exit codes: 0 when all is well, 1 when what was asked for did not succeed (`demo --once`,
-//! `healthcheck`), 2 when it could not be started.
+//! `healthcheck`, `sweep`, `import`, `lock`), 2 when it could not be started or asked.
+
+mod service;
+mod show;
+mod steer;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,9 +31,15 @@ use crate::triplestore::embedded::Embedded;
 /// How long the health check waits for an answer; Docker gives it 5 s.
 const HEALTH_LIMIT: Duration = Duration::from_secs(4);
 
+const EXIT_CODES: &str = "Exit codes:
+  0    done
+  1    it did not succeed, in parts at least, or deletions were held back
+  2    it could not be started, or the service could not be asked (not reachable, wrong arguments)
+  130  Ctrl-C while following a run, which goes on";
+
 /// Keeps the work logs of a mu-semtech triplestore and the timesheets of Kimai the same.
 #[derive(Debug, Parser)]
-#[command(name = "kimai-sync", version, after_help = settings::help())]
+#[command(name = "kimai-sync", version, after_help = format!("{EXIT_CODES}\n\n{}", settings::help()))]
 pub struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -54,6 +64,12 @@ enum Command {
         #[arg(long)]
         once: bool,
     },
+    /// Ask a running service to compare a period and put it right, or only to show what it would do
+    Sweep(steer::Sweep),
+    /// Ask a running service to import customers, tasks and accounts from Kimai
+    Import(steer::Import),
+    /// Ask a running service to set a month's submitted timesheets to exported
+    Lock(steer::Lock),
     /// Ask the running service on this machine whether it is alive (for containers)
     Healthcheck,
 }
@@ -66,6 +82,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             Command::Serve => Box::pin(serve()).await,
             Command::Standalone { load, data } => Box::pin(standalone(load, data)).await,
             Command::Demo { once } => Box::pin(demo::run(once, stop_on_signal()?)).await,
+            Command::Sweep(arguments) => Box::pin(steer::sweep(arguments)).await,
+            Command::Import(arguments) => Box::pin(steer::import(arguments)).await,
+            Command::Lock(arguments) => Box::pin(steer::lock(arguments)).await,
             Command::Healthcheck => healthcheck().await,
         }
     });

@@ -15,6 +15,7 @@ use crate::reconcile::ledger::Ledger;
 use crate::reconcile::settle::Settler;
 use crate::reconcile::sweep::{Parts, Sweeper};
 use crate::reconcile::worker::Workers;
+use crate::runs::progress::Progress;
 use crate::settings::Settings;
 use crate::source::Source;
 use crate::storage::Storage;
@@ -23,9 +24,9 @@ use crate::triplestore::statement::Iri;
 use crate::triplestore::work_logs::WorkLogs;
 
 /// The most calls to Kimai that settling one work log takes, one after the other.
-const KIMAI_CALLS_A_RUN: u32 = 10;
+const KIMAI_CALLS_A_RUN: u32 = 12;
 /// The most queries and updates that it takes.
-const QUERIES_A_RUN: u32 = 9;
+const QUERIES_A_RUN: u32 = 14;
 
 /// The parts of the service that do its work. Cheap to clone.
 #[derive(Clone)]
@@ -48,6 +49,8 @@ pub struct Engine {
     pub locker: Arc<Locker>,
     /// The time, and the zone of a work day.
     pub clock: Clock,
+    /// What queue, memory and runs are kept in.
+    pub storage: Storage,
 }
 
 impl Engine {
@@ -73,7 +76,7 @@ impl Engine {
         let work_logs: Arc<dyn Source> = Arc::new(WorkLogs::new(Arc::clone(&store), homepage));
         let timesheets: Arc<dyn Timesheets> = Arc::clone(&kimai) as _;
         let ledger = Ledger::open(storage.clone())?;
-        let queue = Durable::open(storage, clock.clone())?.with_lease(lease(settings));
+        let queue = Durable::open(storage.clone(), clock.clone())?.with_lease(lease(settings));
         let queue: Arc<dyn Queue> = Arc::new(queue);
         let settler = Settler::new(
             Arc::clone(&work_logs),
@@ -91,10 +94,21 @@ impl Engine {
             workers: Arc::clone(&workers),
             clock: clock.clone(),
         };
-        let sweeper = Arc::new(Sweeper::new(parts, settings.sweep.max_deletions));
+        let sweeper = Arc::new(Sweeper::new(parts, settings.sweep.limits));
         let importer = Arc::new(Importer::new(Arc::clone(&store), kimai, settings.resources.clone())?);
-        let locker = Arc::new(Locker::new(store));
-        Ok(Self { work_logs, kimai: timesheets, queue, ledger, workers, sweeper, importer, locker, clock })
+        let locker = Arc::new(Locker::new(store, Arc::clone(&queue)));
+        Ok(Self {
+            work_logs,
+            kimai: timesheets,
+            queue,
+            ledger,
+            workers,
+            sweeper,
+            importer,
+            locker,
+            clock,
+            storage,
+        })
     }
 
     /// Where deltas go.
@@ -103,8 +117,8 @@ impl Engine {
     }
 
     /// Imports, then tries what is parked again: what it was missing may be there now.
-    pub async fn import(&self, what: What) -> Result<Report, ImportFault> {
-        let report = self.importer.import(what).await?;
+    pub async fn import(&self, what: What, progress: &Progress) -> Result<Report, ImportFault> {
+        let report = self.importer.import(what, progress).await?;
         let woken = self.workers.wake_parked(Reason::Import).await;
         if woken > 0 {
             info!("Trying {woken} parked work logs again after the import");

@@ -21,6 +21,7 @@
 //! - [`reconcile`]: one work log settled, whole periods swept.
 //! - [`source`]: what is asked about work logs. [`kimai`], [`triplestore`]: the two sides. [`tls`]: the HTTP client for both.
 //! - [`import`], [`lock`]: Kimai's catalogue into the triplestore; a month's timesheets exported.
+//! - [`runs`]: sweeps, plans, imports and locks as things that can be looked at.
 //! - [`schedule`]: when to sweep by itself.
 //! - [`demo`], [`sandbox`]: the whole thing to try, with a Kimai inside.
 
@@ -38,6 +39,7 @@ pub mod kimai;
 pub mod lock;
 pub mod queue;
 pub mod reconcile;
+pub mod runs;
 pub mod sandbox;
 pub mod schedule;
 pub mod settings;

@@ -18,8 +18,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
+use crate::domain::WorkLogUri;
+use crate::queue::{Entry, Queue};
+use crate::runs::progress::Progress;
 use crate::triplestore::statement::Iri;
 use crate::triplestore::vocabulary::{PREFIXES, status};
 use crate::triplestore::{Triplestore, TriplestoreFault};
@@ -46,35 +49,45 @@ pub enum LockFault {
 /// Locks months, one at a time.
 pub struct Locker {
     store: Arc<dyn Triplestore>,
+    /// Knows what is not in Kimai yet.
+    queue: Arc<dyn Queue>,
     turn: Mutex<()>,
 }
+
+/// Said of a timesheet that a lock did not come to.
+const CANCELLED: &str = "the lock was cancelled before; lock the month again";
 
 /// What became of each timesheet.
 type Outcomes = BTreeMap<Iri, Outcome>;
 
 impl Locker {
-    /// Locks in `store`.
-    pub fn new(store: Arc<dyn Triplestore>) -> Self {
-        Self { store, turn: Mutex::default() }
+    /// Locks in `store`; names what still waits in `queue`.
+    pub fn new(store: Arc<dyn Triplestore>, queue: Arc<dyn Queue>) -> Self {
+        Self { store, queue, turn: Mutex::default() }
     }
 
     /// Locks `month`. Returns when all is written and read back; waits for a lock that is under way. The
-    /// report is logged as well, a line for each timesheet.
-    pub async fn lock(&self, month: Month) -> Result<LockReport, LockFault> {
+    /// report is logged as well, a line for each timesheet. One that is told to stop leaves the timesheets
+    /// that it has not come to as they are.
+    pub async fn lock(&self, month: Month, progress: &Progress) -> Result<LockReport, LockFault> {
         let _turn = self.turn.lock().await;
-        let report = self.locked(month).await.map_err(|fault| LockFault::Triplestore { month, fault })?;
+        progress.phase("reading the timesheets", None);
+        let report =
+            self.locked(month, progress).await.map_err(|fault| LockFault::Triplestore { month, fault })?;
         for timesheet in &report.timesheets {
-            if matches!(timesheet.outcome, Outcome::Failed(_)) {
-                error!(timesheet.uri = %timesheet.timesheet, "{timesheet}");
-            } else {
-                info!(timesheet.uri = %timesheet.timesheet, "{timesheet}");
+            match &timesheet.outcome {
+                Outcome::Failed(_) => error!(timesheet.uri = %timesheet.timesheet, "{timesheet}"),
+                Outcome::Exported { unsynced, .. } if !unsynced.is_empty() => {
+                    warn!(timesheet.uri = %timesheet.timesheet, "{timesheet}");
+                }
+                _ => info!(timesheet.uri = %timesheet.timesheet, "{timesheet}"),
             }
         }
         info!("Locked {report}");
         Ok(report)
     }
 
-    async fn locked(&self, month: Month) -> Result<LockReport, TriplestoreFault> {
+    async fn locked(&self, month: Month, progress: &Progress) -> Result<LockReport, TriplestoreFault> {
         let store = self.store.as_ref();
         let sheets = read::sheets(store, month).await?;
         let persons = sheets.values().flat_map(|sheet| sheet.persons.iter().cloned()).collect();
@@ -88,7 +101,14 @@ impl Locker {
         }
         if !submitted.is_empty() {
             let contents = links::assign(&submitted, &read::work_logs(store, month).await?);
-            outcomes.extend(self.export(month, &submitted, &contents).await);
+            outcomes.extend(self.export(month, &submitted, &contents, progress).await);
+            for (timesheet, outcome) in &mut outcomes {
+                if let (Outcome::Exported { unsynced, .. }, Some(contents)) =
+                    (outcome, contents.get(timesheet))
+                {
+                    *unsynced = self.unsynced(contents).await;
+                }
+            }
         }
         let timesheets = outcomes.into_iter().map(|(timesheet, outcome)| {
             let person = sheets.get(&timesheet).and_then(|sheet| sheet.persons.first());
@@ -104,15 +124,26 @@ impl Locker {
         month: Month,
         submitted: &BTreeMap<&Iri, &Sheet>,
         contents: &BTreeMap<Iri, Contents>,
+        progress: &Progress,
     ) -> Outcomes {
         let mut linked = BTreeMap::new();
+        progress.phase("linking the work logs", Some(contents.len()));
         for (timesheet, contents) in contents {
-            linked.insert(timesheet, self.link(timesheet, contents).await);
+            let done = if progress.is_stopped() {
+                Err(CANCELLED.to_owned())
+            } else {
+                self.link(timesheet, contents).await
+            };
+            linked.insert(timesheet, done);
+            progress.advance(1);
         }
         let read = read::work_logs(self.store.as_ref(), month).await;
         let present = read.map(|work_logs| links::assign(submitted, &work_logs));
         let mut complete = BTreeMap::new();
+        progress.phase("setting the status", Some(contents.len()));
         for (timesheet, linked) in linked {
+            progress.advance(1);
+            let linked = linked.and(if progress.is_stopped() { Err(CANCELLED.to_owned()) } else { Ok(()) });
             let checked = linked.and_then(|()| check(timesheet, present.as_ref()));
             let asked = match checked {
                 // Whether this worked is asked of the triplestore, since only an answer may be lost.
@@ -126,7 +157,7 @@ impl Locker {
             let linked = contents.get(timesheet).map_or(0, |contents| contents.to_link.len());
             let outcome = match complete {
                 Ok((work_logs, asked)) => match confirm(timesheet, asked, sheets.as_ref()) {
-                    Ok(()) => Outcome::Exported { work_logs, linked },
+                    Ok(()) => Outcome::Exported { work_logs, linked, unsynced: Vec::new() },
                     Err(why) => Outcome::Failed(why),
                 },
                 Err(why) => Outcome::Failed(why),
@@ -134,6 +165,25 @@ impl Locker {
             (timesheet.clone(), outcome)
         });
         outcomes.collect()
+    }
+
+    /// The work logs that Kimai does not have as they are, each with the reason. It keeps nothing from being
+    /// locked: they are settled later, but an invoice made now would lack them.
+    async fn unsynced(&self, contents: &Contents) -> Vec<String> {
+        let mut unsynced = Vec::new();
+        for (work_log, in_kimai) in &contents.all {
+            let Ok(uri) = WorkLogUri::parse(work_log.as_str()) else { continue };
+            // A queue that cannot be read keeps nobody from locking either.
+            match self.queue.entry(&uri).await.ok().flatten() {
+                Some(Entry { state, last_error: Some(why), .. }) => {
+                    unsynced.push(format!("<{uri}> is {}: {why}", state.word()));
+                }
+                Some(entry) => unsynced.push(format!("<{uri}> is {}", entry.state.word())),
+                None if !in_kimai => unsynced.push(format!("<{uri}> has no Kimai id")),
+                None => {}
+            }
+        }
+        unsynced
     }
 
     async fn link(&self, timesheet: &Iri, contents: &Contents) -> Result<(), String> {
@@ -165,7 +215,7 @@ fn check(
 ) -> Result<usize, String> {
     let present = present.map_err(|fault| format!("its work logs could not be read back: {fault}"))?;
     match present.get(timesheet) {
-        Some(contents) if contents.to_link.is_empty() => Ok(contents.all),
+        Some(contents) if contents.to_link.is_empty() => Ok(contents.all.len()),
         contents => {
             let left = contents.map_or(0, |contents| contents.to_link.len());
             Err(format!("{left} of its work logs are not linked to it alone; lock the month again"))

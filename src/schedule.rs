@@ -2,10 +2,8 @@
 //!
 //! # Caveats
 //! The scheduler underneath keeps the UTC offset of the moment a job was made and starts a job again
-//! while it still runs: hence UTC only, and the guard here.
+//! while it still runs: hence UTC only, and the look at what is under way.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::ToSpan;
@@ -16,9 +14,7 @@ use tracing::{error, info, warn};
 use crate::engine::Engine;
 use crate::queue::Reason;
 use crate::reconcile::sweep::Period;
-
-/// How long to wait before the sweep at start is tried again, in seconds: first, and at most.
-const PAUSES: (u64, u64) = (2, 60);
+use crate::runs::{AskedBy, Order, Runs, Task};
 
 /// How often what is kept aside is tried by itself.
 const PARKED_RETRY: Duration = Duration::from_hours(24);
@@ -30,21 +26,25 @@ pub fn around_today(engine: &Engine, days: i64) -> Period {
     Period { first: shifted(-days), last: shifted(days) }
 }
 
-/// Sweeps by `pattern` over `days` around today until `stop` is cancelled.
-pub async fn run(engine: Engine, pattern: &str, days: i64, stop: CancellationToken) -> anyhow::Result<()> {
+/// Asks for sweeps by `pattern` over `days` around today until `stop` is cancelled.
+pub async fn run(
+    engine: Engine,
+    runs: Runs,
+    pattern: &str,
+    days: i64,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let mut scheduler = JobScheduler::new().await?;
-    let busy = Arc::new(AtomicBool::new(false));
     let job = Job::new_async(pattern, move |_, _| {
-        let (engine, busy) = (engine.clone(), Arc::clone(&busy));
+        let (runs, period) = (runs.clone(), around_today(&engine, days));
         Box::pin(async move {
-            if busy.swap(true, Ordering::AcqRel) {
+            if runs.is_under_way(|run| run.asked_by == AskedBy::Cron) {
                 warn!("The last scheduled sweep is still under way; this one is left out.");
                 return;
             }
-            if let Err(failure) = engine.sweeper.sweep(around_today(&engine, days)).await {
-                error!("The scheduled sweep failed: {failure}. The next one tries again.");
+            if let Err(fault) = runs.ask(Order::new(Task::Sweep(period), AskedBy::Cron)).await {
+                error!("The scheduled sweep could not begin: {fault}. The next one tries again.");
             }
-            busy.store(false, Ordering::Release);
         })
     })?;
     scheduler.add(job).await?;
@@ -54,17 +54,16 @@ pub async fn run(engine: Engine, pattern: &str, days: i64, stop: CancellationTok
     Ok(())
 }
 
-/// Sweeps once, as soon as both sides answer: for what was missed while the service was down.
-pub async fn catch_up(engine: Engine, days: i64, stop: CancellationToken) {
-    let (mut pause, longest) = PAUSES;
+/// Asks for a sweep as soon as both sides answer: for what was missed while the service was down. One of
+/// the same days that a stop cut off, and that goes on now, does as well.
+pub async fn catch_up(engine: Engine, runs: Runs, days: i64) {
+    let task = Task::Sweep(around_today(&engine, days));
+    if runs.is_under_way(|run| run.task == task) {
+        return;
+    }
     info!("Looking for what was missed while the service was down");
-    while let Err(failure) = engine.sweeper.sweep(around_today(&engine, days)).await {
-        warn!("The sweep at start has to wait: {failure}. Trying again in {pause} s.");
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(Duration::from_secs(pause)) => {}
-        }
-        pause = (pause * 2).min(longest);
+    if let Err(fault) = runs.ask(Order::new(task, AskedBy::Start)).await {
+        error!("The sweep at start could not begin: {fault}. The next scheduled one finds what was missed.");
     }
 }
 

@@ -31,6 +31,11 @@ pub trait Source: Send + Sync {
         last: Date,
     ) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault>;
 
+    /// How many work logs there are of each day from `first` to `last`. A day is the first ten characters as
+    /// they are written, readable or not; one that no work log has is absent. It tells how to cut a period
+    /// ([`crate::domain::windows`]), and proves nothing.
+    async fn days(&self, first: Date, last: Date) -> Result<BTreeMap<String, usize>, TriplestoreFault>;
+
     /// Whether the triplestore shows anything at all. Nothing is the sign of a wrong scope, which hides
     /// all there is.
     async fn has_any(&self) -> Result<bool, TriplestoreFault>;
@@ -44,6 +49,10 @@ pub trait Source: Send + Sync {
     /// Of these timesheets, those to which something without any class is linked: what is left of a
     /// deleted work log.
     async fn tombstones(&self, ids: &[KimaiId]) -> Result<BTreeMap<KimaiId, WorkLogUri>, TriplestoreFault>;
+
+    /// All that is left of deleted work logs, of whatever day, with the timesheets it names: see
+    /// [`Kind::Tombstone`](crate::domain::work_log::Kind::Tombstone). One whose identifiers are no ids has none.
+    async fn dangling(&self) -> Result<BTreeMap<WorkLogUri, Vec<KimaiId>>, TriplestoreFault>;
 
     /// Links `work_log` to the timesheet `id`, and to no other. `had_link` says whether it had one, be it
     /// rubbish.

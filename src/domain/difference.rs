@@ -1,18 +1,18 @@
-//! Where a period's work logs and timesheets differ. Pure.
+//! Where a period's work logs and timesheets differ, seen from the two lists alone. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::ids::{ActivityId, KimaiId, ProjectId, UserId, WorkLogUri};
 use super::timesheet::WantedTimesheet;
-use super::work_log::Facts;
 
 /// Kimai rounds begin and end to the minute by default: less than that is no difference.
 const ROUNDING: SignedDuration = SignedDuration::from_mins(1);
 
 /// A timesheet as Kimai holds it, as far as we own it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FoundTimesheet {
     /// Start.
     pub begin: Timestamp,
@@ -38,36 +38,140 @@ impl FoundTimesheet {
     }
 }
 
-/// What a comparison found.
+impl From<WantedTimesheet> for FoundTimesheet {
+    fn from(wanted: WantedTimesheet) -> Self {
+        let WantedTimesheet { begin, end, project, activity, user } = wanted;
+        let (project, activity, user) = (Some(project), Some(activity), Some(user));
+        Self { begin, end: Some(end), project, activity, user }
+    }
+}
+
+/// A work log, as far as a comparison needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkLogSide {
+    /// The timesheets it is linked to, lowest id first.
+    pub ids: Vec<KimaiId>,
+    /// The timesheet it should have, or in words why it cannot have one.
+    pub wanted: Result<WantedTimesheet, String>,
+}
+
+/// A timesheet, as far as a comparison needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimesheetSide {
+    /// What it holds.
+    pub found: FoundTimesheet,
+    /// Whether it may be on an invoice.
+    pub exported: bool,
+}
+
+/// Work logs by IRI.
+pub type WorkLogSides = BTreeMap<WorkLogUri, WorkLogSide>;
+/// Timesheets by id.
+pub type TimesheetSides = BTreeMap<KimaiId, TimesheetSide>;
+
+/// What does not match. Each work log stands in one of the lists at most, but for those that share a
+/// timesheet: they stand under it alone.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Differences {
-    /// Work logs to be settled: without timesheet, linked to one that is not in the list or to several, or
-    /// with one that holds something else.
-    pub to_settle: Vec<WorkLogUri>,
+pub struct Comparison {
+    /// Complete work logs without link.
+    pub missing: Vec<WorkLogUri>,
+    /// Work logs whose timesheet holds something else.
+    pub changed: Vec<WorkLogUri>,
+    /// Work logs whose timesheet is not in the list. It may be gone, on another day, or out of sight.
+    pub absent: Vec<(WorkLogUri, KimaiId)>,
+    /// Work logs with several links.
+    pub doubled: Vec<WorkLogUri>,
+    /// Work logs that cannot have a timesheet as they are.
+    pub incomplete: Vec<WorkLogUri>,
+    /// Timesheets with several work logs.
+    pub shared: BTreeMap<KimaiId, Vec<WorkLogUri>>,
     /// Timesheets that no work log of the period is linked to. One of another period may be.
     pub unlinked: Vec<KimaiId>,
 }
 
-/// Compares the work logs of a period with the timesheets of that period, by link. `wanted` gives the
-/// timesheet of a complete work log.
-pub fn compare(
-    work_logs: &BTreeMap<WorkLogUri, Facts>,
-    wanted: impl Fn(&WorkLogUri) -> Option<WantedTimesheet>,
-    timesheets: &BTreeMap<KimaiId, FoundTimesheet>,
-) -> Differences {
-    let mut linked = BTreeSet::new();
-    let mut differences = Differences::default();
-    for (work_log, facts) in work_logs {
-        let ids = facts.kimai_ids();
-        let found = ids.first().filter(|_| ids.len() == 1).and_then(|id| timesheets.get(id));
-        let right = found.zip(wanted(work_log)).is_some_and(|(found, wanted)| found.holds(&wanted));
-        if !right {
-            differences.to_settle.push(work_log.clone());
+/// Compares the work logs of a period with the timesheets of that period, by link.
+pub fn compare(work_logs: &WorkLogSides, timesheets: &TimesheetSides) -> Comparison {
+    let mut linked: BTreeMap<KimaiId, Vec<&WorkLogUri>> = BTreeMap::new();
+    for (work_log, side) in work_logs {
+        for id in &side.ids {
+            linked.entry(*id).or_default().push(work_log);
         }
-        linked.extend(ids);
     }
-    differences.unlinked.extend(timesheets.keys().filter(|id| !linked.contains(id)));
-    differences
+    let mut comparison = Comparison::default();
+    comparison.unlinked.extend(timesheets.keys().filter(|id| !linked.contains_key(id)));
+    let shared = linked.into_iter().filter(|(_, work_logs)| work_logs.len() > 1);
+    comparison.shared = shared.map(|(id, all)| (id, all.into_iter().cloned().collect())).collect();
+    for (work_log, side) in work_logs {
+        if side.ids.iter().any(|id| comparison.shared.contains_key(id)) {
+            continue;
+        }
+        match (side.ids.as_slice(), &side.wanted) {
+            ([_, _, ..], _) => comparison.doubled.push(work_log.clone()),
+            (_, Err(_)) => comparison.incomplete.push(work_log.clone()),
+            ([], Ok(_)) => comparison.missing.push(work_log.clone()),
+            ([id], Ok(wanted)) => match timesheets.get(id) {
+                None => comparison.absent.push((work_log.clone(), *id)),
+                Some(timesheet) if timesheet.found.holds(wanted) => {}
+                Some(_) => comparison.changed.push(work_log.clone()),
+            },
+        }
+    }
+    comparison
+}
+
+/// Gives each of `missing` a timesheet of `unlinked` that holds just what it wants, one each, lowest id
+/// first: booked by hand, or ours from before our memory was lost.
+pub fn adoptions(
+    work_logs: &WorkLogSides,
+    timesheets: &TimesheetSides,
+    missing: &[WorkLogUri],
+    unlinked: &[KimaiId],
+) -> Vec<(WorkLogUri, KimaiId)> {
+    let mut free: BTreeMap<_, Vec<KimaiId>> = BTreeMap::new();
+    for id in unlinked {
+        if let Some(TimesheetSide { found, .. }) = timesheets.get(id) {
+            free.entry((found.user, found.begin, found.project, found.activity)).or_default().push(*id);
+        }
+    }
+    let mut adopted = Vec::new();
+    for work_log in missing {
+        let Some(Ok(wanted)) = work_logs.get(work_log).map(|side| &side.wanted) else { continue };
+        let key = (Some(wanted.user), wanted.begin, Some(wanted.project), Some(wanted.activity));
+        let Some(ids) = free.get_mut(&key) else { continue };
+        let fits = |id: &KimaiId| timesheets.get(id).is_some_and(|timesheet| timesheet.found.holds(wanted));
+        if let Some(place) = ids.iter().position(fits) {
+            adopted.push((work_log.clone(), ids.remove(place)));
+        }
+    }
+    adopted
+}
+
+/// Which of the work logs linked to one timesheet keeps it: the one it was made for, else one that says
+/// what it holds, else the first.
+pub fn keeper<'a>(
+    sharing: &'a [WorkLogUri],
+    made_for: Option<&WorkLogUri>,
+    holds: impl Fn(&WorkLogUri) -> bool,
+) -> Option<&'a WorkLogUri> {
+    let owner = sharing.iter().find(|work_log| Some(*work_log) == made_for);
+    owner.or_else(|| sharing.iter().find(|work_log| holds(work_log))).or_else(|| sharing.first())
+}
+
+/// What differs between a timesheet and what it should hold, in words.
+pub fn in_words(found: &FoundTimesheet, wanted: &WantedTimesheet) -> String {
+    let mut words = Vec::new();
+    let mut differs = |what: &str, kimai: Option<String>, triplestore: String| {
+        if kimai.as_ref() != Some(&triplestore) {
+            let kimai = kimai.unwrap_or_else(|| "none".to_owned());
+            words.push(format!("{what}: Kimai has {kimai}, the work log says {triplestore}"));
+        }
+    };
+    differs("begin", Some(found.begin.to_string()), wanted.begin.to_string());
+    differs("end", found.end.map(|end| end.to_string()), wanted.end.to_string());
+    differs("project", found.project.map(|id| id.to_string()), wanted.project.to_string());
+    differs("activity", found.activity.map(|id| id.to_string()), wanted.activity.to_string());
+    differs("user", found.user.map(|id| id.to_string()), wanted.user.to_string());
+    words.join("; ")
 }
 
 #[cfg(test)]
@@ -113,27 +217,90 @@ mod tests {
         }
     }
 
+    fn work_log(name: &str) -> WorkLogUri {
+        WorkLogUri::parse(&format!("http://x/{name}")).unwrap()
+    }
+
+    fn ids(ids: &[u64]) -> Vec<KimaiId> {
+        ids.iter().copied().map(KimaiId).collect()
+    }
+
+    fn complete(linked: &[u64]) -> WorkLogSide {
+        WorkLogSide { ids: ids(linked), wanted: Ok(wanted()) }
+    }
+
+    fn incomplete(linked: &[u64]) -> WorkLogSide {
+        WorkLogSide { ids: ids(linked), wanted: Err("it has no duration".to_owned()) }
+    }
+
+    fn sides(of: &[(&str, WorkLogSide)]) -> WorkLogSides {
+        of.iter().map(|(name, side)| (work_log(name), side.clone())).collect()
+    }
+
+    fn timesheets(of: &[(u64, FoundTimesheet)]) -> TimesheetSides {
+        of.iter()
+            .map(|(id, found)| (KimaiId(*id), TimesheetSide { found: *found, exported: false }))
+            .collect()
+    }
+
     #[test]
-    fn what_is_missing_different_or_left_over_is_found() {
-        let work_log = |name: &str| WorkLogUri::parse(&format!("http://x/{name}")).unwrap();
-        let linked_to = |ids: &[&str]| Facts {
-            identifiers: ids.iter().map(|id| (*id).to_owned()).collect(),
-            ..Facts::default()
-        };
-        let work_logs = BTreeMap::from([
-            (work_log("right"), linked_to(&["1"])),
-            (work_log("new"), linked_to(&[])),
-            (work_log("lost"), linked_to(&["99"])),
-            (work_log("changed"), linked_to(&["2"])),
-            (work_log("incomplete"), linked_to(&["3"])),
-            (work_log("twice"), linked_to(&["4", "5"])),
+    fn each_difference_has_its_list() {
+        let work_logs = sides(&[
+            ("right", complete(&[1])),
+            ("new", complete(&[])),
+            ("absent", complete(&[99])),
+            ("changed", complete(&[2])),
+            ("gap", incomplete(&[3])),
+            ("gap-absent", incomplete(&[98])),
+            ("twice", complete(&[4, 5])),
+            ("twin-a", complete(&[7])),
+            ("twin-b", incomplete(&[7])),
+            ("twin-c", complete(&[8, 9])),
+            ("twin-d", complete(&[9])),
         ]);
         let other = FoundTimesheet { user: Some(UserId(9)), ..found() };
-        let timesheets = [(1, found()), (2, other), (3, found()), (4, found()), (5, found()), (6, found())];
-        let timesheets = timesheets.into_iter().map(|(id, found)| (KimaiId(id), found)).collect();
-        let wanted = |subject: &WorkLogUri| (*subject != work_log("incomplete")).then(wanted);
-        let differences = compare(&work_logs, wanted, &timesheets);
-        assert_eq!(differences.to_settle, ["changed", "incomplete", "lost", "new", "twice"].map(work_log));
-        assert_eq!(differences.unlinked, [KimaiId(6)], "5 is a second link");
+        let all: Vec<_> = (1..=9).map(|id| (id, if id == 2 { other } else { found() })).collect();
+        let expected = Comparison {
+            missing: vec![work_log("new")],
+            changed: vec![work_log("changed")],
+            absent: vec![(work_log("absent"), KimaiId(99))],
+            doubled: vec![work_log("twice")],
+            incomplete: vec![work_log("gap"), work_log("gap-absent")],
+            shared: [(7, ["twin-a", "twin-b"]), (9, ["twin-c", "twin-d"])]
+                .map(|(id, names)| (KimaiId(id), names.map(work_log).to_vec()))
+                .into(),
+            unlinked: ids(&[6]),
+        };
+        assert_eq!(compare(&work_logs, &timesheets(&all)), expected);
+    }
+
+    #[test]
+    fn equal_work_logs_adopt_one_timesheet_each() {
+        let work_logs = sides(&[("a", complete(&[])), ("b", complete(&[])), ("c", complete(&[]))]);
+        let missing: Vec<WorkLogUri> = work_logs.keys().cloned().collect();
+        let other = FoundTimesheet { activity: Some(ActivityId(9)), ..found() };
+        let longer = FoundTimesheet { end: Some("2024-09-02T09:00:00Z".parse().unwrap()), ..found() };
+        let timesheets = timesheets(&[(1, other), (2, longer), (3, found()), (4, found())]);
+        let adopted = adoptions(&work_logs, &timesheets, &missing, &ids(&[1, 2, 3, 4]));
+        assert_eq!(adopted, [(work_log("a"), KimaiId(3)), (work_log("b"), KimaiId(4))]);
+    }
+
+    #[test]
+    fn of_those_who_share_it_keeps_it_for_whom_it_was_made_or_who_says_the_same() {
+        let sharing = ["a", "b", "c"].map(work_log);
+        let holds = |name: &'static str| move |of: &WorkLogUri| *of == work_log(name);
+        assert_eq!(keeper(&sharing, Some(&work_log("c")), holds("b")), Some(&work_log("c")));
+        assert_eq!(keeper(&sharing, Some(&work_log("elsewhere")), holds("b")), Some(&work_log("b")));
+        assert_eq!(keeper(&sharing, None, holds("none")), Some(&work_log("a")));
+    }
+
+    #[test]
+    fn the_words_name_what_differs_and_nothing_else() {
+        let other = FoundTimesheet { user: None, end: None, ..found() };
+        let words = in_words(&other, &wanted());
+        assert_eq!(
+            words,
+            "end: Kimai has none, the work log says 2024-09-02T08:00:00Z; user: Kimai has none, the work log says 3"
+        );
     }
 }

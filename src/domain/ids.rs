@@ -22,8 +22,23 @@ const MAX_IRI_BYTES: usize = 4096;
 
 /// The IRI of what may be a work log: absolute, and safe to stand between `<` and `>` in SPARQL.
 /// Cheap to clone. mu-cl-resources mints `http://timekeeper.redpencil.io/work-logs/{uuid}`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct WorkLogUri(Arc<str>);
+
+impl From<WorkLogUri> for String {
+    fn from(uri: WorkLogUri) -> Self {
+        uri.0.as_ref().to_owned()
+    }
+}
+
+impl TryFrom<String> for WorkLogUri {
+    type Error = IdFault;
+
+    fn try_from(iri: String) -> Result<Self, IdFault> {
+        Self::parse(&iri)
+    }
+}
 
 impl WorkLogUri {
     /// Checks `iri` by sophia's grammar. Backslashes, quotes, backticks, spaces and `<>{}|^` never pass.
@@ -39,6 +54,11 @@ impl WorkLogUri {
             |byte| matches!(byte, 0..=b' ' | b'<' | b'>' | b'"' | b'{' | b'}' | b'|' | b'^' | b'`' | b'\\');
         let fits = iri.len() <= MAX_IRI_BYTES && iri.contains(':');
         (fits && !iri.bytes().any(unsafe_byte)).then(|| Self(iri.into()))
+    }
+
+    /// Whether it is one of those that mu-cl-resources mints for work logs: `…/work-logs/{uuid}`.
+    pub fn is_minted(&self) -> bool {
+        self.0.rsplit('/').nth(1) == Some("work-logs")
     }
 
     /// The IRI without angle brackets.

@@ -2,10 +2,12 @@
 //! async, no clock.
 
 pub mod difference;
+pub mod finding;
 pub mod ids;
 pub mod intent;
 pub mod plan;
 pub mod timesheet;
+pub mod windows;
 pub mod work_log;
 
 pub use ids::{ActivityId, KimaiId, ProjectId, UserId, WorkLogUri};

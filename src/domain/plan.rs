@@ -15,6 +15,8 @@ pub struct Memory {
     pub pushed: Option<WantedTimesheet>,
     /// Whether a delta told us that the work log lost its class.
     pub removed: bool,
+    /// Whether the triplestore also links it to the timesheet of another work log, left out of its facts.
+    pub stray: bool,
 }
 
 /// What to do.
@@ -43,15 +45,24 @@ pub enum Plan {
     Blocked {
         /// What stands in the way.
         obstacles: Vec<Obstacle>,
-        /// Its timesheet, of which the work log lacks the id: without the link it looks like nobody's.
-        relink: Option<KimaiId>,
+        /// What is wrong with its link all the same.
+        repair: Option<Repair>,
     },
+}
+
+/// What a work log's link needs that cannot be synced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repair {
+    /// The id of its timesheet: without the link that looks like nobody's.
+    Write(KimaiId),
+    /// To go: it leads to the timesheet of another.
+    Remove,
 }
 
 /// Decides for `subject`. `wanted` is asked for only when the subject is a work log.
 ///
 /// Order of authority for "which timesheet is its": one that we made and could not link yet, the
-/// triplestore's `dct:identifier`, then memory.
+/// triplestore's `dct:identifier` (of several the one we remember), then memory.
 /// Emptiness alone never leads to a deletion: it takes a bare identifier, or a delta that removed the
 /// class together with our own memory of the link.
 pub fn plan(
@@ -85,10 +96,10 @@ struct Own {
 
 fn own(facts: &Facts, memory: &Memory) -> Option<Own> {
     let ids = facts.kimai_ids();
-    let ours = memory.linked.filter(|_| memory.unwritten);
+    let ours = memory.linked.filter(|linked| memory.unwritten || ids.contains(linked));
     let id = ours.or(ids.first().copied()).or(memory.linked)?;
     // Of several one stays; the timesheets of the others are orphans then, and left to the sweep.
-    Some(Own { id, relink: ids != [id] || memory.unwritten })
+    Some(Own { id, relink: ids != [id] || memory.unwritten || memory.stray })
 }
 
 fn push(facts: &Facts, memory: &Memory, wanted: WantedTimesheet) -> Plan {
@@ -101,8 +112,11 @@ fn push(facts: &Facts, memory: &Memory, wanted: WantedTimesheet) -> Plan {
 }
 
 fn block(facts: &Facts, memory: &Memory, obstacles: Vec<Obstacle>) -> Plan {
-    let relink = own(facts, memory).filter(|own| own.relink).map(|own| own.id);
-    Plan::Blocked { obstacles, relink }
+    let repair = match own(facts, memory) {
+        Some(Own { id, relink }) => relink.then_some(Repair::Write(id)),
+        None => memory.stray.then_some(Repair::Remove),
+    };
+    Plan::Blocked { obstacles, repair }
 }
 
 #[cfg(test)]
@@ -141,6 +155,7 @@ mod tests {
         let older = Memory { pushed: Some(wanted(2)), ..linked };
         let elsewhere = Memory { linked: Some(KimaiId(4)), pushed: Some(wanted(1)), ..nothing };
         let unwritten = Memory { unwritten: true, ..elsewhere };
+        let stray = Memory { stray: true, ..current };
         let vevent = Some(VEVENT);
         let update = |id, relink| Plan::Update { id: KimaiId(id), wanted: wanted(1), relink };
         let table = [
@@ -154,7 +169,9 @@ mod tests {
             (facts(vevent, &["9"]), elsewhere, update(9, false), "the triplestore's link wins over memory"),
             (facts(vevent, &["9"]), unwritten, Plan::Relink(KimaiId(4)), "made anew, and not linked yet"),
             (facts(vevent, &["4"]), unwritten, Plan::Relink(KimaiId(4)), "linked, as far as we know not"),
+            (facts(vevent, &["9"]), stray, Plan::Relink(KimaiId(9)), "linked to another's too"),
             (facts(vevent, &["9", "12"]), current, Plan::Relink(KimaiId(9)), "linked twice"),
+            (facts(vevent, &["2", "9"]), current, Plan::Relink(KimaiId(9)), "linked twice, made for it"),
             (facts(vevent, &["9", "12"]), nothing, update(9, true), "linked twice, unknown to us"),
             (facts(None, &["9"]), nothing, Plan::Delete(vec![KimaiId(9)]), "tombstone"),
             (facts(None, &["9"]), linked, Plan::Delete(vec![KimaiId(9)]), "tombstone, once"),
@@ -178,12 +195,16 @@ mod tests {
         };
         let memory = Memory { linked: Some(KimaiId(9)), removed: true, ..Memory::default() };
         let unwritten = Memory { unwritten: true, ..memory };
-        let linking = |relink| Plan::Blocked { obstacles: gap(), relink };
+        let linking = |repair| Plan::Blocked { obstacles: gap(), repair };
         assert_eq!(blocked(&["9"], &memory), linking(None));
         assert_eq!(blocked(&[], &Memory::default()), linking(None));
         // What was made while it was whole stays its own.
-        assert_eq!(blocked(&[], &unwritten), linking(Some(KimaiId(9))));
-        assert_eq!(blocked(&["4"], &unwritten), linking(Some(KimaiId(9))));
+        let write = Some(Repair::Write(KimaiId(9)));
+        assert_eq!(blocked(&[], &unwritten), linking(write));
+        assert_eq!(blocked(&["4"], &unwritten), linking(write));
+        assert_eq!(blocked(&["9"], &Memory { stray: true, ..memory }), linking(write));
+        let stray = Memory { stray: true, ..Memory::default() };
+        assert_eq!(blocked(&[], &stray), linking(Some(Repair::Remove)));
     }
 
     proptest! {
@@ -202,7 +223,7 @@ mod tests {
         ) {
             let facts = Facts { types: class.map(str::to_owned).into_iter().collect(), identifiers, ..Facts::default() };
             let (linked, pushed) = (linked.map(KimaiId), pushed.map(wanted));
-            let memory = Memory { linked, unwritten, pushed, removed };
+            let memory = Memory { linked, unwritten, pushed, removed, stray: false };
             if let Plan::Delete(_) = decide(&facts, &memory) {
                 prop_assert!(class.is_none());
                 prop_assert!(!facts.identifiers.is_empty() || (removed && linked.is_some()));

@@ -23,14 +23,16 @@ pub(super) struct Members(Map<String, Value>);
 
 impl Members {
     /// Reads a body. The old service took `application/vnd.api+json` and urlencoded forms; plain
-    /// `application/json` and a missing content type are taken for JSON too.
+    /// `application/json` and a missing content type are taken for JSON too, and so is what looks like it in
+    /// a form: `curl -d` calls everything a form.
     pub(super) fn read(request: &HttpRequest, body: Body) -> Result<Self, Problem> {
         let body = body.map_err(|fault| match fault.as_response_error().status_code() {
             StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(MOST_BYTES),
             _ => Problem::bad_request(format!("The body cannot be read: {fault}.")),
         })?;
         let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        if content_type.is_some_and(|text| text.starts_with("application/x-www-form-urlencoded")) {
+        let form = content_type.is_some_and(|text| text.starts_with("application/x-www-form-urlencoded"));
+        if form && !body.trim_ascii_start().starts_with(b"{") {
             let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(&body)
                 .map_err(|fault| Problem::bad_request(format!("The form cannot be read: {fault}.")))?;
             return Ok(Self(pairs.into_iter().map(|(name, text)| (name, text.into())).collect()));
@@ -52,6 +54,14 @@ impl Members {
                     .at(name))
             }
             None => Err(Problem::bad_request(format!("'{name}' is missing; put there {example}.")).at(name)),
+        }
+    }
+
+    /// A member as text if it is there and not null.
+    pub(super) fn optional(&self, name: &str, example: &str) -> Result<Option<String>, Problem> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(_) => self.text(name, example).map(Some),
         }
     }
 

@@ -5,9 +5,13 @@
 //! | `POST /delta` | 204, 400, 413, 503 | a delta, up to 500 MB | the delta-notifier |
 //! | `POST /update-queue/work-logs/{id}` | 202, 400 | none | ops |
 //! | `PUT /kimai-timesheets/{id}` | 204, 400 | none | ops |
-//! | `POST /sync-from-kimai/{customers,tasks,accounts}` | 204 | none | `mu script`, ops |
-//! | `POST /sync-to-kimai/work-logs` | 202, 400 | `{"start","end"}` | `mu script`, ops |
-//! | `POST /timesheets/lock` | 204, 400 | `{"month","year"}` | `mu script`, ops |
+//! | `POST /sync-from-kimai/{customers,tasks,accounts}` | 204, 202, 409 | none | `mu script`, ops |
+//! | `POST /sync-to-kimai/work-logs` | 202, 400, 409 | `{"start","end","confirm"}` | `mu script`, ops |
+//! | `POST /sync-to-kimai/work-logs?dry-run=true` | 200, 400 | `{"start","end"}` | ops |
+//! | `POST /timesheets/lock` | 204, 202, 400, 409 | `{"month","year"}` | `mu script`, ops |
+//! | `GET /runs` | 200, 400 | none | ops |
+//! | `GET /runs/{id}`, `/runs/{id}/findings`, `/runs/{id}/events` | 200, 400, 404, 410 | none | ops |
+//! | `POST /runs/{id}/cancel` | 202, 404, 409 | none | ops |
 //! | `GET /queue` | 200, 400 | none | ops |
 //! | `GET /queue/{id or IRI}` | 200, 404 | none | ops |
 //! | `POST /queue/{id or IRI}/retry`, `POST /queue/retry-parked` | 202, 404 | none | ops |
@@ -20,19 +24,19 @@ mod body;
 mod delta;
 mod problem;
 mod queue;
+mod runs;
 pub mod sparql;
 mod sync;
 
 use actix_web::http::StatusCode;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, ResponseError};
-use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
-use tokio_util::task::TaskTracker;
+use tokio_util::sync::CancellationToken;
 
 use crate::delta::Intake;
 use crate::engine::Engine;
+use crate::runs::Runs;
 use problem::Problem;
 
 /// Large deltas read at once: each takes a thread.
@@ -42,24 +46,17 @@ const LARGE_DELTAS: usize = 32;
 pub struct State {
     engine: Engine,
     intake: Intake,
-    /// What goes on after its request was answered; awaited at the stop.
-    background: TaskTracker,
-    /// Where that runs: the HTTP threads' own runtimes end with the server.
-    runtime: Handle,
+    runs: Runs,
+    /// Told when the service is to end: open streams end then.
+    stop: CancellationToken,
     large_deltas: Semaphore,
 }
 
 impl State {
-    /// The routes of `engine`; long work is left to `background`, on the runtime that calls this.
-    pub fn new(engine: Engine, background: TaskTracker) -> Self {
+    /// The routes of `engine` and its `runs`. Streams end at `stop`.
+    pub fn new(engine: Engine, runs: Runs, stop: CancellationToken) -> Self {
         let intake = engine.intake();
-        let large_deltas = Semaphore::new(LARGE_DELTAS);
-        Self { engine, intake, background, runtime: Handle::current(), large_deltas }
-    }
-
-    /// Runs `work` to its end, whatever becomes of the request that asked for it.
-    fn spawn<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
-        self.background.spawn_on(work, &self.runtime)
+        Self { engine, intake, runs, stop, large_deltas: Semaphore::new(LARGE_DELTAS) }
     }
 }
 
@@ -81,6 +78,11 @@ pub fn configure(state: web::Data<State>) -> impl FnOnce(&mut ServiceConfig) {
             .route("/queue/retry-parked", web::post().to(queue::retry_parked))
             .route("/queue/{id:.*}/retry", web::post().to(queue::retry))
             .route("/queue/{id:.*}", web::get().to(queue::show))
+            .route("/runs", web::get().to(runs::list))
+            .route("/runs/{id}", web::get().to(runs::show))
+            .route("/runs/{id}/findings", web::get().to(runs::findings))
+            .route("/runs/{id}/events", web::get().to(runs::events))
+            .route("/runs/{id}/cancel", web::post().to(runs::cancel))
             .route("/live", web::get().to(HttpResponse::Ok))
             .default_service(web::to(unknown));
     }

@@ -12,6 +12,8 @@ use crate::lock::LockFault;
 use crate::queue::QueueFault;
 use crate::reconcile::ledger::LedgerFault;
 use crate::reconcile::retry::Failure;
+use crate::runs::{RunsFault, Trouble};
+use crate::storage::StorageFault;
 use crate::triplestore::TriplestoreFault;
 
 /// The content type of JSON:API, as the old service sent it.
@@ -122,9 +124,51 @@ impl From<Failure> for Problem {
             Failure::Triplestore(fault) => Self::of_triplestore(&fault, detail),
             Failure::Queue(fault) => fault.into(),
             Failure::Ledger(fault) => fault.into(),
-            Failure::Blocked(_) | Failure::Broken(_) | Failure::Unsure(_) => Self::refused(detail),
+            _ => Self::refused(detail),
         }
     }
+}
+
+impl From<StorageFault> for Problem {
+    fn from(fault: StorageFault) -> Self {
+        Self::unavailable(fault.to_string())
+    }
+}
+
+impl From<RunsFault> for Problem {
+    fn from(fault: RunsFault) -> Self {
+        let detail = format!("{}.", sentence(&fault.to_string()));
+        let conflict = |title| Self::new(StatusCode::CONFLICT, title, detail.clone());
+        match fault {
+            RunsFault::Full(_) | RunsFault::Stopping | RunsFault::Storage(_) => Self::unavailable(detail),
+            RunsFault::Unknown(_) => Self::new(StatusCode::NOT_FOUND, "No such run", detail),
+            RunsFault::FindingsGone(_) => Self::new(StatusCode::GONE, "Not kept any more", detail),
+            RunsFault::Ended { .. } => conflict("The run has ended"),
+            RunsFault::UnknownKey(_) => Self::bad_request(detail).at("confirm"),
+            RunsFault::Expired(_) | RunsFault::OtherPeriod { .. } => conflict("The confirm key does not fit"),
+        }
+    }
+}
+
+impl From<&Trouble> for Problem {
+    fn from(trouble: &Trouble) -> Self {
+        match trouble {
+            Trouble::Sweep(failure) => failure.clone().into(),
+            Trouble::Import(fault) => fault.clone().into(),
+            Trouble::Lock(fault) => fault.clone().into(),
+            Trouble::Storage(fault) => fault.clone().into(),
+            Trouble::Broken(_) => {
+                let detail = format!("{}.", sentence(&trouble.to_string()));
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "A fault in this service", detail)
+            }
+        }
+    }
+}
+
+/// With a capital letter.
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 impl From<ImportFault> for Problem {

@@ -144,7 +144,7 @@ fn state_of(word: &str) -> Result<EntryState, Problem> {
     })
 }
 
-fn size_of(text: &str) -> Result<usize, Problem> {
+pub(super) fn size_of(text: &str) -> Result<usize, Problem> {
     let size = text.parse().ok().filter(|size| (1..=LARGEST_PAGE).contains(size));
     size.ok_or_else(|| {
         Problem::bad_request(format!("'{text}' is no page size; it is a number from 1 to {LARGEST_PAGE}."))
@@ -161,6 +161,6 @@ fn not_found(id: &str) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "No such work log", detail)
 }
 
-fn document(body: &Value) -> HttpResponse {
+pub(super) fn document(body: &Value) -> HttpResponse {
     HttpResponse::Ok().content_type(JSON_API).body(body.to_string())
 }

@@ -26,6 +26,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::kimai::{Fault, KimaiFault, Listings};
+use crate::runs::progress::Progress;
 use crate::settings::ResourceSettings;
 use crate::triplestore::statement::{Iri, StatementFault};
 use crate::triplestore::{Triplestore, TriplestoreFault};
@@ -42,6 +43,11 @@ pub enum What {
     Tasks,
     /// Kimai's users.
     Accounts,
+}
+
+impl What {
+    /// All, in the order in which they are best imported.
+    pub const ALL: [Self; 3] = [Self::Customers, Self::Tasks, Self::Accounts];
 }
 
 impl fmt::Display for What {
@@ -116,37 +122,42 @@ impl Importer {
         Ok(Self { store, kimai, resources, turn: Mutex::default() })
     }
 
-    /// Imports `what`. Returns when all is written; waits for an import that is under way.
-    pub async fn import(&self, what: What) -> Result<Report, ImportFault> {
+    /// Imports `what`. Returns when all is written; waits for an import that is under way. One that is
+    /// told to stop leaves the rest unwritten.
+    pub async fn import(&self, what: What, progress: &Progress) -> Result<Report, ImportFault> {
+        progress.phase("waiting for another import to end", None);
         let _turn = self.turn.lock().await;
+        progress.phase("reading from Kimai", None);
         let report = match what {
-            What::Customers => self.customers().await,
-            What::Tasks => self.tasks().await,
-            What::Accounts => self.accounts().await,
+            What::Customers => self.customers(progress).await,
+            What::Tasks => self.tasks(progress).await,
+            What::Accounts => self.accounts(progress).await,
         }?;
         info!("Imported {what} from Kimai: {report}");
         Ok(report)
     }
 
-    async fn customers(&self) -> Result<Report, ImportFault> {
+    async fn customers(&self, progress: &Progress) -> Result<Report, ImportFault> {
         let noun = customers::noun(&self.resources);
         let listed = listed(&noun, customers::list(self.kimai.as_ref()).await)?;
-        let (counts, _) = self.bring(&noun, &listed, &Catalogue::default()).await?;
+        let (counts, _) = self.bring(&noun, &listed, &Catalogue::default(), progress).await?;
         Ok(Report(vec![(noun.name, counts)]))
     }
 
     /// Projects first: activities belong to them and inherit their colours.
-    async fn tasks(&self) -> Result<Report, ImportFault> {
+    async fn tasks(&self, progress: &Progress) -> Result<Report, ImportFault> {
         let (projects, activities) = (projects::noun(&self.resources), activities::noun(&self.resources));
         let listed_projects = listed(&projects, projects::list(self.kimai.as_ref()).await)?;
         let listed_activities = listed(&activities, activities::list(self.kimai.as_ref()).await)?;
         let customers = self.read(&customers::noun(&self.resources)).await?;
-        let (of_projects, known_projects) = self.bring(&projects, &listed_projects, &customers).await?;
-        let (of_activities, _) = self.bring(&activities, &listed_activities, &known_projects).await?;
+        let (of_projects, known_projects) =
+            self.bring(&projects, &listed_projects, &customers, progress).await?;
+        let (of_activities, _) =
+            self.bring(&activities, &listed_activities, &known_projects, progress).await?;
         Ok(Report(vec![(projects.name, of_projects), (activities.name, of_activities)]))
     }
 
-    async fn accounts(&self) -> Result<Report, ImportFault> {
+    async fn accounts(&self, progress: &Progress) -> Result<Report, ImportFault> {
         let noun = users::noun(&self.resources);
         let users = users::list(self.kimai.as_ref()).await.map_err(|fault| {
             let refused = fault.fault == Fault::Permanent;
@@ -157,7 +168,7 @@ impl Importer {
             };
             ImportFault::Kimai { what: noun.name, fault, hint }
         })?;
-        let (counts, _) = self.bring(&noun, &users, &Catalogue::default()).await?;
+        let (counts, _) = self.bring(&noun, &users, &Catalogue::default(), progress).await?;
         Ok(Report(vec![(noun.name, counts)]))
     }
 
@@ -167,7 +178,9 @@ impl Importer {
         noun: &Noun,
         listed: &[Wanted],
         parents: &Catalogue,
+        progress: &Progress,
     ) -> Result<(Counts, Catalogue), ImportFault> {
+        progress.phase(format!("comparing {}", noun.name), None);
         let here = self.read(noun).await?;
         for id in here.doubled() {
             warn!(kimai.id = id, "Several {} have the Kimai id {id}; all of them follow Kimai", noun.name);
@@ -176,9 +189,15 @@ impl Importer {
         if plan.changes.is_empty() {
             return Ok((plan.counts, here));
         }
-        for update in write::updates(&plan.changes)? {
+        let updates = write::updates(&plan.changes)?;
+        progress.phase(format!("writing {}", noun.name), Some(updates.len()));
+        for update in updates {
+            if progress.is_stopped() {
+                break;
+            }
             let answer = self.store.update(&update).await;
             answer.map_err(|fault| ImportFault::Triplestore { what: noun.name, fault })?;
+            progress.advance(1);
         }
         // A store may acknowledge what it did not keep.
         let here = self.read(noun).await?;

@@ -46,14 +46,14 @@ impl Scene {
     }
 
     async fn import(&self, what: What) -> String {
-        self.importer.import(what).await.unwrap().to_string()
+        self.importer.import(what, &Progress::unwatched()).await.unwrap().to_string()
     }
 
     /// All, in the order of the scripts. Gives how many updates it took.
     async fn import_all(&self) -> usize {
         self.store.start_counting();
         for what in [What::Accounts, What::Customers, What::Tasks] {
-            self.importer.import(what).await.unwrap();
+            self.importer.import(what, &Progress::unwatched()).await.unwrap();
         }
         self.store.updates().len()
     }
@@ -339,7 +339,8 @@ async fn two_imports_at_once_and_an_item_listed_twice_make_nothing_twice() {
     let mut lists = small();
     lists.customers.push(customer(1, "ACME", Some("#ff0000")));
     let scene = Scene::new(lists);
-    let imports = (0..4).map(|_| scene.importer.import(What::Customers));
+    let progress = Progress::unwatched();
+    let imports = (0..4).map(|_| scene.importer.import(What::Customers, &progress));
     let new: usize = futures_util::future::join_all(imports)
         .await
         .into_iter()

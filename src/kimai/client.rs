@@ -1,11 +1,13 @@
 //! Kimai's REST API over HTTP.
 
+mod pages;
+
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::civil::DateTime;
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Url};
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
@@ -13,6 +15,7 @@ use tokio::time::Instant;
 
 use super::choices::{Choices, ChosenProject, ChosenUser};
 use super::fault::{Fault, KimaiFault, Operation};
+use super::listed::Listed;
 use super::model::{
     Activity, CurrentUser, Customer, Project, Timesheet, TimesheetFilter, TimesheetForm, User,
 };
@@ -22,11 +25,8 @@ use crate::domain::KimaiId;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::settings::KimaiSettings;
 
-/// The largest page Kimai gives; it cuts greater numbers down silently.
-const PAGE_SIZE: usize = 500;
 /// The largest answer we read.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
-const TOTAL_PAGES: HeaderName = HeaderName::from_static("x-total-pages");
 
 /// A client of one Kimai with one token.
 ///
@@ -37,6 +37,8 @@ const TOTAL_PAGES: HeaderName = HeaderName::from_static("x-total-pages");
 pub struct Client {
     http: reqwest::Client,
     endpoint: Url,
+    /// Whether lists of the catalogue show what is hidden too.
+    hidden: bool,
     /// Nothing is sent before then: Kimai or a proxy asked for a pause.
     paused_until: Mutex<Option<Instant>>,
 }
@@ -62,7 +64,8 @@ impl Client {
             .default_headers(headers.into_iter().collect())
             .build()
             .map_err(|fault| ClientFault(fault.to_string()))?;
-        Ok(Self { http, endpoint: settings.endpoint.clone(), paused_until: Mutex::default() })
+        let (endpoint, hidden) = (settings.endpoint.clone(), settings.import_hidden);
+        Ok(Self { http, endpoint, hidden, paused_until: Mutex::default() })
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -102,6 +105,18 @@ impl Client {
         read(Operation::Read, &self.send(Operation::Read, self.request(Method::GET, path)).await?)
     }
 
+    /// A list of the catalogue: what is shown, or with `IMPORT_HIDDEN` all there is. Projects that have ended
+    /// need a word of their own.
+    async fn catalogue<T: DeserializeOwned>(&self, path: &str) -> Result<T, KimaiFault> {
+        let request = self.request(Method::GET, path);
+        let request = match (self.hidden, path) {
+            (false, _) => request,
+            (true, "projects") => request.query(&[("visible", "3"), ("ignoreDates", "1")]),
+            (true, _) => request.query(&[("visible", "3")]),
+        };
+        read(Operation::Read, &self.send(Operation::Read, request).await?)
+    }
+
     /// One thing, or none where Kimai answers 404.
     async fn look<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, KimaiFault> {
         match self.send(Operation::Look, self.request(Method::GET, path)).await {
@@ -109,31 +124,6 @@ impl Client {
             Err(fault) if fault.fault == Fault::Gone => Ok(None),
             Err(fault) => Err(fault),
         }
-    }
-
-    /// One page, and how many pages there are.
-    async fn page(
-        &self,
-        filter: &TimesheetFilter,
-        number: usize,
-    ) -> Result<(Vec<Timesheet>, usize), KimaiFault> {
-        let user = filter.user.map_or_else(|| "all".to_owned(), |user| user.to_string());
-        let mut query = vec![
-            ("user", user),
-            ("page", number.to_string()),
-            ("size", PAGE_SIZE.to_string()),
-            ("orderBy", "id".to_owned()),
-            ("order", "ASC".to_owned()),
-        ];
-        let bounds = [("begin", filter.begin), ("end", filter.end)];
-        query.extend(bounds.into_iter().filter_map(|(name, bound)| Some((name, wall_clock(bound?)))));
-        let request = self.request(Method::GET, "timesheets").query(&query);
-        let answer = self.send(Operation::Read, request).await?;
-        let rows: Vec<Timesheet> = read(Operation::Read, &answer)?;
-        let said = answer.headers.get(TOTAL_PAGES).and_then(|value| value.to_str().ok()?.parse().ok());
-        // Without the header a full page means that there may be more.
-        let pages = said.unwrap_or(if rows.len() == PAGE_SIZE { number + 1 } else { number });
-        Ok((rows, pages))
     }
 
     fn pause(&self, pause: Duration) {
@@ -160,23 +150,8 @@ impl Timesheets for Client {
         self.look(&format!("timesheets/{id}")).await
     }
 
-    async fn timesheets(&self, filter: &TimesheetFilter) -> Result<Vec<Timesheet>, KimaiFault> {
-        let mut all = Vec::new();
-        let (mut number, mut pages) = (0, 1);
-        while number < pages {
-            number += 1;
-            let page = self.page(filter, number).await;
-            match page {
-                Ok((rows, total)) => {
-                    all.extend(rows);
-                    pages = total;
-                }
-                // Rows went away meanwhile: a page past the last one is 404, not an empty list.
-                Err(fault) if number > 1 && fault.fault == Fault::Gone => break,
-                Err(fault) => return Err(fault),
-            }
-        }
-        Ok(all)
+    async fn timesheets(&self, filter: &TimesheetFilter) -> Result<Listed, KimaiFault> {
+        self.list(filter).await
     }
 
     async fn newest(&self) -> Result<Option<KimaiId>, KimaiFault> {
@@ -227,19 +202,19 @@ impl Timesheets for Client {
 #[async_trait]
 impl Listings for Client {
     async fn customers(&self) -> Result<Vec<Customer>, KimaiFault> {
-        self.get("customers").await
+        self.catalogue("customers").await
     }
 
     async fn projects(&self) -> Result<Vec<Project>, KimaiFault> {
-        self.get("projects").await
+        self.catalogue("projects").await
     }
 
     async fn activities(&self) -> Result<Vec<Activity>, KimaiFault> {
-        self.get("activities").await
+        self.catalogue("activities").await
     }
 
     async fn users(&self) -> Result<Vec<User>, KimaiFault> {
-        self.get("users").await
+        self.catalogue("users").await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use wiremock::matchers::{body_json, header, method, path, query_param};
+use wiremock::matchers::{body_json, header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
@@ -10,7 +10,7 @@ use crate::domain::ids::{ActivityId, ProjectId, UserId};
 
 const TOKEN: &str = "s3cret-token";
 
-async fn kimai() -> (MockServer, Client) {
+pub(super) async fn kimai() -> (MockServer, Client) {
     let server = MockServer::start().await;
     let client = client_of(&format!("{}/api", server.uri()));
     (server, client)
@@ -22,6 +22,7 @@ fn client_of(endpoint: &str) -> Client {
         token: SecretString::from(TOKEN),
         concurrency: 1,
         time_limit: Duration::from_millis(500),
+        import_hidden: false,
     };
     Client::new(&settings).unwrap()
 }
@@ -36,7 +37,7 @@ fn wanted() -> WantedTimesheet {
     }
 }
 
-fn row(id: usize) -> Value {
+pub(super) fn row(id: usize) -> Value {
     json!({"id": id, "activity": 33, "project": 32, "user": 1, "begin": "2024-09-02T02:00:00+0200",
         "end": "2024-09-02T10:00:00+0200", "exported": false})
 }
@@ -56,43 +57,6 @@ async fn a_create_is_sent_as_the_old_service_sent_it() {
         .mount(&server)
         .await;
     assert_eq!(client.create(&wanted()).await.unwrap().id, KimaiId(7));
-}
-
-/// Pages of 500 rows; any other page is 404, as in Kimai.
-async fn serve_pages(server: &MockServer, rows: usize) {
-    let pages = rows.div_ceil(PAGE_SIZE).max(1);
-    for page in 1..=pages {
-        let ids = (page - 1) * PAGE_SIZE + 1..=rows.min(page * PAGE_SIZE);
-        let body: Vec<Value> = ids.map(row).collect();
-        Mock::given(path("/api/timesheets"))
-            .and(query_param("page", page.to_string()))
-            .and(query_param("user", "all"))
-            .and(query_param("orderBy", "id"))
-            .and(query_param("order", "ASC"))
-            .and(query_param("begin", "2024-08-31T00:00:00"))
-            .respond_with(
-                ResponseTemplate::new(200)
-                    .insert_header("X-Total-Pages", pages.to_string())
-                    .set_body_json(body),
-            )
-            .expect(1)
-            .mount(server)
-            .await;
-    }
-}
-
-#[tokio::test]
-async fn every_page_is_read_and_none_past_the_last() {
-    for rows in [0, 499, 500, 501, 1000] {
-        let (server, client) = kimai().await;
-        serve_pages(&server, rows).await;
-        let filter = TimesheetFilter {
-            begin: Some("2024-08-31T00:00:00".parse().unwrap()),
-            ..TimesheetFilter::default()
-        };
-        assert_eq!(client.timesheets(&filter).await.unwrap().len(), rows);
-        assert_eq!(server.received_requests().await.unwrap().len(), rows.div_ceil(PAGE_SIZE).max(1));
-    }
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 pub mod choices;
 mod client;
 pub mod fault;
+mod listed;
 pub mod model;
 
 use async_trait::async_trait;
@@ -13,6 +14,7 @@ use crate::domain::timesheet::WantedTimesheet;
 pub use choices::Choices;
 pub use client::{Client, ClientFault};
 pub use fault::{Fault, KimaiFault, Operation};
+pub use listed::{Gap, Listed};
 pub use model::{Activity, CurrentUser, Customer, Project, Timesheet, TimesheetFilter, User};
 
 /// The calls about timesheets.
@@ -28,8 +30,9 @@ pub trait Timesheets: Send + Sync {
     /// `GET /timesheets/{id}`; `None` when Kimai answers 404.
     async fn timesheet(&self, id: KimaiId) -> Result<Option<Timesheet>, KimaiFault>;
 
-    /// `GET /timesheets`, all pages, lowest id first.
-    async fn timesheets(&self, filter: &TimesheetFilter) -> Result<Vec<Timesheet>, KimaiFault>;
+    /// `GET /timesheets`, all pages. One that cannot be read costs itself only ([`Listed::gaps`]); the first
+    /// one, four in a row, a wrong token or a pause that Kimai insists on costs all.
+    async fn timesheets(&self, filter: &TimesheetFilter) -> Result<Listed, KimaiFault>;
 
     /// The largest id of any timesheet there is now; none in an empty Kimai.
     async fn newest(&self) -> Result<Option<KimaiId>, KimaiFault>;
@@ -50,7 +53,7 @@ pub trait Timesheets: Send + Sync {
 /// The lists that an import reads, with the same guarantees. Kimai does not page them.
 #[async_trait]
 pub trait Listings: Send + Sync {
-    /// `GET /customers`: all visible ones.
+    /// `GET /customers`: all visible ones; with `IMPORT_HIDDEN` all there are, as in the others.
     async fn customers(&self) -> Result<Vec<Customer>, KimaiFault>;
 
     /// `GET /projects`: all visible ones.

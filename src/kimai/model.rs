@@ -68,6 +68,8 @@ pub struct TimesheetFilter {
     pub end: Option<DateTime>,
     /// Whose; everybody's without.
     pub user: Option<UserId>,
+    /// Made or changed in that second or later, by Kimai's clock.
+    pub modified_after: Option<Timestamp>,
 }
 
 /// `GET /users/me`.

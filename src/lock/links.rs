@@ -9,8 +9,8 @@ use crate::triplestore::vocabulary::{PREFIXES, skos};
 /// A timesheet's work logs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Contents {
-    /// All that belong to it.
-    pub(super) all: usize,
+    /// All that belong to it, with whether they are linked to a Kimai timesheet.
+    pub(super) all: Vec<(Iri, bool)>,
     /// Those that are not its members yet, or another's as well, with these others.
     pub(super) to_link: Vec<Link>,
 }
@@ -48,7 +48,7 @@ pub(super) fn assign(
         let kept = work_log.collections.iter().find(|collection| timesheets.contains(collection));
         let Some(timesheet) = kept.or_else(|| timesheets.first().copied()) else { continue };
         let contents = contents.entry(timesheet.clone()).or_default();
-        contents.all += 1;
+        contents.all.push((iri.clone(), work_log.in_kimai));
         let others: Vec<Iri> =
             work_log.collections.iter().filter(|collection| *collection != timesheet).cloned().collect();
         let missing = kept.is_none();

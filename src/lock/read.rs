@@ -24,6 +24,8 @@ pub(super) struct WorkLog {
     pub(super) persons: BTreeSet<String>,
     /// What it is a member of.
     pub(super) collections: BTreeSet<Iri>,
+    /// Whether it is linked to a Kimai timesheet.
+    pub(super) in_kimai: bool,
 }
 
 /// The timesheets that begin on the first day of `month`.
@@ -60,15 +62,16 @@ pub(super) async fn work_logs(
     let (first, beyond) = month.bounds();
     let pattern = format!(
         "?s a cal:Vevent ; cal:dtstart ?day ; prov:wasAssociatedWith ?person . {}
-         OPTIONAL {{ ?collection skos:member ?s }}",
+         OPTIONAL {{ ?collection skos:member ?s }} OPTIONAL {{ ?s dct:identifier ?id }}",
         between("?day", &first, &beyond)
     );
     let mut work_logs: BTreeMap<Iri, WorkLog> = BTreeMap::new();
-    for row in select_by_subject(store, "?person ?collection", &pattern).await? {
+    for row in select_by_subject(store, "?person ?collection ?id", &pattern).await? {
         let Some(subject) = iri(&row, "s") else { continue };
         let work_log = work_logs.entry(subject).or_default();
         work_log.persons.extend(row.get("person").map(|person| person.value().to_owned()));
         work_log.collections.extend(iri(&row, "collection"));
+        work_log.in_kimai |= row.contains_key("id");
     }
     Ok(work_logs)
 }

@@ -4,6 +4,9 @@ use std::fmt;
 
 use super::Month;
 
+/// Work logs named in a line.
+const NAMED: usize = 5;
+
 /// What became of one timesheet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -13,6 +16,8 @@ pub enum Outcome {
         work_logs: usize,
         /// Of these, how many were not linked to it before, or to another one as well.
         linked: usize,
+        /// Those that Kimai does not have yet, or not as they are now, each with the reason.
+        unsynced: Vec<String>,
     },
     /// It was exported before; nothing was touched.
     ExportedBefore,
@@ -57,6 +62,11 @@ impl LockReport {
         self.count(|outcome| matches!(outcome, Outcome::Failed(_)))
     }
 
+    /// How many of the timesheets exported by this lock hold work logs that are not in Kimai as they are.
+    pub fn unsynced(&self) -> usize {
+        self.count(|outcome| matches!(outcome, Outcome::Exported { unsynced, .. } if !unsynced.is_empty()))
+    }
+
     fn count(&self, kind: impl Fn(&Outcome) -> bool) -> usize {
         self.timesheets.iter().filter(|timesheet| kind(&timesheet.outcome)).count()
     }
@@ -65,8 +75,15 @@ impl LockReport {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Exported { work_logs, linked } => {
-                write!(f, "exported with {work_logs} work logs, {linked} of them linked now")
+            Self::Exported { work_logs, linked, unsynced } => {
+                write!(f, "exported with {work_logs} work logs, {linked} of them linked now")?;
+                if unsynced.is_empty() {
+                    return Ok(());
+                }
+                let (some, more) = (unsynced.iter().take(NAMED), unsynced.len().saturating_sub(NAMED));
+                let some: Vec<&str> = some.map(String::as_str).collect();
+                write!(f, "; BUT {} are not in Kimai as they are: {}", unsynced.len(), some.join("; "))?;
+                if more > 0 { write!(f, "; and {more} more") } else { Ok(()) }
             }
             Self::ExportedBefore => f.write_str("exported before"),
             Self::Draft => f.write_str("not submitted yet, still a draft"),
@@ -94,6 +111,12 @@ impl fmt::Display for LockReport {
             self.month,
             self.exported(),
             self.failed()
-        )
+        )?;
+        match self.unsynced() {
+            0 => Ok(()),
+            timesheets => {
+                write!(f, "; {timesheets} of them with work logs that are not in Kimai as they are")
+            }
+        }
     }
 }

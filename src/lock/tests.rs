@@ -1,6 +1,9 @@
 //! The rules of locking, and that no fault leaves a timesheet exported without its work logs.
 
 use super::*;
+use crate::clock::Clock;
+use crate::queue::{Durable, Outcome as RunOutcome, Reason};
+use crate::storage::Storage;
 use crate::triplestore::testing::{WAYS, Watched};
 use crate::triplestore::vocabulary::{adms, skos};
 
@@ -31,7 +34,7 @@ fn work_log(id: &str, person: &str, day: &str) -> String {
 
 fn work_log_at(id: &str, person: &str, day: &str) -> String {
     format!(
-        "<{BASE}/work-logs/{id}> a cal:Vevent ; cal:dtstart {day} ;
+        "<{BASE}/work-logs/{id}> a cal:Vevent ; cal:dtstart {day} ; dct:identifier \"7\" ;
            prov:wasAssociatedWith <{BASE}/persons/{person}> .\n"
     )
 }
@@ -54,7 +57,21 @@ async fn status_of(store: &Watched, timesheet: &str) -> Vec<String> {
 }
 
 async fn lock(store: &Arc<Watched>) -> LockReport {
-    Locker::new(Arc::clone(store) as Arc<dyn Triplestore>).lock(september()).await.unwrap()
+    locker(store).lock(september(), &Progress::unwatched()).await.unwrap()
+}
+
+/// A locker beside an empty queue.
+fn locker(store: &Arc<Watched>) -> Locker {
+    Locker::new(Arc::clone(store) as Arc<dyn Triplestore>, queue())
+}
+
+fn queue() -> Arc<dyn Queue> {
+    let clock = Clock::system(jiff::tz::TimeZone::UTC);
+    Arc::new(Durable::open(Storage::in_memory().unwrap(), clock).unwrap())
+}
+
+fn exported(work_logs: usize, linked: usize) -> Outcome {
+    Outcome::Exported { work_logs, linked, unsynced: Vec::new() }
 }
 
 fn outcome<'a>(report: &'a LockReport, timesheet: &str) -> &'a Outcome {
@@ -81,7 +98,7 @@ async fn only_submitted_timesheets_are_exported_and_the_others_are_named() {
     let store = Arc::new(Watched::holding(&turtle).await);
     let before = store.triples().await;
     let report = lock(&store).await;
-    assert_eq!(*outcome(&report, "ann"), Outcome::Exported { work_logs: 1, linked: 1 });
+    assert_eq!(*outcome(&report, "ann"), exported(1, 1));
     assert_eq!(*outcome(&report, "bob"), Outcome::Draft);
     assert_eq!(*outcome(&report, "cem"), Outcome::AbsenceSubmitted);
     assert_eq!(*outcome(&report, "dee"), Outcome::ExportedBefore);
@@ -182,7 +199,7 @@ async fn a_work_log_is_moved_out_of_every_other_timesheet_and_one_in_place_is_no
     }
     let store = Arc::new(Watched::holding(&turtle).await);
     let report = lock(&store).await;
-    assert_eq!(*outcome(&report, "here"), Outcome::Exported { work_logs: 4, linked: 3 });
+    assert_eq!(*outcome(&report, "here"), exported(4, 3));
     assert_eq!(members(&store, "here").await, ["both", "in-place", "moved", "new"]);
     assert!(members(&store, "draft").await.is_empty());
     assert_eq!(members(&store, "old").await, ["foreign"]);
@@ -216,7 +233,7 @@ async fn a_timesheet_without_work_logs_is_exported_and_one_of_nobody_or_two_stat
     .concat();
     let store = Arc::new(Watched::holding(&turtle).await);
     let report = lock(&store).await;
-    assert_eq!(*outcome(&report, "empty"), Outcome::Exported { work_logs: 0, linked: 0 });
+    assert_eq!(*outcome(&report, "empty"), exported(0, 0));
     assert_eq!(status_of(&store, "empty").await, [status::EXPORTED]);
     for (id, why) in [("torn", "several statuses"), ("stray", "belongs to nobody")] {
         assert!(outcome(&report, id).to_string().contains(why), "{}", outcome(&report, id));
@@ -229,14 +246,50 @@ async fn a_timesheet_without_work_logs_is_exported_and_one_of_nobody_or_two_stat
 async fn a_second_lock_changes_nothing_and_an_empty_month_is_fine() {
     let turtle = sheet("a", "ann", status::SUBMITTED) + &work_log("1", "ann", "2025-09-10");
     let store = Arc::new(Watched::holding(&turtle).await);
-    let locker = Locker::new(Arc::clone(&store) as Arc<dyn Triplestore>);
-    assert!(locker.lock(Month::new(2024, 1).unwrap()).await.unwrap().timesheets.is_empty());
+    let locker = locker(&store);
+    assert!(
+        locker
+            .lock(Month::new(2024, 1).unwrap(), &Progress::unwatched())
+            .await
+            .unwrap()
+            .timesheets
+            .is_empty()
+    );
     // Two at once: the second finds nothing to do.
-    let (one, two) = tokio::join!(locker.lock(september()), locker.lock(september()));
+    let progress = Progress::unwatched();
+    let (one, two) = tokio::join!(locker.lock(september(), &progress), locker.lock(september(), &progress));
     assert_eq!((one.unwrap().exported(), two.unwrap().exported()), (1, 0));
     store.start_counting();
     assert_eq!(*outcome(&lock(&store).await, "a"), Outcome::ExportedBefore);
     assert!(store.updates().is_empty());
+}
+
+/// It is locked as before, but an invoice made now would lack them.
+#[tokio::test]
+async fn work_logs_that_are_not_in_kimai_are_named_with_their_reason() {
+    let mut turtle = sheet("a", "ann", status::SUBMITTED);
+    for name in ["fine", "parked", "waits"] {
+        turtle += &work_log(name, "ann", "2025-09-10");
+    }
+    let lost = work_log("lost", "ann", "2025-09-11").replace("dct:identifier \"7\" ;", "");
+    let store = Arc::new(Watched::holding(&(turtle + &lost)).await);
+    let queue = queue();
+    let uri = |name: &str| WorkLogUri::parse(&format!("{BASE}/work-logs/{name}")).unwrap();
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    queue.put(&[uri("parked")], Reason::Request, now).await.unwrap();
+    let lease = queue.lease().await.unwrap();
+    queue.settle(lease, RunOutcome::Parked { why: "it has no person".to_owned() }).await.unwrap();
+    queue.put(&[uri("waits")], Reason::Request, "2999-01-01T00:00:00Z".parse().unwrap()).await.unwrap();
+    let locker = Locker::new(Arc::clone(&store) as Arc<dyn Triplestore>, queue);
+    let report = locker.lock(september(), &Progress::unwatched()).await.unwrap();
+    let Outcome::Exported { work_logs: 4, unsynced, .. } = outcome(&report, "a") else { panic!("{report}") };
+    let said = unsynced.join("\n").replace(&format!("{BASE}/work-logs/"), "");
+    assert_eq!(said, "<lost> has no Kimai id\n<parked> is parked: it has no person\n<waits> is waiting");
+    assert_eq!(report.unsynced(), 1);
+    assert!(
+        report.to_string().ends_with("1 of them with work logs that are not in Kimai as they are"),
+        "{report}"
+    );
 }
 
 /// The old service needed 21 queries and 4 020 updates for this.
@@ -267,7 +320,7 @@ async fn more_work_logs_than_one_answer_holds_are_all_linked() {
         let logs = (0..1000).map(|log| work_log(&format!("{part}-{log}"), "ann", "2025-09-10"));
         store.add(&logs.collect::<String>()).await;
     }
-    assert_eq!(*outcome(&lock(&store).await, "a"), Outcome::Exported { work_logs: 11_000, linked: 11_000 });
+    assert_eq!(*outcome(&lock(&store).await, "a"), exported(11_000, 11_000));
     assert_eq!(members(&store, "a").await.len(), 11_000);
 }
 
@@ -329,8 +382,8 @@ async fn a_triplestore_that_cannot_be_read_is_an_error_and_one_that_falls_silent
         let store = two_people().await;
         let before = store.triples().await;
         store.blind_from(from);
-        let locker = Locker::new(Arc::clone(&store) as Arc<dyn Triplestore>);
-        let words = locker.lock(september()).await.unwrap_err().to_string();
+        let locker = locker(&store);
+        let words = locker.lock(september(), &Progress::unwatched()).await.unwrap_err().to_string();
         assert!(
             words.contains("2025-09 cannot be locked") && words.contains("Nothing was changed"),
             "{words}"

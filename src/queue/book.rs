@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::entry::{Counts, Entry, Lease, Outcome, Reason, State};
+use super::turns::Turns;
 use crate::domain::WorkLogUri;
 use crate::reconcile::plant::{Plant, planted};
 
@@ -28,7 +29,7 @@ struct Kept {
 
 #[derive(Debug, Clone, Copy)]
 enum Place {
-    /// In `by_due` under this key.
+    /// In `turns` under this key and its reason.
     Waiting {
         due: Timestamp,
         turn: u64,
@@ -86,16 +87,16 @@ impl Kept {
     }
 }
 
-/// All entries, by work log, by due time and by the end of their lease. Every step costs the logarithm
+/// All entries, by work log, by whose turn it is and by the end of their lease. Every step costs the logarithm
 /// of their number.
 #[derive(Debug, Default)]
 pub(super) struct Book {
     entries: BTreeMap<WorkLogUri, Kept>,
-    /// Entries that wait, earliest first; `turn` keeps equal due times in order of arrival.
-    by_due: BTreeSet<(Timestamp, u64, WorkLogUri)>,
+    /// Entries that wait; `turn` keeps equal due times in order of arrival.
+    turns: Turns,
     /// Entries that run, by the end of their lease.
     by_expiry: BTreeSet<(Timestamp, WorkLogUri)>,
-    /// What this transaction changed, as it was before. None of it is in `by_due` or `by_expiry`.
+    /// What this transaction changed, as it was before. None of it is in `turns` or `by_expiry`.
     touched: HashMap<WorkLogUri, Option<Kept>>,
     turn: u64,
     /// The number of the last lease.
@@ -104,7 +105,8 @@ pub(super) struct Book {
 
 impl Book {
     /// Makes `work_log` due as wished, or keeps an earlier time. A change resets the failed runs, so
-    /// that what was given up or backed off is tried afresh.
+    /// that what was given up or backed off is tried afresh. What is fresh stays so until it has run; what
+    /// is parked had its run.
     pub(super) fn put(&mut self, work_log: &WorkLogUri, wish: Wish) {
         let Wish { reason, removed, due, now } = wish;
         self.touch(work_log);
@@ -118,7 +120,9 @@ impl Book {
             since: now,
         });
         entry.attempts = 0;
-        entry.reason = reason;
+        if reason.is_fresh() || !entry.reason.is_fresh() || matches!(entry.place, Place::Parked) {
+            entry.reason = reason;
+        }
         match &mut entry.place {
             Place::Running { again, .. } if !planted(Plant::TwoRuns) => {
                 let before = again.unwrap_or(Again { due, removed: false });
@@ -141,20 +145,19 @@ impl Book {
             (work_log, Kept { place, attempts, reason, why, removed, since })
         };
         let entries: BTreeMap<_, _> = (1..).zip(rows).map(keep).collect();
-        let by_due = entries.iter().filter_map(|(work_log, entry)| match entry.place {
-            Place::Waiting { due, turn } => Some((due, turn, work_log.clone())),
+        let waiting = entries.iter().filter_map(|(work_log, entry)| match entry.place {
+            Place::Waiting { due, turn } => Some((entry.reason, (due, turn, work_log.clone()))),
             _ => None,
         });
-        let (by_due, turn) = (by_due.collect(), u64::try_from(entries.len()).unwrap_or(u64::MAX));
-        Self { entries, by_due, turn, ..Self::default() }
+        let turns = Turns::of(waiting);
+        let turn = u64::try_from(entries.len()).unwrap_or(u64::MAX);
+        Self { entries, turns, turn, ..Self::default() }
     }
 
-    /// The entry that has waited longest beyond its due time, now under a lease of `length`.
+    /// The entry whose turn it is, now under a lease of `length`: of its rank, the one that has waited
+    /// longest beyond its due time.
     pub(super) fn lease(&mut self, now: Timestamp, length: Duration) -> Option<Lease> {
-        if self.by_due.first()?.0 > now {
-            return None;
-        }
-        let (due, _, work_log) = self.by_due.pop_first()?;
+        let (due, _, work_log) = self.turns.take(now)?;
         let entry = self.entries.get_mut(&work_log)?;
         self.leases += 1;
         let (number, until) = (self.leases, now.checked_add(length).unwrap_or(Timestamp::MAX));
@@ -176,7 +179,7 @@ impl Book {
 
     /// When to look again: the next due time or end of a lease.
     pub(super) fn next_event(&self) -> Option<Timestamp> {
-        let due = self.by_due.first().map(|(due, ..)| *due);
+        let due = self.turns.first_due();
         let expiry = self.by_expiry.first().map(|(until, _)| *until);
         due.into_iter().chain(expiry).min()
     }
@@ -282,24 +285,26 @@ impl Book {
     }
 
     fn index(&mut self, work_log: &WorkLogUri) {
-        match self.entries.get(work_log).map(|entry| entry.place) {
-            Some(Place::Waiting { due, turn }) => drop(self.by_due.insert((due, turn, work_log.clone()))),
-            Some(Place::Running { until, .. }) => drop(self.by_expiry.insert((until, work_log.clone()))),
-            Some(Place::Parked) | None => {}
+        let Some(Kept { place, reason, .. }) = self.entries.get(work_log) else { return };
+        match *place {
+            Place::Waiting { due, turn } => self.turns.insert(*reason, (due, turn, work_log.clone())),
+            Place::Running { until, .. } => drop(self.by_expiry.insert((until, work_log.clone()))),
+            Place::Parked => {}
         }
     }
 
     fn unindex(&mut self, work_log: &WorkLogUri) {
-        match self.entries.get(work_log).map(|entry| entry.place) {
-            Some(Place::Waiting { due, turn }) => drop(self.by_due.remove(&(due, turn, work_log.clone()))),
-            Some(Place::Running { until, .. }) => drop(self.by_expiry.remove(&(until, work_log.clone()))),
-            Some(Place::Parked) | None => {}
+        let Some(Kept { place, reason, .. }) = self.entries.get(work_log) else { return };
+        match *place {
+            Place::Waiting { due, turn } => self.turns.remove(*reason, &(due, turn, work_log.clone())),
+            Place::Running { until, .. } => drop(self.by_expiry.remove(&(until, work_log.clone()))),
+            Place::Parked => {}
         }
     }
 
     /// Whether nothing runs and nothing is to be run by itself.
     pub(super) fn is_quiet(&self) -> bool {
-        self.by_due.is_empty() && self.by_expiry.is_empty() && self.touched.is_empty()
+        self.turns.is_empty() && self.by_expiry.is_empty() && self.touched.is_empty()
     }
 
     /// The number of entries, in whatever state.
@@ -328,7 +333,7 @@ impl Book {
 
     /// The earliest due time of all that wait.
     pub(super) fn oldest_due(&self) -> Option<Timestamp> {
-        self.by_due.first().map(|(due, ..)| *due)
+        self.turns.first_due()
     }
 
     /// Entries in the order of their IRIs, from behind `after` on; those in `state`, if one is given.

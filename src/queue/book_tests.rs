@@ -191,3 +191,70 @@ fn pages_follow_each_other_without_gap_or_overlap() {
     assert_eq!(book.0.page(Some(State::Waiting), None, 9, at(4)).len(), 4);
     assert_eq!(book.0.page(Some(State::Parked), None, 9, at(4)), []);
 }
+
+fn numbered(number: usize) -> WorkLogUri {
+    WorkLogUri::parse(&format!("http://x/work-logs/{number}")).unwrap()
+}
+
+#[test]
+fn somebody_who_changes_a_work_log_does_not_wait_for_a_sweep_of_10_000() {
+    let mut book = Saved::default();
+    let wish = |reason| Wish { reason, removed: false, due: at(0), now: at(0) };
+    for number in 0..10_000 {
+        book.0.put(&numbered(number), wish(Reason::Sweep));
+    }
+    book.0.ended(true);
+    assert_eq!(book.lease(0).unwrap().reason, Reason::Sweep);
+    // One nobody knew of, and one that the sweep had queued behind all others.
+    for changed in [20_000, 9_999] {
+        book.0.put(&numbered(changed), wish(Reason::Delta));
+        book.0.ended(true);
+        assert_eq!(book.lease(0).unwrap().work_log, numbered(changed));
+    }
+}
+
+#[test]
+fn a_stream_of_changes_does_not_keep_a_sweep_from_its_end() {
+    let mut book = Saved::default();
+    for number in 0..20 {
+        book.put_as(number, Reason::Import, false, 0);
+    }
+    for number in 100..200 {
+        book.put(number, 0);
+    }
+    let leases: Vec<bool> = (0..100).map(|_| book.lease(0).unwrap().reason.is_fresh()).collect();
+    for window in leases.windows(8) {
+        assert_eq!(window.iter().filter(|fresh| !**fresh).count(), 1, "{leases:?}");
+    }
+}
+
+#[test]
+fn changes_while_nothing_else_waits_are_not_counted_against_the_next() {
+    let mut book = Saved::default();
+    for number in 0..20 {
+        book.put(number, 0);
+        book.lease(0).unwrap();
+    }
+    book.put_as(100, Reason::Daily, false, 0);
+    book.put(101, 0);
+    assert_eq!(book.lease(0).unwrap().work_log, work_log(101));
+}
+
+#[test]
+fn what_is_fresh_stays_so_until_it_has_run() {
+    let mut book = Saved::default();
+    let fresh = |book: &Saved, number| book.0.entry(&work_log(number), at(0)).unwrap().reason.is_fresh();
+    book.put_as(1, Reason::Sweep, false, 5);
+    assert!(!fresh(&book, 1));
+    book.put_as(1, Reason::Request, false, 9);
+    book.put_as(1, Reason::Sweep, false, 7);
+    assert!(fresh(&book, 1));
+    let lease = book.lease(5).expect("at the earliest any of them asked");
+    book.settle(&lease, &later(6));
+    assert!(fresh(&book, 1), "so is the retry of its run");
+    book.put_as(2, Reason::Sweep, false, 0);
+    let lease = book.lease(0).unwrap();
+    book.settle(&lease, &later(6));
+    assert!(!fresh(&book, 2), "and that of the background is of the background");
+    assert_eq!(book.lease(6).unwrap().work_log, work_log(1));
+}

@@ -93,3 +93,18 @@ async fn a_storage_has_one_queue() {
     assert!(fault.contains("uses it already"), "{fault}");
     drop(first);
 }
+
+#[tokio::test]
+async fn a_change_goes_before_a_sweep_after_a_restart_too() {
+    let folder = folder();
+    let open = || {
+        let clock = Clock::starting_at(at(9), TimeZone::UTC);
+        Durable::open(Storage::open(folder.path()).unwrap(), clock).unwrap()
+    };
+    let queue = open();
+    let swept: Vec<_> = (0..10_000).map(|n| WorkLogUri::parse(&format!("http://x/{n}")).unwrap()).collect();
+    queue.put(&swept, Reason::Sweep, at(0)).await.unwrap();
+    queue.put(&[work_log(1)], Reason::Delta, at(5)).await.unwrap();
+    drop(queue);
+    assert_eq!(open().lease().await.unwrap().work_log, work_log(1));
+}

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::domain::WorkLogUri;
 
-/// Why a work log is in the queue: for the log and for people, never for a decision.
+/// Why a work log is in the queue. It decides no more than whose turn it is (see [`Reason::is_fresh`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reason {
     /// A delta named it.
@@ -31,6 +31,12 @@ impl Reason {
             Self::Import => "import",
             Self::Daily => "daily",
         }
+    }
+
+    /// Whether somebody just did something and waits for it to show. All else is background: there may be
+    /// thousands of it at once, and nobody waits for it.
+    pub fn is_fresh(self) -> bool {
+        matches!(self, Self::Delta | Self::Request)
     }
 
     pub(super) fn from_word(word: &str) -> Option<Self> {

@@ -10,6 +10,10 @@ use tempfile::TempDir;
 
 use super::tests::{at, folder, work_log};
 use super::*;
+use model::{Model, Modelled, Run};
+
+#[path = "model_tests.rs"]
+mod model;
 
 /// How long a lease lasts here, in seconds.
 const LEASE: i64 = 20;
@@ -18,6 +22,8 @@ const LEASE: i64 = 20;
 enum Step {
     /// Work logs, whether they lost their class, and when they are due.
     Put(Vec<(u8, bool)>, i64),
+    /// Work logs that a sweep queues, and when they are due.
+    Sweep(Vec<u8>, i64),
     Lease,
     /// Ends the nth lease that is out, in time or not.
     Settle(usize, Outcome),
@@ -38,94 +44,14 @@ fn step() -> impl Strategy<Value = Step> {
     let named = prop::collection::vec((0..6u8, any::<bool>()), 1..3);
     prop_oneof![
         8 => (named, 0..50i64).prop_map(|(named, due)| Step::Put(named, due)),
-        8 => Just(Step::Lease),
+        4 => (prop::collection::vec(0..6u8, 1..6), 0..50i64).prop_map(|(found, due)| Step::Sweep(found, due)),
+        10 => Just(Step::Lease),
         6 => (0..4usize, outcome).prop_map(|(nth, outcome)| Step::Settle(nth, outcome)),
         4 => (0..12i64).prop_map(Step::Wait),
         2 => Just(Step::Wake),
         1 => Just(Step::Full),
         1 => Just(Step::Crash),
     ]
-}
-
-/// What the model knows of a work log in the queue.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Modelled {
-    /// When it is to be run next; during a run, when it is to be run again.
-    due: Option<i64>,
-    running: Option<Run>,
-    removed: bool,
-    removed_again: bool,
-    attempts: u32,
-    failed: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Run {
-    number: u64,
-    until: i64,
-    /// What it was due for.
-    due: i64,
-}
-
-#[derive(Debug, Default)]
-struct Model {
-    entries: BTreeMap<WorkLogUri, Modelled>,
-    now: i64,
-    full: bool,
-}
-
-impl Model {
-    /// Leases end, seen by whoever looks for work.
-    fn expire(&mut self) {
-        let now = self.now;
-        for entry in self.entries.values_mut() {
-            if let Some(run) = entry.running.filter(|run| run.until <= now) {
-                Self::rerun(entry, run.until);
-            }
-        }
-    }
-
-    fn rerun(entry: &mut Modelled, at: i64) {
-        entry.due = Some(entry.due.map_or(at, |due| due.min(at)));
-        entry.running = None;
-        entry.removed |= std::mem::take(&mut entry.removed_again);
-    }
-
-    fn put(&mut self, named: &[(u8, bool)], due: i64) {
-        for (number, removed) in named {
-            let entry = self.entries.entry(work_log(*number)).or_default();
-            entry.due = Some(entry.due.map_or(due, |earlier| earlier.min(due)));
-            entry.attempts = 0;
-            let removed_now =
-                if entry.running.is_some() { &mut entry.removed_again } else { &mut entry.removed };
-            *removed_now |= removed;
-        }
-    }
-
-    fn settle(&mut self, work_log: &WorkLogUri, outcome: &Outcome) {
-        let entry = self.entries.get_mut(work_log).unwrap();
-        let changed = entry.due.is_some();
-        entry.running = None;
-        entry.failed = *outcome != Outcome::Done;
-        entry.removed = std::mem::take(&mut entry.removed_again) || (entry.removed && entry.failed);
-        match outcome {
-            _ if changed => {}
-            Outcome::Done => drop(self.entries.remove(work_log)),
-            Outcome::Later { at, .. } => {
-                entry.attempts += 1;
-                entry.due = Some(at.as_second());
-            }
-            Outcome::Parked { .. } => {}
-        }
-    }
-
-    fn crash(&mut self) {
-        for entry in self.entries.values_mut() {
-            if let Some(run) = entry.running {
-                Self::rerun(entry, run.due);
-            }
-        }
-    }
 }
 
 /// A queue under test, and what has to be done to restart it.
@@ -177,7 +103,7 @@ fn snapshot(from: &Path) -> TempDir {
 }
 
 /// What a queue shows of a work log, to be compared.
-type Shown = (WorkLogUri, State, Option<i64>, u32, bool);
+type Shown = (WorkLogUri, State, Option<i64>, u32, bool, bool);
 
 async fn shown(queue: &Durable) -> Vec<Shown> {
     let entries = queue.page(None, None, usize::MAX).await.unwrap();
@@ -189,6 +115,7 @@ async fn shown(queue: &Durable) -> Vec<Shown> {
             due.map(Timestamp::as_second),
             entry.attempts,
             entry.last_error.is_some(),
+            entry.reason.is_fresh(),
         )
     };
     entries.into_iter().map(show).collect()
@@ -203,7 +130,7 @@ fn expected(model: &Model) -> Vec<Shown> {
             (None, None) => State::Parked,
         };
         let due = entry.due.filter(|_| state != State::Running);
-        (work_log.clone(), state, due, entry.attempts, entry.failed)
+        (work_log.clone(), state, due, entry.attempts, entry.failed, entry.fresh)
     };
     model.entries.iter().map(show).collect()
 }
@@ -243,7 +170,18 @@ impl History {
         }
         let taken = self.subject.queue.put_named(&found, at(due)).await;
         if taken.is_ok() {
-            self.model.put(named, due);
+            self.model.put(named, true, due);
+        }
+        prop_assert!(taken.is_ok() || self.model.full);
+        Ok(())
+    }
+
+    async fn sweep(&mut self, found: &[u8], due: i64) -> Result<(), TestCaseError> {
+        let work_logs: Vec<_> = found.iter().map(|number| work_log(*number)).collect();
+        let taken = self.subject.queue.put(&work_logs, Reason::Sweep, at(due)).await;
+        if taken.is_ok() {
+            let named: Vec<_> = found.iter().map(|number| (*number, false)).collect();
+            self.model.put(&named, false, due);
         }
         prop_assert!(taken.is_ok() || self.model.full);
         Ok(())
@@ -252,13 +190,13 @@ impl History {
     async fn lease(&mut self) -> Result<(), TestCaseError> {
         let model = &mut self.model;
         model.expire();
-        let due = |entry: &Modelled| entry.due.filter(|due| *due <= model.now && entry.running.is_none());
-        let earliest = model.entries.values().filter_map(due).min();
+        let next = model.next_lease();
         let lease = lease_now(&self.subject.queue).await;
-        prop_assert_eq!(lease.is_some(), earliest.is_some());
-        if let (Some(lease), Some(earliest)) = (lease, earliest) {
+        prop_assert_eq!(lease.as_ref().map(|lease| lease.reason.is_fresh()), next.map(|(fresh, _)| fresh));
+        if let (Some(lease), Some((fresh, earliest))) = (lease, next) {
             let entry = model.entries.get_mut(&lease.work_log).unwrap();
             prop_assert_eq!((entry.due, entry.running), (Some(earliest), None), "leased twice");
+            prop_assert_eq!(entry.fresh, fresh);
             prop_assert_eq!(lease.attempts, entry.attempts);
             prop_assert!(self.open.iter().all(|earlier| earlier.number < lease.number));
             let run = Run { number: lease.number, until: model.now + LEASE, due: earliest };
@@ -296,7 +234,10 @@ impl History {
         match self.subject.queue.wake_parked(Reason::Import).await {
             Ok(woken) => {
                 let now = self.model.now;
-                let awake = asleep.map(|entry| (entry.due, entry.attempts) = (Some(now), 0)).count();
+                let awake = asleep.map(|entry| {
+                    (entry.due, entry.attempts, entry.fresh) = (Some(now), 0, false);
+                });
+                let awake = awake.count();
                 prop_assert_eq!(woken, awake);
             }
             Err(_) => prop_assert!(self.model.full),
@@ -323,6 +264,7 @@ impl History {
     async fn step(&mut self, step: Step) -> Result<(), TestCaseError> {
         match step {
             Step::Put(named, due) => self.put(&named, due).await,
+            Step::Sweep(found, due) => self.sweep(&found, due).await,
             Step::Lease if !self.model.full => self.lease().await,
             Step::Settle(nth, outcome) if nth < self.open.len() => self.settle(nth, outcome).await,
             Step::Wait(seconds) => {

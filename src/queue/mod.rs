@@ -5,6 +5,10 @@
 //! - **One run per work log.** A lease is exclusive; a change during a run makes exactly one more run. A
 //!   run that outlasts its lease has lost it: the work log is given out again, under a higher number,
 //!   and the old lease settles nothing any more.
+//! - **Fresh goes first.** A due entry that a delta or a request made ([`Reason::is_fresh`]) is leased before
+//!   any of a sweep, an import or a day, which are background. The background does not starve: while some of
+//!   it is due, one of eight leases in a row is of it. An entry that both asked for is fresh, until it has
+//!   run; one whose run failed keeps its rank.
 //! - **Nothing is dropped.** An entry leaves only by [`Outcome::Done`]; a failed one waits or is parked
 //!   with its reason.
 //! - **Nothing is forgotten.** What [`Queue::put`] and [`Queue::settle`] report as done is on disk; what
@@ -14,6 +18,7 @@ mod book;
 mod durable;
 mod entry;
 mod rows;
+mod turns;
 
 use std::collections::BTreeMap;
 
@@ -49,7 +54,7 @@ pub trait Queue: Send + Sync {
     /// stays with the entry until a run has settled it (see [`crate::reconcile::ledger::Ledger::recall`]).
     async fn put_named(&self, named: &BTreeMap<WorkLogUri, bool>, due: Timestamp) -> Result<(), QueueFault>;
 
-    /// Waits for the next due entry and leases it. Dropping the future takes nothing. Fails while
+    /// Waits for the next due entry and leases it, fresh before background. Dropping the future takes nothing. Fails while
     /// nothing can be saved: what a run does could not be remembered.
     async fn lease(&self) -> Result<Lease, QueueFault>;
 

@@ -11,17 +11,23 @@
 //! # Caveats
 //! It may be empty at any start (a container without a volume); decisions are right without it.
 
+mod claims;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::Serialize;
 
+use super::plant::{Plant, planted};
+use crate::domain::difference::FoundTimesheet;
 use crate::domain::intent::Intent;
 use crate::domain::plan::Memory;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::storage::{Storage, StorageFault};
+pub use claims::Remembered;
 
 /// Why the ledger could not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +43,9 @@ pub enum LedgerFault {
         /// Whose it is.
         other: WorkLogUri,
     },
+    /// A timesheet was found for it since its run looked.
+    #[error("timesheet {0} was found for it meanwhile")]
+    Found(KimaiId),
     /// What an earlier intent led to is not known yet.
     #[error("the creation begun at {0} has not been looked into yet")]
     IntentOpen(Timestamp),
@@ -76,7 +85,7 @@ impl Ledger {
                     let pushed: Option<String> = row.get(2)?;
                     let pushed = pushed.and_then(|json| serde_json::from_str(&json).ok());
                     let (linked, unwritten) = (Some(id_of(row, 0)?), !row.get::<_, bool>(1)?);
-                    Ok(Memory { linked, unwritten, pushed, removed: false })
+                    Ok(Memory { linked, unwritten, pushed, ..Memory::default() })
                 })
                 .optional()?;
             Ok(Memory { removed: removed.unwrap_or(false), ..known.unwrap_or_default() })
@@ -84,49 +93,48 @@ impl Ledger {
         Ok(self.storage.write(recall).await?)
     }
 
-    /// The work log that `id` was made for, as far as we remember.
-    pub async fn owner(&self, id: KimaiId) -> Result<Option<WorkLogUri>, LedgerFault> {
-        Ok(self.storage.write(move |connection| owner(connection, id)).await?)
-    }
-
-    /// Kimai holds `wanted` under `id` for `work_log`, and the triplestore tells so or is about to.
+    /// Kimai took `wanted` under `id` for `work_log` and answered `held`; the triplestore tells of the id or
+    /// is about to.
     pub async fn pushed(
         &self,
         work_log: &WorkLogUri,
         id: KimaiId,
         wanted: WantedTimesheet,
+        held: FoundTimesheet,
     ) -> Result<(), LedgerFault> {
-        let (work_log, pushed) = (work_log.clone(), json(&wanted));
+        let (work_log, pushed, held) = (work_log.clone(), json(&wanted), json(&held));
         self.claim(work_log, id, move |connection, work_log| {
             connection
                 .prepare_cached(
-                    "INSERT INTO timesheet (work_log, id, pushed, linked) VALUES (?1, ?2, ?3, 1)
+                    "INSERT INTO timesheet (work_log, id, pushed, held, linked) VALUES (?1, ?2, ?3, ?4, 1)
                      ON CONFLICT (work_log) DO UPDATE SET id = excluded.id, pushed = excluded.pushed,
-                         linked = CASE WHEN id = excluded.id THEN linked ELSE 1 END",
+                         held = excluded.held, linked = CASE WHEN id = excluded.id THEN linked ELSE 1 END",
                 )?
-                .execute(params![work_log.as_str(), id.0.cast_signed(), pushed])
+                .execute(params![work_log.as_str(), id.0.cast_signed(), pushed, held])
                 .map(drop)
         })
         .await
     }
 
-    /// Kimai has created `id` with `wanted` for `work_log`: closes the intent and notes that the
-    /// triplestore does not know the id yet, in one transaction.
+    /// Kimai has created `id` with `wanted` for `work_log` and answered `held`: closes the intent and notes
+    /// that the triplestore does not know the id yet, in one transaction.
     pub async fn created(
         &self,
         work_log: &WorkLogUri,
         id: KimaiId,
         wanted: WantedTimesheet,
+        held: FoundTimesheet,
     ) -> Result<(), LedgerFault> {
-        let (work_log, pushed) = (work_log.clone(), json(&wanted));
+        let (work_log, pushed, held) = (work_log.clone(), json(&wanted), json(&held));
         self.saw(id);
         let high_water = Arc::clone(&self.high_water);
         self.claim(work_log, id, move |connection, work_log| {
             connection
                 .prepare_cached(
-                    "INSERT OR REPLACE INTO timesheet (work_log, id, pushed, linked) VALUES (?1, ?2, ?3, 0)",
+                    "INSERT OR REPLACE INTO timesheet (work_log, id, pushed, held, linked)
+                     VALUES (?1, ?2, ?3, ?4, 0)",
                 )?
-                .execute(params![work_log.as_str(), id.0.cast_signed(), pushed])?;
+                .execute(params![work_log.as_str(), id.0.cast_signed(), pushed, held])?;
             close_intent(connection, work_log)?;
             save_high_water(connection, &high_water)
         })
@@ -167,16 +175,6 @@ impl Ledger {
         Ok(self.storage.write(read).await?)
     }
 
-    /// Whether any timesheet is known at all.
-    pub async fn knows_any(&self) -> Result<bool, LedgerFault> {
-        let look = |connection: &Connection| {
-            connection
-                .prepare_cached("SELECT EXISTS (SELECT 1 FROM timesheet)")?
-                .query_row([], |row| row.get(0))
-        };
-        Ok(self.storage.write(look).await?)
-    }
-
     /// `work_log` has no timesheet any more.
     pub async fn forget(&self, work_log: &WorkLogUri) -> Result<(), LedgerFault> {
         self.execute("DELETE FROM timesheet WHERE work_log = ?1", work_log).await
@@ -207,7 +205,8 @@ impl Ledger {
     }
 
     /// Says what is about to be created for `work_log`. When this returns, it is on disk and the request
-    /// may go out. Fails while an earlier intent is open: that may have led to a timesheet.
+    /// may go out. Fails while an earlier intent is open, which may have led to a timesheet, and when the
+    /// work log has got one since it was looked at.
     pub async fn open_intent(
         &self,
         work_log: &WorkLogUri,
@@ -222,6 +221,9 @@ impl Ledger {
         let open = move |connection: &Connection| {
             if let Some((_, earlier)) = intents(connection, Some(&work_log))?.pop() {
                 return Ok(Err(LedgerFault::IntentOpen(earlier.started_at)));
+            }
+            if let Some(id) = timesheet_of(connection, &work_log)?.filter(|_| !planted(Plant::NoMemory)) {
+                return Ok(Err(LedgerFault::Found(id)));
             }
             connection
                 .prepare_cached(
@@ -265,6 +267,13 @@ impl Ledger {
     pub fn high_water(&self) -> Option<KimaiId> {
         Some(self.high_water.load(Ordering::Relaxed)).filter(|id| *id > 0).map(KimaiId)
     }
+}
+
+fn timesheet_of(connection: &Connection, work_log: &WorkLogUri) -> rusqlite::Result<Option<KimaiId>> {
+    connection
+        .prepare_cached("SELECT id FROM timesheet WHERE work_log = ?1")?
+        .query_row([work_log.as_str()], |row| id_of(row, 0))
+        .optional()
 }
 
 fn owner(connection: &Connection, id: KimaiId) -> rusqlite::Result<Option<WorkLogUri>> {
@@ -327,10 +336,9 @@ fn work_log_of(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<WorkLogU
 }
 
 /// Numbers and instants: there is nothing in it that could fail.
-fn json(wanted: &WantedTimesheet) -> String {
-    serde_json::to_string(wanted).unwrap_or_default()
+fn json(held: &impl Serialize) -> String {
+    serde_json::to_string(held).unwrap_or_default()
 }
 
 #[cfg(test)]
-#[path = "ledger_tests.rs"]
 mod tests;

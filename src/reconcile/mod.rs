@@ -19,4 +19,5 @@ mod sight;
 #[cfg(test)]
 pub(crate) mod simulation;
 pub mod sweep;
+mod under_way;
 pub mod worker;

@@ -35,6 +35,8 @@ pub(crate) enum Plant {
     CameBackUnseen,
     /// A delta does not wake what is parked.
     ParkedSleepsOn,
+    /// A link that belongs to another work log too is taken for one's own.
+    SharingIsFine,
 }
 
 /// Whether this fault is planted.

@@ -40,6 +40,12 @@ pub enum Failure {
     /// The run itself broke off: a fault in this service, or data that nobody thought of.
     #[error("the run broke off: {0}; please report this")]
     Broken(String),
+    /// The token does not see everything that the sweep has to see.
+    #[error("{0}")]
+    OutOfSight(String),
+    /// Somebody cancelled the sweep.
+    #[error("it was cancelled")]
+    Stopped,
     /// What we remember could not be saved or read, or contradicts itself.
     #[error(transparent)]
     Ledger(#[from] LedgerFault),
@@ -55,7 +61,13 @@ impl Failure {
         match self {
             Self::Kimai(_) => Some(Neighbour::Kimai),
             Self::Triplestore(_) => Some(Neighbour::Triplestore),
-            Self::Blocked(_) | Self::Queue(_) | Self::Ledger(_) | Self::Unsure(_) | Self::Broken(_) => None,
+            Self::Blocked(_)
+            | Self::Queue(_)
+            | Self::Ledger(_)
+            | Self::Unsure(_)
+            | Self::Broken(_)
+            | Self::OutOfSight(_)
+            | Self::Stopped => None,
         }
     }
 
@@ -116,6 +128,8 @@ pub fn after(failure: &Failure, attempts: u32, chance: f64) -> Next {
         Failure::Broken(_) if attempts + 1 >= RUNS_WHILE_BROKEN => Next::Park,
         Failure::Broken(_)
         | Failure::Blocked(_)
+        | Failure::OutOfSight(_)
+        | Failure::Stopped
         | Failure::Triplestore(_)
         | Failure::Queue(_)
         | Failure::Ledger(_) => Next::After(pause(attempts, chance)),

@@ -24,11 +24,11 @@ use super::sight::Sight;
 use crate::clock::Clock;
 use crate::crash;
 use crate::domain::intent::Intent;
-use crate::domain::plan::{Memory, Plan, plan};
+use crate::domain::plan::{Memory, Plan, Repair, plan};
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::{Facts, Kind, Obstacle, resolve};
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::kimai::{Fault, KimaiFault, TimesheetFilter, Timesheets};
+use crate::kimai::{Fault, KimaiFault, Timesheet, TimesheetFilter, Timesheets};
 use crate::source::Source;
 use crate::triplestore::TriplestoreFault;
 
@@ -84,7 +84,7 @@ impl Settler {
         time_limit: Duration,
     ) -> Self {
         let refusals = Refusals::new(Arc::clone(&kimai), clock.clone());
-        let sight = Sight::new(Arc::clone(&work_logs), ledger.clone());
+        let sight = Sight::new(Arc::clone(&work_logs));
         Self {
             work_logs,
             kimai,
@@ -112,16 +112,19 @@ impl Settler {
         memory.unwritten &= !planted(Plant::OldLinkWins);
         let facts = self.sight.facts(subject).await?;
         crash::point("read");
-        let wanted = match facts.kind(subject) {
-            Kind::WorkLog => self.wanted(subject, &facts).await?,
-            _ => Err(Vec::new()),
+        let (wanted, own) = match facts.kind(subject) {
+            Kind::WorkLog => (self.wanted(subject, &facts).await?, self.own(subject, &facts).await?),
+            _ => (Err(Vec::new()), None),
         };
-        match plan(subject, &facts, &memory, || wanted) {
+        memory.stray = own.is_some();
+        match plan(subject, own.as_ref().unwrap_or(&facts), &memory, || wanted) {
             Plan::Nothing => Ok(Effect::NotAWorkLog),
             Plan::Unchanged(_) => Ok(Effect::Unchanged),
-            Plan::Blocked { obstacles, relink } => {
-                if let Some(id) = relink {
-                    self.link(subject, &facts, id).await?;
+            Plan::Blocked { obstacles, repair } => {
+                match repair {
+                    Some(Repair::Write(id)) => self.link(subject, &facts, id).await?,
+                    Some(Repair::Remove) => self.unlink(subject).await?,
+                    None => {}
                 }
                 Err(Failure::Blocked(obstacles))
             }
@@ -130,9 +133,28 @@ impl Settler {
                 self.link(subject, &facts, id).await?;
                 Ok(if adopted { Effect::Adopted } else { Effect::Created })
             }
-            Plan::Update { id, wanted, relink } => self.update(subject, &facts, id, wanted, relink).await,
+            Plan::Update { id, wanted, relink } => {
+                self.update(subject, &facts, id, wanted, relink, memory.linked).await
+            }
             Plan::Delete(ids) => self.delete(subject, &ids).await,
         }
+    }
+
+    /// `facts` without the links to timesheets that were made for another work log, which is still linked
+    /// to them; none when there is nothing to leave out.
+    async fn own(&self, subject: &WorkLogUri, facts: &Facts) -> Result<Option<Facts>, Failure> {
+        let mut owners = self.ledger.owners(&facts.kimai_ids()).await?;
+        owners.retain(|_, owner| owner != subject);
+        let mut own = None;
+        for (id, owner) in owners.into_iter().filter(|_| !planted(Plant::SharingIsFine)) {
+            let others = self.work_logs.facts(&owner).await?;
+            if others.kind(&owner) == Kind::WorkLog && others.kimai_ids().contains(&id) {
+                warn!(work_log = %subject, kimai.id = %id, "<{subject}> is linked to timesheet {id}, which was made for <{owner}>; it gets its own.");
+                let own: &mut Facts = own.get_or_insert_with(|| facts.clone());
+                own.identifiers.retain(|text| text.parse() != Ok(id));
+            }
+        }
+        Ok(own)
     }
 
     async fn wanted(
@@ -158,8 +180,9 @@ impl Settler {
         }
         let _alone = self.looking.write().await;
         let candidates = self.candidates(intent).await?;
-        for id in candidates.into_iter().filter(|_| !planted(Plant::NoSearch)) {
-            match self.ledger.created(subject, id, intent.wanted).await {
+        for timesheet in candidates.iter().filter(|_| !planted(Plant::NoSearch)) {
+            let id = timesheet.id;
+            match self.ledger.created(subject, id, intent.wanted, timesheet.into()).await {
                 // Another work log just like this one took it; there may be a second.
                 Err(LedgerFault::Claimed { .. }) => {}
                 claimed => {
@@ -174,22 +197,22 @@ impl Settler {
     }
 
     /// The timesheets that may be what `intent` led to and that no work log is linked to, lowest id first.
-    async fn candidates(&self, intent: &Intent) -> Result<Vec<KimaiId>, Failure> {
+    async fn candidates(&self, intent: &Intent) -> Result<Vec<Timesheet>, Failure> {
         let wanted = &intent.wanted;
         // Kimai reads the bounds in the zone of the token's user.
         let day = wanted.begin.to_zoned(jiff::tz::TimeZone::UTC).datetime();
         let shifted = |days: i64| day.checked_add(jiff::ToSpan::days(days)).unwrap_or(day);
-        let filter =
-            TimesheetFilter { begin: Some(shifted(-2)), end: Some(shifted(2)), user: Some(wanted.user) };
-        let listed = self.kimai.timesheets(&filter).await?;
+        let (begin, end, user) = (Some(shifted(-2)), Some(shifted(2)), Some(wanted.user));
+        let filter = TimesheetFilter { begin, end, user, ..TimesheetFilter::default() };
+        let mut listed = self.kimai.timesheets(&filter).await?.whole()?;
         for timesheet in &listed {
             self.ledger.saw(timesheet.id);
         }
-        let fitting = listed.iter().filter(|timesheet| intent.could_be(timesheet.id, &(*timesheet).into()));
-        let mut fitting: Vec<KimaiId> = fitting.map(|timesheet| timesheet.id).collect();
+        listed.retain(|timesheet| intent.could_be(timesheet.id, &timesheet.into()));
+        let fitting: Vec<KimaiId> = listed.iter().map(|timesheet| timesheet.id).collect();
         let linked = self.work_logs.linked(&fitting).await?;
-        fitting.retain(|id| !linked.contains_key(id));
-        Ok(fitting)
+        listed.retain(|timesheet| !linked.contains_key(&timesheet.id));
+        Ok(listed)
     }
 
     async fn create(
@@ -203,19 +226,24 @@ impl Settler {
             self.ledger.open_intent(subject, wanted, high_water, self.clock.now()).await?;
         }
         crash::point("intent saved");
-        let id = match self.kimai.create(&wanted).await {
-            Ok(timesheet) => timesheet.id,
+        let created = match self.kimai.create(&wanted).await {
+            Ok(timesheet) => timesheet,
             Err(fault) => {
                 if fault.fault != Fault::Ambiguous || planted(Plant::AmbiguousIsNotStored) {
                     self.ledger.close_intent(subject).await?; // it was not stored
+                }
+                // It will not be tried again soon: what it is linked to is gone, or another's.
+                if fault.fault == Fault::Permanent && !facts.identifiers.is_empty() {
+                    self.unlink(subject).await?;
                 }
                 return Err(self.refusals.explain(fault, &wanted).await.into());
             }
         };
         crash::point("post answered");
+        let id = created.id;
         // Claimed: another work log just like this one took it for its own lost one. The intent stays
         // open, so that this one finds the other's.
-        self.ledger.created(subject, id, wanted).await?;
+        self.ledger.created(subject, id, wanted, (&created).into()).await?;
         crash::point("ledger saved");
         self.link(subject, facts, id).await?;
         info!(work_log = %subject, kimai.id = %id, "Created timesheet {id} for <{subject}>");
@@ -256,14 +284,19 @@ impl Settler {
         id: KimaiId,
         wanted: WantedTimesheet,
         relink: bool,
+        known: Option<KimaiId>,
     ) -> Result<Effect, Failure> {
         // From here on it is not known what Kimai holds, until the answer is there.
         self.ledger.doubt([subject]).await?;
         if planted(Plant::RememberedBeforeSent) {
-            self.ledger.pushed(subject, id, wanted).await?;
+            self.ledger.pushed(subject, id, wanted, wanted.into()).await?;
         }
-        match self.kimai.update(id, &wanted).await {
+        let held = match self.kimai.update(id, &wanted).await {
             Err(KimaiFault { fault: Fault::Gone, .. }) => {
+                // An older link that was written late: the timesheet we remember is still its own.
+                if let Some(known) = known.filter(|known| *known != id && !planted(Plant::OldLinkWins)) {
+                    return Box::pin(self.update(subject, facts, known, wanted, true, None)).await;
+                }
                 warn!(work_log = %subject, kimai.id = %id, "Timesheet {id} of <{subject}> is gone from Kimai; it is created again.");
                 self.ledger.forget(subject).await?;
                 return self.create(subject, facts, wanted).await;
@@ -275,10 +308,10 @@ impl Settler {
                 }
                 return Err(self.refusals.explain(fault, &wanted).await.into());
             }
-            Ok(_) => {}
-        }
+            Ok(timesheet) => (&timesheet).into(),
+        };
         crash::point("patched");
-        match self.ledger.pushed(subject, id, wanted).await {
+        match self.ledger.pushed(subject, id, wanted, held).await {
             // The triplestore decides whose it is; without memory it is pushed once too often.
             Err(LedgerFault::Claimed { other, .. }) => {
                 warn!(work_log = %subject, kimai.id = %id, "Timesheet {id} of <{subject}> also belongs to <{other}>.");
@@ -318,12 +351,18 @@ impl Settler {
             }
         }
         crash::point("deleted");
-        self.work_logs.unlink(subject).await?;
-        if !self.work_logs.facts(subject).await?.identifiers.is_empty() {
-            let why = format!("it took the removal of the Kimai id of <{subject}> and still has it");
-            return Err(TriplestoreFault::Transient(why).into());
-        }
+        self.unlink(subject).await?;
         self.ledger.forget(subject).await?;
         Ok(Effect::Deleted)
+    }
+
+    /// Removes the link and looks whether it is gone.
+    async fn unlink(&self, subject: &WorkLogUri) -> Result<(), Failure> {
+        self.work_logs.unlink(subject).await?;
+        if self.work_logs.facts(subject).await?.identifiers.is_empty() {
+            return Ok(());
+        }
+        let why = format!("it took the removal of the Kimai id of <{subject}> and still has it");
+        Err(TriplestoreFault::Transient(why).into())
     }
 }

@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::ledger::Ledger;
 use super::plant::{Plant, planted};
 use super::retry::Failure;
 use crate::domain::work_log::{Facts, Kind};
@@ -17,12 +16,11 @@ use crate::triplestore::TriplestoreFault;
 /// Reads of the triplestore whose emptiness counts.
 pub(super) struct Sight {
     work_logs: Arc<dyn Source>,
-    ledger: Ledger,
 }
 
 impl Sight {
-    pub(super) fn new(work_logs: Arc<dyn Source>, ledger: Ledger) -> Self {
-        Self { work_logs, ledger }
+    pub(super) fn new(work_logs: Arc<dyn Source>) -> Self {
+        Self { work_logs }
     }
 
     /// The facts of `subject`. Fails when there are none and the triplestore shows nothing else either.
@@ -30,10 +28,6 @@ impl Sight {
         let facts = self.work_logs.facts(subject).await?;
         let believed = planted(Plant::EmptinessIsBelieved) || planted(Plant::EmptinessIsDeletion);
         if believed || facts.kind(subject) != Kind::Absent {
-            return Ok(facts);
-        }
-        // Where we know of no timesheet, there need be no work log either.
-        if !self.ledger.knows_any().await? {
             return Ok(facts);
         }
         self.check().await?;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::sync::{Notify, RwLock};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, error, info, info_span, warn};
@@ -15,6 +15,7 @@ use super::breaker::{Breakers, Neighbour, PROBE_EVERY};
 use super::plant::{Plant, planted};
 use super::retry::{self, Failure, Next, Outage};
 use super::settle::{Effect, Settler};
+use super::under_way::UnderWay;
 use crate::clock::Clock;
 use crate::crash;
 use crate::queue::{Lease, Outcome, Queue, QueueFault, Reason};
@@ -34,8 +35,8 @@ pub struct Workers {
     queue: Arc<dyn Queue>,
     settler: Settler,
     clock: Clock,
-    /// Held for reading during a run; see [`Workers::barrier`].
-    runs: RwLock<()>,
+    /// See [`Workers::barrier`].
+    runs: UnderWay,
     breakers: Mutex<Breakers>,
     /// Tells waiting workers that a neighbour is back.
     back: Notify,
@@ -49,7 +50,7 @@ impl Workers {
             queue,
             settler,
             clock,
-            runs: RwLock::default(),
+            runs: UnderWay::default(),
             breakers: Mutex::default(),
             back: Notify::new(),
             tally: Mutex::default(),
@@ -102,7 +103,7 @@ impl Workers {
 
     async fn run_one(&self, lease: Lease) {
         crash::point("leased");
-        let run = self.runs.read().await;
+        let run = self.runs.begin();
         let span = info_span!("work_log", uri = %lease.work_log, reason = %lease.reason);
         let settled = self.settler.settle(&lease.work_log).instrument(span);
         // A run that panics costs its own work log and no worker.
@@ -195,9 +196,9 @@ impl Workers {
     }
 
     /// Waits until every run that is under way now has ended. Whatever Kimai listed before the call has
-    /// its link in the triplestore or the ledger after it.
+    /// its link in the triplestore or the ledger after it. Runs that begin meanwhile do so at once.
     pub async fn barrier(&self) {
-        drop(self.runs.write().await);
+        self.runs.barrier().await;
     }
 
     /// How many runs had which effect.

@@ -174,11 +174,15 @@ impl Sandbox {
         }))
     }
 
-    /// Changes a timesheet behind the service's back; nothing is checked. False if it is not there.
+    /// Changes a timesheet behind the service's back, `modified` too; nothing is checked. False if it is not
+    /// there.
     pub fn edit_timesheet(&self, id: KimaiId, change: impl FnOnce(&mut StoredTimesheet)) -> bool {
         let modified = self.now();
         let mut state = self.state();
-        state.timesheets.get_mut(id.0).map(|row| (change(row), row.modified = modified)).is_some()
+        let Some(row) = state.timesheets.get_mut(id.0) else { return false };
+        row.modified = modified;
+        change(row);
+        true
     }
 
     /// Deletes a timesheet behind the service's back. False if it is not there.

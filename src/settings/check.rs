@@ -52,7 +52,14 @@ impl Check {
                 .push("KIMAI_ENDPOINT is not https: the API token crosses the network in clear".into());
         }
         let token = SecretString::from(token?.expose_secret().trim().to_owned());
-        Some(KimaiSettings { endpoint: endpoint?, token, concurrency: concurrency?, time_limit: time_limit? })
+        let import_hidden = self.truth("IMPORT_HIDDEN", raw.import_hidden.as_ref(), false);
+        Some(KimaiSettings {
+            endpoint: endpoint?,
+            token,
+            concurrency: concurrency?,
+            time_limit: time_limit?,
+            import_hidden,
+        })
     }
 
     pub(super) fn triplestore(&mut self, raw: &Raw) -> Option<TriplestoreSettings> {

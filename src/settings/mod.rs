@@ -53,6 +53,8 @@ pub struct KimaiSettings {
     pub concurrency: usize,
     /// `KIMAI_TIMEOUT`.
     pub time_limit: Duration,
+    /// `IMPORT_HIDDEN`.
+    pub import_hidden: bool,
 }
 
 /// How to reach the triplestore.
@@ -83,6 +85,17 @@ pub struct ResourceSettings {
     pub account_homepage: String,
 }
 
+/// What a sweep may delete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// `SWEEP_MAX_DELETIONS`: how many at once without somebody's word.
+    pub max_deletions: usize,
+    /// `SWEEP_DELETE_ORPHANS`.
+    pub delete_orphans: bool,
+    /// `SWEEP_GRACE`: how long an orphan must have been left alone in Kimai.
+    pub grace: Duration,
+}
+
 /// When and how far to sweep.
 #[derive(Debug, Clone)]
 pub struct SweepSettings {
@@ -90,8 +103,8 @@ pub struct SweepSettings {
     pub cron: String,
     /// `SWEEP_DAYS`, before and after today.
     pub days: i64,
-    /// `SWEEP_MAX_DELETIONS`.
-    pub max_deletions: usize,
+    /// What a sweep may delete.
+    pub limits: Limits,
     /// `SYNC_AT_START`.
     pub at_start: bool,
 }
@@ -129,9 +142,12 @@ struct Raw {
     resource_base_uri: Option<String>,
     workspace_uri: Option<String>,
     kimai_account_service_homepage: Option<String>,
+    import_hidden: Option<String>,
     fallback_sync_cron: Option<String>,
     sweep_days: Option<String>,
     sweep_max_deletions: Option<String>,
+    sweep_delete_orphans: Option<String>,
+    sweep_grace: Option<String>,
     sync_at_start: Option<String>,
     data_dir: Option<String>,
     tz: Option<String>,
@@ -194,6 +210,8 @@ impl Settings {
         let days = check.number("SWEEP_DAYS", raw.sweep_days.as_ref(), 1, 3660);
         let max_deletions =
             check.number("SWEEP_MAX_DELETIONS", raw.sweep_max_deletions.as_ref(), 0, 1_000_000);
+        let delete_orphans = check.truth("SWEEP_DELETE_ORPHANS", raw.sweep_delete_orphans.as_ref(), true);
+        let grace = check.number("SWEEP_GRACE", raw.sweep_grace.as_ref(), 0, 7 * 24 * 60);
         let at_start = check.truth("SYNC_AT_START", raw.sync_at_start.as_ref(), true);
         let data_dir = check::text("DATA_DIR", raw.data_dir.as_ref()).into();
         let host = check.host(raw.host.as_ref());
@@ -209,7 +227,16 @@ impl Settings {
                 workspace: workspace?,
                 account_homepage: account_homepage?,
             },
-            sweep: SweepSettings { cron, days: days?, max_deletions: max_deletions?, at_start },
+            sweep: SweepSettings {
+                cron,
+                days: days?,
+                limits: Limits {
+                    max_deletions: max_deletions?,
+                    delete_orphans,
+                    grace: Duration::from_mins(grace?),
+                },
+                at_start,
+            },
             server: ServerSettings { host, port },
             data_dir,
             log,

@@ -52,6 +52,7 @@ pub const TABLE: &[Setting] = &[
         "http://kimai.redpencil.io",
         "the service homepage that marks an account as one of Kimai",
     ),
+    setting("IMPORT_HIDDEN", "false", "whether imports bring what is hidden, ended or disabled in Kimai too"),
     setting(
         "FALLBACK_SYNC_CRON",
         "0 0 */2 * * *",
@@ -61,7 +62,17 @@ pub const TABLE: &[Setting] = &[
     setting(
         "SWEEP_MAX_DELETIONS",
         "20",
-        "how many orphaned Kimai timesheets one sweep may delete; with more of them it deletes none",
+        "how many orphaned Kimai timesheets one sweep may delete unconfirmed; with more of them it deletes none",
+    ),
+    setting(
+        "SWEEP_DELETE_ORPHANS",
+        "true",
+        "whether sweeps delete timesheets that no work log has; false where people also enter hours in Kimai",
+    ),
+    setting(
+        "SWEEP_GRACE",
+        "10",
+        "how many minutes a timesheet must have been left alone in Kimai before a sweep deletes it as an orphan",
     ),
     setting(
         "SYNC_AT_START",

@@ -34,8 +34,9 @@ pub const FILE: &str = "queue.sqlite3";
 
 pub(crate) const KIND: Kind = Kind {
     application_id: 0x6b71_7565, // "kque"
-    version: 1,
-    tables: include_str!("schema.sql"),
+    version: 2,
+    tables: concat!(include_str!("schema.sql"), include_str!("version-2.sql")),
+    steps: &[include_str!("version-2.sql")],
     remedy: "move it away together with its -wal file, and the sweep at the start finds what was waiting",
 };
 

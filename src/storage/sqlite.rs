@@ -21,6 +21,8 @@ pub(crate) struct Kind {
     pub(crate) version: i32,
     /// The SQL that makes them.
     pub(crate) tables: &'static str,
+    /// What brings a file of version 1 to version 2, of version 2 to version 3, and so on.
+    pub(crate) steps: &'static [&'static str],
     /// What helps when the file is damaged.
     pub(crate) remedy: &'static str,
 }
@@ -52,6 +54,7 @@ impl Kind {
         tune(&connection).map_err(words)?;
         // Takes the lock and shows whether it may be written, without touching it.
         connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK").map_err(words)?;
+        self.upgrade(&connection).map_err(words)?;
         Ok(connection)
     }
 
@@ -115,7 +118,7 @@ impl Kind {
         if application_id != self.application_id {
             return Err("it is a database of something else; choose another data directory".to_owned());
         }
-        if version != self.version {
+        if version > self.version || version < 1 {
             return Err(format!(
                 "it is of version {version}, this program knows version {}; use a newer one",
                 self.version
@@ -125,6 +128,20 @@ impl Kind {
             .pragma_query_value(None, "quick_check", |row| row.get(0))
             .map_err(|error| self.words(&error))?;
         if verdict == "ok" { Ok(()) } else { Err(self.damaged(&verdict)) }
+    }
+
+    /// Brings the file to the present version, a step in one transaction: whoever is killed on the way
+    /// goes on from there at the next start.
+    fn upgrade(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let found: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        for (version, step) in (2..).zip(self.steps).filter(|(version, _)| *version > found) {
+            // Rolled back when dropped.
+            let transaction = connection.unchecked_transaction()?;
+            transaction.execute_batch(step)?;
+            transaction.pragma_update(None, "user_version", version)?;
+            transaction.commit()?;
+        }
+        Ok(())
     }
 
     /// The file cannot be believed.

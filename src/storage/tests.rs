@@ -209,8 +209,8 @@ async fn a_file_that_cannot_be_believed_is_refused_and_kept() {
             bytes[end..].fill(0);
             fs::write(file, bytes).unwrap();
         }),
-        ("of version 2, this program knows version 1; use a newer one", |file| {
-            sql(file, "PRAGMA user_version = 2");
+        ("of version 3, this program knows version 2; use a newer one", |file| {
+            sql(file, "PRAGMA user_version = 3");
         }),
         ("a database of something else", |file| sql(file, "PRAGMA application_id = 7")),
         ("it is a directory", |file| {
@@ -248,6 +248,30 @@ async fn one_folder_serves_one_process() {
     let names: Vec<_> = fs::read_dir(&deep).unwrap().map(|file| file.unwrap().file_name()).collect();
     assert_eq!(names.len(), 2, "the file and its journal, nothing half made: {names:?}");
     drop(second);
+}
+
+/// What an older program left is taken over with all that waits, not refused and not emptied.
+#[tokio::test]
+async fn a_file_of_the_version_before_is_brought_up_to_date() {
+    let (folder, file) = filled().await;
+    sql(
+        &file,
+        "DROP TABLE run; DROP TABLE finding; ALTER TABLE timesheet DROP COLUMN held; PRAGMA user_version = 1",
+    );
+    for _ in 0..2 {
+        let storage = Storage::open(folder.path()).unwrap();
+        assert_eq!(waiting(&queue(&storage)).await, 2_000);
+        let version = storage.write_now(|file| {
+            let _: i64 =
+                file.query_row("SELECT count(timesheet.held) FROM run, finding, timesheet", [], |row| {
+                    row.get(0)
+                })?;
+            file.pragma_query_value(None, "user_version", |row| row.get::<_, i32>(0))
+        });
+        assert_eq!(version, Ok(2));
+    }
+    sql(&file, "PRAGMA user_version = 0");
+    assert!(Storage::open(folder.path()).unwrap_err().to_string().contains("of version 0"));
 }
 
 /// Killed while it made the file: what it left is in nobody's way.

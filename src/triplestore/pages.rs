@@ -18,6 +18,17 @@ pub async fn select_by_subject(
     pattern: &str,
 ) -> Result<Vec<Row>, TriplestoreFault> {
     let mut all = Vec::new();
+    each_by_subject(store, variables, pattern, |row| all.push(row)).await?;
+    Ok(all)
+}
+
+/// The same, row by row as the pages come in: no more than a page is held.
+pub async fn each_by_subject(
+    store: &dyn Triplestore,
+    variables: &str,
+    pattern: &str,
+    mut take: impl FnMut(Row) + Send,
+) -> Result<(), TriplestoreFault> {
     let mut after = String::new();
     loop {
         let from = Literal::string(&after);
@@ -34,13 +45,13 @@ pub async fn select_by_subject(
             rows.retain(|row| subject(row) != cut.as_deref());
         }
         match rows.last().and_then(subject) {
-            Some(last) if last != after => after = last.to_owned(),
+            Some(last) if last != after => last.clone_into(&mut after),
             _ if last_page => {}
             _ => return Err(TriplestoreFault::Unreadable(format!("it stops getting on after <{after}>"))),
         }
-        all.append(&mut rows);
+        rows.into_iter().for_each(&mut take);
         if last_page {
-            return Ok(all);
+            return Ok(());
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::civil::Date;
 
-use super::pages::select_by_subject;
+use super::pages::each_by_subject;
 use super::statement::{Iri, Literal};
 use super::vocabulary::{PREFIXES, cal, dct, prov, rdf, rdfs, skos};
 use super::{Row, Term, Triplestore, TriplestoreFault};
@@ -91,8 +91,7 @@ impl WorkLogs {
             ));
             for row in rows.await? {
                 let id = text(&row, "id").and_then(|id| id.parse().ok());
-                let subject = text(&row, "s").and_then(|iri| WorkLogUri::parse(iri).ok());
-                subjects.extend(id.zip(subject));
+                subjects.extend(id.zip(subject(&row)));
             }
         }
         Ok(subjects)
@@ -139,20 +138,31 @@ impl Source for WorkLogs {
         first: Date,
         last: Date,
     ) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault> {
-        let beyond = last.tomorrow().unwrap_or(last);
-        let (first, beyond) = (Literal::string(first.to_string()), Literal::string(beyond.to_string()));
         let pattern = format!(
             "?s a cal:Vevent ; cal:dtstart ?day ; ?p ?o .
              VALUES ?p {{ rdf:type cal:duration cal:dtstart dct:subject prov:wasAssociatedWith dct:identifier }}
-             FILTER (STR(?day) >= {first} && STR(?day) < {beyond})"
+             {}",
+            within(first, last)
         );
         let mut all: BTreeMap<WorkLogUri, Facts> = BTreeMap::new();
-        for row in select_by_subject(self.store.as_ref(), "?p ?o", &pattern).await? {
-            if let Some(subject) = text(&row, "s").and_then(|iri| WorkLogUri::parse(iri).ok()) {
+        let note = |row: Row| {
+            if let Some(subject) = subject(&row) {
                 note(all.entry(subject).or_default(), &row);
             }
-        }
+        };
+        each_by_subject(self.store.as_ref(), "?p ?o", &pattern, note).await?;
         Ok(all)
+    }
+
+    async fn days(&self, first: Date, last: Date) -> Result<BTreeMap<String, usize>, TriplestoreFault> {
+        // No more than 10 000 days come in one answer; the last window is larger then.
+        let rows = self.select(format!(
+            "SELECT ?written (COUNT(DISTINCT ?s) AS ?count) WHERE {{ ?s a cal:Vevent ; cal:dtstart ?day .
+               BIND (SUBSTR(STR(?day), 1, 10) AS ?written) {} }} GROUP BY ?written",
+            within(first, last)
+        ));
+        let count = |row: &Row| Some((text(row, "written")?.to_owned(), text(row, "count")?.parse().ok()?));
+        Ok(rows.await?.iter().filter_map(count).collect())
     }
 
     async fn has_any(&self) -> Result<bool, TriplestoreFault> {
@@ -165,7 +175,7 @@ impl Source for WorkLogs {
         let rows = self.select(format!(
             "SELECT DISTINCT ?s WHERE {{ ?s a cal:Vevent ; mu:uuid ?id . FILTER (STR(?id) = {id}) }} ORDER BY ?s LIMIT 1"
         ));
-        Ok(rows.await?.first().and_then(|row| text(row, "s")).and_then(|iri| WorkLogUri::parse(iri).ok()))
+        Ok(rows.await?.first().and_then(subject))
     }
 
     async fn linked(&self, ids: &[KimaiId]) -> Result<BTreeMap<KimaiId, Vec<WorkLogUri>>, TriplestoreFault> {
@@ -185,6 +195,21 @@ impl Source for WorkLogs {
             }
         }
         Ok(tombstones)
+    }
+
+    async fn dangling(&self) -> Result<BTreeMap<WorkLogUri, Vec<KimaiId>>, TriplestoreFault> {
+        // Nearly all that has an identifier has a class: that is looked for first.
+        let pattern = "?s dct:identifier ?id . FILTER NOT EXISTS { ?s a ?class }
+             FILTER NOT EXISTS { ?s ?other ?value . FILTER (?other != dct:identifier) }";
+        let mut found: BTreeMap<WorkLogUri, Facts> = BTreeMap::new();
+        let note = |row: Row| {
+            if let (Some(subject), Some(id)) = (subject(&row), text(&row, "id")) {
+                found.entry(subject).or_default().identifiers.insert(id.to_owned());
+            }
+        };
+        each_by_subject(self.store.as_ref(), "?id", pattern, note).await?;
+        found.retain(|subject, facts| facts.kind(subject) == Kind::Tombstone);
+        Ok(found.into_iter().map(|(subject, facts)| (subject, facts.kimai_ids())).collect())
     }
 
     async fn link(&self, work_log: &WorkLogUri, id: KimaiId, had_link: bool) -> Result<(), TriplestoreFault> {
@@ -209,6 +234,18 @@ fn list(iris: &[Iri]) -> String {
 
 fn text<'a>(row: &'a Row, variable: &str) -> Option<&'a str> {
     row.get(variable).map(Term::value)
+}
+
+/// The `?s` of a row.
+fn subject(row: &Row) -> Option<WorkLogUri> {
+    text(row, "s").and_then(|iri| WorkLogUri::parse(iri).ok())
+}
+
+/// Keeps `?day` within these days, both included, as it is written.
+fn within(first: Date, last: Date) -> String {
+    let beyond = last.tomorrow().unwrap_or(last);
+    let (first, beyond) = (Literal::string(first.to_string()), Literal::string(beyond.to_string()));
+    format!("FILTER (STR(?day) >= {first} && STR(?day) < {beyond})")
 }
 
 /// Notes the `?p ?o` of a row.

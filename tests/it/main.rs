@@ -8,11 +8,17 @@ mod durability;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod listing;
+#[cfg(test)]
 mod parity;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
 mod queue;
+#[cfg(test)]
+mod reading;
+#[cfg(test)]
+mod runs;
 mod sandbox_faults;
 mod sandbox_replay;
 #[cfg(test)]
@@ -22,5 +28,7 @@ mod scripts;
 mod service;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod sweep;
 #[cfg(test)]
 mod triplestores;

@@ -108,6 +108,15 @@ differences! {
         old "GET /api/timesheets and 21 times DELETE",
         ours "GET /api/timesheets",
         why "more than SWEEP_MAX_DELETIONS is most likely a mistake";
+    // What is answered
+    sweep_answer: "the answer to POST /sync-to-kimai/work-logs",
+        old "202, no body, no Location",
+        ours "202, a run, Location of the run",
+        why "whoever asked can see how far it is and what it found; mu script looks at the status only";
+    import_answer: "the answer to POST /sync-from-kimai/customers",
+        old "204, no body, no Location",
+        ours "204, no body, Location of the run",
+        why "what the import did can be looked at";
     // What is written to the triplestore
     uuid_version: "the version of a minted UUID",
         old "1", ours "4",

@@ -126,7 +126,7 @@ fn the_service_starts_without_its_neighbours_and_stops_on_a_signal() {
 }
 
 /// A Kimai with Jane in it, served on a thread of its own.
-fn kimai() -> (Sandbox, String) {
+pub(crate) fn kimai() -> (Sandbox, String) {
     let sandbox = Sandbox::new(Clock::system(jiff::tz::TimeZone::UTC));
     sandbox.add_user("sync", "UTC", Role::SuperAdmin, Some(TOKEN));
     sandbox.add_user("jane", "UTC", Role::User, None);
@@ -142,7 +142,7 @@ fn kimai() -> (Sandbox, String) {
 }
 
 /// A company of one, as a file.
-fn write_company(file: &Path) {
+pub(crate) fn write_company(file: &Path) {
     let turtle = r#"@prefix cal: <http://www.w3.org/2002/12/cal/ical#> . @prefix dct: <http://purl.org/dc/terms/> .
         @prefix ext: <http://mu.semte.ch/vocabularies/ext/> . @prefix foaf: <http://xmlns.com/foaf/0.1/> .
         @prefix doap: <http://usefulinc.com/ns/doap#> . @prefix skos: <http://www.w3.org/2004/02/skos/core#> .

@@ -3,57 +3,32 @@
 
 use std::time::Instant;
 
-use jiff::{SignedDuration, Timestamp};
-use kimai_sync::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
-use kimai_sync::reconcile::sweep::{Period, Report};
-use kimai_sync::sandbox::Role;
+use jiff::SignedDuration;
+use kimai_sync::domain::ids::KimaiId;
+use kimai_sync::reconcile::sweep::Report;
+use kimai_sync::runs::progress::Progress;
+use kimai_sync::sandbox::{Entity, Role};
 use kimai_sync::triplestore::vocabulary::status;
 use serde_json::json;
 
+use crate::support::company::{
+    ACTIVITIES, CUSTOMERS, PAGE, PROJECTS, USERS, booking, found, hire, import, register, september,
+};
 use crate::support::on_each_store;
-use crate::support::stack::{BASE, Stack};
+use crate::support::stack::{BASE, Stack, TOKEN};
 
-const USERS: usize = 200;
-const CUSTOMERS: usize = 10;
-const PROJECTS: usize = 100;
-const ACTIVITIES: usize = 2_000;
-/// What Kimai gives at most in one page of timesheets.
-const PAGE: usize = 500;
-/// Work logs written at once: 7 triples each, and Virtuoso refuses 2 000.
-const BATCH: usize = 140;
-on_each_store!(an_import_of_a_company, a_lock_of_20_people_with_200_work_logs_each);
-
-/// What Kimai has of the company.
-struct Company {
-    users: Vec<UserId>,
-    activities: Vec<(ProjectId, ActivityId)>,
-}
-
-fn found(stack: &Stack) -> Company {
-    let kimai = &stack.kimai;
-    let customers: Vec<_> = (0..CUSTOMERS).map(|n| kimai.add_customer(&format!("Customer {n}"))).collect();
-    let projects: Vec<_> =
-        (0..PROJECTS).map(|n| kimai.add_project(&format!("Project {n}"), customers[n % CUSTOMERS])).collect();
-    let activities = (0..ACTIVITIES).map(|n| {
-        let project = projects[n % PROJECTS];
-        (project, kimai.add_activity(&format!("Activity {n}"), Some(project)))
-    });
-    let users =
-        (0..USERS).map(|n| kimai.add_user(&format!("user{n:03}"), "Europe/Brussels", Role::User, None));
-    Company { activities: activities.collect(), users: users.collect() }
-}
+on_each_store!(
+    an_import_of_a_company,
+    an_import_of_a_catalogue_of_8_500,
+    a_lock_of_20_people_with_200_work_logs_each,
+    a_lock_of_200_people_with_20_work_logs_each
+);
 
 /// Says what something cost.
 fn tell(stack: &Stack, what: &str, started: Instant) {
     let (selects, updates) = stack.statements();
     let (requests, took) = (stack.kimai.requests().0.len(), started.elapsed());
     println!("{what}: {requests} requests to Kimai, {selects} SELECTs, {updates} updates, {took:.2?}");
-}
-
-async fn import(stack: &Stack) {
-    for what in ["customers", "tasks", "accounts"] {
-        assert_eq!(stack.post(&format!("/sync-from-kimai/{what}"), None).await.0, 204);
-    }
 }
 
 /// Every list has 100 rows or more but that of the customers: there the old service never ended.
@@ -82,72 +57,73 @@ async fn an_import_of_a_company(stack: Stack) {
     assert_eq!(count("foaf:OnlineAccount").await, USERS + 2);
 }
 
-/// The catalogue in the triplestore, with a person for each user.
-struct Staff {
-    company: Company,
-    /// In the order of the company's activities.
-    tasks: Vec<String>,
-}
-
-async fn hire(stack: &Stack) -> Staff {
-    let company = found(stack);
-    import(stack).await;
-    let tasks =
-        stack.select("SELECT DISTINCT ?s ?id WHERE { ?s a ext:KimaiActivity ; dct:identifier ?id }").await;
-    let tasks: std::collections::HashMap<&str, &str> =
-        tasks.iter().map(|row| (row["id"].value(), row["s"].value())).collect();
-    let accounts =
-        stack.select("SELECT DISTINCT ?s ?id WHERE { ?s a foaf:OnlineAccount ; dct:identifier ?id }").await;
-    let persons: Vec<String> = accounts
-        .iter()
-        .map(|row| {
-            let (account, id) = (row["s"].value(), row["id"].value());
-            format!(
-                "<{BASE}/persons/{id}> a foaf:Person ; foaf:name \"User {id}\" ; foaf:account <{account}> ."
-            )
-        })
-        .collect();
-    stack.update(&format!("INSERT DATA {{ {} }}", persons.concat())).await;
-    let tasks = company.activities.iter().map(|(_, id)| tasks[id.to_string().as_str()].to_owned()).collect();
-    Staff { company, tasks }
-}
-
-/// What the work log with this number is about: user, activity (by place) and midnight of its day.
-/// The work logs go round `people`.
-fn booking(number: usize, people: usize) -> (usize, usize, Timestamp) {
-    let first: Timestamp = "2024-09-01T00:00:00Z".parse().unwrap();
-    let day = i64::try_from(number / people % 30).unwrap();
-    (number % people, number * 7 % ACTIVITIES, first + SignedDuration::from_hours(24 * day))
-}
-
-/// Registers so many work logs of the first `people` in September; `link` gives the timesheet of each, if it
-/// has one.
-async fn register(
-    stack: &Stack,
-    staff: &Staff,
-    work_logs: usize,
-    people: usize,
-    link: impl Fn(usize) -> Option<KimaiId>,
-) {
-    for batch in (0..work_logs).collect::<Vec<_>>().chunks(BATCH) {
-        let triples = batch.iter().map(|&number| {
-            let (user, activity, begin) = booking(number, people);
-            let (person, task) = (staff.company.users[user], &staff.tasks[activity]);
-            let day = begin.strftime("%Y-%m-%d");
-            let link = link(number).map_or_else(String::new, |id| format!(" ; dct:identifier \"{id}\""));
-            format!(
-                "<{BASE}/work-logs/{number:05}> a cal:Vevent ; mu:uuid \"{number:05}\" ; cal:duration \"PT8H\" ;
-                   cal:dtstart \"{day}\"^^xsd:date ; dct:subject <{task}> ;
-                   prov:wasAssociatedWith <{BASE}/persons/{person}>{link} ."
-            )
-        });
-        let update = format!("INSERT DATA {{ {} }}", triples.collect::<String>());
-        stack.update(&update).await;
+/// Beside what it takes at least: each list read once, and as many triples written in as large updates.
+async fn an_import_of_a_catalogue_of_8_500(stack: Stack) {
+    let kimai = &stack.kimai;
+    let customers: Vec<_> = (0..1_000).map(|n| kimai.add_customer(&format!("Customer {n}"))).collect();
+    let projects: Vec<_> =
+        (0..2_000).map(|n| kimai.add_project(&format!("Project {n}"), customers[n % 1_000])).collect();
+    let activities: Vec<_> =
+        (0..5_000).map(|n| kimai.add_activity(&format!("Activity {n}"), Some(projects[n % 2_000]))).collect();
+    for n in 0..500 {
+        kimai.add_user(&format!("user{n:03}"), "UTC", Role::User, None);
     }
+    let triples = async || {
+        let rows = stack.select("SELECT (COUNT(*) AS ?n) WHERE { ?s ?p ?o }").await;
+        rows[0]["n"].value().parse::<usize>().unwrap()
+    };
+    let mut before = triples().await;
+    stack.forget_calls();
+    let started = Instant::now();
+    import(&stack).await;
+    tell(&stack, "import of 8 500", started);
+    let (took, written) = (started.elapsed(), triples().await - before);
+    assert_eq!(stack.kimai.requests().0.len(), 4);
+    let (selects, updates) = stack.statements();
+    assert!(
+        updates <= written / 80 && selects <= 40,
+        "{selects} SELECTs, {updates} updates, {written} triples"
+    );
+
+    let floor = floor(&stack, written).await;
+    println!(
+        "  {written} triples; {:.2} times the floor of {floor:.2?}",
+        took.as_secs_f64() / floor.as_secs_f64()
+    );
+
+    stack.forget_calls();
+    let started = Instant::now();
+    import(&stack).await;
+    tell(&stack, "the same again", started);
+    assert_eq!(stack.statements().1, 0);
+
+    for n in 0..50 {
+        kimai.rename(Entity::Activity(activities[n]), &format!("Renamed \"{n}\""));
+        kimai.rename(Entity::Project(projects[n]), &format!("Umbenannt ä{n}"));
+    }
+    before = triples().await;
+    stack.forget_calls();
+    import(&stack).await;
+    let updates = stack.statements().1;
+    assert!(updates <= 6, "{updates} updates for 100 new names");
+    assert_eq!(triples().await, before, "a new name takes the place of the old one");
 }
 
-fn september() -> Period {
-    Period { first: "2024-09-01".parse().unwrap(), last: "2024-09-30".parse().unwrap() }
+/// How long it takes to read each list once, and to write so many triples.
+async fn floor(stack: &Stack, triples: usize) -> std::time::Duration {
+    let started = Instant::now();
+    for list in ["customers", "projects", "activities", "users"] {
+        let address = format!("{}/{list}", stack.kimai_api);
+        let answer = stack.http.get(address).header("authorization", format!("Bearer {TOKEN}")).send().await;
+        assert!(answer.unwrap().bytes().await.unwrap().len() > 1_000);
+    }
+    for batch in (0..triples).collect::<Vec<_>>().chunks(100) {
+        let batch = batch
+            .iter()
+            .map(|n| format!("<http://floor/{}> rdfs:label \"the label of number {n}\" . ", n / 7));
+        stack.update(&format!("INSERT DATA {{ {} }}", batch.collect::<String>())).await;
+    }
+    started.elapsed()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -168,12 +144,9 @@ async fn a_sweep_of_10_000_work_logs_in_sync_asks_for_20_pages_and_changes_nothi
     println!("registering {WORK_LOGS} work logs: {:.2?}", started.elapsed());
     stack.forget_calls();
     let started = Instant::now();
-    let report = stack.engine.sweeper.sweep(september()).await.unwrap();
+    let report = stack.engine.sweeper.sweep(september(), None, &Progress::unwatched()).await.unwrap();
     tell(&stack, "sweep of 10 000 in sync", started);
-    assert_eq!(
-        report,
-        Report { work_logs: WORK_LOGS, timesheets: WORK_LOGS, queued: 0, deleted: 0, held: 0 }
-    );
+    assert_eq!(report, Report { work_logs: WORK_LOGS, timesheets: WORK_LOGS, ..Report::default() });
     // An exact multiple of the page size: the page after the last would be 404.
     let requests = stack.kimai.requests();
     assert_eq!(requests.count("GET", "/api/timesheets"), WORK_LOGS / PAGE);
@@ -198,37 +171,48 @@ async fn a_sweep_of_10_200_work_logs_misses_none_on_a_virtuoso_that_cuts_its_ans
     stack.halt().await;
     stack.forget_calls();
     let started = Instant::now();
-    let report = stack.engine.sweeper.sweep(september()).await.unwrap();
+    let report = stack.engine.sweeper.sweep(september(), None, &Progress::unwatched()).await.unwrap();
     tell(&stack, "sweep of 10 200 without timesheet on Virtuoso", started);
-    assert_eq!(report, Report { work_logs: WORK_LOGS, queued: WORK_LOGS, ..Report::default() });
+    assert_eq!((report.work_logs, report.timesheets, report.queued), (WORK_LOGS, 0, WORK_LOGS));
     assert_eq!(stack.engine.queue.counts().await.unwrap().waiting, WORK_LOGS);
     let (selects, updates) = stack.statements();
     assert!(selects <= 40 && updates == 0, "{selects} SELECTs, {updates} updates");
 }
 
 async fn a_lock_of_20_people_with_200_work_logs_each(stack: Stack) {
-    const PEOPLE: usize = 20;
-    const EACH: usize = 200;
+    lock(stack, 20, 200).await;
+}
+
+async fn a_lock_of_200_people_with_20_work_logs_each(stack: Stack) {
+    lock(stack, USERS, 20).await;
+}
+
+async fn lock(stack: Stack, people: usize, each: usize) {
     let staff = hire(&stack).await;
-    register(&stack, &staff, PEOPLE * EACH, PEOPLE, |_| None).await;
-    let sheets = staff.company.users[..PEOPLE].iter().map(|user| {
+    register(&stack, &staff, people * each, people, |_| None).await;
+    let sheets = staff.company.users[..people].iter().map(|user| {
         format!(
             "<{BASE}/timesheets/{user}> a skos:Collection ; time:hasBeginning \"2024-09-01\"^^xsd:date ;
                adms:status <{}> ; prov:wasAssociatedWith <{BASE}/persons/{user}> .",
             status::SUBMITTED
         )
     });
-    stack.update(&format!("INSERT DATA {{ {} }}", sheets.collect::<String>())).await;
+    for batch in sheets.collect::<Vec<String>>().chunks(100) {
+        stack.update(&format!("INSERT DATA {{ {} }}", batch.concat())).await;
+    }
     stack.forget_calls();
     let started = Instant::now();
     assert_eq!(stack.post("/timesheets/lock", Some(json!({"month": 9, "year": 2024}))).await.0, 204);
-    tell(&stack, "lock of 20 x 200", started);
+    tell(&stack, &format!("lock of {people} x {each}"), started);
     assert_eq!(stack.kimai.requests().0.len(), 0);
     let (selects, updates) = stack.statements();
     // 100 members an update, and one for the status.
-    assert!(selects <= 10 && updates <= PEOPLE * 3, "{selects} SELECTs, {updates} updates");
+    assert!(
+        selects <= 10 && updates <= people * (each.div_ceil(100) + 1),
+        "{selects} SELECTs, {updates} updates"
+    );
     let exported = format!("?sheet adms:status <{}>", status::EXPORTED);
-    assert_eq!(stack.select(&format!("SELECT DISTINCT ?sheet WHERE {{ {exported} }}")).await.len(), PEOPLE);
+    assert_eq!(stack.select(&format!("SELECT DISTINCT ?sheet WHERE {{ {exported} }}")).await.len(), people);
     let members = stack
         .select(
             "SELECT ?person (COUNT(DISTINCT ?log) AS ?logs) WHERE { ?sheet skos:member ?log ; prov:wasAssociatedWith
@@ -236,5 +220,5 @@ async fn a_lock_of_20_people_with_200_work_logs_each(stack: Stack) {
         )
         .await;
     let members: Vec<&str> = members.iter().map(|row| row["logs"].value()).collect();
-    assert_eq!(members, [EACH.to_string().as_str(); PEOPLE]);
+    assert_eq!(members, vec![each.to_string().as_str(); people]);
 }

@@ -11,21 +11,21 @@ async fn a_fault_says_whose_it_is_and_what_to_do() {
     let forbidden =
         KimaiFault::from_answer(Operation::Read, 403, None, b"{\"code\":403,\"message\":\"Forbidden\"}");
     scene.kimai.answer(Some(forbidden));
-    let fault = scene.importer.import(What::Accounts).await.unwrap_err();
+    let fault = scene.importer.import(What::Accounts, &Progress::unwatched()).await.unwrap_err();
     let words = fault.to_string();
     assert!(matches!(fault, ImportFault::Kimai { what: "accounts", .. }), "{fault:?}");
     for part in ["ROLE_SUPER_ADMIN", "view_user", "API_TOKEN", "403"] {
         assert!(words.contains(part), "{words}");
     }
-    let words = scene.importer.import(What::Tasks).await.unwrap_err().to_string();
+    let words = scene.importer.import(What::Tasks, &Progress::unwatched()).await.unwrap_err().to_string();
     assert!(words.starts_with("projects cannot be imported") && !words.contains("view_user"), "{words}");
     scene.kimai.answer(Some(KimaiFault::cut(Operation::Read, true, "it took longer than 30 s")));
-    let words = scene.importer.import(What::Accounts).await.unwrap_err().to_string();
+    let words = scene.importer.import(What::Accounts, &Progress::unwatched()).await.unwrap_err().to_string();
     assert!(words.contains("30 s") && !words.contains("view_user"), "{words}");
     assert!(scene.store.updates().is_empty());
     scene.kimai.answer(None);
     scene.store.blind_from(1);
-    let fault = scene.importer.import(What::Customers).await.unwrap_err();
+    let fault = scene.importer.import(What::Customers, &Progress::unwatched()).await.unwrap_err();
     assert!(matches!(fault, ImportFault::Triplestore { .. }), "{fault:?}");
     assert!(scene.store.updates().is_empty(), "nothing is made while it is unknown what is there");
 
@@ -53,7 +53,7 @@ async fn an_import_that_was_cut_is_completed_by_the_next() {
             scene.store.fail_at(at % 3 + 1, way);
             let mut unconfirmed = 0;
             for what in [What::Customers, What::Tasks, What::Accounts] {
-                let report = scene.importer.import(what).await;
+                let report = scene.importer.import(what, &Progress::unwatched()).await;
                 unconfirmed +=
                     report.map_or(1, |report| report.0.iter().map(|(_, counts)| counts.unconfirmed).sum());
             }

@@ -101,6 +101,9 @@ pub(super) fn look(state: &State, service: &Service, look: Look) -> Found {
                     && service.intents.iter().any(|(twin, intent)| {
                         sheet.holds(&intent.wanted) && may_be_left(state, twin, parked)
                     }) => {}
+            // One that somebody booked by hand may have been found instead.
+            None | Some([])
+                if look == Look::BeforeSweep && state.booked.iter().any(|booked| sheet.holds(booked)) => {}
             None | Some([]) => {
                 found.doubled.push(format!("timesheet {id}, made for {}, has no work log", short(work_log)));
             }
@@ -126,7 +129,7 @@ pub(super) fn not_kept_aside(history: &History) -> Vec<String> {
                 refused.insert(*run, *trouble);
             }
             // The link of what was refused could not be written: that is tried again.
-            What::Failed(Call::Link | Call::Facts, _) => {
+            What::Failed(Call::Link | Call::Unlink | Call::Facts, _) => {
                 refused.remove(run);
             }
             What::Settled(outcome, _) => {

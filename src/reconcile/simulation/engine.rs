@@ -24,6 +24,7 @@ use crate::reconcile::ledger::Ledger;
 use crate::reconcile::settle::Settler;
 use crate::reconcile::sweep::{Parts, Sweeper};
 use crate::reconcile::worker::Workers;
+use crate::settings::Limits;
 use crate::source::Source;
 use crate::storage::Storage;
 
@@ -74,7 +75,8 @@ impl Engine {
             workers: Arc::clone(&pool),
             clock: clock.clone(),
         };
-        let sweeper = Arc::new(Sweeper::new(parts, max_deletions));
+        let limits = Limits { max_deletions, delete_orphans: true, grace: Duration::ZERO };
+        let sweeper = Arc::new(Sweeper::new(parts, limits));
         let intake = Intake::new(as_queue, clock);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (stopped, running) = (stop.clone(), Arc::clone(&pool));

@@ -16,10 +16,12 @@ pub(super) const TIME_LIMIT: Duration = Duration::from_secs(30);
 pub(super) enum Call {
     Facts,
     Directory,
+    /// What there is of each day, too.
     OfPeriod,
     HasAny,
     Linked,
     Tombstones,
+    Dangling,
     Link,
     Unlink,
     Look,
@@ -36,13 +38,14 @@ impl Call {
     pub(super) const KIMAI: [Self; 7] =
         [Self::Create, Self::Update, Self::Delete, Self::Look, Self::List, Self::Newest, Self::Choices];
     /// Those that go to the triplestore.
-    pub(super) const TRIPLESTORE: [Self; 8] = [
+    pub(super) const TRIPLESTORE: [Self; 9] = [
         Self::Facts,
         Self::Directory,
         Self::OfPeriod,
         Self::HasAny,
         Self::Linked,
         Self::Tombstones,
+        Self::Dangling,
         Self::Link,
         Self::Unlink,
     ];
@@ -100,6 +103,8 @@ pub(super) enum Trouble {
     Forbidden,
     WrongToken,
     Html,
+    /// Of a list; the other pages can be read.
+    PageLost,
     // The triplestore.
     Empty,
     Half,
@@ -108,7 +113,7 @@ pub(super) enum Trouble {
 
 impl Trouble {
     /// What Kimai and the way to it can do, in the order of the fault matrix.
-    pub(super) const KIMAI: [Self; 20] = [
+    pub(super) const KIMAI: [Self; 21] = [
         Self::Refused,
         Self::Dns,
         Self::Tls,
@@ -129,6 +134,7 @@ impl Trouble {
         Self::Forbidden,
         Self::Garbage,
         Self::Html,
+        Self::PageLost,
     ];
     /// What the triplestore and the way to it can do.
     pub(super) const TRIPLESTORE: [Self; 10] = [
@@ -166,7 +172,8 @@ impl Trouble {
             Self::NotStored => call.writes(),
             Self::Empty => !call.writes(),
             // Each of the others is one answer about one subject: cut short, it is unreadable.
-            Self::Half => matches!(call, Call::OfPeriod),
+            Self::PageLost => call == Call::List,
+            Self::Half => matches!(call, Call::OfPeriod | Call::Dangling),
             _ => true,
         }
     }
@@ -200,7 +207,7 @@ impl Trouble {
             Self::CutAfterRequest | Self::CutInAnswer => {
                 KimaiFault::cut(operation, true, "the connection was cut")
             }
-            Self::Status500 => answer(500, None, ""),
+            Self::Status500 | Self::PageLost => answer(500, None, ""),
             Self::Status502 => answer(502, None, "<html>bad gateway</html>"),
             Self::Status503 => answer(503, None, ""),
             Self::Status504 => answer(504, None, ""),

@@ -21,6 +21,7 @@ fn scenario(seed: u64, script: Script) -> Scenario {
         storage_lost: 0,
         sweeps: 12,
         sweep_at_start: false,
+        links_by_hand: 0,
         max_deletions: 20,
         workers: 2,
         script: Some(script),

@@ -16,9 +16,9 @@ pub(crate) fn planted(plant: Plant) -> bool {
 }
 
 /// Histories until a fault has to have shown itself.
-const SEEDS: u64 = 1_000;
+const SEEDS: u64 = 3_000;
 
-const ALL: [Plant; 16] = [
+const ALL: [Plant; 17] = [
     Plant::NoIntent,
     Plant::NoSearch,
     Plant::NoWait,
@@ -35,6 +35,7 @@ const ALL: [Plant; 16] = [
     Plant::OldLinkWins,
     Plant::CameBackUnseen,
     Plant::ParkedSleepsOn,
+    Plant::SharingIsFine,
 ];
 
 /// The first seed that finds the fault, and by which rule.

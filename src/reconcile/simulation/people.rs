@@ -4,7 +4,8 @@ use rand::Rng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::land::{DAYS, Field, GOOD_DURATIONS, GOOD_PERSONS, GOOD_TASKS, Values};
+use super::land::{DAYS, Due, Field, GOOD_DURATIONS, GOOD_PERSONS, GOOD_TASKS, Values, due};
+use super::scenario::Scenario;
 use super::state::State;
 use crate::domain::WorkLogUri;
 use crate::domain::work_log::{Facts, VEVENT};
@@ -24,6 +25,10 @@ pub(super) enum Step {
     DeleteInKimai,
     /// Somebody changes its timesheet in Kimai.
     EditInKimai,
+    /// Somebody books in Kimai by hand what it says.
+    BookInKimai,
+    /// Somebody writes the link of another work log to it by hand, beside or instead of its own.
+    CopyLink { of: WorkLogUri, beside: bool },
 }
 
 /// Who or what comes next, and after how many milliseconds.
@@ -47,14 +52,13 @@ fn values(rng: &mut ChaCha8Rng) -> Values {
 }
 
 /// A change of some work log, drawn at random from what is possible now.
-pub(super) fn draw(
-    state: &State,
-    work_logs: usize,
-    last: &mut Option<Values>,
-    rng: &mut ChaCha8Rng,
-) -> Steps {
-    let uri = uri(rng.random_range(0..work_logs));
+pub(super) fn draw(state: &State, plan: &Scenario, last: &mut Option<Values>, rng: &mut ChaCha8Rng) -> Steps {
+    let uri = uri(rng.random_range(0..plan.work_logs));
     let live = state.work_logs.get(&uri).is_some_and(super::state::Stand::is_live);
+    if live && rng.random_ratio(plan.links_by_hand, 100) {
+        let of = self::uri(rng.random_range(0..plan.work_logs));
+        return vec![(0, uri, Step::CopyLink { of, beside: rng.random() })];
+    }
     if live { change(uri, rng) } else { come(uri, last, rng) }
 }
 
@@ -80,6 +84,9 @@ fn come(uri: WorkLogUri, last: &mut Option<Values>, rng: &mut ChaCha8Rng) -> Ste
         }
     }
     steps.insert(0, (0, uri.clone(), Step::Begin(values, fields)));
+    if rng.random_ratio(1, 15) {
+        steps.push((rng.random_range(0..3_000), uri.clone(), Step::BookInKimai));
+    }
     if rng.random_ratio(1, 8) {
         steps.push((rng.random_range(20..200), uri, removal(rng)));
     }
@@ -149,6 +156,27 @@ pub(super) fn take(state: &mut State, uri: &WorkLogUri, step: &Step) -> Option<b
             by_hand(state, uri, matches!(step, Step::DeleteInKimai));
             None
         }
+        Step::BookInKimai => {
+            let facts = &state.work_logs.get(uri)?.facts;
+            if let Due::Sheet(wanted) = due(facts) {
+                state.book_by_hand(&wanted, false);
+                state.booked.push(wanted);
+            }
+            None
+        }
+        Step::CopyLink { of, beside } if live && of != uri => {
+            let copied = state.work_logs.get(of)?.facts.identifiers.clone();
+            if !copied.is_empty() {
+                state.links_by_hand = true;
+                state.change(uri, "gets another's link by hand", |facts| {
+                    if !beside {
+                        facts.identifiers.clear();
+                    }
+                    facts.identifiers.extend(copied);
+                });
+            }
+            None
+        }
         _ => None,
     }
 }
@@ -157,10 +185,11 @@ fn by_hand(state: &mut State, uri: &WorkLogUri, delete: bool) {
     let linked = state.work_logs.get(uri).and_then(|stand| stand.facts.kimai_ids().first().copied());
     let Some(id) = linked.filter(|id| state.sheets.contains_key(id)) else { return };
     state.by_hand.insert(uri.clone());
-    let by_hand = state.caller();
+    let (by_hand, now) = (state.caller(), state.now);
     if delete {
         drop(state.apply(&super::state::Effect::Delete(id), &by_hand));
     } else if let Some(sheet) = state.sheets.get_mut(&id) {
         sheet.row.end = Some(sheet.row.begin + jiff::SignedDuration::from_mins(7));
+        sheet.modified = now;
     }
 }

@@ -21,13 +21,12 @@ use crate::delta::Found;
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::queue::{Queue, Reason};
 use crate::reconcile::sweep::Period;
+use crate::runs::progress::Progress;
 
-/// How long it may take until all is quiet when nothing goes wrong any more: the longest pause of a work
-/// log that is incomplete, ten times over, and then some.
+/// All is quiet by then when nothing goes wrong any more: ten times the longest pause of an incomplete work log.
 const SETTLES_WITHIN: Duration = Duration::from_hours(2);
 /// After that long, whatever was under way has arrived or never will.
 const LAST_ARRIVALS: i64 = 100_000;
-
 /// Until then nothing goes wrong: the company has its first timesheet.
 const FOUNDED: i64 = 2_000;
 
@@ -232,7 +231,7 @@ impl Sim {
         match event {
             Event::Change => {
                 let state = self.world.state();
-                let steps = people::draw(&state, self.plan.work_logs, &mut self.last_values, &mut self.rng);
+                let steps = people::draw(&state, &self.plan, &mut self.last_values, &mut self.rng);
                 drop(state);
                 for (later, work_log, step) in steps {
                     self.at(now + later, Event::Step(work_log, step));
@@ -306,7 +305,7 @@ impl Sim {
             let (world, sweeper, who) = (Arc::clone(&world), Arc::clone(&sweeper), who.clone());
             Box::pin(async move {
                 world.state().enter(who.clone(), What::SweepBegan(first, last));
-                let result = sweeper.sweep(period).await;
+                let result = sweeper.sweep(period, None, &Progress::unwatched()).await;
                 let how = result.as_ref().map_or_else(ToString::to_string, |report| format!("{report:?}"));
                 world.state().note(who, What::SweepEnded(how));
                 result.is_ok()
@@ -381,7 +380,7 @@ impl Sim {
         let service = check::Service::ask(engine).await;
         let state = self.world.state();
         // What was known of a storage that was lost is not promised to be kept.
-        if look == Look::BeforeSweep && state.storage > 0 {
+        if look == Look::BeforeSweep && (state.storage > 0 || state.links_by_hand) {
             return;
         }
         let found = check::look(&state, &service, look);
@@ -389,8 +388,10 @@ impl Sim {
             self.outcome.before_sweep = (found.seen, found.excused);
         }
         self.outcome.remnants += found.remnants;
-        // What a lost storage and a request that came too late did together, takes two sweeps.
-        if look == Look::AfterSweep && state.storage > 0 && found.rules().next().is_some() {
+        // What a lost storage and a request that came too late did together, takes two sweeps; so does a
+        // second link, whose timesheet is an orphan only after the first.
+        let twice = state.storage > 0 || state.links_by_hand;
+        if look == Look::AfterSweep && twice && found.rules().next().is_some() {
             self.outcome.second_sweep += 1;
             return;
         }

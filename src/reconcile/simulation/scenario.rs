@@ -24,6 +24,8 @@ pub(super) struct Scenario {
     /// Changes that are followed by a sweep, in per cent.
     pub(super) sweeps: u32,
     pub(super) sweep_at_start: bool,
+    /// Changes of a work log that are links written by hand, in per cent.
+    pub(super) links_by_hand: u32,
     pub(super) max_deletions: usize,
     pub(super) workers: usize,
     /// Trouble by plan instead of by weather.
@@ -45,8 +47,9 @@ impl Scenario {
             deltas_lost: one_of(&[0, 0, 5, 20]),
             crashes: one_of(&[0, 2, 2, 6]),
             storage_lost: one_of(&[0, 0, 0, 3]),
-            sweeps: one_of(&[0, 2, 8]),
+            sweeps: one_of(&[0, 4, 16]),
             sweep_at_start: one_of(&[0, 1]) == 1,
+            links_by_hand: one_of(&[0, 0, 0, 8]),
             max_deletions: one_of(&[0, 3, 20]) as usize,
             workers: one_of(&[1, 2, 4]) as usize,
             script: None,

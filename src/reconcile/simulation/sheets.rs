@@ -21,6 +21,8 @@ pub(super) enum Maker {
 pub(super) struct Sheet {
     pub(super) row: Timesheet,
     pub(super) maker: Maker,
+    /// When it was made or last changed.
+    pub(super) modified: i64,
 }
 
 impl Sheet {
@@ -53,17 +55,17 @@ impl State {
         let maker = match &caller.who {
             Who::Run(_, work_log) => {
                 let life = self.work_logs.get(work_log).map_or(0, |stand| stand.life);
-                Maker::Service { work_log: work_log.clone(), life, storage: self.storage }
+                Maker::Service { work_log: work_log.clone(), life, storage: caller.storage }
             }
             _ => Maker::Hand,
         };
-        self.sheets.insert(id, Sheet { row: row.clone(), maker });
+        self.sheets.insert(id, Sheet { row: row.clone(), maker, modified: self.now });
         row
     }
 
     /// Somebody books hours by hand.
     pub(super) fn book_by_hand(&mut self, wanted: &WantedTimesheet, exported: bool) -> KimaiId {
-        let by_hand = Caller { who: Who::People, since: self.now };
+        let by_hand = Caller { who: Who::People, since: self.now, storage: self.storage };
         let id = self.insert(wanted, &by_hand).id;
         if let Some(sheet) = self.sheets.get_mut(&id) {
             sheet.row.exported = exported;
@@ -84,6 +86,7 @@ impl State {
         let row = row(id, wanted);
         if let Some(sheet) = self.sheets.get_mut(&id) {
             sheet.row = Timesheet { exported: sheet.row.exported, ..row.clone() };
+            sheet.modified = self.now;
         }
         self.note(caller.who.clone(), What::Patched(id, *wanted));
         Ok(row)

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -60,6 +61,8 @@ impl Effect {
 pub(super) struct Caller {
     pub(super) who: Who,
     pub(super) since: i64,
+    /// The storage he works with: how many were lost before.
+    pub(super) storage: u32,
 }
 
 /// How one call will go.
@@ -94,8 +97,12 @@ pub(super) struct State {
     pub(super) runs: u64,
     /// Work logs whose timesheet somebody touched by hand.
     pub(super) by_hand: BTreeSet<WorkLogUri>,
-    /// Work logs of which a change or a link took effect after its caller was gone, over a later one
-    /// perhaps.
+    /// What work logs say and somebody booked by hand.
+    pub(super) booked: Vec<WantedTimesheet>,
+    /// Whether somebody wrote links by hand.
+    pub(super) links_by_hand: bool,
+    /// Work logs of which a change, a link or a deletion took effect after its caller was gone, over a later
+    /// one perhaps.
     pub(super) overtaken: BTreeSet<WorkLogUri>,
     /// The newest version of each work log that an acknowledged delta told of.
     pub(super) accepted: BTreeMap<WorkLogUri, u32>,
@@ -121,6 +128,8 @@ impl State {
             storage: 0,
             runs: 0,
             by_hand: BTreeSet::new(),
+            booked: Vec::new(),
+            links_by_hand: false,
             overtaken: BTreeSet::new(),
             accepted: BTreeMap::new(),
             now: 0,
@@ -134,6 +143,10 @@ impl State {
         {
             let (at, effect, caller) = self.late.remove(next);
             self.now = self.now.max(at);
+            if let Effect::Delete(id) = effect {
+                let linked = self.work_logs.iter().filter(|(_, stand)| stand.facts.kimai_ids().contains(&id));
+                self.overtaken.extend(linked.map(|(work_log, _)| work_log.clone()));
+            }
             // Whatever the answer: nobody waits for it.
             drop(self.apply(&effect, &caller));
             if let (false, Who::Run(_, work_log)) = (matches!(effect, Effect::Create(_)), &caller.who) {
@@ -150,12 +163,12 @@ impl State {
 
     pub(super) fn caller(&self) -> Caller {
         let known = tokio::task::try_id().and_then(|id| self.callers.get(&id));
-        known.cloned().unwrap_or(Caller { who: Who::People, since: self.now })
+        known.cloned().unwrap_or(Caller { who: Who::People, since: self.now, storage: self.storage })
     }
 
     /// From now on this task is `who`, who begins to look at the world.
     pub(super) fn enter(&mut self, who: Who, what: What) {
-        let caller = Caller { who: who.clone(), since: self.now };
+        let caller = Caller { who: who.clone(), since: self.now, storage: self.storage };
         self.callers.extend(tokio::task::try_id().map(|id| (id, caller)));
         self.note(who, what);
     }
@@ -251,6 +264,17 @@ impl State {
             linked.map(|id| (id, work_log.clone()))
         });
         pairs.collect()
+    }
+
+    /// The work logs of these days, each with its day.
+    pub(super) fn of_period(&self, first: Date, last: Date) -> Vec<(Date, &WorkLogUri, &Facts)> {
+        let live = self.work_logs.iter().filter(|(_, stand)| stand.is_live());
+        let days = live.filter_map(|(work_log, stand)| {
+            let days = stand.facts.days.iter().filter_map(|day| day.parse::<Date>().ok());
+            let day = days.into_iter().find(|day| (first..=last).contains(day))?;
+            Some((day, work_log, &stand.facts))
+        });
+        days.collect()
     }
 
     /// People change a work log.

@@ -10,13 +10,14 @@ use tokio::time::Instant;
 
 use super::faults::{Call, Fate, Trouble};
 use super::land;
-use super::state::{Caller, Course, Effect, Stand, State};
+use super::sheets::Sheet;
+use super::state::{Caller, Course, Effect, Stand, State, instant};
 use crate::domain::ids::UserId;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::{Directory, Facts, Kind};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::kimai::choices::{ChosenActivity, ChosenCustomer, ChosenProject, ChosenUser};
-use crate::kimai::{Choices, CurrentUser, KimaiFault, Timesheet, TimesheetFilter, Timesheets};
+use crate::kimai::{Choices, CurrentUser, Gap, KimaiFault, Listed, Timesheet, TimesheetFilter, Timesheets};
 use crate::source::Source;
 use crate::triplestore::TriplestoreFault;
 
@@ -128,6 +129,26 @@ async fn pause(milliseconds: u64) {
     }
 }
 
+/// An answer that was cut off in the middle.
+fn first_half<K: Ord + Clone, V>(mut all: BTreeMap<K, V>) -> BTreeMap<K, V> {
+    if let Some(middle) = all.keys().nth(all.len() / 2).cloned() {
+        all.split_off(&middle);
+    }
+    all
+}
+
+/// The middle third could not be read, or the end where there is no more than that.
+fn without_a_page(mut timesheets: Vec<Timesheet>) -> Listed {
+    let third = timesheets.len().div_ceil(3);
+    let after = timesheets.split_off((2 * third).min(timesheets.len()));
+    timesheets.truncate(third);
+    let id = |row: Option<&Timesheet>| row.map(|row| row.id);
+    let fault = Trouble::PageLost.of_kimai(Call::List);
+    let gap = Gap { above: id(timesheets.last()), below: id(after.first()), fault };
+    timesheets.extend(after);
+    Listed { timesheets, gaps: vec![gap] }
+}
+
 /// A request on its way. It goes on without its caller, for a while.
 struct Flight<'a> {
     world: &'a World,
@@ -169,18 +190,26 @@ impl Timesheets for World {
         self.kimai_read(Call::Look, |state| state.sheets.get(&id).map(|sheet| sheet.row.clone())).await
     }
 
-    async fn timesheets(&self, filter: &TimesheetFilter) -> Result<Vec<Timesheet>, KimaiFault> {
-        // The token's zone is UTC here.
-        let matches = |row: &Timesheet| {
+    async fn timesheets(&self, filter: &TimesheetFilter) -> Result<Listed, KimaiFault> {
+        // The token's zone is UTC here. Kimai knows whole seconds.
+        let matches = |Sheet { row, modified, .. }: &Sheet| {
             let begin = jiff::tz::TimeZone::UTC.to_datetime(row.begin);
             filter.begin.is_none_or(|first| first <= begin)
                 && filter.end.is_none_or(|last| begin <= last)
                 && filter.user.is_none_or(|user| row.user == Some(user))
+                && filter
+                    .modified_after
+                    .is_none_or(|after| after.as_second() <= instant(*modified).as_second())
         };
-        self.kimai_read(Call::List, |state| {
-            state.sheets.values().map(|sheet| &sheet.row).filter(|row| matches(row)).cloned().collect()
-        })
-        .await
+        let listed = |state: &State| {
+            let timesheets = state.sheets.values().filter(|sheet| matches(sheet));
+            timesheets.map(|sheet| sheet.row.clone()).collect::<Vec<_>>()
+        };
+        match self.read(Call::List, listed).await {
+            (None, timesheets) => Ok(Listed { timesheets, gaps: Vec::new() }),
+            (Some(Trouble::PageLost), timesheets) => Ok(without_a_page(timesheets)),
+            (Some(trouble), _) => Err(trouble.of_kimai(Call::List)),
+        }
     }
 
     async fn newest(&self) -> Result<Option<KimaiId>, KimaiFault> {
@@ -237,18 +266,12 @@ impl Source for World {
         last: Date,
     ) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault> {
         let read = |state: &State| {
-            let live = state.work_logs.iter().filter(|(_, stand)| stand.is_live());
-            let within = live.filter(|(_, stand)| {
-                let days = stand.facts.days.iter().filter_map(|day| day.parse::<Date>().ok());
-                days.into_iter().any(|day| (first..=last).contains(&day))
-            });
-            within.map(|(work_log, stand)| (work_log.clone(), stand.facts.clone())).collect()
+            let within = state.of_period(first, last).into_iter();
+            within.map(|(_, work_log, facts)| (work_log.clone(), facts.clone())).collect()
         };
         // Cut off in the middle of a work log, and everything behind it.
         let half = |mut all: BTreeMap<WorkLogUri, Facts>| {
-            if let Some(middle) = all.keys().nth(all.len() / 2).cloned() {
-                all.split_off(&middle);
-            }
+            all = first_half(all);
             if let Some(mut last) = all.last_entry() {
                 last.get_mut().identifiers.clear();
                 last.get_mut().tasks.clear();
@@ -256,6 +279,17 @@ impl Source for World {
             all
         };
         self.store_read(Call::OfPeriod, read, half).await
+    }
+
+    async fn days(&self, first: Date, last: Date) -> Result<BTreeMap<String, usize>, TriplestoreFault> {
+        let read = |state: &State| {
+            let mut days = BTreeMap::new();
+            for (day, ..) in state.of_period(first, last) {
+                *days.entry(day.to_string()).or_default() += 1;
+            }
+            days
+        };
+        self.store_read(Call::OfPeriod, read, first_half).await
     }
 
     async fn has_any(&self) -> Result<bool, TriplestoreFault> {
@@ -282,6 +316,15 @@ impl Source for World {
         let is_one = |work_log: &WorkLogUri, stand: &Stand| stand.facts.kind(work_log) == Kind::Tombstone;
         let read = |state: &State| state.subjects(ids, is_one).into_iter().collect();
         self.store_read(Call::Tombstones, read, |tombstones| tombstones).await
+    }
+
+    async fn dangling(&self) -> Result<BTreeMap<WorkLogUri, Vec<KimaiId>>, TriplestoreFault> {
+        let read = |state: &State| {
+            let all = state.work_logs.iter();
+            let left = all.filter(|(work_log, stand)| stand.facts.kind(work_log) == Kind::Tombstone);
+            left.map(|(work_log, stand)| (work_log.clone(), stand.facts.kimai_ids())).collect()
+        };
+        self.store_read(Call::Dangling, read, first_half).await
     }
 
     async fn link(&self, work_log: &WorkLogUri, id: KimaiId, had_link: bool) -> Result<(), TriplestoreFault> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use kimai_sync::domain::WorkLogUri;
 use kimai_sync::domain::timesheet::WantedTimesheet;
 use kimai_sync::reconcile::sweep::Period;
+use kimai_sync::runs::progress::Progress;
 use kimai_sync::sandbox::{Fault, Gate, When};
 
 use crate::support::stack::Stack;
@@ -37,7 +38,8 @@ async fn a_timesheet_that_is_being_found_again_is_no_orphan() {
         }
         gate.open();
     };
-    let (report, ()) = tokio::join!(stack.engine.sweeper.sweep(period), settled);
+    let progress = Progress::unwatched();
+    let (report, ()) = tokio::join!(stack.engine.sweeper.sweep(period, None, &progress), settled);
     stack.quiet().await;
     assert_eq!(report.unwrap().deleted, 0);
     assert_eq!(stack.links(&work_log).await, [id.to_string()]);
@@ -59,7 +61,7 @@ async fn a_timesheet_that_was_created_in_place_of_another_is_not_created_twice()
     let new = stack.kimai.add_timesheet(user, (project, activity), begin, Some(end));
     let wanted = WantedTimesheet { begin, end, project, activity, user };
     let uri = WorkLogUri::parse(&work_log).unwrap();
-    stack.engine.ledger.created(&uri, new, wanted).await.unwrap();
+    stack.engine.ledger.created(&uri, new, wanted, wanted.into()).await.unwrap();
 
     stack.change(&work_log, "cal:duration", "\"PT4H\"").await;
     stack.notify(&[&work_log]).await;

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use kimai_sync::domain::KimaiId;
 use kimai_sync::domain::ids::CustomerId;
 use kimai_sync::reconcile::sweep::Period;
+use kimai_sync::runs::progress::Progress;
 use kimai_sync::sandbox::{Entity, Fault, When};
 use kimai_sync::triplestore::vocabulary::status;
 use serde_json::json;
@@ -43,7 +44,7 @@ async fn shortened(stack: &Stack, uri: &str) {
 
 async fn sweep(stack: &Stack) {
     let period = Period { first: "2024-09-01".parse().unwrap(), last: "2024-09-30".parse().unwrap() };
-    stack.engine.sweeper.sweep(period).await.unwrap();
+    stack.engine.sweeper.sweep(period, None, &Progress::unwatched()).await.unwrap();
     stack.quiet().await;
 }
 
@@ -362,4 +363,27 @@ pub(super) async fn lock_of_two_statuses() -> String {
     let stack = Stack::embedded(&[]).await;
     stack.register("A", "2024-09-02", "PT8H").await;
     locked(&stack, FIRST, &[status::SUBMITTED, status::DRAFT]).await
+}
+
+/// Status, kind of body and place of what is answered.
+async fn answered(path: &str) -> String {
+    let stack = Stack::embedded(&[]).await;
+    let body = json!({"start": "2024-09-01", "end": "2024-09-30"}).to_string();
+    let answer = stack.http.post(format!("{}{path}", stack.base)).body(body).send().await.unwrap();
+    let place = answer.headers().get("location").map(|place| place.to_str().unwrap().to_owned());
+    let (status, text) = (answer.status().as_u16(), answer.text().await.unwrap());
+    let body = if text.contains(r#""type":"runs""#) { "a run" } else { "no body" };
+    let place = place.map_or("no Location", |place| {
+        assert!(place.starts_with("/runs/"), "{place}");
+        "Location of the run"
+    });
+    format!("{status}, {body}, {place}")
+}
+
+pub(super) async fn sweep_answer() -> String {
+    answered("/sync-to-kimai/work-logs").await
+}
+
+pub(super) async fn import_answer() -> String {
+    answered("/sync-from-kimai/customers").await
 }

@@ -1,5 +1,6 @@
 //! What the integration tests stand on.
 
+pub(crate) mod company;
 pub(crate) mod stack;
 pub(crate) mod virtuoso;
 

@@ -14,6 +14,7 @@ use kimai_sync::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
 use kimai_sync::engine::Engine;
 use kimai_sync::sandbox::{Role, Sandbox};
 use kimai_sync::settings::Settings;
+use kimai_sync::storage::Storage;
 use kimai_sync::triplestore::embedded::Embedded;
 use kimai_sync::triplestore::remote::{QueryLog, Remote, RemoteConfig};
 use kimai_sync::triplestore::vocabulary::PREFIXES;
@@ -55,6 +56,8 @@ pub(crate) struct Stack {
     pub(crate) store: Arc<Counting>,
     pub(crate) http: reqwest::Client,
     pub(crate) base: String,
+    /// Where the sandbox Kimai listens, with `/api`.
+    pub(crate) kimai_api: String,
     pub(crate) user: UserId,
     pub(crate) project: ProjectId,
     pub(crate) activity: ActivityId,
@@ -73,14 +76,20 @@ impl Drop for Stack {
 impl Stack {
     /// With the embedded store.
     pub(crate) async fn embedded(settings: &[(&str, &str)]) -> Self {
-        let store = Embedded::in_memory().unwrap();
-        Self::start(Arc::new(store.clone()), Some(store), settings, None).await
+        Self::embedded_after(settings, |_| {}).await
+    }
+
+    /// The same, started on a storage that `fill` has put something into.
+    pub(crate) async fn embedded_after(settings: &[(&str, &str)], fill: impl FnOnce(&Storage)) -> Self {
+        let (store, storage) = (Embedded::in_memory().unwrap(), Storage::in_memory().unwrap());
+        fill(&storage);
+        Self::start(Arc::new(store.clone()), Some(store), settings, None, storage).await
     }
 
     /// With a real Virtuoso, emptied first; `None` where there is none.
     pub(crate) async fn virtuoso(settings: &[(&str, &str)]) -> Option<Self> {
         let (store, turn) = empty_virtuoso().await?;
-        Some(Self::start(store, None, settings, Some(turn)).await)
+        Some(Self::start(store, None, settings, Some(turn), Storage::in_memory().unwrap()).await)
     }
 
     async fn start(
@@ -88,6 +97,7 @@ impl Stack {
         embedded: Option<Embedded>,
         vars: &[(&str, &str)],
         turn: Option<tokio::sync::MutexGuard<'static, ()>>,
+        storage: Storage,
     ) -> Self {
         let kimai = Sandbox::new(Clock::system(jiff::tz::TimeZone::UTC));
         let kimai_door = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -98,12 +108,15 @@ impl Stack {
             ("KIMAI_ENDPOINT", &endpoint),
             ("KIMAI_TIMEOUT", "5"),
             ("SYNC_AT_START", "false"),
+            // What a test makes was made a moment ago.
+            ("SWEEP_GRACE", "0"),
         ];
         let vars = given.iter().chain(vars).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let settings = Settings::from_vars(vars).unwrap();
         let store = Arc::new(Counting { inner, selects: AtomicUsize::new(0), updates: AtomicUsize::new(0) });
         let clock = Clock::system(settings.zone.clone());
-        let engine = Engine::new(&settings, store.clone(), app::kimai(&settings).unwrap(), clock).unwrap();
+        let kimai_client = app::kimai(&settings).unwrap();
+        let engine = Engine::with_storage(&settings, store.clone(), kimai_client, clock, storage).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
@@ -120,8 +133,20 @@ impl Stack {
         kimai.add_activity("More", Some(other));
         let project = kimai.add_project("Website", customer);
         let activity = kimai.add_activity("Analysis", Some(project));
-        let stack =
-            Self { engine, kimai, store, http, base, user, project, activity, stop, service, _turn: turn };
+        let stack = Self {
+            engine,
+            kimai,
+            store,
+            http,
+            base,
+            kimai_api: endpoint,
+            user,
+            project,
+            activity,
+            stop,
+            service,
+            _turn: turn,
+        };
         stack.employ().await;
         stack
     }

@@ -38,15 +38,16 @@ async fn a_creation_closes_its_intent_and_waits_for_its_link() {
         assert_eq!(ledger().intents().await.unwrap(), [(a.clone(), intent)]);
         assert_eq!(ledger().intent(&work_log("b")).await.unwrap(), None);
 
-        ledger().created(&a, id, wanted(1)).await.unwrap();
+        ledger().created(&a, id, wanted(1), wanted(1).into()).await.unwrap();
         assert_eq!(ledger().intent(&a).await.unwrap(), None);
         assert_eq!(ledger().unlinked().await.unwrap(), [(a.clone(), id)]);
-        let memory = Memory { linked: Some(id), unwritten: true, pushed: Some(wanted(1)), removed: false };
+        let memory =
+            Memory { linked: Some(id), unwritten: true, pushed: Some(wanted(1)), ..Memory::default() };
         assert_eq!(ledger().recall(&a).await.unwrap(), memory);
         assert_eq!(ledger().owner(id).await.unwrap(), Some(a.clone()));
         assert_eq!(ledger().high_water(), Some(id));
 
-        ledger().pushed(&a, id, wanted(2)).await.unwrap();
+        ledger().pushed(&a, id, wanted(2), wanted(2).into()).await.unwrap();
         assert_eq!(ledger().unlinked().await.unwrap().len(), 1, "pushing writes no link");
         ledger().linked(&a).await.unwrap();
         assert_eq!(ledger().unlinked().await.unwrap(), []);
@@ -63,16 +64,16 @@ async fn a_creation_closes_its_intent_and_waits_for_its_link() {
 async fn no_timesheet_belongs_to_two_work_logs() {
     everywhere(async |ledger| {
         let (a, b, id) = (work_log("a"), work_log("b"), KimaiId(9));
-        ledger().created(&a, id, wanted(1)).await.unwrap();
+        ledger().created(&a, id, wanted(1), wanted(1).into()).await.unwrap();
         ledger().open_intent(&b, wanted(1), None, now()).await.unwrap();
         let claimed = LedgerFault::Claimed { id, other: a.clone() };
-        assert_eq!(ledger().created(&b, id, wanted(1)).await, Err(claimed.clone()));
-        assert_eq!(ledger().pushed(&b, id, wanted(1)).await, Err(claimed));
+        assert_eq!(ledger().created(&b, id, wanted(1), wanted(1).into()).await, Err(claimed.clone()));
+        assert_eq!(ledger().pushed(&b, id, wanted(1), wanted(1).into()).await, Err(claimed));
         assert!(ledger().intent(&b).await.unwrap().is_some(), "nothing of a failed claim is done");
         assert_eq!(ledger().recall(&b).await.unwrap(), Memory::default());
-        ledger().created(&a, id, wanted(2)).await.unwrap();
-        ledger().created(&a, KimaiId(10), wanted(2)).await.unwrap();
-        ledger().created(&b, id, wanted(1)).await.unwrap();
+        ledger().created(&a, id, wanted(2), wanted(2).into()).await.unwrap();
+        ledger().created(&a, KimaiId(10), wanted(2), wanted(2).into()).await.unwrap();
+        ledger().created(&b, id, wanted(1), wanted(1).into()).await.unwrap();
     })
     .await;
 }
@@ -97,7 +98,7 @@ async fn an_open_intent_is_not_written_over() {
 async fn the_largest_id_is_an_id_like_others() {
     everywhere(async |ledger| {
         let (a, id) = (work_log("a"), KimaiId(9_999_999_999_999_999_999));
-        ledger().created(&a, id, wanted(1)).await.unwrap();
+        ledger().created(&a, id, wanted(1), wanted(1).into()).await.unwrap();
         assert_eq!(ledger().owner(id).await.unwrap(), Some(a.clone()));
         assert_eq!(ledger().recall(&a).await.unwrap().linked, Some(id));
     })
@@ -128,4 +129,41 @@ async fn an_intent_that_cannot_be_read_is_no_reason_to_create_twice() {
     for asked in [ledger.intent(&a).await.err(), ledger.open_intent(&a, wanted(2), None, now()).await.err()] {
         assert!(matches!(asked, Some(LedgerFault::Storage(_))), "{asked:?}");
     }
+}
+
+/// A sweep and a run may be at the same work log: one of them gets it.
+#[tokio::test]
+async fn what_is_adopted_is_nobodys_and_nothing_is_created_beside_it() {
+    everywhere(async |ledger| {
+        let (a, b, id, held) = (work_log("a"), work_log("b"), KimaiId(9), wanted(1).into());
+        assert!(ledger().adopt(&a, id, wanted(1), held).await.unwrap());
+        let memory =
+            Memory { linked: Some(id), unwritten: true, pushed: Some(wanted(1)), ..Memory::default() };
+        assert_eq!(ledger().recall(&a).await.unwrap(), memory);
+        let refused = ledger().open_intent(&a, wanted(1), None, now()).await;
+        assert_eq!(refused, Err(LedgerFault::Found(id)));
+        assert!(!ledger().adopt(&b, id, wanted(1), held).await.unwrap(), "it is a's");
+        assert!(!ledger().adopt(&a, KimaiId(10), wanted(1), held).await.unwrap(), "a has one");
+        ledger().open_intent(&b, wanted(1), None, now()).await.unwrap();
+        assert!(!ledger().adopt(&b, KimaiId(10), wanted(1), held).await.unwrap(), "b may have one");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_those_who_share_a_timesheet_one_keeps_it() {
+    everywhere(async |ledger| {
+        let (a, b, c, id) = (work_log("a"), work_log("b"), work_log("c"), KimaiId(9));
+        ledger().pushed(&a, id, wanted(1), wanted(1).into()).await.unwrap();
+        ledger().keep(&b, id).await.unwrap();
+        assert_eq!(ledger().recall(&a).await.unwrap(), Memory::default());
+        assert_eq!(ledger().recall(&b).await.unwrap(), Memory { linked: Some(id), ..Memory::default() });
+        let owners = ledger().owners(&[id, KimaiId(10)]).await.unwrap();
+        assert_eq!(owners, [(id, b.clone())].into());
+        // One that has got its own since, which is not linked yet, keeps that.
+        ledger().created(&c, KimaiId(10), wanted(1), wanted(1).into()).await.unwrap();
+        ledger().keep(&c, id).await.unwrap();
+        assert_eq!(ledger().recall(&c).await.unwrap().linked, Some(KimaiId(10)));
+    })
+    .await;
 }

@@ -1,0 +1,143 @@
+//! A running service, asked over HTTP.
+
+use std::time::Duration;
+
+use reqwest::{Response, StatusCode, Url};
+use serde_json::Value;
+
+use crate::settings::Settings;
+use crate::tls;
+
+/// What the longest run may take.
+const RUN_LIMIT: Duration = Duration::from_hours(24 * 7);
+/// A stream of events shows that it is alive every 15 s.
+const SILENCE: Duration = Duration::from_mins(1);
+
+/// Why the service did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refusal {
+    /// It could not be asked, or did not understand (exit code 2).
+    #[error("{0}")]
+    NotAsked(String),
+    /// It was asked, and it did not succeed (exit code 1).
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// The service at one address.
+pub(super) struct Service {
+    http: reqwest::Client,
+    base: Url,
+}
+
+impl Service {
+    /// At `url`, or else on this machine at `PORT`.
+    pub(super) fn at(url: Option<&Url>) -> anyhow::Result<Self> {
+        let base = match url {
+            Some(url) if !url.username().is_empty() || url.password().is_some() => {
+                anyhow::bail!("--url must not hold a name or password: they would end up in messages")
+            }
+            Some(url) => url.clone(),
+            None => Url::parse(&format!("http://127.0.0.1:{}", Settings::port_from_env()?.unwrap_or(80)))?,
+        };
+        Ok(Self {
+            http: tls::client_builder(RUN_LIMIT).connect_timeout(Duration::from_secs(10)).build()?,
+            base,
+        })
+    }
+
+    /// Where it is, without trailing slash.
+    pub(super) fn address(&self) -> &str {
+        self.base.as_str().trim_end_matches('/')
+    }
+
+    /// The document at `path`.
+    pub(super) async fn get(&self, path: &str) -> Result<Value, Refusal> {
+        self.answer(self.http.get(format!("{}{path}", self.address()))).await
+    }
+
+    /// The document that answers a POST of `body`, without waiting for a run to end.
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value, Refusal> {
+        let request = self.http.post(format!("{}{path}", self.address()));
+        self.answer(request.header("prefer", "respond-async").json(body)).await
+    }
+
+    /// The events of the run with this number.
+    pub(super) async fn events(&self, id: &str) -> Result<Events, Refusal> {
+        let request = self.http.get(format!("{}/runs/{id}/events", self.address()));
+        let answer = self.send(request).await?;
+        if !answer.status().is_success() {
+            return Err(refusal(answer).await);
+        }
+        Ok(Events { answer, text: Vec::new() })
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Value, Refusal> {
+        let answer = self.send(request).await?;
+        if !answer.status().is_success() {
+            return Err(refusal(answer).await);
+        }
+        let text = answer.bytes().await.map_err(|fault| self.unreachable(fault))?;
+        serde_json::from_slice(&text).map_err(|_| {
+            let address = self.address();
+            Refusal::NotAsked(format!(
+                "What answers at {address} is no kimai-sync, or one of another version."
+            ))
+        })
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Response, Refusal> {
+        request.send().await.map_err(|fault| self.unreachable(fault))
+    }
+
+    fn unreachable(&self, fault: reqwest::Error) -> Refusal {
+        let words = tls::explain(fault);
+        let address = self.address();
+        Refusal::NotAsked(format!(
+            "kimai-sync does not answer at {address} ({words}). Is it running? Give its address with --url."
+        ))
+    }
+}
+
+/// The sentences of a problem document.
+async fn refusal(answer: Response) -> Refusal {
+    let status = answer.status();
+    let document: Value = answer.json().await.unwrap_or_default();
+    let errors = document.get("errors").and_then(Value::as_array).into_iter().flatten();
+    let details: Vec<&str> = errors.filter_map(|error| error.get("detail")?.as_str()).collect();
+    let words =
+        if details.is_empty() { format!("The service answered {status}.") } else { details.join(" ") };
+    if status.is_client_error() && status != StatusCode::CONFLICT {
+        Refusal::NotAsked(words)
+    } else {
+        Refusal::Failed(words)
+    }
+}
+
+/// What becomes of a run.
+pub(super) struct Events {
+    answer: Response,
+    text: Vec<u8>,
+}
+
+impl Events {
+    /// The run at its next change; nothing when the stream ends or breaks off.
+    pub(super) async fn next(&mut self) -> Option<Value> {
+        loop {
+            while let Some(end) = self.text.windows(2).position(|pair| pair == b"\n\n") {
+                let event: Vec<u8> = self.text.drain(..end + 2).collect();
+                if let Some(run) = read(&event) {
+                    return Some(run);
+                }
+            }
+            let chunk = tokio::time::timeout(SILENCE, self.answer.chunk()).await.ok()?;
+            self.text.extend_from_slice(&chunk.ok()??);
+        }
+    }
+}
+
+fn read(event: &[u8]) -> Option<Value> {
+    let text = std::str::from_utf8(event).ok()?;
+    let data = text.lines().find_map(|line| line.strip_prefix("data: "))?;
+    serde_json::from_str(data).ok()
+}

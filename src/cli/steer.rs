@@ -1,0 +1,244 @@
+//! The commands that steer a running service: sweep, import, lock.
+
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use jiff::civil::Date;
+use reqwest::Url;
+use serde_json::{Value, json};
+
+use super::service::{Refusal, Service};
+use super::show::{self, Meter, at, attributes, text};
+
+/// How the service is reached, and what is printed.
+#[derive(Debug, Args)]
+pub(super) struct Reach {
+    /// The address of the service [default: this machine at PORT, or at 80]
+    #[arg(long, value_name = "URL", value_parser = address)]
+    url: Option<Url>,
+    /// Print the JSON:API documents, one a line, instead of words
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Sweep {
+    /// The first day, like 2024-09-01
+    #[arg(long, value_name = "DAY")]
+    from: Date,
+    /// The last day, which is swept too
+    #[arg(long, value_name = "DAY")]
+    to: Date,
+    /// Only show what would be done, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Delete what an earlier sweep or dry run held back, if it is still just that
+    #[arg(long, value_name = "KEY", conflicts_with = "dry_run")]
+    confirm: Option<String>,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Import {
+    /// What to import; tasks are projects and activities
+    #[arg(value_enum, default_value_t = Imported::All)]
+    what: Imported,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Imported {
+    Customers,
+    Tasks,
+    Accounts,
+    All,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Lock {
+    /// The month, like 2024-09
+    #[arg(value_parser = month)]
+    month: (u16, u8),
+    #[command(flatten)]
+    reach: Reach,
+}
+
+/// `localhost:8080` is a URL too, of the scheme "localhost".
+fn address(text: &str) -> Result<Url, String> {
+    let url = text.parse::<Url>().ok().filter(|url| ["http", "https"].contains(&url.scheme()));
+    url.ok_or_else(|| "write it like http://127.0.0.1:8080".to_owned())
+}
+
+fn month(text: &str) -> Result<(u16, u8), String> {
+    let parts = text.split_once('-').filter(|(year, month)| year.len() == 4 && month.len() == 2);
+    let numbers = parts.and_then(|(year, month)| Some((year.parse().ok()?, month.parse().ok()?)));
+    numbers.filter(|(_, month)| (1..=12).contains(month)).ok_or_else(|| "write it like 2024-09".to_owned())
+}
+
+/// `kimai-sync sweep`.
+pub(super) async fn sweep(arguments: Sweep) -> anyhow::Result<ExitCode> {
+    let Sweep { from, to, dry_run, confirm, reach } = arguments;
+    let service = Service::at(reach.url.as_ref())?;
+    let mut body = json!({"start": from, "end": to});
+    if dry_run {
+        return Ok(ended(plan(&service, &body, &reach).await));
+    }
+    if let (Some(key), Some(members)) = (confirm, body.as_object_mut()) {
+        members.insert("confirm".to_owned(), key.into());
+    }
+    Ok(ended(run(&service, "/sync-to-kimai/work-logs", &body, &reach).await))
+}
+
+/// `kimai-sync import`.
+pub(super) async fn import(arguments: Import) -> anyhow::Result<ExitCode> {
+    let Import { what, reach } = arguments;
+    let service = Service::at(reach.url.as_ref())?;
+    let mut code = ExitCode::SUCCESS;
+    for (one, path) in [
+        (Imported::Customers, "/sync-from-kimai/customers"),
+        (Imported::Tasks, "/sync-from-kimai/tasks"),
+        (Imported::Accounts, "/sync-from-kimai/accounts"),
+    ] {
+        if what != Imported::All && what != one {
+            continue;
+        }
+        // One that Kimai refuses, say for want of a role, keeps none of the others away.
+        match run(&service, path, &json!({}), &reach).await {
+            Ok(Outcome::Well) => {}
+            Ok(Outcome::NotWell) | Err(Refusal::Failed(_)) => code = ExitCode::FAILURE,
+            other => return Ok(ended(other)),
+        }
+    }
+    Ok(code)
+}
+
+/// `kimai-sync lock`.
+pub(super) async fn lock(arguments: Lock) -> anyhow::Result<ExitCode> {
+    let Lock { month: (year, month), reach } = arguments;
+    let service = Service::at(reach.url.as_ref())?;
+    let body = json!({"year": year, "month": month});
+    Ok(ended(run(&service, "/timesheets/lock", &body, &reach).await))
+}
+
+/// How what was asked for ended.
+enum Outcome {
+    Well,
+    /// It failed, in parts at least, or held deletions back.
+    NotWell,
+    /// Ctrl-C: nobody looks any more.
+    Left,
+}
+
+fn ended(result: Result<Outcome, Refusal>) -> ExitCode {
+    match result {
+        Ok(Outcome::Well) => ExitCode::SUCCESS,
+        Ok(Outcome::NotWell) => ExitCode::FAILURE,
+        Ok(Outcome::Left) => ExitCode::from(130),
+        Err(refusal) => {
+            eprintln!("kimai-sync: {refusal}");
+            ExitCode::from(if matches!(refusal, Refusal::NotAsked(_)) { 2 } else { 1 })
+        }
+    }
+}
+
+/// Asks for a run and follows it to its end.
+async fn run(service: &Service, path: &str, body: &Value, reach: &Reach) -> Result<Outcome, Refusal> {
+    let asked = service.post(path, body).await?;
+    let first = asked.get("data").cloned().unwrap_or_default();
+    let id = text(at(&first, "/id")).to_owned();
+    let mut events = service.events(&id).await?;
+    let (mut meter, mut last) = (Meter::new(), first);
+    let followed = async {
+        while let Some(run) = events.next().await {
+            meter.tell(&run);
+            last = run;
+        }
+    };
+    let left = tokio::select! {
+        // First of all, so that Ctrl-C is heeded before anything is printed.
+        biased;
+        _ = tokio::signal::ctrl_c() => true,
+        () = followed => false,
+    };
+    meter.end();
+    if left {
+        let address = service.address();
+        eprintln!("Run {id} goes on. To cancel it: curl -X POST {address}/runs/{id}/cancel");
+        return Ok(Outcome::Left);
+    }
+    let told = attributes(&last);
+    if at(told, "/ended").is_null() {
+        let address = service.address();
+        return Err(Refusal::Failed(format!(
+            "The service stopped, or the connection broke off, before run {id} ended. See {address}/runs/{id} when it \
+             runs again: a sweep goes on, anything else has to be asked for again."
+        )));
+    }
+    if reach.json {
+        show::print(&json!({"data": last}).to_string());
+    } else {
+        show::print(&show::summary(&last));
+        hint(service, text(at(told, "/what")), at(told, "/confirm"), reach);
+    }
+    let held = at(told, "/held").as_u64().unwrap_or_default();
+    let well = at(told, "/state") == "done" && held == 0 && at(told, "/faults-in-all") == 0;
+    Ok(if well { Outcome::Well } else { Outcome::NotWell })
+}
+
+/// Prints what a sweep would do, page by page.
+async fn plan(service: &Service, body: &Value, reach: &Reach) -> Result<Outcome, Refusal> {
+    let what = format!("{} to {}", text(at(body, "/start")), text(at(body, "/end")));
+    let meter = Meter::waiting(format!("comparing {what}; nothing is changed"));
+    let first = service.post("/sync-to-kimai/work-logs?dry-run=true", body).await;
+    meter.end();
+    let first = first?;
+    let meta = at(&first, "/meta");
+    let mut page = first.clone();
+    let mut headed = false;
+    loop {
+        if reach.json {
+            show::print(&page.to_string());
+        } else {
+            for finding in at(&page, "/data").as_array().into_iter().flatten() {
+                if !headed {
+                    show::print(&show::head());
+                    headed = true;
+                }
+                show::print(&show::finding(finding));
+            }
+        }
+        let Some(next) = at(&page, "/links/next").as_str().map(str::to_owned) else { break };
+        page = service.get(&next).await?;
+    }
+    let held = at(meta, "/held").as_u64().unwrap_or_default();
+    let faults = at(meta, "/faults-in-all").as_u64().unwrap_or_default();
+    if !reach.json {
+        if headed {
+            show::print("Begin-end (UTC), then the ids of project, activity and user.\n");
+        }
+        show::print(&format!("Found: {}. Nothing was changed.", show::counts(at(meta, "/counts"))));
+        if held > 0 {
+            show::print(&format!("{held} deletions would be held back."));
+        }
+        for fault in at(meta, "/faults").as_array().into_iter().flatten() {
+            show::print(&format!("Failed: {}", text(fault)));
+        }
+        hint(service, &what, at(meta, "/confirm"), reach);
+    }
+    Ok(if held == 0 && faults == 0 { Outcome::Well } else { Outcome::NotWell })
+}
+
+/// How to set free what was held back.
+fn hint(service: &Service, what: &str, confirm: &Value, reach: &Reach) {
+    let (Some(key), Some((from, to))) = (at(confirm, "/key").as_str(), what.split_once(" to ")) else {
+        return;
+    };
+    let expires = text(at(confirm, "/expires"));
+    let url = reach.url.as_ref().map(|_| format!(" --url {}", service.address())).unwrap_or_default();
+    show::print(&format!(
+        "To delete those that wait for a word, until {expires} and if they are still the same:\n  \
+         kimai-sync sweep --from {from} --to {to} --confirm {key}{url}"
+    ));
+}

@@ -1,0 +1,191 @@
+//! What a sweep finds: one difference between the two sides, what is to be done about it, and what
+//! holds that back. Pure.
+
+use serde::{Deserialize, Serialize};
+
+use super::difference::FoundTimesheet;
+use super::ids::{KimaiId, WorkLogUri};
+use super::timesheet::WantedTimesheet;
+
+/// What differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A work log without timesheet.
+    Missing,
+    /// A timesheet that holds something else than its work log says.
+    Changed,
+    /// A work log linked to a timesheet that Kimai does not have.
+    Gone,
+    /// A timesheet on a day of the period whose work log is on another one, or the other way round.
+    Moved,
+    /// A timesheet to which several work logs are linked.
+    SharedLink,
+    /// A work log linked to several timesheets.
+    DoubleLink,
+    /// What is left of a deleted work log: its link.
+    Dangling,
+    /// A timesheet that no work log is linked to.
+    Orphan,
+    /// The same, but a work log without timesheet says just what it holds.
+    Adoptable,
+    /// A work log that cannot be synced as it is.
+    Incomplete,
+}
+
+impl Kind {
+    /// All, in the order in which they are told.
+    pub const ALL: [Self; 10] = [
+        Self::Missing,
+        Self::Changed,
+        Self::Gone,
+        Self::Moved,
+        Self::SharedLink,
+        Self::DoubleLink,
+        Self::Dangling,
+        Self::Orphan,
+        Self::Adoptable,
+        Self::Incomplete,
+    ];
+
+    /// The word for it in answers.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Changed => "changed",
+            Self::Gone => "gone",
+            Self::Moved => "moved",
+            Self::SharedLink => "shared-link",
+            Self::DoubleLink => "double-link",
+            Self::Dangling => "dangling",
+            Self::Orphan => "orphan",
+            Self::Adoptable => "adoptable",
+            Self::Incomplete => "incomplete",
+        }
+    }
+}
+
+/// What is done about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// The work log is queued, and settled like after a delta.
+    Settle,
+    /// The work log takes the timesheet for its own.
+    Adopt,
+    /// The timesheet is deleted.
+    Delete,
+}
+
+impl Action {
+    /// The word for it in answers.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Settle => "settle",
+            Self::Adopt => "adopt",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// What holds a deletion back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hold {
+    /// There are more of them than one sweep may delete, or they are not those that somebody confirmed.
+    Unconfirmed,
+    /// The triplestore has no work log at all for the period.
+    NoWorkLogs,
+    /// It is exported in Kimai: it may be on an invoice.
+    Exported,
+    /// It was changed in Kimai a moment ago.
+    Recent,
+    /// `SWEEP_DELETE_ORPHANS` is off.
+    TurnedOff,
+    /// A work log may be about to be linked to it.
+    Claimed,
+    /// Kimai refused to delete it, or failed.
+    Refused,
+}
+
+impl Hold {
+    /// The word for it in answers.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Unconfirmed => "unconfirmed",
+            Self::NoWorkLogs => "no-work-logs",
+            Self::Exported => "exported",
+            Self::Recent => "recent",
+            Self::TurnedOff => "turned-off",
+            Self::Claimed => "claimed",
+            Self::Refused => "refused",
+        }
+    }
+
+    /// The same for people.
+    pub fn explain(self) -> &'static str {
+        match self {
+            Self::Unconfirmed => {
+                "more deletions than SWEEP_MAX_DELETIONS, or others than were confirmed; look at them, then confirm with the key"
+            }
+            Self::NoWorkLogs => {
+                "the triplestore has no work log at all for the period; is DEFAULT_MU_AUTH_SCOPE right?"
+            }
+            Self::Exported => "it is exported in Kimai, and may be on an invoice",
+            Self::Recent => "it was changed in Kimai within SWEEP_GRACE; the next sweep looks again",
+            Self::TurnedOff => "SWEEP_DELETE_ORPHANS is off",
+            Self::Claimed => "a work log may be about to be linked to it; the next sweep looks again",
+            Self::Refused => "Kimai did not delete it; the faults of the run say why",
+        }
+    }
+}
+
+/// One difference.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// What differs.
+    pub kind: Kind,
+    /// The work log it is about; an orphan has none.
+    pub work_log: Option<WorkLogUri>,
+    /// The timesheets it is about, lowest id first.
+    pub timesheets: Vec<KimaiId>,
+    /// What the triplestore says, where that makes a timesheet.
+    pub wanted: Option<WantedTimesheet>,
+    /// What Kimai says of the first of the timesheets, where it was seen.
+    pub found: Option<FoundTimesheet>,
+    /// What differs, in words for an office worker.
+    pub reason: String,
+    /// What is done about it.
+    pub action: Action,
+    /// What holds that back.
+    pub held: Option<Hold>,
+}
+
+impl Finding {
+    /// Whether what is done about it takes a timesheet away.
+    pub fn deletes(&self) -> bool {
+        matches!(self.kind, Kind::Dangling | Kind::Orphan)
+    }
+}
+
+/// Deletions that wait for somebody's word: just these, as they were seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unconfirmed(Vec<Finding>);
+
+impl Unconfirmed {
+    /// Those of `findings` that one's word would set free.
+    pub fn of(findings: &[Finding]) -> Self {
+        let held = findings.iter().filter(|finding| finding.held == Some(Hold::Unconfirmed));
+        Self(held.cloned().collect())
+    }
+
+    /// Whether there is nothing to confirm.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+}

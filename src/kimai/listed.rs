@@ -1,0 +1,193 @@
+//! A list of timesheets that was read page by page, and where it may lack some.
+
+use std::collections::BTreeMap;
+
+use super::fault::KimaiFault;
+use super::model::Timesheet;
+use crate::domain::KimaiId;
+
+/// What a list of timesheets brought.
+///
+/// # Caveats
+/// Pages are no snapshot: what is created, changed or deleted while they are read may or may not be in the
+/// list, and a timesheet that a page's shift hid is absent although it is there. That is noticed nearly
+/// always, and read again; where one is missed that matters, ask for it by its id before you believe so.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// Lowest id first, each once.
+    pub timesheets: Vec<Timesheet>,
+    /// Where timesheets may be missing, lowest ids first.
+    pub gaps: Vec<Gap>,
+}
+
+impl Listed {
+    /// All of them; any gap is a fault.
+    pub fn whole(self) -> Result<Vec<Timesheet>, KimaiFault> {
+        match self.gaps.into_iter().next() {
+            Some(gap) => Err(gap.fault),
+            None => Ok(self.timesheets),
+        }
+    }
+
+    /// Whether the timesheet `id` may be one that could not be read.
+    pub fn may_lack(&self, id: KimaiId) -> bool {
+        self.gaps.iter().any(|gap| gap.covers(id))
+    }
+}
+
+/// Pages in a row that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// The last id before them, if there is one.
+    pub above: Option<KimaiId>,
+    /// The first id after them; without, they were the last ones.
+    pub below: Option<KimaiId>,
+    /// Why the first of them could not be read.
+    pub fault: KimaiFault,
+}
+
+impl Gap {
+    /// Whether the timesheet `id` may be on these pages.
+    pub fn covers(&self, id: KimaiId) -> bool {
+        self.above.is_none_or(|above| above < id) && self.below.is_none_or(|below| id < below)
+    }
+}
+
+/// One page as it was read.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) timesheets: Vec<Timesheet>,
+    /// How many pages there are, as far as this one knows.
+    pub(super) pages: usize,
+    /// How many timesheets there are in all, if Kimai says so.
+    pub(super) total: Option<usize>,
+}
+
+/// Pages as they come in, first page first.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    /// By id, so that what came twice is there once. The later reading counts.
+    timesheets: BTreeMap<KimaiId, Timesheet>,
+    gaps: Vec<Gap>,
+    /// The last id so far of the pages that could be read.
+    last: Option<KimaiId>,
+    /// Why the pages after that could not.
+    open: Option<KimaiFault>,
+    /// How many timesheets Kimai had in all when the first page was read, at least and at most.
+    totals: Option<(usize, usize, usize)>,
+    /// A page that was there is no more.
+    ended_early: bool,
+}
+
+impl Reading {
+    pub(super) fn add(&mut self, page: Page) {
+        let ids = page.timesheets.iter().map(|timesheet| timesheet.id);
+        if let (Some(first), Some(last)) = (ids.clone().min(), ids.max()) {
+            if let Some(fault) = self.open.take() {
+                self.gaps.push(Gap { above: self.last, below: Some(first), fault });
+            }
+            self.last = self.last.max(Some(last));
+        }
+        if let Some(total) = page.total {
+            let (first, least, most) = self.totals.unwrap_or((total, total, total));
+            self.totals = Some((first, least.min(total), most.max(total)));
+        }
+        self.timesheets.extend(page.timesheets.into_iter().map(|timesheet| (timesheet.id, timesheet)));
+    }
+
+    /// A page could not be read.
+    pub(super) fn lost(&mut self, fault: KimaiFault) {
+        self.open.get_or_insert(fault);
+    }
+
+    /// A page is not there any more: rows went away meanwhile.
+    pub(super) fn gone(&mut self) {
+        self.ended_early = true;
+    }
+
+    /// Whether rows may have moved to a page that had been read already. Not where they only became more, and
+    /// all of them are here: those came at the end.
+    pub(super) fn may_have_shifted(&self) -> bool {
+        let moved = self.totals.is_some_and(|(first, least, most)| {
+            let only_more = least == first && self.timesheets.len() >= most;
+            least != most && !only_more
+        });
+        moved || self.ended_early
+    }
+
+    /// Reads all once more: what is here stays, since one reading may see what another misses.
+    pub(super) fn again(self) -> Self {
+        Self { timesheets: self.timesheets, ..Self::default() }
+    }
+
+    pub(super) fn end(mut self) -> Listed {
+        if let Some(fault) = self.open.take() {
+            self.gaps.push(Gap { above: self.last, below: None, fault });
+        }
+        Listed { timesheets: self.timesheets.into_values().collect(), gaps: self.gaps }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::kimai::Operation;
+
+    fn page(ids: impl IntoIterator<Item = u64>, total: usize) -> Page {
+        let row = |id| Timesheet {
+            id: KimaiId(id),
+            activity: None,
+            project: None,
+            user: None,
+            begin: Timestamp::UNIX_EPOCH,
+            end: None,
+            exported: false,
+        };
+        Page { timesheets: ids.into_iter().map(row).collect(), pages: 9, total: Some(total) }
+    }
+
+    fn reading(pages: Vec<Page>) -> Reading {
+        let mut reading = Reading::default();
+        for page in pages {
+            reading.add(page);
+        }
+        reading
+    }
+
+    #[test]
+    fn a_row_that_slipped_to_a_page_read_before_is_noticed_by_the_count() {
+        // Timesheet 1 goes after the first page was read: 3 moves there, and is on none we read.
+        let deleted = reading(vec![page([1, 2], 4), page([4], 3)]);
+        assert!(deleted.may_have_shifted());
+        // One is moved into the period before the first page is read, and after the second was.
+        let inserted = reading(vec![page([1, 2], 5), page([4, 5], 4)]);
+        assert!(inserted.may_have_shifted());
+        let mut again = inserted.again();
+        again.add(page([1, 2], 5));
+        again.add(page([3, 4, 5], 5));
+        assert!(!again.may_have_shifted());
+        assert_eq!(again.end().timesheets.len(), 5);
+    }
+
+    #[test]
+    fn what_is_added_at_the_end_meanwhile_is_no_reason_to_read_all_again() {
+        assert!(!reading(vec![page([1, 2], 4), page([3, 4], 4)]).may_have_shifted());
+        assert!(!reading(vec![page([1, 2], 4), page([3, 4, 5], 5)]).may_have_shifted());
+        assert!(reading(vec![page([1, 2], 4), page([3, 4], 5)]).may_have_shifted(), "where is the fifth?");
+    }
+
+    #[test]
+    fn a_gap_reaches_from_what_is_before_it_to_what_is_after_it() {
+        let fault = || KimaiFault::cut(Operation::Read, true, "cut");
+        let mut reading = reading(vec![page([1, 2], 9)]);
+        reading.lost(fault());
+        reading.lost(fault());
+        reading.add(page([7, 8], 9));
+        reading.lost(fault());
+        let listed = reading.end();
+        let lacking: Vec<u64> = (0..12).filter(|id| listed.may_lack(KimaiId(*id))).collect();
+        assert_eq!(lacking, [3, 4, 5, 6, 9, 10, 11]);
+    }
+}

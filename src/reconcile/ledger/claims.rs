@@ -1,0 +1,112 @@
+//! Whose a timesheet is, as far as we remember: asked and changed by the sweep, many at a time.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{Ledger, LedgerFault, id_of, intents, json, owner, timesheet_of};
+use crate::domain::difference::FoundTimesheet;
+use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::{KimaiId, WorkLogUri};
+
+/// What was last sent to the timesheet of a work log, and what Kimai made of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Remembered {
+    /// The timesheet.
+    pub id: KimaiId,
+    /// What was sent, unless someone asked to send it again.
+    pub pushed: Option<WantedTimesheet>,
+    /// What Kimai answered: it may round.
+    pub held: Option<FoundTimesheet>,
+}
+
+impl Ledger {
+    /// The work log that `id` was made for.
+    pub async fn owner(&self, id: KimaiId) -> Result<Option<WorkLogUri>, LedgerFault> {
+        Ok(self.storage.write(move |connection| owner(connection, id)).await?)
+    }
+
+    /// The work logs that `ids` were made for.
+    pub async fn owners(&self, ids: &[KimaiId]) -> Result<BTreeMap<KimaiId, WorkLogUri>, LedgerFault> {
+        let ids = ids.to_vec();
+        let read = move |connection: &Connection| {
+            let of = |id| Ok(owner(connection, id)?.map(|owner| (id, owner)));
+            ids.into_iter().filter_map(|id| of(id).transpose()).collect()
+        };
+        Ok(self.storage.write(read).await?)
+    }
+
+    /// What is remembered of `work_logs`.
+    pub async fn remembered(
+        &self,
+        work_logs: &[WorkLogUri],
+    ) -> Result<BTreeMap<WorkLogUri, Remembered>, LedgerFault> {
+        let work_logs = work_logs.to_vec();
+        let read = move |connection: &Connection| {
+            let mut select =
+                connection.prepare_cached("SELECT id, pushed, held FROM timesheet WHERE work_log = ?1")?;
+            let mut all = BTreeMap::new();
+            for work_log in work_logs {
+                let row = |row: &rusqlite::Row<'_>| {
+                    let (pushed, held): (Option<String>, Option<String>) = (row.get(1)?, row.get(2)?);
+                    Ok(Remembered {
+                        id: id_of(row, 0)?,
+                        pushed: pushed.and_then(|json| serde_json::from_str(&json).ok()),
+                        held: held.and_then(|json| serde_json::from_str(&json).ok()),
+                    })
+                };
+                if let Some(remembered) = select.query_row([work_log.as_str()], row).optional()? {
+                    all.insert(work_log, remembered);
+                }
+            }
+            Ok(all)
+        };
+        Ok(self.storage.write(read).await?)
+    }
+
+    /// `work_log` takes the timesheet `id`, which holds `wanted`, for its own; the triplestore does not know
+    /// that yet. Says whether it did: not when either has another already, or a creation is under way.
+    pub async fn adopt(
+        &self,
+        work_log: &WorkLogUri,
+        id: KimaiId,
+        wanted: WantedTimesheet,
+        held: FoundTimesheet,
+    ) -> Result<bool, LedgerFault> {
+        let (work_log, pushed, held) = (work_log.clone(), json(&wanted), json(&held));
+        let adopt = move |connection: &Connection| {
+            let taken = owner(connection, id)?.is_some()
+                || timesheet_of(connection, &work_log)?.is_some()
+                || !intents(connection, Some(&work_log))?.is_empty();
+            if !taken {
+                connection
+                    .prepare_cached(
+                        "INSERT INTO timesheet (work_log, id, pushed, held, linked) VALUES (?1, ?2, ?3, ?4, 0)",
+                    )?
+                    .execute(params![work_log.as_str(), id.0.cast_signed(), pushed, held])?;
+            }
+            Ok(!taken)
+        };
+        Ok(self.storage.write(adopt).await?)
+    }
+
+    /// Of all that are linked to `id`, `work_log` is to keep it. One that has got a timesheet since, which
+    /// is not linked yet, keeps that.
+    pub async fn keep(&self, work_log: &WorkLogUri, id: KimaiId) -> Result<(), LedgerFault> {
+        let work_log = work_log.clone();
+        let keep = move |connection: &Connection| {
+            connection
+                .prepare_cached("DELETE FROM timesheet WHERE id = ?2 AND work_log <> ?1")?
+                .execute(params![work_log.as_str(), id.0.cast_signed()])?;
+            connection
+                .prepare_cached(
+                    "INSERT INTO timesheet (work_log, id, linked) VALUES (?1, ?2, 1)
+                     ON CONFLICT (work_log) DO UPDATE SET id = excluded.id, pushed = NULL, held = NULL
+                     WHERE linked = 1",
+                )?
+                .execute(params![work_log.as_str(), id.0.cast_signed()])
+                .map(drop)
+        };
+        Ok(self.storage.write(keep).await?)
+    }
+}

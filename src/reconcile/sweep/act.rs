@@ -1,0 +1,187 @@
+//! What was found, put right: through the queue where a work log is concerned, one by one where a
+//! timesheet is nobody's.
+
+use std::collections::BTreeSet;
+
+use tracing::{info, warn};
+
+use super::examine::{Examined, is_ours};
+use super::{Period, Report, Sweeper, go_on};
+use crate::crash;
+use crate::domain::finding::{Action, Finding, Hold};
+use crate::domain::work_log::Kind;
+use crate::domain::{KimaiId, WorkLogUri};
+use crate::kimai::Fault;
+use crate::queue::Reason;
+use crate::reconcile::plant::{Plant, planted};
+use crate::reconcile::retry::Failure;
+use crate::runs::progress::Progress;
+
+/// Work logs queued at a time: deltas that come meanwhile get their turn at the disk.
+const BATCH: usize = 500;
+/// Deletions that may fail one after the other: then it is not them.
+const FAILURES_IN_A_ROW: usize = 3;
+
+/// What became of a timesheet that seemed to be nobody's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Removal {
+    /// It is gone.
+    Deleted,
+    /// What is left of its work log is settled, and takes it along.
+    Queued,
+    /// It is somebody's, or may be.
+    Kept,
+}
+
+impl Sweeper {
+    pub(super) async fn act(
+        &self,
+        period: Period,
+        examined: Examined,
+        progress: &Progress,
+    ) -> Result<Report, Failure> {
+        let Examined { work_logs, timesheets, mut findings, kept, known } = examined;
+        for (work_log, id) in kept {
+            self.ledger.keep(&work_log, id).await?;
+        }
+        let mut report = Report { work_logs, timesheets, ..Report::default() };
+        report.adopted = self.adopt(&findings).await?;
+        report.queued = self.enqueue(&findings, progress).await?;
+        crash::point("sweep half way");
+        let orphans = findings.iter_mut().filter(|finding| finding.action == Action::Delete);
+        let orphans: Vec<&mut Finding> = orphans.filter(|finding| finding.held.is_none()).collect();
+        progress.phase("deleting timesheets without work log", Some(orphans.len()));
+        let mut failures = 0;
+        for finding in orphans {
+            go_on(progress)?;
+            let Some(id) = finding.timesheets.first().copied() else { continue };
+            match self.delete_orphan(id, &known).await {
+                Ok(Removal::Deleted) => report.deleted += 1,
+                Ok(Removal::Queued) => report.queued += 1,
+                Ok(Removal::Kept) => finding.held = Some(Hold::Claimed),
+                Err(Failure::Kimai(fault)) if fault.fault == Fault::Permanent => {
+                    warn!(kimai.id = %id, "Timesheet {id} has no work log but stays: {fault}");
+                    progress.fault(format!("Timesheet {id} of {period} has no work log but stays: {fault}"));
+                    finding.held = Some(Hold::Refused);
+                }
+                // One that fails costs itself only; when all do, it is not them.
+                Err(failure) if failures + 1 < FAILURES_IN_A_ROW && !is_shut(&failure) => {
+                    progress.fault(format!("Timesheet {id} was not deleted: {failure}"));
+                    finding.held = Some(Hold::Refused);
+                    failures += 1;
+                    continue;
+                }
+                Err(failure) => return Err(failure),
+            }
+            failures = 0;
+            progress.advance(1);
+        }
+        report.held = findings.iter().filter(|finding| finding.held.is_some()).count();
+        report.findings = findings;
+        Ok(report)
+    }
+
+    /// Gives work logs the timesheets that hold just what they say. What has got one since needs none.
+    async fn adopt(&self, findings: &[Finding]) -> Result<usize, Failure> {
+        let mut adopted = 0;
+        for finding in findings.iter().filter(|finding| finding.action == Action::Adopt) {
+            let (Some(work_log), Some(id)) = (&finding.work_log, finding.timesheets.first()) else {
+                continue;
+            };
+            let (Some(wanted), Some(found)) = (finding.wanted, finding.found) else { continue };
+            if self.ledger.adopt(work_log, *id, wanted, found).await? {
+                info!(%work_log, kimai.id = %id, "<{work_log}> takes timesheet {id}, which holds what it says and is nobody's");
+                adopted += 1;
+            }
+        }
+        Ok(adopted)
+    }
+
+    /// Queues whatever concerns a work log; gives their number.
+    async fn enqueue(&self, findings: &[Finding], progress: &Progress) -> Result<usize, Failure> {
+        let concerned = |finding: &&Finding| finding.held.is_none() || finding.held == Some(Hold::Claimed);
+        let work_logs: BTreeSet<&WorkLogUri> =
+            findings.iter().filter(concerned).filter_map(|finding| finding.work_log.as_ref()).collect();
+        let work_logs: Vec<WorkLogUri> = work_logs.into_iter().cloned().collect();
+        progress.phase("queueing the work logs that differ", Some(work_logs.len()));
+        let adopted: BTreeSet<&WorkLogUri> = findings
+            .iter()
+            .filter(|finding| finding.action == Action::Adopt)
+            .filter_map(|finding| finding.work_log.as_ref())
+            .collect();
+        for batch in work_logs.chunks(BATCH) {
+            go_on(progress)?;
+            // Kimai holds something else than we think, but for what was adopted as it is.
+            self.ledger.doubt(batch.iter().filter(|work_log| !adopted.contains(work_log))).await?;
+            self.queue.put(batch, Reason::Sweep, self.clock.now()).await?;
+            progress.advance(batch.len());
+        }
+        Ok(work_logs.len())
+    }
+
+    async fn delete_orphan(&self, id: KimaiId, known: &[KimaiId]) -> Result<Removal, Failure> {
+        if planted(Plant::SweepLooksOnce) {
+            self.kimai.delete(id).await?;
+            return Ok(Removal::Deleted);
+        }
+        self.remove(id, known).await
+    }
+
+    pub(super) async fn remove(&self, id: KimaiId, known: &[KimaiId]) -> Result<Removal, Failure> {
+        self.workers.barrier().await;
+        if !self.sight.linked(&[id], known).await?.is_empty() {
+            return Ok(Removal::Kept);
+        }
+        let remains = self.work_logs.tombstones(&[id]).await?.remove(&id);
+        if let Some(work_log) = remains
+            && is_ours(&work_log, self.ledger.owner(id).await?.as_ref())
+        {
+            self.queue.put(&[work_log], Reason::Sweep, self.clock.now()).await?;
+            return Ok(Removal::Queued);
+        }
+        if let Some(claimant) = self.claimant(id).await? {
+            self.queue.put(&[claimant], Reason::Sweep, self.clock.now()).await?;
+            return Ok(Removal::Kept);
+        }
+        let owner = self.ledger.owner(id).await?;
+        if let Some(owner) = &owner
+            && self.sight.facts(owner).await?.kind(owner) == Kind::WorkLog
+        {
+            self.queue.put(std::slice::from_ref(owner), Reason::Sweep, self.clock.now()).await?;
+            return Ok(Removal::Kept);
+        }
+        self.ledger.doubt(&owner).await?;
+        match self.kimai.delete(id).await {
+            Ok(()) => info!(kimai.id = %id, "Deleted timesheet {id}, which no work log is linked to"),
+            Err(fault) if fault.fault == Fault::Gone => {}
+            Err(fault) => return Err(fault.into()),
+        }
+        // Not before: a timesheet that could not be deleted is still its own.
+        if let Some(owner) = &owner {
+            self.ledger.forget(owner).await?;
+        }
+        Ok(Removal::Deleted)
+    }
+
+    /// The work log whose creation with a lost answer may have led to this timesheet. Asked for before the
+    /// owner: a run that finds it records the owner as it closes the intent.
+    async fn claimant(&self, id: KimaiId) -> Result<Option<WorkLogUri>, Failure> {
+        let intents = self.ledger.intents().await?;
+        if intents.is_empty() || planted(Plant::SweepIgnoresIntents) {
+            return Ok(None);
+        }
+        let Some(timesheet) = self.kimai.timesheet(id).await? else { return Ok(None) };
+        let found = (&timesheet).into();
+        let claimant = intents.into_iter().find(|(_, intent)| intent.could_be(id, &found));
+        Ok(claimant.map(|(work_log, _)| work_log))
+    }
+}
+
+/// Whether no other call would go better.
+fn is_shut(failure: &Failure) -> bool {
+    match failure {
+        Failure::Kimai(fault) => matches!(fault.fault, Fault::Unauthorised | Fault::Limited(_)),
+        Failure::Triplestore(_) => false,
+        _ => true,
+    }
+}

@@ -1,0 +1,361 @@
+//! What does not match, looked into: each difference gets its kind, its reason and what is to be done.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::{StreamExt, stream};
+
+use super::sides::{Sides, begins_in};
+use super::{Period, Sweeper, go_on};
+use crate::domain::difference::{Comparison, FoundTimesheet, adoptions, compare, in_words, keeper};
+use crate::domain::finding::{Action, Finding, Hold, Kind, Unconfirmed};
+use crate::domain::work_log::Kind as Subject;
+use crate::domain::{KimaiId, WorkLogUri};
+use crate::kimai::{Fault, KimaiFault, Timesheet};
+use crate::reconcile::plant::{Plant, planted};
+use crate::reconcile::retry::Failure;
+use crate::runs::progress::Progress;
+
+/// How many links of the period are asked for along with those that are in doubt.
+const WITNESSES: usize = 10;
+/// Timesheets asked for by id at a time.
+const LOOKS_AT_ONCE: usize = 4;
+
+/// What a period is found to be.
+pub(super) struct Examined {
+    pub(super) work_logs: usize,
+    pub(super) timesheets: usize,
+    pub(super) findings: Vec<Finding>,
+    /// Who keeps a timesheet to which several are linked, and which of several a work log keeps.
+    pub(super) kept: Vec<(WorkLogUri, KimaiId)>,
+    /// Links of the period, to be asked for along with those in doubt: a triplestore that shows none of
+    /// them shows nothing.
+    pub(super) known: Vec<KimaiId>,
+}
+
+impl Sweeper {
+    pub(super) async fn examine(
+        &self,
+        period: Period,
+        confirmed: Option<&Unconfirmed>,
+        progress: &Progress,
+    ) -> Result<Examined, Failure> {
+        let sides = self.sides(period, progress).await?;
+        let comparison = compare(&sides.work_logs, &sides.timesheets);
+        // First, since it tells whether the token sees everything.
+        let mut findings = self.absent(period, &sides, &comparison.absent, progress).await?;
+        findings.extend(self.changed(&sides, &comparison.changed).await?);
+        let kept = self.several(&sides, &comparison, &mut findings).await?;
+        for work_log in &comparison.incomplete {
+            let why = sides.work_logs.get(work_log).and_then(|side| side.wanted.clone().err());
+            findings.push(settle(&sides, Kind::Incomplete, work_log, &[], why.unwrap_or_default()));
+        }
+        let known: Vec<KimaiId> =
+            sides.work_logs.values().flat_map(|side| side.ids.iter().copied()).take(WITNESSES).collect();
+        self.loose(&sides, &comparison, &known, &mut findings).await?;
+        self.remains(&sides, &mut findings, progress).await?;
+        go_on(progress)?;
+        self.hold(period, &sides, confirmed, &mut findings).await?;
+        let (work_logs, timesheets) = (sides.work_logs.len(), sides.timesheets.len());
+        Ok(Examined { work_logs, timesheets, findings, kept, known })
+    }
+
+    /// Links to timesheets that the list does not have: each is asked for by its id before it is believed to
+    /// be gone.
+    async fn absent(
+        &self,
+        period: Period,
+        sides: &Sides,
+        absent: &[(WorkLogUri, KimaiId)],
+        progress: &Progress,
+    ) -> Result<Vec<Finding>, Failure> {
+        // What may be on a page that could not be read is not worth a question each.
+        let absent: Vec<_> = absent.iter().filter(|(_, id)| !sides.may_lack(*id)).cloned().collect();
+        progress.phase("looking for timesheets that are not in the list", Some(absent.len()));
+        let looks = absent.into_iter().map(async |(work_log, id)| {
+            let seen = self.kimai.timesheet(id).await;
+            (work_log, id, seen)
+        });
+        let mut looks = stream::iter(looks).buffered(LOOKS_AT_ONCE);
+        let mut findings = Vec::new();
+        while let Some((work_log, id, seen)) = looks.next().await {
+            go_on(progress)?;
+            progress.advance(1);
+            match seen {
+                Ok(seen) => findings.extend(self.seen(period, sides, &work_log, id, seen)),
+                Err(fault) if fault.fault == Fault::Permanent => {
+                    return Err(out_of_sight(&work_log, id, &fault));
+                }
+                Err(fault) if fault.fault == Fault::Unauthorised => return Err(fault.into()),
+                Err(fault) => {
+                    progress.fault(format!("Timesheet {id} of <{work_log}> was left alone: {fault}"));
+                }
+            }
+        }
+        Ok(findings)
+    }
+
+    fn seen(
+        &self,
+        period: Period,
+        sides: &Sides,
+        work_log: &WorkLogUri,
+        id: KimaiId,
+        timesheet: Option<Timesheet>,
+    ) -> Option<Finding> {
+        let Some(timesheet) = timesheet else {
+            let why = format!("Kimai has no timesheet {id} any more");
+            return Some(settle(sides, Kind::Gone, work_log, &[id], why));
+        };
+        let wanted = sides.work_logs.get(work_log)?.wanted.as_ref().ok()?;
+        let found = FoundTimesheet::from(&timesheet);
+        let inside = begins_in(&timesheet, period, self.clock.zone());
+        // One that was made since the list was read is right.
+        (!inside || !found.holds(wanted)).then(|| {
+            let kind = if inside { Kind::Changed } else { Kind::Moved };
+            let why = in_words(&found, wanted);
+            Finding { found: Some(found), ..settle(sides, kind, work_log, &[id], why) }
+        })
+    }
+
+    /// Those whose timesheet holds something else, and not just what Kimai made of what was sent last.
+    async fn changed(&self, sides: &Sides, changed: &[WorkLogUri]) -> Result<Vec<Finding>, Failure> {
+        let remembered = self.ledger.remembered(changed).await?;
+        let differs = changed.iter().filter_map(|work_log| {
+            let side = sides.work_logs.get(work_log)?;
+            let (id, wanted) = (*side.ids.first()?, side.wanted.as_ref().ok()?);
+            let found = sides.timesheets.get(&id)?.found;
+            let answered = remembered.get(work_log).is_some_and(|last| {
+                last.id == id && last.pushed == Some(*wanted) && last.held == Some(found)
+            });
+            (!answered).then(|| settle(sides, Kind::Changed, work_log, &[id], in_words(&found, wanted)))
+        });
+        Ok(differs.collect())
+    }
+
+    /// Several work logs with one timesheet, and several timesheets of one work log. Gives who keeps which.
+    async fn several(
+        &self,
+        sides: &Sides,
+        comparison: &Comparison,
+        findings: &mut Vec<Finding>,
+    ) -> Result<Vec<(WorkLogUri, KimaiId)>, Failure> {
+        let ids: Vec<KimaiId> = comparison.shared.keys().copied().collect();
+        let owners = self.ledger.owners(&ids).await?;
+        let mut kept = Vec::new();
+        let holds = |work_log: &WorkLogUri, id: &KimaiId| {
+            let wanted = sides.work_logs.get(work_log).and_then(|side| side.wanted.as_ref().ok());
+            wanted.zip(sides.timesheets.get(id)).is_some_and(|(wanted, sheet)| sheet.found.holds(wanted))
+        };
+        for (id, sharing) in &comparison.shared {
+            let keeps = keeper(sharing, owners.get(id), |work_log| holds(work_log, id));
+            kept.extend(keeps.map(|keeper| (keeper.clone(), *id)));
+            for work_log in sharing {
+                let why = match keeps.filter(|keeper| *keeper != work_log) {
+                    Some(keeper) => format!(
+                        "timesheet {id} also belongs to <{keeper}>, which keeps it; this one gets its own"
+                    ),
+                    None => format!("timesheet {id} also belongs to others, which get their own"),
+                };
+                findings.push(settle(sides, Kind::SharedLink, work_log, &[*id], why));
+            }
+        }
+        for work_log in &comparison.doubled {
+            let Some(side) = sides.work_logs.get(work_log) else { continue };
+            let there = |id: &&KimaiId| sides.timesheets.contains_key(id);
+            let best = side.ids.iter().find(|id| holds(work_log, id)).or_else(|| side.ids.iter().find(there));
+            kept.extend(best.map(|id| (work_log.clone(), *id)));
+            let why = match best {
+                Some(id) => {
+                    format!("it is linked to several timesheets; {id} stays, the others become orphans")
+                }
+                None => "it is linked to several timesheets".to_owned(),
+            };
+            findings.push(settle(sides, Kind::DoubleLink, work_log, &side.ids, why));
+        }
+        Ok(kept)
+    }
+
+    /// Work logs without timesheet and timesheets without work log: each may be the other's.
+    async fn loose(
+        &self,
+        sides: &Sides,
+        comparison: &Comparison,
+        known: &[KimaiId],
+        findings: &mut Vec<Finding>,
+    ) -> Result<(), Failure> {
+        let orphans = self.unclaimed(sides, &comparison.unlinked, known, findings).await?;
+        // What has a timesheet, or may have one, needs none of these.
+        let mut provided: BTreeSet<WorkLogUri> =
+            self.ledger.remembered(&comparison.missing).await?.into_keys().collect();
+        provided.extend(self.ledger.intents().await?.into_iter().map(|(work_log, _)| work_log));
+        let wanting: Vec<WorkLogUri> =
+            comparison.missing.iter().filter(|work_log| !provided.contains(work_log)).cloned().collect();
+        let adopted: BTreeMap<WorkLogUri, KimaiId> =
+            adoptions(&sides.work_logs, &sides.timesheets, &wanting, &orphans).into_iter().collect();
+        let taken: BTreeSet<KimaiId> = adopted.values().copied().collect();
+        for work_log in &comparison.missing {
+            findings.push(match adopted.get(work_log) {
+                Some(id) => {
+                    let why = format!("timesheet {id} holds just what it says, and is nobody's");
+                    Finding { action: Action::Adopt, ..settle(sides, Kind::Adoptable, work_log, &[*id], why) }
+                }
+                None => settle(sides, Kind::Missing, work_log, &[], "it has no timesheet".to_owned()),
+            });
+        }
+        findings
+            .extend(orphans.into_iter().filter(|id| !taken.contains(id)).map(|id| orphan(sides, id, None)));
+        Ok(())
+    }
+
+    /// What is left of deleted work logs of any day. One timesheet of it that is exported holds all back:
+    /// they go together.
+    async fn remains(
+        &self,
+        sides: &Sides,
+        findings: &mut Vec<Finding>,
+        progress: &Progress,
+    ) -> Result<(), Failure> {
+        let told: BTreeSet<WorkLogUri> =
+            findings.iter().filter_map(|finding| finding.work_log.clone()).collect();
+        let mut dangling = self.work_logs.dangling().await?;
+        let ids: Vec<KimaiId> = dangling.values().flatten().copied().collect();
+        let owners = self.ledger.owners(&ids).await?;
+        dangling.retain(|work_log, ids| {
+            let made_for = ids.iter().find_map(|id| owners.get(id).filter(|owner| *owner == work_log));
+            !told.contains(work_log) && is_ours(work_log, made_for)
+        });
+        progress.phase("looking at what is left of deleted work logs", Some(dangling.len()));
+        let looks = dangling.into_iter().map(async |(work_log, ids)| {
+            let exported = self.any_exported(sides, &ids).await;
+            (work_log, ids, exported)
+        });
+        let mut looks = stream::iter(looks).buffered(LOOKS_AT_ONCE);
+        while let Some((work_log, ids, exported)) = looks.next().await {
+            go_on(progress)?;
+            progress.advance(1);
+            match exported {
+                Ok(exported) => {
+                    let why = "the work log was deleted, all that is left of it is its link".to_owned();
+                    let held = exported.then_some(Hold::Exported);
+                    findings.push(Finding { held, ..settle(sides, Kind::Dangling, &work_log, &ids, why) });
+                }
+                Err((id, fault)) if fault.fault == Fault::Permanent => {
+                    return Err(out_of_sight(&work_log, id, &fault));
+                }
+                Err((_, fault)) if fault.fault == Fault::Unauthorised => return Err(fault.into()),
+                Err((id, fault)) => {
+                    progress.fault(format!("Timesheet {id} of <{work_log}> was left alone: {fault}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether one of `ids` is exported. Those of other days are asked for by their id.
+    async fn any_exported(&self, sides: &Sides, ids: &[KimaiId]) -> Result<bool, (KimaiId, KimaiFault)> {
+        for id in ids {
+            let exported = if let Some(listed) = sides.timesheets.get(id) {
+                listed.exported
+            } else {
+                let seen = self.kimai.timesheet(*id).await.map_err(|fault| (*id, fault))?;
+                seen.is_some_and(|timesheet| timesheet.exported)
+            };
+            if exported {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Those of `unlinked` that are nobody's, anywhere. The others get their finding.
+    async fn unclaimed(
+        &self,
+        sides: &Sides,
+        unlinked: &[KimaiId],
+        known: &[KimaiId],
+        findings: &mut Vec<Finding>,
+    ) -> Result<Vec<KimaiId>, Failure> {
+        // Of a triplestore that shows nothing for the period nothing is believed, see the guards.
+        if unlinked.is_empty() || sides.work_logs.is_empty() {
+            return Ok(unlinked.to_vec());
+        }
+        if planted(Plant::SweepLooksOnce) {
+            return Ok(unlinked.to_vec());
+        }
+        let mut loose = unlinked.to_vec();
+        let elsewhere = self.sight.linked(&loose, known).await?;
+        loose.retain(|id| !elsewhere.contains_key(id));
+        for (id, work_logs) in elsewhere {
+            // A link that was written since the work logs were read is right.
+            for work_log in work_logs.iter().filter(|work_log| !sides.work_logs.contains_key(work_log)) {
+                let why = format!("timesheet {id} begins in the period, its work log is on another day");
+                findings.push(settle(sides, Kind::Moved, work_log, &[id], why));
+            }
+        }
+        // What is left of deleted work logs is told of below, each with all its timesheets.
+        let mut tombstones = self.work_logs.tombstones(&loose).await?;
+        let owners = self.ledger.owners(&loose).await?;
+        tombstones.retain(|id, subject| is_ours(subject, owners.get(id)));
+        loose.retain(|id| !tombstones.contains_key(id));
+        let intents = self.ledger.intents().await?;
+        let mut nobodys = Vec::new();
+        for id in loose {
+            let found = sides.timesheets.get(&id).map(|timesheet| timesheet.found);
+            let could_be =
+                found.and_then(|found| intents.iter().find(|(_, intent)| intent.could_be(id, &found)));
+            let claimant =
+                could_be.map(|(work_log, _)| work_log).filter(|_| !planted(Plant::SweepIgnoresIntents));
+            let owner = match owners.get(&id) {
+                Some(owner) if self.sight.facts(owner).await?.kind(owner) == Subject::WorkLog => Some(owner),
+                _ => None,
+            };
+            match claimant.or(owner) {
+                Some(work_log) => findings.push(orphan(sides, id, Some(work_log))),
+                None => nobodys.push(id),
+            }
+        }
+        Ok(nobodys)
+    }
+}
+
+/// Whether what is left of a subject was a work log: anything else may carry a number too, and show nothing
+/// but that under this service's scope. `made_for` is whom we made the timesheet of that number for.
+pub(super) fn is_ours(subject: &WorkLogUri, made_for: Option<&WorkLogUri>) -> bool {
+    subject.is_minted() || made_for == Some(subject)
+}
+
+fn settle(sides: &Sides, kind: Kind, work_log: &WorkLogUri, ids: &[KimaiId], reason: String) -> Finding {
+    Finding {
+        kind,
+        work_log: Some(work_log.clone()),
+        timesheets: ids.to_vec(),
+        wanted: sides.work_logs.get(work_log).and_then(|side| side.wanted.as_ref().ok().copied()),
+        found: ids.first().and_then(|id| sides.timesheets.get(id)).map(|timesheet| timesheet.found),
+        reason,
+        action: Action::Settle,
+        held: None,
+    }
+}
+
+/// A timesheet that no work log is linked to; `claimant` may be about to be.
+fn orphan(sides: &Sides, id: KimaiId, claimant: Option<&WorkLogUri>) -> Finding {
+    Finding {
+        kind: Kind::Orphan,
+        work_log: claimant.cloned(),
+        timesheets: vec![id],
+        wanted: None,
+        found: sides.timesheets.get(&id).map(|timesheet| timesheet.found),
+        reason: "no work log is linked to it".to_owned(),
+        action: Action::Delete,
+        held: claimant.map(|_| Hold::Claimed),
+    }
+}
+
+/// Kimai shows the list without a word of what it leaves out; by its id it says so.
+fn out_of_sight(work_log: &WorkLogUri, id: KimaiId, fault: &KimaiFault) -> Failure {
+    Failure::OutOfSight(format!(
+        "the API token does not see timesheet {id} of <{work_log}> ({fault}), so it may not see others either. \
+         Nothing was changed. Give the token's user a role that sees everybody's timesheets (ROLE_ADMIN, or \
+         ROLE_SUPER_ADMIN, which the import of accounts needs anyway)"
+    ))
+}

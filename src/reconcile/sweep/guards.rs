@@ -1,0 +1,98 @@
+//! What holds deletions back.
+
+use std::collections::BTreeSet;
+
+use tracing::{error, warn};
+
+use super::sides::{Sides, window};
+use super::{Period, Sweeper};
+use crate::domain::KimaiId;
+use crate::domain::finding::{Finding, Hold, Kind, Unconfirmed};
+use crate::kimai::TimesheetFilter;
+use crate::reconcile::retry::Failure;
+
+impl Sweeper {
+    /// Marks the deletions among `findings` that must not be done. What was confirmed is set free if it is
+    /// just what waits for confirmation now.
+    pub(super) async fn hold(
+        &self,
+        period: Period,
+        sides: &Sides,
+        confirmed: Option<&Unconfirmed>,
+        findings: &mut [Finding],
+    ) -> Result<(), Failure> {
+        let waits = |finding: &Finding| finding.deletes() && finding.held.is_none();
+        if !findings.iter().any(waits) {
+            return Ok(());
+        }
+        let recent = self.recent(period, findings).await?;
+        for finding in findings.iter_mut().filter(|finding| waits(finding)) {
+            let sheet = finding.timesheets.first().and_then(|id| sides.timesheets.get(id));
+            let orphan = finding.kind == Kind::Orphan;
+            finding.held = match () {
+                () if sides.work_logs.is_empty() && !sides.timesheets.is_empty() => Some(Hold::NoWorkLogs),
+                () if sheet.is_some_and(|sheet| sheet.exported) => Some(Hold::Exported),
+                () if orphan && !self.limits.delete_orphans => Some(Hold::TurnedOff),
+                () if orphan && finding.timesheets.iter().any(|id| recent.contains(id)) => Some(Hold::Recent),
+                () => None,
+            };
+        }
+        let unhindered = findings.iter().filter(|finding| waits(finding)).count();
+        // What somebody confirmed is done as it was seen or not at all, also when fewer are left of it.
+        if unhindered > self.limits.max_deletions || confirmed.is_some() {
+            for finding in findings.iter_mut().filter(|finding| waits(finding)) {
+                finding.held = Some(Hold::Unconfirmed);
+            }
+            if confirmed.is_some_and(|confirmed| *confirmed == Unconfirmed::of(findings)) {
+                for finding in findings.iter_mut().filter(|finding| finding.held == Some(Hold::Unconfirmed)) {
+                    finding.held = None;
+                }
+            }
+        }
+        self.tell_held(period, findings);
+        Ok(())
+    }
+
+    /// The orphans that were changed in Kimai a moment ago, or may have been: somebody may be at work on them.
+    async fn recent(&self, period: Period, findings: &[Finding]) -> Result<BTreeSet<KimaiId>, Failure> {
+        let waits = |finding: &&Finding| finding.kind == Kind::Orphan && finding.held.is_none();
+        let orphans: Vec<KimaiId> =
+            findings.iter().filter(waits).flat_map(|finding| finding.timesheets.iter().copied()).collect();
+        if orphans.is_empty() || self.limits.grace.is_zero() || !self.limits.delete_orphans {
+            return Ok(BTreeSet::new());
+        }
+        let since = self.clock.now().checked_sub(self.limits.grace).unwrap_or(self.clock.now());
+        let filter = TimesheetFilter { modified_after: Some(since), ..window(period) };
+        let listed = self.kimai.timesheets(&filter).await?;
+        let changed: BTreeSet<KimaiId> = listed.timesheets.iter().map(|timesheet| timesheet.id).collect();
+        Ok(orphans.into_iter().filter(|id| changed.contains(id) || listed.may_lack(*id)).collect())
+    }
+
+    fn tell_held(&self, period: Period, findings: &[Finding]) {
+        let count = |hold| findings.iter().filter(|finding| finding.held == Some(hold)).count();
+        let kimai = "timesheets of Kimai have no work log";
+        match count(Hold::NoWorkLogs) {
+            0 => {}
+            held => error!(
+                "The triplestore has no work log at all from {period}, and {held} {kimai}. None is deleted: is \
+                 DEFAULT_MU_AUTH_SCOPE right, and is the triplestore complete?"
+            ),
+        }
+        match count(Hold::Unconfirmed) {
+            0 => {}
+            held => error!(
+                "From {period} {held} {kimai}, {}. None is deleted. Look at them with \
+                 POST /sync-to-kimai/work-logs?dry-run=true, and confirm with the key it gives.",
+                if held > self.limits.max_deletions {
+                    format!("more than SWEEP_MAX_DELETIONS ({})", self.limits.max_deletions)
+                } else {
+                    "and they are not those that were confirmed".to_owned()
+                }
+            ),
+        }
+        match count(Hold::Exported) {
+            0 => {}
+            held => warn!("From {period} {held} {kimai} but are exported there; they are kept."),
+        }
+    }
+}

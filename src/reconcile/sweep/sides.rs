@@ -1,0 +1,120 @@
+//! Both sides of a period, read and brought down to what a comparison needs.
+
+use jiff::civil::Date;
+use jiff::{ToSpan, tz::TimeZone};
+
+use super::{Period, Sweeper, go_on};
+use crate::domain::KimaiId;
+use crate::domain::difference::{TimesheetSide, TimesheetSides, WorkLogSide, WorkLogSides};
+use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::windows::windows;
+use crate::domain::work_log::{Directory, Facts, resolve};
+use crate::kimai::{Gap, Listed, Timesheet, TimesheetFilter};
+use crate::reconcile::plant::{Plant, planted};
+use crate::reconcile::retry::Failure;
+use crate::runs::progress::Progress;
+
+/// Both sides of a period.
+pub(super) struct Sides {
+    pub(super) work_logs: WorkLogSides,
+    pub(super) timesheets: TimesheetSides,
+    /// Pages of Kimai's list that could not be read.
+    gaps: Vec<Gap>,
+}
+
+impl Sides {
+    /// Whether the timesheet `id` may be on a page that could not be read.
+    pub(super) fn may_lack(&self, id: KimaiId) -> bool {
+        self.gaps.iter().any(|gap| gap.covers(id))
+    }
+}
+
+impl Sweeper {
+    /// Kimai's side first: what the triplestore says then is younger than the list, and a timesheet in the
+    /// list has its link by then.
+    pub(super) async fn sides(&self, period: Period, progress: &Progress) -> Result<Sides, Failure> {
+        progress.phase("reading the timesheets", None);
+        let Listed { timesheets, gaps } = self.kimai.timesheets(&window(period)).await?;
+        for gap in &gaps {
+            progress.fault(format!("Timesheets were left alone, a page of the list was lost: {}", gap.fault));
+        }
+        let timesheets = self.inside(period, timesheets);
+        // What runs may have created a timesheet above and not linked it yet.
+        if !planted(Plant::SweepLooksOnce) {
+            self.workers.barrier().await;
+        }
+        go_on(progress)?;
+        progress.phase("reading the work logs", None);
+        let work_logs = self.work_logs(period, progress).await?;
+        go_on(progress)?;
+        Ok(Sides { work_logs, timesheets, gaps })
+    }
+
+    /// The timesheets that begin on a day of `period`.
+    fn inside(&self, period: Period, timesheets: Vec<Timesheet>) -> TimesheetSides {
+        // A creation that begins later cannot take one of these for its own.
+        for timesheet in &timesheets {
+            self.ledger.saw(timesheet.id);
+        }
+        let zone = self.clock.zone();
+        let inside = timesheets.into_iter().filter(|timesheet| begins_in(timesheet, period, zone));
+        inside
+            .map(|timesheet| {
+                let side = TimesheetSide { found: (&timesheet).into(), exported: timesheet.exported };
+                (timesheet.id, side)
+            })
+            .collect()
+    }
+
+    /// The work logs of `period`, some days at a time, each brought down to its side before the next are
+    /// read: a quarter's facts would fill the memory.
+    async fn work_logs(&self, period: Period, progress: &Progress) -> Result<WorkLogSides, Failure> {
+        let days = self.work_logs.days(period.first, period.last).await?;
+        progress.phase("reading the work logs", Some(days.values().sum()));
+        let (mut sides, mut directory) = (WorkLogSides::new(), Directory::default());
+        for (first, last) in windows(period.first, period.last, &days) {
+            go_on(progress)?;
+            let facts = self.work_logs.of_period(first, last).await?;
+            let unknown = |facts: &&Facts| {
+                facts.tasks.iter().any(|task| !directory.tasks.contains_key(task))
+                    || facts.persons.iter().any(|person| !directory.persons.contains_key(person))
+            };
+            let unknown: Vec<&Facts> = facts.values().filter(unknown).collect();
+            if !unknown.is_empty() {
+                let Directory { tasks, persons } = self.work_logs.directory(&unknown).await?;
+                directory.tasks.extend(tasks);
+                directory.persons.extend(persons);
+            }
+            progress.advance(facts.len());
+            sides
+                .extend(facts.into_iter().map(|(work_log, facts)| (work_log, self.side(&facts, &directory))));
+        }
+        Ok(sides)
+    }
+
+    fn side(&self, facts: &Facts, directory: &Directory) -> WorkLogSide {
+        let wanted = resolve(facts, directory).and_then(|complete| {
+            WantedTimesheet::of(&complete, self.clock.zone()).map_err(|obstacle| vec![obstacle])
+        });
+        let wanted = wanted.map_err(|obstacles| Failure::Blocked(obstacles).to_string());
+        WorkLogSide { ids: facts.kimai_ids(), wanted }
+    }
+}
+
+/// Kimai reads the bounds in the zone of the token's user, so a wider window is asked for and the days
+/// are decided here.
+pub(super) fn window(period: Period) -> TimesheetFilter {
+    // Kimai knows years of four digits.
+    let first = Date::constant(1, 1, 1);
+    let bound = |day: Date, days: i64| day.checked_add(days.days()).unwrap_or(day).max(first).at(0, 0, 0, 0);
+    TimesheetFilter {
+        begin: Some(bound(period.first, -2)),
+        end: Some(bound(period.last, 3)),
+        ..TimesheetFilter::default()
+    }
+}
+
+pub(super) fn begins_in(timesheet: &Timesheet, period: Period, zone: &TimeZone) -> bool {
+    let day = timesheet.begin.to_zoned(zone.clone()).date();
+    (period.first..=period.last).contains(&day)
+}

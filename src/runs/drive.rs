@@ -1,0 +1,231 @@
+//! The life of a run: its turn, its work, its end.
+
+use std::fmt::Write as _;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+use uuid::Uuid;
+
+use super::progress::Progress;
+use super::run::{AskedBy, CONFIRM_WITHIN, Confirm, Run};
+use super::runner::{End, Order, Runs};
+use super::store::MOST_FINDINGS;
+use super::work::{Done, Trouble};
+use crate::domain::finding::Unconfirmed;
+use crate::storage::StorageFault;
+
+/// How long to wait before a sweep that nobody watches is tried again, in seconds: first, and at most.
+const PAUSES: (u64, u64) = (2, 60);
+/// The most often that progress within a phase is written to the file.
+const WRITE_EVERY: Duration = Duration::from_secs(1);
+
+impl Runs {
+    /// Takes a run from its place in the line to its end.
+    pub(super) async fn drive(&self, id: u64, order: Order) {
+        let told = self.book().live_of(id).map(|live| (live.progress.clone(), live.stop.clone()));
+        let Some((progress, stop)) = told else { return };
+        let mut pause = PAUSES.0;
+        while self.turn(id, &stop).await {
+            progress.restart();
+            self.write(id).await;
+            let result = self.perform(id, &order, &progress).await;
+            match result {
+                result if stop.is_cancelled() => return self.stopped(id, result.ok()).await,
+                Ok(done) => return self.done(id, done).await,
+                Err(trouble) if order.patient => {
+                    self.rest(id, &trouble, pause, &progress, &stop).await;
+                    pause = (pause * 2).min(PAUSES.1);
+                }
+                Err(trouble) => return self.failed(id, order.asked_by, trouble).await,
+            }
+        }
+        self.stopped(id, None).await;
+    }
+
+    /// Waits until all before it have ended, and begins. Says whether it did: not if it is to stop.
+    async fn turn(&self, id: u64, stop: &CancellationToken) -> bool {
+        loop {
+            if stop.is_cancelled() || self.inner.stop.is_cancelled() {
+                return false;
+            }
+            let ahead = self.book().before(id);
+            let Some(mut ahead) = ahead else {
+                if self.book().begin(id, self.inner.clock.now()) {
+                    return true;
+                }
+                continue;
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.inner.stop.cancelled() => {}
+                // Gone, or out of the way: both show when looked at again.
+                _ = ahead.wait_for(|now| now.state.is_ended() || now.resting) => {}
+            }
+        }
+    }
+
+    /// Does the work, and writes how far it is on the way.
+    async fn perform(&self, id: u64, order: &Order, progress: &Progress) -> Result<Done, Trouble> {
+        let confirmed: Option<&Unconfirmed> = order.confirmed.as_ref().map(|(_, set)| set.as_ref());
+        let work = self.inner.work.perform(order.task, confirmed, progress);
+        // One that breaks off must not hold up all that come after it.
+        let work = AssertUnwindSafe(work).catch_unwind();
+        tokio::select! {
+            result = work => result.unwrap_or_else(|panic| Err(Trouble::Broken(words(panic.as_ref())))),
+            () = self.record(id, progress) => Err(Trouble::Broken("nothing tells how far it is".to_owned())),
+        }
+    }
+
+    /// Writes the row at each change of phase, and now and then. Ends never.
+    async fn record(&self, id: u64, progress: &Progress) {
+        let mut stand = progress.watch();
+        let (mut phase, mut written) = (stand.borrow_and_update().phase.clone(), Instant::now());
+        while stand.changed().await.is_ok() {
+            let now = stand.borrow_and_update().phase.clone();
+            if now != phase || written.elapsed() >= WRITE_EVERY {
+                self.write(id).await;
+                (phase, written) = (now, Instant::now());
+            }
+        }
+        std::future::pending::<()>().await;
+    }
+
+    /// Lets others by until the next attempt, which comes at once if somebody asks for the same.
+    async fn rest(
+        &self,
+        id: u64,
+        trouble: &Trouble,
+        pause: u64,
+        progress: &Progress,
+        stop: &CancellationToken,
+    ) {
+        let run = self.get(id);
+        let words = run.map_or_else(String::new, |run| match run.asked_by {
+            AskedBy::Start => "The sweep at start".to_owned(),
+            AskedBy::Cron | AskedBy::Request => run.task.words(),
+        });
+        warn!("{words} has to wait: {trouble}. Trying again in {pause} s.");
+        progress.phase(format!("waits, trying again in {pause} s"), None);
+        let woken = self.book().live_of(id).map(|live| Arc::clone(&live.woken));
+        self.book().rest(id, trouble.to_string());
+        self.write(id).await;
+        let Some(woken) = woken else { return };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = woken.notified() => {}
+            () = tokio::time::sleep(Duration::from_secs(pause)) => {}
+        }
+        self.book().line_up(id);
+    }
+
+    async fn done(&self, id: u64, done: Done) {
+        let (kept, confirm) = self.keep_findings(id, &done).await;
+        let Done { counts, held, mut message, .. } = done;
+        if let Err(fault) = &kept {
+            let _ = write!(message, " What it found in detail could not be kept: {fault}.");
+        }
+        self.end(id, End::Done, |run| {
+            (run.counts, run.held, run.confirm) = (counts, held, confirm);
+            run.findings = kept.unwrap_or(0);
+            if run.resumed {
+                message += " It was begun again after a stop of the service.";
+            }
+            run.message = Some(message);
+        })
+        .await;
+    }
+
+    async fn failed(&self, id: u64, asked_by: AskedBy, trouble: Trouble) {
+        let words = self.get(id).map(|run| run.task.words()).unwrap_or_default();
+        if asked_by == AskedBy::Cron {
+            error!("The scheduled sweep failed: {trouble}. The next one tries again.");
+        } else {
+            error!("{words} failed: {trouble}.");
+        }
+        self.end(id, End::Failed(Arc::new(trouble)), |_| {}).await;
+    }
+
+    /// It was told to end: by somebody, or because the process does.
+    async fn stopped(&self, id: u64, done: Option<Done>) {
+        let cancelled = self.book().live_of(id).is_some_and(|live| live.cancelled);
+        if !cancelled {
+            return self.book().cut_off(id);
+        }
+        let kept = match &done {
+            Some(done) => self.keep_findings(id, done).await.0.unwrap_or(0),
+            None => 0,
+        };
+        self.end(id, End::Cancelled, |run| {
+            run.findings = kept;
+            let begun = if run.started.is_some() { "What was done until then stays done." } else { "" };
+            run.message = Some(format!("It was cancelled. {begun}").trim_end().to_owned());
+            if let Some(done) = done {
+                (run.counts, run.held) = (done.counts, done.held);
+            }
+        })
+        .await;
+    }
+
+    /// Writes what was found, and gives how many there are, with a key for what waits for a word.
+    async fn keep_findings(&self, id: u64, done: &Done) -> (Result<usize, StorageFault>, Option<Confirm>) {
+        if done.findings.is_empty() {
+            return (Ok(0), None);
+        }
+        if let Err(fault) = self.inner.store.put_findings(id, &done.findings).await {
+            return (Err(fault), None);
+        }
+        let confirm = (!Unconfirmed::of(&done.findings).is_empty())
+            .then(|| Confirm { key: Uuid::new_v4(), expires: self.inner.clock.after(CONFIRM_WITHIN) });
+        (Ok(done.findings.len()), confirm)
+    }
+
+    /// Ends a run in memory, so that whoever waits goes on, then in the file.
+    pub(super) async fn end(&self, id: u64, end: End, change: impl FnOnce(&mut Run)) {
+        let message = match &end {
+            End::Failed(trouble) => Some(format!("{trouble}.")),
+            End::Done | End::Cancelled => None,
+        };
+        let stale = {
+            let mut book = self.book();
+            let now = self.inner.clock.now();
+            book.end(id, end, now, |run| {
+                run.message = message;
+                change(run);
+            });
+            book.forget_findings(MOST_FINDINGS)
+        };
+        self.write(id).await;
+        for run in stale {
+            let removed = self.inner.store.remove_findings(run.id).await;
+            if let Err(fault) = removed.and(self.inner.store.save(&[run]).await) {
+                warn!("Old findings could not be removed: {fault}");
+            }
+        }
+    }
+
+    /// Writes a new run, and removes those that make room for it.
+    pub(super) async fn keep(&self, id: u64, removed: &[u64]) -> Result<(), StorageFault> {
+        let run = self.get(id);
+        self.inner.store.save(run.as_slice()).await?;
+        self.inner.store.remove(removed).await
+    }
+
+    /// Writes a run as it is now. What cannot be written is in memory all the same.
+    async fn write(&self, id: u64) {
+        let Some(run) = self.get(id) else { return };
+        if let Err(fault) = self.inner.store.save(&[run]).await {
+            warn!("Run {id} goes on, but how far it is could not be saved: {fault}");
+        }
+    }
+}
+
+/// What a panic says.
+fn words(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no reason given".to_owned())
+}

@@ -1,0 +1,28 @@
+//! Runs: long work that somebody asked for and may look at.
+//!
+//! # Guarantees
+//! - Never two sweeps, two plans, two imports of one kind or two locks at once. What is asked for
+//!   meanwhile waits for its turn, in the order in which it was asked for; the same thing asked for
+//!   again while it still waits is one run.
+//! - A sweep that a stop or crash of the process cut off is begun again under its number. An import or
+//!   lock is not: whoever asked for it was told.
+//! - The newest [`MOST_RUNS`] are kept, over restarts too.
+
+mod book;
+mod drive;
+mod fault;
+pub mod progress;
+mod run;
+mod runner;
+mod store;
+mod work;
+
+#[cfg(test)]
+mod tests;
+
+pub use book::{MOST_RUNS, MOST_WAITING};
+pub use fault::RunsFault;
+pub use run::{AskedBy, CONFIRM_WITHIN, Confirm, Kind, Run, State, Task};
+pub use runner::{Asked, End, Follow, Order, Runs, Ticket};
+pub use store::FindingFilter;
+pub use work::{Done, Trouble, Work};

@@ -1,0 +1,89 @@
+//! How far a run is, told while it goes on, and whether it is to stop.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// Faults kept of one run; of more only the number is told.
+const MOST_FAULTS: usize = 100;
+
+/// Where a run stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stand {
+    /// What it does now, in words.
+    pub phase: Cow<'static, str>,
+    /// How much of that is done.
+    pub done: u64,
+    /// How much there is to do; not known of every phase.
+    pub total: Option<u64>,
+    /// What failed and cost itself only: the first hundred.
+    pub faults: Vec<String>,
+    /// How many failed in all.
+    pub faults_in_all: u64,
+}
+
+/// What a run tells its progress to. Cheap to clone; telling costs no I/O.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    stand: Arc<watch::Sender<Stand>>,
+    stop: CancellationToken,
+}
+
+impl Progress {
+    /// The progress of a run that ends early when `stop` is cancelled.
+    pub fn new(stop: CancellationToken) -> Self {
+        Self { stand: Arc::new(watch::Sender::new(Stand::default())), stop }
+    }
+
+    /// Of a run that nobody watches or stops.
+    pub fn unwatched() -> Self {
+        Self::new(CancellationToken::new())
+    }
+
+    /// A new phase begins, with `total` things to do if that is known.
+    pub fn phase(&self, phase: impl Into<Cow<'static, str>>, total: Option<usize>) {
+        self.stand.send_modify(|stand| {
+            stand.phase = phase.into();
+            stand.done = 0;
+            stand.total = total.map(|total| total as u64);
+        });
+    }
+
+    /// `count` more things of this phase are done.
+    pub fn advance(&self, count: usize) {
+        self.stand.send_modify(|stand| stand.done += count as u64);
+    }
+
+    /// Something failed that costs itself only.
+    pub fn fault(&self, why: String) {
+        self.stand.send_modify(|stand| {
+            stand.faults_in_all += 1;
+            if stand.faults.len() < MOST_FAULTS {
+                stand.faults.push(why);
+            }
+        });
+    }
+
+    /// It begins anew: what failed before does not count any more.
+    pub fn restart(&self) {
+        self.stand.send_replace(Stand::default());
+    }
+
+    /// Where it stands now.
+    pub fn stand(&self) -> Stand {
+        self.stand.borrow().clone()
+    }
+
+    /// Whether the run is to end at the next step.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
+    /// Where it stands now, and from then on.
+    pub fn watch(&self) -> watch::Receiver<Stand> {
+        self.stand.subscribe()
+    }
+}

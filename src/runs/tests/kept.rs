@@ -1,0 +1,122 @@
+//! What is kept of runs and findings, for how long, and what a confirm key sets free.
+
+use super::*;
+use crate::domain::KimaiId;
+use crate::domain::finding::{self, Action, Hold};
+
+fn orphan(id: u64, held: Option<Hold>) -> Finding {
+    Finding {
+        kind: finding::Kind::Orphan,
+        work_log: None,
+        timesheets: vec![KimaiId(id)],
+        wanted: None,
+        found: None,
+        reason: "no work log is linked to it".to_owned(),
+        action: Action::Delete,
+        held,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn findings_are_kept_paged_and_filtered_until_they_have_to_make_room() {
+    let mut scene = Scene::new();
+    let mut findings: Vec<Finding> = (1..=1_200).map(|id| orphan(id, None)).collect();
+    findings[700].held = Some(Hold::Recent);
+    findings[900].kind = finding::Kind::Dangling;
+    scene.answer(Ok(found(findings.clone())));
+    scene.go();
+    assert_eq!(scene.ask(Task::Plan(period(9))).await.ticket.end().await, Some(End::Done));
+    let numbers = async |filter: FindingFilter, after| {
+        let page = scene.runs.findings(1, filter, after, 3).await.unwrap();
+        page.iter().map(|(n, finding)| (*n, finding.timesheets[0].0)).collect::<Vec<_>>()
+    };
+    let all = FindingFilter::default();
+    assert_eq!(numbers(all, 0).await, [(1, 1), (2, 2), (3, 3)]);
+    assert_eq!(numbers(all, 1_198).await, [(1_199, 1_199), (1_200, 1_200)]);
+    assert_eq!(numbers(FindingFilter { held: true, ..all }, 0).await, [(701, 701)]);
+    assert_eq!(numbers(FindingFilter { kind: Some(finding::Kind::Dangling), ..all }, 0).await, [(901, 901)]);
+    assert_eq!(scene.runs.findings(7, all, 0, 3).await, Err(RunsFault::Unknown(7)));
+    scene.begins().await;
+    let page = scene.runs.findings(1, all, 0, 2_000).await.unwrap();
+    assert!(page.into_iter().map(|(_, finding)| finding).eq(findings), "as they were");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_hundred_runs_are_kept_and_no_row_of_older_ones() {
+    let storage = Storage::in_memory().unwrap();
+    let scene = Scene::on(&storage);
+    scene.work.go.add_permits(1_000);
+    for _ in 0..130 {
+        scene.answer(Ok(found(vec![orphan(1, None)])));
+        scene.ask(sweep(1)).await.ticket.end().await.unwrap();
+    }
+    let ids: Vec<u64> = scene.runs.list(None).iter().map(|run| run.id).collect();
+    assert_eq!(ids, (31..=130).rev().collect::<Vec<u64>>());
+    let rows = storage.write_now(|file| {
+        file.query_row("SELECT (SELECT count(*) FROM run), (SELECT count(*) FROM finding)", [], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+        })
+    });
+    assert_eq!(rows, Ok((100, 100)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_confirms_just_what_its_run_held_back_for_an_hour_and_for_its_period() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = Storage::open_single(folder.path()).unwrap();
+    let held = vec![
+        orphan(1, Some(Hold::Unconfirmed)),
+        orphan(2, Some(Hold::Recent)),
+        orphan(3, Some(Hold::Unconfirmed)),
+    ];
+    let key = {
+        let scene = Scene::on(&storage);
+        scene.answer(Ok(found(held.clone())));
+        scene.go();
+        scene.ask(Task::Plan(period(9))).await.ticket.end().await.unwrap();
+        let key = scene.runs.get(1).unwrap().confirm.unwrap().key.to_string();
+        scene.stop().await;
+        key
+    };
+    // Known over a restart.
+    let mut scene = Scene::on(&storage);
+    let asked = scene.runs.ask_confirmed(period(9), &key).await.unwrap();
+    let (task, confirmed) = scene.begun.recv().await.unwrap();
+    assert_eq!((task, confirmed), (sweep(9), Some(Unconfirmed::of(&held))));
+    // Without the key is something else, and waits; with it joins none without.
+    let plain = scene.ask(sweep(9)).await;
+    let again = scene.runs.ask_confirmed(period(9), &key).await.unwrap();
+    assert!(!plain.joined && !again.joined && again.run.id != plain.run.id);
+    scene.answer(Ok(found(vec![orphan(4, Some(Hold::Unconfirmed))])));
+    scene.work.go.add_permits(3);
+    asked.ticket.end().await.unwrap();
+    let fresh = scene.runs.get(asked.run.id).unwrap().confirm.unwrap();
+    assert_ne!(fresh.key.to_string(), key, "what is held back again has a key of its own");
+    again.ticket.end().await.unwrap();
+
+    let refused =
+        async |month, key: &str| scene.runs.ask_confirmed(period(month), key).await.unwrap_err().to_string();
+    assert!(refused(9, "yes").await.contains("'yes' is not known"));
+    assert!(refused(9, "7d444840-9dc0-11d1-b245-5ffdce74fad2").await.contains("is not known"));
+    let said = refused(10, &key).await;
+    assert!(said.contains("is for 2024-09-01 to 2024-09-30, not for 2024-10-01 to 2024-10-31"), "{said}");
+    tokio::time::sleep(CONFIRM_WITHIN).await;
+    assert!(refused(9, &fresh.key.to_string()).await.contains("expired at 1970-01-01T01:00"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_saved_is_refused_and_does_not_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = Storage::open_single(folder.path()).unwrap();
+    let mut scene = Scene::on(&storage);
+    let readonly = |on: bool| {
+        storage.write_now(move |file| file.pragma_update(None, "query_only", on)).unwrap();
+    };
+    readonly(true);
+    let fault = scene.runs.ask(Order::new(sweep(1), AskedBy::Request)).await.unwrap_err();
+    assert!(matches!(fault, RunsFault::Storage(_)), "{fault}");
+    readonly(false);
+    scene.ask(sweep(2)).await;
+    assert_eq!(scene.begins().await, sweep(2), "and keeps nobody waiting");
+    assert_eq!(scene.state(1), State::Failed);
+}

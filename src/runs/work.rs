@@ -1,0 +1,167 @@
+//! What runs do, and how that ends.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use async_trait::async_trait;
+
+use super::progress::Progress;
+use super::run::Task;
+use crate::domain::finding::{Finding, Kind, Unconfirmed};
+use crate::engine::Engine;
+use crate::import::{self, ImportFault};
+use crate::lock::{LockFault, LockReport, Outcome};
+use crate::reconcile::retry::Failure;
+use crate::reconcile::sweep;
+use crate::storage::StorageFault;
+
+/// The most names that stand in one message.
+const MOST_NAMES: usize = 10;
+
+/// What a run found and did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Done {
+    /// In numbers.
+    pub counts: BTreeMap<String, u64>,
+    /// Deletions that were held back.
+    pub held: usize,
+    /// Each difference, of sweeps and plans.
+    pub findings: Vec<Finding>,
+    /// In a sentence.
+    pub message: String,
+}
+
+/// Why a run failed, in words of what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// A sweep or plan.
+    #[error("{0}. Ask for it again once that is put right")]
+    Sweep(#[from] Failure),
+    /// An import.
+    #[error(transparent)]
+    Import(#[from] ImportFault),
+    /// A lock.
+    #[error(transparent)]
+    Lock(#[from] LockFault),
+    /// What it found could not be kept.
+    #[error(transparent)]
+    Storage(#[from] StorageFault),
+    /// A fault in this service, or data that nobody thought of.
+    #[error("it broke off: {0}; please report this")]
+    Broken(String),
+}
+
+/// Who does what runs are asked for.
+#[async_trait]
+pub trait Work: Send + Sync {
+    /// Does `task`, tells `progress` how far it is, and ends early when that says so.
+    async fn perform(
+        &self,
+        task: Task,
+        confirmed: Option<&Unconfirmed>,
+        progress: &Progress,
+    ) -> Result<Done, Trouble>;
+}
+
+#[async_trait]
+impl Work for Engine {
+    async fn perform(
+        &self,
+        task: Task,
+        confirmed: Option<&Unconfirmed>,
+        progress: &Progress,
+    ) -> Result<Done, Trouble> {
+        match task {
+            Task::Sweep(period) => Ok(swept(self.sweeper.sweep(period, confirmed, progress).await?, true)),
+            Task::Plan(period) => Ok(swept(self.sweeper.plan(period, progress).await?, false)),
+            Task::Import(what) => Ok(imported(&self.import(what, progress).await?)),
+            Task::Lock(month) => Ok(locked(&self.locker.lock(month, progress).await?, progress)),
+        }
+    }
+}
+
+/// Counts of all kinds, also those of which nothing was found.
+fn swept(report: sweep::Report, acted: bool) -> Done {
+    let sweep::Report { work_logs, timesheets, queued, deleted, adopted, held, findings } = report;
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    for kind in Kind::ALL {
+        counts.insert(kind.word().to_owned(), 0);
+    }
+    for finding in &findings {
+        *counts.entry(finding.kind.word().to_owned()).or_default() += 1;
+    }
+    let mut message = format!(
+        "{work_logs} work logs and {timesheets} timesheets compared, {} differences found",
+        findings.len()
+    );
+    let mut numbers = vec![("work-logs", work_logs), ("timesheets", timesheets)];
+    if acted {
+        numbers.extend([("queued", queued), ("deleted", deleted), ("adopted", adopted)]);
+        let _ =
+            write!(message, ": {queued} work logs queued, {deleted} timesheets deleted, {adopted} adopted");
+    }
+    let _ = write!(message, ", {held} deletions held back.");
+    counts.extend(numbers.into_iter().map(|(name, count)| (name.to_owned(), count as u64)));
+    Done { counts, held, findings, message }
+}
+
+fn imported(report: &import::Report) -> Done {
+    let mut counts = BTreeMap::new();
+    for (name, import::Counts { new, changed, unchanged, linked, waiting, unconfirmed }) in &report.0 {
+        let numbers = [
+            ("new", new),
+            ("changed", changed),
+            ("unchanged", unchanged),
+            ("linked", linked),
+            ("without-parent", waiting),
+            ("not-stored", unconfirmed),
+        ];
+        counts.extend(numbers.map(|(word, count)| (format!("{name}-{word}"), *count as u64)));
+    }
+    Done { counts, message: format!("{report}."), ..Done::default() }
+}
+
+/// A timesheet that should have been exported and was not is a fault that costs itself only.
+fn locked(report: &LockReport, progress: &Progress) -> Done {
+    let words = ["exported", "exported-before", "draft", "absence-submitted", "unknown-status", "failed"];
+    let mut counts: BTreeMap<String, u64> = words.map(|word| (word.to_owned(), 0)).into();
+    let mut open = Vec::new();
+    for timesheet in &report.timesheets {
+        let word = match &timesheet.outcome {
+            Outcome::Exported { work_logs, unsynced, .. } => {
+                *counts.entry("work-logs".to_owned()).or_default() += *work_logs as u64;
+                *counts.entry("work-logs-not-in-kimai".to_owned()).or_default() += unsynced.len() as u64;
+                if !unsynced.is_empty() {
+                    progress.fault(timesheet.to_string());
+                }
+                "exported"
+            }
+            Outcome::ExportedBefore => "exported-before",
+            Outcome::Draft => {
+                open.push(timesheet.person.as_str());
+                "draft"
+            }
+            Outcome::AbsenceSubmitted => {
+                open.push(timesheet.person.as_str());
+                "absence-submitted"
+            }
+            Outcome::UnknownStatus(_) => {
+                progress.fault(timesheet.to_string());
+                "unknown-status"
+            }
+            Outcome::Failed(_) => {
+                progress.fault(timesheet.to_string());
+                "failed"
+            }
+        };
+        *counts.entry(word.to_owned()).or_default() += 1;
+    }
+    let mut message = format!("{report}.");
+    if !open.is_empty() {
+        let more = open.len().saturating_sub(MOST_NAMES);
+        open.truncate(MOST_NAMES);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let _ = write!(message, " Not submitted: {}{more}.", open.join(", "));
+    }
+    Done { counts, message, ..Done::default() }
+}

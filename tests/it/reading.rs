@@ -1,0 +1,124 @@
+//! A period read window by window, and what is left of deleted work logs: nothing missed, nothing made up,
+//! on each store.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::ToSpan;
+use jiff::civil::{Date, date};
+use kimai_sync::domain::windows::windows;
+use kimai_sync::domain::{KimaiId, WorkLogUri};
+use kimai_sync::source::Source;
+use kimai_sync::triplestore::statement::Iri;
+use kimai_sync::triplestore::work_logs::WorkLogs;
+
+use crate::support::on_each_store;
+use crate::support::stack::{BASE, Stack};
+
+on_each_store!(
+    all_windows_together_are_the_period,
+    what_is_left_of_deleted_work_logs_is_found_among_much_else,
+);
+
+/// Work logs written at once: 7 triples each, and Virtuoso refuses 2 000.
+const BATCH: usize = 140;
+
+fn source(stack: &Stack) -> WorkLogs {
+    WorkLogs::new(Arc::clone(&stack.store) as _, Iri::new("https://kimai.example.com").unwrap())
+}
+
+/// Writes work logs with the days as given, each linked to the timesheet of its number.
+async fn write(stack: &Stack, name: &str, days: impl Iterator<Item = String>) {
+    let all: Vec<String> = days
+        .enumerate()
+        .map(|(n, day)| {
+            format!(
+                "<{BASE}/work-logs/{name}{n:05}> a cal:Vevent ; mu:uuid \"{name}{n}\" ; cal:duration \"PT8H\" ;
+                   cal:dtstart {day} ; dct:subject <{BASE}/tasks/1> ; dct:identifier \"{n}\" ;
+                   prov:wasAssociatedWith <{BASE}/persons/jane> ."
+            )
+        })
+        .collect();
+    for batch in all.chunks(BATCH) {
+        stack.update(&format!("INSERT DATA {{ {} }}", batch.concat())).await;
+    }
+}
+
+async fn all_windows_together_are_the_period(stack: Stack) {
+    let (first, last) = (date(2024, 9, 1), date(2024, 9, 30));
+    let plain = |day: Date| format!("\"{day}\"^^xsd:date");
+    // 100 a day from the 3rd to the 20th, but 1 700 on the 10th: more than a page of rows.
+    write(&stack, "even", (0..1_800).map(|n| plain(date(2024, 9, 3) + (n % 18).days()))).await;
+    write(&stack, "full", (0..1_600).map(|_| plain(date(2024, 9, 10)))).await;
+    let odd = [
+        "\"2024-09-02+02:00\"^^xsd:date",
+        "\"2024-09-30T23:30:00Z\"^^xsd:dateTime",
+        "\"2024-09-25\"",
+        "\"2024-09-3\"",
+        "\"2024-09-12 or so\"",
+        "\"2024-09-04\"^^xsd:date, \"2024-09-28\"^^xsd:date",
+    ];
+    write(&stack, "odd", odd.iter().map(|day| (*day).to_owned())).await;
+    let outside = ["\"2024-08-31\"^^xsd:date", "\"2024-10-01\"^^xsd:date", "\"September\""];
+    write(&stack, "outside", outside.iter().map(|day| (*day).to_owned())).await;
+
+    let source = source(&stack);
+    stack.forget_calls();
+    let days = source.days(first, last).await.unwrap();
+    assert_eq!((days["2024-09-03"], days["2024-09-10"], days["2024-09-3"]), (100, 1_700, 1), "{days:?}");
+    // A store may write an instant in its own way, so these two are counted only.
+    assert_eq!(days.values().sum::<usize>(), 1_800 + 1_600 + odd.len() + 1, "the one with two days twice");
+    let windows = windows(first, last, &days);
+    assert!(windows.contains(&(date(2024, 9, 10), date(2024, 9, 10))), "{windows:?}");
+    let mut read = BTreeMap::new();
+    for (first, last) in &windows {
+        read.extend(source.of_period(*first, *last).await.unwrap());
+    }
+    // One for the days, one for each window, one more where a day is larger than a page.
+    assert_eq!(stack.statements(), (windows.len() + 2, 0));
+    assert!(windows.len() <= 5, "{windows:?}");
+    assert_eq!(read, source.of_period(first, last).await.unwrap());
+    let names = |name: &str, count: usize| {
+        let name = name.to_owned();
+        (0..count).map(move |n| format!("{BASE}/work-logs/{name}{n:05}"))
+    };
+    let wanted: BTreeSet<String> =
+        names("even", 1_800).chain(names("full", 1_600)).chain(names("odd", odd.len())).collect();
+    assert_eq!(read.keys().map(ToString::to_string).collect::<BTreeSet<_>>(), wanted);
+    let doubled = &read[&WorkLogUri::parse(&format!("{BASE}/work-logs/odd00005")).unwrap()];
+    assert_eq!(doubled.days.len(), 2, "whole, whichever window it came with");
+}
+
+async fn what_is_left_of_deleted_work_logs_is_found_among_much_else(stack: Stack) {
+    write(&stack, "live", (0..300).map(|_| "\"2024-09-02\"^^xsd:date".to_owned())).await;
+    let uri = |name: &str| WorkLogUri::parse(&format!("{BASE}/work-logs/{name}")).unwrap();
+    let taken_back = uri("live00007");
+    for property in
+        ["rdf:type", "mu:uuid", "cal:duration", "cal:dtstart", "dct:subject", "prov:wasAssociatedWith"]
+    {
+        stack
+            .update(&format!(
+                "DELETE {{ <{taken_back}> {property} ?o }} WHERE {{ <{taken_back}> {property} ?o }}"
+            ))
+            .await;
+    }
+    // Nothing but an identifier: of two timesheets, of none, typed. A task that lost all else is none of ours.
+    stack
+        .update(&format!(
+            "INSERT DATA {{ <{}> dct:identifier \"9002\", \"9001\"^^xsd:integer . <{}> dct:identifier \"undefined\" .
+               <{BASE}/tasks/gone> dct:identifier \"9003\" . <{}> dct:identifier \"9004\" ; cal:comment \"left\" }}",
+            uri("two"),
+            uri("none"),
+            uri("commented")
+        ))
+        .await;
+    let source = source(&stack);
+    stack.forget_calls();
+    let wanted = [
+        (taken_back.clone(), vec![KimaiId(7)]),
+        (uri("none"), vec![]),
+        (uri("two"), vec![KimaiId(9_001), KimaiId(9_002)]),
+    ];
+    assert_eq!(source.dangling().await.unwrap(), BTreeMap::from(wanted));
+    assert_eq!(stack.statements(), (1, 0));
+}
