@@ -1,7 +1,7 @@
 //! The work logs of a triplestore, as a [`Source`].
 //!
-//! Work logs are read as plain triples and joined here: a store compiles such a statement once, and
-//! a value of the wrong shape is seen instead of silently not matching.
+//! Work logs are read as they stand, without what they point to, and joined here: a store compiles such a
+//! statement once, and a value of the wrong shape is seen instead of silently not matching.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -35,11 +35,14 @@ impl WorkLogs {
     }
 
     async fn read_tasks(&self, tasks: &[Iri], directory: &mut Directory) -> Result<(), TriplestoreFault> {
+        // In each branch: Virtuoso may go through all that has an identifier before it looks outside.
         let tasks = list(tasks);
         let rows = self.select(format!(
-            "SELECT DISTINCT ?task ?p ?o ?projectId WHERE {{ VALUES ?task {{ {tasks} }}
-               {{ ?task ?p ?o . VALUES ?p {{ rdf:type rdfs:label dct:identifier skos:broader }} }}
-               UNION {{ ?task skos:broader ?project . ?project a doap:Project ; dct:identifier ?projectId }} }}"
+            "SELECT DISTINCT ?task ?p ?o ?projectId WHERE {{
+               {{ VALUES ?task {{ {tasks} }} ?task ?p ?o .
+                 VALUES ?p {{ rdf:type rdfs:label dct:identifier skos:broader }} }}
+               UNION {{ VALUES ?task {{ {tasks} }} ?task skos:broader ?project .
+                 ?project a doap:Project ; dct:identifier ?projectId }} }}"
         ));
         for row in rows.await? {
             let Some(task) = text(&row, "task") else { continue };
@@ -60,10 +63,11 @@ impl WorkLogs {
     async fn read_persons(&self, persons: &[Iri], directory: &mut Directory) -> Result<(), TriplestoreFault> {
         let (persons, homepage) = (list(persons), &self.account_homepage);
         let rows = self.select(format!(
-            "SELECT DISTINCT ?person ?name ?accountId WHERE {{ VALUES ?person {{ {persons} }}
-               {{ ?person foaf:name ?name }}
-               UNION {{ ?person foaf:account ?account . ?account a foaf:OnlineAccount ;
-                 foaf:accountServiceHomepage {homepage} ; dct:identifier ?accountId }} }}"
+            "SELECT DISTINCT ?person ?name ?accountId WHERE {{
+               {{ VALUES ?person {{ {persons} }} ?person foaf:name ?name }}
+               UNION {{ VALUES ?person {{ {persons} }} ?person foaf:account ?account .
+                 ?account a foaf:OnlineAccount ; foaf:accountServiceHomepage {homepage} ;
+                 dct:identifier ?accountId }} }}"
         ));
         for row in rows.await? {
             let Some(person) = text(&row, "person") else { continue };
@@ -138,19 +142,31 @@ impl Source for WorkLogs {
         first: Date,
         last: Date,
     ) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault> {
+        // A row for each, not for each of its triples: stores write out rows more slowly than they find them.
+        // Of several values each combination is a row, and the sets bring them together again.
         let pattern = format!(
-            "?s a cal:Vevent ; cal:dtstart ?day ; ?p ?o .
-             VALUES ?p {{ rdf:type cal:duration cal:dtstart dct:subject prov:wasAssociatedWith dct:identifier }}
-             {}",
+            "?s a cal:Vevent ; cal:dtstart ?day, ?written . {}
+             OPTIONAL {{ ?s cal:duration ?duration }} OPTIONAL {{ ?s dct:subject ?task }}
+             OPTIONAL {{ ?s prov:wasAssociatedWith ?person }} OPTIONAL {{ ?s dct:identifier ?id }}",
             within(first, last)
         );
         let mut all: BTreeMap<WorkLogUri, Facts> = BTreeMap::new();
         let note = |row: Row| {
-            if let Some(subject) = subject(&row) {
-                note(all.entry(subject).or_default(), &row);
+            let Some(subject) = subject(&row) else { return };
+            let facts = all.entry(subject).or_default();
+            facts.types.insert(cal::VEVENT.to_owned());
+            for (variable, set) in [
+                ("written", &mut facts.days),
+                ("duration", &mut facts.durations),
+                ("task", &mut facts.tasks),
+                ("person", &mut facts.persons),
+                ("id", &mut facts.identifiers),
+            ] {
+                set.extend(text(&row, variable).map(str::to_owned));
             }
         };
-        each_by_subject(self.store.as_ref(), "?p ?o", &pattern, note).await?;
+        let variables = "?written ?duration ?task ?person ?id";
+        each_by_subject(self.store.as_ref(), variables, &pattern, note).await?;
         Ok(all)
     }
 

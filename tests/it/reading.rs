@@ -47,9 +47,11 @@ async fn write(stack: &Stack, name: &str, days: impl Iterator<Item = String>) {
 async fn all_windows_together_are_the_period(stack: Stack) {
     let (first, last) = (date(2024, 9, 1), date(2024, 9, 30));
     let plain = |day: Date| format!("\"{day}\"^^xsd:date");
-    // 100 a day from the 3rd to the 20th, but 1 700 on the 10th: more than a page of rows.
+    // 100 a day from the 3rd to the 20th, but 1 700 on the 10th: with six durations, more than a page of rows.
     write(&stack, "even", (0..1_800).map(|n| plain(date(2024, 9, 3) + (n % 18).days()))).await;
-    write(&stack, "full", (0..1_600).map(|_| plain(date(2024, 9, 10)))).await;
+    let durations = "cal:duration \"PT1H\", \"PT2H\", \"PT3H\", \"PT4H\", \"PT5H\"";
+    let full = format!("{} ; {durations}", plain(date(2024, 9, 10)));
+    write(&stack, "full", (0..1_600).map(|_| full.clone())).await;
     let odd = [
         "\"2024-09-02+02:00\"^^xsd:date",
         "\"2024-09-30T23:30:00Z\"^^xsd:dateTime",
@@ -87,6 +89,12 @@ async fn all_windows_together_are_the_period(stack: Stack) {
     assert_eq!(read.keys().map(ToString::to_string).collect::<BTreeSet<_>>(), wanted);
     let doubled = &read[&WorkLogUri::parse(&format!("{BASE}/work-logs/odd00005")).unwrap()];
     assert_eq!(doubled.days.len(), 2, "whole, whichever window it came with");
+    let whole = |name: String| {
+        let facts = &read[&WorkLogUri::parse(&name).unwrap()];
+        let sets = [&facts.days, &facts.tasks, &facts.persons, &facts.identifiers, &facts.durations];
+        sets.map(BTreeSet::len) == [1, 1, 1, 1, 6]
+    };
+    assert!(names("full", 1_600).all(whole), "whole, whichever page it came with");
 }
 
 async fn what_is_left_of_deleted_work_logs_is_found_among_much_else(stack: Stack) {
