@@ -312,9 +312,13 @@ impl Settler {
         };
         crash::point("patched");
         match self.ledger.pushed(subject, id, wanted, held).await {
-            // The triplestore decides whose it is; without memory it is pushed once too often.
-            Err(LedgerFault::Claimed { other, .. }) => {
+            // Whom it was made for is not linked to it any more (see `own`), or not yet.
+            Err(LedgerFault::Claimed { other, .. }) if self.ledger.recall(&other).await?.unwritten => {
                 warn!(work_log = %subject, kimai.id = %id, "Timesheet {id} of <{subject}> also belongs to <{other}>.");
+            }
+            Err(LedgerFault::Claimed { .. }) => {
+                self.ledger.keep(subject, id).await?;
+                self.ledger.pushed(subject, id, wanted, held).await?;
             }
             recorded => recorded?,
         }

@@ -49,15 +49,18 @@ impl Found {
 pub(super) struct Service {
     /// What is parked, and why.
     parked: BTreeMap<WorkLogUri, String>,
+    /// Whose it takes each timesheet for.
+    owners: BTreeMap<KimaiId, WorkLogUri>,
     /// What it was about to create, for which work log.
     intents: Vec<(WorkLogUri, Intent)>,
 }
 
 impl Service {
-    pub(super) async fn ask(engine: &Engine) -> Self {
+    pub(super) async fn ask(engine: &Engine, ids: &[KimaiId]) -> Self {
+        let owners = engine.ledger.owners(ids).await.expect("the ledger can be read");
         let parked = engine.queue.parked().await.expect("the queue can be read").into_iter().collect();
         let intents = engine.ledger.intents().await.expect("the ledger can be read");
-        Self { parked, intents }
+        Self { parked, owners, intents }
     }
 }
 
@@ -101,6 +104,10 @@ pub(super) fn look(state: &State, service: &Service, look: Look) -> Found {
                     && service.intents.iter().any(|(twin, intent)| {
                         sheet.holds(&intent.wanted) && may_be_left(state, twin, parked)
                     }) => {}
+            // Nor did the service hear that the twin is gone who got it.
+            None | Some([])
+                if look == Look::BeforeSweep
+                    && service.owners.get(id).is_some_and(|twin| may_be_left(state, twin, parked)) => {}
             // One that somebody booked by hand may have been found instead.
             None | Some([])
                 if look == Look::BeforeSweep && state.booked.iter().any(|booked| sheet.holds(booked)) => {}

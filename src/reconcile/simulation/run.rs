@@ -377,7 +377,8 @@ impl Sim {
             self.outcome.broken.push(format!("{look:?}: it did not become quiet within {SETTLES_WITHIN:?}"));
             return;
         }
-        let service = check::Service::ask(engine).await;
+        let ids: Vec<KimaiId> = self.world.state().sheets.keys().copied().collect();
+        let service = check::Service::ask(engine, &ids).await;
         let state = self.world.state();
         // What was known of a storage that was lost is not promised to be kept.
         if look == Look::BeforeSweep && (state.storage > 0 || state.links_by_hand) {
@@ -388,8 +389,7 @@ impl Sim {
             self.outcome.before_sweep = (found.seen, found.excused);
         }
         self.outcome.remnants += found.remnants;
-        // What a lost storage and a request that came too late did together, takes two sweeps; so does a
-        // second link, whose timesheet is an orphan only after the first.
+        // A lost storage and a request that came too late take two sweeps, and so does a second link.
         let twice = state.storage > 0 || state.links_by_hand;
         if look == Look::AfterSweep && twice && found.rules().next().is_some() {
             self.outcome.second_sweep += 1;
