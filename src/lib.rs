@@ -48,3 +48,4 @@ pub mod storage;
 pub mod telemetry;
 pub mod tls;
 pub mod triplestore;
+mod words;

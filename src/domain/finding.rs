@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::difference::FoundTimesheet;
 use super::ids::{KimaiId, WorkLogUri};
 use super::timesheet::WantedTimesheet;
+use crate::words::words;
 
 /// What differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -33,37 +34,18 @@ pub enum Kind {
     Incomplete,
 }
 
-impl Kind {
-    /// All, in the order in which they are told.
-    pub const ALL: [Self; 10] = [
-        Self::Missing,
-        Self::Changed,
-        Self::Gone,
-        Self::Moved,
-        Self::SharedLink,
-        Self::DoubleLink,
-        Self::Dangling,
-        Self::Orphan,
-        Self::Adoptable,
-        Self::Incomplete,
-    ];
-
-    /// The word for it in answers.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::Changed => "changed",
-            Self::Gone => "gone",
-            Self::Moved => "moved",
-            Self::SharedLink => "shared-link",
-            Self::DoubleLink => "double-link",
-            Self::Dangling => "dangling",
-            Self::Orphan => "orphan",
-            Self::Adoptable => "adoptable",
-            Self::Incomplete => "incomplete",
-        }
-    }
-}
+words!(Kind {
+    Missing => "missing",
+    Changed => "changed",
+    Gone => "gone",
+    Moved => "moved",
+    SharedLink => "shared-link",
+    DoubleLink => "double-link",
+    Dangling => "dangling",
+    Orphan => "orphan",
+    Adoptable => "adoptable",
+    Incomplete => "incomplete",
+});
 
 /// What is done about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -75,17 +57,6 @@ pub enum Action {
     Adopt,
     /// The timesheet is deleted.
     Delete,
-}
-
-impl Action {
-    /// The word for it in answers.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Settle => "settle",
-            Self::Adopt => "adopt",
-            Self::Delete => "delete",
-        }
-    }
 }
 
 /// What holds a deletion back.
@@ -108,20 +79,17 @@ pub enum Hold {
     Refused,
 }
 
-impl Hold {
-    /// The word for it in answers.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Unconfirmed => "unconfirmed",
-            Self::NoWorkLogs => "no-work-logs",
-            Self::Exported => "exported",
-            Self::Recent => "recent",
-            Self::TurnedOff => "turned-off",
-            Self::Claimed => "claimed",
-            Self::Refused => "refused",
-        }
-    }
+words!(Hold {
+    Unconfirmed => "unconfirmed",
+    NoWorkLogs => "no-work-logs",
+    Exported => "exported",
+    Recent => "recent",
+    TurnedOff => "turned-off",
+    Claimed => "claimed",
+    Refused => "refused",
+});
 
+impl Hold {
     /// The same for people.
     pub fn explain(self) -> &'static str {
         match self {

@@ -138,7 +138,7 @@ fn attempt(attempt: &Attempt) -> Value {
 }
 
 fn state_of(word: &str) -> Result<EntryState, Problem> {
-    EntryState::ALL.into_iter().find(|state| state.word() == word).ok_or_else(|| {
+    EntryState::from_word(word).ok_or_else(|| {
         let words = EntryState::ALL.map(EntryState::word).join(", ");
         Problem::bad_request(format!("'{word}' is no state of an entry; there are {words}."))
     })

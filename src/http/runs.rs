@@ -92,7 +92,7 @@ pub(super) fn cut_off(task: Task) -> Problem {
 /// `lock`.
 pub(super) async fn list(query: Pairs, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let kind = query.get("filter[kind]").map(|word| {
-        let words = || Kind::ALL.iter().map(|kind| kind.word()).collect::<Vec<_>>().join(", ");
+        let words = || Kind::ALL.map(Kind::word).join(", ");
         Kind::from_word(word).ok_or_else(|| {
             Problem::bad_request(format!("'{word}' is no kind of run; there are {}.", words()))
         })
@@ -127,7 +127,7 @@ pub(super) async fn findings(
     let run = state.runs.get(id).ok_or(RunsFault::Unknown(id))?;
     let kind = query.get("filter[kind]").map(|word| {
         let words = || finding::Kind::ALL.map(finding::Kind::word).join(", ");
-        finding::Kind::ALL.into_iter().find(|kind| kind.word() == word).ok_or_else(|| {
+        finding::Kind::from_word(word).ok_or_else(|| {
             Problem::bad_request(format!("'{word}' is no kind of finding; there are {}.", words()))
         })
     });
@@ -271,7 +271,7 @@ fn finding_resource(run: u64, n: u64, finding: &Finding) -> Value {
         "type": "sweep-findings",
         "id": format!("{run}-{n}"),
         "attributes": {
-            "kind": finding.kind.word(), "action": finding.action.word(), "work-log": finding.work_log,
+            "kind": finding.kind.word(), "action": finding.action, "work-log": finding.work_log,
             "timesheets": finding.timesheets, "triplestore": triplestore, "kimai": kimai,
             "reason": finding.reason, "held": finding.held.map(Hold::word),
             "held-because": finding.held.map(Hold::explain),

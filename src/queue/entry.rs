@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::domain::WorkLogUri;
+use crate::words::words;
 
 /// Why a work log is in the queue. It decides no more than whose turn it is (see [`Reason::is_fresh`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,28 +20,15 @@ pub enum Reason {
     Daily,
 }
 
+words!(Reason {
+    Delta => "delta", Request => "request", Sweep => "sweep", Import => "import", Daily => "daily",
+});
+
 impl Reason {
-    const ALL: [Self; 5] = [Self::Delta, Self::Request, Self::Sweep, Self::Import, Self::Daily];
-
-    /// One word, as it is saved and shown.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Delta => "delta",
-            Self::Request => "request",
-            Self::Sweep => "sweep",
-            Self::Import => "import",
-            Self::Daily => "daily",
-        }
-    }
-
     /// Whether somebody just did something and waits for it to show. All else is background: there may be
     /// thousands of it at once, and nobody waits for it.
     pub fn is_fresh(self) -> bool {
         matches!(self, Self::Delta | Self::Request)
-    }
-
-    pub(super) fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.word() == word)
     }
 }
 
@@ -112,20 +100,7 @@ pub enum State {
     Parked,
 }
 
-impl State {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Due, Self::Waiting, Self::Running, Self::Parked];
-
-    /// One word, as it is shown.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Due => "due",
-            Self::Waiting => "waiting",
-            Self::Running => "running",
-            Self::Parked => "parked",
-        }
-    }
-}
+words!(State { Due => "due", Waiting => "waiting", Running => "running", Parked => "parked" });
 
 /// An entry as people see it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,29 +11,10 @@ use super::progress::Stand;
 use crate::import::What;
 use crate::lock::Month;
 use crate::reconcile::sweep::Period;
+use crate::words::words;
 
 /// How long a confirm key can be used.
 pub const CONFIRM_WITHIN: Duration = Duration::from_hours(1);
-
-/// Gives an enum its words, as they stand in answers and in the file.
-macro_rules! words {
-    ($name:ident { $($variant:ident => $word:literal),* $(,)? }) => {
-        impl $name {
-            /// All, in the order in which they are told.
-            pub const ALL: &[Self] = &[$(Self::$variant),*];
-
-            /// The word for it in answers.
-            pub fn word(self) -> &'static str {
-                match self { $(Self::$variant => $word),* }
-            }
-
-            /// The one with this word.
-            pub fn from_word(word: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|one| one.word() == word)
-            }
-        }
-    };
-}
 
 /// What kind of work it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
