@@ -15,9 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::State;
 use super::problem::{JSON_API, Problem};
 use super::queue::{document, size_of};
-use crate::domain::difference::FoundTimesheet;
 use crate::domain::finding::{self, Finding, Hold};
-use crate::domain::timesheet::WantedTimesheet;
 use crate::reconcile::sweep::Period;
 use crate::runs::{Asked, AskedBy, End, FindingFilter, Follow, Kind, Order, Run, Runs, RunsFault, Task};
 
@@ -49,12 +47,7 @@ pub(super) async fn plan(state: &State, period: Period) -> Result<HttpResponse, 
     let task = Task::Plan(period);
     let asked = state.runs.ask(Order::new(task, AskedBy::Request)).await?;
     let id = asked.run.id;
-    match asked.ticket.end().await {
-        Some(End::Done) => {}
-        Some(End::Failed(trouble)) => return Err(trouble.as_ref().into()),
-        Some(End::Cancelled) => return Err(cancelled(id)),
-        None => return Err(cut_off(task)),
-    }
+    ended_well(asked).await?;
     let run = state.runs.get(id).ok_or(RunsFault::Unknown(id))?;
     let (data, next) = page(&state.runs, id, FindingFilter::default(), 0, PAGE).await?;
     let of_kind = |kind: finding::Kind| {
@@ -77,15 +70,22 @@ pub(super) async fn plan(state: &State, period: Period) -> Result<HttpResponse, 
     Ok(answer)
 }
 
-/// Whoever waits for a run that somebody cancels is told so (409).
-pub(super) fn cancelled(id: u64) -> Problem {
-    let detail = format!("Somebody cancelled run {id}; ask for it again if it is wanted.");
-    Problem::new(StatusCode::CONFLICT, "The run was cancelled", detail)
-}
-
-/// The service stops meanwhile (503).
-pub(super) fn cut_off(task: Task) -> Problem {
-    Problem::unavailable(format!("{} was cut off by a stop of the service; ask for it again.", task.words()))
+/// Waits for the end of a run. That it failed, was cancelled (409) or cut off by a stop of the service (503)
+/// is a problem of whoever waits.
+pub(super) async fn ended_well(asked: Asked) -> Result<(), Problem> {
+    let Run { id, task, .. } = asked.run;
+    match asked.ticket.end().await {
+        Some(End::Done) => Ok(()),
+        Some(End::Failed(trouble)) => Err(trouble.as_ref().into()),
+        Some(End::Cancelled) => {
+            let detail = format!("Somebody cancelled run {id}; ask for it again if it is wanted.");
+            Err(Problem::new(StatusCode::CONFLICT, "The run was cancelled", detail))
+        }
+        None => {
+            let cut_off = format!("{} was cut off by a stop of the service; ask for it again.", task.words());
+            Err(Problem::unavailable(cut_off))
+        }
+    }
 }
 
 /// `GET /runs`: the runs that are kept, the newest first; `filter[kind]` is `sweep`, `plan`, `import` or
@@ -259,20 +259,12 @@ fn confirm(run: &Run) -> Value {
 }
 
 fn finding_resource(run: u64, n: u64, finding: &Finding) -> Value {
-    let triplestore = finding.wanted.as_ref().map(|wanted| {
-        let WantedTimesheet { begin, end, project, activity, user } = wanted;
-        json!({"begin": begin, "end": end, "project": project, "activity": activity, "user": user})
-    });
-    let kimai = finding.found.as_ref().map(|found| {
-        let FoundTimesheet { begin, end, project, activity, user } = found;
-        json!({"begin": begin, "end": end, "project": project, "activity": activity, "user": user})
-    });
     json!({
         "type": "sweep-findings",
         "id": format!("{run}-{n}"),
         "attributes": {
             "kind": finding.kind.word(), "action": finding.action, "work-log": finding.work_log,
-            "timesheets": finding.timesheets, "triplestore": triplestore, "kimai": kimai,
+            "timesheets": finding.timesheets, "triplestore": finding.wanted, "kimai": finding.found,
             "reason": finding.reason, "held": finding.held.map(Hold::word),
             "held-because": finding.held.map(Hold::explain),
         },

@@ -14,7 +14,7 @@ use crate::domain::KimaiId;
 use crate::import::What;
 use crate::lock::Month;
 use crate::queue::Reason;
-use crate::runs::{AskedBy, End, Order, Task};
+use crate::runs::{AskedBy, Order, Task};
 
 /// `POST /update-queue/work-logs/{workLogId}`: 202 when there is such a work log, else 400.
 pub(super) async fn queue_work_log(
@@ -119,12 +119,8 @@ async fn finish(request: &HttpRequest, state: &State, task: Task) -> Result<Http
         return Ok(runs::accepted(state, &asked));
     }
     let location = runs::location(asked.run.id);
-    match asked.ticket.end().await {
-        Some(End::Done) => Ok(HttpResponse::NoContent().insert_header((LOCATION, location)).finish()),
-        Some(End::Failed(trouble)) => Err(trouble.as_ref().into()),
-        Some(End::Cancelled) => Err(runs::cancelled(asked.run.id)),
-        None => Err(runs::cut_off(task)),
-    }
+    runs::ended_well(asked).await?;
+    Ok(HttpResponse::NoContent().insert_header((LOCATION, location)).finish())
 }
 
 /// 202 with the headers of the old service: a content type and no content.
