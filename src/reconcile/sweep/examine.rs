@@ -20,6 +20,9 @@ const WITNESSES: usize = 10;
 /// Timesheets asked for by id at a time.
 const LOOKS_AT_ONCE: usize = 4;
 
+/// What is left of deleted work logs, with the timesheets that their links name.
+type Remains = BTreeMap<WorkLogUri, Vec<KimaiId>>;
+
 /// What a period is found to be.
 pub(super) struct Examined {
     pub(super) work_logs: usize,
@@ -51,8 +54,9 @@ impl Sweeper {
         }
         let known: Vec<KimaiId> =
             sides.work_logs.values().flat_map(|side| side.ids.iter().copied()).take(WITNESSES).collect();
-        self.loose(&sides, &comparison, &known, &mut findings).await?;
-        self.remains(&sides, &mut findings, progress).await?;
+        let remains = self.remains().await?;
+        self.loose(&sides, &comparison, &known, &remains, &mut findings).await?;
+        self.dangling(&sides, remains, &mut findings, progress).await?;
         go_on(progress)?;
         self.hold(period, &sides, confirmed, &mut findings).await?;
         let (work_logs, timesheets) = (sides.work_logs.len(), sides.timesheets.len());
@@ -82,13 +86,7 @@ impl Sweeper {
             progress.advance(1);
             match seen {
                 Ok(seen) => findings.extend(self.seen(period, sides, &work_log, id, seen)),
-                Err(fault) if fault.fault == Fault::Permanent => {
-                    return Err(out_of_sight(&work_log, id, &fault));
-                }
-                Err(fault) if fault.fault == Fault::Unauthorised => return Err(fault.into()),
-                Err(fault) => {
-                    progress.fault(format!("Timesheet {id} of <{work_log}> was left alone: {fault}"));
-                }
+                Err(fault) => unseen(&work_log, id, fault, progress)?,
             }
         }
         Ok(findings)
@@ -181,9 +179,10 @@ impl Sweeper {
         sides: &Sides,
         comparison: &Comparison,
         known: &[KimaiId],
+        remains: &Remains,
         findings: &mut Vec<Finding>,
     ) -> Result<(), Failure> {
-        let orphans = self.unclaimed(sides, &comparison.unlinked, known, findings).await?;
+        let orphans = self.unclaimed(sides, &comparison.unlinked, known, remains, findings).await?;
         // What has a timesheet, or may have one, needs none of these.
         let mut provided: BTreeSet<WorkLogUri> =
             self.ledger.remembered(&comparison.missing).await?.into_keys().collect();
@@ -207,25 +206,32 @@ impl Sweeper {
         Ok(())
     }
 
-    /// What is left of deleted work logs of any day. One timesheet of it that is exported holds all back:
-    /// they go together.
-    async fn remains(
+    /// What is left of deleted work logs of any day.
+    async fn remains(&self) -> Result<Remains, Failure> {
+        let mut remains = self.work_logs.dangling().await?;
+        let ids: Vec<KimaiId> = remains.values().flatten().copied().collect();
+        let owners = self.ledger.owners(&ids).await?;
+        remains.retain(|work_log, ids| {
+            let made_for = ids.iter().find_map(|id| owners.get(id).filter(|owner| *owner == work_log));
+            is_ours(work_log, made_for)
+        });
+        Ok(remains)
+    }
+
+    /// Tells of what is left of deleted work logs. One timesheet of it that is exported holds all back: they
+    /// go together.
+    async fn dangling(
         &self,
         sides: &Sides,
+        mut remains: Remains,
         findings: &mut Vec<Finding>,
         progress: &Progress,
     ) -> Result<(), Failure> {
         let told: BTreeSet<WorkLogUri> =
             findings.iter().filter_map(|finding| finding.work_log.clone()).collect();
-        let mut dangling = self.work_logs.dangling().await?;
-        let ids: Vec<KimaiId> = dangling.values().flatten().copied().collect();
-        let owners = self.ledger.owners(&ids).await?;
-        dangling.retain(|work_log, ids| {
-            let made_for = ids.iter().find_map(|id| owners.get(id).filter(|owner| *owner == work_log));
-            !told.contains(work_log) && is_ours(work_log, made_for)
-        });
-        progress.phase("looking at what is left of deleted work logs", Some(dangling.len()));
-        let looks = dangling.into_iter().map(async |(work_log, ids)| {
+        remains.retain(|work_log, _| !told.contains(work_log));
+        progress.phase("looking at what is left of deleted work logs", Some(remains.len()));
+        let looks = remains.into_iter().map(async |(work_log, ids)| {
             let exported = self.any_exported(sides, &ids).await;
             (work_log, ids, exported)
         });
@@ -239,13 +245,7 @@ impl Sweeper {
                     let held = exported.then_some(Hold::Exported);
                     findings.push(Finding { held, ..settle(sides, Kind::Dangling, &work_log, &ids, why) });
                 }
-                Err((id, fault)) if fault.fault == Fault::Permanent => {
-                    return Err(out_of_sight(&work_log, id, &fault));
-                }
-                Err((_, fault)) if fault.fault == Fault::Unauthorised => return Err(fault.into()),
-                Err((id, fault)) => {
-                    progress.fault(format!("Timesheet {id} of <{work_log}> was left alone: {fault}"));
-                }
+                Err((id, fault)) => unseen(&work_log, id, fault, progress)?,
             }
         }
         Ok(())
@@ -273,16 +273,14 @@ impl Sweeper {
         sides: &Sides,
         unlinked: &[KimaiId],
         known: &[KimaiId],
+        remains: &Remains,
         findings: &mut Vec<Finding>,
     ) -> Result<Vec<KimaiId>, Failure> {
-        // Of a triplestore that shows nothing for the period nothing is believed, see the guards.
-        if unlinked.is_empty() || sides.work_logs.is_empty() {
-            return Ok(unlinked.to_vec());
-        }
-        if planted(Plant::SweepLooksOnce) {
-            return Ok(unlinked.to_vec());
-        }
         let mut loose = unlinked.to_vec();
+        // Of a triplestore that shows nothing for the period nothing is believed, see the guards.
+        if unlinked.is_empty() || sides.work_logs.is_empty() || planted(Plant::SweepLooksOnce) {
+            return Ok(loose);
+        }
         let elsewhere = self.sight.linked(&loose, known).await?;
         loose.retain(|id| !elsewhere.contains_key(id));
         for (id, work_logs) in elsewhere {
@@ -292,12 +290,10 @@ impl Sweeper {
                 findings.push(settle(sides, Kind::Moved, work_log, &[id], why));
             }
         }
-        // What is left of deleted work logs is told of below, each with all its timesheets.
-        let mut tombstones = self.work_logs.tombstones(&loose).await?;
-        let owners = self.ledger.owners(&loose).await?;
-        tombstones.retain(|id, subject| is_ours(subject, owners.get(id)));
-        loose.retain(|id| !tombstones.contains_key(id));
-        let intents = self.ledger.intents().await?;
+        // What is left of deleted work logs is told of later, each with all its timesheets.
+        let left: BTreeSet<&KimaiId> = remains.values().flatten().collect();
+        loose.retain(|id| !left.contains(id));
+        let (intents, owners) = (self.ledger.intents().await?, self.ledger.owners(&loose).await?);
         let mut nobodys = Vec::new();
         for id in loose {
             let found = sides.timesheets.get(&id).map(|timesheet| timesheet.found);
@@ -349,6 +345,17 @@ fn orphan(sides: &Sides, id: KimaiId, claimant: Option<&WorkLogUri>) -> Finding 
         action: Action::Delete,
         held: claimant.map(|_| Hold::Claimed),
     }
+}
+
+/// What it means that a timesheet could not be looked at: that it is left alone, or that no other can be seen
+/// either.
+fn unseen(work_log: &WorkLogUri, id: KimaiId, fault: KimaiFault, progress: &Progress) -> Result<(), Failure> {
+    match fault.fault {
+        Fault::Permanent => return Err(out_of_sight(work_log, id, &fault)),
+        Fault::Unauthorised => return Err(fault.into()),
+        _ => progress.fault(format!("Timesheet {id} of <{work_log}> was left alone: {fault}")),
+    }
+    Ok(())
 }
 
 /// Kimai shows the list without a word of what it leaves out; by its id it says so.
