@@ -113,7 +113,7 @@ impl Settler {
         let facts = self.sight.facts(subject).await?;
         crash::point("read");
         let (wanted, own) = match facts.kind(subject) {
-            Kind::WorkLog => (self.wanted(subject, &facts).await?, self.own(subject, &facts).await?),
+            Kind::WorkLog => (self.wanted(subject, &facts).await?, self.own(subject, &facts, &memory).await?),
             _ => (Err(Vec::new()), None),
         };
         memory.stray = own.is_some();
@@ -142,8 +142,18 @@ impl Settler {
 
     /// `facts` without the links to timesheets that were made for another work log, which is still linked
     /// to them; none when there is nothing to leave out.
-    async fn own(&self, subject: &WorkLogUri, facts: &Facts) -> Result<Option<Facts>, Failure> {
-        let mut owners = self.ledger.owners(&facts.kimai_ids()).await?;
+    async fn own(
+        &self,
+        subject: &WorkLogUri,
+        facts: &Facts,
+        memory: &Memory,
+    ) -> Result<Option<Facts>, Failure> {
+        let ids = facts.kimai_ids();
+        // A timesheet has one owner: the usual run need not ask for him.
+        if ids.iter().all(|id| memory.linked == Some(*id)) {
+            return Ok(None);
+        }
+        let mut owners = self.ledger.owners(&ids).await?;
         owners.retain(|_, owner| owner != subject);
         let mut own = None;
         for (id, owner) in owners.into_iter().filter(|_| !planted(Plant::SharingIsFine)) {
