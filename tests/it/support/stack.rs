@@ -121,7 +121,14 @@ impl Stack {
         let base = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
         let concurrency = settings.kimai.concurrency;
-        let service = Service { engine: engine.clone(), listener, store: embedded, concurrency, sweep: None };
+        let service = Service {
+            engine: engine.clone(),
+            listener,
+            store: embedded,
+            guard: settings.guard.clone(),
+            concurrency,
+            sweep: None,
+        };
         let service = Some(tokio::spawn(service.run(stop.clone())));
         let http = kimai_sync::tls::client_builder(PATIENCE).build().unwrap();
         kimai.add_user("sync", "UTC", Role::SuperAdmin, Some(TOKEN));
