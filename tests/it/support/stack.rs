@@ -130,7 +130,8 @@ impl Stack {
             sweep: None,
         };
         let service = Some(tokio::spawn(service.run(stop.clone())));
-        let http = kimai_sync::tls::client_builder(PATIENCE).build().unwrap();
+        let token = kimai_sync::tls::bearer(settings.guard.token.as_ref()).unwrap();
+        let http = kimai_sync::tls::client_builder(PATIENCE).default_headers(token).build().unwrap();
         kimai.add_user("sync", "UTC", Role::SuperAdmin, Some(TOKEN));
         let user = kimai.add_user("jane", "Europe/Brussels", Role::User, None);
         let customer = kimai.add_customer("ACME");
