@@ -19,8 +19,10 @@ use super::work::{Done, Trouble};
 use crate::domain::finding::Unconfirmed;
 use crate::storage::StorageFault;
 
-/// How long to wait before a sweep that nobody watches is tried again, in seconds: first, and at most.
+/// How long to wait before a sweep is tried again, in seconds: first, and at most.
 const PAUSES: (u64, u64) = (2, 60);
+/// How often a sweep that somebody asked for is tried: one dropped connection is no answer.
+const TRIES: u32 = 3;
 /// The most often that progress within a phase is written to the file.
 const WRITE_EVERY: Duration = Duration::from_secs(1);
 
@@ -29,15 +31,16 @@ impl Runs {
     pub(super) async fn drive(&self, id: u64, order: Order) {
         let told = self.book().live_of(id).map(|live| (live.progress.clone(), live.stop.clone()));
         let Some((progress, stop)) = told else { return };
-        let mut pause = PAUSES.0;
+        let (mut pause, mut tries) = (PAUSES.0, 0);
         while self.turn(id, &stop).await {
             progress.restart();
             self.write(id).await;
             let result = self.perform(id, &order, &progress).await;
+            tries += 1;
             match result {
                 result if stop.is_cancelled() => return self.stopped(id, result.ok()).await,
                 Ok(done) => return self.done(id, done).await,
-                Err(trouble) if order.patient => {
+                Err(trouble) if order.patient || (tries < TRIES && trouble.may_pass()) => {
                     self.rest(id, &trouble, pause, &progress, &stop).await;
                     pause = (pause * 2).min(PAUSES.1);
                 }
