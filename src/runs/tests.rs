@@ -33,6 +33,8 @@ struct Double {
     begun: mpsc::UnboundedSender<(Task, Option<Unconfirmed>)>,
     go: Semaphore,
     answers: Mutex<Vec<Answer>>,
+    /// What is deleted on the way, one a time, the last first.
+    deletes: Mutex<Vec<Finding>>,
     at_once: Mutex<BTreeMap<Kind, usize>>,
     most_at_once: AtomicUsize,
     /// Whether it ends early when it is told to.
@@ -50,6 +52,9 @@ impl Work for Double {
         };
         self.most_at_once.fetch_max(now, Ordering::SeqCst);
         self.begun.send((task, confirmed.cloned())).unwrap();
+        if let Some(finding) = self.deletes.lock().unwrap().pop() {
+            progress.deleted(&finding);
+        }
         progress.phase("comparing", Some(2));
         progress.advance(1);
         let mut watch = progress.watch();
@@ -93,6 +98,7 @@ impl Scene {
             begun: sender,
             go: Semaphore::new(0),
             answers: Mutex::default(),
+            deletes: Mutex::default(),
             at_once: Mutex::default(),
             most_at_once: AtomicUsize::new(0),
             deaf,

@@ -31,6 +31,35 @@ async fn a_sweep_that_somebody_asked_for_outlives_a_dropped_connection_and_no_ou
     assert_eq!((end.state(), scene.work.answers.lock().unwrap().len()), (State::Failed, 0));
 }
 
+/// Somebody may miss his hours: what is gone is told, however the run ended.
+#[tokio::test(start_paused = true)]
+async fn what_was_deleted_is_told_whatever_comes_of_the_sweep() {
+    let scene = Scene::new();
+    scene.work.go.add_permits(9);
+    let orphan = |id| kept::orphan(id, None);
+    let deletes =
+        |ids: &[u64]| *scene.work.deletes.lock().unwrap() = ids.iter().map(|id| orphan(*id)).collect();
+    let findings = async |run| {
+        let found = scene.runs.findings(run, FindingFilter::default(), 0, 9).await.unwrap();
+        found.into_iter().map(|(_, finding)| finding).collect::<Vec<_>>()
+    };
+    deletes(&[3, 2, 1]);
+    [trouble(), trouble(), trouble()].into_iter().for_each(|trouble| scene.answer(trouble));
+    scene.ask(sweep(1)).await.ticket.end().await.unwrap();
+    let run = scene.runs.get(1).unwrap();
+    assert_eq!(
+        (run.state, run.findings, findings(1).await),
+        (State::Failed, 3, [1, 2, 3].map(orphan).to_vec())
+    );
+    assert!(run.message.as_ref().unwrap().contains("deleted by then: 3"), "{run:?}");
+    // The second attempt deletes its own, and finds nothing of what the first did.
+    deletes(&[5, 4]);
+    scene.answer(trouble());
+    scene.answer(Ok(found(vec![orphan(5)])));
+    assert_eq!(scene.ask(sweep(1)).await.ticket.end().await, Some(End::Done));
+    assert_eq!(findings(2).await, [4, 5].map(orphan));
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_sweep_at_start_is_one_run_that_waits_with_growing_pauses_in_nobodys_way() {
     let mut scene = Scene::new();
