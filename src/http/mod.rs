@@ -15,6 +15,7 @@
 //! | `GET /queue` | 200, 400 | none | ops |
 //! | `GET /queue/{id or IRI}` | 200, 404 | none | ops |
 //! | `POST /queue/{id or IRI}/retry`, `POST /queue/retry-parked` | 202, 404 | none | ops |
+//! | `GET`, `POST /login`, `POST /logout` | 200, 303, 401, 429 | a form | people, see [`guard`] |
 //! | `GET /live` | 200 | none | the container's health check |
 //! | `GET`, `POST /sparql` | 200, 400 | SPARQL 1.1 protocol | people, with the embedded store only |
 //!
@@ -22,6 +23,7 @@
 
 mod body;
 mod delta;
+pub mod guard;
 mod problem;
 mod queue;
 mod runs;
@@ -83,6 +85,7 @@ pub fn configure(state: web::Data<State>) -> impl FnOnce(&mut ServiceConfig) {
             .route("/runs/{id}/findings", web::get().to(runs::findings))
             .route("/runs/{id}/events", web::get().to(runs::events))
             .route("/runs/{id}/cancel", web::post().to(runs::cancel))
+            .configure(guard::configure)
             .route("/live", web::get().to(HttpResponse::Ok))
             .default_service(web::to(unknown));
     }
