@@ -11,7 +11,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::Life;
 use crate::lines;
-use crate::reconcile::settle::Effect;
+use crate::reconcile::effect::Effect;
 use crate::settings::LogSettings;
 use crate::telemetry;
 
