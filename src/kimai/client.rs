@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use jiff::civil::DateTime;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Url};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
@@ -37,6 +37,8 @@ const MOST_BYTES: usize = 32 * 1024 * 1024;
 pub struct Client {
     http: reqwest::Client,
     endpoint: Url,
+    /// To keep it out of what Kimai says.
+    token: SecretString,
     /// Whether lists of the catalogue show what is hidden too.
     hidden: bool,
     /// Nothing is sent before then: Kimai or a proxy asked for a pause.
@@ -65,7 +67,7 @@ impl Client {
             .build()
             .map_err(|fault| ClientFault(fault.to_string()))?;
         let (endpoint, hidden) = (settings.endpoint.clone(), settings.import_hidden);
-        Ok(Self { http, endpoint, hidden, paused_until: Mutex::default() })
+        Ok(Self { http, endpoint, token: settings.token.clone(), hidden, paused_until: Mutex::default() })
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -98,11 +100,16 @@ impl Client {
         if let Fault::Limited(pause) = fault.fault {
             self.pause(pause);
         }
-        Err(fault)
+        Err(fault.presentable(&self.token))
+    }
+
+    fn read<T: DeserializeOwned>(&self, operation: Operation, answer: &Answer) -> Result<T, KimaiFault> {
+        serde_json::from_slice(&answer.body)
+            .map_err(|fault| KimaiFault::unreadable(operation, &fault.to_string()).presentable(&self.token))
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, KimaiFault> {
-        read(Operation::Read, &self.send(Operation::Read, self.request(Method::GET, path)).await?)
+        self.read(Operation::Read, &self.send(Operation::Read, self.request(Method::GET, path)).await?)
     }
 
     /// A list of the catalogue: what is shown, or with `IMPORT_HIDDEN` all there is. Projects that have ended
@@ -114,13 +121,13 @@ impl Client {
             (true, "projects") => request.query(&[("visible", "3"), ("ignoreDates", "1")]),
             (true, _) => request.query(&[("visible", "3")]),
         };
-        read(Operation::Read, &self.send(Operation::Read, request).await?)
+        self.read(Operation::Read, &self.send(Operation::Read, request).await?)
     }
 
     /// One thing, or none where Kimai answers 404.
     async fn look<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, KimaiFault> {
         match self.send(Operation::Look, self.request(Method::GET, path)).await {
-            Ok(answer) => read(Operation::Look, &answer).map(Some),
+            Ok(answer) => self.read(Operation::Look, &answer).map(Some),
             Err(fault) if fault.fault == Fault::Gone => Ok(None),
             Err(fault) => Err(fault),
         }
@@ -158,7 +165,7 @@ impl Timesheets for Client {
         let query = [("user", "all"), ("page", "1"), ("size", "1"), ("orderBy", "id"), ("order", "DESC")];
         let answer =
             self.send(Operation::Read, self.request(Method::GET, "timesheets").query(&query)).await?;
-        let rows: Vec<Timesheet> = read(Operation::Read, &answer)?;
+        let rows: Vec<Timesheet> = self.read(Operation::Read, &answer)?;
         Ok(rows.first().map(|row| row.id))
     }
 
@@ -179,13 +186,13 @@ impl Timesheets for Client {
 
     async fn create(&self, wanted: &WantedTimesheet) -> Result<Timesheet, KimaiFault> {
         let request = self.request(Method::POST, "timesheets").json(&TimesheetForm::from(wanted));
-        read(Operation::Create, &self.send(Operation::Create, request).await?)
+        self.read(Operation::Create, &self.send(Operation::Create, request).await?)
     }
 
     async fn update(&self, id: KimaiId, wanted: &WantedTimesheet) -> Result<Timesheet, KimaiFault> {
         let request =
             self.request(Method::PATCH, &format!("timesheets/{id}")).json(&TimesheetForm::from(wanted));
-        read(Operation::Update, &self.send(Operation::Update, request).await?)
+        self.read(Operation::Update, &self.send(Operation::Update, request).await?)
     }
 
     async fn delete(&self, id: KimaiId) -> Result<(), KimaiFault> {
@@ -216,11 +223,6 @@ impl Listings for Client {
     async fn users(&self) -> Result<Vec<User>, KimaiFault> {
         self.catalogue("users").await
     }
-}
-
-fn read<T: DeserializeOwned>(operation: Operation, answer: &Answer) -> Result<T, KimaiFault> {
-    serde_json::from_slice(&answer.body)
-        .map_err(|fault| KimaiFault::unreadable(operation, &fault.to_string()))
 }
 
 /// The only form in which Kimai takes a bound: no zone, no fraction.
