@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
@@ -89,6 +90,9 @@ impl Service {
             background.clone(),
             working.clone(),
         )?;
+        if let Some(swept) = runs.last_swept() {
+            engine.metrics.swept(swept);
+        }
         if let Some(SweepSettings { cron, days, at_start, .. }) = sweep {
             if at_start {
                 background.spawn(schedule::catch_up(engine.clone(), runs.clone(), days));
@@ -122,7 +126,7 @@ async fn serve(
     let server = HttpServer::new(move || {
         let store = store.clone();
         let routes = http::configure(state.clone());
-        App::new().configure(move |config| {
+        App::new().wrap(from_fn(http::trace::request)).configure(move |config| {
             if let Some(store) = store {
                 config.app_data(store).configure(http::sparql::configure);
             }

@@ -16,6 +16,7 @@ use std::time::Duration;
 use tokio::sync::{OnceCell, RwLock};
 use tracing::{info, warn};
 
+pub use super::effect::Effect;
 use super::ledger::{Ledger, LedgerFault};
 use super::plant::{Plant, planted};
 use super::refusals::Refusals;
@@ -30,31 +31,8 @@ use crate::domain::work_log::{Facts, Kind, Obstacle, resolve};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::kimai::{Fault, KimaiFault, Timesheet, TimesheetFilter, Timesheets};
 use crate::source::Source;
+use crate::telemetry::metrics::{Metrics, Resolved};
 use crate::triplestore::TriplestoreFault;
-
-/// What a run did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Effect {
-    /// A timesheet was created and linked.
-    Created,
-    /// A timesheet whose answer was lost was found again and linked.
-    Adopted,
-    /// The timesheet was brought up to date.
-    Updated,
-    /// The timesheet was deleted, and its link removed.
-    Deleted,
-    /// Nothing had to change in Kimai.
-    Unchanged,
-    /// The subject is not a work log.
-    NotAWorkLog,
-}
-
-impl Effect {
-    /// Whether Kimai was asked for anything.
-    pub fn reached_kimai(self) -> bool {
-        !matches!(self, Self::Unchanged | Self::NotAWorkLog)
-    }
-}
 
 /// Settles work logs one at a time. The caller sees to it that no work log has two runs at once.
 pub struct Settler {
@@ -71,6 +49,7 @@ pub struct Settler {
     /// Held for writing from the look for a lost timesheet to its claim, for reading from a deletion until
     /// it is forgotten: what the one has seen must not be gone, and nobody's, when it is claimed.
     looking: RwLock<()>,
+    metrics: Metrics,
 }
 
 impl Settler {
@@ -95,7 +74,20 @@ impl Settler {
             ambiguity: time_limit * 2,
             asked: OnceCell::new(),
             looking: RwLock::default(),
+            metrics: Metrics::default(),
         }
+    }
+
+    /// The same, counting in `metrics`.
+    #[must_use]
+    pub fn counting(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
+    /// Where it counts.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Brings Kimai in line with what the triplestore says of `subject` now.
@@ -197,12 +189,14 @@ impl Settler {
                 Err(LedgerFault::Claimed { .. }) => {}
                 claimed => {
                     claimed?;
+                    self.metrics.intent_resolved(Resolved::Adopted);
                     info!(work_log = %subject, kimai.id = %id, "Found timesheet {id} of <{subject}>, whose answer was lost");
                     return Ok(true);
                 }
             }
         }
         self.ledger.close_intent(subject).await?;
+        self.metrics.intent_resolved(Resolved::Absent);
         Ok(false)
     }
 
