@@ -26,7 +26,7 @@ struct Pulse {
 
 impl Heart {
     /// Lets worker `number` beat while `work` is under way, and forgets it when that has ended.
-    pub(super) async fn keep<T>(&self, number: usize, work: impl Future<Output = T>) -> T {
+    pub(crate) async fn keep<T>(&self, number: usize, work: impl Future<Output = T>) -> T {
         self.pulses().insert(number, Pulse { last: Instant::now(), ends: None });
         let mut work = std::pin::pin!(work);
         let result = loop {

@@ -74,6 +74,12 @@ impl Workers {
         self
     }
 
+    /// The heartbeat, if there is one.
+    #[cfg(test)]
+    pub(crate) fn heart(&self) -> Option<&Heart> {
+        self.heart.as_ref()
+    }
+
     /// The worker that gave no sign of life for the longest time, and how long that is.
     pub fn silent(&self) -> Option<(usize, Duration)> {
         self.heart.as_ref()?.silent()
@@ -159,7 +165,7 @@ impl Workers {
         if let Some(call) = &call {
             span.record("mu_call_id", call.id());
         }
-        let settled = call::within(call, self.settler.settle(&lease.work_log)).instrument(span);
+        let settled = call::within(call, self.settler.settle(&lease.work_log)).instrument(span.clone());
         // A run that panics costs its own work log and no worker.
         let result = AssertUnwindSafe(settled).catch_unwind().await.unwrap_or_else(|panic| {
             let words = panic.downcast_ref::<String>().map(String::as_str);
@@ -168,7 +174,7 @@ impl Workers {
         });
         drop(run);
         let took = since.elapsed();
-        self.tell_breakers(&lease, &result);
+        span.in_scope(|| self.tell_breakers(&lease, &result));
         let effect = result.as_ref().map(|effect| effect.word());
         let word = effect.unwrap_or("retry");
         let outcome = match result {
@@ -178,7 +184,7 @@ impl Workers {
                 Outcome::Done
             }
             Err(_) if planted(Plant::FaultsAreDropped) => Outcome::Done,
-            Err(failure) => self.after(&lease, &failure),
+            Err(failure) => span.in_scope(|| self.after(&lease, &failure)),
         };
         let parked = matches!(outcome, Outcome::Parked { .. });
         self.metrics().reconciled(if parked { "parked" } else { word }, took);

@@ -69,9 +69,10 @@ pub enum Answer {
     Failed,
 }
 
-/// All metrics of one service. Cheap to clone; clones share them.
-#[derive(Clone)]
-pub struct Metrics(Arc<Inner>);
+/// All metrics of one service. Cheap to clone; clones share them. The default counts nothing: simulations
+/// make thousands of services.
+#[derive(Clone, Default)]
+pub struct Metrics(Option<Arc<Inner>>);
 
 struct Inner {
     registry: Registry,
@@ -90,12 +91,6 @@ struct Limits {
     asked: Duration,
     /// What the counter knows of.
     told: Duration,
-}
-
-impl Default for Metrics {
-    fn default() -> Self {
-        Self::new()
-    }
 }
 
 impl std::fmt::Debug for Metrics {
@@ -142,27 +137,32 @@ impl Metrics {
             }
         }
         let limits = Mutex::default();
-        let metrics = Self(Arc::new(Inner { registry, counters, gauges, histograms, limited, limits }));
+        let inner = Inner { registry, counters, gauges, histograms, limited, limits };
+        let metrics = Self(Some(Arc::new(inner)));
         metrics.set("build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
         metrics.set("queue_writable", &[], 1.0);
         metrics
     }
 
     fn count(&self, name: &'static str, labels: &[(&'static str, &'static str)], by: u64) {
-        if let Some(family) = self.0.counters.get(name) {
+        if let Some(family) = self.0.as_ref().and_then(|inner| inner.counters.get(name)) {
             family.get_or_create(&labels.to_vec()).inc_by(by);
         }
     }
 
     fn took(&self, name: &'static str, labels: &[(&'static str, &'static str)], time: Duration) {
-        if let Some(family) = self.0.histograms.get(name) {
+        if let Some(family) = self.0.as_ref().and_then(|inner| inner.histograms.get(name)) {
             family.get_or_create(&labels.to_vec()).observe(time.as_secs_f64());
         }
     }
 
+    fn gauge(&self, name: &str) -> Option<&Family<Labels, Fraction>> {
+        self.0.as_ref()?.gauges.get(name)
+    }
+
     /// Sets the gauge `name` of [`TABLE`].
     pub(super) fn set(&self, name: &'static str, labels: &[(&'static str, &'static str)], value: f64) {
-        if let Some(family) = self.0.gauges.get(name) {
+        if let Some(family) = self.gauge(name) {
             family.get_or_create(&labels.to_vec()).set(value);
         }
     }
@@ -199,7 +199,8 @@ impl Metrics {
 
     /// Kimai asked for a pause until then.
     pub fn limited(&self, until: Instant) {
-        let mut limits = self.0.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(inner) = &self.0 else { return };
+        let mut limits = inner.limits.lock().unwrap_or_else(PoisonError::into_inner);
         let since = limits.until.map_or_else(Instant::now, |earlier| earlier.max(Instant::now()));
         limits.asked += until.saturating_duration_since(since);
         limits.until = Some(since.max(until));
@@ -228,7 +229,7 @@ impl Metrics {
 
     /// A sweep that covered its own day came to its end.
     pub fn swept(&self, at: Timestamp) {
-        if let Some(family) = self.0.gauges.get("sweep_last_success_timestamp_seconds") {
+        if let Some(family) = self.gauge("sweep_last_success_timestamp_seconds") {
             let last = family.get_or_create(&Labels::new());
             last.set(last.get().max(at.as_duration().as_secs_f64()));
         }
@@ -241,22 +242,27 @@ impl Metrics {
 
     /// The text of all.
     pub fn text(&self, format: Format) -> String {
-        self.tell_limits();
+        let Some(inner) = &self.0 else { return String::new() };
+        inner.tell_limits();
         let mut all = String::new();
         // Writing to a string cannot fail.
-        let _ = text::encode(&mut all, &self.0.registry);
+        let _ = text::encode(&mut all, &inner.registry);
+        // What has no labels needs no braces.
+        let all = all.replace("{} ", " ");
         match format {
             Format::OpenMetrics => all,
             Format::Prometheus => older(&all),
         }
     }
+}
 
+impl Inner {
     /// The part of the pauses that is over by now.
     fn tell_limits(&self) {
-        let mut limits = self.0.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
         let ahead = limits.until.map(|until| until.saturating_duration_since(Instant::now()));
         let spent = limits.asked.saturating_sub(ahead.unwrap_or_default());
-        self.0.limited.inc_by(spent.saturating_sub(limits.told).as_secs_f64());
+        self.limited.inc_by(spent.saturating_sub(limits.told).as_secs_f64());
         limits.told = limits.told.max(spent);
     }
 }
