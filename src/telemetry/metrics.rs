@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
@@ -24,6 +24,7 @@ use crate::kimai::Operation;
 
 type Labels = Vec<(&'static str, &'static str)>;
 type Fraction = Gauge<f64, AtomicU64>;
+type Histograms = Family<Labels, Histogram, fn() -> Histogram>;
 
 /// Bounds for what waits for the disk, in seconds.
 const DISK: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
@@ -78,7 +79,7 @@ struct Inner {
     registry: Registry,
     counters: BTreeMap<&'static str, Family<Labels, Counter>>,
     gauges: BTreeMap<&'static str, Family<Labels, Fraction>>,
-    histograms: BTreeMap<&'static str, Family<Labels, Histogram, fn() -> Histogram>>,
+    histograms: BTreeMap<&'static str, Histograms>,
     limited: Counter<f64, AtomicU64>,
     limits: Mutex<Limits>,
 }
@@ -112,16 +113,10 @@ impl Metrics {
             match row.kind {
                 Kind::Counter if row.name == LIMITED => add(&mut registry, row, limited.clone()),
                 Kind::Counter => {
-                    let family = Family::<Labels, Counter>::default();
-                    combinations(row).iter().for_each(|labels| drop(family.get_or_create(labels)));
-                    add(&mut registry, row, family.clone());
-                    counters.insert(row.name, family);
+                    counters.insert(row.name, filled(&mut registry, row, Family::default()));
                 }
                 Kind::Gauge => {
-                    let family = Family::<Labels, Fraction>::default();
-                    combinations(row).iter().for_each(|labels| drop(family.get_or_create(labels)));
-                    add(&mut registry, row, family.clone());
-                    gauges.insert(row.name, family);
+                    gauges.insert(row.name, filled(&mut registry, row, Family::default()));
                 }
                 Kind::Histogram => {
                     let make: fn() -> Histogram = if row.name == "queue_enqueue_seconds" {
@@ -129,10 +124,8 @@ impl Metrics {
                     } else {
                         || Histogram::new(NEIGHBOUR)
                     };
-                    let family = Family::<Labels, Histogram, fn() -> Histogram>::new_with_constructor(make);
-                    combinations(row).iter().for_each(|labels| drop(family.get_or_create(labels)));
-                    add(&mut registry, row, family.clone());
-                    histograms.insert(row.name, family);
+                    let family = Histograms::new_with_constructor(make);
+                    histograms.insert(row.name, filled(&mut registry, row, family));
                 }
             }
         }
@@ -272,6 +265,23 @@ fn add(registry: &mut Registry, row: &Described, metric: impl Metric) {
     registry.register(row.name.trim_end_matches("_total"), row.meaning, metric);
 }
 
+/// The same, with every combination of labels there from the start.
+fn filled<M, C>(
+    registry: &mut Registry,
+    row: &Described,
+    family: Family<Labels, M, C>,
+) -> Family<Labels, M, C>
+where
+    C: MetricConstructor<M> + Clone,
+    Family<Labels, M, C>: Metric + Clone,
+{
+    for labels in combinations(row) {
+        drop(family.get_or_create(&labels));
+    }
+    add(registry, row, family.clone());
+    family
+}
+
 /// Every combination of the values of its labels.
 fn combinations(row: &Described) -> Vec<Labels> {
     row.labels.iter().fold(vec![Labels::new()], |all, (label, values)| {
@@ -317,80 +327,5 @@ fn status_word(status: Option<u16>) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn value(metrics: &Metrics, series: &str) -> Option<f64> {
-        let text = metrics.text(Format::Prometheus);
-        let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?;
-        line.parse().ok()
-    }
-
-    /// A dashboard that shows "no data" says nothing of whether all is well.
-    #[test]
-    fn every_combination_of_labels_is_there_at_zero() {
-        let text = Metrics::new().text(Format::Prometheus);
-        let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
-        for row in TABLE.iter().filter(|row| row.kind != Kind::Histogram) {
-            for labels in combinations(row) {
-                let labels: Vec<String> =
-                    labels.iter().map(|(name, of)| format!("{name}=\"{of}\"")).collect();
-                let labels =
-                    if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
-                let zero = if matches!(row.name, "build_info" | "queue_writable") { "1" } else { "0" };
-                let series = format!("{PREFIX}_{}{labels} {zero}", row.name);
-                let is_it = |line: &&&str| line.trim_end_matches(".0") == series;
-                assert!(samples.iter().any(|line| is_it(&line)), "{series} is not in:\n{text}");
-            }
-        }
-        assert!(text.contains("kimai_sync_kimai_request_seconds_count{operation=\"create\"} 0"), "{text}");
-    }
-
-    /// A label value that is not in the table would be a series that was not there from the start.
-    #[test]
-    fn nothing_that_can_be_counted_makes_a_new_series() {
-        let metrics = Metrics::new();
-        let before = metrics.text(Format::Prometheus).lines().count();
-        for operation in
-            [Operation::Read, Operation::Look, Operation::Create, Operation::Update, Operation::Delete]
-        {
-            for status in (0..1000).map(Some).chain([None]) {
-                metrics.kimai_answered(operation, status, Duration::ZERO);
-            }
-        }
-        for answer in [Answer::Ok, Answer::Refused, Answer::Failed] {
-            metrics.triplestore_answered(true, answer, Duration::ZERO);
-            metrics.triplestore_answered(false, answer, Duration::ZERO);
-        }
-        metrics.intent_resolved(Resolved::Adopted);
-        metrics.intent_resolved(Resolved::Absent);
-        table::RESULTS.iter().for_each(|result| metrics.reconciled(result, Duration::ZERO));
-        metrics.delta(3, 2);
-        metrics.delta_refused();
-        Hold::ALL.into_iter().for_each(|hold| metrics.deletion_held(hold));
-        assert_eq!(metrics.text(Format::Prometheus).lines().count(), before);
-        let seen = value(&metrics, "kimai_sync_kimai_requests_total{operation=\"create\",status=\"4xx\"}");
-        assert_eq!(seen, Some(95.0));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn pauses_count_once_and_only_when_they_are_over() {
-        let metrics = Metrics::new();
-        let seconds = |wanted: f64| {
-            let found = value(&metrics, "kimai_sync_kimai_limited_seconds_total").unwrap();
-            assert!((found - wanted).abs() < 0.01, "{found}, not {wanted}");
-        };
-        let start = Instant::now();
-        metrics.limited(start + Duration::from_secs(10));
-        metrics.limited(start + Duration::from_secs(10)); // four workers are told the same
-        seconds(0.0);
-        tokio::time::advance(Duration::from_secs(4)).await;
-        seconds(4.0);
-        metrics.limited(start + Duration::from_secs(12));
-        tokio::time::advance(Duration::from_secs(20)).await;
-        seconds(12.0);
-        metrics.limited(Instant::now() + Duration::from_secs(1));
-        tokio::time::advance(Duration::from_secs(1)).await;
-        seconds(13.0);
-    }
-}
+#[path = "metrics_tests.rs"]
+mod tests;

@@ -44,10 +44,10 @@ pub fn start(settings: &LogSettings) -> Result<(), otlp::OtlpFault> {
     let lines = if settings.json { lines.json().boxed() } else { lines.with_ansi(false).boxed() };
     let traces = settings.traces.as_ref().map(otlp::provider).transpose()?;
     let traces = traces.map(|provider| {
-        let tracer = TRACES.get_or_init(|| provider).tracer("kimai-sync");
+        let source = TRACES.get_or_init(|| provider).tracer("kimai-sync");
         // Whatever is logged, and nothing of the libraries that send the traces.
         let ours = Targets::new().with_target("kimai_sync", LevelFilter::INFO);
-        tracing_opentelemetry::layer().with_tracer(tracer).with_target(false).with_filter(ours)
+        tracing_opentelemetry::layer().with_tracer(source).with_target(false).with_filter(ours)
     });
     let all = tracing_subscriber::registry().with(lines.with_filter(filter(settings))).with(traces);
     // A subscriber that is there already serves as well.

@@ -148,7 +148,9 @@ impl Sweeper {
     fn count(&self, period: Period, report: &Report) {
         let metrics = self.workers.metrics();
         let deletions = report.findings.iter().filter(|finding| finding.deletes());
-        deletions.filter_map(|finding| finding.held).for_each(|hold| metrics.deletion_held(hold));
+        for hold in deletions.filter_map(|finding| finding.held) {
+            metrics.deletion_held(hold);
+        }
         // One of last year says nothing of whether what people do now reaches Kimai.
         if period.contains(self.clock.today()) {
             metrics.swept(self.clock.now());
