@@ -106,6 +106,7 @@ async fn serve() -> anyhow::Result<ExitCode> {
         engine,
         listener,
         store: None,
+        guard: settings.guard,
         concurrency: settings.kimai.concurrency,
         sweep: Some(settings.sweep),
     };
@@ -135,6 +136,7 @@ async fn standalone(load: Vec<PathBuf>, data: Option<PathBuf>) -> anyhow::Result
         engine,
         listener,
         store: Some(store),
+        guard: settings.guard,
         concurrency: settings.kimai.concurrency,
         sweep: Some(settings.sweep),
     };

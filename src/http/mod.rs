@@ -18,12 +18,14 @@
 //! | `GET /live` | 200, 503 | none | the container's health check |
 //! | `GET /ready` | 200, 503 | none | whoever sends traffic |
 //! | `GET /metrics` | 200 | none | Prometheus |
+//! | `GET`, `POST /login`, `POST /logout` | 200, 303, 401, 429 | a form | people, see [`guard`] |
 //! | `GET`, `POST /sparql` | 200, 400 | SPARQL 1.1 protocol | people, with the embedded store only |
 //!
 //! All may answer 503 when the triplestore or Kimai does not answer, and 502 when it refuses.
 
 mod body;
 mod delta;
+pub mod guard;
 mod health;
 mod problem;
 mod queue;
@@ -90,6 +92,7 @@ pub fn configure(state: web::Data<State>) -> impl FnOnce(&mut ServiceConfig) {
             .route("/live", web::get().to(health::live))
             .route("/ready", web::get().to(health::ready))
             .route("/metrics", web::get().to(health::metrics))
+            .configure(guard::configure)
             .default_service(web::to(unknown));
     }
 }

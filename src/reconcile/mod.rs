@@ -10,7 +10,7 @@
 //! This is the only process that syncs between this triplestore and this Kimai.
 
 pub mod breaker;
-mod effect;
+pub mod effect;
 pub mod heart;
 pub mod ledger;
 pub(crate) mod plant;

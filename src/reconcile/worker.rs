@@ -14,10 +14,11 @@ use tracing::field::Empty;
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
 use super::breaker::{Breakers, Neighbour, PROBE_EVERY};
+use super::effect::{Deed, Effect};
 use super::heart::Heart;
 use super::plant::{Plant, planted};
 use super::retry::{self, Failure, Next, Outage};
-use super::settle::{Effect, Settler};
+use super::settle::Settler;
 use super::under_way::UnderWay;
 use crate::clock::Clock;
 use crate::crash;
@@ -175,15 +176,15 @@ impl Workers {
         drop(run);
         let took = since.elapsed();
         span.in_scope(|| self.tell_breakers(&lease, &result));
-        let effect = result.as_ref().map(|effect| effect.word());
-        let word = effect.unwrap_or("retry");
+        let word = result.as_ref().map_or("retry", |deed| deed.effect.word());
         let outcome = match result {
-            Ok(effect) => {
-                debug!(work_log = %lease.work_log, ?effect, "Settled <{}>", lease.work_log);
+            Ok(deed) => {
+                let (effect, what) = (deed.effect, deed.in_words());
+                debug!(work_log = %lease.work_log, ?effect, "Settled <{}>: {what}", lease.work_log);
                 *self.tally.lock().unwrap_or_else(PoisonError::into_inner).entry(effect).or_default() += 1;
-                Outcome::Done
+                Outcome::Done { what }
             }
-            Err(_) if planted(Plant::FaultsAreDropped) => Outcome::Done,
+            Err(failure) if planted(Plant::FaultsAreDropped) => Outcome::Done { what: failure.to_string() },
             Err(failure) => span.in_scope(|| self.after(&lease, &failure)),
         };
         let parked = matches!(outcome, Outcome::Parked { .. });
@@ -195,11 +196,11 @@ impl Workers {
         crash::point("acked");
     }
 
-    fn tell_breakers(&self, lease: &Lease, result: &Result<Effect, Failure>) {
+    fn tell_breakers(&self, lease: &Lease, result: &Result<Deed, Failure>) {
         let now = self.clock.now();
         let mut breakers = self.breakers();
         let back = match result {
-            Ok(effect) => breakers.succeeded(effect.reached_kimai(), now),
+            Ok(deed) => breakers.succeeded(deed.effect.reached_kimai(), now),
             Err(failure) => {
                 let (why, neighbour) = (failure.to_string(), failure.neighbour());
                 match (failure.outage(), neighbour) {

@@ -40,7 +40,7 @@ pub fn filter(settings: &LogSettings) -> EnvFilter {
 
 /// Starts logs and traces as the settings say. Once per process; a second call changes nothing.
 pub fn start(settings: &LogSettings) -> Result<(), otlp::OtlpFault> {
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let lines = tracing_subscriber::fmt::layer().with_writer(crate::lines::stderr).with_target(false);
     let lines = if settings.json { lines.json().boxed() } else { lines.with_ansi(false).boxed() };
     let traces = settings.traces.as_ref().map(otlp::provider).transpose()?;
     let traces = traces.map(|provider| {

@@ -98,9 +98,10 @@ impl Remote {
     /// stores differ in which of Accept and `format` they heed.
     async fn post(&self, field: &str, statement: &str) -> Result<Vec<u8>, TriplestoreFault> {
         let call_id = uuid::Uuid::new_v4();
-        let logged = if field == "update" { self.log.updates } else { self.log.queries };
+        let (word, logged) =
+            if field == "update" { ("Update", self.log.updates) } else { ("Query", self.log.queries) };
         if logged {
-            tracing::info!(target: "sparql", mu_call_id = %call_id, "{field}: {statement}");
+            tracing::info!(target: "sparql", mu_call_id = %call_id, "{word}: {statement}");
         }
         let form = [(field, statement), ("format", RESULTS_JSON), ("content-type", RESULTS_JSON)];
         let mut request = self
