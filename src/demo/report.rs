@@ -10,7 +10,7 @@ use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer, debug_f
 use tracing_subscriber::registry::LookupSpan;
 
 use super::Life;
-use crate::reconcile::settle::Effect;
+use crate::reconcile::effect::Effect;
 use crate::settings::LogSettings;
 use crate::telemetry;
 
