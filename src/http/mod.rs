@@ -15,6 +15,7 @@
 //! | `GET /queue` | 200, 400 | none | ops |
 //! | `GET /queue/{id or IRI}` | 200, 404 | none | ops |
 //! | `POST /queue/{id or IRI}/retry`, `POST /queue/retry-parked` | 202, 404 | none | ops |
+//! | `GET /doctor`, `POST /doctor` | 200 | none | ops |
 //! | `GET /live` | 200 | none | the container's health check |
 //! | `GET`, `POST /sparql` | 200, 400 | SPARQL 1.1 protocol | people, with the embedded store only |
 //!
@@ -22,6 +23,7 @@
 
 mod body;
 mod delta;
+mod doctor;
 mod problem;
 mod queue;
 mod runs;
@@ -83,6 +85,8 @@ pub fn configure(state: web::Data<State>) -> impl FnOnce(&mut ServiceConfig) {
             .route("/runs/{id}/findings", web::get().to(runs::findings))
             .route("/runs/{id}/events", web::get().to(runs::events))
             .route("/runs/{id}/cancel", web::post().to(runs::cancel))
+            .route("/doctor", web::get().to(doctor::latest))
+            .route("/doctor", web::post().to(doctor::examine))
             .route("/live", web::get().to(HttpResponse::Ok))
             .default_service(web::to(unknown));
     }
