@@ -1,8 +1,8 @@
 //! Checks of Kimai: whether it answers, whom, what that user may, and which of its settings are in the way.
 
+use jiff::Span;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{Span, ToSpan};
 
 use super::check::{Check, Topic};
 use super::store::sentence;

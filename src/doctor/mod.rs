@@ -15,6 +15,7 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, join_all};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -27,7 +28,7 @@ use crate::storage::Storage;
 use crate::triplestore::survey::Survey;
 pub use check::{Check, Health};
 pub use service::look_at_file;
-pub(crate) use service::{SERVICE, upcoming};
+pub(crate) use service::{SERVICE, of_faulty_settings, upcoming};
 
 /// How long one check may take.
 pub const LIMIT: Duration = Duration::from_secs(20);
@@ -48,6 +49,28 @@ impl Report {
     /// The worst that was found. What could not be found out is no trouble by itself.
     pub fn worst(&self) -> Health {
         self.checks.iter().map(|check| check.verdict).max().unwrap_or(Health::Unknown)
+    }
+
+    /// A report, or that there is none yet, as a JSON:API document.
+    pub fn document(report: Option<&Self>) -> Value {
+        let checks = report.map(|report| report.checks.as_slice()).unwrap_or_default();
+        let data = checks.iter().map(|check| {
+            json!({
+                "type": "checks",
+                "id": check.id,
+                "attributes": {
+                    "name": check.name, "verdict": check.verdict.word(), "says": check.says, "help": check.help,
+                },
+            })
+        });
+        json!({
+            "data": data.collect::<Vec<_>>(),
+            "links": {"self": "/doctor"},
+            "meta": {
+                "at": report.map(|report| report.at),
+                "verdict": report.map(|report| report.worst().word()),
+            },
+        })
     }
 
     /// The check of this name.

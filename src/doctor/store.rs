@@ -131,7 +131,7 @@ fn of_writing(written: &Result<Written, TriplestoreFault>, scope: Option<&str>) 
             "It took the removal of a triple and still has it.",
             "Look at the log of the database; Virtuoso may be short of disk, or in a checkpoint.",
         ),
-        Err(TriplestoreFault::Transient(why)) if !why.contains("500") => {
+        Err(TriplestoreFault::Transient(why)) if !why.contains("answered 500") => {
             WRITE.unknown(sentence(why), SEE_TRIPLESTORE)
         }
         // sparql-parser answers 500 to what nobody may write.
