@@ -1,5 +1,6 @@
 //! `kimai-sync doctor`: tries everything, also where the service does not start.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -106,6 +107,8 @@ fn print(report: &Report, json: bool) {
     if json {
         return show::print(&Report::document(Some(report)).to_string());
     }
+    // People read two short lines more easily, programs one.
+    let terminal = std::io::stdout().is_terminal();
     for check in &report.checks {
         let sign = match check.verdict {
             Health::Well => "ok",
@@ -113,7 +116,8 @@ fn print(report: &Report, json: bool) {
             Health::Trouble => "TROUBLE",
             Health::Unknown => "?",
         };
-        let help = check.help.as_ref().map(|help| format!("  To do: {help}")).unwrap_or_default();
+        let gap = if terminal { "\n         " } else { " " };
+        let help = check.help.as_ref().map(|help| format!("{gap}To do: {help}")).unwrap_or_default();
         show::print(&format!("{sign:<8} {}: {}{help}", check.name, check.says));
     }
     let count = |health| report.checks.iter().filter(|check| check.verdict == health).count();

@@ -120,7 +120,7 @@ fn line(entry: &Value) -> String {
 }
 
 fn row(cells: [&str; 6]) -> String {
-    show::columns(&cells, &[46, 8, 19, 5, 8])
+    show::columns(&cells, &[46, 8, 20, 5, 8])
 }
 
 fn summary(page: &Value, headed: bool, more: bool) -> String {

@@ -37,9 +37,8 @@ impl Doctor {
     }
 
     pub(super) async fn write(&self) -> Check {
-        // Of its own each time: two doctors may be at work at once.
-        let mark = uuid::Uuid::new_v4().to_string();
-        let written = tokio::time::timeout(super::LIMIT, self.patient.survey.write(&mark)).await;
+        let now = self.patient.clock.now();
+        let written = tokio::time::timeout(super::LIMIT, self.patient.survey.write(now)).await;
         match written {
             Ok(written) => of_writing(&written, self.given.scope.as_deref()),
             Err(_) => WRITE.unknown("No answer came in time.", SEE_TRIPLESTORE),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 
 use super::statement::{Iri, Literal};
 use super::vocabulary::PREFIXES;
@@ -13,6 +14,8 @@ use crate::domain::work_log::Facts;
 /// The property of the triple that is written for a moment. No delta rule of the service names it, no service
 /// reads it.
 const PROBE: &str = "http://mu.semte.ch/vocabularies/ext/kimaiSyncDoctor";
+/// After that nobody removes its own any more.
+const STALE: SignedDuration = SignedDuration::from_hours(1);
 /// Persons and tasks looked at; a store cuts answers off at ten times that.
 const MOST: usize = 1_000;
 
@@ -88,19 +91,24 @@ impl Survey {
         Ok((facts, more))
     }
 
-    /// Writes one triple of no meaning with the text `mark`, looks for it, removes it, and looks again.
-    pub async fn write(&self, mark: &str) -> Result<Written, TriplestoreFault> {
-        let (subject, text) = (&self.subject, Literal::string(mark));
+    /// Writes one triple of no meaning, looks for it, removes it, and looks again. What an earlier one that was
+    /// killed on the way left behind goes too.
+    pub async fn write(&self, now: Timestamp) -> Result<Written, TriplestoreFault> {
+        // Of its own each time: two may be at work at once.
+        let mark = format!("{now:.0} {}", uuid::Uuid::new_v4());
+        let stale = now.checked_sub(STALE).unwrap_or(Timestamp::MIN);
+        let (subject, text) = (&self.subject, Literal::string(mark.as_str()));
+        let stale = Literal::string(format!("{stale:.0}"));
         self.store.update(&format!("INSERT DATA {{ {subject} <{PROBE}> {text} }}")).await?;
-        if !self.holds(mark).await? {
+        if !self.holds(&mark).await? {
             return Ok(Written::NotStored);
         }
         self.store
             .update(&format!(
-                "DELETE {{ {subject} <{PROBE}> ?mark }} WHERE {{ {subject} <{PROBE}> ?mark . FILTER (STR(?mark) = {text}) }}"
+                "DELETE {{ {subject} <{PROBE}> ?mark }} WHERE {{ {subject} <{PROBE}> ?mark . FILTER (STR(?mark) = {text} || STR(?mark) < {stale}) }}"
             ))
             .await?;
-        Ok(if self.holds(mark).await? { Written::NotRemoved } else { Written::Well })
+        Ok(if self.holds(&mark).await? { Written::NotRemoved } else { Written::Well })
     }
 
     async fn holds(&self, mark: &str) -> Result<bool, TriplestoreFault> {
@@ -115,5 +123,27 @@ impl Survey {
 
     async fn select(&self, query: String) -> Result<Vec<Row>, TriplestoreFault> {
         self.store.select(&format!("{PREFIXES}{query}")).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::triplestore::embedded::Embedded;
+
+    #[tokio::test]
+    async fn what_a_killed_one_left_goes_and_what_another_is_about_to_remove_stays() {
+        let store = Arc::new(Embedded::in_memory().unwrap());
+        let homepage = Iri::new("http://kimai").unwrap();
+        let survey = Survey::new(store.clone(), homepage, "http://x").unwrap();
+        let (subject, now) = (&survey.subject, "2024-09-02T12:00:00Z".parse().unwrap());
+        for mark in ["2024-09-02T10:59:59Z left", "2024-09-02T11:59:59Z under way"] {
+            store.update(&format!("INSERT DATA {{ {subject} <{PROBE}> \"{mark}\" }}")).await.unwrap();
+        }
+        assert_eq!(survey.write(now).await, Ok(Written::Well));
+        assert!(!survey.holds("2024-09-02T10:59:59Z left").await.unwrap());
+        assert!(survey.holds("2024-09-02T11:59:59Z under way").await.unwrap());
+        let all = store.select("SELECT ?s WHERE { ?s ?p ?o }").await.unwrap();
+        assert_eq!(all.len(), 1);
     }
 }

@@ -1,6 +1,7 @@
 //! Everything that the doctor knows about, broken one by one: does its line say so and name the mend?
 
 mod commands;
+mod story;
 
 use std::sync::Arc;
 

@@ -4,7 +4,7 @@ use kimai_sync::sandbox::Entity;
 use serde_json::Value;
 
 use super::work_today;
-use crate::process::program;
+use crate::process::{Running, program};
 use crate::support::stack::{Stack, TOKEN};
 
 /// Runs a command with these settings; exit code, stdout and stderr.
@@ -158,6 +158,28 @@ async fn the_queue_is_listed_and_tried_again() {
     let (code, _, err) = queue(&["retry"]);
     assert_eq!(code, 2, "{err}");
     has(&err, &["WORK_LOG"]);
+}
+
+#[test]
+fn the_service_checks_at_its_start_and_logs_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = program(&["serve"]);
+    command.env("DATA_DIR", folder.path()).envs([
+        ("API_TOKEN", TOKEN),
+        ("KIMAI_ENDPOINT", "http://127.0.0.1:9/api"),
+        ("MU_SPARQL_ENDPOINT", "http://127.0.0.1:9/sparql"),
+    ]);
+    let mut running = Running::start(command);
+    let line = running.until("Check: Triplestore: ");
+    assert!(
+        line.contains("ERROR") && line.contains("To do: ") && line.contains("MU_SPARQL_ENDPOINT"),
+        "{line}"
+    );
+    let line = running.until("Check: Kimai: ");
+    assert!(line.contains("To do: ") && line.contains("KIMAI_ENDPOINT"), "{line}");
+    let (code, log) = running.end("-TERM");
+    assert_eq!(code, Some(0), "{log}");
+    assert!(!log.contains(TOKEN), "the token is told: {log}");
 }
 
 #[test]
