@@ -129,6 +129,7 @@ async fn serve() -> anyhow::Result<ExitCode> {
         engine,
         listener,
         store: None,
+        guard: settings.guard,
         concurrency: settings.kimai.concurrency,
         sweep: Some(settings.sweep),
     };
@@ -158,6 +159,7 @@ async fn standalone(load: Vec<PathBuf>, data: Option<PathBuf>) -> anyhow::Result
         engine,
         listener,
         store: Some(store),
+        guard: settings.guard,
         concurrency: settings.kimai.concurrency,
         sweep: Some(settings.sweep),
     };

@@ -19,7 +19,7 @@ use crate::crash;
 use crate::delta::{DeltaFault, Found, message};
 
 /// The largest delta, in bytes: what the delta-notifier itself takes.
-const MOST_BYTES: usize = 500 * 1024 * 1024;
+pub(super) const MOST_BYTES: usize = 500 * 1024 * 1024;
 /// Up to here a body is collected and read in place.
 const SMALL_BYTES: usize = 64 * 1024;
 /// Chunks under way between the network and the reader of a large body.

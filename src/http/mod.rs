@@ -16,6 +16,7 @@
 //! | `GET /queue/{id or IRI}` | 200, 404 | none | ops |
 //! | `POST /queue/{id or IRI}/retry`, `POST /queue/retry-parked` | 202, 404 | none | ops |
 //! | `GET /doctor`, `POST /doctor` | 200 | none | ops |
+//! | `GET`, `POST /login`, `POST /logout` | 200, 303, 401, 429 | a form | people, see [`guard`] |
 //! | `GET /live` | 200 | none | the container's health check |
 //! | `GET`, `POST /sparql` | 200, 400 | SPARQL 1.1 protocol | people, with the embedded store only |
 //!
@@ -24,6 +25,7 @@
 mod body;
 mod delta;
 mod doctor;
+pub mod guard;
 mod problem;
 mod queue;
 mod runs;
@@ -87,6 +89,7 @@ pub fn configure(state: web::Data<State>) -> impl FnOnce(&mut ServiceConfig) {
             .route("/runs/{id}/cancel", web::post().to(runs::cancel))
             .route("/doctor", web::get().to(doctor::latest))
             .route("/doctor", web::post().to(doctor::examine))
+            .configure(guard::configure)
             .route("/live", web::get().to(HttpResponse::Ok))
             .default_service(web::to(unknown));
     }

@@ -272,7 +272,9 @@ fn finding_resource(run: u64, n: u64, finding: &Finding) -> Value {
 }
 
 fn number(id: &str) -> Result<u64, Problem> {
-    id.parse().map_err(|_| unknown(id))
+    // `parse` alone takes a plus too.
+    let digits = id.bytes().all(|byte| byte.is_ascii_digit());
+    id.parse().ok().filter(|_| digits).ok_or_else(|| unknown(id))
 }
 
 fn unknown(id: &str) -> Problem {

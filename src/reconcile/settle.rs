@@ -101,6 +101,7 @@ impl Settler {
                 match repair {
                     Some(Repair::Write(id)) => self.link(subject, &facts, id).await?,
                     Some(Repair::Remove) => self.unlink(subject).await?,
+                    Some(Repair::Keep(id)) => self.keep(subject, id).await?,
                     None => {}
                 }
                 Err(Failure::Blocked(obstacles))
@@ -114,6 +115,15 @@ impl Settler {
                 self.update(subject, &facts, id, wanted, relink, memory.linked).await
             }
             Plan::Delete(ids) => self.delete(subject, &ids).await,
+        }
+    }
+
+    /// Remembers `id`, which `subject` is linked to, as its own, unless it was made for a work log that is not
+    /// linked to it yet.
+    async fn keep(&self, subject: &WorkLogUri, id: KimaiId) -> Result<(), Failure> {
+        match self.ledger.owner(id).await? {
+            Some(other) if other != *subject && self.ledger.recall(&other).await?.unwritten => Ok(()),
+            _ => Ok(self.ledger.keep(subject, id).await?),
         }
     }
 
