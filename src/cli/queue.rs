@@ -1,5 +1,6 @@
 //! `kimai-sync queue`: what waits, why, and "try it again".
 
+use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -94,15 +95,14 @@ async fn list(service: &Service, state: Option<State>, all: bool, json: bool) ->
             }
         }
         let next = at(&page, "/links/next").as_str().map(str::to_owned);
-        match next.filter(|_| all && !entries.is_empty()) {
-            Some(next) => path = next,
-            None => {
-                if !json {
-                    show::print(&summary(&page, headed, !all && at(&page, "/links/next").is_string()));
-                }
-                return Ok(Outcome::Well);
-            }
+        if let Some(next) = next.filter(|_| all && !entries.is_empty()) {
+            path = next;
+            continue;
         }
+        if !json {
+            show::print(&summary(&page, headed, !all && at(&page, "/links/next").is_string()));
+        }
+        return Ok(Outcome::Well);
     }
 }
 
@@ -138,7 +138,7 @@ fn summary(page: &Value, headed: bool, more: bool) -> String {
         lines.push_str(" There are more: --all shows them.");
     }
     for down in at(meta, "/down").as_array().into_iter().flatten() {
-        lines.push_str(&format!("\nDown: {}: {}", text(at(down, "/name")), text(at(down, "/why"))));
+        let _ = write!(lines, "\nDown: {}: {}", text(at(down, "/name")), text(at(down, "/why")));
     }
     lines
 }

@@ -1,5 +1,6 @@
 //! A running service, asked over HTTP.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use reqwest::{Response, StatusCode, Url};
@@ -115,7 +116,7 @@ pub(super) fn path_of(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
             segment.push(char::from(byte));
         } else {
-            segment.push_str(&format!("%{byte:02X}"));
+            let _ = write!(segment, "%{byte:02X}");
         }
     }
     segment

@@ -162,18 +162,14 @@ fn of_deltas(last: Option<Timestamp>, since: Timestamp, now: Timestamp, zone: &T
 pub fn look_at_file(directory: &Path) -> Check {
     let place = directory.join(storage::FILE);
     let shown = place.display();
-    match fs::metadata(&place) {
-        Ok(found) if found.permissions().readonly() => {
-            return QUEUE_FILE.trouble(format!("{shown} is read-only."), "Let the service's user write it.");
-        }
-        Ok(_) => {}
-        Err(_) if !directory.exists() => {
-            return QUEUE_FILE.warning(
-                format!("{} is not there; serve makes it at the start.", directory.display()),
-                "Nothing, if it has not run yet. Else look at DATA_DIR and its volume.",
-            );
-        }
-        Err(_) => {}
+    if fs::metadata(&place).is_ok_and(|found| found.permissions().readonly()) {
+        return QUEUE_FILE.trouble(format!("{shown} is read-only."), "Let the service's user write it.");
+    }
+    if !directory.exists() {
+        return QUEUE_FILE.warning(
+            format!("{} is not there; serve makes it at the start.", directory.display()),
+            "Nothing, if it has not run yet. Else look at DATA_DIR and its volume.",
+        );
     }
     let trial = directory.join(format!(".kimai-sync-doctor-{}", uuid::Uuid::new_v4().simple()));
     let tried = fs::write(&trial, b"try").and_then(|()| fs::remove_file(&trial));

@@ -21,6 +21,7 @@ const MOST: usize = 1_000;
 
 /// What the scope shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each says of one kind of thing whether any is to be seen")]
 pub struct View {
     /// Anything at all.
     pub anything: bool,
