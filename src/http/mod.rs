@@ -18,6 +18,7 @@
 //! | `GET /live` | 200, 503 | none | the container's health check |
 //! | `GET /ready` | 200, 503 | none | whoever sends traffic |
 //! | `GET /metrics` | 200 | none | Prometheus |
+//! | `GET /doctor`, `POST /doctor` | 200 | none | ops |
 //! | `GET`, `POST /login`, `POST /logout` | 200, 303, 401, 429 | a form | people, see [`guard`] |
 //! | `GET`, `POST /sparql` | 200, 400 | SPARQL 1.1 protocol | people, with the embedded store only |
 //!
@@ -25,6 +26,7 @@
 
 mod body;
 mod delta;
+mod doctor;
 pub mod guard;
 mod health;
 mod problem;
@@ -92,6 +94,8 @@ pub fn configure(state: web::Data<State>) -> impl FnOnce(&mut ServiceConfig) {
             .route("/live", web::get().to(health::live))
             .route("/ready", web::get().to(health::ready))
             .route("/metrics", web::get().to(health::metrics))
+            .route("/doctor", web::get().to(doctor::latest))
+            .route("/doctor", web::post().to(doctor::examine))
             .configure(guard::configure)
             .default_service(web::to(unknown));
     }
