@@ -22,6 +22,7 @@
 //! - [`source`]: what is asked about work logs. [`kimai`], [`triplestore`]: the two sides. [`tls`]: the HTTP client for both.
 //! - [`import`], [`lock`]: Kimai's catalogue into the triplestore; a month's timesheets exported.
 //! - [`runs`]: sweeps, plans, imports and locks as things that can be looked at.
+//! - [`story`]: everything that is known of one work log, and what would help.
 //! - [`schedule`]: when to sweep by itself.
 //! - [`demo`], [`sandbox`]: the whole thing to try, with a Kimai inside.
 
@@ -46,6 +47,7 @@ pub mod schedule;
 pub mod settings;
 pub mod source;
 pub mod storage;
+pub mod story;
 pub mod telemetry;
 pub mod tls;
 pub mod triplestore;

@@ -13,6 +13,7 @@ use super::problem::{JSON_API, Problem};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::engine::Engine;
 use crate::queue::{Attempt, Entry, Reason, State as EntryState};
+use crate::story::Story;
 
 /// Entries on a page without and with `page[size]`.
 const PAGE: usize = 50;
@@ -53,7 +54,7 @@ pub(super) async fn list(
 }
 
 /// `GET /queue/{id}`: one work log, by its IRI (percent-encoded) or `mu:uuid`: its entry if it has one,
-/// how its last runs ended, its timesheet and what Kimai holds there.
+/// how its last runs ended, its timesheet and what Kimai holds there, and as `story` all that is known.
 pub(super) async fn show(id: Path<String>, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let engine = &state.engine;
     let work_log = find(engine, &id).await?;
@@ -68,6 +69,7 @@ pub(super) async fn show(id: Path<String>, state: web::Data<State>) -> Result<Ht
         attributes.insert("history".into(), history.iter().map(attempt).collect());
         attributes.insert("kimai-id".into(), json!(linked));
         attributes.insert("kimai".into(), held(engine, linked).await);
+        attributes.insert("story".into(), json!(Story::of(engine, &work_log).await));
     }
     Ok(document(&json!({"data": data})))
 }
