@@ -49,10 +49,10 @@ impl Wish {
 /// A page of differences.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    wish: Wish,
+    pub(super) wish: Wish,
     /// Each with its number.
     pub(super) found: Vec<(u64, Finding)>,
-    more: bool,
+    pub(super) more: bool,
 }
 
 impl Findings {

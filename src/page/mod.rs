@@ -38,6 +38,9 @@ mod updates;
 mod words;
 mod work_log;
 
+#[cfg(test)]
+mod tests;
+
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, LOCATION};
 use actix_web::web::{self, ServiceConfig};

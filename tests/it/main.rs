@@ -12,6 +12,8 @@ mod http;
 #[cfg(test)]
 mod listing;
 #[cfg(test)]
+mod page;
+#[cfg(test)]
 mod parity;
 #[cfg(test)]
 mod process;

@@ -181,3 +181,30 @@ async fn a_lost_connection_is_told() {
     stack.halt().await;
     browser.see("#connection", "Connection lost").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_the_token_logs_in_and_out() {
+    const TOKEN: &str = "0123456789abcdef0123456789-ops";
+    let Some(browser) = browser(true).await else { return };
+    let stack = Stack::embedded(&[("OPS_TOKEN", TOKEN)]).await;
+    browser.look(1280, 900, false).await;
+    browser.go(&format!("{}/run", stack.base)).await;
+    browser.see("main h1", "kimai-sync").await;
+    browser.fill("#token", "not the token").await;
+    browser.press(ENTER).await;
+    browser.see(".fault", "not the token").await;
+    browser.complaints().await; // the browser itself tells of the 401
+    browser.fill("#token", TOKEN).await;
+    browser.press(ENTER).await;
+    browser.see("h1", "Runs").await;
+    browser.see("#live-note", "kept up to date").await;
+    browser.click("button[value=this-month]").await;
+    browser.see("#run .run-state", "Done").await;
+    let cookies = browser.run("return document.cookie", serde_json::json!([])).await;
+    assert_eq!(cookies, "", "no script can read the cookie");
+    browser.click(".logout button").await;
+    browser.see(".login label", "Token").await;
+    browser.go(&stack.base).await;
+    browser.see(".login label", "Token").await;
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+}
