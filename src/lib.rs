@@ -23,6 +23,7 @@
 //! - [`import`], [`lock`]: Kimai's catalogue into the triplestore; a month's timesheets exported.
 //! - [`runs`]: sweeps, plans, imports and locks as things that can be looked at.
 //! - [`story`]: everything that is known of one work log, and what would help.
+//! - [`doctor`]: everything that syncing needs, tried.
 //! - [`schedule`]: when to sweep by itself.
 //! - [`demo`], [`sandbox`]: the whole thing to try, with a Kimai inside.
 
@@ -32,6 +33,7 @@ pub mod clock;
 pub mod crash;
 pub mod delta;
 pub mod demo;
+pub mod doctor;
 pub mod domain;
 pub mod engine;
 pub mod http;

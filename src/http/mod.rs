@@ -15,6 +15,7 @@
 //! | `GET /queue` | 200, 400 | none | ops |
 //! | `GET /queue/{id or IRI}` | 200, 404 | none | ops |
 //! | `POST /queue/{id or IRI}/retry`, `POST /queue/retry-parked` | 202, 404 | none | ops |
+//! | `GET /doctor`, `POST /doctor` | 200 | none | ops |
 //! | `GET`, `POST /login`, `POST /logout` | 200, 303, 401, 429 | a form | people, see [`guard`] |
 //! | `GET /live` | 200 | none | the container's health check |
 //! | `GET /` and what [`crate::page`] lists | 200, 303 | forms | people |
@@ -24,6 +25,7 @@
 
 mod body;
 mod delta;
+mod doctor;
 pub mod guard;
 mod problem;
 mod queue;
@@ -92,6 +94,8 @@ pub fn configure(state: web::Data<State>) -> impl FnOnce(&mut ServiceConfig) {
             .route("/runs/{id}/findings", web::get().to(runs::findings))
             .route("/runs/{id}/events", web::get().to(runs::events))
             .route("/runs/{id}/cancel", web::post().to(runs::cancel))
+            .route("/doctor", web::get().to(doctor::latest))
+            .route("/doctor", web::post().to(doctor::examine))
             .configure(guard::configure)
             .route("/live", web::get().to(HttpResponse::Ok))
             .configure(page::configure)

@@ -13,7 +13,7 @@ use super::problem::{JSON_API, Problem};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::engine::Engine;
 use crate::queue::{Attempt, Entry, Reason, State as EntryState};
-use crate::story::Story;
+use crate::story::{self, Found, Story};
 
 /// Entries on a page without and with `page[size]`.
 const PAGE: usize = 50;
@@ -53,15 +53,16 @@ pub(super) async fn list(
     })))
 }
 
-/// `GET /queue/{id}`: one work log, by its IRI (percent-encoded) or `mu:uuid`: its entry if it has one,
+/// `GET /queue/{id}`: one work log, by its IRI (percent-encoded), `mu:uuid` or Kimai id: its entry if it has one,
 /// how its last runs ended, its timesheet and what Kimai holds there, and as `story` all that is known.
 pub(super) async fn show(id: Path<String>, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let engine = &state.engine;
     let work_log = find(engine, &id).await?;
     let entry = engine.queue.entry(&work_log).await?;
     let history = engine.queue.history(&work_log).await?;
-    let linked = linked(engine, &work_log).await?;
-    if entry.is_none() && history.is_empty() && linked.is_none() {
+    let story = Story::of(engine, &work_log).await;
+    let linked = story.own().map(|held| held.id);
+    if !story.is_known() {
         return Err(not_found(&id));
     }
     let mut data = entry.as_ref().map_or_else(|| settled(&work_log), resource);
@@ -69,7 +70,7 @@ pub(super) async fn show(id: Path<String>, state: web::Data<State>) -> Result<Ht
         attributes.insert("history".into(), history.iter().map(attempt).collect());
         attributes.insert("kimai-id".into(), json!(linked));
         attributes.insert("kimai".into(), held(engine, linked).await);
-        attributes.insert("story".into(), json!(Story::of(engine, &work_log).await));
+        attributes.insert("story".into(), json!(story));
     }
     Ok(document(&json!({"data": data})))
 }
@@ -90,20 +91,23 @@ pub(super) async fn retry_parked(state: web::Data<State>) -> Result<HttpResponse
     Ok(HttpResponse::Accepted().content_type(JSON_API).body(body))
 }
 
-/// The work log that `id` names: an IRI, or the `mu:uuid` of one in the triplestore.
+/// The work log that `id` names: an IRI, a `mu:uuid`, or the id of its timesheet.
 async fn find(engine: &Engine, id: &str) -> Result<WorkLogUri, Problem> {
-    if id.contains(':') {
-        return uri(id);
+    match story::find(engine, id).await {
+        Found::WorkLogs(work_logs) => match work_logs.as_slice() {
+            [work_log] => Ok(work_log.clone()),
+            several => {
+                let several = several.iter().map(|one| format!("<{one}>")).collect::<Vec<_>>().join(", ");
+                let detail = format!(
+                    "Several work logs are linked to timesheet {id}: {several}. Give the IRI of one."
+                );
+                Err(Problem::new(StatusCode::CONFLICT, "Not the only one", detail))
+            }
+        },
+        Found::Nobody => Err(not_found(id)),
+        Found::Unreadable(why) => Err(Problem::bad_request(format!("{why}."))),
+        Found::Unasked(why) => Err(Problem::unavailable(why)),
     }
-    engine.work_logs.by_uuid(id).await?.ok_or_else(|| not_found(id))
-}
-
-/// Its timesheet, by the triplestore or else by what we remember.
-async fn linked(engine: &Engine, work_log: &WorkLogUri) -> Result<Option<KimaiId>, Problem> {
-    if let Some(id) = engine.work_logs.facts(work_log).await?.kimai_ids().first() {
-        return Ok(Some(*id));
-    }
-    Ok(engine.ledger.recall(work_log).await?.linked)
 }
 
 /// What Kimai holds; when it cannot be asked, the reason stands in its place.
@@ -158,8 +162,9 @@ fn uri(text: &str) -> Result<WorkLogUri, Problem> {
 }
 
 fn not_found(id: &str) -> Problem {
-    let detail =
-        format!("Nothing is known of a work log '{id}'. Give its IRI, percent-encoded, or its mu:uuid.");
+    let detail = format!(
+        "Nothing is known of a work log '{id}'. Give its IRI, percent-encoded, its mu:uuid, or the number of its timesheet."
+    );
     Problem::new(StatusCode::NOT_FOUND, "No such work log", detail)
 }
 

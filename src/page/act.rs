@@ -26,7 +26,8 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .route("/sweep", web::post().to(sweep))
         .route("/cancel", web::post().to(cancel))
         .route("/import", web::post().to(import))
-        .route("/lock", web::post().to(lock));
+        .route("/lock", web::post().to(lock))
+        .route("/check", web::post().to(check));
 }
 
 /// The fields of a form.
@@ -139,6 +140,13 @@ async fn lock(body: Bytes, state: web::Data<State>) -> Answer {
     let shown: String = text.chars().take(40).collect();
     let faulty = || Fault::bad(format!("“{shown}” is no month; write it like 2024-09"));
     ask(&state, Task::Lock(month.ok_or_else(faulty)?)).await
+}
+
+/// `POST /do/check`: makes all checks now, which may take half a minute.
+async fn check(body: Bytes, state: web::Data<State>) -> Answer {
+    let fields = Fields::read(&body)?;
+    state.engine.doctor.examine().await;
+    Ok(see(&fields.back("checked")))
 }
 
 async fn ask(state: &State, task: Task) -> Answer {

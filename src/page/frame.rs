@@ -128,6 +128,7 @@ fn said(word: &str) -> Option<&'static str> {
     Some(match word {
         "retried" => "It is being tried again.",
         "retried-all" => "All parked work logs are being tried again.",
+        "checked" => "All checks were made again.",
         "asked" => "It has been asked for. Follow it here.",
         "joined" => "The same was asked for already and has not begun. Follow it here.",
         "cancelled" => "It will end at its next step. What is done stays done.",

@@ -11,7 +11,7 @@ use super::icon::Sign;
 use super::moment::Moment;
 use super::parts::Parts;
 use super::queue::Load;
-use super::{Answer, entries, pulse, runs, start, words};
+use super::{Answer, checks, entries, pulse, runs, start, words};
 use crate::http;
 use crate::queue::{Entry, State};
 use crate::runs::Run;
@@ -40,9 +40,12 @@ pub(super) async fn gather(state: &http::State) -> Result<Parts, Fault> {
     let waiting: Vec<Entry> = waiting.into_iter().filter(|entry| entry.last_error.is_some()).collect();
     let beats = engine.queue.pulse(pulse::first(moment.now)).await?;
     let runs: Vec<Run> = state.runs.list(None).into_iter().take(RUNS).collect();
-    let mut parts = Parts::new(title(&health, &load));
-    parts.add("state", headline(&health, &load));
+    let report = engine.doctor.latest();
+    let trouble = checks::trouble(report.as_ref());
+    let mut parts = Parts::new(title(&health, &load, trouble));
+    parts.add("state", headline(&health, &load, trouble));
     parts.add("health", health.render());
+    parts.add("checks", checks::render(report.as_ref(), &moment));
     parts.add("queue", load.render(&moment));
     parts.add("pulse", pulse::render(&beats, &moment));
     parts.add("attention", attention(&load, &parked, &waiting, &moment));
@@ -50,11 +53,15 @@ pub(super) async fn gather(state: &http::State) -> Result<Parts, Fault> {
     Ok(parts)
 }
 
-fn title(health: &Health, load: &Load) -> String {
-    health.trouble().map_or_else(|| load.words(), str::to_owned)
+fn title(health: &Health, load: &Load, trouble: usize) -> String {
+    match health.trouble() {
+        Some(down) => down.to_owned(),
+        None if load.counts.parked == 0 && trouble > 0 => checks::words(trouble),
+        None => load.words(),
+    }
 }
 
-fn headline(health: &Health, load: &Load) -> Markup {
+fn headline(health: &Health, load: &Load, trouble: usize) -> Markup {
     let counts = load.counts;
     let busy = counts.waiting + counts.running;
     let (sign, words, note) = if let Some(trouble) = health.trouble() {
@@ -64,6 +71,8 @@ fn headline(health: &Health, load: &Load) -> Markup {
         let verb = if counts.parked == 1 { "needs" } else { "need" };
         let note = "Everything else is synced or on its way.".to_owned();
         (Sign::Warning, format!("{} {verb} somebody’s attention", words::work_logs(counts.parked)), note)
+    } else if trouble > 0 {
+        (Sign::Warning, checks::words(trouble), "See below what to do about it.".to_owned())
     } else if busy > 0 {
         let verb = if busy == 1 { "is" } else { "are" };
         (
@@ -122,6 +131,7 @@ fn layout(parts: &Parts, moment: &Moment) -> Markup {
             }
             div class="side-column" {
                 (parts.get("health"))
+                (parts.get("checks"))
                 (start::sweep(moment))
                 (parts.get("runs"))
                 (start::import())

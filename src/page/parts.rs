@@ -17,7 +17,7 @@ pub(super) struct Parts {
     /// The state, in few words: in the title, and read out when it changes.
     pub(super) title: String,
     /// In the order in which they were added.
-    pub(super) parts: Vec<Part>,
+    pub(super) all: Vec<Part>,
     /// Whether nothing of it will change any more.
     pub(super) settled: bool,
 }
@@ -30,18 +30,18 @@ impl Parts {
 
     /// Adds a part; `html` is one element with `name` as its id.
     pub(super) fn add(&mut self, name: &'static str, html: Markup) {
-        self.parts.push(Part { name, html: html.into_string() });
+        self.all.push(Part { name, html: html.into_string() });
     }
 
     /// A part, to stand in the page.
     pub(super) fn get(&self, name: &str) -> Markup {
-        let part = self.parts.iter().find(|part| part.name == name);
+        let part = self.all.iter().find(|part| part.name == name);
         PreEscaped(part.map(|part| part.html.clone()).unwrap_or_default())
     }
 
     /// What is not the same in `before`: the title if it changed, and parts.
     pub(super) fn since(&self, before: &Self) -> (Option<&str>, Vec<&Part>) {
         let title = (self.title != before.title).then_some(self.title.as_str());
-        (title, self.parts.iter().filter(|part| !before.parts.contains(part)).collect())
+        (title, self.all.iter().filter(|part| !before.all.contains(part)).collect())
     }
 }

@@ -11,8 +11,9 @@ use tokio_util::task::TaskTracker;
 use super::health::Health;
 use super::moment::Moment;
 use super::queue::Load;
-use super::{entries, findings, home, pulse, run, runs, work_log};
+use super::{checks, entries, findings, home, pulse, run, runs, work_log};
 use crate::clock::Clock;
+use crate::doctor::{Check, Report};
 use crate::domain::finding::{Action, Finding, Hold, Kind};
 use crate::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
 use crate::domain::timesheet::WantedTimesheet;
@@ -110,6 +111,17 @@ async fn texts_of_others_stay_texts_wherever_they_stand() {
 
     let health = Health { kimai: Some(HOSTILE.to_owned()), ..Health::default() };
     is_tame(&health.render().into_string());
+    let check = Check {
+        id: "kimai".to_owned(),
+        name: HOSTILE.to_owned(),
+        verdict: crate::doctor::Health::Trouble,
+        says: HOSTILE.to_owned(),
+        help: Some(HOSTILE.to_owned()),
+    };
+    let report = Report { at: now(), checks: vec![check.clone(), Check { verdict: crate::doctor::Health::Well, ..check }] };
+    let html = checks::render(Some(&report), &moment).into_string();
+    is_tame(&html);
+    assert!(html.contains("(trouble)") && html.contains("1 check without complaint"), "{html}");
     for found in [Found::Nobody, Found::Unreadable(HOSTILE.into()), Found::Unasked(HOSTILE.into())] {
         is_tame(&work_log::outcome(HOSTILE, &found).into_string());
     }
@@ -234,7 +246,8 @@ async fn where_there_is_nothing_the_page_says_so() {
     assert!(load.render(&moment).into_string().contains("Nobody is kept waiting"));
     assert!(runs::card(&[], &moment).into_string().contains("None yet"));
     assert!(pulse::render(&[], &moment).into_string().contains("Nothing was synced in the last 24 hours"));
-    assert_eq!(Health::default().trouble(), None);
+    assert!(checks::render(None, &moment).into_string().contains("Not made yet"));
+    assert_eq!((Health::default().trouble(), checks::trouble(None)), (None, 0));
     let nothing = a_run(Task::Plan(period()), crate::runs::State::Done);
     let html = findings::Findings::default().render(&nothing, &moment).into_string();
     assert!(html.contains("Both sides say the same"), "{html}");
@@ -272,7 +285,7 @@ async fn ten_thousand_parked_entries_stand_on_pages_of_fifty_each_once() {
     let state = idle_with(10_000);
     let home = home::gather(&state).await.unwrap();
     assert_eq!(home.title, "10\u{202f}000 parked");
-    let whole: String = home.parts.iter().map(|part| part.html.as_str()).collect();
+    let whole: String = home.all.iter().map(|part| part.html.as_str()).collect();
     is_tame(&whole);
     assert!(whole.len() < 60_000, "{} bytes", whole.len());
     assert!(whole.contains("All 10\u{202f}000 parked work logs"), "{whole}");
@@ -282,7 +295,7 @@ async fn ten_thousand_parked_entries_stand_on_pages_of_fifty_each_once() {
     loop {
         let pairs: BTreeMap<String, String> = serde_urlencoded::from_str(&query).unwrap();
         let parts = entries::gather(&state, &entries::Wish::read(&pairs).unwrap()).await.unwrap();
-        let html = &parts.parts[0].html;
+        let html = &parts.all[0].html;
         pages += 1;
         assert_eq!(parts.title, "Parked: 10\u{202f}000");
         let rows: Vec<&str> =

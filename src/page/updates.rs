@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
@@ -128,10 +129,10 @@ fn events(parts: &Parts, shown: &Parts) -> String {
     let (title, changed) = parts.since(shown);
     let mut text = String::new();
     for part in changed {
-        text += &format!("event: part\ndata: {}\n\n", json!({"id": part.name, "html": part.html}));
+        let _ = write!(text, "event: part\ndata: {}\n\n", json!({"id": part.name, "html": part.html}));
     }
     if let Some(title) = title {
-        text += &format!("event: title\ndata: {}\n\n", json!({"title": title}));
+        let _ = write!(text, "event: title\ndata: {}\n\n", json!({"title": title}));
     }
     text
 }

@@ -52,18 +52,18 @@ fn told(kind: Subject, obstacles: &[Obstacle]) -> Told {
     }
 }
 
-fn entry(state: &'static str, error: Option<&str>) -> Option<Waiting> {
-    Some(Waiting {
+fn entry(state: &'static str, error: Option<&str>) -> Waiting {
+    Waiting {
         state,
         due: (state != "parked").then(|| at("2024-09-02T12:03:00Z")),
         reason: "delta",
         attempts: 1,
         last_error: error.map(str::to_owned),
         since: at(NOW),
-    })
+    }
 }
 
-fn story(told: Told, timesheets: Vec<Held>, entry: Option<Waiting>) -> Story {
+fn story(told: Told, timesheets: Vec<Held>, entry: impl Into<Option<Waiting>>) -> Story {
     Story {
         work_log: WorkLogUri::parse("http://x/work-logs/1").unwrap(),
         verdict: Verdict::Unclear,
@@ -71,7 +71,7 @@ fn story(told: Told, timesheets: Vec<Held>, entry: Option<Waiting>) -> Story {
         help: Vec::new(),
         triplestore: Answer::Known(told),
         timesheets,
-        entry,
+        entry: entry.into(),
         memory: Answer::Known(Memory::default()),
         history: Answer::Known(Vec::new()),
         sharing: Vec::new(),
@@ -88,12 +88,29 @@ fn jane() -> Obstacle {
 }
 
 /// What is judged, the verdict, the whole sentence, and a part of the first help, empty for none.
+type Case = (Story, Verdict, &'static str, &'static str);
+
+fn whole() -> Told {
+    told(Subject::WorkLog, &[])
+}
+
+fn without(obstacle: Obstacle) -> Told {
+    told(Subject::WorkLog, &[obstacle])
+}
+
+fn judged_as_told(table: impl IntoIterator<Item = Case>) {
+    for (story, verdict, says, help) in table {
+        let judged = judge_with(&story, &[]);
+        assert_eq!((judged.verdict, judged.says.as_str()), (verdict, says), "{story:?}");
+        let first = judged.help.first().map_or("", String::as_str);
+        assert!(first.contains(help) && first.is_empty() == help.is_empty(), "{says}: {:?}", judged.help);
+    }
+}
+
 #[test]
-fn every_state_of_affairs_has_its_sentence_and_its_help() {
-    let whole = || told(Subject::WorkLog, &[]);
-    let without = |obstacle: Obstacle| told(Subject::WorkLog, &[obstacle]);
+fn who_is_in_order_or_lacks_something_is_told() {
     let refused = "Kimai could not create the timesheet: project 'Site' is hidden";
-    let table = [
+    judged_as_told([
         (
             story(whole(), vec![held(&[])], None),
             Verdict::InSync,
@@ -138,6 +155,12 @@ fn every_state_of_affairs_has_its_sentence_and_its_help() {
             "Not in Kimai: Kimai could not create the timesheet: project 'Site' is hidden",
             "Show it again in Kimai",
         ),
+    ]);
+}
+
+#[test]
+fn who_waits_or_differs_is_told() {
+    judged_as_told([
         (
             story(whole(), vec![], entry("due", None)),
             Verdict::Waits,
@@ -180,6 +203,12 @@ fn every_state_of_affairs_has_its_sentence_and_its_help() {
             "Not known now: timesheet 12: Kimai could not look something up: it answered 502",
             "when Kimai answers",
         ),
+    ]);
+}
+
+#[test]
+fn who_is_gone_or_unknown_is_told() {
+    judged_as_told([
         (
             story(told(Subject::LeftOver, &[]), vec![gone()], None),
             Verdict::Deleted,
@@ -210,13 +239,7 @@ fn every_state_of_affairs_has_its_sentence_and_its_help() {
             "Not a work log: the triplestore knows something else under this IRI",
             "",
         ),
-    ];
-    for (story, verdict, says, help) in table {
-        let judged = judge_with(&story, &[]);
-        assert_eq!((judged.verdict, judged.says.as_str()), (verdict, says), "{story:?}");
-        let first = judged.help.first().map_or("", String::as_str);
-        assert!(first.contains(help) && first.is_empty() == help.is_empty(), "{says}: {:?}", judged.help);
-    }
+    ]);
 }
 
 #[test]

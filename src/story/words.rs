@@ -39,14 +39,14 @@ pub(super) fn differences(
     let FoundTimesheet { begin, end, project, activity, user } = *found;
     tell("begin", alone(FoundTimesheet { begin, ..right }), Some(time(begin)), time(wanted.begin));
     tell("end", alone(FoundTimesheet { end, ..right }), end.map(time), time(wanted.end));
-    let named = |id: Option<u64>, name: &Option<String>| {
+    let labelled = |id: Option<u64>, name: &Option<String>| {
         id.map(|id| name.as_ref().map_or_else(|| id.to_string(), |name| format!("{id} ('{name}')")))
     };
-    let shown = named(project.map(|id| id.0), &names.project);
+    let shown = labelled(project.map(|id| id.0), &names.project);
     tell("project", project == Some(wanted.project), shown, wanted.project.to_string());
-    let shown = named(activity.map(|id| id.0), &names.activity);
+    let shown = labelled(activity.map(|id| id.0), &names.activity);
     tell("activity", activity == Some(wanted.activity), shown, wanted.activity.to_string());
-    let shown = named(user.map(|id| id.0), &names.user);
+    let shown = labelled(user.map(|id| id.0), &names.user);
     tell("user", user == Some(wanted.user), shown, wanted.user.to_string());
     clauses
 }

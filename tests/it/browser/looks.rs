@@ -27,6 +27,7 @@ async fn populated() -> Stack {
         let uri = stack.register(&format!("7F{}", duration.len()), "2024-09-06", duration).await;
         stack.notify(&[&uri]).await;
     }
+    stack.engine.doctor.examine().await;
     stack.register("NEW001", "2024-09-09", "PT8H").await;
     stack.change(&format!("{BASE}/work-logs/4E1A91"), "cal:duration", "\"PT2H\"").await;
     let uri = stack.register("7F00C3", "2024-09-05", "PT1H").await;
@@ -69,6 +70,27 @@ async fn barriers(browser: &Browser, axe: &str) -> Vec<Value> {
     let wish = json!({"expression": run, "awaitPromise": true, "returnByValue": true});
     let found = browser.tools("Runtime.evaluate", wish).await;
     serde_json::from_str(found["result"]["value"].as_str().unwrap_or_else(|| panic!("{found}"))).unwrap()
+}
+
+/// The pictures of the README, written only when somebody wants them new: the page of the demo.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pictures_of_the_readme() {
+    if std::env::var_os("KIMAI_SYNC_SCREENSHOTS").is_none() {
+        return;
+    }
+    let Some(browser) = browser(true).await else { return };
+    let mut demo = Running::start_demo();
+    demo.until("books");
+    let folder = root().join("docs/screenshots");
+    for (name, path, dark) in [("overview", "/", false), ("overview-dark", "/", true), ("plan", "/run/4", false)] {
+        browser.look(1280, 860, dark).await;
+        browser.go(&format!("{}{path}", demo.address)).await;
+        browser.see("#live-note", " ").await;
+        keep(&browser, &folder, name, false).await;
+    }
+    browser.look(390, 844, false).await;
+    browser.go(&demo.address).await;
+    keep(&browser, &folder, "overview-390", false).await;
 }
 
 async fn keep(browser: &Browser, folder: &Path, name: &str, whole: bool) {
