@@ -118,7 +118,10 @@ async fn texts_of_others_stay_texts_wherever_they_stand() {
         says: HOSTILE.to_owned(),
         help: Some(HOSTILE.to_owned()),
     };
-    let report = Report { at: now(), checks: vec![check.clone(), Check { verdict: crate::doctor::Health::Well, ..check }] };
+    let report = Report {
+        at: now(),
+        checks: vec![check.clone(), Check { verdict: crate::doctor::Health::Well, ..check }],
+    };
     let html = checks::render(Some(&report), &moment).into_string();
     is_tame(&html);
     assert!(html.contains("(trouble)") && html.contains("1 check without complaint"), "{html}");

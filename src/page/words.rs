@@ -126,13 +126,12 @@ pub(super) fn kind(kind: Kind) -> &'static str {
 /// What is done about a difference; in a plan, what would be.
 pub(super) fn action(kind: Kind, action: Action) -> &'static str {
     match (action, kind) {
-        (Action::Delete, _) => "Delete the timesheet",
+        (Action::Delete, _) | (Action::Settle, Kind::Dangling | Kind::Orphan) => "Delete the timesheet",
         (Action::Adopt, _) => "Take the timesheet for its own",
         (Action::Settle, Kind::Missing | Kind::Gone) => "Create a timesheet",
         (Action::Settle, Kind::Changed | Kind::Moved) => "Update the timesheet",
         (Action::Settle, Kind::SharedLink) => "Give each its own timesheet",
         (Action::Settle, Kind::DoubleLink) => "Keep one of its timesheets",
-        (Action::Settle, Kind::Dangling | Kind::Orphan) => "Delete the timesheet",
         (Action::Settle, Kind::Adoptable | Kind::Incomplete) => "Try again, or park with its reason",
     }
 }
