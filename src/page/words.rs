@@ -181,6 +181,10 @@ pub(super) fn short(iri: &str) -> String {
 /// With a capital letter and a full stop.
 pub(super) fn sentence(words: &str) -> String {
     let words = words.trim();
+    // A command stays as it has to be typed.
+    if words.starts_with("kimai-sync ") {
+        return if words.ends_with('.') { words.to_owned() } else { format!("{words}.") };
+    }
     let mut letters = words.chars();
     let start: String = letters.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
     let end = if words.is_empty() || words.ends_with(['.', '!', '?']) { "" } else { "." };

@@ -14,6 +14,8 @@ mod http;
 #[cfg(test)]
 mod listing;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod page;
 #[cfg(test)]
 mod parity;
@@ -38,5 +40,7 @@ mod service;
 mod support;
 #[cfg(test)]
 mod sweep;
+#[cfg(test)]
+mod telemetry;
 #[cfg(test)]
 mod triplestores;

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use super::{Client, in_words, read};
+use super::{Client, in_words};
 use crate::domain::ids::UserId;
 use crate::kimai::fault::{Fault, KimaiFault, Operation};
 use crate::kimai::inspection::{Inspection, Right, Rights, TimesheetRules, Version};
@@ -75,7 +75,8 @@ impl Client {
     async fn somebody_elses(&self, me: UserId) -> Result<Option<Timesheet>, KimaiFault> {
         let query = [("user", "all"), ("size", LOOKED_THROUGH), ("orderBy", "id"), ("order", "DESC")];
         let request = self.request(Method::GET, "timesheets").query(&query);
-        let listed: Vec<Timesheet> = read(Operation::Read, &self.send(Operation::Read, request).await?)?;
+        let listed: Vec<Timesheet> =
+            self.read(Operation::Read, &self.send(Operation::Read, request).await?)?;
         let others = listed.into_iter().filter(|timesheet| timesheet.user.is_some_and(|user| user != me));
         Ok(others.min_by_key(|timesheet| timesheet.exported))
     }
