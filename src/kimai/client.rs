@@ -12,6 +12,7 @@ use reqwest::{Method, RequestBuilder, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
+use tracing::{Instrument, info_span};
 
 use super::choices::{Choices, ChosenProject, ChosenUser};
 use super::fault::{Fault, KimaiFault, Operation};
@@ -24,6 +25,7 @@ use crate::crash;
 use crate::domain::KimaiId;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::settings::KimaiSettings;
+use crate::telemetry::Metrics;
 
 /// The largest answer we read.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
@@ -43,6 +45,7 @@ pub struct Client {
     hidden: bool,
     /// Nothing is sent before then: Kimai or a proxy asked for a pause.
     paused_until: Mutex<Option<Instant>>,
+    metrics: Metrics,
 }
 
 /// Why no client could be made from the settings.
@@ -67,7 +70,8 @@ impl Client {
             .build()
             .map_err(|fault| ClientFault(fault.to_string()))?;
         let (endpoint, hidden) = (settings.endpoint.clone(), settings.import_hidden);
-        Ok(Self { http, endpoint, token: settings.token.clone(), hidden, paused_until: Mutex::default() })
+        let (token, metrics) = (settings.token.clone(), Metrics::new());
+        Ok(Self { http, endpoint, token, hidden, paused_until: Mutex::default(), metrics })
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -78,6 +82,20 @@ impl Client {
 
     async fn send(&self, operation: Operation, request: RequestBuilder) -> Result<Answer, KimaiFault> {
         self.keep_pause().await;
+        let (since, mut status) = (Instant::now(), None);
+        let span = info_span!("kimai", operation = operation.word());
+        let answer = self.exchange(operation, request, &mut status).instrument(span).await;
+        self.metrics.kimai_answered(operation, status, since.elapsed());
+        answer
+    }
+
+    /// Sends, and reads the answer. `seen` is its status, once one is there and its body too.
+    async fn exchange(
+        &self,
+        operation: Operation,
+        request: RequestBuilder,
+        seen: &mut Option<u16>,
+    ) -> Result<Answer, KimaiFault> {
         let cut = |fault: reqwest::Error| KimaiFault::cut(operation, !fault.is_connect(), &in_words(fault));
         let mut response = request.send().await.map_err(cut)?;
         if operation == Operation::Create {
@@ -92,6 +110,7 @@ impl Client {
                 return Err(KimaiFault::unreadable(operation, "it is larger than 32 MiB"));
             }
         }
+        *seen = Some(status.as_u16());
         if status.is_success() {
             return Ok(Answer { headers, body });
         }
@@ -137,6 +156,7 @@ impl Client {
         let until = Instant::now() + pause;
         let mut paused = self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
         *paused = Some(paused.map_or(until, |earlier| earlier.max(until)));
+        self.metrics.limited(until);
     }
 
     async fn keep_pause(&self) {
@@ -149,6 +169,10 @@ impl Client {
 
 #[async_trait]
 impl Timesheets for Client {
+    fn metrics(&self) -> Metrics {
+        self.metrics.clone()
+    }
+
     async fn me(&self) -> Result<CurrentUser, KimaiFault> {
         self.get("users/me").await
     }

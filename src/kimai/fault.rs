@@ -27,6 +27,19 @@ pub enum Operation {
     Delete,
 }
 
+impl Operation {
+    /// The word for it in metrics and traces.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Read => "list",
+            Self::Look => "look",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        }
+    }
+}
+
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
