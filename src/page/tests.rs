@@ -254,7 +254,8 @@ async fn where_there_is_nothing_the_page_says_so() {
     let nothing = a_run(Task::Plan(period()), crate::runs::State::Done);
     let html = findings::Findings::default().render(&nothing, &moment).into_string();
     assert!(html.contains("Both sides say the same"), "{html}");
-    let load = Load { counts: Counts { waiting: 3, due: 2, running: 1, parked: 0, retrying: 0 }, oldest_due: None };
+    let load =
+        Load { counts: Counts { waiting: 3, due: 2, running: 1, parked: 0, retrying: 0 }, oldest_due: None };
     assert_eq!(load.words(), "4 being synced");
 }
 
