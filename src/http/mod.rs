@@ -20,6 +20,7 @@
 //! | `GET /metrics` | 200 | none | Prometheus |
 //! | `GET /doctor`, `POST /doctor` | 200 | none | ops |
 //! | `GET`, `POST /login`, `POST /logout` | 200, 303, 401, 429 | a form | people, see [`guard`] |
+//! | `GET /` and what [`crate::page`] lists | 200, 303 | forms | people |
 //! | `GET`, `POST /sparql` | 200, 400 | SPARQL 1.1 protocol | people, with the embedded store only |
 //!
 //! All may answer 503 when the triplestore or Kimai does not answer, and 502 when it refuses.
@@ -36,6 +37,8 @@ pub mod sparql;
 mod sync;
 pub mod trace;
 
+use std::sync::Arc;
+
 use actix_web::http::StatusCode;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, ResponseError};
@@ -44,6 +47,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::delta::Intake;
 use crate::engine::Engine;
+use crate::page;
 use crate::runs::Runs;
 use problem::Problem;
 
@@ -52,19 +56,22 @@ const LARGE_DELTAS: usize = 32;
 
 /// What the routes work with.
 pub struct State {
-    engine: Engine,
+    pub(crate) engine: Engine,
     intake: Intake,
-    runs: Runs,
+    pub(crate) runs: Runs,
     /// Told when the service is to end: open streams end then.
-    stop: CancellationToken,
+    pub(crate) stop: CancellationToken,
     large_deltas: Semaphore,
+    /// One permit for each page that is kept up to date.
+    pub(crate) listeners: Arc<Semaphore>,
 }
 
 impl State {
     /// The routes of `engine` and its `runs`. Streams end at `stop`.
     pub fn new(engine: Engine, runs: Runs, stop: CancellationToken) -> Self {
         let intake = engine.intake();
-        Self { engine, intake, runs, stop, large_deltas: Semaphore::new(LARGE_DELTAS) }
+        let listeners = Arc::new(Semaphore::new(page::MOST_LISTENERS));
+        Self { engine, intake, runs, stop, large_deltas: Semaphore::new(LARGE_DELTAS), listeners }
     }
 }
 
@@ -97,6 +104,7 @@ pub fn configure(state: web::Data<State>) -> impl FnOnce(&mut ServiceConfig) {
             .route("/doctor", web::get().to(doctor::latest))
             .route("/doctor", web::post().to(doctor::examine))
             .configure(guard::configure)
+            .configure(page::configure)
             .default_service(web::to(unknown));
     }
 }
