@@ -99,7 +99,7 @@ pub(crate) fn of_faulty_settings(faults: &[String]) -> Check {
 }
 
 fn of_queue(counts: Counts, oldest: Option<Timestamp>, now: Timestamp) -> Check {
-    let Counts { waiting, retrying, running, parked } = counts;
+    let Counts { waiting, retrying, running, parked, .. } = counts;
     let all =
         format!("{waiting} wait ({retrying} to be tried again), {running} run, {parked} are kept aside");
     let late = oldest.map(|due| now.duration_since(due).as_secs()).filter(|late| *late > LATE);

@@ -16,8 +16,10 @@
 //! | `GET /queue/{id or IRI}` | 200, 404 | none | ops |
 //! | `POST /queue/{id or IRI}/retry`, `POST /queue/retry-parked` | 202, 404 | none | ops |
 //! | `GET /doctor`, `POST /doctor` | 200 | none | ops |
+//! | `GET /live` | 200, 503 | none | the container's health check |
+//! | `GET /ready` | 200, 503 | none | whoever sends traffic |
+//! | `GET /metrics` | 200 | none | Prometheus |
 //! | `GET`, `POST /login`, `POST /logout` | 200, 303, 401, 429 | a form | people, see [`guard`] |
-//! | `GET /live` | 200 | none | the container's health check |
 //! | `GET`, `POST /sparql` | 200, 400 | SPARQL 1.1 protocol | people, with the embedded store only |
 //!
 //! All may answer 503 when the triplestore or Kimai does not answer, and 502 when it refuses.
@@ -26,11 +28,13 @@ mod body;
 mod delta;
 mod doctor;
 pub mod guard;
+mod health;
 mod problem;
 mod queue;
 mod runs;
 pub mod sparql;
 mod sync;
+pub mod trace;
 
 use actix_web::http::StatusCode;
 use actix_web::web::{self, ServiceConfig};
@@ -89,8 +93,10 @@ pub fn configure(state: web::Data<State>) -> impl FnOnce(&mut ServiceConfig) {
             .route("/runs/{id}/cancel", web::post().to(runs::cancel))
             .route("/doctor", web::get().to(doctor::latest))
             .route("/doctor", web::post().to(doctor::examine))
+            .route("/live", web::get().to(health::live))
+            .route("/ready", web::get().to(health::ready))
+            .route("/metrics", web::get().to(health::metrics))
             .configure(guard::configure)
-            .route("/live", web::get().to(HttpResponse::Ok))
             .default_service(web::to(unknown));
     }
 }

@@ -18,6 +18,7 @@ pub mod survey;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod vocabulary;
+pub mod watched;
 pub mod work_logs;
 
 use std::collections::BTreeMap;

@@ -12,6 +12,8 @@ mod http;
 #[cfg(test)]
 mod listing;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod parity;
 #[cfg(test)]
 mod process;
@@ -34,5 +36,7 @@ mod service;
 mod support;
 #[cfg(test)]
 mod sweep;
+#[cfg(test)]
+mod telemetry;
 #[cfg(test)]
 mod triplestores;

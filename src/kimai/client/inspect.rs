@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use super::{Client, in_words, read};
+use super::{Client, in_words};
 use crate::domain::ids::UserId;
 use crate::kimai::fault::{Fault, KimaiFault, Operation};
 use crate::kimai::inspection::{Inspection, Right, Rights, TimesheetRules, Version};
@@ -12,6 +12,8 @@ use crate::kimai::model::Timesheet;
 
 /// Timesheets looked through for one that is somebody else's.
 const LOOKED_THROUGH: &str = "100";
+/// The largest answer that is read.
+const MOST_BYTES: usize = 1024 * 1024;
 /// No time in any format that Kimai reads.
 const NO_TIME: &str = "kimai-sync doctor: never a time";
 
@@ -54,7 +56,7 @@ impl Client {
         match (status, body.pointer("/errors/children").and_then(Value::as_object)) {
             (400, Some(fields)) if fields.contains_key("user") => Ok(Right::Given),
             (400, Some(_)) | (403, _) => Ok(Right::Missing),
-            _ => refused(status, &body),
+            _ => self.refused(status, &body),
         }
     }
 
@@ -66,7 +68,7 @@ impl Client {
             (400, _) => Ok(Right::Given),
             (403, _) => Ok(Right::Missing),
             (404, _) => Ok(Right::Untold(format!("timesheet {} was deleted a moment ago", other.id))),
-            (status, body) => refused(status, &body),
+            (status, body) => self.refused(status, &body),
         }
     }
 
@@ -75,7 +77,8 @@ impl Client {
     async fn somebody_elses(&self, me: UserId) -> Result<Option<Timesheet>, KimaiFault> {
         let query = [("user", "all"), ("size", LOOKED_THROUGH), ("orderBy", "id"), ("order", "DESC")];
         let request = self.request(Method::GET, "timesheets").query(&query);
-        let listed: Vec<Timesheet> = read(Operation::Read, &self.send(Operation::Read, request).await?)?;
+        let listed: Vec<Timesheet> =
+            self.read(Operation::Read, &self.send(Operation::Read, request).await?)?;
         let others = listed.into_iter().filter(|timesheet| timesheet.user.is_some_and(|user| user != me));
         Ok(others.min_by_key(|timesheet| timesheet.exported))
     }
@@ -84,17 +87,23 @@ impl Client {
     async fn probe(&self, request: RequestBuilder) -> Result<(u16, Value), KimaiFault> {
         self.keep_pause().await;
         let cut = |fault: reqwest::Error| KimaiFault::cut(Operation::Look, true, &in_words(fault));
-        let answer = request.send().await.map_err(cut)?;
+        let mut answer = request.send().await.map_err(cut)?;
         let status = answer.status().as_u16();
-        let body = answer.bytes().await.map_err(cut)?;
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(cut)? {
+            body.extend_from_slice(&chunk);
+            if body.len() > MOST_BYTES {
+                return Err(KimaiFault::unreadable(Operation::Look, "it is too large"));
+            }
+        }
         Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
     }
-}
 
-fn refused(status: u16, body: &Value) -> Result<Right, KimaiFault> {
-    let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
-    if (200..300).contains(&status) {
-        return Ok(Right::Untold(format!("what answers took what no Kimai takes ({status})")));
+    fn refused(&self, status: u16, body: &Value) -> Result<Right, KimaiFault> {
+        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        if (200..300).contains(&status) {
+            return Ok(Right::Untold(format!("what answers took what no Kimai takes ({status})")));
+        }
+        Err(KimaiFault::from_answer(Operation::Look, status, None, &body).presentable(&self.token))
     }
-    Err(KimaiFault::from_answer(Operation::Look, status, None, &body))
 }
