@@ -38,7 +38,7 @@ impl Load {
 
     /// The part `queue`.
     pub(super) fn render(&self, moment: &Moment) -> Markup {
-        let Counts { waiting, retrying, running, parked } = self.counts;
+        let Counts { waiting, retrying, running, parked, .. } = self.counts;
         let tile = |state: State, name: &str, sign: Sign, number: usize, note: Markup| {
             html! {
                 li {
