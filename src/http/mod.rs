@@ -15,13 +15,18 @@
 //! | `GET /queue` | 200, 400 | none | ops |
 //! | `GET /queue/{id or IRI}` | 200, 404 | none | ops |
 //! | `POST /queue/{id or IRI}/retry`, `POST /queue/retry-parked` | 202, 404 | none | ops |
+//! | `GET /openapi.json`, `/docs` | 200 | none | people, programs |
 //! | `GET /live` | 200 | none | the container's health check |
 //! | `GET`, `POST /sparql` | 200, 400 | SPARQL 1.1 protocol | people, with the embedded store only |
 //!
-//! All may answer 503 when the triplestore or Kimai does not answer, and 502 when it refuses.
+//! Another method on one of them is 405. All may answer 503 when the triplestore or Kimai does not answer, and 502 when it refuses.
 
+mod answer;
+mod ask;
 mod body;
 mod delta;
+mod door;
+mod openapi;
 mod problem;
 mod queue;
 mod runs;
@@ -37,6 +42,7 @@ use tokio_util::sync::CancellationToken;
 use crate::delta::Intake;
 use crate::engine::Engine;
 use crate::runs::Runs;
+use door::Door;
 use problem::Problem;
 
 /// Large deltas read at once: each takes a thread.
@@ -60,32 +66,56 @@ impl State {
     }
 }
 
+/// Every route but `/sparql`, in the order in which they are tried: what answers it, and beside it the
+/// documentation that `#[utoipa::path]` made for it.
+fn doors() -> Vec<Door> {
+    vec![
+        Door::new(delta::__path_post, delta::post),
+        Door::new(sync::__path_queue_work_log, sync::queue_work_log),
+        Door::new(sync::__path_check_timesheet, sync::check_timesheet),
+        Door::new(sync::__path_import_customers, sync::import_customers),
+        Door::new(sync::__path_import_tasks, sync::import_tasks),
+        Door::new(sync::__path_import_accounts, sync::import_accounts),
+        Door::new(sync::__path_sweep, sync::sweep),
+        Door::new(sync::__path_lock, sync::lock),
+        Door::new(queue::__path_list, queue::list),
+        Door::new(queue::__path_retry_parked, queue::retry_parked),
+        Door::new(queue::__path_retry, queue::retry).matching("/queue/{id:.*}/retry"),
+        Door::new(queue::__path_show, queue::show).matching("/queue/{id:.*}"),
+        Door::new(runs::__path_list, runs::list),
+        Door::new(runs::__path_show, runs::show),
+        Door::new(runs::__path_findings, runs::findings),
+        Door::new(runs::__path_events, runs::events),
+        Door::new(runs::__path_cancel, runs::cancel),
+        Door::new(__path_live, live),
+        Door::new(openapi::__path_document, openapi::document),
+        Door::new(openapi::__path_docs, openapi::docs),
+        Door::new(openapi::__path_style, openapi::style),
+    ]
+}
+
 /// Adds the routes, all of which share `state`.
 pub fn configure(state: web::Data<State>) -> impl FnOnce(&mut ServiceConfig) {
     move |config| {
         config
             .app_data(state)
             .app_data(web::PayloadConfig::new(body::MOST_BYTES))
-            .route("/delta", web::post().to(delta::post))
-            .route("/update-queue/work-logs/{id}", web::post().to(sync::queue_work_log))
-            .route("/kimai-timesheets/{id}", web::put().to(sync::check_timesheet))
-            .route("/sync-from-kimai/customers", web::post().to(sync::import_customers))
-            .route("/sync-from-kimai/tasks", web::post().to(sync::import_tasks))
-            .route("/sync-from-kimai/accounts", web::post().to(sync::import_accounts))
-            .route("/sync-to-kimai/work-logs", web::post().to(sync::sweep))
-            .route("/timesheets/lock", web::post().to(sync::lock))
-            .route("/queue", web::get().to(queue::list))
-            .route("/queue/retry-parked", web::post().to(queue::retry_parked))
-            .route("/queue/{id:.*}/retry", web::post().to(queue::retry))
-            .route("/queue/{id:.*}", web::get().to(queue::show))
-            .route("/runs", web::get().to(runs::list))
-            .route("/runs/{id}", web::get().to(runs::show))
-            .route("/runs/{id}/findings", web::get().to(runs::findings))
-            .route("/runs/{id}/events", web::get().to(runs::events))
-            .route("/runs/{id}/cancel", web::post().to(runs::cancel))
-            .route("/live", web::get().to(HttpResponse::Ok))
-            .default_service(web::to(unknown));
+            .app_data(web::QueryConfig::default().error_handler(|fault, _| {
+                Problem::bad_request(format!("What follows the ? cannot be read: {fault}.")).into()
+            }))
+            .app_data(web::PathConfig::default().error_handler(|fault, _| {
+                Problem::bad_request(format!("The path cannot be read: {fault}.")).into()
+            }));
+        door::open(doors(), config);
+        config.default_service(web::to(unknown));
     }
+}
+
+/// Whether the service is alive
+#[utoipa::path(get, path = "/live", tag = "Health", operation_id = "live", security(()),
+    responses((status = 200, description = "It is.")))]
+async fn live() -> HttpResponse {
+    HttpResponse::Ok().finish()
 }
 
 async fn unknown(request: actix_web::HttpRequest) -> HttpResponse {

@@ -1,0 +1,147 @@
+//! The documentation of all routes: OpenAPI 3.1 for programs, a page of it for people. Made from the
+//! doors, once; a new route gets into it by its line in the table of doors.
+
+mod example;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::OnceLock;
+
+use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
+use actix_web::web::{self, Bytes};
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::Value;
+use utoipa::openapi::schema::Components;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::tag::TagBuilder;
+use utoipa::openapi::{
+    InfoBuilder, OpenApi, OpenApiBuilder, OpenApiVersion, Paths, RefOr, SecurityRequirement, Server, Tag,
+};
+use utoipa::{PartialSchema as _, ToSchema as _};
+
+use super::answer::fault::{ErrorFields, ErrorSource, Errors, Forbidden, Unauthorised};
+use super::door::Door;
+use super::sparql;
+use crate::triplestore::embedded::Embedded;
+
+const WHAT: &str = "Keeps the work logs of a mu-semtech triplestore and the timesheets of Kimai the same. \
+    Answers and errors are JSON:API. With OPS_TOKEN set, all but the routes that say otherwise want it as a \
+    bearer token, or the session of a browser that logged in; without, nothing is asked for.";
+
+/// What the routes are about, in the order in which they are shown.
+const TAGS: [(&str, &str); 6] = [
+    ("Sync", "Told of changes, and asked for work."),
+    ("Queue", "Work logs that wait, run, or are kept aside."),
+    ("Runs", "Long work: sweeps, plans, imports and locks."),
+    ("Health", "Whether the service is well."),
+    ("SPARQL", "The triplestore inside."),
+    ("Documentation", "This."),
+];
+
+/// The documentation, in both forms.
+struct Document {
+    json: Bytes,
+    page: Bytes,
+}
+
+impl Document {
+    /// Of the service that `request` came to: `/sparql` is not everywhere.
+    fn of(request: &HttpRequest) -> &'static Self {
+        static WITH_SPARQL: OnceLock<Document> = OnceLock::new();
+        static WITHOUT: OnceLock<Document> = OnceLock::new();
+        if request.app_data::<web::Data<Embedded>>().is_some() {
+            WITH_SPARQL.get_or_init(|| Self::new(super::doors().into_iter().chain(sparql::doors())))
+        } else {
+            WITHOUT.get_or_init(|| Self::new(super::doors()))
+        }
+    }
+
+    fn new(doors: impl IntoIterator<Item = Door>) -> Self {
+        let document = value(doors);
+        Self { json: document.to_string().into(), page: view::page(&document).into_string().into() }
+    }
+}
+
+/// The document, with an example of each body.
+fn value(doors: impl IntoIterator<Item = Door>) -> Value {
+    let mut value = serde_json::to_value(describe(doors)).unwrap_or_default();
+    example::complete(&mut value);
+    value
+}
+
+fn describe(doors: impl IntoIterator<Item = Door>) -> OpenApi {
+    let (mut paths, mut components) = (Paths::new(), Components::new());
+    components.schemas.insert("Errors".to_owned(), Errors::schema());
+    let mut schemas = vec![(ErrorFields::name().into_owned(), ErrorFields::schema())];
+    schemas.push((ErrorSource::name().into_owned(), ErrorSource::schema()));
+    for mut door in doors {
+        schemas.append(&mut door.schemas);
+        let open = door.operation.security.is_some();
+        if !open {
+            let reads = door.method == utoipa::openapi::HttpMethod::Get;
+            let faults = [Some(Unauthorised::FAULT), (!reads).then_some(Forbidden::FAULT)];
+            for fault in faults.into_iter().flatten() {
+                let response = RefOr::T(fault.response());
+                door.operation.responses.responses.entry(fault.status.to_string()).or_insert(response);
+            }
+        }
+        paths.add_path_operation(&door.path, vec![door.method], door.operation);
+    }
+    components.schemas.extend(schemas);
+    let cookie = ApiKey::Cookie(ApiKeyValue::with_description("session", "Set by `POST /login`."));
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("The OPS_TOKEN."));
+    components.security_schemes.insert("bearer".to_owned(), SecurityScheme::Http(bearer.build()).into());
+    components.security_schemes.insert("session".to_owned(), SecurityScheme::ApiKey(cookie).into());
+    let requirement = |name| SecurityRequirement::new(name, [""; 0]);
+    let info = InfoBuilder::new().title("kimai-sync").version(env!("CARGO_PKG_VERSION"));
+    let used = |name: &&(&str, &str)| uses(&paths, name.0);
+    let tags: Vec<Tag> = TAGS.iter().filter(used).map(|(name, what)| tag(name, what)).collect();
+    OpenApiBuilder::new()
+        .openapi(OpenApiVersion::Version31)
+        .info(info.description(Some(WHAT)).build())
+        .servers(Some([Server::new("/")]))
+        .security(Some([SecurityRequirement::default(), requirement("bearer"), requirement("session")]))
+        .tags(Some(tags))
+        .components(Some(components))
+        .paths(paths)
+        .build()
+}
+
+fn tag(name: &str, what: &str) -> Tag {
+    TagBuilder::new().name(name).description(Some(what)).build()
+}
+
+/// Whether a route carries that tag.
+fn uses(paths: &Paths, tag: &str) -> bool {
+    let items = paths.paths.values();
+    let mut operations = items.flat_map(|item| [&item.get, &item.post, &item.put, &item.delete]).flatten();
+    operations.any(|operation| operation.tags.iter().flatten().any(|one| one == tag))
+}
+
+/// This documentation for programs, as OpenAPI 3.1
+#[utoipa::path(get, path = "/openapi.json", tag = "Documentation", operation_id = "openapi", responses(
+    (status = 200, description = "The document.", body = Value, content_type = "application/json"),
+))]
+pub(super) async fn document(request: HttpRequest) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(Document::of(&request).json.clone())
+}
+
+/// This documentation for people
+#[utoipa::path(get, path = "/docs", tag = "Documentation", operation_id = "docs", responses(
+    (status = 200, description = "The page.", body = String, content_type = "text/html"),
+))]
+pub(super) async fn docs(request: HttpRequest) -> HttpResponse {
+    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(Document::of(&request).page.clone())
+}
+
+/// How the page for people looks
+#[utoipa::path(get, path = "/assets/docs.css", tag = "Documentation", operation_id = "docsStyle", security(()),
+    responses((status = 200, description = "The style sheet.", body = String, content_type = "text/css")))]
+pub(super) async fn style() -> HttpResponse {
+    let mut answer =
+        HttpResponse::Ok().content_type("text/css; charset=utf-8").body(include_str!("docs.css"));
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("max-age=300"));
+    answer
+}
