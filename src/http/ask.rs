@@ -55,7 +55,7 @@ pub(super) struct FindingsQuery {
     pub(super) size: Option<String>,
     /// The number of the finding after which the page begins; `links.next` says it.
     #[serde(rename = "page[after]")]
-    #[param(value_type = Option<u64>, minimum = 0, nullable = false)]
+    #[param(value_type = Option<u32>, minimum = 0, maximum = 4_294_967_295_u32, nullable = false)]
     pub(super) after: Option<String>,
 }
 
@@ -94,7 +94,6 @@ pub(super) struct PeriodBody {
     #[schema(format = Date, example = "2024-09-30")]
     end: String,
     /// The confirm key of a plan: sets the deletions free that it held back.
-    #[schema(example = json!(null))]
     confirm: Option<String>,
 }
 

@@ -3,7 +3,11 @@
 use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, ResponseError as _, Route};
+use actix_web::{
+    FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, ResponseError as _, Route,
+};
+// What `utoipa::path` writes for its own bindings; there is no other way to the schemas of one route.
+use utoipa::__dev::{SchemaReferences, Tags};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::{HttpMethod, RefOr, Schema};
 
@@ -33,7 +37,7 @@ impl Door {
     /// there, and nowhere else.
     pub(super) fn new<D, F, Args>(_documentation: D, handler: F) -> Self
     where
-        D: utoipa::Path + utoipa::__dev::SchemaReferences,
+        D: utoipa::Path + SchemaReferences + Tags<'static>,
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
@@ -41,16 +45,10 @@ impl Door {
         let method = D::methods().into_iter().next().unwrap_or(HttpMethod::Get);
         let mut schemas = Schemas::new();
         D::schemas(&mut schemas);
+        let mut operation = D::operation();
+        operation.tags = Some(D::tags().into_iter().map(str::to_owned).collect());
         let route = web::method(method_of(&method)).to(handler);
-        Self {
-            path: D::path(),
-            method,
-            operation: D::operation(),
-            schemas,
-            pattern: None,
-            body_limit: None,
-            route,
-        }
+        Self { path: D::path(), method, operation, schemas, pattern: None, body_limit: None, route }
     }
 
     /// Matches by another pattern than the documented path, such as one whose parameter takes slashes.

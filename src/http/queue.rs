@@ -58,7 +58,8 @@ pub(super) async fn list(
 ///
 /// Tells its entry if it has one, how its last runs ended, its timesheet and what Kimai holds there.
 #[utoipa::path(get, path = "/queue/{id}", tag = "Queue", operation_id = "workLog",
-    params(("id" = String, Path, description = "The work log's IRI, percent-encoded, or its `mu:uuid`.")),
+    params(("id" = String, Path, description = "The work log's IRI, percent-encoded, or its `mu:uuid`.",
+        example = "67BF1C2E9F3B7A0009000001")),
     responses(
         (status = 200, description = "What is known of it.", body = WorkLogAnswer, content_type = MEDIA_TYPE),
         BadRequest, NoSuchWorkLog, Refused, Unavailable,
@@ -80,7 +81,8 @@ pub(super) async fn show(id: Path<String>, state: web::Data<State>) -> Result<Ht
 ///
 /// Whatever stood in the way; it is queued also when it was settled.
 #[utoipa::path(post, path = "/queue/{id}/retry", tag = "Queue", operation_id = "retry",
-    params(("id" = String, Path, description = "The work log's IRI, percent-encoded, or its `mu:uuid`.")),
+    params(("id" = String, Path, description = "The work log's IRI, percent-encoded, or its `mu:uuid`.",
+        example = "67BF1C2E9F3B7A0009000001")),
     responses((status = 202, description = "It is queued."), BadRequest, NoSuchWorkLog, Refused, Unavailable))]
 pub(super) async fn retry(id: Path<String>, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let engine = &state.engine;

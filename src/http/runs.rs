@@ -15,8 +15,8 @@ use super::answer;
 use super::answer::fault::{BadRequest, FindingsGone, MEDIA_TYPE, NoSuchRun, RunHasEnded, Unavailable};
 use super::answer::finding::{FindingMeta, FindingPage, FindingResource};
 use super::answer::run::{
-    FindingLinks, PlanAnswer, RunAccepted, RunAcceptedMeta, RunAnswer, RunList, RunListLinks, RunResource,
-    location,
+    FindingLinks, PlanAnswer, RunAccepted, RunAcceptedMeta, RunAnswer, RunEvent, RunList, RunListLinks,
+    RunResource, location,
 };
 use super::ask::{FindingsQuery, RunsQuery};
 use super::problem::Problem;
@@ -80,10 +80,7 @@ pub(super) async fn ended_well(asked: Asked) -> Result<(), Problem> {
     (status = 200, description = "All of them.", body = RunList, content_type = MEDIA_TYPE),
     BadRequest,
 ))]
-pub(super) async fn list(
-    query: Query<RunsQuery>,
-    state: web::Data<State>,
-) -> Result<HttpResponse, Problem> {
+pub(super) async fn list(query: Query<RunsQuery>, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let kind = query.kind.as_deref().map(|word| {
         let words = || Kind::ALL.map(Kind::word).join(", ");
         Kind::from_word(word).ok_or_else(|| {
@@ -97,7 +94,7 @@ pub(super) async fn list(
 
 /// One run, as it is now
 #[utoipa::path(get, path = "/runs/{id}", tag = "Runs", operation_id = "run",
-    params(("id" = u64, Path, description = "The number of the run.", minimum = 1)),
+    params(("id" = u64, Path, description = "The number of the run.", minimum = 1, example = 17)),
     responses(
         (status = 200, description = "The run.", body = RunAnswer, content_type = MEDIA_TYPE),
         NoSuchRun,
@@ -112,7 +109,7 @@ pub(super) async fn show(id: Path<String>, state: web::Data<State>) -> Result<Ht
 ///
 /// What it has done stays done.
 #[utoipa::path(post, path = "/runs/{id}/cancel", tag = "Runs", operation_id = "cancel",
-    params(("id" = u64, Path, description = "The number of the run.", minimum = 1)),
+    params(("id" = u64, Path, description = "The number of the run.", minimum = 1, example = 17)),
     responses(
         (status = 202, description = "It ends.", body = RunAnswer, content_type = MEDIA_TYPE),
         NoSuchRun, RunHasEnded, Unavailable,
@@ -126,7 +123,7 @@ pub(super) async fn cancel(id: Path<String>, state: web::Data<State>) -> Result<
 ///
 /// A page of it; `links.next` leads to the next one.
 #[utoipa::path(get, path = "/runs/{id}/findings", tag = "Runs", operation_id = "findings",
-    params(("id" = u64, Path, description = "The number of the run.", minimum = 1), FindingsQuery),
+    params(("id" = u64, Path, description = "The number of the run.", minimum = 1, example = 17), FindingsQuery),
     responses(
         (status = 200, description = "A page of it.", body = FindingPage, content_type = MEDIA_TYPE),
         BadRequest, NoSuchRun, FindingsGone, Unavailable,
@@ -154,7 +151,7 @@ pub(super) async fn findings(
     let size = query.size.as_deref().map_or(Ok(PAGE), size_of)?;
     let after = query.after.as_deref().map_or(Ok(0), |text| {
         let faulty = || format!("'{text}' is no number of a finding; take links.next as it is.");
-        text.parse().map_err(|_| Problem::bad_request(faulty()))
+        text.parse::<u32>().map(u64::from).map_err(|_| Problem::bad_request(faulty()))
     })?;
     let filter = FindingFilter { kind: kind.transpose()?, held };
     let (data, next) = page(&state.runs, id, filter, after, size).await?;
@@ -191,10 +188,9 @@ async fn page(
 /// An event `run` now and at each change, whose data is the run as `GET /runs/{id}` shows it, until it has
 /// ended; a comment now and then while nothing changes.
 #[utoipa::path(get, path = "/runs/{id}/events", tag = "Runs", operation_id = "events",
-    params(("id" = u64, Path, description = "The number of the run.", minimum = 1)),
+    params(("id" = u64, Path, description = "The number of the run.", minimum = 1, example = 17)),
     responses(
-        (status = 200, description = "The events.", body = String, content_type = "text/event-stream",
-            example = json!("event: run\ndata: {\"type\":\"runs\",\"id\":\"17\",\"attributes\":{}}\n\n")),
+        (status = 200, description = "The events.", body = RunEvent, content_type = "text/event-stream"),
         NoSuchRun,
     ))]
 pub(super) async fn events(id: Path<String>, state: web::Data<State>) -> Result<HttpResponse, Problem> {

@@ -33,10 +33,7 @@ pub fn configure(routes: &mut web::ServiceConfig) {
 
 /// Its routes.
 pub(super) fn doors() -> Vec<Door> {
-    vec![
-        Door::new(__path_get, get),
-        Door::new(__path_post, post).body_limit(BODY_LIMIT),
-    ]
+    vec![Door::new(__path_get, get), Door::new(__path_post, post).body_limit(BODY_LIMIT)]
 }
 
 /// What a request asks for.

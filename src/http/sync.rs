@@ -21,7 +21,7 @@ use crate::runs::{AskedBy, Order, Task};
 ///
 /// What the triplestore says of it is compared with Kimai and put right, as after a delta.
 #[utoipa::path(post, path = "/update-queue/work-logs/{id}", tag = "Sync", operation_id = "queueWorkLog",
-    params(("id" = String, Path, description = "The `mu:uuid` of the work log.")),
+    params(("id" = String, Path, description = "The `mu:uuid` of the work log.", example = "67BF1C2E9F3B7A0009000001")),
     responses((status = 202, description = "It is queued."), BadRequest, Refused, Unavailable))]
 pub(super) async fn queue_work_log(
     id: Path<String>,
@@ -38,7 +38,7 @@ pub(super) async fn queue_work_log(
 
 /// Deletes a timesheet of Kimai unless a work log is linked to it
 #[utoipa::path(put, path = "/kimai-timesheets/{id}", tag = "Sync", operation_id = "checkTimesheet",
-    params(("id" = u64, Path, description = "The timesheet's id in Kimai.", minimum = 1)),
+    params(("id" = u64, Path, description = "The timesheet's id in Kimai.", minimum = 1, example = 9182)),
     responses(
         (status = 204, description = "It is linked, deleted, or was not there."),
         BadRequest, Refused, Unavailable,
@@ -100,8 +100,14 @@ pub(super) async fn sweep(
 }
 
 /// Brings Kimai's customers into the triplestore
-#[utoipa::path(post, path = "/sync-from-kimai/customers", tag = "Sync", operation_id = "importCustomers",
-    params(Prefer), responses(Ended))]
+#[utoipa::path(
+    post,
+    path = "/sync-from-kimai/customers",
+    tag = "Sync",
+    operation_id = "importCustomers",
+    params(Prefer),
+    responses(Ended)
+)]
 pub(super) async fn import_customers(
     request: HttpRequest,
     state: web::Data<State>,
@@ -110,8 +116,14 @@ pub(super) async fn import_customers(
 }
 
 /// Brings Kimai's projects and activities into the triplestore
-#[utoipa::path(post, path = "/sync-from-kimai/tasks", tag = "Sync", operation_id = "importTasks",
-    params(Prefer), responses(Ended))]
+#[utoipa::path(
+    post,
+    path = "/sync-from-kimai/tasks",
+    tag = "Sync",
+    operation_id = "importTasks",
+    params(Prefer),
+    responses(Ended)
+)]
 pub(super) async fn import_tasks(
     request: HttpRequest,
     state: web::Data<State>,
@@ -120,8 +132,14 @@ pub(super) async fn import_tasks(
 }
 
 /// Brings Kimai's users into the triplestore
-#[utoipa::path(post, path = "/sync-from-kimai/accounts", tag = "Sync", operation_id = "importAccounts",
-    params(Prefer), responses(Ended))]
+#[utoipa::path(
+    post,
+    path = "/sync-from-kimai/accounts",
+    tag = "Sync",
+    operation_id = "importAccounts",
+    params(Prefer),
+    responses(Ended)
+)]
 pub(super) async fn import_accounts(
     request: HttpRequest,
     state: web::Data<State>,

@@ -228,8 +228,8 @@ impl WorkLogAnswer {
         linked: Option<KimaiId>,
         kimai: Option<Held>,
     ) -> Self {
-        let standing =
-            entry.map_or(Standing::Settled(Settled { state: "settled" }), |entry| Standing::Queued(entry.into()));
+        let standing = entry
+            .map_or(Standing::Settled(Settled { state: "settled" }), |entry| Standing::Queued(entry.into()));
         let history = history.iter().map(|Attempt { at, result, message }| AttemptFields {
             at: *at,
             result: result.clone(),

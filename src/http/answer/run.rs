@@ -46,6 +46,17 @@ pub(in crate::http) struct RunAnswer {
     pub(in crate::http) data: RunResource,
 }
 
+/// One event of `text/event-stream`.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "it is written as text; this says what it is")]
+pub(in crate::http) struct RunEvent {
+    #[schema(pattern = "^run$", example = "run")]
+    event: String,
+    /// The run, as a resource in JSON.
+    #[schema(content_media_type = "application/json", example = "{\"type\":\"runs\",\"id\":\"17\",…}")]
+    data: String,
+}
+
 /// A run that was asked for.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct RunAccepted {
@@ -185,11 +196,7 @@ impl RunResource {
                 seconds: run.seconds(now),
                 message: run.message.clone(),
             },
-            links: RunLinks {
-                findings: format!("{this}/findings"),
-                events: format!("{this}/events"),
-                this,
-            },
+            links: RunLinks { findings: format!("{this}/findings"), events: format!("{this}/events"), this },
         }
     }
 }
@@ -260,9 +267,8 @@ impl PlanAnswer {
         data: Vec<FindingResource>,
         next: Option<String>,
     ) -> Self {
-        let of_kind = |kind: finding::Kind| {
-            (kind.word(), run.counts.get(kind.word()).copied().unwrap_or_default())
-        };
+        let of_kind =
+            |kind: finding::Kind| (kind.word(), run.counts.get(kind.word()).copied().unwrap_or_default());
         Self {
             data,
             links: FindingLinks { run: location(run.id), next },

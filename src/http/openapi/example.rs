@@ -45,7 +45,11 @@ fn of(schema: &Value, schemas: &Value, depth: usize) -> Value {
         return schemas.get(name).map(inner).unwrap_or_default();
     }
     let first = |list: &str| schema.get(list).and_then(Value::as_array)?.first().cloned();
-    let said = schema.get("example").cloned().or_else(|| first("examples")).or_else(|| schema.get("default").cloned());
+    let said = schema
+        .get("example")
+        .cloned()
+        .or_else(|| first("examples"))
+        .or_else(|| schema.get("default").cloned());
     if let Some(said) = said.or_else(|| first("enum")).or_else(|| schema.get("const").cloned()) {
         return said;
     }
@@ -62,8 +66,15 @@ fn of(schema: &Value, schemas: &Value, depth: usize) -> Value {
     }
     match type_of(schema) {
         Some("object") => {
+            let required = schema.get("required").and_then(Value::as_array);
+            let needed = |name: &str| required.is_some_and(|names| names.iter().any(|one| one == name));
+            // An optional text of which nothing is said would be in the way.
+            let shown = |(name, schema): &(&String, &Value)| {
+                needed(name) || type_of(schema) != Some("string") || schema.get("example").is_some()
+            };
             let properties = schema.get("properties").and_then(Value::as_object);
-            let members = properties.into_iter().flatten().map(|(name, schema)| (name.clone(), inner(schema)));
+            let members = properties.into_iter().flatten().filter(shown);
+            let members = members.map(|(name, schema)| (name.clone(), inner(schema)));
             Value::Object(members.collect())
         }
         Some("array") => schema.get("items").map(|items| json!([inner(items)])).unwrap_or_default(),

@@ -140,7 +140,19 @@ impl Route<'_> {
             };
             line += &format!(" -H 'Content-Type: {media_type}' -d '{}'", example.replace('\'', "'\\''"));
         }
-        line + &format!(" \"$KIMAI_SYNC{}\"", self.path)
+        line + &format!(" \"$KIMAI_SYNC{}\"", self.example_path())
+    }
+
+    /// The path with an example of each parameter.
+    fn example_path(&self) -> String {
+        let parameters = self.operation.get("parameters").and_then(Value::as_array).into_iter().flatten();
+        parameters.fold(self.path.to_owned(), |path, parameter| match parameter.get("example") {
+            Some(example) if text(parameter, "/in") == "path" => {
+                let example = example.as_str().map_or_else(|| example.to_string(), str::to_owned);
+                path.replace(&format!("{{{}}}", text(parameter, "/name")), &example)
+            }
+            _ => path,
+        })
     }
 }
 
@@ -232,7 +244,8 @@ fn kind(schema: &Value) -> Markup {
             (kind(part))
         } };
     }
-    let null = schema.get("type").and_then(Value::as_array).is_some_and(|types| types.contains(&"null".into()));
+    let null =
+        schema.get("type").and_then(Value::as_array).is_some_and(|types| types.contains(&"null".into()));
     html! {
         @match type_of(schema) {
             Some("array") => { "list of " (kind(schema.get("items").unwrap_or(&Value::Null))) }
