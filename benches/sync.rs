@@ -158,6 +158,7 @@ impl Bench {
             engine: engine.clone(),
             listener,
             store: Some(store.clone()),
+            guard: settings.guard.clone(),
             concurrency,
             sweep: None,
         };

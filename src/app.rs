@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
@@ -13,10 +14,11 @@ use tracing::{error, warn};
 use crate::crash;
 use crate::engine::Engine;
 use crate::http;
+use crate::http::guard::{self, Guard};
 use crate::kimai::Client;
 use crate::runs::Runs;
 use crate::schedule;
-use crate::settings::{Settings, SweepSettings};
+use crate::settings::{GuardSettings, Settings, SweepSettings};
 use crate::triplestore::Triplestore;
 use crate::triplestore::embedded::Embedded;
 use crate::triplestore::remote::{QueryLog, Remote, RemoteConfig};
@@ -31,6 +33,8 @@ const REQUESTS_AT_STOP: u64 = 3;
 /// What running work gets after that; Docker waits 10 s in all.
 const WORK_AT_STOP: Duration = Duration::from_secs(6);
 const HTTP_THREADS: usize = 2;
+/// Connections at a time; more of them wait.
+const CONNECTIONS: usize = 1024;
 /// A client of the Kimai that the settings name.
 pub fn kimai(settings: &Settings) -> anyhow::Result<Arc<Client>> {
     Ok(Arc::new(Client::new(&settings.kimai)?))
@@ -63,6 +67,8 @@ pub struct Service {
     pub listener: TcpListener,
     /// The embedded store behind `/sparql`, if there is one. Its changes reach the queue as deltas do.
     pub store: Option<Embedded>,
+    /// Who may come in.
+    pub guard: GuardSettings,
     /// Work logs settled side by side.
     pub concurrency: usize,
     /// When to sweep; not at all by itself without.
@@ -73,7 +79,7 @@ impl Service {
     /// Runs until `stop` is cancelled or the HTTP server ends: then open requests and running work get a
     /// few seconds to finish.
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { engine, listener, store, concurrency, sweep } = self;
+        let Self { engine, listener, store, guard, concurrency, sweep } = self;
         let background = TaskTracker::new();
         let working = CancellationToken::new();
         let (workers, stopped) = (Arc::clone(&engine.workers), working.clone());
@@ -102,7 +108,7 @@ impl Service {
         }
         let store = store.map(|store| web::Data::new(store.with_observer(Arc::new(engine.intake()))));
         let state = http::State::new(engine, runs, stop.clone());
-        let served = serve(web::Data::new(state), listener, store, stop).await;
+        let served = serve(web::Data::new(state), listener, store, Guard::new(&guard), stop).await;
         crash::point("stopping");
         working.cancel();
         background.close();
@@ -117,12 +123,14 @@ async fn serve(
     state: web::Data<http::State>,
     listener: TcpListener,
     store: Option<web::Data<Embedded>>,
+    guard: Guard,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    let guard = web::Data::new(guard);
     let server = HttpServer::new(move || {
         let store = store.clone();
         let routes = http::configure(state.clone());
-        App::new().configure(move |config| {
+        App::new().app_data(guard.clone()).wrap(from_fn(guard::pass)).configure(move |config| {
             if let Some(store) = store {
                 config.app_data(store).configure(http::sparql::configure);
             }
@@ -130,6 +138,7 @@ async fn serve(
         })
     })
     .workers(HTTP_THREADS)
+    .max_connections(CONNECTIONS / HTTP_THREADS)
     .keep_alive(KEEP_ALIVE)
     .client_request_timeout(HEADER_LIMIT)
     .shutdown_timeout(REQUESTS_AT_STOP)

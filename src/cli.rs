@@ -105,6 +105,7 @@ async fn serve() -> anyhow::Result<ExitCode> {
         engine,
         listener,
         store: None,
+        guard: settings.guard,
         concurrency: settings.kimai.concurrency,
         sweep: Some(settings.sweep),
     };
@@ -134,6 +135,7 @@ async fn standalone(load: Vec<PathBuf>, data: Option<PathBuf>) -> anyhow::Result
         engine,
         listener,
         store: Some(store),
+        guard: settings.guard,
         concurrency: settings.kimai.concurrency,
         sweep: Some(settings.sweep),
     };

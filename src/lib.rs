@@ -14,7 +14,7 @@
 //! ```
 //!
 //! # Layout, in the order the data flows
-//! - [`cli`], [`settings`], [`app`], [`engine`], [`clock`], [`telemetry`]: how it starts.
+//! - [`cli`], [`settings`], [`app`], [`engine`], [`clock`], [`telemetry`], [`lines`]: how it starts.
 //! - [`http`]: the doors. [`delta`]: from a message to work logs. [`queue`]: where they wait.
 //! - [`domain`]: what the words mean, and what to do about a difference.
 //! - [`storage`]: the one file behind the queue and the reconciler's memory.
@@ -36,6 +36,7 @@ pub mod engine;
 pub mod http;
 pub mod import;
 pub mod kimai;
+pub mod lines;
 pub mod lock;
 pub mod queue;
 pub mod reconcile;

@@ -14,7 +14,7 @@ pub fn filter(settings: &LogSettings) -> EnvFilter {
 pub fn start(settings: &LogSettings) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter(settings))
-        .with_writer(std::io::stderr)
+        .with_writer(crate::lines::stderr)
         .with_target(false);
     // A subscriber that is there already serves as well.
     let _ = if settings.json { builder.json().try_init() } else { builder.with_ansi(false).try_init() };

@@ -3,6 +3,9 @@
 use std::sync::Once;
 use std::time::Duration;
 
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, InvalidHeaderValue};
+use secrecy::{ExposeSecret as _, SecretString};
+
 /// A connection that is not there after this long will not come, whatever the call's own limit.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
@@ -22,6 +25,16 @@ pub fn client_builder(time_limit: Duration) -> reqwest::ClientBuilder {
         .retry(reqwest::retry::never())
         .no_proxy()
         .user_agent(concat!("kimai-sync/", env!("CARGO_PKG_VERSION")))
+}
+
+/// The headers of a client that shows this token, if there is one, with every call.
+pub fn bearer(token: Option<&SecretString>) -> Result<HeaderMap, InvalidHeaderValue> {
+    let value = token.map(|token| {
+        let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))?;
+        value.set_sensitive(true);
+        Ok((AUTHORIZATION, value))
+    });
+    Ok(value.transpose()?.into_iter().collect())
 }
 
 /// Makes ring the process's crypto provider. Cheap to call again.

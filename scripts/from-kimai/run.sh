@@ -3,12 +3,32 @@
 # Each import is finished when its request is answered, so the order holds: tasks need customers.
 set -eu
 
+# The service's OPS_TOKEN, if it has one: ours, or what the project's .env says, which mu-cli mounts here.
+ops_token() {
+  env_file="${PROJECT:-/data/app}/.env"
+  if [ -n "${OPS_TOKEN:-}" ]; then
+    printf '%s' "$OPS_TOKEN"
+  elif [ -r "$env_file" ]; then
+    sed -n 's/^[[:space:]]*\(export[[:space:]]\{1,\}\)\{0,1\}OPS_TOKEN=//p' "$env_file" | tail -n 1 | tr -d "\"'\r" | cut -d ' ' -f 1
+  fi
+}
+token="$(ops_token)"
+
+call() {
+  if [ -n "$token" ]; then
+    # On its standard input: as an argument `ps` would show it.
+    printf 'Authorization: Bearer %s\n' "$token" | curl -H @- "$@"
+  else
+    curl "$@"
+  fi
+}
+
 # POST to the service; an answer that is not 2xx is shown as the service gave it and ends the script.
 # (`curl --fail-with-body` would do, but an older alpine/curl image does not know it.)
 post() {
   path="$1"
   shift
-  answer="$(curl --silent --show-error --connect-timeout 10 -X POST "$@" -w '\n%{http_code}' "http://kimai-sync$path")" || {
+  answer="$(call --silent --show-error --connect-timeout 10 -X POST "$@" -w '\n%{http_code}' "http://kimai-sync$path")" || {
     echo "No answer from kimai-sync. Is it running? See: docker compose ps kimai-sync" >&2
     exit 1
   }
@@ -16,6 +36,10 @@ post() {
 }"
   case "$status" in
     2??) ;;
+    401)
+      echo "kimai-sync wants its token. Put OPS_TOKEN=… into the file .env of this project, as the service has it." >&2
+      exit 1
+      ;;
     *)
       echo "kimai-sync answered $status:" >&2
       echo "${answer%

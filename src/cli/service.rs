@@ -40,10 +40,9 @@ impl Service {
             Some(url) => url.clone(),
             None => Url::parse(&format!("http://127.0.0.1:{}", Settings::port_from_env()?.unwrap_or(80)))?,
         };
-        Ok(Self {
-            http: tls::client_builder(RUN_LIMIT).connect_timeout(Duration::from_secs(10)).build()?,
-            base,
-        })
+        let token = tls::bearer(Settings::ops_token_from_env()?.as_ref())?;
+        let http = tls::client_builder(RUN_LIMIT).connect_timeout(Duration::from_secs(10));
+        Ok(Self { http: http.default_headers(token).build()?, base })
     }
 
     /// Where it is, without trailing slash.
@@ -102,6 +101,11 @@ impl Service {
 /// The sentences of a problem document.
 async fn refusal(answer: Response) -> Refusal {
     let status = answer.status();
+    if status == StatusCode::UNAUTHORIZED {
+        let words = "The service wants its token. Set OPS_TOKEN, or OPS_TOKEN_FILE, to what it has itself, or ask \
+                     it from its own container: docker compose exec kimai-sync kimai-sync …";
+        return Refusal::NotAsked(words.to_owned());
+    }
     let document: Value = answer.json().await.unwrap_or_default();
     let errors = document.get("errors").and_then(Value::as_array).into_iter().flatten();
     let details: Vec<&str> = errors.filter_map(|error| error.get("detail")?.as_str()).collect();

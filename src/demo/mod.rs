@@ -24,7 +24,7 @@ use crate::engine::Engine;
 use crate::reconcile::sweep::Period;
 use crate::runs::progress::Progress;
 use crate::sandbox::Sandbox;
-use crate::settings::Settings;
+use crate::settings::{GuardSettings, Settings};
 use crate::triplestore::Triplestore;
 use crate::triplestore::embedded::Embedded;
 use crate::triplestore::statement::{Iri, Triples};
@@ -66,12 +66,13 @@ pub async fn run(once: bool, stop: CancellationToken) -> anyhow::Result<ExitCode
         engine: engine.clone(),
         listener: door,
         store: Some(store.clone()),
+        guard: settings.guard.clone(),
         concurrency,
         sweep: None,
     };
     tasks.spawn(kimai_server);
     let service = tasks.spawn(service.run(ending.clone()));
-    let mut life = Life::new(engine, store, kimai, address)?;
+    let mut life = Life::new(engine, store, kimai, address, &settings.guard)?;
     let lived = tokio::select! {
         () = stop.cancelled() => Ok(None),
         lived = life.live(once) => lived.map(Some),
@@ -90,9 +91,10 @@ pub async fn run(once: bool, stop: CancellationToken) -> anyhow::Result<ExitCode
 fn settings(kimai: &str) -> anyhow::Result<Settings> {
     let ours = [("API_TOKEN", company::TOKEN), ("KIMAI_ENDPOINT", kimai)];
     let ours = ours.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let given = std::env::vars().filter(|(name, _)| name != "API_TOKEN_FILE");
     // All that it makes was made a moment ago; the sweep is not to wait.
     let first = [("SWEEP_GRACE".to_owned(), "0".to_owned())];
-    Ok(Settings::from_vars(first.into_iter().chain(std::env::vars()).chain(ours))?)
+    Ok(Settings::from_vars(first.into_iter().chain(given).chain(ours))?)
 }
 
 /// The port that is asked for; without that 8080, or any that is free.
@@ -115,8 +117,15 @@ struct Life {
 }
 
 impl Life {
-    fn new(engine: Engine, store: Embedded, kimai: Sandbox, address: String) -> anyhow::Result<Self> {
-        let http = crate::tls::client_builder(Duration::from_secs(30)).build()?;
+    fn new(
+        engine: Engine,
+        store: Embedded,
+        kimai: Sandbox,
+        address: String,
+        guard: &GuardSettings,
+    ) -> anyhow::Result<Self> {
+        let http = crate::tls::client_builder(Duration::from_secs(30));
+        let http = http.default_headers(crate::tls::bearer(guard.token.as_ref())?).build()?;
         Ok(Self {
             engine,
             store,

@@ -10,7 +10,8 @@ use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer, debug_f
 use tracing_subscriber::registry::LookupSpan;
 
 use super::Life;
-use crate::reconcile::settle::Effect;
+use crate::lines;
+use crate::reconcile::effect::Effect;
 use crate::settings::LogSettings;
 use crate::telemetry;
 
@@ -25,7 +26,7 @@ pub(super) fn start(settings: &LogSettings) {
         .with_env_filter(telemetry::filter(settings))
         .fmt_fields(fields)
         .event_format(Plain)
-        .with_writer(io::stdout);
+        .with_writer(lines::stdout);
     // A subscriber that is there already serves as well.
     let _ = builder.try_init();
 }

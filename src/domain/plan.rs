@@ -57,6 +57,8 @@ pub enum Repair {
     Write(KimaiId),
     /// To go: it leads to the timesheet of another.
     Remove,
+    /// Nothing, but to be remembered: it leads to another timesheet than we know of, which is nobody's then.
+    Keep(KimaiId),
 }
 
 /// Decides for `subject`. `wanted` is asked for only when the subject is a work log.
@@ -113,7 +115,8 @@ fn push(facts: &Facts, memory: &Memory, wanted: WantedTimesheet) -> Plan {
 
 fn block(facts: &Facts, memory: &Memory, obstacles: Vec<Obstacle>) -> Plan {
     let repair = match own(facts, memory) {
-        Some(Own { id, relink }) => relink.then_some(Repair::Write(id)),
+        Some(Own { id, relink: true }) => Some(Repair::Write(id)),
+        Some(Own { id, .. }) => memory.linked.filter(|known| *known != id).map(|_| Repair::Keep(id)),
         None => memory.stray.then_some(Repair::Remove),
     };
     Plan::Blocked { obstacles, repair }
@@ -203,6 +206,8 @@ mod tests {
         assert_eq!(blocked(&[], &unwritten), linking(write));
         assert_eq!(blocked(&["4"], &unwritten), linking(write));
         assert_eq!(blocked(&["9"], &Memory { stray: true, ..memory }), linking(write));
+        // The triplestore's link goes before what we remember.
+        assert_eq!(blocked(&["4"], &memory), linking(Some(Repair::Keep(KimaiId(4)))));
         let stray = Memory { stray: true, ..Memory::default() };
         assert_eq!(blocked(&[], &stray), linking(Some(Repair::Remove)));
     }

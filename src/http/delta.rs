@@ -21,7 +21,7 @@ use crate::crash;
 use crate::delta::{DeltaFault, Found, message};
 
 /// The largest delta, in bytes: what the delta-notifier itself takes.
-const MOST_BYTES: usize = 500 * 1024 * 1024;
+pub(super) const MOST_BYTES: usize = 500 * 1024 * 1024;
 /// Up to here a body is collected and read in place.
 const SMALL_BYTES: usize = 64 * 1024;
 /// Chunks under way between the network and the reader of a large body.
@@ -31,7 +31,7 @@ const CHUNKS_AHEAD: usize = 8;
 ///
 /// Called by the delta-notifier. Every work log that the delta names is in the queue when this answers; what
 /// was understood is queued even when the rest is rubbish (400).
-#[utoipa::path(post, path = "/delta", tag = "Sync", operation_id = "delta", security(()),
+#[utoipa::path(post, path = "/delta", tag = "Sync", operation_id = "delta",
     request_body(content = Delta, description = "Up to 500 MB.", content_type = "application/json"),
     responses((status = 204, description = "All of it is queued."), BadRequest, TooLarge, Unavailable))]
 pub(super) async fn post(

@@ -16,16 +16,19 @@
 //! | `GET /queue/{id or IRI}` | 200, 404 | none | ops |
 //! | `POST /queue/{id or IRI}/retry`, `POST /queue/retry-parked` | 202, 404 | none | ops |
 //! | `GET /openapi.json`, `/docs` | 200 | none | people, programs |
+//! | `GET`, `POST /login`, `POST /logout` | 200, 303, 401, 429 | a form | people, see [`guard`] |
 //! | `GET /live` | 200 | none | the container's health check |
 //! | `GET`, `POST /sparql` | 200, 400 | SPARQL 1.1 protocol | people, with the embedded store only |
 //!
-//! Another method on one of them is 405. All may answer 503 when the triplestore or Kimai does not answer, and 502 when it refuses.
+//! Another method on one of them is 405. All may answer 503 when the triplestore or Kimai does not answer,
+//! and 502 when it refuses. The whole of it is at `/openapi.json`.
 
 mod answer;
 mod ask;
 mod body;
 mod delta;
 mod door;
+pub mod guard;
 mod openapi;
 mod problem;
 mod queue;
@@ -87,6 +90,9 @@ fn doors() -> Vec<Door> {
         Door::new(runs::__path_findings, runs::findings),
         Door::new(runs::__path_events, runs::events),
         Door::new(runs::__path_cancel, runs::cancel),
+        Door::new(guard::login::__path_form, guard::login::form),
+        Door::new(guard::login::__path_enter, guard::login::enter),
+        Door::new(guard::login::__path_leave, guard::login::leave),
         Door::new(__path_live, live),
         Door::new(openapi::__path_document, openapi::document),
         Door::new(openapi::__path_docs, openapi::docs),
@@ -112,7 +118,7 @@ pub fn configure(state: web::Data<State>) -> impl FnOnce(&mut ServiceConfig) {
 }
 
 /// Whether the service is alive
-#[utoipa::path(get, path = "/live", tag = "Health", operation_id = "live", security(()),
+#[utoipa::path(get, path = "/live", tag = "Health", operation_id = "live",
     responses((status = 200, description = "It is.")))]
 async fn live() -> HttpResponse {
     HttpResponse::Ok().finish()

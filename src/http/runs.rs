@@ -257,7 +257,9 @@ fn resource(state: &State, run: &Run) -> RunResource {
 }
 
 fn number(id: &str) -> Result<u64, Problem> {
-    id.parse().map_err(|_| unknown(id))
+    // `parse` alone takes a plus too.
+    let digits = id.bytes().all(|byte| byte.is_ascii_digit());
+    id.parse().ok().filter(|_| digits).ok_or_else(|| unknown(id))
 }
 
 fn unknown(id: &str) -> Problem {

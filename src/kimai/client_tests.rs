@@ -75,16 +75,55 @@ async fn unpaged_lists_are_asked_for_once() {
 #[tokio::test]
 async fn a_redirect_is_refused_and_the_token_goes_nowhere() {
     let (elsewhere, _) = kimai().await;
-    let (server, client) = kimai().await;
-    let target = format!("{}/api/users/me", elsewhere.uri());
-    Mock::given(path("/api/users/me"))
-        .respond_with(ResponseTemplate::new(301).insert_header("Location", target))
-        .mount(&server)
-        .await;
-    let fault = client.me().await.unwrap_err();
-    assert_eq!(fault.fault, Fault::Permanent);
-    assert!(fault.message.contains("KIMAI_ENDPOINT"), "{fault}");
+    for status in [301, 302, 303, 307, 308] {
+        let (server, client) = kimai().await;
+        let target = format!("{}/api/users/me", elsewhere.uri());
+        Mock::given(wiremock::matchers::any())
+            .respond_with(ResponseTemplate::new(status).insert_header("Location", target))
+            .mount(&server)
+            .await;
+        for fault in [
+            client.me().await.unwrap_err(),
+            client.create(&wanted()).await.unwrap_err(),
+            client.update(KimaiId(1), &wanted()).await.unwrap_err(),
+            client.delete(KimaiId(1)).await.unwrap_err(),
+        ] {
+            assert_eq!(fault.fault, Fault::Permanent, "{status}");
+            assert!(fault.message.contains("KIMAI_ENDPOINT"), "{fault}");
+        }
+        assert_eq!(server.received_requests().await.unwrap().len(), 4, "asked once each");
+    }
     assert!(elsewhere.received_requests().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_answer_beyond_32_mib_is_not_read_to_its_end() {
+    let (server, _) = kimai().await;
+    let settings = KimaiSettings {
+        endpoint: format!("{}/api", server.uri()).parse().unwrap(),
+        token: SecretString::from(TOKEN),
+        concurrency: 1,
+        time_limit: Duration::from_mins(1),
+        import_hidden: false,
+    };
+    let client = Client::new(&settings).unwrap();
+    let json = |bytes: usize| format!("[{}]", " ".repeat(bytes - 2));
+    for (bytes, fits) in [(MOST_BYTES, true), (MOST_BYTES + 1, false)] {
+        server.reset().await;
+        Mock::given(wiremock::matchers::any())
+            .respond_with(ResponseTemplate::new(200).set_body_string(json(bytes)))
+            .mount(&server)
+            .await;
+        let read = client.customers().await;
+        assert_eq!(read.is_ok(), fits, "{read:?}");
+        if !fits {
+            let fault = client.customers().await.unwrap_err();
+            assert_eq!(fault.fault, Fault::Transient);
+            assert!(fault.message.contains("larger than 32 MiB"), "{fault}");
+            let fault = client.create(&wanted()).await.unwrap_err();
+            assert_eq!(fault.fault, Fault::Ambiguous, "it may have been stored: {fault}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -25,6 +25,8 @@ struct Kept {
     /// Whether a delta told that the work log lost its class.
     removed: bool,
     since: Timestamp,
+    /// When the change was asked for that its next run settles.
+    asked: Timestamp,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +51,7 @@ enum Place {
 struct Again {
     due: Timestamp,
     removed: bool,
+    asked: Timestamp,
 }
 
 /// What is asked for a work log.
@@ -118,15 +121,20 @@ impl Book {
             why: None,
             removed: false,
             since: now,
+            asked: now,
         });
         entry.attempts = 0;
+        if matches!(entry.place, Place::Parked) {
+            entry.asked = now;
+        }
         if reason.is_fresh() || !entry.reason.is_fresh() || matches!(entry.place, Place::Parked) {
             entry.reason = reason;
         }
         match &mut entry.place {
             Place::Running { again, .. } if !planted(Plant::TwoRuns) => {
-                let before = again.unwrap_or(Again { due, removed: false });
-                *again = Some(Again { due: before.due.min(due), removed: before.removed || removed });
+                let before = again.unwrap_or(Again { due, removed: false, asked: now });
+                let removed = before.removed || removed;
+                *again = Some(Again { due: before.due.min(due), removed, ..before });
             }
             Place::Waiting { due: earlier, .. } if *earlier <= due => entry.removed |= removed,
             Place::Parked if !entry.since.eq(&now) && planted(Plant::ParkedSleepsOn) => {}
@@ -142,7 +150,7 @@ impl Book {
         let keep = |(turn, (work_log, row)): (u64, (WorkLogUri, Row))| {
             let Row { due, reason, attempts, why, removed, since } = row;
             let place = due.map_or(Place::Parked, |due| Place::Waiting { due, turn });
-            (work_log, Kept { place, attempts, reason, why, removed, since })
+            (work_log, Kept { place, attempts, reason, why, removed, since, asked: since })
         };
         let entries: BTreeMap<_, _> = (1..).zip(rows).map(keep).collect();
         let waiting = entries.iter().filter_map(|(work_log, entry)| match entry.place {
@@ -185,17 +193,23 @@ impl Book {
     }
 
     /// Ends the lease `number`. An entry that changed during the run runs once more, whatever the
-    /// outcome. Says whether the lease still held; else nothing changes.
-    pub(super) fn settle(&mut self, work_log: &WorkLogUri, number: u64, outcome: &Outcome) -> bool {
+    /// outcome. Gives when the change was asked for, if the lease still held; else nothing changes.
+    pub(super) fn settle(
+        &mut self,
+        work_log: &WorkLogUri,
+        number: u64,
+        outcome: &Outcome,
+    ) -> Option<Timestamp> {
         if !self.holds(work_log, number) {
-            return false;
+            return None;
         }
         self.touch(work_log);
         let turn = self.next_turn();
-        let Some(entry) = self.entries.get_mut(work_log) else { return false };
-        let Place::Running { again, .. } = entry.place else { return false };
+        let entry = self.entries.get_mut(work_log)?;
+        let Place::Running { again, .. } = entry.place else { return None };
+        let asked = entry.asked;
         let (at, why) = match outcome {
-            Outcome::Done => (None, None),
+            Outcome::Done { .. } => (None, None),
             Outcome::Later { at, why, counts } => {
                 entry.attempts = entry.attempts.saturating_add(u32::from(*counts));
                 (Some(*at), Some(why))
@@ -207,15 +221,16 @@ impl Book {
         entry.removed = (entry.removed && why.is_some()) || again.is_some_and(|again| again.removed);
         match again.map(|again| again.due).or(at) {
             Some(due) => {
-                if again.is_some() {
+                if let Some(again) = again {
                     entry.attempts = 0;
+                    entry.asked = again.asked;
                 }
                 entry.place = Place::Waiting { due, turn };
             }
             None if why.is_some() => entry.place = Place::Parked,
             None => drop(self.entries.remove(work_log)),
         }
-        true
+        Some(asked)
     }
 
     /// Gives back the lease `number` of a run whose end could not be saved: it is run again at `at`.

@@ -31,7 +31,7 @@ impl Saved {
     }
 
     fn settle(&mut self, lease: &Lease, outcome: &Outcome) -> bool {
-        let held = self.0.settle(&lease.work_log, lease.number, outcome);
+        let held = self.0.settle(&lease.work_log, lease.number, outcome).is_some();
         self.0.ended(true);
         held
     }
@@ -60,10 +60,10 @@ fn a_change_during_a_run_makes_one_more_run() {
     book.put(1, 2);
     book.put(1, 1);
     assert_eq!(book.lease(9), None);
-    assert!(book.settle(&lease, &Outcome::Done));
+    assert!(book.settle(&lease, &Outcome::done()));
     assert_eq!(book.lease(0), None);
     let again = book.lease(1).unwrap();
-    assert!(book.settle(&again, &Outcome::Done));
+    assert!(book.settle(&again, &Outcome::done()));
     assert_eq!(book.0.counts(), Counts::default());
 }
 
@@ -103,13 +103,13 @@ fn a_run_that_outlasts_its_lease_has_lost_it() {
     assert_eq!(book.0.next_event(), Some(at(100)), "a waiting worker looks again then");
     assert_eq!(book.0.expire(at(99)), []);
     assert_eq!(book.0.expire(at(100)), [work_log(1)]);
-    assert!(!book.settle(&slow, &Outcome::Done), "even before it is given out again");
+    assert!(!book.settle(&slow, &Outcome::done()), "even before it is given out again");
     let second = book.lease(100).unwrap();
     assert!(second.number > slow.number);
     assert!(!book.settle(&slow, &Outcome::Parked { why: "late".into() }));
     assert_eq!(book.0.counts(), Counts { running: 1, ..Counts::default() });
-    assert!(book.settle(&second, &Outcome::Done));
-    assert!(!book.settle(&second, &Outcome::Done), "once only");
+    assert!(book.settle(&second, &Outcome::done()));
+    assert!(!book.settle(&second, &Outcome::done()), "once only");
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_lease_that_is_over_but_not_given_out_again_still_settles() {
     book.put(1, 0);
     let lease = book.lease(0).unwrap();
     book.put(2, 500);
-    assert!(book.settle(&lease, &Outcome::Done));
+    assert!(book.settle(&lease, &Outcome::done()));
     assert_eq!(book.0.expire(at(1_000)), []);
 }
 
@@ -134,12 +134,12 @@ fn a_removal_stays_noted_until_a_run_has_settled_it() {
     assert_eq!(noted(&book), Some(true), "for the next run");
     let second = book.lease(0).unwrap();
     book.put(1, 0);
-    book.settle(&second, &Outcome::Done);
+    book.settle(&second, &Outcome::done());
     assert_eq!(noted(&book), Some(false), "stale for the runs after");
     let third = book.lease(0).unwrap();
     book.put_as(1, Reason::Delta, true, 0);
     assert_eq!(noted(&book), Some(true), "on disk at once");
-    book.settle(&third, &Outcome::Done);
+    book.settle(&third, &Outcome::done());
     assert_eq!(noted(&book), Some(true), "it came during the run");
 }
 
@@ -158,14 +158,14 @@ fn a_transaction_that_failed_leaves_everything_as_it_was() {
     for number in [1, 2, 4] {
         book.0.put(&work_log(number), wish);
     }
-    assert!(book.0.settle(&second.work_log, second.number, &Outcome::Done));
+    assert!(book.0.settle(&second.work_log, second.number, &Outcome::done()).is_some());
     book.0.wake_parked(Reason::Import, at(0));
     assert_eq!(book.lease(99), None, "nothing that is not on disk is given out");
     assert_eq!(book.0.changes().len(), 4);
     book.0.ended(false);
     assert_eq!(entries(&book), before);
     assert_eq!(book.0.counts(), Counts { waiting: 1, running: 1, parked: 1, ..Counts::default() });
-    assert!(book.settle(&second, &Outcome::Done), "the lease still holds");
+    assert!(book.settle(&second, &Outcome::done()), "the lease still holds");
     assert_eq!(book.lease(4), None);
     assert_eq!(book.lease(5).unwrap().work_log, work_log(1));
 }

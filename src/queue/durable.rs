@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tracing::warn;
 
 use super::book::{Book, Wish};
-use super::{Attempt, Counts, Entry, Lease, Outcome, Queue, QueueFault, Reason, State, rows};
+use super::{Attempt, Beat, Counts, Entry, Lease, Outcome, Queue, QueueFault, Reason, State, pulse, rows};
 use crate::clock::Clock;
 use crate::domain::WorkLogUri;
 use crate::storage::{Mirror, Storage, StorageFault};
@@ -142,11 +142,12 @@ impl Queue for Durable {
         let Lease { work_log, number, until, .. } = lease;
         let subject = work_log.clone();
         let settled = self.storage.write(move |connection| {
-            let held = shared.book().settle(&subject, number, &outcome);
-            if held {
+            let asked = shared.book().settle(&subject, number, &outcome);
+            if let Some(asked) = asked {
                 rows::add_attempt(connection, &subject, now, &outcome)?;
+                pulse::add(connection, now, &outcome, asked)?;
             }
-            Ok(held)
+            Ok(asked.is_some())
         });
         match settled.await {
             Ok(true) => Ok(()),
@@ -205,6 +206,10 @@ impl Queue for Durable {
     async fn history(&self, work_log: &WorkLogUri) -> Result<Vec<Attempt>, QueueFault> {
         let work_log = work_log.clone();
         Ok(self.storage.write(move |connection| rows::attempts(connection, &work_log)).await?)
+    }
+
+    async fn pulse(&self, since: Timestamp) -> Result<Vec<Beat>, QueueFault> {
+        Ok(self.storage.write(move |connection| pulse::read(connection, since)).await?)
     }
 }
 

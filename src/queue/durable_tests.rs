@@ -46,10 +46,10 @@ async fn a_worker_that_waits_gets_what_another_one_has_kept_too_long() {
     let second = queue.lease().await.unwrap();
     assert_eq!((second.work_log.clone(), clock.now()), (work_log(1), slow.until));
     assert_eq!(
-        queue.settle(slow, Outcome::Done).await,
+        queue.settle(slow, Outcome::done()).await,
         Err(QueueFault::Overrun(second.until - super::LEASE))
     );
-    queue.settle(second, Outcome::Done).await.unwrap();
+    queue.settle(second, Outcome::done()).await.unwrap();
 }
 
 #[tokio::test]
@@ -67,7 +67,7 @@ async fn the_last_twenty_runs_are_remembered_and_outlive_the_entry() {
         let lease = queue.lease().await.unwrap();
         let outcome = match (lease.work_log == work_log(2), run) {
             (true, _) => Outcome::Parked { why: "no account".into() },
-            (false, 24) => Outcome::Done,
+            (false, 24) => Outcome::Done { what: "created timesheet 7".into() },
             (false, _) => Outcome::Later { at: at(0), why: format!("run {run}"), counts: true },
         };
         queue.settle(lease, outcome).await.unwrap();
@@ -77,11 +77,48 @@ async fn the_last_twenty_runs_are_remembered_and_outlive_the_entry() {
     assert_eq!(queue.entry(&work_log(1)).await.unwrap(), None);
     let history = queue.history(&work_log(1)).await.unwrap();
     assert_eq!(history.len(), 20);
-    assert_eq!((history[0].result.as_str(), &history[0].message), ("done", &None));
+    assert_eq!(
+        (history[0].result.as_str(), history[0].message.as_deref()),
+        ("done", Some("created timesheet 7"))
+    );
     assert_eq!((history[1].result.as_str(), history[1].message.as_deref()), ("later", Some("run 23")));
     let parked = queue.history(&work_log(2)).await.unwrap();
     assert_eq!((parked.len(), parked[0].result.as_str()), (1, "parked"));
     assert_eq!(queue.parked().await.unwrap(), [(work_log(2), "no account".to_owned())]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_pulse_counts_runs_by_their_slot_and_measures_from_the_change() {
+    let folder = folder();
+    let storage = || Storage::open_single(folder.path()).unwrap();
+    let clock = Clock::starting_at(at(86_400), TimeZone::UTC);
+    let queue = Durable::open(storage(), clock.clone()).unwrap();
+    let run = async |outcome: Outcome| queue.settle(queue.lease().await.unwrap(), outcome).await.unwrap();
+    let parked = || Outcome::Parked { why: "no account".into() };
+    queue.put(&[work_log(1)], Reason::Delta, clock.now()).await.unwrap();
+    clock.sleep_until(at(86_402)).await;
+    run(Outcome::done()).await;
+    queue.put(&[work_log(2)], Reason::Delta, clock.now()).await.unwrap();
+    run(parked()).await;
+    clock.sleep_until(at(2 * 86_400)).await;
+    // What was kept aside for a day took a day for a person, and an hour for us.
+    queue.wake_parked(Reason::Daily).await.unwrap();
+    clock.sleep_until(at(2 * 86_400 + 3_600)).await;
+    run(Outcome::done()).await;
+    let beat =
+        |from, synced, failed, seconds| Beat { from: at(from), synced, failed, seconds, slowest: seconds };
+    let (first, second) = (beat(86_400, 1, 1, 2.0), beat(2 * 86_400 + 3_600, 1, 0, 3_600.0));
+    assert_eq!(queue.pulse(at(0)).await.unwrap(), [first, second]);
+    assert_eq!(queue.pulse(at(86_999)).await.unwrap(), [first, second], "the slot that holds it");
+    assert_eq!(queue.pulse(at(87_000)).await.unwrap(), [second]);
+    drop(queue);
+    let queue = Durable::open(storage(), clock.clone()).unwrap();
+    assert_eq!(queue.pulse(at(0)).await.unwrap(), [first, second], "over a restart too");
+    clock.sleep_until(at(4 * 86_400)).await;
+    queue.put(&[work_log(3)], Reason::Delta, clock.now()).await.unwrap();
+    queue.settle(queue.lease().await.unwrap(), parked()).await.unwrap();
+    let kept: Vec<_> = queue.pulse(at(0)).await.unwrap().iter().map(|beat| beat.from).collect();
+    assert_eq!(kept, [second.from, at(4 * 86_400)], "two days are kept");
 }
 
 #[tokio::test]

@@ -57,7 +57,10 @@ pub struct Lease {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Settled: the entry leaves the queue.
-    Done,
+    Done {
+        /// What was done, in words.
+        what: String,
+    },
     /// To be tried again.
     Later {
         /// Not before then.
@@ -72,6 +75,14 @@ pub enum Outcome {
         /// What stands in the way, in words.
         why: String,
     },
+}
+
+#[cfg(test)]
+impl Outcome {
+    /// Settled, without a word.
+    pub(crate) fn done() -> Self {
+        Self::Done { what: String::new() }
+    }
 }
 
 /// How many entries stand where.
@@ -130,6 +141,6 @@ pub struct Attempt {
     pub at: Timestamp,
     /// `done`, `later` or `parked`.
     pub result: String,
-    /// What stood in the way.
+    /// What was done, or what stood in the way.
     pub message: Option<String>,
 }

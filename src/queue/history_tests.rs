@@ -37,7 +37,7 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let outcome = prop_oneof![
-        Just(Outcome::Done),
+        Just(Outcome::done()),
         (0..50i64).prop_map(|second| Outcome::Later { at: at(second), why: "later".into(), counts: true }),
         Just(Outcome::Parked { why: "parked".into() }),
     ];

@@ -17,6 +17,7 @@
 mod book;
 mod durable;
 mod entry;
+mod pulse;
 mod rows;
 mod turns;
 
@@ -29,6 +30,7 @@ use crate::domain::WorkLogUri;
 use crate::storage::StorageFault;
 pub use durable::{Durable, LEASE};
 pub use entry::{Attempt, Counts, Entry, Lease, Outcome, Reason, State};
+pub use pulse::{Beat, SLOT};
 
 /// Why the queue could not do what was asked; a delta is then answered with 503.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -91,4 +93,8 @@ pub trait Queue: Send + Sync {
     /// How the last runs of a work log ended, the latest first; at most 20. It may have some without an
     /// entry.
     async fn history(&self, work_log: &WorkLogUri) -> Result<Vec<Attempt>, QueueFault>;
+
+    /// How the runs of each slot of [`SLOT`] ended, the earliest first, from the one that holds `since` on.
+    /// Slots in which none ended are left out; what is older than two days is not kept.
+    async fn pulse(&self, since: Timestamp) -> Result<Vec<Beat>, QueueFault>;
 }

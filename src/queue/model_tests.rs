@@ -85,11 +85,11 @@ impl Model {
         let entry = self.entries.get_mut(work_log).unwrap();
         let changed = entry.due.is_some();
         entry.running = None;
-        entry.failed = *outcome != Outcome::Done;
+        entry.failed = *outcome != Outcome::done();
         entry.removed = std::mem::take(&mut entry.removed_again) || (entry.removed && entry.failed);
         match outcome {
             _ if changed => {}
-            Outcome::Done => drop(self.entries.remove(work_log)),
+            Outcome::Done { .. } => drop(self.entries.remove(work_log)),
             Outcome::Later { at, .. } => {
                 entry.attempts += 1;
                 entry.due = Some(at.as_second());

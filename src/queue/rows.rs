@@ -87,9 +87,9 @@ pub(super) fn add_attempt(
     outcome: &Outcome,
 ) -> rusqlite::Result<()> {
     let (result, message) = match outcome {
-        Outcome::Done => ("done", None),
-        Outcome::Later { why, .. } => ("later", Some(why)),
-        Outcome::Parked { why } => ("parked", Some(why)),
+        Outcome::Done { what } => ("done", what),
+        Outcome::Later { why, .. } => ("later", why),
+        Outcome::Parked { why } => ("parked", why),
     };
     connection
         .prepare_cached("INSERT INTO attempt (work_log, at, result, message) VALUES (?1, ?2, ?3, ?4)")?

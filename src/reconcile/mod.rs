@@ -10,6 +10,7 @@
 //! This is the only process that syncs between this triplestore and this Kimai.
 
 pub mod breaker;
+pub mod effect;
 pub mod ledger;
 pub(crate) mod plant;
 pub mod refusals;

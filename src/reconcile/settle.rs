@@ -16,6 +16,7 @@ use std::time::Duration;
 use tokio::sync::{OnceCell, RwLock};
 use tracing::{info, warn};
 
+use super::effect::{Deed, Effect};
 use super::ledger::{Ledger, LedgerFault};
 use super::plant::{Plant, planted};
 use super::refusals::Refusals;
@@ -31,30 +32,6 @@ use crate::domain::{KimaiId, WorkLogUri};
 use crate::kimai::{Fault, KimaiFault, Timesheet, TimesheetFilter, Timesheets};
 use crate::source::Source;
 use crate::triplestore::TriplestoreFault;
-
-/// What a run did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Effect {
-    /// A timesheet was created and linked.
-    Created,
-    /// A timesheet whose answer was lost was found again and linked.
-    Adopted,
-    /// The timesheet was brought up to date.
-    Updated,
-    /// The timesheet was deleted, and its link removed.
-    Deleted,
-    /// Nothing had to change in Kimai.
-    Unchanged,
-    /// The subject is not a work log.
-    NotAWorkLog,
-}
-
-impl Effect {
-    /// Whether Kimai was asked for anything.
-    pub fn reached_kimai(self) -> bool {
-        !matches!(self, Self::Unchanged | Self::NotAWorkLog)
-    }
-}
 
 /// Settles work logs one at a time. The caller sees to it that no work log has two runs at once.
 pub struct Settler {
@@ -99,7 +76,7 @@ impl Settler {
     }
 
     /// Brings Kimai in line with what the triplestore says of `subject` now.
-    pub async fn settle(&self, subject: &WorkLogUri) -> Result<Effect, Failure> {
+    pub async fn settle(&self, subject: &WorkLogUri) -> Result<Deed, Failure> {
         let adopted = match self.ledger.intent(subject).await? {
             Some(intent) => self.resolve(subject, &intent).await?,
             None => false,
@@ -118,12 +95,13 @@ impl Settler {
         };
         memory.stray = own.is_some();
         match plan(subject, own.as_ref().unwrap_or(&facts), &memory, || wanted) {
-            Plan::Nothing => Ok(Effect::NotAWorkLog),
-            Plan::Unchanged(_) => Ok(Effect::Unchanged),
+            Plan::Nothing => Ok(Deed::of(Effect::NotAWorkLog, &[])),
+            Plan::Unchanged(id) => Ok(Deed::of(Effect::Unchanged, &[id])),
             Plan::Blocked { obstacles, repair } => {
                 match repair {
                     Some(Repair::Write(id)) => self.link(subject, &facts, id).await?,
                     Some(Repair::Remove) => self.unlink(subject).await?,
+                    Some(Repair::Keep(id)) => self.keep(subject, id).await?,
                     None => {}
                 }
                 Err(Failure::Blocked(obstacles))
@@ -131,12 +109,21 @@ impl Settler {
             Plan::Create(wanted) => self.create(subject, &facts, wanted).await,
             Plan::Relink(id) => {
                 self.link(subject, &facts, id).await?;
-                Ok(if adopted { Effect::Adopted } else { Effect::Created })
+                Ok(Deed::of(if adopted { Effect::Adopted } else { Effect::Created }, &[id]))
             }
             Plan::Update { id, wanted, relink } => {
                 self.update(subject, &facts, id, wanted, relink, memory.linked).await
             }
             Plan::Delete(ids) => self.delete(subject, &ids).await,
+        }
+    }
+
+    /// Remembers `id`, which `subject` is linked to, as its own, unless it was made for a work log that is not
+    /// linked to it yet.
+    async fn keep(&self, subject: &WorkLogUri, id: KimaiId) -> Result<(), Failure> {
+        match self.ledger.owner(id).await? {
+            Some(other) if other != *subject && self.ledger.recall(&other).await?.unwritten => Ok(()),
+            _ => Ok(self.ledger.keep(subject, id).await?),
         }
     }
 
@@ -230,7 +217,7 @@ impl Settler {
         subject: &WorkLogUri,
         facts: &Facts,
         wanted: WantedTimesheet,
-    ) -> Result<Effect, Failure> {
+    ) -> Result<Deed, Failure> {
         let high_water = self.high_water().await?;
         if !planted(Plant::NoIntent) {
             self.ledger.open_intent(subject, wanted, high_water, self.clock.now()).await?;
@@ -257,7 +244,7 @@ impl Settler {
         crash::point("ledger saved");
         self.link(subject, facts, id).await?;
         info!(work_log = %subject, kimai.id = %id, "Created timesheet {id} for <{subject}>");
-        Ok(Effect::Created)
+        Ok(Deed::of(Effect::Created, &[id]))
     }
 
     /// The highest timesheet id known, none in an empty Kimai: asked for once, then learnt from every
@@ -295,7 +282,7 @@ impl Settler {
         wanted: WantedTimesheet,
         relink: bool,
         known: Option<KimaiId>,
-    ) -> Result<Effect, Failure> {
+    ) -> Result<Deed, Failure> {
         // From here on it is not known what Kimai holds, until the answer is there.
         self.ledger.doubt([subject]).await?;
         if planted(Plant::RememberedBeforeSent) {
@@ -336,10 +323,10 @@ impl Settler {
             self.link(subject, facts, id).await?;
         }
         info!(work_log = %subject, kimai.id = %id, "Updated timesheet {id} for <{subject}>");
-        Ok(Effect::Updated)
+        Ok(Deed::of(Effect::Updated, &[id]))
     }
 
-    async fn delete(&self, subject: &WorkLogUri, ids: &[KimaiId]) -> Result<Effect, Failure> {
+    async fn delete(&self, subject: &WorkLogUri, ids: &[KimaiId]) -> Result<Deed, Failure> {
         // From here on it is not known whether Kimai still holds them: should the work log come back under
         // its IRI, its timesheet is pushed, and found missing.
         self.ledger.doubt([subject]).await?;
@@ -367,7 +354,7 @@ impl Settler {
         crash::point("deleted");
         self.unlink(subject).await?;
         self.ledger.forget(subject).await?;
-        Ok(Effect::Deleted)
+        Ok(Deed::of(Effect::Deleted, ids))
     }
 
     /// Removes the link and looks whether it is gone.

@@ -12,9 +12,10 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
 use super::breaker::{Breakers, Neighbour, PROBE_EVERY};
+use super::effect::{Deed, Effect};
 use super::plant::{Plant, planted};
 use super::retry::{self, Failure, Next, Outage};
-use super::settle::{Effect, Settler};
+use super::settle::Settler;
 use super::under_way::UnderWay;
 use crate::clock::Clock;
 use crate::crash;
@@ -115,12 +116,13 @@ impl Workers {
         drop(run);
         self.tell_breakers(&lease, &result);
         let outcome = match result {
-            Ok(effect) => {
-                debug!(work_log = %lease.work_log, ?effect, "Settled <{}>", lease.work_log);
+            Ok(deed) => {
+                let (effect, what) = (deed.effect, deed.in_words());
+                debug!(work_log = %lease.work_log, ?effect, "Settled <{}>: {what}", lease.work_log);
                 *self.tally.lock().unwrap_or_else(PoisonError::into_inner).entry(effect).or_default() += 1;
-                Outcome::Done
+                Outcome::Done { what }
             }
-            Err(_) if planted(Plant::FaultsAreDropped) => Outcome::Done,
+            Err(failure) if planted(Plant::FaultsAreDropped) => Outcome::Done { what: failure.to_string() },
             Err(failure) => self.after(&lease, &failure),
         };
         let work_log = lease.work_log.clone();
@@ -130,11 +132,11 @@ impl Workers {
         crash::point("acked");
     }
 
-    fn tell_breakers(&self, lease: &Lease, result: &Result<Effect, Failure>) {
+    fn tell_breakers(&self, lease: &Lease, result: &Result<Deed, Failure>) {
         let now = self.clock.now();
         let mut breakers = self.breakers();
         let back = match result {
-            Ok(effect) => breakers.succeeded(effect.reached_kimai(), now),
+            Ok(deed) => breakers.succeeded(deed.effect.reached_kimai(), now),
             Err(failure) => {
                 let (why, neighbour) = (failure.to_string(), failure.neighbour());
                 match (failure.outage(), neighbour) {

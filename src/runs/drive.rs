@@ -1,5 +1,6 @@
 //! The life of a run: its turn, its work, its end.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -16,11 +17,14 @@ use super::run::{AskedBy, CONFIRM_WITHIN, Confirm, Run};
 use super::runner::{End, Order, Runs};
 use super::store::MOST_FINDINGS;
 use super::work::{Done, Trouble};
+use crate::domain::KimaiId;
 use crate::domain::finding::Unconfirmed;
 use crate::storage::StorageFault;
 
-/// How long to wait before a sweep that nobody watches is tried again, in seconds: first, and at most.
+/// How long to wait before a sweep is tried again, in seconds: first, and at most.
 const PAUSES: (u64, u64) = (2, 60);
+/// How often a sweep that somebody asked for is tried: one dropped connection is no answer.
+const TRIES: u32 = 3;
 /// The most often that progress within a phase is written to the file.
 const WRITE_EVERY: Duration = Duration::from_secs(1);
 
@@ -29,22 +33,23 @@ impl Runs {
     pub(super) async fn drive(&self, id: u64, order: Order) {
         let told = self.book().live_of(id).map(|live| (live.progress.clone(), live.stop.clone()));
         let Some((progress, stop)) = told else { return };
-        let mut pause = PAUSES.0;
+        let (mut pause, mut tries) = (PAUSES.0, 0);
         while self.turn(id, &stop).await {
             progress.restart();
             self.write(id).await;
             let result = self.perform(id, &order, &progress).await;
+            tries += 1;
             match result {
-                result if stop.is_cancelled() => return self.stopped(id, result.ok()).await,
-                Ok(done) => return self.done(id, done).await,
-                Err(trouble) if order.patient => {
+                result if stop.is_cancelled() => return self.stopped(id, result.ok(), &progress).await,
+                Ok(done) => return self.done(id, with_earlier(done, &progress)).await,
+                Err(trouble) if order.patient || (tries < TRIES && trouble.may_pass()) => {
                     self.rest(id, &trouble, pause, &progress, &stop).await;
                     pause = (pause * 2).min(PAUSES.1);
                 }
-                Err(trouble) => return self.failed(id, order.asked_by, trouble).await,
+                Err(trouble) => return self.failed(id, order.asked_by, trouble, &progress).await,
             }
         }
-        self.stopped(id, None).await;
+        self.stopped(id, None, &progress).await;
     }
 
     /// Waits until all before it have ended, and begins. Says whether it did: not if it is to stop.
@@ -140,25 +145,32 @@ impl Runs {
         .await;
     }
 
-    async fn failed(&self, id: u64, asked_by: AskedBy, trouble: Trouble) {
+    async fn failed(&self, id: u64, asked_by: AskedBy, trouble: Trouble, progress: &Progress) {
         let words = self.get(id).map(|run| run.task.words()).unwrap_or_default();
         if asked_by == AskedBy::Cron {
             error!("The scheduled sweep failed: {trouble}. The next one tries again.");
         } else {
             error!("{words} failed: {trouble}.");
         }
-        self.end(id, End::Failed(Arc::new(trouble)), |_| {}).await;
+        let Done { findings, message, .. } = self.deleted(id, progress).await;
+        self.end(id, End::Failed(Arc::new(trouble)), |run| {
+            run.findings = findings.len();
+            if let Some(told) = run.message.as_mut().filter(|_| !message.is_empty()) {
+                let _ = write!(told, " {message}");
+            }
+        })
+        .await;
     }
 
     /// It was told to end: by somebody, or because the process does.
-    async fn stopped(&self, id: u64, done: Option<Done>) {
+    async fn stopped(&self, id: u64, done: Option<Done>, progress: &Progress) {
         let cancelled = self.book().live_of(id).is_some_and(|live| live.cancelled);
         if !cancelled {
             return self.book().cut_off(id);
         }
         let kept = match &done {
             Some(done) => self.keep_findings(id, done).await.0.unwrap_or(0),
-            None => 0,
+            None => self.deleted(id, progress).await.findings.len(),
         };
         self.end(id, End::Cancelled, |run| {
             run.findings = kept;
@@ -169,6 +181,23 @@ impl Runs {
             }
         })
         .await;
+    }
+
+    /// What was deleted before it ended otherwise than it should, kept with it, and in a sentence.
+    async fn deleted(&self, id: u64, progress: &Progress) -> Done {
+        let findings = progress.deletions();
+        let done = Done { findings, ..Done::default() };
+        match (done.findings.len(), self.keep_findings(id, &done).await.0) {
+            (0, _) => Done::default(),
+            (count, Ok(_)) => {
+                let message = format!("Timesheets deleted by then: {count}; its findings name them.");
+                Done { message, ..done }
+            }
+            (count, Err(fault)) => {
+                let message = format!("Timesheets deleted by then: {count}; the log names them ({fault}).");
+                Done { message, ..Done::default() }
+            }
+        }
     }
 
     /// Writes what was found, and gives how many there are, with a key for what waits for a word.
@@ -228,4 +257,16 @@ impl Runs {
 fn words(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no reason given".to_owned())
+}
+
+/// With what earlier attempts deleted: nothing of that is found any more.
+fn with_earlier(mut done: Done, progress: &Progress) -> Done {
+    let mut findings = progress.deletions();
+    let now: BTreeSet<&[KimaiId]> = done.findings.iter().map(|found| found.timesheets.as_slice()).collect();
+    findings.retain(|earlier| !now.contains(earlier.timesheets.as_slice()));
+    if !findings.is_empty() {
+        let _ = write!(done.message, " Timesheets deleted by attempts before: {}.", findings.len());
+        done.findings.splice(0..0, findings);
+    }
+    done
 }

@@ -1,11 +1,13 @@
 //! How far a run is, told while it goes on, and whether it is to stop.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+use crate::domain::finding::Finding;
 
 /// Faults kept of one run; of more only the number is told.
 const MOST_FAULTS: usize = 100;
@@ -29,13 +31,15 @@ pub struct Stand {
 #[derive(Debug, Clone)]
 pub struct Progress {
     stand: Arc<watch::Sender<Stand>>,
+    /// Over all attempts.
+    deleted: Arc<Mutex<Vec<Finding>>>,
     stop: CancellationToken,
 }
 
 impl Progress {
     /// The progress of a run that ends early when `stop` is cancelled.
     pub fn new(stop: CancellationToken) -> Self {
-        Self { stand: Arc::new(watch::Sender::new(Stand::default())), stop }
+        Self { stand: Arc::new(watch::Sender::new(Stand::default())), deleted: Arc::default(), stop }
     }
 
     /// Of a run that nobody watches or stops.
@@ -65,6 +69,16 @@ impl Progress {
                 stand.faults.push(why);
             }
         });
+    }
+
+    /// The timesheet of `finding` was deleted: that is told whatever comes of the run.
+    pub fn deleted(&self, finding: &Finding) {
+        self.deleted.lock().unwrap_or_else(PoisonError::into_inner).push(finding.clone());
+    }
+
+    /// What was deleted so far, in all attempts.
+    pub fn deletions(&self) -> Vec<Finding> {
+        self.deleted.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// It begins anew: what failed before does not count any more.

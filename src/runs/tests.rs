@@ -1,6 +1,7 @@
-//! The rules: who waits, who joins, what a cancel, a stop, a crash and a failure lead to.
+//! The rules: who waits, who joins, what a cancel, a stop and a crash lead to.
 
 mod kept;
+mod tries;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,6 +33,8 @@ struct Double {
     begun: mpsc::UnboundedSender<(Task, Option<Unconfirmed>)>,
     go: Semaphore,
     answers: Mutex<Vec<Answer>>,
+    /// What is deleted on the way, one a time, the last first.
+    deletes: Mutex<Vec<Finding>>,
     at_once: Mutex<BTreeMap<Kind, usize>>,
     most_at_once: AtomicUsize,
     /// Whether it ends early when it is told to.
@@ -49,6 +52,9 @@ impl Work for Double {
         };
         self.most_at_once.fetch_max(now, Ordering::SeqCst);
         self.begun.send((task, confirmed.cloned())).unwrap();
+        if let Some(finding) = self.deletes.lock().unwrap().pop() {
+            progress.deleted(&finding);
+        }
         progress.phase("comparing", Some(2));
         progress.advance(1);
         let mut watch = progress.watch();
@@ -92,6 +98,7 @@ impl Scene {
             begun: sender,
             go: Semaphore::new(0),
             answers: Mutex::default(),
+            deletes: Mutex::default(),
             at_once: Mutex::default(),
             most_at_once: AtomicUsize::new(0),
             deaf,
@@ -248,65 +255,6 @@ async fn a_cancelled_run_ends_and_the_one_behind_it_begins_only_when_it_may() {
     let fault = scene.runs.cancel(first.id).await.unwrap_err().to_string();
     assert!(fault.contains("has ended already (cancelled)"), "{fault}");
     assert_eq!(scene.runs.cancel(99).await, Err(RunsFault::Unknown(99)));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_failure_or_a_panic_is_told_and_holds_up_nobody() {
-    let mut scene = Scene::new();
-    scene.answer(trouble());
-    scene.answer(Err(Trouble::Broken("out of ideas".to_owned())));
-    let tickets = [scene.ask(sweep(1)).await, scene.ask(sweep(2)).await, scene.ask(sweep(3)).await];
-    scene.work.go.add_permits(3);
-    let mut ends = Vec::new();
-    for asked in tickets {
-        ends.push(asked.ticket.end().await.unwrap().state());
-    }
-    assert_eq!(ends, [State::Failed, State::Failed, State::Done]);
-    let message = |id| scene.runs.get(id).unwrap().message.unwrap();
-    assert!(message(1).contains("down") && message(1).contains("Ask for it again"), "{}", message(1));
-    assert!(message(2).contains("out of ideas; please report"), "{}", message(2));
-    scene.begins().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_sweep_at_start_is_one_run_that_waits_with_growing_pauses_in_nobodys_way() {
-    let mut scene = Scene::new();
-    for _ in 0..20 {
-        scene.answer(trouble());
-    }
-    scene.work.go.add_permits(5);
-    scene.runs.ask(Order::new(sweep(1), AskedBy::Start)).await.unwrap();
-    for pause in [2, 4, 8, 16, 32] {
-        assert_eq!(scene.begins().await, sweep(1));
-        let (_, follow) = scene.runs.follow(1).unwrap();
-        let mut follow = follow.unwrap();
-        while scene.state(1) == State::Running {
-            assert!(follow.changed().await);
-        }
-        let run = scene.runs.get(1).unwrap();
-        assert_eq!(
-            (run.state, run.stand.phase.as_ref()),
-            (State::Waiting, &*format!("waits, trying again in {pause} s"))
-        );
-        assert!(run.message.unwrap().contains("down"));
-        if pause == 4 {
-            // Another period goes first meanwhile, and keeps its place while it runs.
-            scene.work.answers.lock().unwrap().push(Ok(found(vec![])));
-            let other = scene.ask(sweep(2)).await;
-            assert_eq!((other.run.waits_for, scene.begins().await), (None, sweep(2)));
-            assert_eq!(other.ticket.end().await, Some(End::Done));
-            scene.go();
-        }
-    }
-    // Somebody asks for the same: it is tried now.
-    let before = tokio::time::Instant::now();
-    scene.work.answers.lock().unwrap().clear();
-    scene.go();
-    let joined = scene.ask(sweep(1)).await;
-    assert!(joined.joined);
-    assert_eq!(joined.ticket.end().await, Some(End::Done));
-    assert!(before.elapsed() < Duration::from_secs(1));
-    assert_eq!(scene.runs.list(None).len(), 2, "not a run for each attempt");
 }
 
 #[tokio::test(start_paused = true)]

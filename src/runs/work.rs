@@ -11,7 +11,7 @@ use crate::domain::finding::{Finding, Kind, Unconfirmed};
 use crate::engine::Engine;
 use crate::import::{self, ImportFault};
 use crate::lock::{LockFault, LockReport, Outcome};
-use crate::reconcile::retry::Failure;
+use crate::reconcile::retry::{Failure, Outage};
 use crate::reconcile::sweep;
 use crate::storage::StorageFault;
 
@@ -49,6 +49,13 @@ pub enum Trouble {
     /// A fault in this service, or data that nobody thought of.
     #[error("it broke off: {0}; please report this")]
     Broken(String),
+}
+
+impl Trouble {
+    /// Whether the same may go well a moment later.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Sweep(failure) if matches!(failure.outage(), Outage::Perhaps | Outage::Pause(_)))
+    }
 }
 
 /// Who does what runs are asked for.

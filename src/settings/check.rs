@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use reqwest::Url;
-use secrecy::{ExposeSecret, SecretString};
 use sophia::iri::Iri;
 use tokio_cron_scheduler::Job;
 
@@ -26,16 +25,9 @@ impl Check {
     }
 
     pub(super) fn kimai(&mut self, raw: &Raw) -> Option<KimaiSettings> {
-        let token = raw.api_token.clone();
-        let header_safe =
-            |token: &SecretString| token.expose_secret().trim().bytes().all(|byte| byte.is_ascii_graphic());
-        match &token {
-            None => self.faults.push(format!("API_TOKEN is missing; put there {}", meaning("API_TOKEN"))),
-            Some(token) if !header_safe(token) => {
-                self.faults
-                    .push("API_TOKEN has spaces or characters that no Kimai token has; copy it again".into());
-            }
-            Some(_) => {}
+        let token = self.secret("API_TOKEN", raw.api_token.as_ref(), raw.api_token_file.as_ref());
+        if raw.api_token.is_none() && raw.api_token_file.is_none() {
+            self.faults.push(format!("API_TOKEN is missing; put there {}", meaning("API_TOKEN")));
         }
         if raw.kimai_endpoint.is_none() {
             self.faults.push(format!("KIMAI_ENDPOINT is missing; put there {}", meaning("KIMAI_ENDPOINT")));
@@ -47,15 +39,21 @@ impl Check {
         if raw.kimai_endpoint.as_ref().is_some_and(|text| text.ends_with('/')) {
             self.warnings.push("KIMAI_ENDPOINT should not end with a slash; it is left out".into());
         }
+        let https = self.truth("KIMAI_REQUIRE_HTTPS", raw.kimai_require_https.as_ref(), false);
         if endpoint.as_ref().is_some_and(|url| url.scheme() == "http" && !is_loopback(url)) {
-            self.warnings
-                .push("KIMAI_ENDPOINT is not https: the API token crosses the network in clear".into());
+            let risk = "KIMAI_ENDPOINT is not https: the API token crosses the network in clear";
+            if https {
+                self.faults.push(format!(
+                    "{risk}, and KIMAI_REQUIRE_HTTPS is true; put there an address that begins with https://"
+                ));
+            } else {
+                self.warnings.push(risk.into());
+            }
         }
-        let token = SecretString::from(token?.expose_secret().trim().to_owned());
         let import_hidden = self.truth("IMPORT_HIDDEN", raw.import_hidden.as_ref(), false);
         Some(KimaiSettings {
             endpoint: endpoint?,
-            token,
+            token: token?,
             concurrency: concurrency?,
             time_limit: time_limit?,
             import_hidden,
@@ -186,5 +184,7 @@ pub(super) fn text(name: &str, given: Option<&String>) -> String {
 }
 
 fn is_loopback(url: &Url) -> bool {
-    matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"))
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    address.map_or(host == "localhost", |address| address.is_loopback())
 }

@@ -14,6 +14,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 mod check;
+mod secret;
 mod table;
 
 use check::Check;
@@ -32,6 +33,8 @@ pub struct Settings {
     pub sweep: SweepSettings,
     /// Where to listen.
     pub server: ServerSettings,
+    /// Who may come in.
+    pub guard: GuardSettings,
     /// `DATA_DIR`: where `serve` keeps what waits.
     pub data_dir: PathBuf,
     /// How to log.
@@ -118,6 +121,15 @@ pub struct ServerSettings {
     pub port: Option<u16>,
 }
 
+/// Who may come in.
+#[derive(Debug, Clone, Default)]
+pub struct GuardSettings {
+    /// `OPS_TOKEN`, or what `OPS_TOKEN_FILE` holds; prints as redacted. Without it everybody may.
+    pub token: Option<SecretString>,
+    /// `METRICS_PROTECTED`.
+    pub metrics: bool,
+}
+
 /// How to log.
 #[derive(Debug, Clone)]
 pub struct LogSettings {
@@ -137,6 +149,8 @@ pub struct SettingsFault(pub Vec<String>);
 struct Raw {
     api_token: Option<SecretString>,
     kimai_endpoint: Option<String>,
+    api_token_file: Option<String>,
+    kimai_require_https: Option<String>,
     mu_sparql_endpoint: Option<String>,
     default_mu_auth_scope: Option<String>,
     resource_base_uri: Option<String>,
@@ -153,6 +167,9 @@ struct Raw {
     tz: Option<String>,
     host: Option<String>,
     port: Option<String>,
+    ops_token: Option<SecretString>,
+    ops_token_file: Option<String>,
+    metrics_protected: Option<String>,
     kimai_concurrency: Option<String>,
     kimai_timeout: Option<String>,
     mu_sparql_timeout: Option<String>,
@@ -176,10 +193,18 @@ impl Settings {
     /// `PORT` of the process's environment alone, for a health check that needs nothing else.
     pub fn port_from_env() -> Result<Option<u16>, SettingsFault> {
         let mut check = Check::default();
-        let given = std::env::var_os("PORT").and_then(|port| port.into_string().ok());
-        let given = given.filter(|port| !port.trim().is_empty());
+        let given = variable("PORT");
         let port = given.as_ref().and_then(|_| check.number("PORT", given.as_ref(), 0, u16::MAX));
         if check.faults.is_empty() { Ok(port) } else { Err(SettingsFault(check.faults)) }
+    }
+
+    /// `OPS_TOKEN`, or what `OPS_TOKEN_FILE` holds, of the process's environment alone: for commands that
+    /// ask a running service.
+    pub fn ops_token_from_env() -> Result<Option<SecretString>, SettingsFault> {
+        let mut check = Check::default();
+        let given = variable("OPS_TOKEN").map(SecretString::from);
+        let token = check.ops_token(given.as_ref(), variable("OPS_TOKEN_FILE").as_ref());
+        if check.faults.is_empty() { Ok(token) } else { Err(SettingsFault(check.faults)) }
     }
 
     /// Checks the given variables, all of them before it says what is wrong.
@@ -216,6 +241,7 @@ impl Settings {
         let data_dir = check::text("DATA_DIR", raw.data_dir.as_ref()).into();
         let host = check.host(raw.host.as_ref());
         let port = raw.port.as_ref().and_then(|_| check.number("PORT", raw.port.as_ref(), 0, u16::MAX));
+        let guard = check.guard(raw);
         let log = check.log(raw);
         let zone = check.zone(raw.tz.as_ref());
         let base_uri = base_uri?.trim_end_matches('/').to_owned();
@@ -238,12 +264,18 @@ impl Settings {
                 at_start,
             },
             server: ServerSettings { host, port },
+            guard,
             data_dir,
             log,
             zone: zone?,
             warnings: Vec::new(),
         })
     }
+}
+
+/// A variable of the process's environment, unless it is empty.
+fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name)?.into_string().ok().filter(|value| !value.trim().is_empty())
 }
 
 #[cfg(test)]

@@ -20,12 +20,22 @@ pub const TABLE: &[Setting] = &[
     setting(
         "API_TOKEN",
         "",
-        "the API token of the Kimai user that syncs, made in Kimai under \"API access\" (mandatory)",
+        "the API token of the Kimai user that syncs, made in Kimai under \"API access\" (mandatory, here or in a file)",
     ),
     setting(
         "KIMAI_ENDPOINT",
         "",
         "the address of Kimai's API without trailing slash, like https://kimai.example.com/api (mandatory)",
+    ),
+    setting(
+        "API_TOKEN_FILE",
+        "",
+        "a file that holds the API token, instead of API_TOKEN (a Docker secret, say)",
+    ),
+    setting(
+        "KIMAI_REQUIRE_HTTPS",
+        "false",
+        "whether to refuse a KIMAI_ENDPOINT on another machine that is not https, instead of warning of it",
     ),
     setting(
         "MU_SPARQL_ENDPOINT",
@@ -87,6 +97,13 @@ pub const TABLE: &[Setting] = &[
     setting("TZ", "UTC", "the zone in which a work day begins, like Europe/Brussels"),
     setting("HOST", "0.0.0.0", "the address to listen on (standalone: 127.0.0.1)"),
     setting("PORT", "80", "the port to listen on (standalone: 8080)"),
+    setting(
+        "OPS_TOKEN",
+        "",
+        "the token that page, routes and commands then need, 16 characters or more (openssl rand -hex 32)",
+    ),
+    setting("OPS_TOKEN_FILE", "", "a file that holds that token, instead of OPS_TOKEN"),
+    setting("METRICS_PROTECTED", "false", "whether /metrics needs OPS_TOKEN too"),
     setting("KIMAI_CONCURRENCY", "4", "how many work logs are synced at a time"),
     setting("KIMAI_TIMEOUT", "30", "time limit of one call to Kimai, in seconds"),
     setting("MU_SPARQL_TIMEOUT", "60", "time limit of one SPARQL query or update, in seconds"),

@@ -34,9 +34,9 @@ pub const FILE: &str = "queue.sqlite3";
 
 pub(crate) const KIND: Kind = Kind {
     application_id: 0x6b71_7565, // "kque"
-    version: 2,
-    tables: concat!(include_str!("schema.sql"), include_str!("version-2.sql")),
-    steps: &[include_str!("version-2.sql")],
+    version: 3,
+    tables: concat!(include_str!("schema.sql"), include_str!("version-2.sql"), include_str!("version-3.sql")),
+    steps: &[include_str!("version-2.sql"), include_str!("version-3.sql")],
     remedy: "move it away together with its -wal file, and the sweep at the start finds what was waiting",
 };
 

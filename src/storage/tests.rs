@@ -110,7 +110,7 @@ async fn a_commit_that_fails_fails_for_all_and_memory_stays_as_it_was() {
     limit(1_000_000);
     put(&queue, 0..200).await.unwrap();
     assert_eq!((waiting(&queue).await, storage.trouble()), (200, None), "it recovers by itself");
-    queue.settle(lease, Outcome::Done).await.unwrap();
+    queue.settle(lease, Outcome::done()).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -124,7 +124,7 @@ async fn no_work_is_given_out_while_nothing_can_be_saved() {
         storage.write_now(move |file| file.pragma_update(None, "query_only", on)).unwrap();
     };
     readonly(true);
-    assert!(matches!(queue.settle(lease, Outcome::Done).await, Err(QueueFault::Storage(_))));
+    assert!(matches!(queue.settle(lease, Outcome::done()).await, Err(QueueFault::Storage(_))));
     let fault = queue.lease().await.unwrap_err().to_string();
     assert!(fault.contains("read-only"), "{fault}");
     readonly(false);
@@ -209,8 +209,8 @@ async fn a_file_that_cannot_be_believed_is_refused_and_kept() {
             bytes[end..].fill(0);
             fs::write(file, bytes).unwrap();
         }),
-        ("of version 3, this program knows version 2; use a newer one", |file| {
-            sql(file, "PRAGMA user_version = 3");
+        ("of version 4, this program knows version 3; use a newer one", |file| {
+            sql(file, "PRAGMA user_version = 4");
         }),
         ("a database of something else", |file| sql(file, "PRAGMA application_id = 7")),
         ("it is a directory", |file| {
@@ -256,7 +256,7 @@ async fn a_file_of_the_version_before_is_brought_up_to_date() {
     let (folder, file) = filled().await;
     sql(
         &file,
-        "DROP TABLE run; DROP TABLE finding; ALTER TABLE timesheet DROP COLUMN held; PRAGMA user_version = 1",
+        "DROP TABLE pulse; DROP TABLE run; DROP TABLE finding; ALTER TABLE timesheet DROP COLUMN held; PRAGMA user_version = 1",
     );
     for _ in 0..2 {
         let storage = Storage::open(folder.path()).unwrap();
@@ -268,7 +268,7 @@ async fn a_file_of_the_version_before_is_brought_up_to_date() {
                 })?;
             file.pragma_query_value(None, "user_version", |row| row.get::<_, i32>(0))
         });
-        assert_eq!(version, Ok(2));
+        assert_eq!(version, Ok(3));
     }
     sql(&file, "PRAGMA user_version = 0");
     assert!(Storage::open(folder.path()).unwrap_err().to_string().contains("of version 0"));

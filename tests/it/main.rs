@@ -25,6 +25,8 @@ mod sandbox_replay;
 mod scale;
 mod scripts;
 #[cfg(test)]
+mod security;
+#[cfg(test)]
 mod service;
 #[cfg(test)]
 mod support;

@@ -20,6 +20,9 @@ struct Difference {
 /// Makes the table, and of each row a test: what the function of that name observes must be `ours`.
 macro_rules! differences {
     ($($observe:ident: $what:literal, old $old:literal, ours $ours:literal, why $why:literal;)*) => {
+        const DIFFERENCES: &[Difference] =
+            &[$(Difference { what: $what, old: $old, ours: $ours, why: $why }),*];
+
         $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $observe() {
             let row = Difference { what: $what, old: $old, ours: $ours, why: $why };
@@ -158,6 +161,19 @@ differences! {
     lock_of_two_statuses: "a lock of a timesheet that is SUBMITTED and DRAFT",
         old "EXPORTED, 1 work log", ours "SUBMITTED and DRAFT, 0 work logs",
         why "nobody can tell which is right: it is named in the log and left alone";
+}
+
+/// Whoever moves over is told of every difference, and of no other.
+#[test]
+fn the_migration_guide_names_every_difference() {
+    let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/migration.md")).unwrap();
+    let told: Vec<&str> = guide.lines().skip_while(|line| !line.starts_with("| ---")).skip(1).collect();
+    let told: Vec<&str> = told.into_iter().take_while(|line| line.starts_with('|')).collect();
+    let row = |row: &Difference| {
+        let cells = [row.what, row.old, row.ours, row.why].map(|cell| cell.replace('|', "\\|"));
+        format!("| {} |", cells.join(" | "))
+    };
+    assert_eq!(told, DIFFERENCES.iter().map(row).collect::<Vec<_>>());
 }
 
 /// What was asked of Kimai so far, a line each.

@@ -104,11 +104,17 @@ macro_rules! faults {
 faults! {
     BadRequest: 400, "The request cannot be understood; the error names what of it is to blame.",
         "The request cannot be understood", "'start' is missing; put there a day like 2024-09-02.";
-    Unauthorised: 401, "OPS_TOKEN is set, and neither it nor a session came with the request.",
-        "Not allowed without the token", "Send OPS_TOKEN as 'Authorization: Bearer …', or log in at /login.",
+    Unauthorised: 401, "OPS_TOKEN is set, and neither it nor a session came with the request. A browser is sent to \
+        /login instead (303).",
+        "Not allowed without the token",
+        "This needs the service's OPS_TOKEN: send it as 'Authorization: Bearer …', or log in at /login.",
         "WWW-Authenticate": "`Bearer`.";
     Forbidden: 403, "The request comes from a page of another site.",
-        "Refused", "A page of another site may not change anything here.";
+        "Refused for a page of another site",
+        "A page of another site tried to change something here. Open this service's own page instead.";
+    TooMany: 429, "Too many wrong tokens were sent.",
+        "Too many wrong tokens", "Too many wrong tokens were sent. The right one is OPS_TOKEN of the service.",
+        "Retry-After": "After how many seconds to try again.";
     NoSuchWorkLog: 404, "Nothing is known of such a work log.",
         "No such work log",
         "Nothing is known of a work log 'x'. Give its IRI, percent-encoded, or its mu:uuid.";

@@ -17,13 +17,14 @@ use utoipa::openapi::schema::Components;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
-    InfoBuilder, OpenApi, OpenApiBuilder, OpenApiVersion, Paths, RefOr, SecurityRequirement, Server, Tag,
+    HttpMethod, InfoBuilder, OpenApi, OpenApiBuilder, OpenApiVersion, Paths, RefOr, SecurityRequirement,
+    Server, Tag,
 };
 use utoipa::{PartialSchema as _, ToSchema as _};
 
-use super::answer::fault::{ErrorFields, ErrorSource, Errors, Forbidden, Unauthorised};
+use super::answer::fault::{ErrorFields, ErrorSource, Errors, Forbidden, TooLarge, TooMany, Unauthorised};
 use super::door::Door;
-use super::sparql;
+use super::{guard, sparql};
 use crate::triplestore::embedded::Embedded;
 
 const WHAT: &str = "Keeps the work logs of a mu-semtech triplestore and the timesheets of Kimai the same. \
@@ -31,11 +32,12 @@ const WHAT: &str = "Keeps the work logs of a mu-semtech triplestore and the time
     bearer token, or the session of a browser that logged in; without, nothing is asked for.";
 
 /// What the routes are about, in the order in which they are shown.
-const TAGS: [(&str, &str); 6] = [
+const TAGS: [(&str, &str); 7] = [
     ("Sync", "Told of changes, and asked for work."),
     ("Queue", "Work logs that wait, run, or are kept aside."),
     ("Runs", "Long work: sweeps, plans, imports and locks."),
     ("Health", "Whether the service is well."),
+    ("Login", "For browsers, where OPS_TOKEN is set."),
     ("SPARQL", "The triplestore inside."),
     ("Documentation", "This."),
 ];
@@ -78,19 +80,12 @@ fn describe(doors: impl IntoIterator<Item = Door>) -> OpenApi {
     schemas.push((ErrorSource::name().into_owned(), ErrorSource::schema()));
     for mut door in doors {
         schemas.append(&mut door.schemas);
-        let open = door.operation.security.is_some();
-        if !open {
-            let reads = door.method == utoipa::openapi::HttpMethod::Get;
-            let faults = [Some(Unauthorised::FAULT), (!reads).then_some(Forbidden::FAULT)];
-            for fault in faults.into_iter().flatten() {
-                let response = RefOr::T(fault.response());
-                door.operation.responses.responses.entry(fault.status.to_string()).or_insert(response);
-            }
-        }
+        guarded(&mut door);
         paths.add_path_operation(&door.path, vec![door.method], door.operation);
     }
     components.schemas.extend(schemas);
-    let cookie = ApiKey::Cookie(ApiKeyValue::with_description("session", "Set by `POST /login`."));
+    let cookie =
+        ApiKey::Cookie(ApiKeyValue::with_description(guard::login::COOKIE_NAME, "Set by `POST /login`."));
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("The OPS_TOKEN."));
     components.security_schemes.insert("bearer".to_owned(), SecurityScheme::Http(bearer.build()).into());
     components.security_schemes.insert("session".to_owned(), SecurityScheme::ApiKey(cookie).into());
@@ -107,6 +102,25 @@ fn describe(doors: impl IntoIterator<Item = Door>) -> OpenApi {
         .components(Some(components))
         .paths(paths)
         .build()
+}
+
+/// Adds what the guard may answer in the place of a route; or that it asks for nothing there.
+fn guarded(door: &mut Door) {
+    let asks = guard::asks(&door.path);
+    if !asks {
+        door.operation.security = Some(vec![SecurityRequirement::default()]);
+    }
+    let changes = door.method != HttpMethod::Get && door.path != "/delta";
+    let faults = [
+        asks.then_some(Unauthorised::FAULT),
+        changes.then_some(Forbidden::FAULT),
+        asks.then_some(TooMany::FAULT),
+        door.operation.request_body.is_some().then_some(TooLarge::FAULT),
+    ];
+    for fault in faults.into_iter().flatten() {
+        let response = RefOr::T(fault.response());
+        door.operation.responses.responses.entry(fault.status.to_string()).or_insert(response);
+    }
 }
 
 fn tag(name: &str, what: &str) -> Tag {
@@ -137,7 +151,7 @@ pub(super) async fn docs(request: HttpRequest) -> HttpResponse {
 }
 
 /// How the page for people looks
-#[utoipa::path(get, path = "/assets/docs.css", tag = "Documentation", operation_id = "docsStyle", security(()),
+#[utoipa::path(get, path = "/assets/docs.css", tag = "Documentation", operation_id = "docsStyle",
     responses((status = 200, description = "The style sheet.", body = String, content_type = "text/css")))]
 pub(super) async fn style() -> HttpResponse {
     let mut answer =

@@ -116,7 +116,7 @@ async fn a_removal_is_recalled_until_the_queue_has_settled_it() {
     queue.settle(failed, Outcome::Later { at: now(), why: "down".into(), counts: true }).await.unwrap();
     assert!(ledger.recall(&a).await.unwrap().removed);
     let lease = queue.lease().await.unwrap();
-    queue.settle(lease, Outcome::Done).await.unwrap();
+    queue.settle(lease, Outcome::done()).await.unwrap();
     assert!(!ledger.recall(&a).await.unwrap().removed);
 }
 

@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::delta::Intake;
 use crate::domain::WorkLogUri;
 use crate::kimai::Timesheets;
-use crate::queue::{Attempt, Counts, Durable, Entry, Lease, Outcome, Queue, QueueFault, Reason, State};
+use crate::queue::{Attempt, Beat, Counts, Durable, Entry, Lease, Outcome, Queue, QueueFault, Reason, State};
 use crate::reconcile::ledger::Ledger;
 use crate::reconcile::settle::Settler;
 use crate::reconcile::sweep::{Parts, Sweeper};
@@ -120,7 +120,7 @@ impl Watched {
         state.note(
             who,
             match outcome {
-                Outcome::Done => What::Settled("done", None),
+                Outcome::Done { .. } => What::Settled("done", None),
                 Outcome::Later { why, .. } => What::Settled("later", Some(why.clone())),
                 Outcome::Parked { why } => What::Settled("parked", Some(why.clone())),
             },
@@ -187,5 +187,9 @@ impl Queue for Watched {
 
     async fn history(&self, work_log: &WorkLogUri) -> Result<Vec<Attempt>, QueueFault> {
         self.inner.history(work_log).await
+    }
+
+    async fn pulse(&self, since: Timestamp) -> Result<Vec<Beat>, QueueFault> {
+        self.inner.pulse(since).await
     }
 }

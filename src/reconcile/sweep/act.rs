@@ -56,7 +56,10 @@ impl Sweeper {
             go_on(progress)?;
             let Some(id) = finding.timesheets.first().copied() else { continue };
             match self.delete_orphan(id, &known).await {
-                Ok(Removal::Deleted) => report.deleted += 1,
+                Ok(Removal::Deleted) => {
+                    report.deleted += 1;
+                    progress.deleted(finding);
+                }
                 Ok(Removal::Queued) => report.queued += 1,
                 Ok(Removal::Kept) => finding.held = Some(Hold::Claimed),
                 Err(Failure::Kimai(fault)) if fault.fault == Fault::Permanent => {

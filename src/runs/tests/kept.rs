@@ -4,7 +4,7 @@ use super::*;
 use crate::domain::KimaiId;
 use crate::domain::finding::{self, Action, Hold};
 
-fn orphan(id: u64, held: Option<Hold>) -> Finding {
+pub(super) fn orphan(id: u64, held: Option<Hold>) -> Finding {
     Finding {
         kind: finding::Kind::Orphan,
         work_log: None,

@@ -25,7 +25,15 @@ fn one(object: impl Into<Object>) -> String {
     triples.insert_data().expect("spelt").concat()
 }
 
+/// A few thousand cases each; `PROPTEST_CASES=100000` asks for more.
+fn cases() -> ProptestConfig {
+    let given = ProptestConfig::default();
+    ProptestConfig { cases: given.cases.max(3_000), ..given }
+}
+
 proptest! {
+    #![proptest_config(cases())]
+
     #[test]
     fn no_string_adds_an_operation_or_changes(value in any::<String>()) {
         let quad = only_triple(&one(Literal::string(&value)));

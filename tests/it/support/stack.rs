@@ -121,9 +121,17 @@ impl Stack {
         let base = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
         let concurrency = settings.kimai.concurrency;
-        let service = Service { engine: engine.clone(), listener, store: embedded, concurrency, sweep: None };
+        let service = Service {
+            engine: engine.clone(),
+            listener,
+            store: embedded,
+            guard: settings.guard.clone(),
+            concurrency,
+            sweep: None,
+        };
         let service = Some(tokio::spawn(service.run(stop.clone())));
-        let http = kimai_sync::tls::client_builder(PATIENCE).build().unwrap();
+        let token = kimai_sync::tls::bearer(settings.guard.token.as_ref()).unwrap();
+        let http = kimai_sync::tls::client_builder(PATIENCE).default_headers(token).build().unwrap();
         kimai.add_user("sync", "UTC", Role::SuperAdmin, Some(TOKEN));
         let user = kimai.add_user("jane", "Europe/Brussels", Role::User, None);
         let customer = kimai.add_customer("ACME");

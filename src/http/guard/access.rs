@@ -1,0 +1,118 @@
+//! Who may call what, and with how large a body: the one table.
+
+use crate::http::{body, delta, sparql};
+
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// The services of the stack, which know no token: it can make us look once too often, no more.
+    Stack,
+    /// Everybody: it tells nothing and changes nothing.
+    Open,
+    /// Everybody, unless `METRICS_PROTECTED`.
+    Metrics,
+    /// Who has the token, where there is one.
+    Guarded,
+}
+
+use Access::{Guarded, Metrics, Open, Stack};
+
+/// A route, or with `/` at its end all routes below it.
+#[derive(Debug)]
+pub(super) struct Row {
+    path: &'static str,
+    pub(super) access: Access,
+    /// The largest body.
+    pub(super) most_bytes: usize,
+}
+
+const fn row(path: &'static str, access: Access, most_bytes: usize) -> Row {
+    Row { path, access, most_bytes }
+}
+
+const NONE: usize = 0;
+const LOGIN: usize = 4 * 1024;
+const SMALL: usize = 16 * 1024;
+
+const TABLE: &[Row] = &[
+    row("/delta", Stack, delta::MOST_BYTES),
+    row("/live", Open, NONE),
+    row("/ready", Open, NONE),
+    row("/metrics", Metrics, NONE),
+    row("/login", Open, LOGIN),
+    row("/assets/", Open, NONE),
+    row("/sparql", Guarded, sparql::BODY_LIMIT),
+    row("/sync-to-kimai/work-logs", Guarded, body::MOST_BYTES),
+    row("/timesheets/lock", Guarded, body::MOST_BYTES),
+];
+
+/// All others, those that do not exist too.
+const OTHERS: Row = row("/", Guarded, SMALL);
+
+impl Row {
+    fn fits(&self, path: &str) -> bool {
+        if self.path.ends_with('/') { path.starts_with(self.path) } else { path == self.path }
+    }
+
+    /// Whether a browser may keep answers: nothing in them is anybody's.
+    pub(super) fn may_be_kept(&self) -> bool {
+        self.path == "/assets/"
+    }
+}
+
+/// The row for a path as it was sent. What the router might yet decode is spelt unlike every open route,
+/// and so it is guarded.
+pub(super) fn of(path: &str) -> &'static Row {
+    TABLE.iter().find(|row| row.fits(path)).unwrap_or(&OTHERS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_spelt_like_an_open_route_is_open() {
+        for (path, access) in [
+            ("/delta", Stack),
+            ("/live", Open),
+            ("/ready", Open),
+            ("/metrics", Metrics),
+            ("/login", Open),
+            ("/assets/style.css", Open),
+        ] {
+            assert_eq!(of(path).access, access, "{path}");
+        }
+        for path in [
+            "",
+            "/",
+            "/*",
+            "/queue",
+            "/queue/1",
+            "/runs",
+            "/runs/1/events",
+            "/sparql",
+            "/logout",
+            "/docs",
+            "/assets",
+            "/assetsx",
+            "/delta/",
+            "/delta/x",
+            "//delta",
+            "/./live",
+            "/Live",
+            "/live/",
+            "/live/../queue",
+            "/%6cive",
+            "/login/",
+            "/login/x",
+            "/metrics/",
+            "/openapi.json",
+            "/doctor",
+            "/updates",
+            "/do/retry",
+            "/nope",
+        ] {
+            assert_eq!(of(path).access, Guarded, "{path}");
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The guard before every door: who may come in, from which pages, with how much.
+//!
+//! With `OPS_TOKEN` whatever [`access`] does not list as open needs that token, as
+//! `Authorization: Bearer …` or as the cookie of a login at `/login`. With or without it a browser may
+//! change something only from our own pages, no body is larger than its route takes, and every answer
+//! carries the headers that keep browsers strict.
+
+mod access;
+mod bounds;
+mod guesses;
+mod headers;
+pub(super) mod login;
+mod origin;
+mod page;
+mod place;
+mod sessions;
+mod token;
+
+use std::time::Duration;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    ACCEPT, AUTHORIZATION, COOKIE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use actix_web::middleware::Next;
+use actix_web::web;
+use actix_web::{Error, HttpResponse, ResponseError as _};
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::problem::Problem;
+use crate::settings::GuardSettings;
+use access::Access;
+use guesses::Guesses;
+use sessions::Sessions;
+use token::Token;
+
+/// What a 401 asks for.
+const CHALLENGE: &str = "Bearer realm=\"kimai-sync\"";
+
+/// Who may come in, and who is in. One for all threads of the server.
+#[derive(Debug)]
+pub struct Guard {
+    token: Option<Token>,
+    /// Whether `/metrics` needs the token too.
+    metrics: bool,
+    sessions: Sessions,
+    guesses: Guesses,
+}
+
+/// What became of a token that somebody sent.
+enum Tried {
+    Right,
+    Wrong,
+    /// One wrong token too many; the next is looked at after this long.
+    TooMany(Duration),
+}
+
+impl Guard {
+    /// A guard as the settings say.
+    pub fn new(settings: &GuardSettings) -> Self {
+        Self {
+            token: settings.token.as_ref().map(Token::new),
+            metrics: settings.metrics,
+            sessions: Sessions::default(),
+            guesses: Guesses::default(),
+        }
+    }
+
+    /// Compares a token with ours. The right one always counts, however many wrong ones were sent before:
+    /// nobody can lock its owner out. What makes guessing hopeless is its length.
+    fn try_token(&self, given: &[u8], path: &str, now: Instant) -> Tried {
+        if self.token.as_ref().is_none_or(|token| token.matches(given)) {
+            return Tried::Right;
+        }
+        match self.guesses.take(now) {
+            None => {
+                warn!("Somebody sent a wrong OPS_TOKEN to {path}");
+                Tried::Wrong
+            }
+            Some(pause) => Tried::TooMany(pause),
+        }
+    }
+
+    /// Nothing, or the answer to who may not come in.
+    fn stop(&self, request: &ServiceRequest, access: Access, now: Instant) -> Option<HttpResponse> {
+        let open = match access {
+            Access::Stack | Access::Open => true,
+            Access::Metrics => !self.metrics,
+            Access::Guarded => false,
+        };
+        if open || self.token.is_none() {
+            return None;
+        }
+        if let Some(given) = bearer(request.headers()) {
+            return match self.try_token(given, request.path(), now) {
+                Tried::Right => None,
+                Tried::Wrong => Some(unauthorised("The token that was sent is not OPS_TOKEN.")),
+                Tried::TooMany(pause) => Some(too_many(pause)),
+            };
+        }
+        if self.has_session(request.headers(), now) {
+            return None;
+        }
+        if is_browser(request.headers()) {
+            return Some(to_login(request));
+        }
+        Some(unauthorised(
+            "This needs the service's OPS_TOKEN: send it as 'Authorization: Bearer …', or log in at /login.",
+        ))
+    }
+
+    fn has_session(&self, headers: &HeaderMap, now: Instant) -> bool {
+        session_ids(headers).any(|id| self.sessions.is_open(id, now))
+    }
+}
+
+/// Whether a route may ask for the token.
+pub(super) fn asks(path: &str) -> bool {
+    matches!(access::of(path).access, Access::Guarded | Access::Metrics)
+}
+
+/// The middleware: lets a request through to its route, or answers in its place.
+pub async fn pass(
+    guard: web::Data<Guard>,
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let row = access::of(request.path());
+    let cached = row.may_be_kept();
+    let stopped = if row.access != Access::Stack && origin::is_foreign(&request) {
+        Some(foreign())
+    } else {
+        guard
+            .stop(&request, row.access, Instant::now())
+            .or_else(|| bounds::set(&mut request, row.most_bytes).err().map(|fault| fault.error_response()))
+    };
+    let mut answer = match stopped {
+        Some(answer) => request.into_response(answer),
+        None => next.call(request).await?.map_into_boxed_body(),
+    };
+    headers::add(answer.headers_mut(), cached);
+    Ok(answer)
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let value = headers.get(AUTHORIZATION)?.as_bytes();
+    let (scheme, token) = value.split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
+}
+
+/// What the cookies of our name hold.
+fn session_ids(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(COOKIE).filter_map(|value| value.to_str().ok());
+    let pairs = values.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.filter(|(name, _)| *name == login::COOKIE_NAME).map(|(_, value)| value)
+}
+
+fn is_browser(headers: &HeaderMap) -> bool {
+    headers.get_all(ACCEPT).any(|value| value.to_str().is_ok_and(|text| text.contains("text/html")))
+}
+
+/// Sends a person to log in, and from there to where they were going; what they sent is not kept.
+fn to_login(request: &ServiceRequest) -> HttpResponse {
+    let going = request.uri().path_and_query().map_or("/", |place| place.as_str());
+    let next = if request.method().is_safe() { place::local(going) } else { place::HOME.to_owned() };
+    let query = serde_urlencoded::to_string([("next", next)]).unwrap_or_default();
+    HttpResponse::SeeOther().insert_header((LOCATION, format!("/login?{query}"))).finish()
+}
+
+fn unauthorised(detail: &str) -> HttpResponse {
+    let problem = Problem::new(StatusCode::UNAUTHORIZED, "Not allowed without the token", detail);
+    let mut answer = problem.error_response();
+    answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
+    answer
+}
+
+fn too_many(pause: Duration) -> HttpResponse {
+    let detail = "Too many wrong tokens were sent. The right one is OPS_TOKEN of the service.";
+    let mut answer =
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, "Too many wrong tokens", detail).error_response();
+    answer.headers_mut().insert(RETRY_AFTER, seconds(pause));
+    answer
+}
+
+/// As `Retry-After` counts: whole seconds, one at least.
+fn seconds(pause: Duration) -> HeaderValue {
+    HeaderValue::from(u64::try_from(pause.as_millis().div_ceil(1000)).unwrap_or(1).max(1))
+}
+
+fn foreign() -> HttpResponse {
+    let detail = "A page of another site tried to change something here. Open this service's own page instead; \
+                  a proxy before it must pass on the Host header, or use https.";
+    Problem::new(StatusCode::FORBIDDEN, "Refused for a page of another site", detail).error_response()
+}
+
+#[cfg(test)]
+mod tests;

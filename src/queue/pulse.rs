@@ -1,0 +1,75 @@
+//! How the last days went, in slots of ten minutes: what the page draws. Kept in the file, so that a restart
+//! does not wipe the picture of the night before.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use super::entry::Outcome;
+
+/// How long a slot is.
+pub const SLOT: Duration = Duration::from_mins(10);
+/// How many slots are kept: two days.
+const SLOTS_KEPT: i64 = 2 * 24 * 6;
+
+/// How the runs of one slot ended.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Beat {
+    /// When the slot begins.
+    pub from: Timestamp,
+    /// Runs after which both sides said the same.
+    pub synced: u64,
+    /// Runs that have to be done again, or that need a person.
+    pub failed: u64,
+    /// The latencies of the synced, from the change to the end of its run, added up; in seconds.
+    pub seconds: f64,
+    /// The longest of them, in seconds.
+    pub slowest: f64,
+}
+
+/// Counts a run that ended `now` for a change that was asked for at `asked`.
+pub(super) fn add(
+    connection: &Connection,
+    now: Timestamp,
+    outcome: &Outcome,
+    asked: Timestamp,
+) -> rusqlite::Result<()> {
+    let synced = matches!(outcome, Outcome::Done { .. });
+    let latency = if synced { now.duration_since(asked).as_secs_f64().max(0.0) } else { 0.0 };
+    let slot = slot(now);
+    connection
+        .prepare_cached(
+            "INSERT INTO pulse (slot, synced, failed, seconds, slowest) VALUES (?1, ?2, ?3, ?4, ?4)
+             ON CONFLICT (slot) DO UPDATE SET synced = synced + excluded.synced, failed = failed + excluded.failed,
+                 seconds = seconds + excluded.seconds, slowest = max(slowest, excluded.slowest)",
+        )?
+        .execute(params![slot, synced, !synced, latency])?;
+    connection.prepare_cached("DELETE FROM pulse WHERE slot <= ?1")?.execute([slot - SLOTS_KEPT])?;
+    Ok(())
+}
+
+/// The slots from the one of `since` on.
+pub(super) fn read(connection: &Connection, since: Timestamp) -> rusqlite::Result<Vec<Beat>> {
+    connection
+        .prepare_cached(
+            "SELECT slot, synced, failed, seconds, slowest FROM pulse WHERE slot >= ?1 ORDER BY slot",
+        )?
+        .query_map([slot(since)], |row| {
+            let count =
+                |column| row.get::<_, i64>(column).map(|count| u64::try_from(count).unwrap_or_default());
+            let second = row.get::<_, i64>(0)?.saturating_mul(SLOT.as_secs().cast_signed());
+            Ok(Beat {
+                from: Timestamp::from_second(second).unwrap_or(Timestamp::MIN),
+                synced: count(1)?,
+                failed: count(2)?,
+                seconds: row.get(3)?,
+                slowest: row.get(4)?,
+            })
+        })?
+        .collect()
+}
+
+fn slot(at: Timestamp) -> i64 {
+    at.as_second().div_euclid(SLOT.as_secs().cast_signed())
+}

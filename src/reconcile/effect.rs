@@ -1,0 +1,77 @@
+//! What a run did, counted and in words.
+
+use crate::domain::KimaiId;
+
+/// What a run did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Effect {
+    /// A timesheet was created and linked.
+    Created,
+    /// A timesheet whose answer was lost was found again and linked.
+    Adopted,
+    /// The timesheet was brought up to date.
+    Updated,
+    /// The timesheet was deleted, and its link removed.
+    Deleted,
+    /// Nothing had to change in Kimai.
+    Unchanged,
+    /// The subject is not a work log.
+    NotAWorkLog,
+}
+
+impl Effect {
+    /// Whether Kimai was asked for anything.
+    pub fn reached_kimai(self) -> bool {
+        !matches!(self, Self::Unchanged | Self::NotAWorkLog)
+    }
+}
+
+/// What a run did, and to which timesheets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deed {
+    /// What it did.
+    pub effect: Effect,
+    /// To which.
+    pub timesheets: Vec<KimaiId>,
+}
+
+impl Deed {
+    /// `effect` on `timesheets`.
+    pub fn of(effect: Effect, timesheets: &[KimaiId]) -> Self {
+        Self { effect, timesheets: timesheets.to_vec() }
+    }
+
+    /// The same for people, as the history of a work log shows it.
+    pub fn in_words(&self) -> String {
+        let ids: Vec<String> = self.timesheets.iter().map(ToString::to_string).collect();
+        let named = match ids.as_slice() {
+            [] => "no timesheet".to_owned(),
+            [id] => format!("timesheet {id}"),
+            ids => format!("timesheets {}", ids.join(", ")),
+        };
+        match self.effect {
+            Effect::Created => format!("created {named}"),
+            Effect::Adopted => format!("found {named} again, whose answer had been lost"),
+            Effect::Updated => format!("updated {named}"),
+            Effect::Deleted => format!("deleted {named}"),
+            Effect::Unchanged => format!("nothing to change: {named} was as it should be"),
+            Effect::NotAWorkLog => "nothing to do: there is no such work log".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deed_names_what_it_was_done_to() {
+        let words = |effect, ids: &[u64]| {
+            let ids: Vec<KimaiId> = ids.iter().copied().map(KimaiId).collect();
+            Deed::of(effect, &ids).in_words()
+        };
+        assert_eq!(words(Effect::Created, &[12]), "created timesheet 12");
+        assert_eq!(words(Effect::Deleted, &[3, 4]), "deleted timesheets 3, 4");
+        assert_eq!(words(Effect::Deleted, &[]), "deleted no timesheet");
+    }
+}

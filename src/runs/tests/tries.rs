@@ -1,0 +1,102 @@
+//! What fails: told, or tried again.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_or_a_panic_is_told_and_holds_up_nobody() {
+    let mut scene = Scene::new();
+    scene.answer(Err(Trouble::Sweep(Failure::OutOfSight("half of Kimai is down".to_owned()))));
+    scene.answer(Err(Trouble::Broken("out of ideas".to_owned())));
+    let tickets = [scene.ask(sweep(1)).await, scene.ask(sweep(2)).await, scene.ask(sweep(3)).await];
+    scene.work.go.add_permits(3);
+    let mut ends = Vec::new();
+    for asked in tickets {
+        ends.push(asked.ticket.end().await.unwrap().state());
+    }
+    assert_eq!(ends, [State::Failed, State::Failed, State::Done]);
+    let message = |id| scene.runs.get(id).unwrap().message.unwrap();
+    assert!(message(1).contains("down") && message(1).contains("Ask for it again"), "{}", message(1));
+    assert!(message(2).contains("out of ideas; please report"), "{}", message(2));
+    scene.begins().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_that_somebody_asked_for_outlives_a_dropped_connection_and_no_outage() {
+    let scene = Scene::new();
+    scene.work.go.add_permits(9);
+    [trouble(), trouble()].into_iter().for_each(|trouble| scene.answer(trouble));
+    assert_eq!(scene.ask(sweep(1)).await.ticket.end().await, Some(End::Done));
+    [trouble(), trouble(), trouble()].into_iter().for_each(|trouble| scene.answer(trouble));
+    let end = scene.ask(sweep(1)).await.ticket.end().await.unwrap();
+    assert_eq!((end.state(), scene.work.answers.lock().unwrap().len()), (State::Failed, 0));
+}
+
+/// Somebody may miss his hours: what is gone is told, however the run ended.
+#[tokio::test(start_paused = true)]
+async fn what_was_deleted_is_told_whatever_comes_of_the_sweep() {
+    let scene = Scene::new();
+    scene.work.go.add_permits(9);
+    let orphan = |id| kept::orphan(id, None);
+    let deletes =
+        |ids: &[u64]| *scene.work.deletes.lock().unwrap() = ids.iter().map(|id| orphan(*id)).collect();
+    let findings = async |run| {
+        let found = scene.runs.findings(run, FindingFilter::default(), 0, 9).await.unwrap();
+        found.into_iter().map(|(_, finding)| finding).collect::<Vec<_>>()
+    };
+    deletes(&[3, 2, 1]);
+    [trouble(), trouble(), trouble()].into_iter().for_each(|trouble| scene.answer(trouble));
+    scene.ask(sweep(1)).await.ticket.end().await.unwrap();
+    let run = scene.runs.get(1).unwrap();
+    assert_eq!(
+        (run.state, run.findings, findings(1).await),
+        (State::Failed, 3, [1, 2, 3].map(orphan).to_vec())
+    );
+    assert!(run.message.as_ref().unwrap().contains("deleted by then: 3"), "{run:?}");
+    // The second attempt deletes its own, and finds nothing of what the first did.
+    deletes(&[5, 4]);
+    scene.answer(trouble());
+    scene.answer(Ok(found(vec![orphan(5)])));
+    assert_eq!(scene.ask(sweep(1)).await.ticket.end().await, Some(End::Done));
+    assert_eq!(findings(2).await, [4, 5].map(orphan));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_sweep_at_start_is_one_run_that_waits_with_growing_pauses_in_nobodys_way() {
+    let mut scene = Scene::new();
+    for _ in 0..20 {
+        scene.answer(trouble());
+    }
+    scene.work.go.add_permits(5);
+    scene.runs.ask(Order::new(sweep(1), AskedBy::Start)).await.unwrap();
+    for pause in [2, 4, 8, 16, 32] {
+        assert_eq!(scene.begins().await, sweep(1));
+        let (_, follow) = scene.runs.follow(1).unwrap();
+        let mut follow = follow.unwrap();
+        while scene.state(1) == State::Running {
+            assert!(follow.changed().await);
+        }
+        let run = scene.runs.get(1).unwrap();
+        assert_eq!(
+            (run.state, run.stand.phase.as_ref()),
+            (State::Waiting, &*format!("waits, trying again in {pause} s"))
+        );
+        assert!(run.message.unwrap().contains("down"));
+        if pause == 4 {
+            // Another period goes first meanwhile, and keeps its place while it runs.
+            scene.work.answers.lock().unwrap().push(Ok(found(vec![])));
+            let other = scene.ask(sweep(2)).await;
+            assert_eq!((other.run.waits_for, scene.begins().await), (None, sweep(2)));
+            assert_eq!(other.ticket.end().await, Some(End::Done));
+            scene.go();
+        }
+    }
+    // Somebody asks for the same: it is tried now.
+    let before = tokio::time::Instant::now();
+    scene.work.answers.lock().unwrap().clear();
+    scene.go();
+    let joined = scene.ask(sweep(1)).await;
+    assert!(joined.joined);
+    assert_eq!(joined.ticket.end().await, Some(End::Done));
+    assert!(before.elapsed() < Duration::from_secs(1));
+    assert_eq!(scene.runs.list(None).len(), 2, "not a run for each attempt");
+}
