@@ -32,7 +32,12 @@ const CHUNKS_AHEAD: usize = 8;
 /// Called by the delta-notifier. Every work log that the delta names is in the queue when this answers; what
 /// was understood is queued even when the rest is rubbish (400).
 #[utoipa::path(post, path = "/delta", tag = "Sync", operation_id = "delta",
-    request_body(content = Delta, description = "Up to 500 MB.", content_type = "application/json"),
+    request_body(content = Delta, description = "Up to 500 MB.", content_type = "application/json",
+        example = json!([{"inserts": [{
+            "subject": {"type": "uri", "value": "http://timekeeper.redpencil.io/work-logs/67BF1C2E9F3B7A0009000001"},
+            "predicate": {"type": "uri", "value": "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"},
+            "object": {"type": "uri", "value": "http://www.w3.org/2002/12/cal/ical#Vevent"},
+        }], "deletes": []}])),
     responses((status = 204, description = "All of it is queued."), BadRequest, TooLarge, Unavailable))]
 pub(super) async fn post(
     request: HttpRequest,

@@ -69,6 +69,11 @@ impl Guard {
         }
     }
 
+    /// Whether there is a token to ask for.
+    pub(super) fn has_token(&self) -> bool {
+        self.token.is_some()
+    }
+
     /// Compares a token with ours. The right one always counts, however many wrong ones were sent before:
     /// nobody can lock its owner out. What makes guessing hopeless is its length.
     fn try_token(&self, given: &[u8], path: &str, now: Instant) -> Tried {

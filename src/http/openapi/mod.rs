@@ -24,7 +24,8 @@ use utoipa::{PartialSchema as _, ToSchema as _};
 
 use super::answer::fault::{ErrorFields, ErrorSource, Errors, Forbidden, TooLarge, TooMany, Unauthorised};
 use super::door::Door;
-use super::{guard, sparql};
+use super::guard::{self, Guard};
+use super::sparql;
 use crate::triplestore::embedded::Embedded;
 
 const WHAT: &str = "Keeps the work logs of a mu-semtech triplestore and the timesheets of Kimai the same. \
@@ -49,31 +50,34 @@ struct Document {
 }
 
 impl Document {
-    /// Of the service that `request` came to: `/sparql` is not everywhere.
+    /// Of the service that `request` came to: `/sparql` is not everywhere, nor is a token asked for.
     fn of(request: &HttpRequest) -> &'static Self {
-        static WITH_SPARQL: OnceLock<Document> = OnceLock::new();
-        static WITHOUT: OnceLock<Document> = OnceLock::new();
-        if request.app_data::<web::Data<Embedded>>().is_some() {
-            WITH_SPARQL.get_or_init(|| Self::new(super::doors().into_iter().chain(sparql::doors())))
-        } else {
-            WITHOUT.get_or_init(|| Self::new(super::doors()))
-        }
-    }
-
-    fn new(doors: impl IntoIterator<Item = Door>) -> Self {
-        let document = value(doors);
-        Self { json: document.to_string().into(), page: view::page(&document).into_string().into() }
+        static ALL: [[OnceLock<Document>; 2]; 2] = [const { [const { OnceLock::new() }; 2] }; 2];
+        let sparql = request.app_data::<web::Data<Embedded>>().is_some();
+        let token = request.app_data::<web::Data<Guard>>().is_some_and(|guard| guard.has_token());
+        let [[neither, with_token], [with_sparql, both]] = &ALL;
+        let place = match (sparql, token) {
+            (false, false) => neither,
+            (false, true) => with_token,
+            (true, false) => with_sparql,
+            (true, true) => both,
+        };
+        place.get_or_init(|| {
+            let doors = super::doors().into_iter();
+            let document = value(doors.chain(sparql.then(sparql::doors).into_iter().flatten()), token);
+            Self { json: document.to_string().into(), page: view::page(&document).into_string().into() }
+        })
     }
 }
 
-/// The document, with an example of each body.
-fn value(doors: impl IntoIterator<Item = Door>) -> Value {
-    let mut value = serde_json::to_value(describe(doors)).unwrap_or_default();
+/// The document, with an example of each body. A token is asked for where there is one.
+fn value(doors: impl IntoIterator<Item = Door>, token: bool) -> Value {
+    let mut value = serde_json::to_value(describe(doors, token)).unwrap_or_default();
     example::complete(&mut value);
     value
 }
 
-fn describe(doors: impl IntoIterator<Item = Door>) -> OpenApi {
+fn describe(doors: impl IntoIterator<Item = Door>, token: bool) -> OpenApi {
     let (mut paths, mut components) = (Paths::new(), Components::new());
     components.schemas.insert("Errors".to_owned(), Errors::schema());
     let mut schemas = vec![(ErrorFields::name().into_owned(), ErrorFields::schema())];
@@ -90,6 +94,10 @@ fn describe(doors: impl IntoIterator<Item = Door>) -> OpenApi {
     components.security_schemes.insert("bearer".to_owned(), SecurityScheme::Http(bearer.build()).into());
     components.security_schemes.insert("session".to_owned(), SecurityScheme::ApiKey(cookie).into());
     let requirement = |name| SecurityRequirement::new(name, [""; 0]);
+    let mut security = vec![requirement("bearer"), requirement("session")];
+    if !token {
+        security.insert(0, SecurityRequirement::default());
+    }
     let info = InfoBuilder::new().title("kimai-sync").version(env!("CARGO_PKG_VERSION"));
     let used = |name: &&(&str, &str)| uses(&paths, name.0);
     let tags: Vec<Tag> = TAGS.iter().filter(used).map(|(name, what)| tag(name, what)).collect();
@@ -97,7 +105,7 @@ fn describe(doors: impl IntoIterator<Item = Door>) -> OpenApi {
         .openapi(OpenApiVersion::Version31)
         .info(info.description(Some(WHAT)).build())
         .servers(Some([Server::new("/")]))
-        .security(Some([SecurityRequirement::default(), requirement("bearer"), requirement("session")]))
+        .security(Some(security))
         .tags(Some(tags))
         .components(Some(components))
         .paths(paths)

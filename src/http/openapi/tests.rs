@@ -44,7 +44,7 @@ macro_rules! service {
 }
 
 fn document() -> Value {
-    super::value(doors().into_iter().chain(sparql::doors()))
+    super::value(doors().into_iter().chain(sparql::doors()), true)
 }
 
 /// The methods of each documented path.
