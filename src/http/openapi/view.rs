@@ -123,24 +123,23 @@ impl Route<'_> {
 
     /// A line for a shell.
     fn curl(&self) -> String {
-        let mut line = "curl -i".to_owned();
+        let mut words = vec!["curl -i".to_owned()];
         if self.method != "get" {
-            line += &format!(" -X {}", self.method.to_uppercase());
+            words.push(format!("-X {}", self.method.to_uppercase()));
         }
-        let open = self.operation.get("security").is_some();
-        if !open {
-            line += " -H \"Authorization: Bearer $OPS_TOKEN\"";
+        if self.operation.get("security").is_none() {
+            words.push("-H \"Authorization: Bearer $OPS_TOKEN\"".to_owned());
         }
-        let body = members(self.operation.pointer("/requestBody/content")).next();
-        if let Some((media_type, content)) = body {
+        if let Some((media_type, content)) = members(self.operation.pointer("/requestBody/content")).next() {
             let example = match content.get("example") {
                 Some(Value::String(text)) => text.clone(),
                 Some(example) => form(media_type, example),
                 None => String::new(),
             };
-            line += &format!(" -H 'Content-Type: {media_type}' -d '{}'", example.replace('\'', "'\\''"));
+            words.push(format!("-H 'Content-Type: {media_type}' -d '{}'", example.replace('\'', "'\\''")));
         }
-        line + &format!(" \"$KIMAI_SYNC{}\"", self.example_path())
+        words.push(format!("\"$KIMAI_SYNC{}\"", self.example_path()));
+        words.join(" ")
     }
 
     /// The path with an example of each parameter.
