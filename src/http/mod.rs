@@ -96,7 +96,7 @@ fn doors() -> Vec<Door> {
         Door::new(__path_live, live),
         Door::new(openapi::__path_document, openapi::document),
         Door::new(openapi::__path_docs, openapi::docs),
-        Door::new(openapi::__path_style, openapi::style),
+        Door::file("/assets/docs.css", "How the documentation looks", "text/css", openapi::style),
     ]
 }
 

@@ -33,12 +33,13 @@ const WHAT: &str = "Keeps the work logs of a mu-semtech triplestore and the time
     bearer token, or the session of a browser that logged in; without, nothing is asked for.";
 
 /// What the routes are about, in the order in which they are shown.
-const TAGS: [(&str, &str); 7] = [
+const TAGS: [(&str, &str); 8] = [
     ("Sync", "Told of changes, and asked for work."),
     ("Queue", "Work logs that wait, run, or are kept aside."),
     ("Runs", "Long work: sweeps, plans, imports and locks."),
     ("Health", "Whether the service is well."),
     ("Login", "For browsers, where OPS_TOKEN is set."),
+    ("Page", "For people in a browser."),
     ("SPARQL", "The triplestore inside."),
     ("Documentation", "This."),
 ];
@@ -158,9 +159,7 @@ pub(super) async fn docs(request: HttpRequest) -> HttpResponse {
     HttpResponse::Ok().content_type("text/html; charset=utf-8").body(Document::of(&request).page.clone())
 }
 
-/// How the page for people looks
-#[utoipa::path(get, path = "/assets/docs.css", tag = "Documentation", operation_id = "docsStyle",
-    responses((status = 200, description = "The style sheet.", body = String, content_type = "text/css")))]
+/// How the page for people looks.
 pub(super) async fn style() -> HttpResponse {
     let mut answer =
         HttpResponse::Ok().content_type("text/css; charset=utf-8").body(include_str!("docs.css"));

@@ -1,5 +1,7 @@
 //! A route and its documentation in one value, so that neither is there without the other.
 
+mod people;
+
 use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{self, ServiceConfig};
