@@ -1,9 +1,14 @@
 # kimai-sync: build with `docker build -t kimai-sync .`
 #
 # The result: Debian slim, one binary, the mu scripts, a user without rights. No shell is needed to run it.
+# What the binary was made of is said twice: in the binary itself, where `cargo audit bin` and scanners of
+# images read it, and as a CycloneDX document at /usr/share/doc/kimai-sync/sbom.cdx.json.
 
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /build
+
+# The two tools that say so, with the dependencies their makers tested.
+RUN cargo install --locked cargo-auditable@0.7.7 cargo-cyclonedx@0.5.9
 
 # Dependencies first, with empty sources of our own: this layer is built anew only when Cargo.toml or
 # Cargo.lock change. The image's gcc and libc headers are all the C that SQLite (bundled) and ring need.
@@ -12,14 +17,15 @@ COPY Cargo.toml Cargo.lock ./
 RUN mkdir -p src tests/it benches \
     && touch src/lib.rs tests/it/main.rs \
     && echo 'fn main() {}' | tee src/main.rs benches/sync.rs > /dev/null \
-    && cargo build --release --locked --bin kimai-sync
+    && cargo auditable build --release --locked --bin kimai-sync \
+    && cargo cyclonedx --format json --spec-version 1.5 --override-filename sbom.cdx
 
 COPY config config
 COPY src src
 # COPY keeps the files' times, which are older than the empty sources just built: without `touch` cargo
 # would find nothing changed and the image would hold the empty program.
 RUN touch src/lib.rs src/main.rs \
-    && cargo build --release --locked --bin kimai-sync
+    && cargo auditable build --release --locked --bin kimai-sync
 
 
 FROM debian:bookworm-slim
@@ -33,6 +39,7 @@ RUN apt-get update \
 # `mu script kimai-sync …` copies this folder out of the container and runs its files as they are.
 COPY scripts /app/scripts
 COPY --from=build /build/target/release/kimai-sync /usr/local/bin/kimai-sync
+COPY --from=build /build/sbom.cdx.json /usr/share/doc/kimai-sync/sbom.cdx.json
 
 # /data holds the queue. No VOLUME: that would make a nameless volume at every `docker run`. Mount one
 # there to keep what waits across `docker compose up` with a new image; without it the service starts

@@ -95,6 +95,9 @@ impl Service {
             background.clone(),
             working.clone(),
         )?;
+        if let Some(swept) = runs.last_swept() {
+            engine.metrics.swept(swept);
+        }
         if let Some(SweepSettings { cron, days, at_start, .. }) = sweep {
             if at_start {
                 background.spawn(schedule::catch_up(engine.clone(), runs.clone(), days));
@@ -130,7 +133,9 @@ async fn serve(
     let server = HttpServer::new(move || {
         let store = store.clone();
         let routes = http::configure(state.clone());
-        App::new().app_data(guard.clone()).wrap(from_fn(guard::pass)).configure(move |config| {
+        // The last one is the first that a request meets.
+        let app = App::new().app_data(guard.clone()).wrap(from_fn(guard::pass));
+        app.wrap(from_fn(http::trace::request)).configure(move |config| {
             if let Some(store) = store {
                 config.app_data(store).configure(http::sparql::configure);
             }

@@ -88,6 +88,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             Command::Healthcheck => healthcheck().await,
         }
     });
+    telemetry::stop();
     // What is blocked in a read would hold up the end.
     runtime.shutdown_timeout(Duration::from_millis(200));
     result
@@ -145,7 +146,7 @@ async fn standalone(load: Vec<PathBuf>, data: Option<PathBuf>) -> anyhow::Result
 /// The settings, checked, with logging on and the risky ones said.
 fn started() -> anyhow::Result<Settings> {
     let settings = Settings::from_env()?;
-    telemetry::start(&settings.log);
+    telemetry::start(&settings.log)?;
     let zone = settings.zone.iana_name().unwrap_or("UTC");
     info!(
         "kimai-sync {} for {}; work days begin at midnight in {zone}",

@@ -19,8 +19,10 @@ use crate::runs::progress::Progress;
 use crate::settings::Settings;
 use crate::source::Source;
 use crate::storage::Storage;
+use crate::telemetry::Metrics;
 use crate::triplestore::Triplestore;
 use crate::triplestore::statement::Iri;
+use crate::triplestore::watched::Watched;
 use crate::triplestore::work_logs::WorkLogs;
 
 /// The most calls to Kimai that settling one work log takes, one after the other.
@@ -51,6 +53,10 @@ pub struct Engine {
     pub clock: Clock,
     /// What queue, memory and runs are kept in.
     pub storage: Storage,
+    /// What is counted and measured.
+    pub metrics: Metrics,
+    /// The triplestore, counted.
+    pub triplestore: Arc<Watched>,
 }
 
 impl Engine {
@@ -72,6 +78,9 @@ impl Engine {
         clock: Clock,
         storage: Storage,
     ) -> anyhow::Result<Self> {
+        let metrics = kimai.metrics();
+        let triplestore = Arc::new(Watched::new(store, metrics.clone()));
+        let store: Arc<dyn Triplestore> = Arc::clone(&triplestore) as _;
         let homepage = Iri::new(settings.resources.account_homepage.as_str())?;
         let work_logs: Arc<dyn Source> = Arc::new(WorkLogs::new(Arc::clone(&store), homepage));
         let timesheets: Arc<dyn Timesheets> = Arc::clone(&kimai) as _;
@@ -84,8 +93,9 @@ impl Engine {
             ledger.clone(),
             clock.clone(),
             settings.kimai.time_limit,
-        );
-        let workers = Arc::new(Workers::new(Arc::clone(&queue), settler, clock.clone()));
+        )
+        .counting(metrics.clone());
+        let workers = Arc::new(Workers::new(Arc::clone(&queue), settler, clock.clone()).beating());
         let parts = Parts {
             work_logs: Arc::clone(&work_logs),
             kimai: Arc::clone(&timesheets),
@@ -108,12 +118,15 @@ impl Engine {
             locker,
             clock,
             storage,
+            metrics,
+            triplestore,
         })
     }
 
     /// Where deltas go.
     pub fn intake(&self) -> Intake {
-        Intake::new(Arc::clone(&self.queue), self.clock.clone())
+        let intake = Intake::new(Arc::clone(&self.queue), self.clock.clone());
+        intake.watched(self.metrics.clone(), self.workers.calls().clone())
     }
 
     /// Imports, then tries what is parked again: what it was missing may be there now.

@@ -28,6 +28,7 @@ pub(super) enum Refusal {
 pub(super) struct Service {
     http: reqwest::Client,
     base: Url,
+    has_token: bool,
 }
 
 impl Service {
@@ -40,14 +41,20 @@ impl Service {
             Some(url) => url.clone(),
             None => Url::parse(&format!("http://127.0.0.1:{}", Settings::port_from_env()?.unwrap_or(80)))?,
         };
-        let token = tls::bearer(Settings::ops_token_from_env()?.as_ref())?;
+        let token = Settings::ops_token_from_env()?;
+        let headers = tls::bearer(token.as_ref())?;
         let http = tls::client_builder(RUN_LIMIT).connect_timeout(Duration::from_secs(10));
-        Ok(Self { http: http.default_headers(token).build()?, base })
+        Ok(Self { http: http.default_headers(headers).build()?, base, has_token: token.is_some() })
     }
 
     /// Where it is, without trailing slash.
     pub(super) fn address(&self) -> &str {
         self.base.as_str().trim_end_matches('/')
+    }
+
+    /// What curl needs besides the address.
+    pub(super) fn curl_more(&self) -> &str {
+        if self.has_token { " -H \"Authorization: Bearer $OPS_TOKEN\"" } else { "" }
     }
 
     /// The document at `path`.

@@ -165,7 +165,10 @@ async fn run(service: &Service, path: &str, body: &Value, reach: &Reach) -> Resu
     meter.end();
     if left {
         let address = service.address();
-        eprintln!("Run {id} goes on. To cancel it: curl -X POST {address}/runs/{id}/cancel");
+        eprintln!(
+            "Run {id} goes on. To cancel it: curl -X POST {address}/runs/{id}/cancel{}",
+            service.curl_more()
+        );
         return Ok(Outcome::Left);
     }
     let told = attributes(&last);

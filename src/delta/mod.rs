@@ -7,9 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::queue::{Queue, QueueFault};
+use crate::telemetry::call::{self, Calls};
+use crate::telemetry::metrics::Metrics;
 use crate::triplestore::change::{Change, Observer};
 pub use message::{DeltaFault, Found};
 
@@ -22,20 +25,41 @@ const SETTLING: Duration = Duration::from_millis(30);
 pub struct Intake {
     queue: Arc<dyn Queue>,
     clock: Clock,
+    metrics: Metrics,
+    calls: Calls,
 }
 
 impl Intake {
     /// An intake for `queue`.
     pub fn new(queue: Arc<dyn Queue>, clock: Clock) -> Self {
-        Self { queue, clock }
+        Self { queue, clock, metrics: Metrics::default(), calls: Calls::default() }
+    }
+
+    /// The same, counting in `metrics`, and noting in `calls` which call each work log waits for.
+    #[must_use]
+    pub fn watched(self, metrics: Metrics, calls: Calls) -> Self {
+        Self { metrics, calls, ..self }
+    }
+
+    /// Where deltas are counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Queues what a delta found. When this returns, the delta may be acknowledged.
     pub async fn accept(&self, found: &Found) -> Result<(), QueueFault> {
+        self.metrics.delta(found.work_logs.len(), found.skipped);
         if found.work_logs.is_empty() {
             return Ok(());
         }
-        self.queue.put_named(&found.work_logs, self.clock.after(SETTLING)).await
+        // Before it is queued: its run may begin at once.
+        if let Some(call) = call::current() {
+            self.calls.remember(&call, found.work_logs.keys());
+        }
+        let since = Instant::now();
+        let taken = self.queue.put_named(&found.work_logs, self.clock.after(SETTLING)).await;
+        self.metrics.enqueued(since.elapsed());
+        taken
     }
 }
 

@@ -47,6 +47,7 @@ pub(super) async fn post(
     let declared =
         request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|bytes| bytes > MOST_BYTES) {
+        state.intake.metrics().delta_refused();
         return Err(Problem::too_large(MOST_BYTES));
     }
     let (found, ended) = read(body, &state).await?;
@@ -61,7 +62,10 @@ pub(super) async fn post(
     }
     match ended {
         Ok(()) => Ok(HttpResponse::NoContent().finish()),
-        Err(fault) => Err(refuse(&request, &found, fault)),
+        Err(fault) => {
+            state.intake.metrics().delta_refused();
+            Err(refuse(&request, &found, fault))
+        }
     }
 }
 

@@ -16,8 +16,10 @@
 //! | `GET /queue/{id or IRI}` | 200, 404 | none | ops |
 //! | `POST /queue/{id or IRI}/retry`, `POST /queue/retry-parked` | 202, 404 | none | ops |
 //! | `GET /openapi.json`, `/docs` | 200 | none | people, programs |
+//! | `GET /live` | 200, 503 | none | the container's health check |
+//! | `GET /ready` | 200, 503 | none | whoever sends traffic |
+//! | `GET /metrics` | 200 | none | Prometheus |
 //! | `GET`, `POST /login`, `POST /logout` | 200, 303, 401, 429 | a form | people, see [`guard`] |
-//! | `GET /live` | 200 | none | the container's health check |
 //! | `GET`, `POST /sparql` | 200, 400 | SPARQL 1.1 protocol | people, with the embedded store only |
 //!
 //! Another method on one of them is 405. All may answer 503 when the triplestore or Kimai does not answer,
@@ -29,12 +31,14 @@ mod body;
 mod delta;
 mod door;
 pub mod guard;
+mod health;
 mod openapi;
 mod problem;
 mod queue;
 mod runs;
 pub mod sparql;
 mod sync;
+pub mod trace;
 
 use actix_web::http::StatusCode;
 use actix_web::web::{self, ServiceConfig};
@@ -93,7 +97,9 @@ fn doors() -> Vec<Door> {
         Door::new(guard::login::__path_form, guard::login::form),
         Door::new(guard::login::__path_enter, guard::login::enter),
         Door::new(guard::login::__path_leave, guard::login::leave),
-        Door::new(__path_live, live),
+        Door::new(health::__path_live, health::live),
+        Door::new(health::__path_ready, health::ready),
+        Door::new(health::__path_metrics, health::metrics),
         Door::new(openapi::__path_document, openapi::document),
         Door::new(openapi::__path_docs, openapi::docs),
         Door::file("/assets/docs.css", "How the documentation looks", "text/css", openapi::style),
@@ -115,13 +121,6 @@ pub fn configure(state: web::Data<State>) -> impl FnOnce(&mut ServiceConfig) {
         door::open(doors(), config);
         config.default_service(web::to(unknown));
     }
-}
-
-/// Whether the service is alive
-#[utoipa::path(get, path = "/live", tag = "Health", operation_id = "live",
-    responses((status = 200, description = "It is.")))]
-async fn live() -> HttpResponse {
-    HttpResponse::Ok().finish()
 }
 
 async fn unknown(request: actix_web::HttpRequest) -> HttpResponse {

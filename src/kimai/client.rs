@@ -9,9 +9,10 @@ use async_trait::async_trait;
 use jiff::civil::DateTime;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Url};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
+use tracing::{Instrument, info_span};
 
 use super::choices::{Choices, ChosenProject, ChosenUser};
 use super::fault::{Fault, KimaiFault, Operation};
@@ -24,6 +25,7 @@ use crate::crash;
 use crate::domain::KimaiId;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::settings::KimaiSettings;
+use crate::telemetry::Metrics;
 
 /// The largest answer we read.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
@@ -37,10 +39,13 @@ const MOST_BYTES: usize = 32 * 1024 * 1024;
 pub struct Client {
     http: reqwest::Client,
     endpoint: Url,
+    /// To keep it out of what Kimai says.
+    token: SecretString,
     /// Whether lists of the catalogue show what is hidden too.
     hidden: bool,
     /// Nothing is sent before then: Kimai or a proxy asked for a pause.
     paused_until: Mutex<Option<Instant>>,
+    metrics: Metrics,
 }
 
 /// Why no client could be made from the settings.
@@ -65,7 +70,8 @@ impl Client {
             .build()
             .map_err(|fault| ClientFault(fault.to_string()))?;
         let (endpoint, hidden) = (settings.endpoint.clone(), settings.import_hidden);
-        Ok(Self { http, endpoint, hidden, paused_until: Mutex::default() })
+        let (token, metrics) = (settings.token.clone(), Metrics::new());
+        Ok(Self { http, endpoint, token, hidden, paused_until: Mutex::default(), metrics })
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -76,6 +82,20 @@ impl Client {
 
     async fn send(&self, operation: Operation, request: RequestBuilder) -> Result<Answer, KimaiFault> {
         self.keep_pause().await;
+        let (since, mut status) = (Instant::now(), None);
+        let span = info_span!("kimai", operation = operation.word());
+        let answer = self.exchange(operation, request, &mut status).instrument(span).await;
+        self.metrics.kimai_answered(operation, status, since.elapsed());
+        answer
+    }
+
+    /// Sends, and reads the answer. `seen` is its status, once one is there and its body too.
+    async fn exchange(
+        &self,
+        operation: Operation,
+        request: RequestBuilder,
+        seen: &mut Option<u16>,
+    ) -> Result<Answer, KimaiFault> {
         let cut = |fault: reqwest::Error| KimaiFault::cut(operation, !fault.is_connect(), &in_words(fault));
         let mut response = request.send().await.map_err(cut)?;
         if operation == Operation::Create {
@@ -90,6 +110,7 @@ impl Client {
                 return Err(KimaiFault::unreadable(operation, "it is larger than 32 MiB"));
             }
         }
+        *seen = Some(status.as_u16());
         if status.is_success() {
             return Ok(Answer { headers, body });
         }
@@ -98,11 +119,16 @@ impl Client {
         if let Fault::Limited(pause) = fault.fault {
             self.pause(pause);
         }
-        Err(fault)
+        Err(fault.presentable(&self.token))
+    }
+
+    fn read<T: DeserializeOwned>(&self, operation: Operation, answer: &Answer) -> Result<T, KimaiFault> {
+        serde_json::from_slice(&answer.body)
+            .map_err(|fault| KimaiFault::unreadable(operation, &fault.to_string()).presentable(&self.token))
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, KimaiFault> {
-        read(Operation::Read, &self.send(Operation::Read, self.request(Method::GET, path)).await?)
+        self.read(Operation::Read, &self.send(Operation::Read, self.request(Method::GET, path)).await?)
     }
 
     /// A list of the catalogue: what is shown, or with `IMPORT_HIDDEN` all there is. Projects that have ended
@@ -114,13 +140,13 @@ impl Client {
             (true, "projects") => request.query(&[("visible", "3"), ("ignoreDates", "1")]),
             (true, _) => request.query(&[("visible", "3")]),
         };
-        read(Operation::Read, &self.send(Operation::Read, request).await?)
+        self.read(Operation::Read, &self.send(Operation::Read, request).await?)
     }
 
     /// One thing, or none where Kimai answers 404.
     async fn look<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, KimaiFault> {
         match self.send(Operation::Look, self.request(Method::GET, path)).await {
-            Ok(answer) => read(Operation::Look, &answer).map(Some),
+            Ok(answer) => self.read(Operation::Look, &answer).map(Some),
             Err(fault) if fault.fault == Fault::Gone => Ok(None),
             Err(fault) => Err(fault),
         }
@@ -130,6 +156,7 @@ impl Client {
         let until = Instant::now() + pause;
         let mut paused = self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
         *paused = Some(paused.map_or(until, |earlier| earlier.max(until)));
+        self.metrics.limited(until);
     }
 
     async fn keep_pause(&self) {
@@ -142,6 +169,10 @@ impl Client {
 
 #[async_trait]
 impl Timesheets for Client {
+    fn metrics(&self) -> Metrics {
+        self.metrics.clone()
+    }
+
     async fn me(&self) -> Result<CurrentUser, KimaiFault> {
         self.get("users/me").await
     }
@@ -158,7 +189,7 @@ impl Timesheets for Client {
         let query = [("user", "all"), ("page", "1"), ("size", "1"), ("orderBy", "id"), ("order", "DESC")];
         let answer =
             self.send(Operation::Read, self.request(Method::GET, "timesheets").query(&query)).await?;
-        let rows: Vec<Timesheet> = read(Operation::Read, &answer)?;
+        let rows: Vec<Timesheet> = self.read(Operation::Read, &answer)?;
         Ok(rows.first().map(|row| row.id))
     }
 
@@ -179,13 +210,13 @@ impl Timesheets for Client {
 
     async fn create(&self, wanted: &WantedTimesheet) -> Result<Timesheet, KimaiFault> {
         let request = self.request(Method::POST, "timesheets").json(&TimesheetForm::from(wanted));
-        read(Operation::Create, &self.send(Operation::Create, request).await?)
+        self.read(Operation::Create, &self.send(Operation::Create, request).await?)
     }
 
     async fn update(&self, id: KimaiId, wanted: &WantedTimesheet) -> Result<Timesheet, KimaiFault> {
         let request =
             self.request(Method::PATCH, &format!("timesheets/{id}")).json(&TimesheetForm::from(wanted));
-        read(Operation::Update, &self.send(Operation::Update, request).await?)
+        self.read(Operation::Update, &self.send(Operation::Update, request).await?)
     }
 
     async fn delete(&self, id: KimaiId) -> Result<(), KimaiFault> {
@@ -216,11 +247,6 @@ impl Listings for Client {
     async fn users(&self) -> Result<Vec<User>, KimaiFault> {
         self.catalogue("users").await
     }
-}
-
-fn read<T: DeserializeOwned>(operation: Operation, answer: &Answer) -> Result<T, KimaiFault> {
-    serde_json::from_slice(&answer.body)
-        .map_err(|fault| KimaiFault::unreadable(operation, &fault.to_string()))
 }
 
 /// The only form in which Kimai takes a bound: no zone, no fraction.

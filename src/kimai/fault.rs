@@ -3,10 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 /// The shortest and the longest pause a `Retry-After` can ask of us.
 const RETRY_AFTER_BOUNDS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(1));
+
+/// The longest message that is kept of an answer.
+const MOST_LETTERS: usize = 2000;
 
 /// The call that failed. Only [`Operation::Create`] may leave something behind when its answer is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +25,19 @@ pub enum Operation {
     Update,
     /// `DELETE /timesheets/{id}`.
     Delete,
+}
+
+impl Operation {
+    /// The word for it in metrics and traces.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Read => "list",
+            Self::Look => "look",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        }
+    }
 }
 
 impl fmt::Display for Operation {
@@ -68,6 +85,21 @@ impl KimaiFault {
     /// A fault of an `operation`, in words.
     pub fn new(operation: Operation, fault: Fault, message: impl Into<String>) -> Self {
         Self { operation, fault, message: message.into() }
+    }
+
+    /// The same as it may be kept and shown: without `secret`, should an answer have repeated what was sent, and
+    /// no book of a message, which would be logged at each try.
+    #[must_use]
+    pub fn presentable(mut self, secret: &SecretString) -> Self {
+        let secret = secret.expose_secret();
+        if !secret.is_empty() && self.message.contains(secret) {
+            self.message = self.message.replace(secret, "(the API token)");
+        }
+        if let Some((end, _)) = self.message.char_indices().nth(MOST_LETTERS) {
+            self.message.truncate(end);
+            self.message.push('…');
+        }
+        self
     }
 
     /// What an answer that is not a success means.
@@ -189,6 +221,20 @@ mod tests {
         assert!(empty.message.contains("token"), "{empty}");
         let html = KimaiFault::from_answer(Operation::Read, 502, None, b"<html>bad gateway</html>");
         assert_eq!(html.message, "it answered 502");
+    }
+
+    #[test]
+    fn an_answer_that_repeats_the_token_or_never_ends_is_presentable_all_the_same() {
+        let secret = SecretString::from("s3cret-token");
+        let long = "x".repeat(MOST_LETTERS - 20);
+        let body = format!(r#"{{"message":"{long} got Authorization: Bearer s3cret-token, é{long}"}}"#);
+        let fault = KimaiFault::from_answer(Operation::Read, 400, None, body.as_bytes()).presentable(&secret);
+        assert!(!fault.message.contains("s3c"), "no part of it either: {}", fault.message);
+        assert_eq!(fault.message.chars().count(), MOST_LETTERS + 1);
+        let short =
+            KimaiFault::new(Operation::Read, Fault::Permanent, "Bearer s3cret-token?").presentable(&secret);
+        assert_eq!(short.message, "Bearer (the API token)?");
+        assert_eq!(short.clone().presentable(&SecretString::from("")).message, short.message);
     }
 
     #[test]

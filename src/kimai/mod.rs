@@ -11,6 +11,7 @@ use async_trait::async_trait;
 
 use crate::domain::KimaiId;
 use crate::domain::timesheet::WantedTimesheet;
+use crate::telemetry::Metrics;
 pub use choices::Choices;
 pub use client::{Client, ClientFault};
 pub use fault::{Fault, KimaiFault, Operation};
@@ -24,6 +25,11 @@ pub use model::{Activity, CurrentUser, Customer, Project, Timesheet, TimesheetFi
 /// [`KimaiFault`] whose [`Fault`] says what it means, so that no caller looks at a status number.
 #[async_trait]
 pub trait Timesheets: Send + Sync {
+    /// Where its calls are counted, and with them all that the service does.
+    fn metrics(&self) -> Metrics {
+        Metrics::default()
+    }
+
     /// `GET /users/me`: who the token is.
     async fn me(&self) -> Result<CurrentUser, KimaiFault>;
 

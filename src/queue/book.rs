@@ -331,12 +331,13 @@ impl Book {
         self.entries.contains_key(work_log)
     }
 
-    pub(super) fn counts(&self) -> Counts {
+    pub(super) fn counts(&self, now: Timestamp) -> Counts {
         let mut counts = Counts::default();
         for entry in self.entries.values() {
             match entry.place {
-                Place::Waiting { .. } => {
+                Place::Waiting { due, .. } => {
                     counts.waiting += 1;
+                    counts.due += usize::from(due <= now);
                     counts.retrying += usize::from(entry.why.is_some());
                 }
                 Place::Running { .. } => counts.running += 1,

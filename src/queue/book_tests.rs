@@ -64,7 +64,7 @@ fn a_change_during_a_run_makes_one_more_run() {
     assert_eq!(book.lease(0), None);
     let again = book.lease(1).unwrap();
     assert!(book.settle(&again, &Outcome::done()));
-    assert_eq!(book.0.counts(), Counts::default());
+    assert_eq!(book.0.counts(at(0)), Counts::default());
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn failed_runs_are_counted_until_the_work_log_changes() {
         assert_eq!(lease.attempts, attempts);
         book.settle(&lease, &later(0));
     }
-    assert_eq!(book.0.counts(), Counts { waiting: 1, retrying: 1, ..Counts::default() });
+    assert_eq!(book.0.counts(at(0)), Counts { waiting: 1, due: 1, retrying: 1, ..Counts::default() });
     book.put(1, 0);
     assert_eq!(book.lease(0).unwrap().attempts, 0);
 }
@@ -107,7 +107,7 @@ fn a_run_that_outlasts_its_lease_has_lost_it() {
     let second = book.lease(100).unwrap();
     assert!(second.number > slow.number);
     assert!(!book.settle(&slow, &Outcome::Parked { why: "late".into() }));
-    assert_eq!(book.0.counts(), Counts { running: 1, ..Counts::default() });
+    assert_eq!(book.0.counts(at(0)), Counts { running: 1, ..Counts::default() });
     assert!(book.settle(&second, &Outcome::done()));
     assert!(!book.settle(&second, &Outcome::done()), "once only");
 }
@@ -164,7 +164,7 @@ fn a_transaction_that_failed_leaves_everything_as_it_was() {
     assert_eq!(book.0.changes().len(), 4);
     book.0.ended(false);
     assert_eq!(entries(&book), before);
-    assert_eq!(book.0.counts(), Counts { waiting: 1, running: 1, parked: 1, ..Counts::default() });
+    assert_eq!(book.0.counts(at(0)), Counts { waiting: 1, running: 1, parked: 1, ..Counts::default() });
     assert!(book.settle(&second, &Outcome::done()), "the lease still holds");
     assert_eq!(book.lease(4), None);
     assert_eq!(book.lease(5).unwrap().work_log, work_log(1));

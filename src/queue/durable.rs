@@ -166,7 +166,7 @@ impl Queue for Durable {
     }
 
     async fn counts(&self) -> Result<Counts, QueueFault> {
-        Ok(self.shared.book().counts())
+        Ok(self.shared.book().counts(self.clock.now()))
     }
 
     async fn oldest_due(&self) -> Result<Option<Timestamp>, QueueFault> {

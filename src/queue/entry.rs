@@ -90,7 +90,9 @@ impl Outcome {
 pub struct Counts {
     /// To be run now or at their due time.
     pub waiting: usize,
-    /// Of those, the ones that failed before.
+    /// Of those, the ones that are due.
+    pub due: usize,
+    /// Of those that wait, the ones that failed before.
     pub retrying: usize,
     /// Under a lease.
     pub running: usize,

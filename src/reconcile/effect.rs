@@ -20,6 +20,17 @@ pub enum Effect {
 }
 
 impl Effect {
+    /// The word for it in the metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Adopted => "adopted",
+            Self::Updated => "updated",
+            Self::Deleted => "deleted",
+            Self::Unchanged | Self::NotAWorkLog => "unchanged",
+        }
+    }
+
     /// Whether Kimai was asked for anything.
     pub fn reached_kimai(self) -> bool {
         !matches!(self, Self::Unchanged | Self::NotAWorkLog)

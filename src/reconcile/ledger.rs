@@ -252,6 +252,14 @@ impl Ledger {
         Ok(self.storage.write(|connection| intents(connection, None)).await?)
     }
 
+    /// How many intents are open.
+    pub async fn open_intents(&self) -> Result<usize, LedgerFault> {
+        let count = |connection: &Connection| {
+            connection.query_row("SELECT count(*) FROM intent", [], |row| row.get::<_, i64>(0))
+        };
+        Ok(usize::try_from(self.storage.write(count).await?).unwrap_or_default())
+    }
+
     /// It is known that the intent of `work_log` has led to no timesheet.
     pub async fn close_intent(&self, work_log: &WorkLogUri) -> Result<(), LedgerFault> {
         let work_log = work_log.clone();

@@ -11,6 +11,7 @@
 
 pub mod breaker;
 pub mod effect;
+pub mod heart;
 pub mod ledger;
 pub(crate) mod plant;
 pub mod refusals;

@@ -31,6 +31,7 @@ use crate::domain::work_log::{Facts, Kind, Obstacle, resolve};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::kimai::{Fault, KimaiFault, Timesheet, TimesheetFilter, Timesheets};
 use crate::source::Source;
+use crate::telemetry::metrics::{Metrics, Resolved};
 use crate::triplestore::TriplestoreFault;
 
 /// Settles work logs one at a time. The caller sees to it that no work log has two runs at once.
@@ -48,6 +49,7 @@ pub struct Settler {
     /// Held for writing from the look for a lost timesheet to its claim, for reading from a deletion until
     /// it is forgotten: what the one has seen must not be gone, and nobody's, when it is claimed.
     looking: RwLock<()>,
+    metrics: Metrics,
 }
 
 impl Settler {
@@ -72,7 +74,20 @@ impl Settler {
             ambiguity: time_limit * 2,
             asked: OnceCell::new(),
             looking: RwLock::default(),
+            metrics: Metrics::default(),
         }
+    }
+
+    /// The same, counting in `metrics`.
+    #[must_use]
+    pub fn counting(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
+    /// Where it counts.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Brings Kimai in line with what the triplestore says of `subject` now.
@@ -184,12 +199,14 @@ impl Settler {
                 Err(LedgerFault::Claimed { .. }) => {}
                 claimed => {
                     claimed?;
+                    self.metrics.intent_resolved(Resolved::Adopted);
                     info!(work_log = %subject, kimai.id = %id, "Found timesheet {id} of <{subject}>, whose answer was lost");
                     return Ok(true);
                 }
             }
         }
         self.ledger.close_intent(subject).await?;
+        self.metrics.intent_resolved(Resolved::Absent);
         Ok(false)
     }
 

@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::field::Empty;
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
 use super::breaker::{Breakers, Neighbour, PROBE_EVERY};
 use super::effect::{Deed, Effect};
+use super::heart::Heart;
 use super::plant::{Plant, planted};
 use super::retry::{self, Failure, Next, Outage};
 use super::settle::Settler;
@@ -20,6 +23,8 @@ use super::under_way::UnderWay;
 use crate::clock::Clock;
 use crate::crash;
 use crate::queue::{Lease, Outcome, Queue, QueueFault, Reason};
+use crate::telemetry::call::{self, Calls};
+use crate::telemetry::metrics::Metrics;
 
 /// The pause before a queue that cannot be used is tried again.
 const PAUSE_WITHOUT_QUEUE: Duration = Duration::from_secs(1);
@@ -42,6 +47,9 @@ pub struct Workers {
     /// Tells waiting workers that a neighbour is back.
     back: Notify,
     tally: Mutex<Tally>,
+    calls: Calls,
+    /// None on simulated time, which must not have to stop for every beat.
+    heart: Option<Heart>,
 }
 
 impl Workers {
@@ -55,21 +63,57 @@ impl Workers {
             breakers: Mutex::default(),
             back: Notify::new(),
             tally: Mutex::default(),
+            calls: Calls::default(),
+            heart: None,
         }
+    }
+
+    /// The same, with a heartbeat.
+    #[must_use]
+    pub fn beating(mut self) -> Self {
+        self.heart = Some(Heart::default());
+        self
+    }
+
+    /// The heartbeat, if there is one.
+    #[cfg(test)]
+    pub(crate) fn heart(&self) -> Option<&Heart> {
+        self.heart.as_ref()
+    }
+
+    /// The worker that gave no sign of life for the longest time, and how long that is.
+    pub fn silent(&self) -> Option<(usize, Duration)> {
+        self.heart.as_ref()?.silent()
+    }
+
+    /// Which calls the work logs that wait belong to.
+    pub fn calls(&self) -> &Calls {
+        &self.calls
+    }
+
+    /// Where runs are counted.
+    pub fn metrics(&self) -> &Metrics {
+        self.settler.metrics()
     }
 
     /// Works `concurrency` entries at a time until `stop` is cancelled.
     pub async fn run(self: Arc<Self>, concurrency: usize, stop: CancellationToken) {
         let tracker = TaskTracker::new();
-        for _ in 0..concurrency {
+        for number in 1..=concurrency {
             let (workers, stop) = (Arc::clone(&self), stop.clone());
-            tracker.spawn(async move { workers.work(&stop).await });
+            tracker.spawn(async move {
+                let work = workers.work(number, &stop);
+                match &workers.heart {
+                    Some(heart) => heart.keep(number, work).await,
+                    None => work.await,
+                }
+            });
         }
         tracker.close();
         tracker.wait().await;
     }
 
-    async fn work(&self, stop: &CancellationToken) {
+    async fn work(&self, number: usize, stop: &CancellationToken) {
         loop {
             let lease = tokio::select! {
                 biased;
@@ -77,7 +121,12 @@ impl Workers {
                 lease = self.next() => lease,
             };
             match lease {
-                Ok(lease) => self.run_one(lease).await,
+                Ok(lease) => {
+                    let left = Duration::try_from(lease.until.duration_since(self.clock.now()));
+                    self.run_within(number, Some(left.unwrap_or_default()));
+                    self.run_one(lease).await;
+                    self.run_within(number, None);
+                }
                 Err(fault) => {
                     error!("No work can be taken from the queue: {fault}");
                     tokio::select! {
@@ -102,11 +151,22 @@ impl Workers {
         }
     }
 
+    /// Tells the heart that worker `number` begins or has ended a run.
+    fn run_within(&self, number: usize, limit: Option<Duration>) {
+        if let Some(heart) = &self.heart {
+            heart.running(number, limit);
+        }
+    }
+
     async fn run_one(&self, lease: Lease) {
         crash::point("leased");
-        let run = self.runs.begin();
-        let span = info_span!("work_log", uri = %lease.work_log, reason = %lease.reason);
-        let settled = self.settler.settle(&lease.work_log).instrument(span);
+        let (run, since) = (self.runs.begin(), Instant::now());
+        let call = self.calls.take(&lease.work_log);
+        let span = info_span!("work_log", uri = %lease.work_log, reason = %lease.reason, mu_call_id = Empty);
+        if let Some(call) = &call {
+            span.record("mu_call_id", call.id());
+        }
+        let settled = call::within(call, self.settler.settle(&lease.work_log)).instrument(span.clone());
         // A run that panics costs its own work log and no worker.
         let result = AssertUnwindSafe(settled).catch_unwind().await.unwrap_or_else(|panic| {
             let words = panic.downcast_ref::<String>().map(String::as_str);
@@ -114,7 +174,9 @@ impl Workers {
             Err(Failure::Broken(words.to_owned()))
         });
         drop(run);
-        self.tell_breakers(&lease, &result);
+        let took = since.elapsed();
+        span.in_scope(|| self.tell_breakers(&lease, &result));
+        let word = result.as_ref().map_or("retry", |deed| deed.effect.word());
         let outcome = match result {
             Ok(deed) => {
                 let (effect, what) = (deed.effect, deed.in_words());
@@ -123,8 +185,10 @@ impl Workers {
                 Outcome::Done { what }
             }
             Err(failure) if planted(Plant::FaultsAreDropped) => Outcome::Done { what: failure.to_string() },
-            Err(failure) => self.after(&lease, &failure),
+            Err(failure) => span.in_scope(|| self.after(&lease, &failure)),
         };
+        let parked = matches!(outcome, Outcome::Parked { .. });
+        self.metrics().reconciled(if parked { "parked" } else { word }, took);
         let work_log = lease.work_log.clone();
         if let Err(fault) = self.queue.settle(lease, outcome).await {
             error!(%work_log, "The end of the run for <{work_log}> could not be saved: {fault}");

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::{Instrument, error, info_span, warn};
 use uuid::Uuid;
 
 use super::progress::Progress;
@@ -79,7 +79,8 @@ impl Runs {
         let confirmed: Option<&Unconfirmed> = order.confirmed.as_ref().map(|(_, set)| set.as_ref());
         let work = self.inner.work.perform(order.task, confirmed, progress);
         // One that breaks off must not hold up all that come after it.
-        let work = AssertUnwindSafe(work).catch_unwind();
+        let span = info_span!("run", id, kind = order.task.kind().word());
+        let work = AssertUnwindSafe(work).catch_unwind().instrument(span);
         tokio::select! {
             result = work => result.unwrap_or_else(|panic| Err(Trouble::Broken(words(panic.as_ref())))),
             () = self.record(id, progress) => Err(Trouble::Broken("nothing tells how far it is".to_owned())),

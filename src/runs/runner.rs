@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,7 @@ use crate::clock::Clock;
 use crate::domain::finding::{Finding, Unconfirmed};
 use crate::reconcile::sweep::Period;
 use crate::storage::{Storage, StorageFault};
+use crate::telemetry::call;
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -194,7 +196,7 @@ impl Runs {
                     own.drive(id, order).await;
                 }
             };
-            tasks.spawn_on(begun, runtime);
+            tasks.spawn_on(call::within(call::current(), begun), runtime);
             answer.await.map_err(|_| RunsFault::Stopping)??;
         }
         let run = self.get(id).ok_or(RunsFault::Unknown(id))?;
@@ -231,6 +233,17 @@ impl Runs {
     /// The runs that are kept, the newest first.
     pub fn list(&self, kind: Option<Kind>) -> Vec<Run> {
         self.book().list(kind)
+    }
+
+    /// When a sweep that covered its own day last came to its end, as far as runs are kept.
+    pub fn last_swept(&self) -> Option<Timestamp> {
+        let zone = self.inner.clock.zone();
+        let swept = self.list(Some(Kind::Sweep)).into_iter().filter(|run| run.state == State::Done);
+        let ended = swept.filter_map(|run| {
+            let (period, ended) = (run.task.period()?, run.ended?);
+            period.contains(ended.to_zoned(zone.clone()).date()).then_some(ended)
+        });
+        ended.max()
     }
 
     /// Whether a run that `fits` is waiting or under way.

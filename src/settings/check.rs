@@ -9,7 +9,7 @@ use sophia::iri::Iri;
 use tokio_cron_scheduler::Job;
 
 use super::table::{default, meaning};
-use super::{KimaiSettings, LogSettings, Raw, TriplestoreSettings};
+use super::{KimaiSettings, LogSettings, Raw, TraceSettings, TriplestoreSettings};
 
 /// Collects what is wrong and what is risky.
 #[derive(Default)]
@@ -164,7 +164,11 @@ impl Check {
         if tracing_subscriber::EnvFilter::builder().parse(&filter).is_err() {
             self.fault("LOG_LEVEL", &filter);
         }
-        LogSettings { filter, json: format == "json" }
+        let endpoint = raw.otel_exporter_otlp_endpoint.as_ref();
+        let endpoint = endpoint.and_then(|text| self.url("OTEL_EXPORTER_OTLP_ENDPOINT", text));
+        let service = text("OTEL_SERVICE_NAME", raw.otel_service_name.as_ref());
+        let traces = endpoint.map(|endpoint| TraceSettings { endpoint, service });
+        LogSettings { filter, json: format == "json", traces }
     }
 
     pub(super) fn zone(&mut self, given: Option<&String>) -> Option<TimeZone> {

@@ -137,6 +137,17 @@ pub struct LogSettings {
     pub filter: String,
     /// Whether `LOG_FORMAT` is `json`.
     pub json: bool,
+    /// Where to send traces, if anywhere.
+    pub traces: Option<TraceSettings>,
+}
+
+/// Where to send traces.
+#[derive(Debug, Clone)]
+pub struct TraceSettings {
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`, without trailing slash and `/v1/traces`.
+    pub endpoint: Url,
+    /// `OTEL_SERVICE_NAME`.
+    pub service: String,
 }
 
 /// Everything that is wrong with the environment, a line each.
@@ -179,6 +190,8 @@ struct Raw {
     log_sparql_all: Option<String>,
     log_sparql_queries: Option<String>,
     log_sparql_updates: Option<String>,
+    otel_exporter_otlp_endpoint: Option<String>,
+    otel_service_name: Option<String>,
 }
 
 impl Settings {

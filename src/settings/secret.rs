@@ -146,14 +146,14 @@ mod tests {
 
     #[test]
     fn a_secret_that_cannot_be_had_is_named_and_never_shown() {
-        let (_1, empty) = file(b"\n");
-        let (_2, binary) = file(b"s3cret\xff\xfe");
-        let (_3, lines) = file(b"s3cret-0123456789\ns3cret-0123456789\n");
-        let (_4, large) = file(&b"s3cret".repeat(1000));
-        let (_5, short) = file(b"s3cret-short");
+        let (_kept_empty, empty) = file(b"\n");
+        let (_kept_binary, binary) = file(b"s3cret\xff\xfe");
+        let (_kept_lines, lines) = file(b"s3cret-0123456789\ns3cret-0123456789\n");
+        let (_kept_large, large) = file(&b"s3cret".repeat(1000));
+        let (_kept_short, short) = file(b"s3cret-short");
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path().to_str().unwrap();
-        let (_6, whole) = file(SECRET.as_bytes());
+        let (_kept_whole, whole) = file(SECRET.as_bytes());
         for name in ["API_TOKEN", "OPS_TOKEN"] {
             let other = if name == "API_TOKEN" { ("OPS_TOKEN", "") } else { ("API_TOKEN", "x") };
             let setting = format!("{name}_FILE");

@@ -121,6 +121,12 @@ pub const TABLE: &[Setting] = &[
     setting("LOG_SPARQL_ALL", "false", "whether to log every SPARQL query and update"),
     setting("LOG_SPARQL_QUERIES", "", "whether to log queries (default: as LOG_SPARQL_ALL)"),
     setting("LOG_SPARQL_UPDATES", "", "whether to log updates (default: as LOG_SPARQL_ALL)"),
+    setting(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "",
+        "where to send traces, by OTLP over HTTP, like http://collector:4318; nowhere without",
+    ),
+    setting("OTEL_SERVICE_NAME", "kimai-sync", "the name of this service in traces"),
 ];
 
 fn row(name: &str) -> Option<&'static Setting> {

@@ -17,6 +17,7 @@ pub mod statement;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod vocabulary;
+pub mod watched;
 pub mod work_logs;
 
 use std::collections::BTreeMap;

@@ -4,7 +4,8 @@
 //! # Guarantees
 //! Every call ends within the time limit and reads at most 32 MiB. Nothing is sent twice, no
 //! redirect is followed. `mu-auth-sudo`, `mu-session-id` and `mu-auth-allowed-groups` are never sent:
-//! sparql-parser takes the mere presence of the first as sudo.
+//! sparql-parser takes the mere presence of the first as sudo. Each statement has a fresh `mu-call-id`; the
+//! call that it belongs to, if one is known, is in its `mu-call-id-trail`.
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use reqwest::StatusCode;
 use serde_json::Value;
 
 use super::{Row, Triplestore, TriplestoreFault, results};
+use crate::telemetry::call;
 use crate::tls;
 
 /// The most of an answer that is read, in bytes. 10 000 rows, Virtuoso's own cut, take a few MiB.
@@ -95,15 +97,24 @@ impl Remote {
     /// Sends the form as the old service did: `query=` or `update=`, with the wanted format twice, since
     /// stores differ in which of Accept and `format` they heed.
     async fn post(&self, field: &str, statement: &str) -> Result<Vec<u8>, TriplestoreFault> {
+        let call_id = uuid::Uuid::new_v4();
+        let (word, logged) =
+            if field == "update" { ("Update", self.log.updates) } else { ("Query", self.log.queries) };
+        if logged {
+            tracing::info!(target: "sparql", mu_call_id = %call_id, "{word}: {statement}");
+        }
         let form = [(field, statement), ("format", RESULTS_JSON), ("content-type", RESULTS_JSON)];
         let mut request = self
             .client
             .post(self.endpoint.clone())
             .header("accept", RESULTS_JSON)
-            .header("mu-call-id", uuid::Uuid::new_v4().to_string())
+            .header("mu-call-id", call_id.to_string())
             .form(&form);
         if let Some(scope) = &self.scope {
             request = request.header("mu-auth-scope", scope.clone());
+        }
+        if let Some(call) = call::current() {
+            request = request.header("mu-call-id-trail", call.trail());
         }
         let mut answer = request.send().await.map_err(|error| self.cut(error))?;
         let status = answer.status();
@@ -129,16 +140,10 @@ impl Remote {
 #[async_trait]
 impl Triplestore for Remote {
     async fn select(&self, query: &str) -> Result<Vec<Row>, TriplestoreFault> {
-        if self.log.queries {
-            tracing::info!(target: "sparql", "Query: {query}");
-        }
         results::parse(&self.post("query", query).await?)
     }
 
     async fn update(&self, update: &str) -> Result<(), TriplestoreFault> {
-        if self.log.updates {
-            tracing::info!(target: "sparql", "Update: {update}");
-        }
         // The body of the answer means nothing: sparql-parser's is always the same.
         self.post("update", update).await.map(drop)
     }

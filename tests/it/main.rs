@@ -10,6 +10,8 @@ mod http;
 #[cfg(test)]
 mod listing;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod parity;
 #[cfg(test)]
 mod process;
@@ -32,5 +34,7 @@ mod service;
 mod support;
 #[cfg(test)]
 mod sweep;
+#[cfg(test)]
+mod telemetry;
 #[cfg(test)]
 mod triplestores;

@@ -55,7 +55,7 @@ pub(in crate::http) struct QueueMeta {
 impl QueueMeta {
     /// From the counts of the queue.
     pub(in crate::http) fn new(counts: Counts, oldest_due: Option<Timestamp>, down: Vec<Down>) -> Self {
-        let Counts { waiting, retrying, running, parked } = counts;
+        let Counts { waiting, retrying, running, parked, .. } = counts;
         Self { waiting, retrying, running, parked, oldest_due, down }
     }
 }

@@ -1,6 +1,6 @@
 //! The guard before every door: who may come in, from which pages, with how much.
 //!
-//! With `OPS_TOKEN` whatever [`access`] does not list as open needs that token, as
+//! With `OPS_TOKEN` whatever `access.rs` does not list as open needs that token, as
 //! `Authorization: Bearer …` or as the cookie of a login at `/login`. With or without it a browser may
 //! change something only from our own pages, no body is larger than its route takes, and every answer
 //! carries the headers that keep browsers strict.

@@ -4,6 +4,7 @@
 use actix_web::dev::ServiceRequest;
 use actix_web::http::Method;
 use actix_web::http::header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use actix_web::http::uri::Authority;
 
 /// Which browsers send to https and to their own machine only.
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -11,7 +12,7 @@ const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Whether this would change something here for a page of another origin. What is no browser sends
 /// neither header.
 pub(super) fn is_foreign(request: &ServiceRequest) -> bool {
-    let authority = request.uri().authority().map(|authority| authority.as_str());
+    let authority = request.uri().authority().map(Authority::as_str);
     changes(request.method()) && is_foreign_to(authority, request.headers())
 }
 

@@ -171,7 +171,7 @@ async fn a_browser_is_led_to_the_login_and_back() {
     assert_eq!(call_service(&app, inside("/runs/1").to_request()).await.status(), 200);
     let again = call_service(&app, inside("/login?next=//evil.example").to_request()).await;
     assert_eq!((again.status().as_u16(), header(&again, "location")), (303, "/"), "is in already");
-    tokio::time::advance(LIFETIME - Duration::from_secs(1)).await;
+    tokio::time::advance(Duration::from_secs(LIFETIME.as_secs() - 1)).await;
     assert_eq!(call_service(&app, inside("/runs/1").to_request()).await.status(), 200);
     tokio::time::advance(Duration::from_secs(1)).await;
     assert_eq!(call_service(&app, inside("/runs/1").to_request()).await.status(), 401);

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName};
 
-use super::{Client, read, wall_clock};
+use super::{Client, wall_clock};
 use crate::kimai::fault::{Fault, KimaiFault, Operation};
 use crate::kimai::listed::{Listed, Page, Reading};
 use crate::kimai::model::{Timesheet, TimesheetFilter};
@@ -101,7 +101,7 @@ impl Client {
         query.extend(bounds.into_iter().filter_map(|(name, bound)| Some((name, wall_clock(bound?)))));
         let request = self.request(Method::GET, "timesheets").query(&query);
         let answer = self.send(Operation::Read, request).await?;
-        let timesheets: Vec<Timesheet> = read(Operation::Read, &answer)?;
+        let timesheets: Vec<Timesheet> = self.read(Operation::Read, &answer)?;
         // Without the header a full page means that there may be more.
         let more = number + usize::from(timesheets.len() == PAGE_SIZE);
         let pages = count(&answer.headers, &TOTAL_PAGES).unwrap_or(more);

@@ -46,6 +46,13 @@ pub struct Period {
     pub last: Date,
 }
 
+impl Period {
+    /// Whether `day` is one of them.
+    pub fn contains(&self, day: Date) -> bool {
+        (self.first..=self.last).contains(&day)
+    }
+}
+
 impl std::fmt::Display for Period {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} to {}", self.first, self.last)
@@ -130,11 +137,24 @@ impl Sweeper {
         info!("Sweeping {period}");
         let examined = self.examine(period, confirmed, progress).await?;
         let report = self.act(period, examined, progress).await?;
+        self.count(period, &report);
         info!(
             "Swept {period}: {} work logs, {} timesheets; {} queued, {} adopted, {} orphans deleted, {} kept",
             report.work_logs, report.timesheets, report.queued, report.adopted, report.deleted, report.held
         );
         Ok(report)
+    }
+
+    fn count(&self, period: Period, report: &Report) {
+        let metrics = self.workers.metrics();
+        let deletions = report.findings.iter().filter(|finding| finding.deletes());
+        for hold in deletions.filter_map(|finding| finding.held) {
+            metrics.deletion_held(hold);
+        }
+        // One of last year says nothing of whether what people do now reaches Kimai.
+        if period.contains(self.clock.today()) {
+            metrics.swept(self.clock.now());
+        }
     }
 
     /// Removes a timesheet unless a work log is linked to it, which is looked up now. Says whether it is

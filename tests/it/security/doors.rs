@@ -75,10 +75,10 @@ async fn raw(base: &str, bytes: &[u8]) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn odd_requests_are_refused_and_leave_the_service_alive() {
     let stack = Stack::embedded(&[]).await;
-    let many: String = (0..200).map(|n| format!("x-{n}: 1\r\n")).collect();
+    let many = (0..200).map(|n| format!("x-{n}: 1")).collect::<Vec<_>>().join("\r\n");
     let long = "x".repeat(200_000);
     let table = [
-        ("200 headers", format!("GET /live HTTP/1.1\r\nhost: x\r\n{many}\r\n")),
+        ("200 headers", format!("GET /live HTTP/1.1\r\nhost: x\r\n{many}\r\n\r\n")),
         ("a header of 200 kB", format!("GET /live HTTP/1.1\r\nhost: x\r\nx: {long}\r\n\r\n")),
         ("a path of 200 kB", format!("GET /{long} HTTP/1.1\r\nhost: x\r\n\r\n")),
         ("two lengths", "POST /delta HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n[]".to_owned()),
@@ -225,13 +225,13 @@ async fn what_people_write_breaks_no_line_of_the_log() {
     let folder = tempfile::tempdir().unwrap();
     let company = folder.path().join("company.ttl");
     write_company(&company);
-    let mut text = std::fs::read_to_string(&company).unwrap();
+    let text = std::fs::read_to_string(&company).unwrap();
     let today = kimai_sync::clock::Clock::system(jiff::tz::TimeZone::UTC).today();
-    text.push_str(&format!(
-        "\n<http://x/work-logs/forger> a cal:Vevent ; cal:dtstart \"{today}\"^^xsd:date ; dct:subject <http://x/tasks/a> ;
+    let text = format!(
+        "{text}\n<http://x/work-logs/forger> a cal:Vevent ; cal:dtstart \"{today}\"^^xsd:date ; dct:subject <http://x/tasks/a> ;
            cal:duration \"PT1H\\n2026-01-01T00:00:00Z ERROR forged\\r\\u001B[31mred\\u0007\\u0085\\u2028<script>\" ;
            prov:wasAssociatedWith <http://x/persons/j> ."
-    ));
+    );
     std::fs::write(&company, text).unwrap();
     for format in ["text", "json"] {
         let mut command = with_kimai(&["standalone", "--load", company.to_str().unwrap()], &endpoint);
@@ -244,7 +244,8 @@ async fn what_people_write_breaks_no_line_of_the_log() {
         assert!(log.contains("forged"), "it is told: {log}");
         for line in log.lines() {
             assert!(
-                !line.starts_with("2026-01-01") && !line.contains(['\u{1b}', '\r', '\u{7}', '\u{85}']),
+                !line.starts_with("2026-01-01")
+                    && !line.contains(['\u{1b}', '\r', '\u{7}', '\u{85}', '\u{2028}']),
                 "{line:?}"
             );
             match format {

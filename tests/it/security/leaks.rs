@@ -165,10 +165,18 @@ async fn traffic(base: &str, sandbox: &Sandbox) -> Vec<(String, String)> {
     for fault in [None, Some(401), Some(500), Some(429)] {
         sandbox.clear_faults();
         if let Some(status) = fault {
-            sandbox.fault(
-                When::next("GET", "/api/").times(40),
-                Fault::answer(status).header("Retry-After", "1"),
-            );
+            // As a proxy that is being mended might answer: with all that it was sent.
+            let echo = json!({"message": format!("refused: Authorization: Bearer {API_TOKEN}")});
+            for (method, path) in [
+                ("GET", "/api/users"),
+                ("GET", "/api/users/me"),
+                ("GET", "/api/timesheets"),
+                ("GET", "/api/timesheets/*"),
+                ("POST", "/api/timesheets"),
+            ] {
+                let answer = Fault::answer(status).header("Retry-After", "1").body(&echo.to_string());
+                sandbox.fault(When::next(method, path).times(3), answer);
+            }
         }
         for how in ["token", "browser", "wrong", "kimai", "stranger", "nothing"] {
             for path in READ {
@@ -217,6 +225,12 @@ async fn no_answer_and_no_log_tells_a_token() {
         assert!(log.len() > 100_000 && log.contains("TRACE"), "that was everything: {}", log.len());
         assert!(log.contains("wrong OPS_TOKEN"), "a wrong token is told of");
         assert_untold(&log, &[API_TOKEN, OPS_TOKEN, &session], "the log");
+        let all: String = told.iter().map(|(_, answer)| answer.as_str()).collect();
+        for words in
+            ["(the API token)", "the API token is wrong or expired", "not OPS_TOKEN", "Too many wrong tokens"]
+        {
+            assert!(all.contains(words), "{words:?} was to be provoked");
+        }
         for (whence, answer) in &told {
             assert_untold(answer, &[API_TOKEN, OPS_TOKEN], whence);
             assert!(whence.starts_with("login") || !answer.contains(&session), "{whence} tells the session");

@@ -1,0 +1,177 @@
+//! `GET /live`, `GET /ready` and `GET /metrics`: for those who watch over the service.
+
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::ACCEPT;
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::State;
+use super::answer::fault::Unavailable;
+use super::problem::Problem;
+use crate::telemetry::metrics::Format;
+use crate::telemetry::scrape;
+
+/// A worker that is silent for this long will not speak again by itself.
+const SILENCE: Duration = Duration::from_mins(1);
+/// What a look at the triplestore or the file may take: whoever asks has little patience.
+const LOOK_LIMIT: Duration = Duration::from_secs(3);
+
+/// Whether the process turns
+///
+/// 503 once a worker has given no sign of life for a minute.
+#[utoipa::path(get, path = "/live", tag = "Health", operation_id = "live",
+    responses((status = 200, description = "It does."), Unavailable))]
+pub(super) async fn live(state: web::Data<State>) -> Result<HttpResponse, Problem> {
+    match state.engine.workers.silent() {
+        Some((number, silent)) if silent >= SILENCE => {
+            let seconds = silent.as_secs();
+            Err(refuse(
+                "Not alive",
+                format!("Worker {number} has not moved for {seconds} s. Start the service again."),
+            ))
+        }
+        _ => Ok(HttpResponse::Ok().finish()),
+    }
+}
+
+/// Whether deltas can be taken and acted upon
+///
+/// 503 until the triplestore has answered once, while nothing can be saved, and from the moment the stop
+/// begins. Kimai being down does not count: deltas are kept meanwhile.
+#[utoipa::path(get, path = "/ready", tag = "Health", operation_id = "ready",
+    responses((status = 200, description = "They can."), Unavailable))]
+pub(super) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Problem> {
+    let not_ready = |detail: String| Err(refuse("Not ready", detail));
+    if state.stop.is_cancelled() {
+        return not_ready("The service is stopping.".to_owned());
+    }
+    let storage = &state.engine.storage;
+    if let Some(trouble) = storage.trouble() {
+        // It may be over, and nobody has written since.
+        match tokio::time::timeout(LOOK_LIMIT, storage.probe()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(fault)) => return not_ready(format!("Nothing can be saved: {fault}.")),
+            Err(_) => return not_ready(format!("Nothing can be saved: {trouble}.")),
+        }
+    }
+    if !state.engine.triplestore.has_answered() {
+        // Perhaps nobody has asked it yet.
+        match tokio::time::timeout(LOOK_LIMIT, state.engine.work_logs.has_any()).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(fault)) => {
+                return not_ready(format!("The triplestore has not answered since the start: {fault}."));
+            }
+            Err(_) => {
+                let limit = LOOK_LIMIT.as_secs();
+                return not_ready(format!(
+                    "The triplestore has not answered since the start, and not within {limit} s now."
+                ));
+            }
+        }
+    }
+    Ok(HttpResponse::Ok().finish())
+}
+
+/// All metrics, for Prometheus
+///
+/// As `OpenMetrics` where `Accept` asks for that.
+#[utoipa::path(get, path = "/metrics", tag = "Health", operation_id = "metrics", responses(
+    (status = 200, description = "The metrics.", content(
+        (String = "text/plain", example = json!("# TYPE kimai_sync_queue_entries gauge\n…")),
+        (String = "application/openmetrics-text"),
+    )),
+))]
+pub(super) async fn metrics(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
+    scrape::look(&state.engine).await;
+    let accepted = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let openmetrics = accepted.contains("application/openmetrics-text");
+    let format = if openmetrics { Format::OpenMetrics } else { Format::Prometheus };
+    HttpResponse::Ok().content_type(format.content_type()).body(state.engine.metrics.text(format))
+}
+
+fn refuse(title: &'static str, detail: String) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, title, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use actix_web::ResponseError as _;
+    use futures_util::FutureExt;
+    use tokio_util::sync::CancellationToken;
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::engine::Engine;
+    use crate::runs::Runs;
+    use crate::settings::Settings;
+    use crate::storage::Storage;
+    use crate::triplestore::Triplestore;
+    use crate::triplestore::embedded::Embedded;
+
+    /// The state of a service that has just started, with the queue in `storage`.
+    fn state(storage: Storage, stop: &CancellationToken) -> web::Data<State> {
+        let vars = [("API_TOKEN", "t"), ("KIMAI_ENDPOINT", "http://127.0.0.1:9/api")];
+        let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let settings = Settings::from_vars(vars).unwrap();
+        let store: Arc<dyn Triplestore> = Arc::new(Embedded::in_memory().unwrap());
+        let (kimai, clock) = (crate::app::kimai(&settings).unwrap(), Clock::system(settings.zone.clone()));
+        let engine = Engine::with_storage(&settings, store, kimai, clock.clone(), storage.clone()).unwrap();
+        let work = Arc::new(engine.clone());
+        let runs = Runs::open(storage, clock, work, TaskTracker::new(), stop.clone()).unwrap();
+        web::Data::new(State::new(engine, runs, stop.clone()))
+    }
+
+    async fn told(answer: Result<HttpResponse, Problem>) -> (u16, String) {
+        let response = answer.unwrap_or_else(|problem| problem.error_response());
+        let status = response.status().as_u16();
+        let body = actix_web::body::to_bytes(response.into_body()).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn it_is_ready_until_the_stop_begins() {
+        let stop = CancellationToken::new();
+        let state = state(Storage::in_memory().unwrap(), &stop);
+        assert!(!state.engine.triplestore.has_answered(), "nobody has asked it");
+        assert_eq!(told(ready(state.clone()).await).await, (200, String::new()));
+        assert!(state.engine.triplestore.has_answered());
+        stop.cancel();
+        let (status, body) = told(ready(state.clone()).await).await;
+        assert!(status == 503 && body.contains("The service is stopping."), "{body}");
+        assert_eq!(told(live(state).await).await.0, 200, "it still turns");
+    }
+
+    #[tokio::test]
+    async fn it_is_not_ready_while_nothing_can_be_saved() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = Storage::open_single(folder.path()).unwrap();
+        let state = state(storage.clone(), &CancellationToken::new());
+        let (file, aside) = (folder.path().join(crate::storage::FILE), folder.path().join("aside"));
+        std::fs::rename(&file, &aside).unwrap();
+        let write = || storage.write(|file| file.execute("UPDATE high_water SET id = id", []).map(drop));
+        write().await.unwrap_err();
+        let (status, body) = told(ready(state.clone()).await).await;
+        assert!(status == 503 && body.contains("Nothing can be saved: the queue's file"), "{body}");
+        std::fs::rename(&aside, &file).unwrap();
+        assert_eq!(told(ready(state).await).await.0, 200, "without anybody writing");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_alive_until_a_worker_has_not_moved_for_a_minute() {
+        let state = state(Storage::in_memory().unwrap(), &CancellationToken::new());
+        assert_eq!(told(live(state.clone()).await).await.0, 200, "before the workers begin");
+        let heart = state.engine.workers.heart().unwrap().clone();
+        // A worker that nobody polls any more.
+        let mut stuck = Box::pin(heart.keep(3, std::future::pending::<()>()));
+        assert!(stuck.as_mut().now_or_never().is_none());
+        tokio::time::advance(Duration::from_secs(59)).await;
+        assert_eq!(told(live(state.clone()).await).await.0, 200);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let (status, body) = told(live(state).await).await;
+        assert!(status == 503 && body.contains("Worker 3 has not moved for 60 s."), "{body}");
+    }
+}

@@ -1,0 +1,111 @@
+//! The heartbeat of the workers: whether each of them still turns.
+//!
+//! A worker beats while it is polled: also one that waits for the queue or for a neighbour, and one
+//! that runs a work log, until its lease has ended. One that died, hangs, or whose thread is blocked falls
+//! silent.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How often a worker that has nothing to do beats.
+const BEAT: Duration = Duration::from_secs(10);
+
+/// The beats of all workers. Cheap to clone; clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Heart(Arc<Mutex<BTreeMap<usize, Pulse>>>);
+
+#[derive(Debug)]
+struct Pulse {
+    last: Instant,
+    /// When its run has to have ended.
+    ends: Option<Instant>,
+}
+
+impl Heart {
+    /// Lets worker `number` beat while `work` is under way, and forgets it when that has ended.
+    pub(crate) async fn keep<T>(&self, number: usize, work: impl Future<Output = T>) -> T {
+        self.pulses().insert(number, Pulse { last: Instant::now(), ends: None });
+        let mut work = std::pin::pin!(work);
+        let result = loop {
+            tokio::select! {
+                biased;
+                result = &mut work => break result,
+                () = tokio::time::sleep(BEAT) => self.beat(number),
+            }
+        };
+        self.pulses().remove(&number);
+        result
+    }
+
+    fn beat(&self, number: usize) {
+        if let Some(pulse) = self.pulses().get_mut(&number) {
+            let now = Instant::now();
+            if pulse.ends.is_none_or(|ends| now <= ends) {
+                pulse.last = now;
+            }
+        }
+    }
+
+    /// Worker `number` begins a run that has to end within `limit`, or (`None`) has ended one.
+    pub(super) fn running(&self, number: usize, limit: Option<Duration>) {
+        if let Some(pulse) = self.pulses().get_mut(&number) {
+            let now = Instant::now();
+            *pulse = Pulse { last: now, ends: limit.map(|limit| now + limit) };
+        }
+    }
+
+    /// The worker that is silent longest, and for how long; none while there is none.
+    pub fn silent(&self) -> Option<(usize, Duration)> {
+        let pulses = self.pulses();
+        let silent = pulses.iter().map(|(number, pulse)| (*number, pulse.last.elapsed()));
+        silent.max_by_key(|(_, silent)| *silent)
+    }
+
+    fn pulses(&self) -> MutexGuard<'_, BTreeMap<usize, Pulse>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn pass(seconds: u64) {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_waits_or_runs_beats_and_one_that_overran_or_died_falls_silent() {
+        let heart = Heart::default();
+        assert_eq!(heart.silent(), None);
+        let waits = heart.keep(0, std::future::pending::<()>());
+        let overruns = heart.keep(1, async {
+            heart.running(1, Some(Duration::from_mins(5)));
+            std::future::pending::<()>().await;
+        });
+        let watched = async {
+            pass(299).await;
+            assert!(heart.silent().unwrap().1 <= BEAT, "{:?}", heart.silent());
+            pass(100).await;
+            let (number, silent) = heart.silent().unwrap();
+            assert_eq!(number, 1);
+            assert!(silent > Duration::from_mins(1), "{silent:?}");
+            heart.running(1, None);
+            assert!(heart.silent().unwrap().1 <= BEAT);
+        };
+        tokio::select! {
+            () = waits => {}
+            () = overruns => {}
+            () = watched => {}
+        }
+        // Both are gone now, as by a panic: nobody told that they have ended.
+        pass(61).await;
+        assert!(heart.silent().unwrap().1 > Duration::from_mins(1));
+        heart.keep(0, pass(1)).await;
+        heart.keep(1, pass(1)).await;
+        assert_eq!(heart.silent(), None, "these ended in good order");
+    }
+}

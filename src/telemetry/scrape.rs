@@ -1,0 +1,41 @@
+//! What is looked up when somebody asks for the metrics: how things stand now.
+
+use std::time::Duration;
+
+use super::table::STATES;
+use crate::engine::Engine;
+use crate::reconcile::breaker::Neighbour;
+
+/// How long the file may take to tell of open intents; the rest is told without.
+const FILE_LIMIT: Duration = Duration::from_secs(2);
+
+/// Sets the gauges of how `engine` stands now. What cannot be found out stays as it was.
+pub async fn look(engine: &Engine) {
+    let metrics = &engine.metrics;
+    if let Ok(counts) = engine.queue.counts().await {
+        let later = counts.waiting.saturating_sub(counts.due);
+        let numbers = [counts.due, later, counts.running, counts.parked];
+        for (state, number) in STATES.iter().zip(numbers) {
+            metrics.set("queue_entries", &[("state", state)], of(number));
+        }
+    }
+    if let Ok(oldest) = engine.queue.oldest_due().await {
+        let since = oldest.map(|due| engine.clock.now().duration_since(due).as_secs_f64());
+        metrics.set("queue_oldest_due_seconds", &[], since.unwrap_or_default().max(0.0));
+    }
+    let down = engine.workers.down();
+    let is_down = |wanted| down.iter().any(|(neighbour, _)| *neighbour == wanted);
+    metrics.set("kimai_breaker_open", &[], of(usize::from(is_down(Neighbour::Kimai))));
+    metrics.set("triplestore_breaker_open", &[], of(usize::from(is_down(Neighbour::Triplestore))));
+    metrics.set("queue_writable", &[], of(usize::from(engine.storage.trouble().is_none())));
+    let silent = engine.workers.silent().map(|(_, silent)| silent).unwrap_or_default();
+    metrics.set("worker_heartbeat_age_seconds", &[], silent.as_secs_f64());
+    if let Ok(Ok(open)) = tokio::time::timeout(FILE_LIMIT, engine.ledger.open_intents()).await {
+        metrics.set("intents_open", &[], of(open));
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "nobody has 2^53 work logs")]
+fn of(number: usize) -> f64 {
+    number as f64
+}

@@ -1,0 +1,169 @@
+//! The one list of metrics: names, kinds, units, labels, meanings. All are there, at zero, from the start.
+
+/// What every name begins with.
+pub const PREFIX: &str = "kimai_sync";
+
+/// What kind of metric it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It only grows.
+    Counter,
+    /// It goes up and down.
+    Gauge,
+    /// How often it was at most how much.
+    Histogram,
+}
+
+/// A label and all the values it can have.
+pub type Label = (&'static str, &'static [&'static str]);
+
+/// A metric as people see it.
+#[derive(Debug, Clone, Copy)]
+pub struct Described {
+    /// Its name without [`PREFIX`].
+    pub name: &'static str,
+    /// Its kind.
+    pub kind: Kind,
+    /// What is counted or measured.
+    pub unit: &'static str,
+    /// Its labels.
+    pub labels: &'static [Label],
+    /// What it tells.
+    pub meaning: &'static str,
+}
+
+const fn counter(
+    name: &'static str,
+    unit: &'static str,
+    labels: &'static [Label],
+    meaning: &'static str,
+) -> Described {
+    Described { name, kind: Kind::Counter, unit, labels, meaning }
+}
+
+const fn gauge(
+    name: &'static str,
+    unit: &'static str,
+    labels: &'static [Label],
+    meaning: &'static str,
+) -> Described {
+    Described { name, kind: Kind::Gauge, unit, labels, meaning }
+}
+
+const fn seconds(name: &'static str, labels: &'static [Label], meaning: &'static str) -> Described {
+    Described { name, kind: Kind::Histogram, unit: "seconds", labels, meaning }
+}
+
+/// Where entries of the queue stand.
+pub const STATES: &[&str] = &["due", "waiting", "running", "parked"];
+/// How runs of work logs end.
+pub const RESULTS: &[&str] = &["created", "adopted", "updated", "deleted", "unchanged", "retry", "parked"];
+/// What Kimai is asked for.
+pub const OPERATIONS: &[&str] = &["list", "look", "create", "update", "delete"];
+/// What Kimai answers; `4xx` is any that has no value of its own, `none` no answer that could be read.
+pub const STATUSES: &[&str] = &["2xx", "3xx", "400", "401", "403", "404", "429", "4xx", "5xx", "none"];
+/// What became of a creation whose answer was lost.
+pub const HOW: &[&str] = &["adopted", "absent"];
+/// Why a sweep holds a deletion back.
+pub const HELD: &[&str] =
+    &["unconfirmed", "no-work-logs", "exported", "recent", "turned-off", "claimed", "refused"];
+/// What the triplestore is asked for.
+pub const STATEMENTS: &[&str] = &["query", "update"];
+/// What the triplestore makes of it.
+pub const ANSWERS: &[&str] = &["ok", "refused", "failed"];
+
+/// Every metric there is.
+pub const TABLE: &[Described] = &[
+    gauge("build_info", "1", &[("version", &[env!("CARGO_PKG_VERSION")])], "The version that runs"),
+    counter(
+        "deltas_received_total",
+        "deltas",
+        &[],
+        "Deltas that came in, by HTTP or from the embedded triplestore",
+    ),
+    counter("deltas_refused_total", "deltas", &[], "Deltas that could not be read to their end"),
+    counter(
+        "delta_parts_skipped_total",
+        "parts",
+        &[],
+        "Parts of deltas that made no sense and were left out",
+    ),
+    counter(
+        "delta_work_logs_total",
+        "work logs",
+        &[],
+        "Work logs that deltas named, each once for every delta",
+    ),
+    gauge("queue_entries", "work logs", &[("state", STATES)], "Work logs in the queue"),
+    gauge(
+        "queue_oldest_due_seconds",
+        "seconds",
+        &[],
+        "How long the work log that is due longest has been due; 0 when none is",
+    ),
+    seconds("queue_enqueue_seconds", &[], "How long it took until what a delta named was on disk"),
+    gauge("queue_writable", "0 or 1", &[], "Whether the last write to the queue's file succeeded"),
+    gauge(
+        "worker_heartbeat_age_seconds",
+        "seconds",
+        &[],
+        "How long ago the worker that is silent longest gave a sign of life; /live is 503 from 60 on",
+    ),
+    counter("reconcile_total", "runs", &[("result", RESULTS)], "Runs of work logs, by how they ended"),
+    seconds("reconcile_seconds", &[], "How long runs of work logs took"),
+    counter(
+        "kimai_requests_total",
+        "requests",
+        &[("operation", OPERATIONS), ("status", STATUSES)],
+        "Requests to Kimai, by what was asked for and the status of the answer",
+    ),
+    seconds("kimai_request_seconds", &[("operation", OPERATIONS)], "How long requests to Kimai took"),
+    counter(
+        "kimai_limited_seconds_total",
+        "seconds",
+        &[],
+        "Time in which nothing was sent since Kimai asked for a pause",
+    ),
+    gauge("kimai_breaker_open", "0 or 1", &[], "Whether Kimai is taken to be down, so that everything waits"),
+    gauge("triplestore_breaker_open", "0 or 1", &[], "The same for the triplestore"),
+    counter(
+        "triplestore_requests_total",
+        "statements",
+        &[("operation", STATEMENTS), ("result", ANSWERS)],
+        "Statements sent to the triplestore, by what became of them",
+    ),
+    seconds(
+        "triplestore_request_seconds",
+        &[("operation", STATEMENTS)],
+        "How long statements took in the triplestore",
+    ),
+    gauge(
+        "intents_open",
+        "creations",
+        &[],
+        "Creations in Kimai that were begun and of which the end is not known yet",
+    ),
+    counter(
+        "intents_resolved_total",
+        "creations",
+        &[("how", HOW)],
+        "Creations whose answer was lost, by whether their timesheet was found in Kimai",
+    ),
+    gauge(
+        "sweep_last_success_timestamp_seconds",
+        "seconds since 1970",
+        &[],
+        "When a sweep that covered its own day last came to its end; 0 when none is known",
+    ),
+    counter(
+        "sweep_deletions_held_total",
+        "deletions",
+        &[("reason", HELD)],
+        "Deletions that sweeps held back, each counted anew by every sweep",
+    ),
+];
+
+/// The row of a metric.
+pub(super) fn row(name: &str) -> Option<&'static Described> {
+    TABLE.iter().find(|described| described.name == name)
+}
