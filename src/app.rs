@@ -98,6 +98,8 @@ impl Service {
         if let Some(swept) = runs.last_swept() {
             engine.metrics.swept(swept);
         }
+        engine.doctor.serves(sweep.is_some());
+        background.spawn(Arc::clone(&engine.doctor).watch(working.clone()));
         if let Some(SweepSettings { cron, days, at_start, .. }) = sweep {
             if at_start {
                 background.spawn(schedule::catch_up(engine.clone(), runs.clone(), days));

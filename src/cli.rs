@@ -1,8 +1,11 @@
 //! The command line: what to run, and how it ends.
 //!
 //! Exit codes: 0 when all is well, 1 when what was asked for did not succeed (`demo --once`,
-//! `healthcheck`, `sweep`, `import`, `lock`), 2 when it could not be started or asked.
+//! `healthcheck`, `sweep`, `import`, `lock`), or something is not as it should be (`explain`, `doctor`), 2 when it could not be started or asked.
 
+mod doctor;
+mod explain;
+mod queue;
 mod service;
 mod show;
 mod steer;
@@ -12,7 +15,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use jiff::tz::TimeZone;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -70,6 +73,23 @@ enum Command {
     Import(steer::Import),
     /// Ask a running service to set a month's submitted timesheets to exported
     Lock(steer::Lock),
+    /// Ask a running service what waits, and have it tried again
+    Queue(queue::Queue),
+    /// Ask a running service for the whole story of one work log: why is it not in Kimai?
+    ///
+    /// Exit code 1 when it is not in Kimai as it should be.
+    Explain(explain::Explain),
+    /// Try everything that syncing needs, a line each, with what to do where it fails
+    ///
+    /// Works from the settings of the environment, also when the service does not start. What only a running service
+    /// knows (queue, deltas) it asks from the one at --url. Exit codes: 0 all is well, or there are warnings
+    /// only; 1 trouble; 2 nothing could be found out.
+    Doctor(doctor::Doctor),
+    /// Print completions for a shell: `source <(kimai-sync completions bash)`
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
     /// Ask the running service on this machine whether it is alive (for containers)
     Healthcheck,
 }
@@ -85,6 +105,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             Command::Sweep(arguments) => Box::pin(steer::sweep(arguments)).await,
             Command::Import(arguments) => Box::pin(steer::import(arguments)).await,
             Command::Lock(arguments) => Box::pin(steer::lock(arguments)).await,
+            Command::Queue(arguments) => Box::pin(queue::queue(arguments)).await,
+            Command::Explain(arguments) => Box::pin(explain::explain(arguments)).await,
+            Command::Doctor(arguments) => Box::pin(doctor::doctor(arguments)).await,
+            Command::Completions { shell } => Ok(completions(shell)),
             Command::Healthcheck => healthcheck().await,
         }
     });
@@ -160,6 +184,14 @@ fn started() -> anyhow::Result<Settings> {
         info!("TZ is UTC: set it if the people of the work logs live elsewhere");
     }
     Ok(settings)
+}
+
+fn completions(shell: clap_complete::Shell) -> ExitCode {
+    let mut command = Arguments::command();
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command, "kimai-sync", &mut script);
+    show::print(String::from_utf8_lossy(&script).trim_end());
+    ExitCode::SUCCESS
 }
 
 async fn healthcheck() -> anyhow::Result<ExitCode> {

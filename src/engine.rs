@@ -7,8 +7,9 @@ use tracing::info;
 
 use crate::clock::Clock;
 use crate::delta::Intake;
+use crate::doctor::{Doctor, Patient};
 use crate::import::{ImportFault, Importer, Report, What};
-use crate::kimai::{Listings, Timesheets};
+use crate::kimai::{Inspection, Listings, Timesheets};
 use crate::lock::Locker;
 use crate::queue::{self, Durable, Queue, Reason};
 use crate::reconcile::ledger::Ledger;
@@ -22,6 +23,7 @@ use crate::storage::Storage;
 use crate::telemetry::Metrics;
 use crate::triplestore::Triplestore;
 use crate::triplestore::statement::Iri;
+use crate::triplestore::survey::Survey;
 use crate::triplestore::watched::Watched;
 use crate::triplestore::work_logs::WorkLogs;
 
@@ -49,6 +51,8 @@ pub struct Engine {
     pub importer: Arc<Importer>,
     /// Months into "exported".
     pub locker: Arc<Locker>,
+    /// Who tries everything that this needs.
+    pub doctor: Arc<Doctor>,
     /// The time, and the zone of a work day.
     pub clock: Clock,
     /// What queue, memory and runs are kept in.
@@ -64,7 +68,7 @@ impl Engine {
     pub fn new(
         settings: &Settings,
         store: Arc<dyn Triplestore>,
-        kimai: Arc<impl Timesheets + Listings + 'static>,
+        kimai: Arc<impl Timesheets + Listings + Inspection + 'static>,
         clock: Clock,
     ) -> anyhow::Result<Self> {
         Self::with_storage(settings, store, kimai, clock, Storage::in_memory()?)
@@ -74,7 +78,7 @@ impl Engine {
     pub fn with_storage(
         settings: &Settings,
         store: Arc<dyn Triplestore>,
-        kimai: Arc<impl Timesheets + Listings + 'static>,
+        kimai: Arc<impl Timesheets + Listings + Inspection + 'static>,
         clock: Clock,
         storage: Storage,
     ) -> anyhow::Result<Self> {
@@ -82,7 +86,7 @@ impl Engine {
         let triplestore = Arc::new(Watched::new(store, metrics.clone()));
         let store: Arc<dyn Triplestore> = Arc::clone(&triplestore) as _;
         let homepage = Iri::new(settings.resources.account_homepage.as_str())?;
-        let work_logs: Arc<dyn Source> = Arc::new(WorkLogs::new(Arc::clone(&store), homepage));
+        let work_logs: Arc<dyn Source> = Arc::new(WorkLogs::new(Arc::clone(&store), homepage.clone()));
         let timesheets: Arc<dyn Timesheets> = Arc::clone(&kimai) as _;
         let ledger = Ledger::open(storage.clone())?;
         let queue = Durable::open(storage.clone(), clock.clone())?.with_lease(lease(settings));
@@ -105,6 +109,16 @@ impl Engine {
             clock: clock.clone(),
         };
         let sweeper = Arc::new(Sweeper::new(parts, settings.sweep.limits));
+        let patient = Patient {
+            survey: Survey::new(Arc::clone(&store), homepage, &settings.resources.base_uri)?,
+            work_logs: Arc::clone(&work_logs),
+            timesheets: Arc::clone(&timesheets),
+            kimai: Arc::clone(&kimai) as _,
+            queue: Arc::clone(&queue),
+            storage: storage.clone(),
+            clock: clock.clone(),
+        };
+        let doctor = Arc::new(Doctor::new(patient, settings));
         let importer = Arc::new(Importer::new(Arc::clone(&store), kimai, settings.resources.clone())?);
         let locker = Arc::new(Locker::new(store, Arc::clone(&queue)));
         Ok(Self {
@@ -116,6 +130,7 @@ impl Engine {
             sweeper,
             importer,
             locker,
+            doctor,
             clock,
             storage,
             metrics,

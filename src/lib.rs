@@ -22,6 +22,8 @@
 //! - [`source`]: what is asked about work logs. [`kimai`], [`triplestore`]: the two sides. [`tls`]: the HTTP client for both.
 //! - [`import`], [`lock`]: Kimai's catalogue into the triplestore; a month's timesheets exported.
 //! - [`runs`]: sweeps, plans, imports and locks as things that can be looked at.
+//! - [`story`]: everything that is known of one work log, and what would help.
+//! - [`doctor`]: everything that syncing needs, tried.
 //! - [`schedule`]: when to sweep by itself.
 //! - [`demo`], [`sandbox`]: the whole thing to try, with a Kimai inside.
 
@@ -31,6 +33,7 @@ pub mod clock;
 pub mod crash;
 pub mod delta;
 pub mod demo;
+pub mod doctor;
 pub mod domain;
 pub mod engine;
 pub mod http;
@@ -46,6 +49,7 @@ pub mod schedule;
 pub mod settings;
 pub mod source;
 pub mod storage;
+pub mod story;
 pub mod telemetry;
 pub mod tls;
 pub mod triplestore;

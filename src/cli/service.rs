@@ -1,5 +1,6 @@
 //! A running service, asked over HTTP.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use reqwest::{Response, StatusCode, Url};
@@ -68,6 +69,16 @@ impl Service {
         self.answer(request.header("prefer", "respond-async").json(body)).await
     }
 
+    /// The document that answers a POST without a body; null where the answer has none.
+    pub(super) async fn send_off(&self, path: &str) -> Result<Value, Refusal> {
+        let answer = self.send(self.http.post(format!("{}{path}", self.address()))).await?;
+        if !answer.status().is_success() {
+            return Err(refusal(answer).await);
+        }
+        let text = answer.bytes().await.map_err(|fault| self.unreachable(fault))?;
+        Ok(serde_json::from_slice(&text).unwrap_or_default())
+    }
+
     /// The events of the run with this number.
     pub(super) async fn events(&self, id: &str) -> Result<Events, Refusal> {
         let request = self.http.get(format!("{}/runs/{id}/events", self.address()));
@@ -103,6 +114,19 @@ impl Service {
             "kimai-sync does not answer at {address} ({words}). Is it running? Give its address with --url."
         ))
     }
+}
+
+/// What somebody typed, as one segment of a path.
+pub(super) fn path_of(text: &str) -> String {
+    let mut segment = String::new();
+    for byte in text.trim().bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            segment.push(char::from(byte));
+        } else {
+            let _ = write!(segment, "%{byte:02X}");
+        }
+    }
+    segment
 }
 
 /// The sentences of a problem document.

@@ -151,14 +151,27 @@ pub(super) fn finding(finding: &Value) -> String {
 }
 
 fn row(cells: &[String; 6]) -> String {
+    columns(&cells.each_ref().map(String::as_str), &WIDTHS)
+}
+
+/// Cells in columns of these widths; the last one is as wide as it is.
+pub(super) fn columns(cells: &[&str], widths: &[usize]) -> String {
     let mut line = String::new();
-    let [columns @ .., last] = cells;
-    for (cell, width) in columns.iter().zip(WIDTHS) {
+    let Some((last, columns)) = cells.split_last() else { return line };
+    for (cell, &width) in columns.iter().zip(widths) {
         let cell = shorten(cell, width);
         let _ = write!(line, "{cell:<width$}  ");
     }
     line.push_str(last);
     line.trim_end().to_owned()
+}
+
+/// An instant in UTC, to the second; what is none stays as it is.
+pub(super) fn moment(value: &Value) -> String {
+    let instant = value.as_str().and_then(|text| text.parse::<Timestamp>().ok());
+    let zoned =
+        instant.map(|instant| instant.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%SZ").to_string());
+    zoned.unwrap_or_else(|| text(value).to_owned())
 }
 
 /// What is longer than `width` loses its front: IRIs differ at their end.

@@ -21,6 +21,18 @@ pub(super) struct Reach {
     json: bool,
 }
 
+impl Reach {
+    /// The address that was given.
+    pub(super) fn url(&self) -> Option<&Url> {
+        self.url.as_ref()
+    }
+
+    /// Whether documents are wanted instead of words.
+    pub(super) fn json(&self) -> bool {
+        self.json
+    }
+}
+
 #[derive(Debug, Args)]
 pub(super) struct Sweep {
     /// The first day, like 2024-09-01
@@ -123,7 +135,8 @@ pub(super) async fn lock(arguments: Lock) -> anyhow::Result<ExitCode> {
 }
 
 /// How what was asked for ended.
-enum Outcome {
+pub(super) enum Outcome {
+    /// As it should be.
     Well,
     /// It failed, in parts at least, or held deletions back.
     NotWell,
@@ -131,7 +144,7 @@ enum Outcome {
     Left,
 }
 
-fn ended(result: Result<Outcome, Refusal>) -> ExitCode {
+pub(super) fn ended(result: Result<Outcome, Refusal>) -> ExitCode {
     match result {
         Ok(Outcome::Well) => ExitCode::SUCCESS,
         Ok(Outcome::NotWell) => ExitCode::FAILURE,

@@ -93,7 +93,9 @@ fn settings(kimai: &str) -> anyhow::Result<Settings> {
     let ours = ours.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let given = std::env::vars().filter(|(name, _)| name != "API_TOKEN_FILE");
     // All that it makes was made a moment ago; the sweep is not to wait.
-    let first = [("SWEEP_GRACE".to_owned(), "0".to_owned())];
+    // What is there to be checked is made first, too.
+    let first = [("SWEEP_GRACE", "0"), ("CHECK_AT_START", "false")];
+    let first = first.map(|(name, value)| (name.to_owned(), value.to_owned()));
     Ok(Settings::from_vars(first.into_iter().chain(given).chain(ours))?)
 }
 
@@ -149,6 +151,9 @@ impl Life {
         self.register_history(&tasks).await?;
         self.quiet().await?;
         info!("Two months of work are in Kimai. Now people go on working.");
+        if !once {
+            self.engine.doctor.examine().await;
+        }
         let mut changes = 0;
         while !once || changes < CHANGES_ONCE {
             changes += 1;

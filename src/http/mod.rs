@@ -19,6 +19,7 @@
 //! | `GET /live` | 200, 503 | none | the container's health check |
 //! | `GET /ready` | 200, 503 | none | whoever sends traffic |
 //! | `GET /metrics` | 200 | none | Prometheus |
+//! | `GET /doctor`, `POST /doctor` | 200 | none | ops |
 //! | `GET`, `POST /login`, `POST /logout` | 200, 303, 401, 429 | a form | people, see [`guard`] |
 //! | `GET`, `POST /sparql` | 200, 400 | SPARQL 1.1 protocol | people, with the embedded store only |
 //!
@@ -29,6 +30,7 @@ mod answer;
 mod ask;
 mod body;
 mod delta;
+mod doctor;
 mod door;
 pub mod guard;
 mod health;
@@ -97,6 +99,8 @@ fn doors() -> Vec<Door> {
         Door::new(guard::login::__path_form, guard::login::form),
         Door::new(guard::login::__path_enter, guard::login::enter),
         Door::new(guard::login::__path_leave, guard::login::leave),
+        Door::new(doctor::__path_latest, doctor::latest),
+        Door::new(doctor::__path_examine, doctor::examine),
         Door::new(health::__path_live, health::live),
         Door::new(health::__path_ready, health::ready),
         Door::new(health::__path_metrics, health::metrics),

@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::State;
 use super::answer;
-use super::answer::fault::{BadRequest, MEDIA_TYPE, NoSuchWorkLog, Refused, Unavailable};
+use super::answer::fault::{BadRequest, MEDIA_TYPE, NoSuchWorkLog, NotTheOnlyOne, Refused, Unavailable};
 use super::answer::queue::{
     Down, Held, NotAsked, PageLinks, QueueMeta, QueuePage, RetriedAnswer, WorkLogAnswer,
 };
@@ -16,6 +16,7 @@ use super::problem::{JSON_API, Problem};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::engine::Engine;
 use crate::queue::{Reason, State as EntryState};
+use crate::story::{self, Found, Story};
 
 /// Entries on a page without and with `page[size]`.
 const PAGE: usize = 50;
@@ -56,34 +57,36 @@ pub(super) async fn list(
 
 /// One work log: its entry, its past, and what Kimai holds
 ///
-/// Tells its entry if it has one, how its last runs ended, its timesheet and what Kimai holds there.
+/// Tells its entry if it has one, how its last runs ended, its timesheet and what Kimai holds there, and as
+/// `story` all that is known.
 #[utoipa::path(get, path = "/queue/{id}", tag = "Queue", operation_id = "workLog",
-    params(("id" = String, Path, description = "The work log's IRI, percent-encoded, or its `mu:uuid`.",
+    params(("id" = String, Path, description = "The work log's IRI, percent-encoded, its `mu:uuid`, or the number of its timesheet.",
         example = "67BF1C2E9F3B7A0009000001")),
     responses(
         (status = 200, description = "What is known of it.", body = WorkLogAnswer, content_type = MEDIA_TYPE),
-        BadRequest, NoSuchWorkLog, Refused, Unavailable,
+        BadRequest, NoSuchWorkLog, NotTheOnlyOne, Refused, Unavailable,
     ))]
 pub(super) async fn show(id: Path<String>, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let engine = &state.engine;
     let work_log = find(engine, &id).await?;
     let entry = engine.queue.entry(&work_log).await?;
     let history = engine.queue.history(&work_log).await?;
-    let linked = linked(engine, &work_log).await?;
-    if entry.is_none() && history.is_empty() && linked.is_none() {
+    let story = Story::of(engine, &work_log).await;
+    let linked = story.own().map(|held| held.id);
+    if !story.is_known() {
         return Err(not_found(&id));
     }
     let kimai = held(engine, linked).await;
-    Ok(answer::ok(&WorkLogAnswer::new(&work_log, entry.as_ref(), &history, linked, kimai)))
+    Ok(answer::ok(&WorkLogAnswer::new(&work_log, entry.as_ref(), &history, kimai, story)))
 }
 
 /// Tries one work log again now
 ///
 /// Whatever stood in the way; it is queued also when it was settled.
 #[utoipa::path(post, path = "/queue/{id}/retry", tag = "Queue", operation_id = "retry",
-    params(("id" = String, Path, description = "The work log's IRI, percent-encoded, or its `mu:uuid`.",
+    params(("id" = String, Path, description = "The work log's IRI, percent-encoded, its `mu:uuid`, or the number of its timesheet.",
         example = "67BF1C2E9F3B7A0009000001")),
-    responses((status = 202, description = "It is queued."), BadRequest, NoSuchWorkLog, Refused, Unavailable))]
+    responses((status = 202, description = "It is queued."), BadRequest, NoSuchWorkLog, NotTheOnlyOne, Refused, Unavailable))]
 pub(super) async fn retry(id: Path<String>, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let engine = &state.engine;
     let work_log = find(engine, &id).await?;
@@ -102,20 +105,23 @@ pub(super) async fn retry_parked(state: web::Data<State>) -> Result<HttpResponse
     Ok(answer::accepted(&RetriedAnswer::from(woken)))
 }
 
-/// The work log that `id` names: an IRI, or the `mu:uuid` of one in the triplestore.
+/// The work log that `id` names: an IRI, a `mu:uuid`, or the id of its timesheet.
 async fn find(engine: &Engine, id: &str) -> Result<WorkLogUri, Problem> {
-    if id.contains(':') {
-        return uri(id);
+    match story::find(engine, id).await {
+        Found::WorkLogs(work_logs) => match work_logs.as_slice() {
+            [work_log] => Ok(work_log.clone()),
+            several => {
+                let several = several.iter().map(|one| format!("<{one}>")).collect::<Vec<_>>().join(", ");
+                let detail = format!(
+                    "Several work logs are linked to timesheet {id}: {several}. Give the IRI of one."
+                );
+                Err(Problem::new(StatusCode::CONFLICT, "Not the only one", detail))
+            }
+        },
+        Found::Nobody => Err(not_found(id)),
+        Found::Unreadable(why) => Err(Problem::bad_request(format!("{why}."))),
+        Found::Unasked(why) => Err(Problem::unavailable(why)),
     }
-    engine.work_logs.by_uuid(id).await?.ok_or_else(|| not_found(id))
-}
-
-/// Its timesheet, by the triplestore or else by what we remember.
-async fn linked(engine: &Engine, work_log: &WorkLogUri) -> Result<Option<KimaiId>, Problem> {
-    if let Some(id) = engine.work_logs.facts(work_log).await?.kimai_ids().first() {
-        return Ok(Some(*id));
-    }
-    Ok(engine.ledger.recall(work_log).await?.linked)
 }
 
 /// What Kimai holds; when it cannot be asked, the reason stands in its place.
@@ -145,7 +151,8 @@ fn uri(text: &str) -> Result<WorkLogUri, Problem> {
 }
 
 fn not_found(id: &str) -> Problem {
-    let detail =
-        format!("Nothing is known of a work log '{id}'. Give its IRI, percent-encoded, or its mu:uuid.");
+    let detail = format!(
+        "Nothing is known of a work log '{id}'. Give its IRI, percent-encoded, its mu:uuid, or the number of its timesheet."
+    );
     Problem::new(StatusCode::NOT_FOUND, "No such work log", detail)
 }

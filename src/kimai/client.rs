@@ -1,5 +1,6 @@
 //! Kimai's REST API over HTTP.
 
+mod inspect;
 mod pages;
 
 use std::sync::{Mutex, PoisonError};

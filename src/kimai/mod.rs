@@ -4,6 +4,7 @@
 pub mod choices;
 mod client;
 pub mod fault;
+pub mod inspection;
 mod listed;
 pub mod model;
 
@@ -15,6 +16,7 @@ use crate::telemetry::Metrics;
 pub use choices::Choices;
 pub use client::{Client, ClientFault};
 pub use fault::{Fault, KimaiFault, Operation};
+pub use inspection::{Inspection, Right, Rights, TimesheetRules, Version};
 pub use listed::{Gap, Listed};
 pub use model::{Activity, CurrentUser, Customer, Project, Timesheet, TimesheetFilter, User};
 

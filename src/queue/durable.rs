@@ -11,7 +11,9 @@ use tokio::sync::Notify;
 use tracing::warn;
 
 use super::book::{Book, Wish};
-use super::{Attempt, Beat, Counts, Entry, Lease, Outcome, Queue, QueueFault, Reason, State, pulse, rows};
+use super::{
+    Attempt, Beat, Counts, Entry, Lease, Outcome, Queue, QueueFault, Reason, State, pulse, rows, seen,
+};
 use crate::clock::Clock;
 use crate::domain::WorkLogUri;
 use crate::storage::{Mirror, Storage, StorageFault};
@@ -83,7 +85,7 @@ impl Durable {
         due: Timestamp,
     ) -> Result<(), QueueFault> {
         let (shared, now) = (Arc::clone(&self.shared), self.clock.now());
-        let taken = self.storage.write(move |_| {
+        let taken = self.storage.write(move |connection| {
             let mut book = shared.book();
             let new = work_logs.iter().filter(|(work_log, _)| !book.contains(work_log)).count();
             if book.len() + new > MOST_ENTRIES {
@@ -91,6 +93,9 @@ impl Durable {
             }
             for (work_log, removed) in work_logs {
                 book.put(&work_log, Wish { reason, removed, due, now });
+            }
+            if reason == Reason::Delta {
+                seen::note(connection, now)?;
             }
             Ok(Ok(()))
         });

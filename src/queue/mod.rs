@@ -19,6 +19,7 @@ mod durable;
 mod entry;
 mod pulse;
 mod rows;
+mod seen;
 mod turns;
 
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ use crate::storage::StorageFault;
 pub use durable::{Durable, LEASE};
 pub use entry::{Attempt, Counts, Entry, Lease, Outcome, Reason, State};
 pub use pulse::{Beat, SLOT};
+pub use seen::last_delta;
 
 /// Why the queue could not do what was asked; a delta is then answered with 503.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -54,8 +54,20 @@ struct Breaker {
 
 #[derive(Debug)]
 struct Open {
+    since: Timestamp,
     next_probe: Timestamp,
     why: String,
+}
+
+/// A neighbour that is down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Down {
+    /// Who.
+    pub neighbour: Neighbour,
+    /// How that shows, in words.
+    pub why: String,
+    /// Since when we know.
+    pub since: Timestamp,
 }
 
 impl Breakers {
@@ -116,7 +128,7 @@ impl Breakers {
             return false;
         }
         breaker.failed.clear();
-        breaker.open = Some(Open { next_probe: later(now, PROBE_EVERY), why: why.to_owned() });
+        breaker.open = Some(Open { since: now, next_probe: later(now, PROBE_EVERY), why: why.to_owned() });
         true
     }
 
@@ -131,6 +143,17 @@ impl Breakers {
         let both = [(Neighbour::Kimai, &self.kimai), (Neighbour::Triplestore, &self.triplestore)];
         both.into_iter()
             .filter_map(|(neighbour, breaker)| Some((neighbour, breaker.open.as_ref()?.why.as_str())))
+            .collect()
+    }
+
+    /// The same, each with the time since when.
+    pub fn outages(&self) -> Vec<Down> {
+        let both = [(Neighbour::Kimai, &self.kimai), (Neighbour::Triplestore, &self.triplestore)];
+        both.into_iter()
+            .filter_map(|(neighbour, breaker)| {
+                let open = breaker.open.as_ref()?;
+                Some(Down { neighbour, why: open.why.clone(), since: open.since })
+            })
             .collect()
     }
 

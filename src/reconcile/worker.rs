@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use tracing::field::Empty;
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
-use super::breaker::{Breakers, Neighbour, PROBE_EVERY};
+use super::breaker::{Breakers, Down, Neighbour, PROBE_EVERY};
 use super::effect::{Deed, Effect};
 use super::heart::Heart;
 use super::plant::{Plant, planted};
@@ -252,6 +252,11 @@ impl Workers {
     /// The neighbours that are down, and how that shows.
     pub fn down(&self) -> Vec<(Neighbour, String)> {
         self.breakers().down().into_iter().map(|(neighbour, why)| (neighbour, why.to_owned())).collect()
+    }
+
+    /// The same, each with the time since when.
+    pub fn outages(&self) -> Vec<Down> {
+        self.breakers().outages()
     }
 
     /// Asks Kimai once for what every creation has to know, so that the first need not.

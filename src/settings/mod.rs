@@ -33,6 +33,8 @@ pub struct Settings {
     pub sweep: SweepSettings,
     /// Where to listen.
     pub server: ServerSettings,
+    /// `CHECK_AT_START`: whether the doctor comes by itself.
+    pub check_at_start: bool,
     /// Who may come in.
     pub guard: GuardSettings,
     /// `DATA_DIR`: where `serve` keeps what waits.
@@ -174,6 +176,7 @@ struct Raw {
     sweep_delete_orphans: Option<String>,
     sweep_grace: Option<String>,
     sync_at_start: Option<String>,
+    check_at_start: Option<String>,
     data_dir: Option<String>,
     tz: Option<String>,
     host: Option<String>,
@@ -251,6 +254,7 @@ impl Settings {
         let delete_orphans = check.truth("SWEEP_DELETE_ORPHANS", raw.sweep_delete_orphans.as_ref(), true);
         let grace = check.number("SWEEP_GRACE", raw.sweep_grace.as_ref(), 0, 7 * 24 * 60);
         let at_start = check.truth("SYNC_AT_START", raw.sync_at_start.as_ref(), true);
+        let check_at_start = check.truth("CHECK_AT_START", raw.check_at_start.as_ref(), true);
         let data_dir = check::text("DATA_DIR", raw.data_dir.as_ref()).into();
         let host = check.host(raw.host.as_ref());
         let port = raw.port.as_ref().and_then(|_| check.number("PORT", raw.port.as_ref(), 0, u16::MAX));
@@ -277,6 +281,7 @@ impl Settings {
                 at_start,
             },
             server: ServerSettings { host, port },
+            check_at_start,
             guard,
             data_dir,
             log,

@@ -90,6 +90,11 @@ pub const TABLE: &[Setting] = &[
         "whether to sweep once at start, for what was missed while the service was down",
     ),
     setting(
+        "CHECK_AT_START",
+        "true",
+        "whether to check connections, rights and settings at start and then each hour, as doctor does",
+    ),
+    setting(
         "DATA_DIR",
         "./data",
         "the folder in which serve keeps what waits, over restarts (in the image: /data)",

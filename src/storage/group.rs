@@ -73,6 +73,10 @@ impl Health {
         Self { file, mirror: OnceLock::new(), trouble: Mutex::default(), commits: AtomicU64::new(0) }
     }
 
+    pub(super) fn file(&self) -> &str {
+        &self.file
+    }
+
     pub(super) fn attach(&self, mirror: Arc<dyn Mirror>) -> bool {
         self.mirror.set(mirror).is_ok()
     }

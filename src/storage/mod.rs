@@ -32,11 +32,19 @@ use sqlite::Kind;
 /// The file within the data directory.
 pub const FILE: &str = "queue.sqlite3";
 
+/// Stands for the file where there is none.
+const IN_MEMORY: &str = "(in memory)";
+
 pub(crate) const KIND: Kind = Kind {
     application_id: 0x6b71_7565, // "kque"
-    version: 3,
-    tables: concat!(include_str!("schema.sql"), include_str!("version-2.sql"), include_str!("version-3.sql")),
-    steps: &[include_str!("version-2.sql"), include_str!("version-3.sql")],
+    version: 4,
+    tables: concat!(
+        include_str!("schema.sql"),
+        include_str!("version-2.sql"),
+        include_str!("version-3.sql"),
+        include_str!("version-4.sql")
+    ),
+    steps: &[include_str!("version-2.sql"), include_str!("version-3.sql"), include_str!("version-4.sql")],
     remedy: "move it away together with its -wal file, and the sweep at the start finds what was waiting",
 };
 
@@ -100,7 +108,7 @@ impl Storage {
 
     /// A storage that lives as long as its clones.
     pub fn in_memory() -> Result<Self, StorageFault> {
-        let health = Arc::new(Health::new("(in memory)".into()));
+        let health = Arc::new(Health::new(IN_MEMORY.into()));
         let connection = KIND.in_memory().map_err(|why| health.fault(why))?;
         let writer = Writer::new(connection, Arc::clone(&health), None);
         Ok(Self { inner: Arc::new(Inner { drive: Drive::Caller(Mutex::new(writer)), health }) })
@@ -172,6 +180,16 @@ impl Storage {
     /// What made the last write fail; nothing while all is well.
     pub fn trouble(&self) -> Option<StorageFault> {
         self.inner.health.trouble()
+    }
+
+    /// The file, as people know it.
+    pub fn place(&self) -> String {
+        self.inner.health.file().to_owned()
+    }
+
+    /// Whether it is forgotten when the process ends.
+    pub fn is_in_memory(&self) -> bool {
+        self.inner.health.file() == IN_MEMORY
     }
 
     /// How many transactions have changed the file since it was opened.

@@ -209,8 +209,8 @@ async fn a_file_that_cannot_be_believed_is_refused_and_kept() {
             bytes[end..].fill(0);
             fs::write(file, bytes).unwrap();
         }),
-        ("of version 4, this program knows version 3; use a newer one", |file| {
-            sql(file, "PRAGMA user_version = 4");
+        ("of version 5, this program knows version 4; use a newer one", |file| {
+            sql(file, "PRAGMA user_version = 5");
         }),
         ("a database of something else", |file| sql(file, "PRAGMA application_id = 7")),
         ("it is a directory", |file| {
@@ -256,7 +256,7 @@ async fn a_file_of_the_version_before_is_brought_up_to_date() {
     let (folder, file) = filled().await;
     sql(
         &file,
-        "DROP TABLE pulse; DROP TABLE run; DROP TABLE finding; ALTER TABLE timesheet DROP COLUMN held; PRAGMA user_version = 1",
+        "DROP TABLE seen; DROP TABLE pulse; DROP TABLE run; DROP TABLE finding; ALTER TABLE timesheet DROP COLUMN held; PRAGMA user_version = 1",
     );
     for _ in 0..2 {
         let storage = Storage::open(folder.path()).unwrap();
@@ -268,7 +268,7 @@ async fn a_file_of_the_version_before_is_brought_up_to_date() {
                 })?;
             file.pragma_query_value(None, "user_version", |row| row.get::<_, i32>(0))
         });
-        assert_eq!(version, Ok(3));
+        assert_eq!(version, Ok(4));
     }
     sql(&file, "PRAGMA user_version = 0");
     assert!(Storage::open(folder.path()).unwrap_err().to_string().contains("of version 0"));

@@ -14,6 +14,7 @@ pub mod pages;
 pub mod remote;
 pub mod results;
 pub mod statement;
+pub mod survey;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod vocabulary;

@@ -258,7 +258,7 @@ fn subject(row: &Row) -> Option<WorkLogUri> {
 }
 
 /// Keeps `?day` within these days, both included, as it is written.
-fn within(first: Date, last: Date) -> String {
+pub(super) fn within(first: Date, last: Date) -> String {
     let beyond = last.tomorrow().unwrap_or(last);
     let (first, beyond) = (Literal::string(first.to_string()), Literal::string(beyond.to_string()));
     format!("FILTER (STR(?day) >= {first} && STR(?day) < {beyond})")

@@ -27,6 +27,7 @@ fn serve(data: &Path) -> Command {
         ("KIMAI_ENDPOINT", "http://127.0.0.1:9/api"),
         ("MU_SPARQL_ENDPOINT", "http://127.0.0.1:9/sparql"),
         ("SYNC_AT_START", "false"),
+        ("CHECK_AT_START", "false"),
         // What fails again and again would fill the pipe that nobody reads.
         ("LOG_LEVEL", "off,kimai_sync::cli=info"),
     ]);

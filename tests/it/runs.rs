@@ -326,7 +326,12 @@ fn a_killed_service_takes_its_sweeps_up_again_under_their_numbers() {
     let start = || {
         let mut command =
             program(&["standalone", "--data", data.to_str().unwrap(), "--load", file.to_str().unwrap()]);
-        command.envs([("API_TOKEN", TOKEN), ("KIMAI_ENDPOINT", &endpoint), ("SYNC_AT_START", "false")]);
+        command.envs([
+            ("API_TOKEN", TOKEN),
+            ("KIMAI_ENDPOINT", &endpoint),
+            ("SYNC_AT_START", "false"),
+            ("CHECK_AT_START", "false"),
+        ]);
         Running::start(command)
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();

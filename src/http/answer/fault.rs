@@ -117,9 +117,11 @@ faults! {
         "Retry-After": "After how many seconds to try again.";
     NoSuchWorkLog: 404, "Nothing is known of such a work log.",
         "No such work log",
-        "Nothing is known of a work log 'x'. Give its IRI, percent-encoded, or its mu:uuid.";
+        "Nothing is known of a work log 'x'. Give its IRI, percent-encoded, its mu:uuid, or the number of its timesheet.";
     NoSuchRun: 404, "There is no such run, or it is not kept any more.",
         "No such run", "There is no run 999, or it is not kept any more. GET /runs shows the last ones.";
+    NotTheOnlyOne: 409, "Several work logs are linked to that timesheet.",
+        "Not the only one", "Several work logs are linked to timesheet 9182: <http://x/1>, <http://x/2>. Give the IRI of one.";
     RunHasEnded: 409, "The run has ended.",
         "The run has ended", "Run 17 is done; there is nothing to cancel.";
     Cancelled: 409, "Somebody cancelled the run meanwhile.",

@@ -1,6 +1,7 @@
 //! The shapes of the answers, one file per resource: JSON:API documents, and their schemas for
 //! `/openapi.json`. What stands here is what callers rely on.
 
+pub(super) mod doctor;
 pub(super) mod fault;
 pub(super) mod finding;
 pub(super) mod queue;

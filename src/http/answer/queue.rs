@@ -6,9 +6,10 @@ use utoipa::ToSchema;
 
 use super::TimesheetFields;
 use super::words::{EntryReason, EntryState};
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::WorkLogUri;
 use crate::kimai::Timesheet;
 use crate::queue::{Attempt, Counts, Entry};
+use crate::story::Story;
 
 const TYPE: &str = "queue-entries";
 
@@ -155,6 +156,12 @@ pub(in crate::http) struct WorkLogAttributes {
     /// What Kimai holds there; null when it has no such timesheet.
     #[schema(required)]
     kimai: Option<Held>,
+    /// All that is known of it: what the triplestore and Kimai say, what we remember and did, how it stands in
+    /// plain words, and what would help.
+    #[schema(value_type = Object, example = json!({
+        "verdict": "waiting", "says": "Kimai cannot be reached", "help": ["Nothing: it is tried again."]
+    }))]
+    story: Story,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -225,8 +232,8 @@ impl WorkLogAnswer {
         work_log: &WorkLogUri,
         entry: Option<&Entry>,
         history: &[Attempt],
-        linked: Option<KimaiId>,
         kimai: Option<Held>,
+        story: Story,
     ) -> Self {
         let standing = entry
             .map_or(Standing::Settled(Settled { state: "settled" }), |entry| Standing::Queued(entry.into()));
@@ -238,8 +245,9 @@ impl WorkLogAnswer {
         let attributes = WorkLogAttributes {
             standing,
             history: history.collect(),
-            kimai_id: linked.map(|id| id.0),
+            kimai_id: story.own().map(|held| held.id.0),
             kimai,
+            story,
         };
         Self { data: WorkLogResource { r#type: TYPE, id: work_log.to_string(), attributes } }
     }

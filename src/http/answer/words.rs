@@ -46,6 +46,9 @@ shown! {
     EntryState of crate::queue::State;
     /// Why a work log is in the queue.
     EntryReason of crate::queue::Reason;
+    /// How something is: it could not be found out; as it should be; something will be missing; work logs do
+    /// not get where they belong.
+    CheckVerdict of crate::doctor::Health;
     /// What a run does.
     RunKind of crate::runs::Kind;
     /// Who asked for a run.

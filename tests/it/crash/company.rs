@@ -108,6 +108,8 @@ impl Company {
         let endpoint = format!("http://{}/api", self.kimai_address);
         command.envs([
             ("API_TOKEN", TOKEN),
+            // Its questions would be counted as the service's.
+            ("CHECK_AT_START", "false"),
             ("KIMAI_ENDPOINT", &endpoint),
             // Twice that later it is sure that what was cut off was stored, or never will be.
             ("KIMAI_TIMEOUT", "1"),

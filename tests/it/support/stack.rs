@@ -108,6 +108,7 @@ impl Stack {
             ("KIMAI_ENDPOINT", &endpoint),
             ("KIMAI_TIMEOUT", "5"),
             ("SYNC_AT_START", "false"),
+            ("CHECK_AT_START", "false"),
             // What a test makes was made a moment ago.
             ("SWEEP_GRACE", "0"),
         ];

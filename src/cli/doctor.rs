@@ -1,0 +1,127 @@
+//! `kimai-sync doctor`: tries everything, also where the service does not start.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::service::Service;
+use super::show::{self, at, attributes};
+use super::steer::Reach;
+use crate::app;
+use crate::clock::Clock;
+use crate::doctor::{self, Check, Health, Report};
+use crate::engine::Engine;
+use crate::settings::Settings;
+
+/// How long the running service gets to answer.
+const LIMIT: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Args)]
+pub(super) struct Doctor {
+    #[command(flatten)]
+    reach: Reach,
+}
+
+/// Checks by the settings of the environment, asks the running service for the rest, and prints a line each.
+pub(super) async fn doctor(arguments: Doctor) -> anyhow::Result<ExitCode> {
+    let Doctor { reach } = arguments;
+    let service = Service::at(reach.url())?;
+    let running = tokio::time::timeout(LIMIT, service.post("/doctor", &json!({}))).await;
+    let running = match running {
+        Ok(answer) => answer.map_err(|refusal| refusal.to_string()),
+        Err(_) => Err(format!("kimai-sync does not answer at {}.", service.address())),
+    };
+    let report = match Settings::from_env() {
+        Ok(settings) => Box::pin(examine(&settings, running)).await?,
+        // A service that runs has settings that can be used; ours here may only be those of another shell.
+        Err(_) if running.is_ok() => {
+            Report { at: Clock::system(jiff::tz::TimeZone::UTC).now(), checks: checks(&running) }
+        }
+        Err(fault) => {
+            let check = doctor::of_faulty_settings(&fault.0);
+            let report = Report { at: Clock::system(jiff::tz::TimeZone::UTC).now(), checks: vec![check] };
+            print(&report, reach.json());
+            if !reach.json() {
+                show::print("Nothing else can be tried before.");
+            }
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    print(&report, reach.json());
+    Ok(code(&report))
+}
+
+/// 0 when all is well or only to be warned of, 1 with trouble, 2 when it could not be found out.
+fn code(report: &Report) -> ExitCode {
+    let unasked = report.checks.iter().any(|check| check.verdict == Health::Unknown);
+    match report.worst() {
+        Health::Trouble => ExitCode::FAILURE,
+        _ if unasked && report.checks.iter().all(|check| check.verdict == Health::Unknown) => {
+            ExitCode::from(2)
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+async fn examine(settings: &Settings, running: Result<Value, String>) -> anyhow::Result<Report> {
+    let clock = Clock::system(settings.zone.clone());
+    let engine = Engine::new(settings, app::remote(settings)?, app::kimai(settings)?, clock.clone())?;
+    let mut report = engine.doctor.examine().await;
+    let theirs = checks(&running);
+    for check in &mut report.checks {
+        if !doctor::SERVICE.contains(&check.id.as_str()) {
+            continue;
+        }
+        if let Some(told) = theirs.iter().find(|told| told.id == check.id) {
+            check.clone_from(told);
+            continue;
+        }
+        match check.id.as_str() {
+            "queue-file" => *check = doctor::look_at_file(&settings.data_dir),
+            "schedule" => *check = doctor::upcoming(&settings.sweep.cron, clock.now(), clock.zone()),
+            _ => {
+                if let Err(why) = &running {
+                    check.says = format!("Only the running service knows. {why}");
+                }
+            }
+        }
+    }
+    Ok(report)
+}
+
+/// The checks of the service's answer.
+fn checks(answer: &Result<Value, String>) -> Vec<Check> {
+    let data = answer.as_ref().ok().and_then(|answer| at(answer, "/data").as_array());
+    let check = |resource: &Value| {
+        let mut members = attributes(resource).clone();
+        members.as_object_mut()?.insert("id".to_owned(), at(resource, "/id").clone());
+        serde_json::from_value(members).ok()
+    };
+    data.into_iter().flatten().filter_map(check).collect()
+}
+
+fn print(report: &Report, json: bool) {
+    if json {
+        return show::print(&Report::document(Some(report)).to_string());
+    }
+    // People read two short lines more easily, programs one.
+    let terminal = std::io::stdout().is_terminal();
+    for check in &report.checks {
+        let sign = match check.verdict {
+            Health::Well => "ok",
+            Health::Warning => "WARNING",
+            Health::Trouble => "TROUBLE",
+            Health::Unknown => "?",
+        };
+        let gap = if terminal { "\n         " } else { " " };
+        let help = check.help.as_ref().map(|help| format!("{gap}To do: {help}")).unwrap_or_default();
+        show::print(&format!("{sign:<8} {}: {}{help}", check.name, check.says));
+    }
+    let count = |health| report.checks.iter().filter(|check| check.verdict == health).count();
+    let (trouble, warnings) = (count(Health::Trouble), count(Health::Warning));
+    let unknown = count(Health::Unknown);
+    show::print(&format!("{trouble} in trouble, {warnings} to be warned of, {unknown} not known."));
+}

@@ -1,0 +1,243 @@
+//! `kimai-sync explain`: the whole story of one work log, for a person.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::Value;
+
+use super::service::{Refusal, Service, path_of};
+use super::show::{self, at, attributes, text};
+use super::steer::{Outcome, Reach, ended};
+
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    /// The work log: its IRI, its id (`mu:uuid`), or the number of its timesheet in Kimai
+    #[arg(value_name = "WORK_LOG")]
+    work_log: String,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+/// Asks the service for the story and tells it. Exit code 1 for what is not as it should be.
+pub(super) async fn explain(arguments: Explain) -> anyhow::Result<ExitCode> {
+    let Explain { work_log, reach } = arguments;
+    let service = Service::at(reach.url())?;
+    Ok(ended(tell(&service, &work_log, reach.json()).await))
+}
+
+async fn tell(service: &Service, work_log: &str, json: bool) -> Result<Outcome, Refusal> {
+    let answer = service.get(&format!("/queue/{}", path_of(work_log))).await?;
+    let story = at(attributes(at(&answer, "/data")), "/story");
+    if json {
+        show::print(&answer.to_string());
+    } else if story.is_null() {
+        return Err(Refusal::NotAsked(
+            "The service is of an older version, which tells no story.".to_owned(),
+        ));
+    } else {
+        show::print(&words(story));
+    }
+    let well = ["in-sync", "waits", "deleted"].contains(&text(at(story, "/verdict")));
+    Ok(if well { Outcome::Well } else { Outcome::NotWell })
+}
+
+/// The story in lines: the verdict first, then who says what, then what was done.
+pub(super) fn words(story: &Value) -> String {
+    let mut lines = format!("{}\n{}.", text(at(story, "/work-log")), text(at(story, "/says")));
+    for help in list(at(story, "/help")) {
+        let _ = write!(lines, "\n  → {}", text(help));
+    }
+    lines.push_str("\n\nThe triplestore says");
+    told(at(story, "/triplestore"), &mut lines);
+    lines.push_str("\n\nKimai says");
+    let timesheets = list(at(story, "/timesheets"));
+    if timesheets.is_empty() {
+        line(&mut lines, "nothing", "no timesheet of it is known");
+    }
+    for timesheet in timesheets {
+        kimai(timesheet, &mut lines);
+    }
+    lines.push_str("\n\nWe");
+    ours(story, &mut lines);
+    lines
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn line(lines: &mut String, name: &str, value: &str) {
+    if !value.is_empty() {
+        let _ = write!(lines, "\n  {name:<12} {value}");
+    }
+}
+
+fn joined(value: &Value) -> String {
+    list(value).iter().map(text).collect::<Vec<_>>().join(", ")
+}
+
+fn told(told: &Value, lines: &mut String) {
+    if let Some(error) = at(told, "/error").as_str() {
+        return line(lines, "nothing", error);
+    }
+    match text(at(told, "/kind")) {
+        "work-log" => {}
+        "left-over" => line(lines, "kind", "what is left of a deleted work log: its link"),
+        "absent" => line(lines, "nothing", "it knows nothing of it"),
+        _ => line(lines, "kind", "this is no work log"),
+    }
+    line(lines, "day", &joined(at(told, "/days")));
+    line(lines, "duration", &joined(at(told, "/durations")));
+    for task in list(at(told, "/tasks")) {
+        let ids = (joined(at(task, "/activities")), joined(at(task, "/projects")));
+        let ids = match &ids {
+            (activity, project) if !activity.is_empty() => {
+                format!(" (activity {activity} of project {project})")
+            }
+            _ => " (no activity of Kimai)".to_owned(),
+        };
+        line(lines, "task", &format!("{}{ids}", named(task)));
+    }
+    for person in list(at(told, "/persons")) {
+        let accounts = joined(at(person, "/accounts"));
+        let accounts = if accounts.is_empty() {
+            " (no Kimai account)".to_owned()
+        } else {
+            format!(" (Kimai user {accounts})")
+        };
+        line(lines, "person", &format!("{}{accounts}", named(person)));
+    }
+    line(lines, "timesheet", &joined(at(told, "/identifiers")));
+    for complaint in list(at(told, "/complaints")) {
+        line(lines, "but", text(complaint));
+    }
+}
+
+/// The name, or without one the IRI.
+fn named(value: &Value) -> String {
+    at(value, "/name").as_str().map_or_else(|| format!("<{}>", text(at(value, "/iri"))), str::to_owned)
+}
+
+fn kimai(timesheet: &Value, lines: &mut String) {
+    let id = at(timesheet, "/id").to_string();
+    let held = at(timesheet, "/kimai");
+    let linked = if at(timesheet, "/linked") == &Value::Bool(true) { "" } else { " (only we remember it)" };
+    if let Some(error) = at(held, "/error").as_str() {
+        return line(lines, &format!("timesheet {id}"), error);
+    }
+    if held.is_null() {
+        return line(lines, &format!("timesheet {id}"), &format!("is gone{linked}"));
+    }
+    let exported = if at(held, "/exported") == &Value::Bool(true) { ", exported" } else { "" };
+    let times = format!(
+        "{} to {}{exported}{linked}",
+        show::moment(at(held, "/begin")),
+        at(held, "/end")
+            .as_str()
+            .map_or_else(|| "… (it runs)".to_owned(), |_| show::moment(at(held, "/end")))
+    );
+    line(lines, &format!("timesheet {id}"), &times);
+    for name in ["customer", "project", "activity", "user"] {
+        let id = at(held, &format!("/{name}")).as_u64().map(|id| id.to_string());
+        let label = at(held, &format!("/names/{name}")).as_str();
+        let words = match (label, id) {
+            (Some(label), Some(id)) => format!("{label} ({id})"),
+            (Some(label), None) => label.to_owned(),
+            (None, id) => id.unwrap_or_default(),
+        };
+        line(lines, name, &words);
+    }
+    for difference in list(at(timesheet, "/differences")) {
+        line(lines, "but", text(difference));
+    }
+}
+
+fn ours(story: &Value, lines: &mut String) {
+    let entry = at(story, "/entry");
+    if entry.is_null() {
+        line(lines, "queue", "nothing is to be done for it");
+    } else {
+        let state = text(at(entry, "/state"));
+        let due = at(entry, "/due").as_str().map(|_| format!(", due {}", show::moment(at(entry, "/due"))));
+        line(
+            lines,
+            "queue",
+            &format!(
+                "{}{} (asked for by {}, {} failed runs)",
+                if state == "parked" { "kept aside" } else { state },
+                due.unwrap_or_default(),
+                text(at(entry, "/reason")),
+                at(entry, "/attempts")
+            ),
+        );
+        line(lines, "last", text(at(entry, "/last-error")));
+    }
+    let memory = at(story, "/memory");
+    line(lines, "memory", text(at(memory, "/error")));
+    if let Some(id) = at(memory, "/timesheet").as_u64() {
+        let unwritten = at(memory, "/link-unwritten") == &Value::Bool(true);
+        let more = if unwritten { ", its number is yet to be written to the triplestore" } else { "" };
+        line(lines, "remember", &format!("timesheet {id}{more}"));
+    }
+    if at(memory, "/creating-since").is_string() {
+        let since = show::moment(at(memory, "/creating-since"));
+        line(lines, "sent", &format!("a new timesheet at {since}; the answer was lost, and is looked up"));
+    }
+    for other in list(at(story, "/sharing")) {
+        line(lines, "shared", &format!("<{}> is linked to the same timesheet", text(other)));
+    }
+    let history = at(story, "/history");
+    line(lines, "history", text(at(history, "/error")));
+    for done in list(history) {
+        let message = at(done, "/message").as_str().unwrap_or_default();
+        let result = match text(at(done, "/result")) {
+            "done" => "done",
+            "later" => "to be tried again",
+            _ => "kept aside",
+        };
+        let colon = if message.is_empty() { "" } else { ": " };
+        line(lines, &show::moment(at(done, "/at")), &format!("{result}{colon}{message}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_story_is_told_verdict_first() {
+        let story = json!({
+            "work-log": "http://x/work-logs/1", "verdict": "not-in-kimai",
+            "says": "Not in Kimai: the user 'Jane' has no Kimai account linked", "help": ["Link 'Jane'."],
+            "triplestore": {
+                "kind": "work-log", "days": ["2024-09-02"], "durations": ["PT8H"], "identifiers": [],
+                "tasks": [{"iri": "http://x/t", "name": "Analysis", "activities": ["3"], "projects": ["2"]}],
+                "persons": [{"iri": "http://x/p", "name": "Jane", "accounts": []}],
+                "complaints": ["the user 'Jane' has no Kimai account linked"],
+            },
+            "timesheets": [{"id": 12, "linked": false, "kimai": null, "differences": []}],
+            "entry": {"state": "parked", "due": null, "reason": "delta", "attempts": 10, "last-error": "no account"},
+            "memory": {"timesheet": 12, "link-unwritten": false, "creating-since": null},
+            "history": [{"at": "2024-09-02T12:00:00Z", "result": "parked", "message": "no account"}],
+            "sharing": [],
+        });
+        let told = words(&story);
+        let in_order = [
+            "http://x/work-logs/1\nNot in Kimai: the user 'Jane' has no Kimai account linked.\n  → Link 'Jane'.",
+            "task         Analysis (activity 3 of project 2)",
+            "person       Jane (no Kimai account)",
+            "timesheet 12 is gone (only we remember it)",
+            "queue        kept aside (asked for by delta, 10 failed runs)",
+            "kept aside: no account",
+        ];
+        let mut rest = told.as_str();
+        for words in in_order {
+            let place = rest.find(words).unwrap_or_else(|| panic!("{words:?} is not in {told}"));
+            rest = &rest[place + words.len()..];
+        }
+        let silent = json!({"triplestore": {"error": "refused"}, "memory": {}, "history": {"error": "disk"}});
+        assert!(words(&silent).contains("refused") && words(&silent).contains("disk"));
+    }
+}

@@ -1,0 +1,161 @@
+//! `kimai-sync queue`: what waits, why, and "try it again".
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value, json};
+
+use super::explain;
+use super::service::{Refusal, Service, path_of};
+use super::show::{self, at, attributes, text};
+use super::steer::{Outcome, Reach, ended};
+
+#[derive(Debug, Args)]
+pub(super) struct Queue {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List what waits, runs or is kept aside, with the reason
+    List {
+        /// Only entries in this state
+        #[arg(long, value_enum)]
+        state: Option<State>,
+        /// All of them, not only the first fifty
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Show the whole story of one work log, as `explain` does
+    Show(explain::Explain),
+    /// Try a work log again now, or everything that is kept aside
+    Retry {
+        /// The work log: its IRI, its id, or the number of its timesheet in Kimai
+        #[arg(value_name = "WORK_LOG", required_unless_present = "parked", conflicts_with = "parked")]
+        work_log: Option<String>,
+        /// Everything that is kept aside
+        #[arg(long)]
+        parked: bool,
+        #[command(flatten)]
+        reach: Reach,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum State {
+    Due,
+    Waiting,
+    Running,
+    Parked,
+}
+
+/// Does what the arguments say.
+pub(super) async fn queue(arguments: Queue) -> anyhow::Result<ExitCode> {
+    match arguments.action {
+        Action::List { state, all, reach } => {
+            let service = Service::at(reach.url())?;
+            Ok(ended(list(&service, state, all, reach.json()).await))
+        }
+        Action::Show(arguments) => explain::explain(arguments).await,
+        Action::Retry { work_log, reach, .. } => {
+            let service = Service::at(reach.url())?;
+            Ok(ended(retry(&service, work_log.as_deref(), reach.json()).await))
+        }
+    }
+}
+
+async fn list(service: &Service, state: Option<State>, all: bool, json: bool) -> Result<Outcome, Refusal> {
+    let mut path = format!("/queue?page[size]={}", if all { 500 } else { 50 });
+    if let Some(value) = state.and_then(|state| state.to_possible_value()) {
+        path = format!("{path}&filter[state]={}", value.get_name());
+    }
+    let mut headed = false;
+    loop {
+        let page = service.get(&path).await?;
+        let entries = at(&page, "/data").as_array().map(Vec::as_slice).unwrap_or_default();
+        if json {
+            show::print(&page.to_string());
+        } else {
+            for entry in entries {
+                if !std::mem::replace(&mut headed, true) {
+                    show::print(&row([
+                        "work log",
+                        "state",
+                        "due",
+                        "tries",
+                        "because",
+                        "what stands in the way",
+                    ]));
+                }
+                show::print(&line(entry));
+            }
+        }
+        let next = at(&page, "/links/next").as_str().map(str::to_owned);
+        if let Some(next) = next.filter(|_| all && !entries.is_empty()) {
+            path = next;
+            continue;
+        }
+        if !json {
+            show::print(&summary(&page, headed, !all && at(&page, "/links/next").is_string()));
+        }
+        return Ok(Outcome::Well);
+    }
+}
+
+fn line(entry: &Value) -> String {
+    let told = attributes(entry);
+    let tries = at(told, "/attempts").to_string();
+    row([
+        text(at(entry, "/id")),
+        text(at(told, "/state")),
+        &show::moment(at(told, "/due")),
+        &tries,
+        text(at(told, "/reason")),
+        text(at(told, "/last-error")),
+    ])
+}
+
+fn row(cells: [&str; 6]) -> String {
+    show::columns(&cells, &[46, 8, 20, 5, 8])
+}
+
+fn summary(page: &Value, headed: bool, more: bool) -> String {
+    let meta = at(page, "/meta");
+    let count = |name: &str| at(meta, &format!("/{name}")).as_u64().unwrap_or_default();
+    let mut lines = format!(
+        "{}{} wait ({} to be tried again), {} run, {} are kept aside.",
+        if headed { "\n" } else { "" },
+        count("waiting"),
+        count("retrying"),
+        count("running"),
+        count("parked")
+    );
+    if more {
+        lines.push_str(" There are more: --all shows them.");
+    }
+    for down in at(meta, "/down").as_array().into_iter().flatten() {
+        let _ = write!(lines, "\nDown: {}: {}", text(at(down, "/name")), text(at(down, "/why")));
+    }
+    lines
+}
+
+async fn retry(service: &Service, work_log: Option<&str>, json: bool) -> Result<Outcome, Refusal> {
+    let (path, words) = match work_log {
+        Some(work_log) => (format!("/queue/{}/retry", path_of(work_log)), "It is tried again now."),
+        None => ("/queue/retry-parked".to_owned(), ""),
+    };
+    let answer = service.send_off(&path).await?;
+    if json {
+        show::print(&if answer.is_null() { json!({"meta": {"retried": 1}}) } else { answer }.to_string());
+        return Ok(Outcome::Well);
+    }
+    match at(&answer, "/meta/retried").as_u64() {
+        Some(count) => show::print(&format!("{count} work logs are tried again now.")),
+        None => show::print(words),
+    }
+    Ok(Outcome::Well)
+}

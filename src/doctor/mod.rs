@@ -1,0 +1,228 @@
+//! The doctor: tries everything that syncing needs, a line each, with what to do where it fails.
+//!
+//! # Guarantees
+//! Nothing that anybody else reads is changed: to Kimai only goes what it cannot store, to the triplestore one
+//! triple of no meaning, which is removed at once. A check ends within [`LIMIT`] and never fails the others.
+
+mod check;
+mod kimai;
+mod service;
+mod store;
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, join_all};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::clock::Clock;
+use crate::kimai::{Inspection, Timesheets};
+use crate::queue::Queue;
+use crate::settings::Settings;
+use crate::source::Source;
+use crate::storage::Storage;
+use crate::triplestore::survey::Survey;
+pub use check::{Check, Health};
+pub use service::look_at_file;
+pub(crate) use service::{SERVICE, of_faulty_settings, upcoming};
+
+/// How long one check may take.
+pub const LIMIT: Duration = Duration::from_secs(20);
+/// How often all are made again by themselves.
+const EVERY: Duration = Duration::from_hours(1);
+
+/// What a round of checks brought.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Report {
+    /// When it was made.
+    pub at: Timestamp,
+    /// The checks, always all and in the same order.
+    pub checks: Vec<Check>,
+}
+
+impl Report {
+    /// The worst that was found. What could not be found out is no trouble by itself.
+    pub fn worst(&self) -> Health {
+        self.checks.iter().map(|check| check.verdict).max().unwrap_or(Health::Unknown)
+    }
+
+    /// A report, or that there is none yet, as a JSON:API document.
+    pub fn document(report: Option<&Self>) -> Value {
+        let checks = report.map(|report| report.checks.as_slice()).unwrap_or_default();
+        let data = checks.iter().map(|check| {
+            json!({
+                "type": "checks",
+                "id": check.id,
+                "attributes": {
+                    "name": check.name, "verdict": check.verdict.word(), "says": check.says, "help": check.help,
+                },
+            })
+        });
+        json!({
+            "data": data.collect::<Vec<_>>(),
+            "links": {"self": "/doctor"},
+            "meta": {
+                "at": report.map(|report| report.at),
+                "verdict": report.map(|report| report.worst().word()),
+            },
+        })
+    }
+
+    /// The check of this name.
+    pub fn check(&self, id: &str) -> Option<&Check> {
+        self.checks.iter().find(|check| check.id == id)
+    }
+}
+
+/// What is looked at.
+pub struct Patient {
+    /// The triplestore, asked about itself.
+    pub survey: Survey,
+    /// The same, asked about work logs.
+    pub work_logs: Arc<dyn Source>,
+    /// Kimai's timesheets.
+    pub timesheets: Arc<dyn Timesheets>,
+    /// Kimai, asked about itself.
+    pub kimai: Arc<dyn Inspection>,
+    /// Where work logs wait.
+    pub queue: Arc<dyn Queue>,
+    /// What it is kept in.
+    pub storage: Storage,
+    /// The time and our zone.
+    pub clock: Clock,
+}
+
+/// What the checks have to know of the settings.
+struct Given {
+    scope: Option<String>,
+    cron: String,
+    days: i64,
+    warnings: Vec<String>,
+    at_start: bool,
+}
+
+/// What only a running service knows.
+#[derive(Debug, Clone, Copy)]
+struct Serving {
+    /// Whether it sweeps by itself.
+    sweeps: bool,
+    since: Timestamp,
+}
+
+/// Checks, and keeps the latest report.
+pub struct Doctor {
+    patient: Patient,
+    given: Given,
+    serving: OnceLock<Serving>,
+    latest: Mutex<Option<Report>>,
+    /// Held while checks are made: two rounds at once would only be in each other's way.
+    round: tokio::sync::Mutex<()>,
+}
+
+impl Doctor {
+    /// A doctor of `patient`, which runs by `settings`.
+    pub fn new(patient: Patient, settings: &Settings) -> Self {
+        let given = Given {
+            scope: settings.triplestore.scope.clone(),
+            cron: settings.sweep.cron.clone(),
+            days: settings.sweep.days,
+            warnings: settings.warnings.clone(),
+            at_start: settings.check_at_start,
+        };
+        Self {
+            patient,
+            given,
+            serving: OnceLock::new(),
+            latest: Mutex::default(),
+            round: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Says that a service runs on the patient, and whether it sweeps by itself. Without that the doctor does not
+    /// look at what only such a service has: queue, sweeps, deltas.
+    pub fn serves(&self, sweeps: bool) {
+        let since = self.patient.clock.now();
+        self.serving.get_or_init(|| Serving { sweeps, since });
+    }
+
+    /// The latest report; none before the first round has ended.
+    pub fn latest(&self) -> Option<Report> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Makes all checks now, side by side, and keeps the report.
+    pub async fn examine(&self) -> Report {
+        let _alone = self.round.lock().await;
+        let checks: Vec<BoxFuture<'_, Check>> = vec![
+            Box::pin(async { self.settings() }),
+            Box::pin(self.triplestore()),
+            Box::pin(self.view()),
+            Box::pin(self.write()),
+            Box::pin(self.kimai()),
+            Box::pin(self.token()),
+            Box::pin(self.rights()),
+            Box::pin(self.zone()),
+            Box::pin(self.rules()),
+            Box::pin(self.persons()),
+            Box::pin(self.activities()),
+            Box::pin(self.queue_file()),
+            Box::pin(self.queue()),
+            Box::pin(async { self.schedule() }),
+            Box::pin(self.deltas()),
+        ];
+        let checks = join_all(checks).await;
+        let report = Report { at: self.patient.clock.now(), checks };
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(report.clone());
+        report
+    }
+
+    /// Makes all checks now and each hour until `stop`. What is not well goes into the log, a line each, when it is
+    /// news. Not at all where `CHECK_AT_START` is false.
+    pub async fn watch(self: Arc<Self>, stop: CancellationToken) {
+        if !self.given.at_start {
+            return;
+        }
+        loop {
+            let before = self.latest();
+            let report = tokio::select! {
+                () = stop.cancelled() => return,
+                report = self.examine() => report,
+            };
+            tell(&report, before.as_ref());
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(EVERY) => {}
+            }
+        }
+    }
+}
+
+/// Logs what is not well and was not the same `before`.
+fn tell(report: &Report, before: Option<&Report>) {
+    let news = |check: &&Check| {
+        before.and_then(|before| before.check(&check.id)).is_none_or(|then| then.verdict != check.verdict)
+    };
+    for check in report.checks.iter().filter(news) {
+        match check.verdict {
+            Health::Trouble => error!(check = %check.id, "Check: {check}"),
+            Health::Warning => warn!(check = %check.id, "Check: {check}"),
+            Health::Well | Health::Unknown => {}
+        }
+    }
+    if before.is_none() && report.worst() <= Health::Well {
+        info!("Checked connections, rights and settings: all is well");
+    }
+}
+
+/// What `question` is answered within the limit.
+async fn limited<T, E: ToString>(question: impl Future<Output = Result<T, E>>) -> Result<T, String> {
+    match tokio::time::timeout(LIMIT, question).await {
+        Ok(result) => result.map_err(|fault| fault.to_string()),
+        Err(_) => Err(format!("no answer came within {} s", LIMIT.as_secs())),
+    }
+}

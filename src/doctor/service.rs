@@ -1,0 +1,248 @@
+//! Checks of the service itself: settings, queue, sweeps, deltas.
+
+use std::fs;
+use std::path::Path;
+
+use croner::parser::{CronParser, Seconds};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::check::{Check, Topic};
+use super::store::sentence;
+use super::{Doctor, limited};
+use crate::queue::{Counts, last_delta};
+use crate::storage;
+
+const SETTINGS: Topic = Topic("settings", "Settings");
+const QUEUE_FILE: Topic = Topic("queue-file", "Queue file");
+const QUEUE: Topic = Topic("queue", "Queue");
+const SCHEDULE: Topic = Topic("schedule", "Sweeps");
+const DELTAS: Topic = Topic("deltas", "Deltas");
+
+/// The checks that only a running service can make.
+pub(crate) const SERVICE: [&str; 4] = ["queue-file", "queue", "schedule", "deltas"];
+
+/// Days without a delta that nobody should worry about: a long weekend, or the leave of a small company.
+const QUIET_DAYS: i64 = 14;
+/// How late the queue may be, in seconds.
+const LATE: i64 = 15 * 60;
+/// How many of the next sweeps are told.
+const TOLD: usize = 3;
+
+const NOT_HERE: &str = "Only the running service knows.";
+const ASK_IT: &str = "Start it, or give its address with --url.";
+
+impl Doctor {
+    pub(super) fn settings(&self) -> Check {
+        of_settings(&self.given.warnings)
+    }
+
+    pub(super) async fn queue_file(&self) -> Check {
+        if self.serving.get().is_none() {
+            return QUEUE_FILE.unknown(NOT_HERE, ASK_IT);
+        }
+        let storage = &self.patient.storage;
+        match limited(storage.probe()).await {
+            Err(why) => QUEUE_FILE.trouble(sentence(&why), "Until it can be written, no change is taken: free its disk, or let the service's user write it."),
+            Ok(()) if storage.is_in_memory() => QUEUE_FILE.warning(
+                "It is in memory: what waits is forgotten when the service stops.",
+                "Nothing, for a try. Else give standalone a folder with --data, or run serve, which keeps it in DATA_DIR.",
+            ),
+            Ok(()) => QUEUE_FILE.well(format!("{} can be written.", storage.place())),
+        }
+    }
+
+    pub(super) async fn queue(&self) -> Check {
+        if self.serving.get().is_none() {
+            return QUEUE.unknown(NOT_HERE, ASK_IT);
+        }
+        let queue = &self.patient.queue;
+        let asked =
+            async { Ok::<_, crate::queue::QueueFault>((queue.counts().await?, queue.oldest_due().await?)) };
+        match limited(asked).await {
+            Ok((counts, oldest)) => of_queue(counts, oldest, self.patient.clock.now()),
+            Err(why) => QUEUE.trouble(sentence(&why), "Look at the line of the queue file."),
+        }
+    }
+
+    pub(super) fn schedule(&self) -> Check {
+        let Some(serving) = self.serving.get() else { return SCHEDULE.unknown(NOT_HERE, ASK_IT) };
+        let now = self.patient.clock.now();
+        if !serving.sweeps {
+            return SCHEDULE.well("It does not sweep by itself here (a demo).");
+        }
+        upcoming(&self.given.cron, now, self.patient.clock.zone())
+    }
+
+    pub(super) async fn deltas(&self) -> Check {
+        let Some(serving) = self.serving.get() else { return DELTAS.unknown(NOT_HERE, ASK_IT) };
+        match limited(last_delta(&self.patient.storage)).await {
+            Ok(last) => of_deltas(last, serving.since, self.patient.clock.now(), self.patient.clock.zone()),
+            Err(why) => DELTAS.unknown(sentence(&why), "Look at the line of the queue file."),
+        }
+    }
+}
+
+fn of_settings(warnings: &[String]) -> Check {
+    if warnings.is_empty() {
+        return SETTINGS.well("They can be used.");
+    }
+    SETTINGS.warning(sentence(&warnings.join("; ")), "Change them, unless they are meant so.")
+}
+
+/// What is wrong with settings that stop the start.
+pub(crate) fn of_faulty_settings(faults: &[String]) -> Check {
+    SETTINGS.trouble(
+        sentence(&faults.join("; ")),
+        "Put right what is named; kimai-sync --help lists all settings.",
+    )
+}
+
+fn of_queue(counts: Counts, oldest: Option<Timestamp>, now: Timestamp) -> Check {
+    let Counts { waiting, retrying, running, parked, .. } = counts;
+    let all =
+        format!("{waiting} wait ({retrying} to be tried again), {running} run, {parked} are kept aside");
+    let late = oldest.map(|due| now.duration_since(due).as_secs()).filter(|late| *late > LATE);
+    if let Some(late) = late {
+        return QUEUE.warning(
+            format!("It is {} minutes behind: {all}.", late / 60),
+            "Look at the lines of Kimai and the triplestore; if both are well, raise KIMAI_CONCURRENCY.",
+        );
+    }
+    if parked > 0 {
+        return QUEUE.warning(
+            sentence(&all),
+            "kimai-sync queue list --state parked shows why each is kept aside, kimai-sync queue retry --parked tries them again.",
+        );
+    }
+    QUEUE.well(sentence(&all))
+}
+
+/// When the sweeps of `pattern` come after `now`.
+pub(crate) fn upcoming(pattern: &str, now: Timestamp, zone: &TimeZone) -> Check {
+    let next = CronParser::builder().seconds(Seconds::Required).dom_and_dow(true).build().parse(pattern).ok();
+    let now = chrono::DateTime::from_timestamp(now.as_second(), 0);
+    let next: Vec<String> = next
+        .zip(now)
+        .into_iter()
+        .flat_map(|(cron, now)| cron.iter_after(now).take(TOLD).collect::<Vec<_>>())
+        .filter_map(|time| Timestamp::from_second(time.timestamp()).ok())
+        .map(|time| time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string())
+        .collect();
+    if next.is_empty() {
+        return SCHEDULE.trouble(
+            format!("FALLBACK_SYNC_CRON is '{pattern}', which never comes."),
+            "Put there a pattern that comes, like 0 0 */2 * * *.",
+        );
+    }
+    SCHEDULE.well(format!(
+        "By '{pattern}' (UTC) next at {} ({}).",
+        next.join(", "),
+        zone.iana_name().unwrap_or("UTC")
+    ))
+}
+
+fn of_deltas(last: Option<Timestamp>, since: Timestamp, now: Timestamp, zone: &TimeZone) -> Check {
+    const RULES: &str = "Register a work log and look again. If none comes, paste config/delta-rules.js into config/delta/rules.js, and see to it that the service is called kimai-sync; with mu-authorization set foldEffectiveChanges to false. Until then sweeps find changes, hours later.";
+    let told = |instant: Timestamp| instant.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string();
+    match last {
+        None => DELTAS.warning("None that names a work log has ever come.", RULES),
+        Some(last) if now.duration_since(last).as_hours() > QUIET_DAYS * 24 => {
+            DELTAS.warning(format!("The last one came at {}.", told(last)), RULES)
+        }
+        Some(last) => {
+            let start = if last < since { "; none since the start" } else { "" };
+            DELTAS.well(format!("The last one came at {}{start}.", told(last)))
+        }
+    }
+}
+
+/// The queue's file in `directory`, looked at from outside while no service answers. Nothing is changed but for
+/// a file that is made and removed again.
+pub fn look_at_file(directory: &Path) -> Check {
+    let place = directory.join(storage::FILE);
+    let shown = place.display();
+    if fs::metadata(&place).is_ok_and(|found| found.permissions().readonly()) {
+        return QUEUE_FILE.trouble(format!("{shown} is read-only."), "Let the service's user write it.");
+    }
+    if !directory.exists() {
+        return QUEUE_FILE.warning(
+            format!("{} is not there; serve makes it at the start.", directory.display()),
+            "Nothing, if it has not run yet. Else look at DATA_DIR and its volume.",
+        );
+    }
+    let trial = directory.join(format!(".kimai-sync-doctor-{}", uuid::Uuid::new_v4().simple()));
+    let tried = fs::write(&trial, b"try").and_then(|()| fs::remove_file(&trial));
+    match tried {
+        Ok(()) if place.exists() => {
+            QUEUE_FILE.well(format!("{shown} is there, and its folder can be written."))
+        }
+        Ok(()) => QUEUE_FILE.well(format!("{} can be written; there is no file yet.", directory.display())),
+        Err(fault) => QUEUE_FILE.trouble(
+            format!("{} cannot be written: {fault}.", directory.display()),
+            "Let the service's user (in the image 10001) write it, or choose another DATA_DIR.",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Health;
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn expect(check: &Check, verdict: Health, words: &str) {
+        assert_eq!(check.verdict, verdict, "{check}");
+        assert!(check.to_string().contains(words), "{words:?} is not in {check}");
+    }
+
+    #[test]
+    fn the_next_sweeps_are_told_in_our_zone() {
+        let brussels = TimeZone::get("Europe/Brussels").unwrap();
+        let check = upcoming("0 0 */2 * * *", at("2026-03-28T23:10:00Z"), &brussels);
+        let words = "next at 2026-03-29 01:00:00, 2026-03-29 04:00:00, 2026-03-29 06:00:00 (Europe/Brussels)";
+        expect(&check, Health::Well, words);
+        expect(
+            &upcoming("0 0 0 30 2 *", at("2026-03-28T23:10:00Z"), &TimeZone::UTC),
+            Health::Trouble,
+            "never comes",
+        );
+    }
+
+    #[test]
+    fn deltas_that_never_came_lead_to_the_rules() {
+        let (now, utc) = (at("2026-03-28T12:00:00Z"), TimeZone::UTC);
+        let check = |last| of_deltas(last, at("2026-03-28T11:00:00Z"), now, &utc);
+        expect(&check(None), Health::Warning, "config/delta-rules.js");
+        expect(&check(Some(at("2026-03-01T12:00:00Z"))), Health::Warning, "2026-03-01 12:00");
+        expect(&check(Some(at("2026-03-28T10:00:00Z"))), Health::Well, "none since the start");
+        expect(&check(Some(at("2026-03-28T11:30:00Z"))), Health::Well, "11:30.");
+    }
+
+    #[test]
+    fn a_queue_that_lags_or_keeps_aside_says_what_to_do() {
+        let now = at("2026-03-28T12:00:00Z");
+        let counts = Counts { waiting: 3, ..Counts::default() };
+        expect(&of_queue(counts, Some(at("2026-03-28T11:59:00Z")), now), Health::Well, "3 wait");
+        expect(
+            &of_queue(counts, Some(at("2026-03-28T11:00:00Z")), now),
+            Health::Warning,
+            "60 minutes behind",
+        );
+        expect(&of_queue(Counts { parked: 2, ..counts }, None, now), Health::Warning, "--state parked");
+    }
+
+    #[test]
+    fn a_folder_is_looked_at_without_leaving_anything() {
+        let folder = tempfile::tempdir().unwrap();
+        expect(&look_at_file(folder.path()), Health::Well, "no file yet");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        expect(&look_at_file(&folder.path().join("none")), Health::Warning, "is not there");
+        let file = folder.path().join("a-file");
+        fs::write(&file, b"").unwrap();
+        expect(&look_at_file(&file), Health::Trouble, "cannot be written");
+    }
+}

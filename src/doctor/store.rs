@@ -1,0 +1,250 @@
+//! Checks of the triplestore, and of what its work logs need to get to Kimai.
+
+use std::collections::BTreeSet;
+
+use jiff::ToSpan;
+
+use super::check::{Check, Topic, some};
+use super::{Doctor, limited};
+use crate::domain::work_log::{Directory, Facts, Obstacle, resolve};
+use crate::triplestore::TriplestoreFault;
+use crate::triplestore::survey::{View, Written};
+
+const TRIPLESTORE: Topic = Topic("triplestore", "Triplestore");
+const VIEW: Topic = Topic("view", "View of the triplestore");
+const WRITE: Topic = Topic("write", "Writing to the triplestore");
+const PERSONS: Topic = Topic("persons", "People");
+const ACTIVITIES: Topic = Topic("activities", "Tasks");
+
+const SEE_TRIPLESTORE: &str = "First see to the triplestore.";
+
+impl Doctor {
+    pub(super) async fn triplestore(&self) -> Check {
+        match limited(self.patient.work_logs.has_any()).await {
+            Ok(_) => TRIPLESTORE.well("It answers."),
+            Err(why) => TRIPLESTORE.trouble(
+                sentence(&why),
+                "See to it that it runs, and that MU_SPARQL_ENDPOINT is its address.",
+            ),
+        }
+    }
+
+    pub(super) async fn view(&self) -> Check {
+        match limited(self.patient.survey.view()).await {
+            Ok(view) => of_view(view, self.given.scope.as_deref()),
+            Err(why) => VIEW.unknown(sentence(&why), SEE_TRIPLESTORE),
+        }
+    }
+
+    pub(super) async fn write(&self) -> Check {
+        let now = self.patient.clock.now();
+        let written = tokio::time::timeout(super::LIMIT, self.patient.survey.write(now)).await;
+        match written {
+            Ok(written) => of_writing(&written, self.given.scope.as_deref()),
+            Err(_) => WRITE.unknown("No answer came in time.", SEE_TRIPLESTORE),
+        }
+    }
+
+    pub(super) async fn persons(&self) -> Check {
+        match limited(self.in_use()).await {
+            Ok(used) => used.persons(self.given.days),
+            Err(why) => PERSONS.unknown(sentence(&why), SEE_TRIPLESTORE),
+        }
+    }
+
+    pub(super) async fn activities(&self) -> Check {
+        match limited(self.in_use()).await {
+            Ok(used) => used.activities(self.given.days),
+            Err(why) => ACTIVITIES.unknown(sentence(&why), SEE_TRIPLESTORE),
+        }
+    }
+
+    /// The persons and tasks of the work logs that a scheduled sweep covers.
+    async fn in_use(&self) -> Result<InUse, TriplestoreFault> {
+        let today = self.patient.clock.today();
+        let shifted = |days: i64| today.checked_add(days.days()).unwrap_or(today);
+        let (facts, more) =
+            self.patient.survey.in_use(shifted(-self.given.days), shifted(self.given.days)).await?;
+        let directory = self.patient.work_logs.directory(&[&facts]).await?;
+        Ok(InUse { facts, directory, more })
+    }
+}
+
+/// With a capital letter and a full stop.
+pub(super) fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    let start = letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>());
+    let text = start.unwrap_or_default();
+    if text.ends_with(['.', '!', '?']) { text } else { format!("{text}.") }
+}
+
+fn named(scope: Option<&str>) -> String {
+    scope.map_or_else(|| "not set".to_owned(), |scope| format!("'{scope}'"))
+}
+
+fn of_view(view: View, scope: Option<&str>) -> Check {
+    let scope = named(scope);
+    if !view.anything {
+        return VIEW.trouble(
+            "It answers every query with nothing, as with a wrong scope.",
+            format!(
+                "Make DEFAULT_MU_AUTH_SCOPE, which is {scope}, the same text as with-scope in config/authorization/config.lisp; unless nothing was ever written."
+            ),
+        );
+    }
+    if !view.persons {
+        return VIEW.trouble(
+            "No person is to be seen, so no work log leads to a Kimai user.",
+            format!("Grant the scope {scope} the graph of persons and their accounts for reading (users)."),
+        );
+    }
+    if !view.activities || !view.accounts {
+        let what = match (view.activities, view.accounts) {
+            (false, false) => "activities or accounts",
+            (false, true) => "activities",
+            _ => "accounts",
+        };
+        return VIEW.trouble(
+            format!("There are no {what} of Kimai."),
+            format!("Import them (kimai-sync import). If that was done, grant the scope {scope} their graph (kimai), and look at KIMAI_ACCOUNT_SERVICE_HOMEPAGE."),
+        );
+    }
+    if !view.work_logs {
+        return VIEW.warning(
+            "No work log is to be seen.",
+            format!("If there should be some, grant the scope {scope} their graph (timesheet)."),
+        );
+    }
+    VIEW.well("Work logs, people, activities and accounts are to be seen.")
+}
+
+fn of_writing(written: &Result<Written, TriplestoreFault>, scope: Option<&str>) -> Check {
+    let scope = named(scope);
+    match written {
+        Ok(Written::Well) => WRITE.well("What is written is there, and gone once it is removed."),
+        Ok(Written::NotStored) => WRITE.trouble(
+            "It took a triple and did not store it.",
+            format!("Grant the scope {scope} work logs for writing (read write, graph timesheet); look at the log of the database."),
+        ),
+        Ok(Written::NotRemoved) => WRITE.trouble(
+            "It took the removal of a triple and still has it.",
+            "Look at the log of the database; Virtuoso may be short of disk, or in a checkpoint.",
+        ),
+        Err(TriplestoreFault::Transient(why)) if !why.contains("answered 500") => {
+            WRITE.unknown(sentence(why), SEE_TRIPLESTORE)
+        }
+        // sparql-parser answers 500 to what nobody may write.
+        Err(fault) => WRITE.trouble(
+            sentence(&fault.to_string()),
+            format!(
+                "Grant the scope {scope} work logs for writing, and bind their prefix to cal:Vevent (add-type-for-prefix), both in config/authorization/config.lisp."
+            ),
+        ),
+    }
+}
+
+/// What the work logs of the days around today name.
+struct InUse {
+    facts: Facts,
+    directory: Directory,
+    more: bool,
+}
+
+impl InUse {
+    /// What stands in the way of a work log that is complete but for its task and person.
+    fn obstacles(&self, tasks: BTreeSet<String>, persons: BTreeSet<String>) -> Vec<Obstacle> {
+        let only = |text: &str| BTreeSet::from([text.to_owned()]);
+        let facts =
+            Facts { days: only("2024-09-02"), durations: only("PT1H"), tasks, persons, ..Facts::default() };
+        resolve(&facts, &self.directory).err().unwrap_or_default()
+    }
+
+    fn persons(&self, days: i64) -> Check {
+        let one = |person: &String| self.obstacles(BTreeSet::new(), BTreeSet::from([person.clone()]));
+        let missing = self.facts.persons.iter().flat_map(one).filter_map(|obstacle| match obstacle {
+            Obstacle::NoAccount(person) => Some(person),
+            _ => None,
+        });
+        let missing: Vec<String> = missing.collect();
+        let all = self.count(self.facts.persons.len());
+        if missing.is_empty() {
+            return PERSONS.well(format!(
+                "All {all} with work logs of the last and next {days} days have a Kimai account."
+            ));
+        }
+        PERSONS.warning(
+            format!("{} of {all} with work logs have no Kimai account: {}.", missing.len(), some(&missing)),
+            "Link each to their Kimai account, where people are kept. If accounts are missing there, import them first (kimai-sync import accounts).",
+        )
+    }
+
+    fn activities(&self, days: i64) -> Check {
+        let one = |task: &String| self.obstacles(BTreeSet::from([task.clone()]), BTreeSet::new());
+        let bad =
+            self.facts.tasks.iter().flat_map(one).filter(|obstacle| !matches!(obstacle, Obstacle::Lacks(_)));
+        let bad: Vec<String> = bad.map(|obstacle| obstacle.to_string()).collect();
+        let all = self.count(self.facts.tasks.len());
+        if bad.is_empty() {
+            return ACTIVITIES.well(format!(
+                "All {all} with work logs of the last and next {days} days lead to an activity of Kimai."
+            ));
+        }
+        ACTIVITIES.warning(
+            format!("{} of {all} with work logs lead to no activity of Kimai: {}.", bad.len(), some(&bad)),
+            "Import tasks (kimai-sync import tasks); if they stay, choose activities of Kimai that belong to a project.",
+        )
+    }
+
+    fn count(&self, number: usize) -> String {
+        if self.more { format!("the first {number}") } else { number.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Health;
+    use super::*;
+
+    #[test]
+    fn each_gap_in_the_view_leads_to_its_mend() {
+        let whole = View { anything: true, work_logs: true, activities: true, persons: true, accounts: true };
+        let table = [
+            (whole, Health::Well, ""),
+            (
+                View { anything: false, ..whole },
+                Health::Trouble,
+                "DEFAULT_MU_AUTH_SCOPE, which is 'http://x', the same",
+            ),
+            (View { persons: false, ..whole }, Health::Trouble, "(users)"),
+            (View { activities: false, ..whole }, Health::Trouble, "Import them"),
+            (View { accounts: false, ..whole }, Health::Trouble, "KIMAI_ACCOUNT_SERVICE_HOMEPAGE"),
+            (View { work_logs: false, ..whole }, Health::Warning, "(timesheet)"),
+        ];
+        for (view, verdict, help) in table {
+            let check = of_view(view, Some("http://x"));
+            assert_eq!(check.verdict, verdict, "{view:?}");
+            let said = check.help.unwrap_or_default();
+            assert!(said.contains(help) && said.is_empty() == help.is_empty(), "{view:?}: {said}");
+        }
+        let without = View { anything: false, ..whole };
+        assert!(of_view(without, None).help.unwrap().contains("which is not set"));
+    }
+
+    #[test]
+    fn a_refused_write_is_told_from_a_silent_triplestore() {
+        let fault = |words: &str| Err(TriplestoreFault::Transient(words.to_owned()));
+        let table = [
+            (Ok(Written::Well), Health::Well, ""),
+            (Ok(Written::NotStored), Health::Trouble, "for writing"),
+            (Ok(Written::NotRemoved), Health::Trouble, "log of the database"),
+            (fault("it answered 500"), Health::Trouble, "add-type-for-prefix"),
+            (Err(TriplestoreFault::Refused("it answered 403".into())), Health::Trouble, "for writing"),
+            (fault("connection refused"), Health::Unknown, "First see to"),
+        ];
+        for (written, verdict, help) in table {
+            let check = of_writing(&written, None);
+            assert_eq!(check.verdict, verdict, "{written:?}");
+            assert!(check.help.unwrap_or_default().contains(help), "{written:?}");
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The doctor's report: what was checked, how it is, and what to do. JSON:API.
+
+use actix_web::{HttpResponse, web};
+
+use super::State;
+use super::answer;
+use super::answer::doctor::ReportAnswer;
+use super::answer::fault::MEDIA_TYPE;
+
+/// What was last checked of all that syncing needs
+///
+/// While the first checks are still made there are none.
+#[utoipa::path(get, path = "/doctor", tag = "Health", operation_id = "doctor", responses(
+    (status = 200, description = "The latest report.", body = ReportAnswer, content_type = MEDIA_TYPE),
+))]
+pub(super) async fn latest(state: web::Data<State>) -> HttpResponse {
+    answer::ok(&ReportAnswer::from(state.engine.doctor.latest().as_ref()))
+}
+
+/// Checks all that syncing needs now
+///
+/// Answers within half a minute.
+#[utoipa::path(post, path = "/doctor", tag = "Health", operation_id = "examine", responses(
+    (status = 200, description = "The report.", body = ReportAnswer, content_type = MEDIA_TYPE),
+))]
+pub(super) async fn examine(state: web::Data<State>) -> HttpResponse {
+    answer::ok(&ReportAnswer::from(Some(&state.engine.doctor.examine().await)))
+}

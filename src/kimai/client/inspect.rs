@@ -1,0 +1,101 @@
+//! The client's answers about Kimai itself.
+
+use async_trait::async_trait;
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+
+use super::{Client, in_words};
+use crate::domain::ids::UserId;
+use crate::kimai::fault::{Fault, KimaiFault, Operation};
+use crate::kimai::inspection::{Inspection, Right, Rights, TimesheetRules, Version};
+use crate::kimai::model::Timesheet;
+
+/// Timesheets looked through for one that is somebody else's.
+const LOOKED_THROUGH: &str = "100";
+/// No time in any format that Kimai reads.
+const NO_TIME: &str = "kimai-sync doctor: never a time";
+
+#[async_trait]
+impl Inspection for Client {
+    async fn version(&self) -> Result<Version, KimaiFault> {
+        self.get("version").await
+    }
+
+    async fn rules(&self) -> Result<TimesheetRules, KimaiFault> {
+        self.get("config/timesheet").await
+    }
+
+    async fn rights(&self, me: UserId) -> Result<Rights, KimaiFault> {
+        let users = self.get::<Vec<Value>>("users").await;
+        let view_user = match users {
+            Ok(_) => Right::Given,
+            Err(KimaiFault { fault: Fault::Permanent, .. }) => Right::Missing,
+            Err(fault) => return Err(fault),
+        };
+        let create_other = self.create_other().await?;
+        let other = self.somebody_elses(me).await?;
+        let (view_other, edit_other) = match other {
+            None => {
+                let why = "Kimai shows no timesheet of anybody else, which may be for want of one";
+                (Right::Untold(why.to_owned()), Right::Untold(why.to_owned()))
+            }
+            Some(other) => (Right::Given, self.edit_other(&other).await?),
+        };
+        Ok(Rights { view_user, view_other, create_other, edit_other })
+    }
+}
+
+impl Client {
+    /// A new timesheet without project is refused, with a list of the fields it might have: `user` is one of
+    /// them where hours may be entered for others.
+    async fn create_other(&self) -> Result<Right, KimaiFault> {
+        let form = json!({"begin": NO_TIME, "end": NO_TIME, "project": null, "activity": null});
+        let (status, body) = self.probe(self.request(Method::POST, "timesheets").json(&form)).await?;
+        match (status, body.pointer("/errors/children").and_then(Value::as_object)) {
+            (400, Some(fields)) if fields.contains_key("user") => Ok(Right::Given),
+            (400, Some(_)) | (403, _) => Ok(Right::Missing),
+            _ => refused(status, &body),
+        }
+    }
+
+    /// A change to a time that is none is refused for that, or before that for want of the right.
+    async fn edit_other(&self, other: &Timesheet) -> Result<Right, KimaiFault> {
+        let path = format!("timesheets/{}", other.id);
+        let request = self.request(Method::PATCH, &path).json(&json!({"begin": NO_TIME}));
+        match self.probe(request).await? {
+            (400, _) => Ok(Right::Given),
+            (403, _) => Ok(Right::Missing),
+            (404, _) => Ok(Right::Untold(format!("timesheet {} was deleted a moment ago", other.id))),
+            (status, body) => refused(status, &body),
+        }
+    }
+
+    /// One of the newest timesheets that is not ours; without the right to see others' Kimai shows our own
+    /// only. One that is exported shows nothing: changing it takes more rights.
+    async fn somebody_elses(&self, me: UserId) -> Result<Option<Timesheet>, KimaiFault> {
+        let query = [("user", "all"), ("size", LOOKED_THROUGH), ("orderBy", "id"), ("order", "DESC")];
+        let request = self.request(Method::GET, "timesheets").query(&query);
+        let listed: Vec<Timesheet> =
+            self.read(Operation::Read, &self.send(Operation::Read, request).await?)?;
+        let others = listed.into_iter().filter(|timesheet| timesheet.user.is_some_and(|user| user != me));
+        Ok(others.min_by_key(|timesheet| timesheet.exported))
+    }
+
+    /// Status and body of what is sent to be refused.
+    async fn probe(&self, request: RequestBuilder) -> Result<(u16, Value), KimaiFault> {
+        self.keep_pause().await;
+        let cut = |fault: reqwest::Error| KimaiFault::cut(Operation::Look, true, &in_words(fault));
+        let answer = request.send().await.map_err(cut)?;
+        let status = answer.status().as_u16();
+        let body = answer.bytes().await.map_err(cut)?;
+        Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
+    }
+}
+
+fn refused(status: u16, body: &Value) -> Result<Right, KimaiFault> {
+    let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+    if (200..300).contains(&status) {
+        return Ok(Right::Untold(format!("what answers took what no Kimai takes ({status})")));
+    }
+    Err(KimaiFault::from_answer(Operation::Look, status, None, &body))
+}

@@ -1,0 +1,74 @@
+//! What can be found out about a Kimai and the token without changing anything.
+
+use async_trait::async_trait;
+use serde::Deserialize;
+
+use super::fault::KimaiFault;
+use crate::domain::ids::UserId;
+
+/// `GET /version`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Version {
+    /// Like `2.65.0`.
+    pub version: String,
+    /// The same as a number, like 26500.
+    #[serde(default, rename = "versionId")]
+    pub number: u32,
+}
+
+/// `GET /config/timesheet`: all that Kimai tells of its rules for timesheets. Others (empty durations, the
+/// longest one, locked periods, budgets) it keeps to itself.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct TimesheetRules {
+    /// `default`, `punch` and so on.
+    #[serde(default, rename = "trackingMode")]
+    pub tracking_mode: String,
+    /// Whether times in the future are taken.
+    #[serde(default = "yes", rename = "isAllowFutureTimes")]
+    pub future: bool,
+    /// Whether two timesheets of one user may overlap.
+    #[serde(default = "yes", rename = "isAllowOverlapping")]
+    pub overlapping: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// Whether the token may do something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Right {
+    /// Kimai showed that it may.
+    Given,
+    /// Kimai refused.
+    Missing,
+    /// It does not show; why, in words.
+    Untold(String),
+}
+
+/// What the token may do with what is not its own. Deleting cannot be tried without doing it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rights {
+    /// `view_user`: the list of users.
+    pub view_user: Right,
+    /// `view_other_timesheet`.
+    pub view_other: Right,
+    /// `create_other_timesheet`.
+    pub create_other: Right,
+    /// `edit_other_timesheet`.
+    pub edit_other: Right,
+}
+
+/// Questions about Kimai itself, with the same guarantees as [`super::Timesheets`].
+#[async_trait]
+pub trait Inspection: Send + Sync {
+    /// `GET /version`.
+    async fn version(&self) -> Result<Version, KimaiFault>;
+
+    /// `GET /config/timesheet`.
+    async fn rules(&self) -> Result<TimesheetRules, KimaiFault>;
+
+    /// What the token of the user `me` may do. Nothing is changed: what is sent to be refused has no project and
+    /// times that are none, so that no Kimai can store it. It shows as 400 in Kimai's log.
+    async fn rights(&self, me: UserId) -> Result<Rights, KimaiFault>;
+}

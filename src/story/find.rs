@@ -1,0 +1,78 @@
+//! From what a person types to a work log.
+
+use super::{Answer, PATIENCE};
+use crate::domain::{KimaiId, WorkLogUri};
+use crate::engine::Engine;
+
+/// What a text leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// These work logs, in the order of their IRIs. Several share one timesheet.
+    WorkLogs(Vec<WorkLogUri>),
+    /// Nothing has this `mu:uuid` or Kimai id.
+    Nobody,
+    /// It is neither an IRI nor an id; why, in words.
+    Unreadable(String),
+    /// The triplestore could not be asked; why, in words.
+    Unasked(String),
+}
+
+/// The longest text that is looked for, in characters: no id is longer.
+const LONGEST: usize = 4096;
+
+/// Finds the work logs that `text` names: an IRI, the `mu:uuid` of a work log, or the id of a timesheet in
+/// Kimai. Only digits are a Kimai id, unless a work log has them as its `mu:uuid`. An IRI is taken at its
+/// word.
+pub async fn find(engine: &Engine, text: &str) -> Found {
+    let text = text.trim();
+    let text = text.strip_prefix('<').and_then(|text| text.strip_suffix('>')).unwrap_or(text);
+    if text.is_empty() || text.len() > LONGEST {
+        return Found::Unreadable(
+            "give the IRI of a work log, its id, or the number of its timesheet".into(),
+        );
+    }
+    if text.contains(':') {
+        return match WorkLogUri::parse(text) {
+            Ok(work_log) => Found::WorkLogs(vec![work_log]),
+            Err(fault) => Found::Unreadable(fault.to_string()),
+        };
+    }
+    let by_uuid = within(engine.work_logs.by_uuid(text)).await;
+    let mut unasked = by_uuid.error().map(str::to_owned);
+    if let Answer::Known(Some(work_log)) = by_uuid {
+        return Found::WorkLogs(vec![work_log]);
+    }
+    let mut found = Vec::new();
+    if let Ok(id) = text.trim_start_matches('#').parse::<KimaiId>() {
+        // What we remember first: it answers without the triplestore too.
+        found.extend(engine.ledger.owner(id).await.ok().flatten());
+        let linked = match within(engine.work_logs.linked(&[id])).await {
+            Answer::Known(linked) => linked,
+            Answer::Unknown { error } => {
+                unasked.get_or_insert(error);
+                std::collections::BTreeMap::new()
+            }
+        };
+        found.extend(linked.into_values().flatten());
+        if found.is_empty()
+            && let Answer::Known(left) = within(engine.work_logs.tombstones(&[id])).await
+        {
+            found.extend(left.into_values());
+        }
+    }
+    found.sort();
+    found.dedup();
+    match unasked {
+        _ if !found.is_empty() => Found::WorkLogs(found),
+        Some(why) => Found::Unasked(why),
+        None => Found::Nobody,
+    }
+}
+
+/// What `question` is answered, if that does not take too long.
+pub(super) async fn within<T, E: ToString>(question: impl Future<Output = Result<T, E>>) -> Answer<T> {
+    match tokio::time::timeout(PATIENCE, question).await {
+        Ok(result) => result.into(),
+        Err(_) => Answer::Unknown { error: format!("it did not answer within {} s", PATIENCE.as_secs()) },
+    }
+}

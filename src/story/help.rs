@@ -1,0 +1,115 @@
+//! What would help, in words for an office worker. Pure.
+
+use crate::domain::work_log::Obstacle;
+
+/// What removes `obstacle`.
+pub(super) fn for_obstacle(obstacle: &Obstacle) -> String {
+    match obstacle {
+        Obstacle::Lacks(what) => format!("Open the work log and fill in its {what}."),
+        Obstacle::NotAnActivity(task) => format!(
+            "Choose a task that comes from Kimai. If {task} is new in Kimai, import tasks first (kimai-sync import tasks)."
+        ),
+        Obstacle::ActivityWithoutId(_) | Obstacle::ProjectUnknown(_) => {
+            "Import projects and activities from Kimai again (kimai-sync import tasks).".to_owned()
+        }
+        Obstacle::ActivityWithoutProject(task) => format!(
+            "Choose an activity that belongs to a project: {task} is a global one of Kimai, which belongs to none."
+        ),
+        Obstacle::NoAccount(person) => format!(
+            "Link {person} to their Kimai account; an administrator does so where people are kept. If the account is not \
+             offered there, import accounts first (kimai-sync import accounts)."
+        ),
+        Obstacle::BadDuration(..) => {
+            "Open the work log and correct its duration: hours and minutes, like PT7H30M.".to_owned()
+        }
+        Obstacle::BadDay(_) => "Open the work log and correct its date, like 2024-09-02.".to_owned(),
+    }
+}
+
+/// Words of Kimai, of ours about Kimai, or of the triplestore, in small letters, and what helps when they stand
+/// in the way. The first that fits counts.
+const REFUSALS: &[(&str, &str)] = &[
+    ("token is wrong", "Make a new API token in Kimai and give it to the service (API_TOKEN)."),
+    ("is hidden", "Show it again in Kimai, or choose another task for the work log."),
+    (
+        "project is finished",
+        "Set a later end for the project in Kimai, or choose another task for the work log.",
+    ),
+    (" ended on ", "Set a later end for the project in Kimai, or choose another task for the work log."),
+    (
+        "has not started",
+        "Set an earlier start for the project in Kimai, or correct the date of the work log.",
+    ),
+    ("is disabled", "Enable the user in Kimai, at least until the hours are in."),
+    ("system account", "Link the person to another Kimai account: a system account cannot have hours."),
+    (
+        "look at their teams",
+        "Add the user of the API token to the team in Kimai, or make it an administrator.",
+    ),
+    ("global one, which", "Allow global activities for the project in Kimai, or choose another task."),
+    (
+        "belongs to another project",
+        "Import projects and activities from Kimai again (kimai-sync import tasks).",
+    ),
+    ("kimai has no project", "Import projects and activities from Kimai again, or choose another task."),
+    ("kimai has no activity", "Import projects and activities from Kimai again, or choose another task."),
+    ("kimai has no user", "Link the person to another Kimai account: this one is gone."),
+    (
+        "already have an entry",
+        "Allow overlapping entries in Kimai (System, Settings, Time-tracking): all work logs of a day begin at midnight.",
+    ),
+    ("empty duration", "Give the work log a duration, or allow empty durations in Kimai (System, Settings)."),
+    ("in the future", "Allow times in the future in Kimai (System, Settings), or wait for that day."),
+    ("hours allowed", "Raise the limit for long records in Kimai (System, Settings), or split the work log."),
+    ("duration exceeded", "Correct the duration of the work log: Kimai takes no more than a year."),
+    (
+        "period is locked",
+        "Give the user of the API token a role that may write in locked periods (administrator).",
+    ),
+    ("budget", "Raise the budget of the project in Kimai, or allow overbooking there."),
+    (
+        "does not allow this",
+        "Give the user of the API token the role Administrator in Kimai; kimai-sync doctor says what it lacks.",
+    ),
+    (
+        "triplestore refused",
+        "Look at the access rights of the service's scope; kimai-sync doctor tries them.",
+    ),
+    ("please report this", "Report this with the words above: it is a fault of kimai-sync."),
+];
+
+/// What helps against a refusal in these words.
+pub(super) fn for_refusal(words: &str) -> Option<String> {
+    let words = words.to_lowercase();
+    REFUSALS.iter().find(|(sign, _)| words.contains(sign)).map(|(_, help)| (*help).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_kimai_refuses_leads_to_what_helps() {
+        let table = [
+            (
+                "Kimai could not create the timesheet: project 'Site' is hidden (Kimai says: …)",
+                "Show it again",
+            ),
+            ("project 'Site' ended on 2026-06-30", "later end"),
+            ("user 'jane' is disabled; user: The selected choice is invalid. (400)", "Enable the user"),
+            ("You already have an entry for this time. (400)", "Allow overlapping"),
+            ("An empty duration is not allowed. (400)", "Give the work log a duration"),
+            ("The begin date cannot be in the future. (400)", "future"),
+            ("Maximum 8:00 hours allowed. (400)", "Raise the limit"),
+            ("This period is locked. Please choose a later date. (400)", "locked periods"),
+            ("Forbidden (403); the role of the token's user does not allow this", "role Administrator"),
+            ("it answered 401; the API token is wrong or expired, or its user is disabled", "API_TOKEN"),
+            ("the triplestore refused the statement: it answered 400", "access rights"),
+        ];
+        for (words, help) in table {
+            let said = for_refusal(words).unwrap_or_default();
+            assert!(said.contains(help), "{words:?} leads to {said:?}");
+        }
+        assert_eq!(for_refusal("something nobody has seen yet"), None);
+    }
+}

@@ -1,0 +1,272 @@
+//! The whole story of one work log: what the triplestore says, what Kimai says, what we did and when, whether
+//! it is in Kimai, and if not, why and what would help. Page, JSON route and command line show this one value.
+//!
+//! # Guarantees
+//! [`Story::of`] never fails and changes nothing: what cannot be asked says so in its place. It ends within
+//! three times [`PATIENCE`].
+
+mod find;
+mod help;
+mod read;
+mod verdict;
+mod words;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::domain::difference::FoundTimesheet;
+use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::work_log::Obstacle;
+use crate::domain::{KimaiId, WorkLogUri};
+use crate::engine::Engine;
+pub use find::{Found, find};
+pub use verdict::Verdict;
+use verdict::{Evidence, judge};
+
+/// How long each side may take for one part of it: somebody waits for the page.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What was asked for, or in words why it could not be had.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Answer<T> {
+    /// What was asked for.
+    Known(T),
+    /// Who was asked did not tell.
+    Unknown {
+        /// Why not, in words for people.
+        error: String,
+    },
+}
+
+impl<T> Answer<T> {
+    /// What was told, if it was.
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Self::Known(known) => Some(known),
+            Self::Unknown { .. } => None,
+        }
+    }
+
+    /// Why it was not told.
+    pub fn error(&self) -> Option<&str> {
+        match self {
+            Self::Known(_) => None,
+            Self::Unknown { error } => Some(error),
+        }
+    }
+}
+
+impl<T, E: ToString> From<Result<T, E>> for Answer<T> {
+    fn from(result: Result<T, E>) -> Self {
+        result.map_or_else(|fault| Self::Unknown { error: fault.to_string() }, Self::Known)
+    }
+}
+
+/// The story of one work log, as of now.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Story {
+    /// The work log.
+    pub work_log: WorkLogUri,
+    /// How it stands.
+    pub verdict: Verdict,
+    /// The same in one plain sentence, without full stop.
+    pub says: String,
+    /// What would help, a sentence each, the first one first. Empty when nothing is to be done.
+    pub help: Vec<String>,
+    /// What the triplestore says.
+    pub triplestore: Answer<Told>,
+    /// What Kimai says of each timesheet that has to do with it, its own one first.
+    pub timesheets: Vec<Held>,
+    /// Its entry in the queue; none when nothing is to be done for it.
+    pub entry: Option<Waiting>,
+    /// What we remember.
+    pub memory: Answer<Memory>,
+    /// What we did for it, the latest first; at most the last 20 runs.
+    pub history: Answer<Vec<Done>>,
+    /// Other work logs that are linked to one of its timesheets.
+    pub sharing: Vec<WorkLogUri>,
+}
+
+/// What the triplestore says of a work log, as it stands there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Told {
+    /// What the subject is: `work-log`, `left-over` (a deleted one's link), `absent` or `other`.
+    pub kind: Subject,
+    /// `cal:dtstart`.
+    pub days: Vec<String>,
+    /// `cal:duration`, ISO 8601.
+    pub durations: Vec<String>,
+    /// `dct:subject`.
+    pub tasks: Vec<Task>,
+    /// `prov:wasAssociatedWith`.
+    pub persons: Vec<Person>,
+    /// `dct:identifier`, ids or not.
+    pub identifiers: Vec<String>,
+    /// The timesheet that follows from all this; none while it lacks something.
+    pub wanted: Option<WantedTimesheet>,
+    /// What is missing, wrong or there twice, a clause each.
+    pub complaints: Vec<String>,
+    /// What keeps it from being synced.
+    #[serde(skip)]
+    pub obstacles: Vec<Obstacle>,
+}
+
+/// What a subject is, by what the triplestore says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subject {
+    /// A work log.
+    WorkLog,
+    /// The link of a deleted work log.
+    LeftOver,
+    /// Nothing is known of it.
+    #[default]
+    Absent,
+    /// Something else: a task, a customer.
+    Other,
+}
+
+/// A task that a work log names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Task {
+    /// Its IRI.
+    pub iri: String,
+    /// Its label.
+    pub name: Option<String>,
+    /// Its Kimai ids, if it is an activity of Kimai.
+    pub activities: Vec<String>,
+    /// Those of its project.
+    pub projects: Vec<String>,
+}
+
+/// A person that a work log names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Person {
+    /// The IRI.
+    pub iri: String,
+    /// The name.
+    pub name: Option<String>,
+    /// The ids of the Kimai users whose accounts are linked.
+    pub accounts: Vec<String>,
+}
+
+/// A timesheet that has to do with a work log, and what Kimai says of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Held {
+    /// Its id.
+    pub id: KimaiId,
+    /// Whether the triplestore links the work log to it; else only we remember it.
+    pub linked: bool,
+    /// What Kimai holds; `null` when it is gone.
+    pub kimai: Answer<Option<Holds>>,
+    /// Where it differs from what the work log says, a clause each. Empty too when it cannot be told.
+    pub differences: Vec<String>,
+}
+
+/// What Kimai holds in a timesheet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Holds {
+    /// Begin, end, and the ids of project, activity and user.
+    #[serde(flatten)]
+    pub found: FoundTimesheet,
+    /// Whether it is marked as exported, and may be on an invoice.
+    pub exported: bool,
+    /// The names behind the ids, where Kimai tells them.
+    pub names: Names,
+}
+
+/// The names of what a timesheet is booked on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Names {
+    /// The project's.
+    pub project: Option<String>,
+    /// Its customer's.
+    pub customer: Option<String>,
+    /// The activity's.
+    pub activity: Option<String>,
+    /// The user's login.
+    pub user: Option<String>,
+}
+
+/// The entry of a work log in the queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Waiting {
+    /// `due`, `waiting`, `running` or `parked`.
+    pub state: &'static str,
+    /// When it is tried next; none when parked.
+    pub due: Option<Timestamp>,
+    /// Why it is in the queue: `delta`, `request`, `sweep`, `import` or `daily`.
+    pub reason: &'static str,
+    /// How many runs failed since it last changed.
+    pub attempts: u32,
+    /// What stood in the way last.
+    pub last_error: Option<String>,
+    /// Since when it is in the queue.
+    pub since: Timestamp,
+}
+
+/// What we remember of a work log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Memory {
+    /// The timesheet that we made or updated for it last.
+    pub timesheet: Option<KimaiId>,
+    /// Whether its id has yet to be written to the triplestore.
+    pub link_unwritten: bool,
+    /// What we sent there last, unless that is in doubt.
+    pub pushed: Option<WantedTimesheet>,
+    /// What Kimai made of it: it may round.
+    pub held: Option<FoundTimesheet>,
+    /// When we sent a new timesheet off whose answer we do not have: what became of it is looked up.
+    pub creating_since: Option<Timestamp>,
+    /// Whether a delta told that the work log was deleted.
+    pub removed: bool,
+}
+
+/// How one run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Done {
+    /// When.
+    pub at: Timestamp,
+    /// `done`, `later` or `parked`.
+    pub result: String,
+    /// What was done or stood in the way, in words.
+    pub message: Option<String>,
+}
+
+impl Story {
+    /// The story of `work_log` as of now. See the module's guarantees.
+    pub async fn of(engine: &Engine, work_log: &WorkLogUri) -> Self {
+        let mut story = read::story(engine, work_log).await;
+        let (now, zone) = (engine.clock.now(), engine.clock.zone());
+        let outages = engine.workers.outages();
+        let judged = judge(&Evidence { story: &story, outages: &outages, now, zone });
+        (story.verdict, story.says, story.help) = (judged.verdict, judged.says, judged.help);
+        story
+    }
+
+    /// Whether anybody knows anything of it: either side, the queue, our memory or the history.
+    pub fn is_known(&self) -> bool {
+        let told = self.triplestore.known().is_none_or(|told| told.kind != Subject::Absent);
+        let memory = self.memory.known().copied().unwrap_or_default();
+        let done = self.history.known().is_some_and(|history| !history.is_empty());
+        told || self.entry.is_some() || done || memory != Memory::default()
+    }
+
+    /// Its own timesheet: the one linked, or else the one we remember.
+    pub fn own(&self) -> Option<&Held> {
+        self.timesheets.first()
+    }
+}

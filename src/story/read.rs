@@ -1,0 +1,220 @@
+//! Asks everybody for their part of a story. Decides nothing.
+
+use std::collections::BTreeSet;
+
+use super::find::within;
+use super::verdict::Verdict;
+use super::words::differences;
+use super::{Answer, Done, Held, Holds, Memory, Names, Person, Story, Subject, Task, Told, Waiting};
+use crate::domain::difference::FoundTimesheet;
+use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::work_log::{Directory, Facts, Kind, resolve};
+use crate::domain::{KimaiId, WorkLogUri};
+use crate::engine::Engine;
+use crate::kimai::{Choices, Timesheet};
+use crate::queue::Entry;
+use crate::reconcile::ledger::LedgerFault;
+use crate::triplestore::TriplestoreFault;
+
+/// Timesheets looked at in one story. A work log has one; more are a mistake, and hundreds rubbish.
+const MOST_TIMESHEETS: usize = 5;
+
+/// Everything that can be asked, without a verdict yet.
+pub(super) async fn story(engine: &Engine, work_log: &WorkLogUri) -> Story {
+    let entry = engine.queue.entry(work_log).await.ok().flatten().as_ref().map(waiting);
+    let memory = memory(engine, work_log).await;
+    let memory = memory.unwrap_or_else(|fault| Answer::Unknown { error: fault.to_string() });
+    let history = engine.queue.history(work_log).await.map(|attempts| {
+        let done = |attempt: crate::queue::Attempt| Done {
+            at: attempt.at,
+            result: attempt.result,
+            message: attempt.message,
+        };
+        attempts.into_iter().map(done).collect()
+    });
+    let triplestore = within(told(engine, work_log)).await;
+    let remembered = memory.known().copied().unwrap_or_default();
+    let ids = ids(triplestore.known(), &remembered);
+    let sharing = sharing(engine, work_log, &ids).await;
+    let wanted = triplestore.known().and_then(|told| told.wanted);
+    let looks = ids.into_iter().map(|(id, linked)| held(engine, id, linked, wanted, &remembered));
+    let timesheets = futures_util::future::join_all(looks).await;
+    Story {
+        work_log: work_log.clone(),
+        verdict: Verdict::Unclear,
+        says: String::new(),
+        help: Vec::new(),
+        triplestore,
+        timesheets,
+        entry,
+        memory,
+        history: history.into(),
+        sharing,
+    }
+}
+
+fn waiting(entry: &Entry) -> Waiting {
+    Waiting {
+        state: entry.state.word(),
+        due: entry.due,
+        reason: entry.reason.word(),
+        attempts: entry.attempts,
+        last_error: entry.last_error.clone(),
+        since: entry.since,
+    }
+}
+
+async fn memory(engine: &Engine, work_log: &WorkLogUri) -> Result<Answer<Memory>, LedgerFault> {
+    let recalled = engine.ledger.recall(work_log).await?;
+    let intent = engine.ledger.intent(work_log).await?;
+    let remembered = engine.ledger.remembered(std::slice::from_ref(work_log)).await?;
+    Ok(Answer::Known(Memory {
+        timesheet: recalled.linked,
+        link_unwritten: recalled.unwritten,
+        pushed: recalled.pushed,
+        held: remembered.get(work_log).and_then(|remembered| remembered.held),
+        creating_since: intent.map(|intent| intent.started_at),
+        removed: recalled.removed,
+    }))
+}
+
+async fn told(engine: &Engine, work_log: &WorkLogUri) -> Result<Told, TriplestoreFault> {
+    let facts = engine.work_logs.facts(work_log).await?;
+    let kind = match facts.kind(work_log) {
+        Kind::WorkLog => Subject::WorkLog,
+        Kind::Tombstone => Subject::LeftOver,
+        Kind::Absent => Subject::Absent,
+        Kind::Other => return Ok(Told { kind: Subject::Other, ..Told::default() }),
+    };
+    let directory = match kind {
+        Subject::WorkLog => engine.work_logs.directory(&[&facts]).await?,
+        _ => Directory::default(),
+    };
+    Ok(Told { kind, ..describe(engine, facts, &directory, kind) })
+}
+
+fn describe(engine: &Engine, facts: Facts, directory: &Directory, kind: Subject) -> Told {
+    let mut told = Told::default();
+    if kind == Subject::WorkLog {
+        match resolve(&facts, directory) {
+            Err(obstacles) => told.obstacles = obstacles,
+            Ok(work_log) => {
+                told.complaints.extend(
+                    work_log
+                        .doubled
+                        .iter()
+                        .map(|what| format!("it has several values of: {what}; the smallest counts")),
+                );
+                match WantedTimesheet::of(&work_log, engine.clock.zone()) {
+                    Ok(wanted) => told.wanted = Some(wanted),
+                    Err(obstacle) => told.obstacles.push(obstacle),
+                }
+            }
+        }
+    }
+    told.complaints.extend(told.obstacles.iter().map(ToString::to_string));
+    let no_id = |text: &&String| text.parse::<KimaiId>().is_err();
+    told.complaints.extend(
+        facts
+            .identifiers
+            .iter()
+            .filter(no_id)
+            .map(|text| format!("its link '{text}' is no number of a timesheet")),
+    );
+    let task = |iri: String| {
+        let known = directory.tasks.get(&iri).cloned().unwrap_or_default();
+        let activities = if known.is_activity { known.identifiers.into_iter().collect() } else { Vec::new() };
+        Task { iri, name: known.label, activities, projects: known.project_identifiers.into_iter().collect() }
+    };
+    let person = |iri: String| {
+        let known = directory.persons.get(&iri).cloned().unwrap_or_default();
+        Person { iri, name: known.name, accounts: known.account_identifiers.into_iter().collect() }
+    };
+    Told {
+        days: facts.days.into_iter().collect(),
+        durations: facts.durations.into_iter().collect(),
+        tasks: facts.tasks.into_iter().map(task).collect(),
+        persons: facts.persons.into_iter().map(person).collect(),
+        identifiers: facts.identifiers.into_iter().collect(),
+        ..told
+    }
+}
+
+/// The timesheets that have to do with it and whether the triplestore links to them: its own first, by the
+/// same order of authority as [`crate::domain::plan`].
+fn ids(told: Option<&Told>, memory: &Memory) -> Vec<(KimaiId, bool)> {
+    let linked: BTreeSet<KimaiId> =
+        told.into_iter().flat_map(|told| &told.identifiers).filter_map(|text| text.parse().ok()).collect();
+    let ours = memory.timesheet.filter(|id| memory.link_unwritten || linked.contains(id));
+    let rest = linked.iter().copied().chain(memory.timesheet).filter(|id| Some(*id) != ours);
+    let all = ours.into_iter().chain(rest).take(MOST_TIMESHEETS);
+    all.map(|id| (id, linked.contains(&id))).collect()
+}
+
+/// Who else is linked to these. What cannot be asked is left out: the triplestore has said so already.
+async fn sharing(engine: &Engine, work_log: &WorkLogUri, ids: &[(KimaiId, bool)]) -> Vec<WorkLogUri> {
+    let ids: Vec<KimaiId> = ids.iter().map(|(id, _)| *id).collect();
+    if ids.is_empty() {
+        return Vec::new();
+    }
+    let linked = within(engine.work_logs.linked(&ids)).await;
+    let others: BTreeSet<WorkLogUri> =
+        linked.known().into_iter().flat_map(|linked| linked.values().flatten()).cloned().collect();
+    others.into_iter().filter(|other| other != work_log).collect()
+}
+
+async fn held(
+    engine: &Engine,
+    id: KimaiId,
+    linked: bool,
+    wanted: Option<WantedTimesheet>,
+    memory: &Memory,
+) -> Held {
+    let seen = within(engine.kimai.timesheet(id)).await;
+    let kimai = match seen {
+        Answer::Unknown { error } => Answer::Unknown { error },
+        Answer::Known(None) => Answer::Known(None),
+        Answer::Known(Some(timesheet)) => Answer::Known(Some(holds(engine, &timesheet).await)),
+    };
+    let zone = engine.clock.zone();
+    let differences = match (kimai.known(), wanted) {
+        // Kimai may round what it is sent; that is no difference.
+        (Some(Some(holds)), Some(wanted)) if !answered(id, holds.found, wanted, memory) => {
+            differences(&holds.found, &wanted, &holds.names, zone)
+        }
+        _ => Vec::new(),
+    };
+    Held { id, linked, kimai, differences }
+}
+
+/// Whether it holds just what Kimai made of what was sent last.
+fn answered(id: KimaiId, found: FoundTimesheet, wanted: WantedTimesheet, memory: &Memory) -> bool {
+    memory.timesheet == Some(id) && memory.pushed == Some(wanted) && memory.held == Some(found)
+}
+
+async fn holds(engine: &Engine, timesheet: &Timesheet) -> Holds {
+    let found = FoundTimesheet::from(timesheet);
+    let FoundTimesheet { begin, project, activity, user, .. } = found;
+    let chosen = project.zip(activity).zip(user);
+    let chosen = chosen.map(|((project, activity), user)| WantedTimesheet {
+        begin,
+        end: begin,
+        project,
+        activity,
+        user,
+    });
+    let names = match chosen {
+        Some(chosen) => within(engine.kimai.choices(&chosen)).await.known().map(names).unwrap_or_default(),
+        None => Names::default(),
+    };
+    Holds { found, exported: timesheet.exported, names }
+}
+
+fn names(choices: &Choices) -> Names {
+    Names {
+        project: choices.project.as_ref().map(|project| project.name.clone()),
+        customer: choices.customer.as_ref().map(|customer| customer.name.clone()),
+        activity: choices.activity.as_ref().map(|activity| activity.name.clone()),
+        user: choices.user.as_ref().map(|user| user.username.clone()),
+    }
+}
