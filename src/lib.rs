@@ -15,7 +15,7 @@
 //!
 //! # Layout, in the order the data flows
 //! - [`cli`], [`settings`], [`app`], [`engine`], [`clock`], [`telemetry`], [`lines`]: how it starts.
-//! - [`http`]: the doors. [`delta`]: from a message to work logs. [`queue`]: where they wait.
+//! - [`http`]: the doors; [`page`]: the one for people. [`delta`]: from a message to work logs. [`queue`]: where they wait.
 //! - [`domain`]: what the words mean, and what to do about a difference.
 //! - [`storage`]: the one file behind the queue and the reconciler's memory.
 //! - [`reconcile`]: one work log settled, whole periods swept.
@@ -41,6 +41,7 @@ pub mod import;
 pub mod kimai;
 pub mod lines;
 pub mod lock;
+pub mod page;
 pub mod queue;
 pub mod reconcile;
 pub mod runs;

@@ -51,6 +51,31 @@ fn register(entry: &Entry) -> Result<Change, StatementFault> {
     Ok(Change { words, update: triples.insert_data()?.join(";\n") })
 }
 
+/// Somebody writes down hours in a way that cannot be booked: they are parked until they are corrected.
+pub(super) fn slip(
+    rng: &mut impl Rng,
+    slips: &mut Vec<Entry>,
+    tasks: &[Iri],
+    today: Date,
+) -> Result<Option<Change>, StatementFault> {
+    let person = rng.random_range(0..company::head_count());
+    let mut entry = Entry::new(rng, tasks, person, today)?;
+    "8 hours".clone_into(&mut entry.duration);
+    let mut change = register(&entry)?;
+    change.words.push_str(", which cannot be booked like that");
+    slips.push(entry);
+    Ok(Some(change))
+}
+
+/// Somebody corrects the oldest of `slips`, which is one of `entries` from then on.
+pub(super) fn mend(rng: &mut impl Rng, slips: &mut Vec<Entry>, entries: &mut Vec<Entry>) -> Option<Change> {
+    // One stays, so that there is always something to look at.
+    let mut entry = (slips.len() > 1).then(|| slips.remove(0))?;
+    let change = redo_hours(rng, &mut entry);
+    entries.push(entry);
+    Some(change)
+}
+
 fn redo_hours(rng: &mut impl Rng, entry: &mut Entry) -> Change {
     let before = std::mem::replace(&mut entry.duration, company::duration(rng));
     let (work_log, duration) = (&entry.work_log, Literal::string(&entry.duration));

@@ -20,6 +20,7 @@ use tracing::{error, info, warn};
 
 use crate::app::{self, Service};
 use crate::clock::Clock;
+use crate::domain::ids::{ActivityId, ProjectId, UserId};
 use crate::engine::Engine;
 use crate::reconcile::sweep::Period;
 use crate::runs::progress::Progress;
@@ -29,6 +30,7 @@ use crate::triplestore::Triplestore;
 use crate::triplestore::embedded::Embedded;
 use crate::triplestore::statement::{Iri, Triples};
 use crate::triplestore::vocabulary::PREFIXES;
+use changes::Change;
 use company::Entry;
 
 /// The same company at every start.
@@ -37,6 +39,8 @@ const SEED: u64 = 7;
 const PAUSES: std::ops::RangeInclusive<u64> = 2..=4;
 /// Changes of `--once`.
 const CHANGES_ONCE: usize = 16;
+/// Of so many changes one is a mistake, and one corrects it.
+const MISTAKE_EVERY: usize = 12;
 /// How long `--once` waits for everything to be in sync.
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -57,7 +61,7 @@ pub async fn run(once: bool, stop: CancellationToken) -> anyhow::Result<ExitCode
     let engine = Engine::new(&settings, Arc::new(store.clone()), app::kimai(&settings)?, clock)?;
     let door = door(&settings)?;
     let address = format!("http://{}", door.local_addr()?);
-    info!("kimai-sync demo on {address}, its triplestore at {address}/sparql");
+    info!("Open {address} in a browser to see what happens; the triplestore answers at {address}/sparql");
     info!("Sandbox Kimai at {kimai_address} (Authorization: Bearer {}); Ctrl-C ends both", company::TOKEN);
 
     let tasks = TaskTracker::new();
@@ -116,6 +120,8 @@ struct Life {
     address: String,
     rng: StdRng,
     entries: Vec<Entry>,
+    /// What somebody registered in a way that cannot be booked.
+    slips: Vec<Entry>,
 }
 
 impl Life {
@@ -136,6 +142,7 @@ impl Life {
             address,
             rng: StdRng::seed_from_u64(SEED),
             entries: Vec::new(),
+            slips: Vec::new(),
         })
     }
 
@@ -153,12 +160,12 @@ impl Life {
         info!("Two months of work are in Kimai. Now people go on working.");
         if !once {
             self.engine.doctor.examine().await;
+            self.leave_something_to_find().await?;
         }
         let mut changes = 0;
         while !once || changes < CHANGES_ONCE {
             changes += 1;
-            let today = self.engine.clock.today();
-            let change = changes::next(&mut self.rng, &mut self.entries, &tasks, today)?;
+            let change = self.next_change(&tasks, if once { 0 } else { changes })?;
             info!("{}", change.words);
             self.update(&change.update).await?;
             self.quiet().await?;
@@ -168,6 +175,34 @@ impl Life {
             }
         }
         self.in_sync().await
+    }
+
+    /// The next change. Where `number` says so somebody makes a mistake, or corrects the last one.
+    fn next_change(&mut self, tasks: &[Iri], number: usize) -> anyhow::Result<Change> {
+        let today = self.engine.clock.today();
+        let change = match number % MISTAKE_EVERY {
+            1 => changes::slip(&mut self.rng, &mut self.slips, tasks, today)?,
+            8 => changes::mend(&mut self.rng, &mut self.slips, &mut self.entries),
+            _ => None,
+        };
+        Ok(match change {
+            Some(change) => change,
+            None => changes::next(&mut self.rng, &mut self.entries, tasks, today)?,
+        })
+    }
+
+    /// Somebody books an hour in Kimai by hand; then both sides are compared, and nothing is changed.
+    async fn leave_something_to_find(&self) -> anyhow::Result<()> {
+        let today = self.engine.clock.today();
+        if let Some(one) = self.kimai.timesheets().last() {
+            let begin = today.to_zoned(jiff::tz::TimeZone::UTC)?.timestamp();
+            let end = begin.checked_add(jiff::SignedDuration::from_hours(1))?;
+            let booked = (ProjectId(one.project), ActivityId(one.activity));
+            self.kimai.add_timesheet(UserId(one.user), booked, begin, Some(end));
+            info!("Somebody books an hour in Kimai by hand, which no work log says");
+        }
+        let (first, last) = (today.first_of_month().to_string(), today.last_of_month().to_string());
+        self.post("sync-to-kimai/work-logs?dry-run=true", &[("start", &first), ("end", &last)]).await
     }
 
     async fn register_history(&mut self, tasks: &[Iri]) -> anyhow::Result<()> {

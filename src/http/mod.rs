@@ -21,6 +21,7 @@
 //! | `GET /metrics` | 200 | none | Prometheus |
 //! | `GET /doctor`, `POST /doctor` | 200 | none | ops |
 //! | `GET`, `POST /login`, `POST /logout` | 200, 303, 401, 429 | a form | people, see [`guard`] |
+//! | `GET /` and what [`crate::page`] lists | 200, 303 | forms | people |
 //! | `GET`, `POST /sparql` | 200, 400 | SPARQL 1.1 protocol | people, with the embedded store only |
 //!
 //! Another method on one of them is 405. All may answer 503 when the triplestore or Kimai does not answer,
@@ -31,7 +32,7 @@ mod ask;
 mod body;
 mod delta;
 mod doctor;
-mod door;
+pub(crate) mod door;
 pub mod guard;
 mod health;
 mod openapi;
@@ -42,6 +43,8 @@ pub mod sparql;
 mod sync;
 pub mod trace;
 
+use std::sync::Arc;
+
 use actix_web::http::StatusCode;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, ResponseError};
@@ -50,6 +53,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::delta::Intake;
 use crate::engine::Engine;
+use crate::page;
 use crate::runs::Runs;
 use door::Door;
 use problem::Problem;
@@ -59,26 +63,29 @@ const LARGE_DELTAS: usize = 32;
 
 /// What the routes work with.
 pub struct State {
-    engine: Engine,
+    pub(crate) engine: Engine,
     intake: Intake,
-    runs: Runs,
+    pub(crate) runs: Runs,
     /// Told when the service is to end: open streams end then.
-    stop: CancellationToken,
+    pub(crate) stop: CancellationToken,
     large_deltas: Semaphore,
+    /// One permit for each page that is kept up to date.
+    pub(crate) listeners: Arc<Semaphore>,
 }
 
 impl State {
     /// The routes of `engine` and its `runs`. Streams end at `stop`.
     pub fn new(engine: Engine, runs: Runs, stop: CancellationToken) -> Self {
         let intake = engine.intake();
-        Self { engine, intake, runs, stop, large_deltas: Semaphore::new(LARGE_DELTAS) }
+        let listeners = Arc::new(Semaphore::new(page::MOST_LISTENERS));
+        Self { engine, intake, runs, stop, large_deltas: Semaphore::new(LARGE_DELTAS), listeners }
     }
 }
 
 /// Every route but `/sparql`, in the order in which they are tried: what answers it, and beside it the
 /// documentation that `#[utoipa::path]` made for it.
 fn doors() -> Vec<Door> {
-    vec![
+    let mut doors = vec![
         Door::new(delta::__path_post, delta::post),
         Door::new(sync::__path_queue_work_log, sync::queue_work_log),
         Door::new(sync::__path_check_timesheet, sync::check_timesheet),
@@ -107,7 +114,9 @@ fn doors() -> Vec<Door> {
         Door::new(openapi::__path_document, openapi::document),
         Door::new(openapi::__path_docs, openapi::docs),
         Door::file("/assets/docs.css", "How the documentation looks", "text/css", openapi::style),
-    ]
+    ];
+    doors.extend(page::doors());
+    doors
 }
 
 /// Adds the routes, all of which share `state`.

@@ -2,6 +2,8 @@
 
 // `cfg(test)` on each: clippy then knows that helpers outside a test function may unwrap too.
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod doctor;
@@ -13,6 +15,8 @@ mod http;
 mod listing;
 #[cfg(test)]
 mod metrics;
+#[cfg(test)]
+mod page;
 #[cfg(test)]
 mod parity;
 #[cfg(test)]

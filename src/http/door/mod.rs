@@ -19,7 +19,7 @@ use super::problem::Problem;
 pub(super) type Schemas = Vec<(String, RefOr<Schema>)>;
 
 /// One route: what answers it, and how it is documented.
-pub(super) struct Door {
+pub(crate) struct Door {
     /// As documented, with `{parameters}`.
     pub(super) path: String,
     /// As documented.

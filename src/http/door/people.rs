@@ -29,12 +29,23 @@ impl Door {
         F::Output: Responder + 'static,
     {
         let shown = ResponseBuilder::new().description("The page.").content(HTML, text());
-        let operation = query.iter().fold(operation(path, "page", what), |operation, name| {
-            operation.parameter(parameter(name, ParameterIn::Query))
-        });
+        let operation = reads(operation(path, "page", what), query);
         let sent_on = leads("Another page shows it.");
         let operation = operation.response("200", shown.build()).response("303", sent_on);
         Self::made(path, HttpMethod::Get, faults(operation), handler)
+    }
+
+    /// Server-sent events that keep a page up to date. `query` names what it reads behind the `?`.
+    pub(crate) fn stream<F, Args>(path: &str, what: &str, query: &[&str], handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        let events = ResponseBuilder::new().description("The events.");
+        let events = events.content("text/event-stream", ContentBuilder::new().build());
+        let operation = operation(path, "stream", what).response("200", events.build());
+        Self::made(path, HttpMethod::Get, faults(reads(operation, query)), handler)
     }
 
     /// What a form of a page does: `fields` are its fields. Answered with 303 to where the outcome shows.
@@ -85,6 +96,10 @@ fn operation(path: &str, kind: &str, what: &str) -> OperationBuilder {
     let parameters = path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
     let operation = OperationBuilder::new().operation_id(Some(id)).summary(Some(what)).tag("Page");
     parameters.fold(operation, |operation, name| operation.parameter(parameter(name, ParameterIn::Path)))
+}
+
+fn reads(operation: OperationBuilder, query: &[&str]) -> OperationBuilder {
+    query.iter().fold(operation, |operation, name| operation.parameter(parameter(name, ParameterIn::Query)))
 }
 
 fn parameter(name: &str, place: ParameterIn) -> ParameterBuilder {

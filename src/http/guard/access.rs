@@ -33,6 +33,8 @@ const fn row(path: &'static str, access: Access, most_bytes: usize) -> Row {
 const NONE: usize = 0;
 const LOGIN: usize = 4 * 1024;
 const SMALL: usize = 16 * 1024;
+/// A form may hold two IRIs, percent-encoded.
+const FORM: usize = 32 * 1024;
 
 const TABLE: &[Row] = &[
     row("/delta", Stack, delta::MOST_BYTES),
@@ -41,6 +43,7 @@ const TABLE: &[Row] = &[
     row("/metrics", Metrics, NONE),
     row("/login", Open, LOGIN),
     row("/assets/", Open, NONE),
+    row("/do/", Guarded, FORM),
     row("/sparql", Guarded, sparql::BODY_LIMIT),
     row("/sync-to-kimai/work-logs", Guarded, body::MOST_BYTES),
     row("/timesheets/lock", Guarded, body::MOST_BYTES),

@@ -26,7 +26,7 @@ use actix_web::http::header::{
 };
 use actix_web::middleware::Next;
 use actix_web::web;
-use actix_web::{Error, HttpResponse, ResponseError as _};
+use actix_web::{Error, HttpRequest, HttpResponse, ResponseError as _};
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -115,6 +115,11 @@ impl Guard {
         Some(unauthorised(
             "This needs the service's OPS_TOKEN: send it as 'Authorization: Bearer …', or log in at /login.",
         ))
+    }
+
+    /// Whether there is a session to log out of.
+    pub(crate) fn is_logged_in(&self, request: &HttpRequest) -> bool {
+        self.has_session(request.headers(), Instant::now())
     }
 
     fn has_session(&self, headers: &HeaderMap, now: Instant) -> bool {

@@ -1,0 +1,178 @@
+//! What forms do. Each is answered with 303 to where the outcome shows.
+//!
+//! No token stands in the forms: requests that come from other sites are refused before they get here.
+
+use std::collections::BTreeMap;
+
+use actix_web::web::{self, Bytes};
+use jiff::civil::Date;
+
+use super::fault::Fault;
+use super::{Answer, run, see, start, words};
+use crate::domain::WorkLogUri;
+use crate::http::State;
+use crate::http::door::Door;
+use crate::import::What;
+use crate::lock::Month;
+use crate::queue::Reason;
+use crate::reconcile::sweep::Period;
+use crate::runs::{Asked, AskedBy, Order, Task};
+
+/// The forms, under `/do`.
+pub(super) fn doors() -> Vec<Door> {
+    vec![
+        Door::form("/do/retry", "Tries one work log now", &["id", "back"], retry),
+        Door::form("/do/retry-parked", "Tries all that is parked now", &["back"], retry_parked),
+        Door::form("/do/plan", "Finds out what a sweep would do", &["preset", "start", "end"], plan),
+        Door::form("/do/sweep", "Puts a period right", &["start", "end", "confirm"], sweep),
+        Door::form("/do/cancel", "Ends a run", &["run"], cancel),
+        Door::form("/do/import", "Imports one of Kimai's lists", &["what"], import),
+        Door::form("/do/lock", "Sets a month's submitted timesheets to exported", &["month"], lock),
+        Door::form("/do/check", "Makes all checks now, within half a minute", &["back"], check),
+    ]
+}
+
+/// The fields of a form.
+struct Fields(BTreeMap<String, String>);
+
+impl Fields {
+    fn read(body: &Bytes) -> Result<Self, Fault> {
+        let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(body)
+            .map_err(|_| Fault::bad("The form cannot be read; go back and send it again"))?;
+        Ok(Self(pairs.into_iter().collect()))
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|text| text.trim()).filter(|text| !text.is_empty())
+    }
+
+    fn day(&self, name: &str, which: &str) -> Result<Date, Fault> {
+        let text = self.get(name).ok_or_else(|| Fault::bad(format!("The {which} day is missing")))?;
+        let short: String = text.chars().take(40).collect();
+        let faulty = || Fault::bad(format!("“{short}” is no day; write it like 2024-09-02"));
+        text.parse().map_err(|_| faulty())
+    }
+
+    fn period(&self) -> Result<Period, Fault> {
+        let (first, last) = (self.day("start", "first")?, self.day("end", "last")?);
+        if first > last {
+            return Err(Fault::bad(format!("The period ends on {last}, before it begins on {first}")));
+        }
+        Ok(Period { first, last })
+    }
+
+    /// Where the form was, with what is to be said there.
+    fn back(&self, said: &str) -> String {
+        let back = self.get("back").filter(|path| is_ours(path)).unwrap_or("/");
+        let (path, query) = back.split_once('?').unwrap_or((back, ""));
+        let mut pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
+        pairs.retain(|(name, _)| name != "said");
+        pairs.push(("said".to_owned(), said.to_owned()));
+        format!("{path}?{}#said", serde_urlencoded::to_string(pairs).unwrap_or_default())
+    }
+}
+
+/// Whether a path leads to this service: browsers take `//x` and `/\x` for another host.
+pub(super) fn is_ours(path: &str) -> bool {
+    let plain = path.bytes().all(|byte| matches!(byte, b'!'..=b'~') && byte != b'\\' && byte != b'#');
+    plain && path.starts_with('/') && !path.starts_with("//")
+}
+
+/// `POST /do/retry`: tries one work log now.
+async fn retry(body: Bytes, state: web::Data<State>) -> Answer {
+    let fields = Fields::read(&body)?;
+    let id = fields.get("id").ok_or_else(|| Fault::bad("No work log is named"))?;
+    let work_log = WorkLogUri::parse(id).map_err(|fault| Fault::bad(fault.to_string()))?;
+    state.engine.ledger.doubt([&work_log]).await?;
+    state.engine.queue.put(&[work_log], Reason::Request, state.engine.clock.now()).await?;
+    Ok(see(&fields.back("retried")))
+}
+
+/// `POST /do/retry-parked`: tries all that is parked now.
+async fn retry_parked(body: Bytes, state: web::Data<State>) -> Answer {
+    let fields = Fields::read(&body)?;
+    state.engine.queue.wake_parked(Reason::Request).await?;
+    Ok(see(&fields.back("retried-all")))
+}
+
+/// `POST /do/plan`: finds out what a sweep of a period would do.
+async fn plan(body: Bytes, state: web::Data<State>) -> Answer {
+    let fields = Fields::read(&body)?;
+    let today = state.engine.clock.today();
+    let period = match fields.get("preset") {
+        Some("this-month") => start::month(today),
+        Some("last-month") => start::month_before(today),
+        Some(_) => return Err(Fault::bad("There is no such period")),
+        None => fields.period()?,
+    };
+    ask(&state, Task::Plan(period)).await
+}
+
+/// `POST /do/sweep`: puts a period right; with `confirm` deletes what was held back.
+async fn sweep(body: Bytes, state: web::Data<State>) -> Answer {
+    let fields = Fields::read(&body)?;
+    let period = fields.period()?;
+    match fields.get("confirm") {
+        None => ask(&state, Task::Sweep(period)).await,
+        Some(key) => Ok(follow(&state.runs.ask_confirmed(period, key).await?)),
+    }
+}
+
+/// `POST /do/cancel`: ends a run.
+async fn cancel(body: Bytes, state: web::Data<State>) -> Answer {
+    let id = run::number(Fields::read(&body)?.get("run").unwrap_or_default())?;
+    state.runs.cancel(id).await?;
+    Ok(see(&format!("/run/{id}?said=cancelled#said")))
+}
+
+/// `POST /do/import`: imports one of Kimai's lists.
+async fn import(body: Bytes, state: web::Data<State>) -> Answer {
+    let fields = Fields::read(&body)?;
+    let what = What::ALL.into_iter().find(|one| fields.get("what") == Some(one.to_string().as_str()));
+    ask(&state, Task::Import(what.ok_or_else(|| Fault::bad("There is no such list to import"))?)).await
+}
+
+/// `POST /do/lock`: sets a month's submitted timesheets to exported.
+async fn lock(body: Bytes, state: web::Data<State>) -> Answer {
+    let fields = Fields::read(&body)?;
+    let text = fields.get("month").unwrap_or_default();
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let month = text.split_once('-').filter(|(year, month)| digits(year) && digits(month));
+    let month = month.and_then(|(year, month)| Month::parse(month, year).ok());
+    let shown: String = text.chars().take(40).collect();
+    let faulty = || Fault::bad(format!("“{shown}” is no month; write it like 2024-09"));
+    ask(&state, Task::Lock(month.ok_or_else(faulty)?)).await
+}
+
+/// `POST /do/check`: makes all checks now, which may take half a minute.
+async fn check(body: Bytes, state: web::Data<State>) -> Answer {
+    let fields = Fields::read(&body)?;
+    state.engine.doctor.examine().await;
+    Ok(see(&fields.back("checked")))
+}
+
+async fn ask(state: &State, task: Task) -> Answer {
+    Ok(follow(&state.runs.ask(Order::new(task, AskedBy::Request)).await?))
+}
+
+fn follow(asked: &Asked) -> actix_web::HttpResponse {
+    let said = if asked.joined { "joined" } else { "asked" };
+    see(&format!("/run/{}?{}#said", asked.run.id, words::query(&[("said", said)])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_leads_back_to_this_service_only() {
+        let back = |path: &str| Fields([("back".to_owned(), path.to_owned())].into()).back("retried");
+        assert_eq!(back("/"), "/?said=retried#said");
+        assert_eq!(back("/entries?state=parked&said=x"), "/entries?state=parked&said=retried#said");
+        let foreign =
+            ["https://evil.example/", "//evil.example", "/\\evil.example", "/\r\nx: y", "", "evil", "/a#b"];
+        for path in foreign {
+            assert_eq!(back(path), "/?said=retried#said", "{path:?}");
+        }
+    }
+}

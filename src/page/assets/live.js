@@ -1,0 +1,145 @@
+// Keeps a page up to date: puts parts in place as they change, and says when it cannot.
+// The page is whole without it.
+'use strict';
+
+(() => {
+  const address = document.body.dataset.updates;
+  const connection = document.getElementById('connection');
+  const told = document.getElementById('told');
+  const note = document.getElementById('live-note');
+  // Where a form led back to: whoever uses a keyboard goes on from there.
+  if (location.hash === '#said') document.getElementById('said')?.focus({ preventScroll: true });
+  if (!address || !window.EventSource) return;
+
+  const AGAIN_MS = 3000;
+  // A short break, like a restart of the service, is nobody's business.
+  const SAY_MS = 4000;
+  let source = null;
+  let saying = null;
+  let ended = false;
+
+  const key = (node) =>
+    node.nodeType === Node.ELEMENT_NODE ? node.id || node.dataset.key || null : null;
+
+  const alike = (old, fresh) =>
+    old.nodeType === fresh.nodeType && old.nodeName === fresh.nodeName && key(old) === key(fresh);
+
+  // What a person changed since the page came stays as it is: an open detail, a filled field.
+  const theirs = (old, name) =>
+    (name === 'open' && old.nodeName === 'DETAILS') || (name === 'value' && old.nodeName === 'INPUT' && old.type !== 'hidden');
+
+  const attributes = (old, fresh) => {
+    for (const { name } of [...old.attributes]) {
+      if (!fresh.hasAttribute(name) && !theirs(old, name)) old.removeAttribute(name);
+    }
+    for (const { name, value } of fresh.attributes) {
+      if (old.getAttribute(name) !== value && !theirs(old, name)) old.setAttribute(name, value);
+    }
+  };
+
+  // Changes `old` into `fresh` where they differ. Nodes that stay are not moved, so that they keep focus
+  // and scroll; those with a key are known by it.
+  const morph = (old, fresh) => {
+    if (old.nodeType !== Node.ELEMENT_NODE) {
+      if (old.nodeValue !== fresh.nodeValue) old.nodeValue = fresh.nodeValue;
+      return;
+    }
+    attributes(old, fresh);
+    const keys = new Set([...fresh.childNodes].map(key).filter(Boolean));
+    let place = old.firstChild;
+    for (const child of [...fresh.childNodes]) {
+      while (place && key(place) && !keys.has(key(place))) {
+        const gone = place;
+        place = place.nextSibling;
+        gone.remove();
+      }
+      if (place && alike(place, child)) {
+        morph(place, child);
+        place = place.nextSibling;
+        continue;
+      }
+      const known = key(child) && [...old.children].find((one) => alike(one, child));
+      if (known) {
+        morph(known, child);
+        old.insertBefore(known, place);
+      } else {
+        old.insertBefore(document.importNode(child, true), place);
+      }
+    }
+    while (place) {
+      const gone = place;
+      place = place.nextSibling;
+      gone.remove();
+    }
+  };
+
+  const put = ({ id, html }) => {
+    const old = document.getElementById(id);
+    const fresh = new DOMParser().parseFromString(html, 'text/html').body.firstElementChild;
+    if (!old || !fresh) return;
+    const held = old.contains(document.activeElement);
+    morph(old, fresh);
+    // What had the focus is gone, a row that is done with: stay in its part.
+    if (held && !old.contains(document.activeElement)) {
+      const title = old.querySelector('h1, h2') || old;
+      title.tabIndex = -1;
+      title.focus({ preventScroll: true });
+    }
+  };
+
+  const say = (words) => {
+    if (connection.textContent !== words) connection.textContent = words;
+    document.body.classList.toggle('stale', words !== '');
+  };
+
+  const lost = () => {
+    saying ??= setTimeout(() => {
+      say('Connection lost: this page is not up to date. Trying again…');
+    }, SAY_MS);
+  };
+
+  const found = () => {
+    clearTimeout(saying);
+    saying = null;
+    say('');
+    note.textContent = ' It is kept up to date.';
+  };
+
+  const close = () => {
+    source?.close();
+    source = null;
+  };
+
+  const open = () => {
+    if (source || ended) return;
+    source = new EventSource(address);
+    source.addEventListener('open', found);
+    source.addEventListener('part', (event) => put(JSON.parse(event.data)));
+    source.addEventListener('title', (event) => {
+      const { title } = JSON.parse(event.data);
+      const before = document.title;
+      document.title = `${title} · kimai-sync`;
+      if (document.title !== before) told.textContent = title;
+    });
+    source.addEventListener('end', () => {
+      ended = true;
+      note.textContent = ' Nothing on it changes any more.';
+      close();
+    });
+    source.addEventListener('error', () => {
+      lost();
+      // After an answer that is no stream, a browser does not try again by itself.
+      close();
+      setTimeout(() => {
+        if (!document.hidden) open();
+      }, AGAIN_MS);
+    });
+  };
+
+  // Browsers open few connections to one place: pages in the background leave theirs to others.
+  document.addEventListener('visibilitychange', () => (document.hidden ? close() : open()));
+  addEventListener('pagehide', close);
+  addEventListener('pageshow', () => {
+    if (!document.hidden) open();
+  });
+})();

@@ -1,0 +1,243 @@
+//! The entries of the queue, with their reason and a button to try each again.
+
+use std::collections::BTreeMap;
+
+use actix_web::HttpRequest;
+use actix_web::web::{self, Query};
+use maud::{Markup, html};
+
+use super::fault::Fault;
+use super::frame::Frame;
+use super::icon::Sign;
+use super::moment::Moment;
+use super::parts::Parts;
+use super::{Answer, words};
+use crate::domain::WorkLogUri;
+use crate::engine::Engine;
+use crate::http;
+use crate::queue::{Counts, Entry, State};
+
+/// Entries on a page.
+pub(super) const PAGE: usize = 50;
+
+/// Which entries are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wish {
+    /// Where they stand.
+    state: State,
+    /// They come behind this one.
+    after: Option<WorkLogUri>,
+}
+
+impl Wish {
+    /// Reads `state` and `after` of an address.
+    pub(super) fn read(pairs: &BTreeMap<String, String>) -> Result<Self, Fault> {
+        let state = match pairs.get("state") {
+            None => State::Parked,
+            Some(word) => State::from_word(word)
+                .ok_or_else(|| Fault::bad("There is no such list; go back to the overview and choose one"))?,
+        };
+        let after = pairs
+            .get("after")
+            .map(|iri| WorkLogUri::parse(iri).map_err(|fault| Fault::bad(fault.to_string())));
+        Ok(Self { state, after: after.transpose()? })
+    }
+
+    fn query(&self) -> String {
+        let mut pairs = vec![("state", self.state.word())];
+        pairs.extend(self.after.as_ref().map(|after| ("after", after.as_str())));
+        words::query(&pairs)
+    }
+}
+
+/// `GET /entries`.
+pub(super) async fn get(
+    request: HttpRequest,
+    query: Query<BTreeMap<String, String>>,
+    state: web::Data<http::State>,
+) -> Answer {
+    let wish = Wish::read(&query)?;
+    let parts = gather(&state, &wish).await?;
+    let moment = Moment::of(&state.engine.clock);
+    let frame = Frame::new(&request, "/entries?state=parked", &parts.title, &moment)
+        .live(&parts, &format!("page=entries&{}", wish.query()));
+    Ok(super::html(&frame, &parts.get("entries")))
+}
+
+/// The page in parts.
+pub(super) async fn gather(state: &http::State, wish: &Wish) -> Result<Parts, Fault> {
+    let engine = &state.engine;
+    let list = List::gather(engine, wish).await?;
+    let mut parts = Parts::new(list.title());
+    parts.add("entries", list.render(&Moment::of(&engine.clock)));
+    Ok(parts)
+}
+
+/// A page of entries.
+#[derive(Debug)]
+pub(super) struct List {
+    /// What was asked for.
+    pub(super) wish: Wish,
+    /// How many there are in all.
+    pub(super) counts: Counts,
+    /// Those of this page.
+    pub(super) entries: Vec<Entry>,
+    /// Whether there are more behind them.
+    pub(super) more: bool,
+}
+
+impl List {
+    async fn gather(engine: &Engine, wish: &Wish) -> Result<Self, Fault> {
+        let mut entries = engine.queue.page(Some(wish.state), wish.after.as_ref(), PAGE + 1).await?;
+        let more = entries.len() > PAGE;
+        entries.truncate(PAGE);
+        Ok(Self { wish: wish.clone(), counts: engine.queue.counts().await?, entries, more })
+    }
+
+    /// How many stand there; nothing where the queue does not count them apart.
+    fn total(&self, state: State) -> Option<usize> {
+        match state {
+            State::Parked => Some(self.counts.parked),
+            State::Running => Some(self.counts.running),
+            State::Due | State::Waiting => None,
+        }
+    }
+
+    fn title(&self) -> String {
+        let (name, _) = words::entry_states(self.wish.state);
+        let first = self.wish.after.is_none() && !self.more;
+        match self.total(self.wish.state).or(first.then_some(self.entries.len())) {
+            Some(total) => format!("{name}: {}", words::number(total as u64)),
+            None => name.to_owned(),
+        }
+    }
+
+    /// The part `entries`.
+    pub(super) fn render(&self, moment: &Moment) -> Markup {
+        let state = self.wish.state;
+        let (_, meaning) = words::entry_states(state);
+        let here = format!("/entries?{}", self.wish.query());
+        html! {
+            section id="entries" class="card wide" aria-labelledby="entries-title" {
+                h1 id="entries-title" { (self.title()) }
+                (tabs(state))
+                p class="lead" { (meaning) }
+                @if state == State::Parked && self.counts.parked > 0 { (retry_all(self.counts.parked, &here)) }
+                @if self.entries.is_empty() {
+                    p class="empty" {
+                        @if self.wish.after.is_some() { "There are no more." } @else { "There are none." }
+                    }
+                } @else {
+                    (table(&self.entries, &here, moment, "entries-title"))
+                }
+                (self.around())
+            }
+        }
+    }
+
+    fn around(&self) -> Markup {
+        let first = Wish { after: None, ..self.wish.clone() };
+        let next = self.entries.last().filter(|_| self.more);
+        let next = next.map(|last| Wish { after: Some(last.work_log.clone()), ..self.wish.clone() });
+        html! {
+            @if next.is_some() || self.wish.after.is_some() {
+                nav class="pages" aria-label="More of this list" {
+                    @if self.wish.after.is_some() { a class="button" href={ "/entries?" (first.query()) } { "From the start" } }
+                    @if let Some(next) = next { a class="button" href={ "/entries?" (next.query()) } { "Next " (PAGE) } }
+                }
+            }
+        }
+    }
+}
+
+fn tabs(current: State) -> Markup {
+    html! {
+        nav class="tabs" aria-label="Lists of the queue" {
+            ul {
+                @for state in [State::Parked, State::Waiting, State::Due, State::Running] {
+                    li {
+                        a href={ "/entries?state=" (state.word()) } aria-current=[(state == current).then_some("page")] {
+                            (words::entry_states(state).0)
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The button that tries everything again that is parked.
+pub(super) fn retry_all(parked: usize, back: &str) -> Markup {
+    html! {
+        form class="inline" action="/do/retry-parked" method="post" {
+            input type="hidden" name="back" value=(back);
+            button type="submit" id="retry-all" { "Retry all " (words::number(parked as u64)) }
+        }
+    }
+}
+
+/// Entries as a table that becomes a list of cards where it is narrow. The roles keep it a table for
+/// screen readers then.
+pub(super) fn table(entries: &[Entry], back: &str, moment: &Moment, title: &str) -> Markup {
+    html! {
+        table class="stack" role="table" aria-labelledby=(title) {
+            thead role="rowgroup" {
+                tr role="row" {
+                    th scope="col" role="columnheader" { "Work log" }
+                    th scope="col" role="columnheader" { "State" }
+                    th scope="col" role="columnheader" { "Why" }
+                    th scope="col" role="columnheader" { "In the queue" }
+                    th scope="col" role="columnheader" class="narrow" { "Do" }
+                }
+            }
+            tbody role="rowgroup" {
+                @for entry in entries { (row(entry, back, moment)) }
+            }
+        }
+    }
+}
+
+fn row(entry: &Entry, back: &str, moment: &Moment) -> Markup {
+    let (iri, short) = (entry.work_log.as_str(), words::short(entry.work_log.as_str()));
+    let sign = match entry.state {
+        State::Due => Sign::Waiting,
+        State::Waiting if entry.attempts == 0 => Sign::Waiting,
+        State::Waiting | State::Parked => Sign::Warning,
+        State::Running => Sign::Running,
+    };
+    html! {
+        tr role="row" data-key=(iri) {
+            td role="cell" data-label="Work log" {
+                a class="id" href={ "/work-log?" (words::query(&[("id", iri)])) } title=(iri) { (short) }
+            }
+            td role="cell" data-label="State" {
+                (sign.with(words::entry_state(entry.state)))
+                @if let Some(due) = entry.due.filter(|_| entry.state == State::Waiting) {
+                    span class="note" { (moment.relative(due)) }
+                }
+                @if entry.attempts > 0 {
+                    span class="note" { (words::count(entry.attempts, "attempt failed", "attempts failed")) }
+                }
+            }
+            td role="cell" data-label="Why" class="reason" {
+                @match &entry.last_error {
+                    Some(why) => (words::sentence(why)),
+                    None => span class="quiet-text" { "First try; it is here because of " (words::reason(entry.reason)) "." },
+                }
+            }
+            td role="cell" data-label="In the queue" {
+                (moment.relative(entry.since))
+                span class="note" { (words::reason(entry.reason)) }
+            }
+            td role="cell" data-label="Do" {
+                @if entry.state != State::Running {
+                    form action="/do/retry" method="post" {
+                        input type="hidden" name="id" value=(iri);
+                        input type="hidden" name="back" value=(back);
+                        button type="submit" aria-label={ "Retry " (short) } { "Retry" }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! What went wrong with a page, as a page.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::{HttpResponse, ResponseError};
+use maud::{Markup, html};
+
+use super::assets::{ICON, STYLE};
+use super::words;
+use crate::kimai::KimaiFault;
+use crate::queue::QueueFault;
+use crate::reconcile::ledger::LedgerFault;
+use crate::runs::RunsFault;
+use crate::triplestore::TriplestoreFault;
+
+/// Why a page or form could not be had.
+#[derive(Debug, thiserror::Error)]
+#[error("{title}: {detail}")]
+pub(super) struct Fault {
+    status: StatusCode,
+    title: &'static str,
+    detail: String,
+}
+
+impl Fault {
+    /// The request makes no sense (400).
+    pub(super) fn bad(detail: impl Into<String>) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, title: "That cannot be done", detail: detail.into() }
+    }
+
+    /// There is no such thing (404).
+    pub(super) fn unknown(detail: impl Into<String>) -> Self {
+        Self { status: StatusCode::NOT_FOUND, title: "Not found", detail: detail.into() }
+    }
+
+    /// Not now (503).
+    pub(super) fn unavailable(detail: impl Into<String>) -> Self {
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, title: "Not possible now", detail: detail.into() }
+    }
+
+    fn page(&self) -> Markup {
+        html! {
+            (maud::DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    title { (self.title) " · kimai-sync" }
+                    link rel="icon" type="image/svg+xml" href=(ICON.address());
+                    link rel="stylesheet" href=(STYLE.address());
+                }
+                body {
+                    main id="content" class="lonely" {
+                        h1 { (self.title) }
+                        p { (words::sentence(&self.detail)) }
+                        p { a href="/" { "Back to the overview" } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl ResponseError for Fault {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        HttpResponse::build(self.status)
+            .content_type("text/html; charset=utf-8")
+            .insert_header((CACHE_CONTROL, "no-store"))
+            .body(self.page().into_string())
+    }
+}
+
+impl From<QueueFault> for Fault {
+    fn from(fault: QueueFault) -> Self {
+        Self::unavailable(fault.to_string())
+    }
+}
+
+impl From<LedgerFault> for Fault {
+    fn from(fault: LedgerFault) -> Self {
+        Self::unavailable(fault.to_string())
+    }
+}
+
+impl From<TriplestoreFault> for Fault {
+    fn from(fault: TriplestoreFault) -> Self {
+        Self::unavailable(fault.to_string())
+    }
+}
+
+impl From<KimaiFault> for Fault {
+    fn from(fault: KimaiFault) -> Self {
+        Self::unavailable(fault.to_string())
+    }
+}
+
+impl From<RunsFault> for Fault {
+    fn from(fault: RunsFault) -> Self {
+        let detail = fault.to_string();
+        match fault {
+            RunsFault::Full(_) | RunsFault::Stopping | RunsFault::Storage(_) => Self::unavailable(detail),
+            RunsFault::Unknown(_) | RunsFault::FindingsGone(_) => Self::unknown(detail),
+            RunsFault::Ended { .. }
+            | RunsFault::UnknownKey(_)
+            | RunsFault::Expired(_)
+            | RunsFault::OtherPeriod { .. } => Self { status: StatusCode::CONFLICT, ..Self::bad(detail) },
+        }
+    }
+}

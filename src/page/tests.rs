@@ -1,0 +1,340 @@
+//! The parts as pure functions of values: hostile texts, empty states, very long names.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::health::Health;
+use super::moment::Moment;
+use super::queue::Load;
+use super::{checks, entries, findings, home, pulse, run, runs, work_log};
+use crate::clock::Clock;
+use crate::doctor::{Check, Report};
+use crate::domain::finding::{Action, Finding, Hold, Kind};
+use crate::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
+use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::{WorkLogUri, difference::FoundTimesheet};
+use crate::engine::Engine;
+use crate::queue::{Beat, Counts, Entry, Reason, State};
+use crate::reconcile::sweep::Period;
+use crate::runs::progress::Stand;
+use crate::runs::{AskedBy, Confirm, Run, Runs, Task};
+use crate::settings::Settings;
+use crate::storage::Storage;
+use crate::story::{self, Found, Story, Told, Verdict};
+use crate::triplestore::embedded::Embedded;
+
+const HOSTILE: &str = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>";
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn now() -> Timestamp {
+    at("2026-11-22T02:15:22Z")
+}
+
+async fn moment() -> Moment {
+    Moment::of(&Clock::starting_at(now(), TimeZone::get("Europe/Brussels").unwrap()))
+}
+
+/// Asserts that a text of somebody's stays a text, and that the page keeps to its strict policy.
+fn is_tame(html: &str) {
+    for bad in ["<script", "<img src=x", " style=", "<style", "javascript:", " onclick"] {
+        assert!(!html.contains(bad), "{bad:?} in {html}");
+    }
+}
+
+fn entry(iri: &str, state: State, why: Option<&str>) -> Entry {
+    Entry {
+        work_log: WorkLogUri::parse(iri).unwrap(),
+        state,
+        due: (state != State::Parked).then(|| at("2026-11-22T02:20:00Z")),
+        reason: Reason::Delta,
+        attempts: 2,
+        last_error: why.map(str::to_owned),
+        since: at("2026-11-22T00:15:00Z"),
+        leased_until: None,
+    }
+}
+
+fn period() -> Period {
+    Period { first: "2024-09-01".parse().unwrap(), last: "2024-09-30".parse().unwrap() }
+}
+
+fn a_run(task: Task, state: crate::runs::State) -> Run {
+    Run {
+        id: 7,
+        task,
+        asked_by: AskedBy::Cron,
+        state,
+        waits_for: None,
+        stand: Stand::default(),
+        counts: BTreeMap::new(),
+        held: 0,
+        confirm: None,
+        findings: 0,
+        findings_removed: false,
+        asked: now(),
+        started: None,
+        ended: None,
+        message: None,
+        resumed: false,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn texts_of_others_stay_texts_wherever_they_stand() {
+    let moment = moment().await;
+    let long = format!("http://x/work-logs/{}'&", "ü".repeat(1900));
+    let entries = [entry(&long, State::Parked, Some(HOSTILE)), entry("http://x/1", State::Waiting, None)];
+    let html = entries::table(&entries, HOSTILE, &moment, "title").into_string();
+    is_tame(&html);
+    assert!(html.contains("&lt;script&gt;alert(1)"), "{html}");
+    assert!(html.contains("2 attempts failed") && html.contains("in 4 min"), "{html}");
+    let shown = html.split("class=\"id\"").nth(1).unwrap().split('>').nth(1).unwrap();
+    assert!(shown.chars().count() < 50, "a long name is cut: {shown}");
+
+    let mut broken = a_run(Task::Sweep(period()), crate::runs::State::Failed);
+    broken.message = Some(HOSTILE.to_owned());
+    broken.stand = Stand { faults: vec![HOSTILE.to_owned()], faults_in_all: 3000, ..Stand::default() };
+    broken.counts.insert(HOSTILE.to_owned(), 3);
+    is_tame(&run::render(&broken, &moment).into_string());
+    let faults = run::faults(&broken).into_string();
+    is_tame(&faults);
+    assert!(faults.contains("3\u{202f}000 things did not work out") && faults.contains("Only the first 1"));
+    is_tame(&runs::card(&[broken], &moment).into_string());
+
+    let health = Health { kimai: Some(HOSTILE.to_owned()), ..Health::default() };
+    is_tame(&health.render().into_string());
+    let check = Check {
+        id: "kimai".to_owned(),
+        name: HOSTILE.to_owned(),
+        verdict: crate::doctor::Health::Trouble,
+        says: HOSTILE.to_owned(),
+        help: Some(HOSTILE.to_owned()),
+    };
+    let report = Report {
+        at: now(),
+        checks: vec![check.clone(), Check { verdict: crate::doctor::Health::Well, ..check }],
+    };
+    let html = checks::render(Some(&report), &moment).into_string();
+    is_tame(&html);
+    assert!(html.contains("(trouble)") && html.contains("1 check without complaint"), "{html}");
+    for found in [Found::Nobody, Found::Unreadable(HOSTILE.into()), Found::Unasked(HOSTILE.into())] {
+        is_tame(&work_log::outcome(HOSTILE, &found).into_string());
+    }
+}
+
+fn hostile_story() -> Story {
+    let text = || HOSTILE.to_owned();
+    let told = Told {
+        kind: story::Subject::WorkLog,
+        days: vec![text()],
+        durations: vec![text(), "PT7H30M".to_owned()],
+        tasks: vec![story::Task { iri: text(), name: Some(text()), ..story::Task::default() }],
+        persons: vec![story::Person { iri: text(), name: None, ..story::Person::default() }],
+        identifiers: vec![text()],
+        wanted: None,
+        complaints: vec![text()],
+        obstacles: Vec::new(),
+    };
+    let found =
+        FoundTimesheet { begin: now(), end: None, project: None, activity: None, user: Some(UserId(3)) };
+    let names = story::Names { customer: Some(text()), project: Some(text()), ..story::Names::default() };
+    let holds = story::Holds { found, exported: true, names };
+    Story {
+        work_log: WorkLogUri::parse("http://x/work-logs/1").unwrap(),
+        verdict: Verdict::NotInKimai,
+        says: text(),
+        help: vec![text()],
+        triplestore: story::Answer::Known(told),
+        timesheets: vec![story::Held {
+            id: KimaiId(4),
+            linked: false,
+            kimai: story::Answer::Known(Some(holds)),
+            differences: vec![text()],
+        }],
+        entry: None,
+        memory: story::Answer::Unknown { error: text() },
+        history: story::Answer::Known(vec![story::Done { at: now(), result: text(), message: Some(text()) }]),
+        sharing: vec![WorkLogUri::parse("http://x/work-logs/2").unwrap()],
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_story_is_told_whatever_stands_in_it() {
+    let moment = moment().await;
+    let html = work_log::render(&hostile_story(), &moment).into_string();
+    is_tame(&html);
+    for words in
+        ["Not in Kimai", "What would help", "still running", "may be on an invoice", "7\u{a0}h 30\u{a0}min"]
+    {
+        assert!(html.contains(words), "{words:?} is not in {html}");
+    }
+    let nothing = Story {
+        help: Vec::new(),
+        triplestore: story::Answer::Unknown { error: "it is down".to_owned() },
+        timesheets: Vec::new(),
+        history: story::Answer::Known(Vec::new()),
+        sharing: Vec::new(),
+        ..hostile_story()
+    };
+    let html = work_log::render(&nothing, &moment).into_string();
+    assert!(!html.contains("What would help") && html.contains("It is down."), "{html}");
+    assert!(html.contains("No timesheet is known") && html.contains("Nothing is kept of it"), "{html}");
+}
+
+fn finding(kind: Kind, held: Option<Hold>) -> Finding {
+    let (project, activity, user) = (ProjectId(1), ActivityId(2), UserId(3));
+    let (begin, end) = (at("2024-09-02T22:00:00Z"), at("2024-09-03T06:00:00Z"));
+    let wanted = WantedTimesheet { begin, end, project, activity, user };
+    let found = FoundTimesheet { user: Some(UserId(9)), ..wanted.into() };
+    Finding {
+        kind,
+        work_log: Some(WorkLogUri::parse("http://x/work-logs/1").unwrap()),
+        timesheets: vec![KimaiId(4), KimaiId(5)],
+        wanted: Some(wanted),
+        found: Some(found),
+        reason: HOSTILE.to_owned(),
+        action: Action::Settle,
+        held,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_shows_both_sides_marks_what_differs_and_offers_what_can_be_done() {
+    let moment = moment().await;
+    let mut plan = a_run(Task::Plan(period()), crate::runs::State::Done);
+    (plan.findings, plan.held) = (1200, 300);
+    plan.counts =
+        [("changed".to_owned(), 900), ("orphan".to_owned(), 300), ("work-logs".to_owned(), 5000)].into();
+    let found = vec![(1, finding(Kind::Changed, None)), (2, finding(Kind::Orphan, Some(Hold::Unconfirmed)))];
+    let html =
+        findings::Findings { found, ..findings::Findings::default() }.render(&plan, &moment).into_string();
+    is_tame(&html);
+    for words in [
+        "1\u{202f}200 differences",
+        "2024-09-03 00:00 – 08:00, 8\u{a0}h",
+        "≠ </span>User 9<span class=\"unseen\"> (differs)</span>",
+        "The timesheet has another user.",
+        "Held back: needs your word",
+        "/run/7?kind=orphan#findings",
+        "Timesheet 4, 5",
+    ] {
+        assert!(html.contains(words), "{words:?} is not in {html}");
+    }
+    let head = |plan: &Run| run::render(plan, &moment).into_string();
+    assert!(head(&plan).contains("Put 900 differences right") && !head(&plan).contains("name=\"confirm\""));
+    plan.confirm = Some(Confirm { key: uuid::Uuid::nil(), expires: at("2026-11-22T03:00:00Z") });
+    assert!(head(&plan).contains("name=\"confirm\"") && head(&plan).contains("2026-11-22 04:00:00"));
+    plan.confirm = Some(Confirm { key: uuid::Uuid::nil(), expires: now() });
+    assert!(!head(&plan).contains("name=\"confirm\"") && head(&plan).contains("too late"));
+    plan.state = crate::runs::State::Running;
+    plan.stand = Stand { phase: "comparing".into(), done: 3, total: Some(9), ..Stand::default() };
+    let running = head(&plan);
+    assert!(running.contains("Cancel this run") && running.contains("3 of 9"), "{running}");
+    assert!(!running.contains("Put 900"), "{running}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_there_is_nothing_the_page_says_so() {
+    let moment = moment().await;
+    let load = Load::default();
+    assert_eq!(load.words(), "All synced");
+    assert!(load.render(&moment).into_string().contains("Nobody is kept waiting"));
+    assert!(runs::card(&[], &moment).into_string().contains("None yet"));
+    assert!(pulse::render(&[], &moment).into_string().contains("Nothing was synced in the last 24 hours"));
+    assert!(checks::render(None, &moment).into_string().contains("Not made yet"));
+    assert_eq!((Health::default().trouble(), checks::trouble(None)), (None, 0));
+    let nothing = a_run(Task::Plan(period()), crate::runs::State::Done);
+    let html = findings::Findings::default().render(&nothing, &moment).into_string();
+    assert!(html.contains("Both sides say the same"), "{html}");
+    let load =
+        Load { counts: Counts { waiting: 3, due: 2, running: 1, parked: 0, retrying: 0 }, oldest_due: None };
+    assert_eq!(load.words(), "4 being synced");
+}
+
+/// Routes of a service that does not work on what waits, with so many parked entries.
+fn idle_with(parked: usize) -> crate::http::State {
+    let storage = Storage::in_memory().unwrap();
+    let fill = move |connection: &rusqlite::Connection| {
+        let mut insert = connection.prepare(
+            "INSERT INTO entry (work_log, state, due, reason, attempts, last_error, removed, since)
+             VALUES (?1, 'parked', NULL, 'delta', 3, ?2, 0, 0)",
+        )?;
+        for number in 0..parked {
+            insert.execute([format!("http://x/work-logs/{number:05}"), HOSTILE.to_owned()])?;
+        }
+        Ok(())
+    };
+    storage.write_now(fill).unwrap();
+    let vars = [("API_TOKEN", "token"), ("KIMAI_ENDPOINT", "http://127.0.0.1:9/api")];
+    let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let settings = Settings::from_vars(vars).unwrap();
+    let (store, kimai) = (Arc::new(Embedded::in_memory().unwrap()), crate::app::kimai(&settings).unwrap());
+    let clock = Clock::system(TimeZone::UTC);
+    let engine = Engine::with_storage(&settings, store, kimai, clock.clone(), storage.clone()).unwrap();
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    let runs = Runs::open(storage, clock, Arc::new(engine.clone()), tasks, stop.clone()).unwrap();
+    crate::http::State::new(engine, runs, stop)
+}
+
+#[tokio::test]
+async fn ten_thousand_parked_entries_stand_on_pages_of_fifty_each_once() {
+    let state = idle_with(10_000);
+    let home = home::gather(&state).await.unwrap();
+    assert_eq!(home.title, "10\u{202f}000 parked");
+    let whole: String = home.all.iter().map(|part| part.html.as_str()).collect();
+    is_tame(&whole);
+    assert!(whole.len() < 60_000, "{} bytes", whole.len());
+    assert!(whole.contains("All 10\u{202f}000 parked work logs"), "{whole}");
+
+    let (mut seen, mut pages) = (BTreeSet::new(), 0);
+    let mut query = "state=parked".to_owned();
+    loop {
+        let pairs: BTreeMap<String, String> = serde_urlencoded::from_str(&query).unwrap();
+        let parts = entries::gather(&state, &entries::Wish::read(&pairs).unwrap()).await.unwrap();
+        let html = &parts.all[0].html;
+        pages += 1;
+        assert_eq!(parts.title, "Parked: 10\u{202f}000");
+        let rows: Vec<&str> =
+            html.split("data-key=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+        assert_eq!(rows.len(), entries::PAGE);
+        seen.extend(rows.into_iter().map(str::to_owned));
+        let Some((before, _)) = html.split_once("\">Next 50</a>") else { break };
+        query = before.rsplit_once("href=\"/entries?").unwrap().1.replace("&amp;", "&");
+    }
+    assert_eq!((pages, seen.len()), (200, 10_000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_picture_of_the_day_shows_each_slot_in_its_place_and_says_the_same_in_a_table() {
+    let moment = moment().await;
+    let beat = |from: &str, synced, failed, seconds, slowest| Beat {
+        from: at(from),
+        synced,
+        failed,
+        seconds,
+        slowest,
+    };
+    let beats = [
+        // Of the day before: left out.
+        beat("2026-11-21T02:10:00Z", 500, 500, 1.0, 1.0),
+        beat("2026-11-21T02:20:00Z", 100, 0, 20.0, 3.0),
+        beat("2026-11-22T02:10:00Z", 1, 2, 0.5, 0.5),
+    ];
+    let html = pulse::render(&beats, &moment).into_string();
+    assert!(html.contains("<strong>101</strong> synced"), "{html}");
+    assert!(html.contains("<strong>0.2 s</strong> on average"), "{html}");
+    assert!(html.contains("<rect class=\"synced\" x=\"0\""), "the first slot: {html}");
+    let last: Vec<&str> = html.split("<rect class=\"failed\" x=\"143\"").collect();
+    assert_eq!(last.len(), 2, "the last slot: {html}");
+    let rows = html.split("<tbody>").nth(1).unwrap();
+    assert_eq!(rows.matches("<tr>").count(), 2, "{rows}");
+    assert!(rows.contains("<td class=\"number\">100</td>"), "{rows}");
+}

@@ -1,0 +1,313 @@
+//! The whole story of one work log, and the search that leads to it.
+
+use std::collections::BTreeMap;
+
+use actix_web::HttpRequest;
+use actix_web::web::{self, Query};
+use maud::{Markup, html};
+
+use super::fault::Fault;
+use super::findings::when;
+use super::frame::Frame;
+use super::icon::Sign;
+use super::moment::Moment;
+use super::{Answer, see, words};
+use crate::domain::WorkLogUri;
+use crate::http::State;
+use crate::queue;
+use crate::story::{self, Done, Found, Held, Holds, Story, Subject, Told, Verdict, Waiting};
+
+/// `GET /find?q=…`: straight to the work log, if there is just one.
+pub(super) async fn find(
+    request: HttpRequest,
+    query: Query<BTreeMap<String, String>>,
+    state: web::Data<State>,
+) -> Answer {
+    let text = query.get("q").map_or("", |text| text.trim());
+    let found = story::find(&state.engine, text).await;
+    if let Found::WorkLogs(found) = &found
+        && let [only] = found.as_slice()
+    {
+        return Ok(see(&address(only)));
+    }
+    let moment = Moment::of(&state.engine.clock);
+    let mut frame = Frame::new(&request, "", "Search", &moment);
+    text.clone_into(&mut frame.search);
+    Ok(super::html(&frame, &outcome(text, &found)))
+}
+
+/// Where a work log is shown.
+pub(super) fn address(work_log: &WorkLogUri) -> String {
+    format!("/work-log?{}", words::query(&[("id", work_log.as_str())]))
+}
+
+/// What a search led to, if not to one work log.
+pub(super) fn outcome(text: &str, found: &Found) -> Markup {
+    html! {
+        section class="card wide" {
+            @match found {
+                Found::WorkLogs(several) => {
+                    h1 { (words::work_logs(several.len())) " found" }
+                    p class="lead" { "All of these are linked to the same timesheet." }
+                    ul { @for one in several { li { a class="id" href=(address(one)) { (one) } } } }
+                }
+                Found::Nobody => {
+                    h1 { "Nothing found for “" (text) "”" }
+                    p {
+                        "No work log has this id, and none is linked to a timesheet of this number. Look for the id in the address of the work log in Timekeeper, or for the number of the timesheet in Kimai."
+                    }
+                }
+                Found::Unreadable(why) => {
+                    h1 { "That cannot be looked for" }
+                    p { (words::sentence(why)) }
+                }
+                Found::Unasked(why) => {
+                    h1 { "It cannot be looked for now" }
+                    p { "The triplestore did not answer: " (why) ". Try again in a moment." }
+                }
+            }
+        }
+    }
+}
+
+/// `GET /work-log?id=…`.
+pub(super) async fn get(
+    request: HttpRequest,
+    query: Query<BTreeMap<String, String>>,
+    state: web::Data<State>,
+) -> Answer {
+    let id = query.get("id").map_or("", String::as_str);
+    let work_log = WorkLogUri::parse(id).map_err(|fault| Fault::bad(fault.to_string()))?;
+    let story = Story::of(&state.engine, &work_log).await;
+    let moment = Moment::of(&state.engine.clock);
+    let frame = Frame::new(&request, "", &title(&story), &moment);
+    Ok(super::html(&frame, &render(&story, &moment)))
+}
+
+fn title(story: &Story) -> String {
+    let (_, words) = verdict(story.verdict);
+    format!("{words}: {}", words::short(story.work_log.as_str()))
+}
+
+fn verdict(verdict: Verdict) -> (Sign, &'static str) {
+    match verdict {
+        Verdict::InSync => (Sign::Good, "In sync"),
+        Verdict::Waits => (Sign::Waiting, "On its way"),
+        Verdict::NotInKimai => (Sign::Warning, "Not in Kimai"),
+        Verdict::Differs => (Sign::Warning, "Differs in Kimai"),
+        Verdict::Deleted => (Sign::Neutral, "Deleted"),
+        Verdict::LeftOver => (Sign::Warning, "Deleted, still in Kimai"),
+        Verdict::Unknown => (Sign::Neutral, "Unknown"),
+        Verdict::NotAWorkLog => (Sign::Neutral, "Not a work log"),
+        Verdict::Unclear => (Sign::Bad, "Cannot be told now"),
+    }
+}
+
+/// The page.
+pub(super) fn render(story: &Story, moment: &Moment) -> Markup {
+    let (sign, words) = verdict(story.verdict);
+    let iri = story.work_log.as_str();
+    html! {
+        section id="story" class={ "card wide run-head " (sign.class()) } aria-labelledby="story-title" {
+            h1 id="story-title" { "Work log " (words::short(iri)) }
+            p class="run-state" { (sign.with(words)) }
+            p class="verdict" { (words::sentence(&story.says)) }
+            @if !story.help.is_empty() {
+                div class="help" {
+                    h2 { "What would help" }
+                    ul { @for help in &story.help { li { (words::sentence(help)) } } }
+                }
+            }
+            form action="/do/retry" method="post" {
+                input type="hidden" name="id" value=(iri);
+                input type="hidden" name="back" value=(address(&story.work_log));
+                button type="submit" id="retry" class="primary" { "Try it again now" }
+            }
+            p class="iri" { (iri) }
+        }
+        div class="sides" {
+            (triplestore(&story.triplestore))
+            (kimai(&story.timesheets, moment))
+            (here(story, moment))
+        }
+        (history(&story.history, moment))
+        @if !story.sharing.is_empty() {
+            section class="card wide" aria-labelledby="sharing-title" {
+                h2 id="sharing-title" { "Others with the same timesheet" }
+                ul { @for other in &story.sharing { li { a class="id" href=(address(other)) { (other) } } } }
+            }
+        }
+    }
+}
+
+fn pair(name: &str, value: &Markup) -> Markup {
+    html! { dt { (name) } dd { (value) } }
+}
+
+/// Several values, or that there is none.
+fn values(values: &[String]) -> Markup {
+    match values {
+        [] => html! { span class="quiet-text" { "missing" } },
+        some => html! { (some.join(", ")) },
+    }
+}
+
+fn triplestore(told: &story::Answer<Told>) -> Markup {
+    html! {
+        section class="card" aria-labelledby="triplestore-title" {
+            h2 id="triplestore-title" { "What the triplestore says" }
+            @match told {
+                story::Answer::Unknown { error } => p { (Sign::Bad.with("It did not tell")) " " (words::sentence(error)) },
+                story::Answer::Known(told) => {
+                    @match told.kind {
+                        Subject::WorkLog => (told_pairs(told)),
+                        Subject::LeftOver => p { "It is deleted; only its link to Kimai is left: timesheet " (values(&told.identifiers)) "." },
+                        Subject::Absent => p { "It knows nothing of it." },
+                        Subject::Other => p { "Something else has this address." },
+                    }
+                    @if !told.complaints.is_empty() {
+                        ul class="fault-list" { @for one in &told.complaints { li { (words::sentence(one)) } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn told_pairs(told: &Told) -> Markup {
+    let durations: Vec<String> = told.durations.iter().map(|text| words::duration(text)).collect();
+    let persons: Vec<String> =
+        told.persons.iter().map(|one| one.name.clone().unwrap_or_else(|| one.iri.clone())).collect();
+    let tasks: Vec<String> =
+        told.tasks.iter().map(|one| one.name.clone().unwrap_or_else(|| one.iri.clone())).collect();
+    html! {
+        dl class="pairs" {
+            (pair("Day", &values(&told.days)))
+            (pair("Duration", &values(&durations)))
+            (pair("Person", &values(&persons)))
+            (pair("Task", &values(&tasks)))
+            (pair("Timesheet", &if told.identifiers.is_empty() { html! { span class="quiet-text" { "not linked" } } } else { values(&told.identifiers) }))
+        }
+    }
+}
+
+fn kimai(timesheets: &[Held], moment: &Moment) -> Markup {
+    html! {
+        section class="card" aria-labelledby="kimai-title" {
+            h2 id="kimai-title" { "What Kimai says" }
+            @if timesheets.is_empty() { p { "No timesheet is known for it." } }
+            @for held in timesheets {
+                h3 { "Timesheet " (held.id) @if !held.linked { " (not linked in the triplestore)" } }
+                @match &held.kimai {
+                    story::Answer::Unknown { error } => p { (Sign::Bad.with("It did not tell")) " " (words::sentence(error)) },
+                    story::Answer::Known(None) => p { "It is gone from Kimai." },
+                    story::Answer::Known(Some(holds)) => (holds_pairs(holds, moment)),
+                }
+                @if !held.differences.is_empty() {
+                    ul class="fault-list" { @for one in &held.differences { li { (words::sentence(one)) } } }
+                }
+            }
+        }
+    }
+}
+
+fn holds_pairs(holds: &Holds, moment: &Moment) -> Markup {
+    let (found, names) = (&holds.found, &holds.names);
+    let called = |name: &Option<String>, id: Option<u64>| match (name, id) {
+        (Some(name), _) => html! { (name) },
+        (None, Some(id)) => html! { "number " (id) },
+        (None, None) => html! { span class="quiet-text" { "none" } },
+    };
+    html! {
+        dl class="pairs" {
+            (pair("Time", &html! { (when(found.begin, found.end, moment)) }))
+            @if let Some(customer) = &names.customer { (pair("Customer", &html! { (customer) })) }
+            (pair("Project", &called(&names.project, found.project.map(|id| id.0))))
+            (pair("Activity", &called(&names.activity, found.activity.map(|id| id.0))))
+            (pair("User", &called(&names.user, found.user.map(|id| id.0))))
+            (pair("Exported", &html! { @if holds.exported { "yes: it may be on an invoice" } @else { "no" } }))
+        }
+    }
+}
+
+/// Its entry, and what we remember.
+fn here(story: &Story, moment: &Moment) -> Markup {
+    html! {
+        section class="card" aria-labelledby="here-title" {
+            h2 id="here-title" { "What this service does about it" }
+            @match &story.entry {
+                None => p { "Nothing is left to do: it is not in the queue." },
+                Some(entry) => (waiting(entry, moment)),
+            }
+            @match &story.memory {
+                story::Answer::Unknown { error } => p { (Sign::Bad.with("Our memory cannot be read")) " " (words::sentence(error)) },
+                story::Answer::Known(memory) => dl class="pairs" {
+                    @if let Some(id) = memory.timesheet {
+                        (pair("Remembers", &html! { "timesheet " (id) @if memory.link_unwritten { ", whose number has yet to be written to the triplestore" } }))
+                    }
+                    @if let Some(pushed) = memory.pushed {
+                        (pair("Last sent", &html! { (when(pushed.begin, Some(pushed.end), moment)) }))
+                    }
+                    @if let Some(since) = memory.creating_since {
+                        (pair("Sent off", &html! { (moment.time(since)) ", and Kimai’s answer was lost: what became of it is looked up" }))
+                    }
+                    @if memory.removed { (pair("Told", &html! { "that it was deleted" })) }
+                },
+            }
+        }
+    }
+}
+
+fn waiting(entry: &Waiting, moment: &Moment) -> Markup {
+    let state = queue::State::from_word(entry.state).map_or(entry.state, words::entry_state);
+    let reason = queue::Reason::from_word(entry.reason).map_or(entry.reason, words::reason);
+    html! {
+        dl class="pairs" {
+            (pair("State", &html! { (state) }))
+            @if let Some(due) = entry.due { (pair("Next try", &html! { (moment.time(due)) })) }
+            (pair("Because of", &html! { (reason) }))
+            (pair("Since", &html! { (moment.time(entry.since)) }))
+            @if entry.attempts > 0 { (pair("Failed", &html! { (words::count(entry.attempts, "time", "times")) })) }
+            @if let Some(why) = &entry.last_error { (pair("Last said", &html! { (words::sentence(why)) })) }
+        }
+    }
+}
+
+fn history(history: &story::Answer<Vec<Done>>, moment: &Moment) -> Markup {
+    html! {
+        section class="card wide" aria-labelledby="history-title" {
+            h2 id="history-title" { "What was done, the latest first" }
+            @match history {
+                story::Answer::Unknown { error } => p { (Sign::Bad.with("It cannot be read")) " " (words::sentence(error)) },
+                story::Answer::Known(done) if done.is_empty() => p class="empty" { "Nothing is kept of it." },
+                story::Answer::Known(done) => table class="stack" role="table" aria-labelledby="history-title" {
+                    thead role="rowgroup" {
+                        tr role="row" {
+                            th scope="col" role="columnheader" class="narrow" { "When" }
+                            th scope="col" role="columnheader" class="narrow" { "Outcome" }
+                            th scope="col" role="columnheader" { "What" }
+                        }
+                    }
+                    tbody role="rowgroup" {
+                        @for one in done {
+                            tr role="row" {
+                                td role="cell" data-label="When" { (moment.time(one.at)) }
+                                td role="cell" data-label="Outcome" class="narrow" { (outcome_of(&one.result)) }
+                                td role="cell" data-label="What" { (words::sentence(one.message.as_deref().unwrap_or_default())) }
+                            }
+                        }
+                    }
+                },
+            }
+        }
+    }
+}
+
+fn outcome_of(result: &str) -> Markup {
+    match result {
+        "done" => Sign::Good.with("Done"),
+        "later" => Sign::Waiting.with("To be tried again"),
+        "parked" => Sign::Warning.with("Parked"),
+        other => Sign::Neutral.with(other),
+    }
+}
