@@ -59,6 +59,8 @@ pub enum Action {
     Delete,
 }
 
+words!(Action { Settle => "settle", Adopt => "adopt", Delete => "delete" });
+
 /// What holds a deletion back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

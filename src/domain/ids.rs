@@ -119,8 +119,9 @@ kimai_id!(
 
 fn parse_number(text: &str) -> Result<u64, IdFault> {
     let digits = !text.is_empty() && text.len() <= 19 && text.bytes().all(|byte| byte.is_ascii_digit());
-    match text.parse() {
-        Ok(number) if digits && number > 0 => Ok(number),
+    // No database holds a greater one.
+    match text.parse::<i64>().map(u64::try_from) {
+        Ok(Ok(number)) if digits && number > 0 => Ok(number),
         _ => Err(IdFault::NotANumber(shorten(text))),
     }
 }
@@ -167,9 +168,19 @@ mod tests {
 
     #[test]
     fn a_kimai_id_is_digits_only() {
-        for bad in
-            ["", "0", "-1", "+1", "1.0", " 1", "1 ", "../customers/1", "undefined", "99999999999999999999"]
-        {
+        for bad in [
+            "",
+            "0",
+            "-1",
+            "+1",
+            "1.0",
+            " 1",
+            "1 ",
+            "../customers/1",
+            "undefined",
+            "9223372036854775808",
+            "99999999999999999999",
+        ] {
             assert!(bad.parse::<KimaiId>().is_err(), "{bad:?} must be refused");
         }
         assert_eq!("9182".parse::<KimaiId>(), Ok(KimaiId(9182)));

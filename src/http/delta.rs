@@ -14,6 +14,8 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::State;
+use super::answer::fault::{BadRequest, TooLarge, Unavailable};
+use super::ask::Delta;
 use super::problem::Problem;
 use crate::crash;
 use crate::delta::{DeltaFault, Found, message};
@@ -25,7 +27,18 @@ const SMALL_BYTES: usize = 64 * 1024;
 /// Chunks under way between the network and the reader of a large body.
 const CHUNKS_AHEAD: usize = 8;
 
-/// Takes a delta.
+/// Takes what changed in the triplestore
+///
+/// Called by the delta-notifier. Every work log that the delta names is in the queue when this answers; what
+/// was understood is queued even when the rest is rubbish (400).
+#[utoipa::path(post, path = "/delta", tag = "Sync", operation_id = "delta",
+    request_body(content = Delta, description = "Up to 500 MB.", content_type = "application/json",
+        example = json!([{"inserts": [{
+            "subject": {"type": "uri", "value": "http://timekeeper.redpencil.io/work-logs/67BF1C2E9F3B7A0009000001"},
+            "predicate": {"type": "uri", "value": "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"},
+            "object": {"type": "uri", "value": "http://www.w3.org/2002/12/cal/ical#Vevent"},
+        }], "deletes": []}])),
+    responses((status = 204, description = "All of it is queued."), BadRequest, TooLarge, Unavailable))]
 pub(super) async fn post(
     request: HttpRequest,
     body: Payload,

@@ -3,15 +3,26 @@
 use actix_web::{HttpResponse, web};
 
 use super::State;
-use super::queue::document;
-use crate::doctor::Report;
+use super::answer;
+use super::answer::doctor::ReportAnswer;
+use super::answer::fault::MEDIA_TYPE;
 
-/// `GET /doctor`: the latest report. Without one, while the first checks are still made, no checks.
+/// What was last checked of all that syncing needs
+///
+/// While the first checks are still made there are none.
+#[utoipa::path(get, path = "/doctor", tag = "Health", operation_id = "doctor", responses(
+    (status = 200, description = "The latest report.", body = ReportAnswer, content_type = MEDIA_TYPE),
+))]
 pub(super) async fn latest(state: web::Data<State>) -> HttpResponse {
-    document(&Report::document(state.engine.doctor.latest().as_ref()))
+    answer::ok(&ReportAnswer::from(state.engine.doctor.latest().as_ref()))
 }
 
-/// `POST /doctor`: makes all checks now and answers with their report, within half a minute.
+/// Checks all that syncing needs now
+///
+/// Answers within half a minute.
+#[utoipa::path(post, path = "/doctor", tag = "Health", operation_id = "examine", responses(
+    (status = 200, description = "The report.", body = ReportAnswer, content_type = MEDIA_TYPE),
+))]
 pub(super) async fn examine(state: web::Data<State>) -> HttpResponse {
-    document(&Report::document(Some(&state.engine.doctor.examine().await)))
+    answer::ok(&ReportAnswer::from(Some(&state.engine.doctor.examine().await)))
 }

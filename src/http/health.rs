@@ -7,6 +7,7 @@ use actix_web::http::header::ACCEPT;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::State;
+use super::answer::fault::Unavailable;
 use super::problem::Problem;
 use crate::telemetry::metrics::Format;
 use crate::telemetry::scrape;
@@ -16,7 +17,11 @@ const SILENCE: Duration = Duration::from_mins(1);
 /// What a look at the triplestore or the file may take: whoever asks has little patience.
 const LOOK_LIMIT: Duration = Duration::from_secs(3);
 
-/// Whether the process turns: 503 once a worker has given no sign of life for a minute.
+/// Whether the process turns
+///
+/// 503 once a worker has given no sign of life for a minute.
+#[utoipa::path(get, path = "/live", tag = "Health", operation_id = "live",
+    responses((status = 200, description = "It does."), Unavailable))]
 pub(super) async fn live(state: web::Data<State>) -> Result<HttpResponse, Problem> {
     match state.engine.workers.silent() {
         Some((number, silent)) if silent >= SILENCE => {
@@ -30,9 +35,12 @@ pub(super) async fn live(state: web::Data<State>) -> Result<HttpResponse, Proble
     }
 }
 
-/// Whether deltas can be taken and acted upon: 503 until the triplestore has answered once, while
-/// nothing can be saved, and from the moment the stop begins. Kimai being down does not count: deltas are
-/// kept meanwhile.
+/// Whether deltas can be taken and acted upon
+///
+/// 503 until the triplestore has answered once, while nothing can be saved, and from the moment the stop
+/// begins. Kimai being down does not count: deltas are kept meanwhile.
+#[utoipa::path(get, path = "/ready", tag = "Health", operation_id = "ready",
+    responses((status = 200, description = "They can."), Unavailable))]
 pub(super) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let not_ready = |detail: String| Err(refuse("Not ready", detail));
     if state.stop.is_cancelled() {
@@ -65,7 +73,15 @@ pub(super) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Probl
     Ok(HttpResponse::Ok().finish())
 }
 
-/// All metrics, in the text format that is asked for.
+/// All metrics, for Prometheus
+///
+/// As `OpenMetrics` where `Accept` asks for that.
+#[utoipa::path(get, path = "/metrics", tag = "Health", operation_id = "metrics", responses(
+    (status = 200, description = "The metrics.", content(
+        (String = "text/plain", example = json!("# TYPE kimai_sync_queue_entries gauge\n…")),
+        (String = "application/openmetrics-text"),
+    )),
+))]
 pub(super) async fn metrics(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
     scrape::look(&state.engine).await;
     let accepted = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();

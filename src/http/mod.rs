@@ -15,6 +15,7 @@
 //! | `GET /queue` | 200, 400 | none | ops |
 //! | `GET /queue/{id or IRI}` | 200, 404 | none | ops |
 //! | `POST /queue/{id or IRI}/retry`, `POST /queue/retry-parked` | 202, 404 | none | ops |
+//! | `GET /openapi.json`, `/docs` | 200 | none | people, programs |
 //! | `GET /live` | 200, 503 | none | the container's health check |
 //! | `GET /ready` | 200, 503 | none | whoever sends traffic |
 //! | `GET /metrics` | 200 | none | Prometheus |
@@ -23,13 +24,18 @@
 //! | `GET /` and what [`crate::page`] lists | 200, 303 | forms | people |
 //! | `GET`, `POST /sparql` | 200, 400 | SPARQL 1.1 protocol | people, with the embedded store only |
 //!
-//! All may answer 503 when the triplestore or Kimai does not answer, and 502 when it refuses.
+//! Another method on one of them is 405. All may answer 503 when the triplestore or Kimai does not answer,
+//! and 502 when it refuses. The whole of it is at `/openapi.json`.
 
+mod answer;
+mod ask;
 mod body;
 mod delta;
 mod doctor;
+pub(crate) mod door;
 pub mod guard;
 mod health;
+mod openapi;
 mod problem;
 mod queue;
 mod runs;
@@ -49,6 +55,7 @@ use crate::delta::Intake;
 use crate::engine::Engine;
 use crate::page;
 use crate::runs::Runs;
+use door::Door;
 use problem::Problem;
 
 /// Large deltas read at once: each takes a thread.
@@ -75,37 +82,57 @@ impl State {
     }
 }
 
+/// Every route but `/sparql`, in the order in which they are tried: what answers it, and beside it the
+/// documentation that `#[utoipa::path]` made for it.
+fn doors() -> Vec<Door> {
+    let mut doors = vec![
+        Door::new(delta::__path_post, delta::post),
+        Door::new(sync::__path_queue_work_log, sync::queue_work_log),
+        Door::new(sync::__path_check_timesheet, sync::check_timesheet),
+        Door::new(sync::__path_import_customers, sync::import_customers),
+        Door::new(sync::__path_import_tasks, sync::import_tasks),
+        Door::new(sync::__path_import_accounts, sync::import_accounts),
+        Door::new(sync::__path_sweep, sync::sweep),
+        Door::new(sync::__path_lock, sync::lock),
+        Door::new(queue::__path_list, queue::list),
+        Door::new(queue::__path_retry_parked, queue::retry_parked),
+        Door::new(queue::__path_retry, queue::retry).matching("/queue/{id:.*}/retry"),
+        Door::new(queue::__path_show, queue::show).matching("/queue/{id:.*}"),
+        Door::new(runs::__path_list, runs::list),
+        Door::new(runs::__path_show, runs::show),
+        Door::new(runs::__path_findings, runs::findings),
+        Door::new(runs::__path_events, runs::events),
+        Door::new(runs::__path_cancel, runs::cancel),
+        Door::new(guard::login::__path_form, guard::login::form),
+        Door::new(guard::login::__path_enter, guard::login::enter),
+        Door::new(guard::login::__path_leave, guard::login::leave),
+        Door::new(doctor::__path_latest, doctor::latest),
+        Door::new(doctor::__path_examine, doctor::examine),
+        Door::new(health::__path_live, health::live),
+        Door::new(health::__path_ready, health::ready),
+        Door::new(health::__path_metrics, health::metrics),
+        Door::new(openapi::__path_document, openapi::document),
+        Door::new(openapi::__path_docs, openapi::docs),
+        Door::file("/assets/docs.css", "How the documentation looks", "text/css", openapi::style),
+    ];
+    doors.extend(page::doors());
+    doors
+}
+
 /// Adds the routes, all of which share `state`.
 pub fn configure(state: web::Data<State>) -> impl FnOnce(&mut ServiceConfig) {
     move |config| {
         config
             .app_data(state)
             .app_data(web::PayloadConfig::new(body::MOST_BYTES))
-            .route("/delta", web::post().to(delta::post))
-            .route("/update-queue/work-logs/{id}", web::post().to(sync::queue_work_log))
-            .route("/kimai-timesheets/{id}", web::put().to(sync::check_timesheet))
-            .route("/sync-from-kimai/customers", web::post().to(sync::import_customers))
-            .route("/sync-from-kimai/tasks", web::post().to(sync::import_tasks))
-            .route("/sync-from-kimai/accounts", web::post().to(sync::import_accounts))
-            .route("/sync-to-kimai/work-logs", web::post().to(sync::sweep))
-            .route("/timesheets/lock", web::post().to(sync::lock))
-            .route("/queue", web::get().to(queue::list))
-            .route("/queue/retry-parked", web::post().to(queue::retry_parked))
-            .route("/queue/{id:.*}/retry", web::post().to(queue::retry))
-            .route("/queue/{id:.*}", web::get().to(queue::show))
-            .route("/runs", web::get().to(runs::list))
-            .route("/runs/{id}", web::get().to(runs::show))
-            .route("/runs/{id}/findings", web::get().to(runs::findings))
-            .route("/runs/{id}/events", web::get().to(runs::events))
-            .route("/runs/{id}/cancel", web::post().to(runs::cancel))
-            .route("/live", web::get().to(health::live))
-            .route("/ready", web::get().to(health::ready))
-            .route("/metrics", web::get().to(health::metrics))
-            .route("/doctor", web::get().to(doctor::latest))
-            .route("/doctor", web::post().to(doctor::examine))
-            .configure(guard::configure)
-            .configure(page::configure)
-            .default_service(web::to(unknown));
+            .app_data(web::QueryConfig::default().error_handler(|fault, _| {
+                Problem::bad_request(format!("What follows the ? cannot be read: {fault}.")).into()
+            }))
+            .app_data(web::PathConfig::default().error_handler(|fault, _| {
+                Problem::bad_request(format!("The path cannot be read: {fault}.")).into()
+            }));
+        door::open(doors(), config);
+        config.default_service(web::to(unknown));
     }
 }
 

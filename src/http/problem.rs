@@ -4,8 +4,8 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpResponse, ResponseError};
-use serde_json::json;
 
+use super::answer::fault::{ErrorFields, ErrorSource, Errors};
 use crate::import::ImportFault;
 use crate::kimai::{Fault, KimaiFault};
 use crate::lock::LockFault;
@@ -85,16 +85,18 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let status = self.status.as_u16().to_string();
-        let mut error = json!({"status": status, "title": self.title, "detail": self.detail});
-        if let (Some(pointer), Some(members)) = (&self.pointer, error.as_object_mut()) {
-            members.insert("source".into(), json!({"pointer": pointer}));
-        }
+        let error = ErrorFields {
+            status: self.status.as_u16().to_string(),
+            title: self.title,
+            detail: self.detail.clone(),
+            source: self.pointer.clone().map(|pointer| ErrorSource { pointer }),
+        };
         let mut response = HttpResponse::build(self.status);
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.insert_header((RETRY_AFTER, "5"));
         }
-        response.content_type(JSON_API).body(json!({"errors": [error]}).to_string())
+        let body = serde_json::to_string(&Errors { errors: vec![error] }).unwrap_or_default();
+        response.content_type(JSON_API).body(body)
     }
 }
 

@@ -1,35 +1,43 @@
 //! The queue, seen and steered: what waits, what is kept aside and why, the story of one work log, and
 //! "try it again". JSON:API throughout.
 
-use std::collections::BTreeMap;
-
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Path, Query};
 use actix_web::{HttpRequest, HttpResponse};
-use serde_json::{Value, json};
 
 use super::State;
+use super::answer;
+use super::answer::fault::{BadRequest, MEDIA_TYPE, NoSuchWorkLog, NotTheOnlyOne, Refused, Unavailable};
+use super::answer::queue::{
+    Down, Held, NotAsked, PageLinks, QueueMeta, QueuePage, RetriedAnswer, WorkLogAnswer,
+};
+use super::ask::QueueQuery;
 use super::problem::{JSON_API, Problem};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::engine::Engine;
-use crate::queue::{Attempt, Entry, Reason, State as EntryState};
+use crate::queue::{Reason, State as EntryState};
 use crate::story::{self, Found, Story};
 
 /// Entries on a page without and with `page[size]`.
 const PAGE: usize = 50;
 const LARGEST_PAGE: usize = 500;
 
-/// `GET /queue`: the entries in the order of their IRIs. `filter[state]` is `due`, `waiting`, `running` or
-/// `parked`; `page[size]` at most 500; `links.next` leads to the next page, `meta` counts all.
+/// What waits, runs, or is kept aside and why
+///
+/// The entries in the order of their IRIs; `meta` counts all of them, whatever the filter.
+#[utoipa::path(get, path = "/queue", tag = "Queue", operation_id = "queue", params(QueueQuery), responses(
+    (status = 200, description = "A page of the queue.", body = QueuePage, content_type = MEDIA_TYPE),
+    BadRequest, Unavailable,
+))]
 pub(super) async fn list(
     request: HttpRequest,
-    query: Query<BTreeMap<String, String>>,
+    query: Query<QueueQuery>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let engine = &state.engine;
-    let filter = query.get("filter[state]").map(|word| state_of(word)).transpose()?;
-    let size = query.get("page[size]").map_or(Ok(PAGE), |text| size_of(text))?;
-    let after = query.get("page[after]").map(|text| uri(text)).transpose()?;
+    let filter = query.state.as_deref().map(state_of).transpose()?;
+    let size = query.size.as_deref().map_or(Ok(PAGE), size_of)?;
+    let after = query.after.as_deref().map(uri).transpose()?;
     let entries = engine.queue.page(filter, after.as_ref(), size).await?;
     let next = entries.last().filter(|_| entries.len() == size).map(|last| {
         let mut pairs = vec![("page[size]", size.to_string()), ("page[after]", last.work_log.to_string())];
@@ -38,23 +46,26 @@ pub(super) async fn list(
     });
     let counts = engine.queue.counts().await?;
     let oldest = engine.queue.oldest_due().await?.filter(|due| *due <= engine.clock.now());
-    let down = engine
-        .workers
-        .down()
-        .into_iter()
-        .map(|(neighbour, why)| json!({"name": neighbour.to_string(), "why": why}));
-    Ok(document(&json!({
-        "data": entries.iter().map(resource).collect::<Vec<_>>(),
-        "links": {"next": next},
-        "meta": {
-            "waiting": counts.waiting, "retrying": counts.retrying, "running": counts.running, "parked": counts.parked,
-            "oldest-due": oldest, "down": down.collect::<Vec<_>>(),
-        },
-    })))
+    let down = engine.workers.down().into_iter();
+    let down = down.map(|(neighbour, why)| Down { name: neighbour.to_string(), why });
+    Ok(answer::ok(&QueuePage {
+        data: entries.iter().map(Into::into).collect(),
+        links: PageLinks { next },
+        meta: QueueMeta::new(counts, oldest, down.collect()),
+    }))
 }
 
-/// `GET /queue/{id}`: one work log, by its IRI (percent-encoded), `mu:uuid` or Kimai id: its entry if it has one,
-/// how its last runs ended, its timesheet and what Kimai holds there, and as `story` all that is known.
+/// One work log: its entry, its past, and what Kimai holds
+///
+/// Tells its entry if it has one, how its last runs ended, its timesheet and what Kimai holds there, and as
+/// `story` all that is known.
+#[utoipa::path(get, path = "/queue/{id}", tag = "Queue", operation_id = "workLog",
+    params(("id" = String, Path, description = "The work log's IRI, percent-encoded, its `mu:uuid`, or the number of its timesheet.",
+        example = "67BF1C2E9F3B7A0009000001")),
+    responses(
+        (status = 200, description = "What is known of it.", body = WorkLogAnswer, content_type = MEDIA_TYPE),
+        BadRequest, NoSuchWorkLog, NotTheOnlyOne, Refused, Unavailable,
+    ))]
 pub(super) async fn show(id: Path<String>, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let engine = &state.engine;
     let work_log = find(engine, &id).await?;
@@ -65,17 +76,17 @@ pub(super) async fn show(id: Path<String>, state: web::Data<State>) -> Result<Ht
     if !story.is_known() {
         return Err(not_found(&id));
     }
-    let mut data = entry.as_ref().map_or_else(|| settled(&work_log), resource);
-    if let Some(attributes) = data.get_mut("attributes").and_then(Value::as_object_mut) {
-        attributes.insert("history".into(), history.iter().map(attempt).collect());
-        attributes.insert("kimai-id".into(), json!(linked));
-        attributes.insert("kimai".into(), held(engine, linked).await);
-        attributes.insert("story".into(), json!(story));
-    }
-    Ok(document(&json!({"data": data})))
+    let kimai = held(engine, linked).await;
+    Ok(answer::ok(&WorkLogAnswer::new(&work_log, entry.as_ref(), &history, kimai, story)))
 }
 
-/// `POST /queue/{id}/retry`: tries a work log again now, whatever stood in the way; 202.
+/// Tries one work log again now
+///
+/// Whatever stood in the way; it is queued also when it was settled.
+#[utoipa::path(post, path = "/queue/{id}/retry", tag = "Queue", operation_id = "retry",
+    params(("id" = String, Path, description = "The work log's IRI, percent-encoded, its `mu:uuid`, or the number of its timesheet.",
+        example = "67BF1C2E9F3B7A0009000001")),
+    responses((status = 202, description = "It is queued."), BadRequest, NoSuchWorkLog, NotTheOnlyOne, Refused, Unavailable))]
 pub(super) async fn retry(id: Path<String>, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let engine = &state.engine;
     let work_log = find(engine, &id).await?;
@@ -84,11 +95,14 @@ pub(super) async fn retry(id: Path<String>, state: web::Data<State>) -> Result<H
     Ok(HttpResponse::Accepted().content_type(JSON_API).finish())
 }
 
-/// `POST /queue/retry-parked`: tries everything that is kept aside again; 202 with their number.
+/// Tries everything again that is kept aside
+#[utoipa::path(post, path = "/queue/retry-parked", tag = "Queue", operation_id = "retryParked", responses(
+    (status = 202, description = "They are queued.", body = RetriedAnswer, content_type = MEDIA_TYPE),
+    Unavailable,
+))]
 pub(super) async fn retry_parked(state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let woken = state.engine.queue.wake_parked(Reason::Request).await?;
-    let body = json!({"meta": {"retried": woken}}).to_string();
-    Ok(HttpResponse::Accepted().content_type(JSON_API).body(body))
+    Ok(answer::accepted(&RetriedAnswer::from(woken)))
 }
 
 /// The work log that `id` names: an IRI, a `mu:uuid`, or the id of its timesheet.
@@ -111,36 +125,11 @@ async fn find(engine: &Engine, id: &str) -> Result<WorkLogUri, Problem> {
 }
 
 /// What Kimai holds; when it cannot be asked, the reason stands in its place.
-async fn held(engine: &Engine, id: Option<KimaiId>) -> Value {
-    let Some(id) = id else { return Value::Null };
-    match engine.kimai.timesheet(id).await {
-        Ok(None) => Value::Null,
-        Ok(Some(timesheet)) => json!({
-            "begin": timesheet.begin, "end": timesheet.end, "project": timesheet.project,
-            "activity": timesheet.activity, "user": timesheet.user, "exported": timesheet.exported,
-        }),
-        Err(fault) => json!({"error": fault.to_string()}),
+async fn held(engine: &Engine, id: Option<KimaiId>) -> Option<Held> {
+    match engine.kimai.timesheet(id?).await {
+        Ok(timesheet) => timesheet.as_ref().map(Held::from),
+        Err(fault) => Some(Held::Unknown(NotAsked { error: fault.to_string() })),
     }
-}
-
-fn resource(entry: &Entry) -> Value {
-    json!({
-        "type": "queue-entries",
-        "id": entry.work_log.as_str(),
-        "attributes": {
-            "state": entry.state.word(), "due": entry.due, "reason": entry.reason.word(), "attempts": entry.attempts,
-            "last-error": entry.last_error, "since": entry.since, "leased-until": entry.leased_until,
-        },
-    })
-}
-
-/// A work log that has no entry: nothing is to be done for it.
-fn settled(work_log: &WorkLogUri) -> Value {
-    json!({"type": "queue-entries", "id": work_log.as_str(), "attributes": {"state": "settled"}})
-}
-
-fn attempt(attempt: &Attempt) -> Value {
-    json!({"at": attempt.at, "result": attempt.result, "message": attempt.message})
 }
 
 fn state_of(word: &str) -> Result<EntryState, Problem> {
@@ -166,8 +155,4 @@ fn not_found(id: &str) -> Problem {
         "Nothing is known of a work log '{id}'. Give its IRI, percent-encoded, its mu:uuid, or the number of its timesheet."
     );
     Problem::new(StatusCode::NOT_FOUND, "No such work log", detail)
-}
-
-pub(super) fn document(body: &Value) -> HttpResponse {
-    HttpResponse::Ok().content_type(JSON_API).body(body.to_string())
 }

@@ -1,6 +1,5 @@
 //! The runs: long work, seen while it goes on and after, and cancelled. JSON:API, and a stream of events.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
@@ -8,14 +7,21 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, LOCATION};
 use actix_web::web::{self, Bytes, Path, Query};
 use futures_util::stream;
-use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::State;
-use super::problem::{JSON_API, Problem};
-use super::queue::{document, size_of};
-use crate::domain::finding::{self, Finding, Hold};
+use super::answer;
+use super::answer::fault::{BadRequest, FindingsGone, MEDIA_TYPE, NoSuchRun, RunHasEnded, Unavailable};
+use super::answer::finding::{FindingMeta, FindingPage, FindingResource};
+use super::answer::run::{
+    FindingLinks, PlanAnswer, RunAccepted, RunAcceptedMeta, RunAnswer, RunEvent, RunList, RunListLinks,
+    RunResource, location,
+};
+use super::ask::{FindingsQuery, RunsQuery};
+use super::problem::Problem;
+use super::queue::size_of;
+use crate::domain::finding;
 use crate::reconcile::sweep::Period;
 use crate::runs::{Asked, AskedBy, End, FindingFilter, Follow, Kind, Order, Run, Runs, RunsFault, Task};
 
@@ -26,20 +32,10 @@ const BETWEEN_EVENTS: Duration = Duration::from_millis(100);
 /// How often a silent stream shows that it is alive, so that no proxy cuts it.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-type Pairs = Query<BTreeMap<String, String>>;
-
-/// Where a run is seen.
-pub(super) fn location(id: u64) -> String {
-    format!("/runs/{id}")
-}
-
 /// 202 with the run, and where it is seen.
 pub(super) fn accepted(state: &State, asked: &Asked) -> HttpResponse {
-    let body = json!({"data": resource(state, &asked.run), "meta": {"joined": asked.joined}});
-    HttpResponse::Accepted()
-        .insert_header((LOCATION, location(asked.run.id)))
-        .content_type(JSON_API)
-        .body(body.to_string())
+    let meta = RunAcceptedMeta { joined: asked.joined };
+    located(answer::accepted(&RunAccepted { data: resource(state, &asked.run), meta }), asked.run.id)
 }
 
 /// 200 with what a sweep of `period` would do.
@@ -50,24 +46,15 @@ pub(super) async fn plan(state: &State, period: Period) -> Result<HttpResponse, 
     ended_well(asked).await?;
     let run = state.runs.get(id).ok_or(RunsFault::Unknown(id))?;
     let (data, next) = page(&state.runs, id, FindingFilter::default(), 0, PAGE).await?;
-    let of_kind = |kind: finding::Kind| {
-        (kind.word().to_owned(), json!(run.counts.get(kind.word()).copied().unwrap_or_default()))
-    };
-    let counts: serde_json::Map<String, Value> = finding::Kind::ALL.into_iter().map(of_kind).collect();
-    let body = json!({
-        "data": data,
-        "links": {"run": location(id), "next": next},
-        "meta": {
-            "period": {"start": period.first, "end": period.last}, "run": id.to_string(), "counts": counts,
-            "findings": run.findings, "held": run.held, "confirm": confirm(&run), "message": run.message,
-            "faults": run.stand.faults, "faults-in-all": run.stand.faults_in_all,
-        },
-    });
-    let mut answer = document(&body);
+    Ok(located(answer::ok(&PlanAnswer::new(&run, period, data, next)), id))
+}
+
+/// The answer, with where the run `id` is seen.
+fn located(mut answer: HttpResponse, id: u64) -> HttpResponse {
     if let Ok(value) = location(id).parse() {
         answer.headers_mut().insert(LOCATION, value);
     }
-    Ok(answer)
+    answer
 }
 
 /// Waits for the end of a run. That it failed, was cancelled (409) or cut off by a stop of the service (503)
@@ -88,68 +75,91 @@ pub(super) async fn ended_well(asked: Asked) -> Result<(), Problem> {
     }
 }
 
-/// `GET /runs`: the runs that are kept, the newest first; `filter[kind]` is `sweep`, `plan`, `import` or
-/// `lock`.
-pub(super) async fn list(query: Pairs, state: web::Data<State>) -> Result<HttpResponse, Problem> {
-    let kind = query.get("filter[kind]").map(|word| {
+/// The runs that are kept, the newest first
+#[utoipa::path(get, path = "/runs", tag = "Runs", operation_id = "runs", params(RunsQuery), responses(
+    (status = 200, description = "All of them.", body = RunList, content_type = MEDIA_TYPE),
+    BadRequest,
+))]
+pub(super) async fn list(query: Query<RunsQuery>, state: web::Data<State>) -> Result<HttpResponse, Problem> {
+    let kind = query.kind.as_deref().map(|word| {
         let words = || Kind::ALL.map(Kind::word).join(", ");
         Kind::from_word(word).ok_or_else(|| {
             Problem::bad_request(format!("'{word}' is no kind of run; there are {}.", words()))
         })
     });
     let runs = state.runs.list(kind.transpose()?);
-    let data: Vec<Value> = runs.iter().map(|run| resource(&state, run)).collect();
-    Ok(document(&json!({"data": data, "links": {"self": "/runs"}})))
+    let data = runs.iter().map(|run| resource(&state, run)).collect();
+    Ok(answer::ok(&RunList { data, links: RunListLinks { this: "/runs" } }))
 }
 
-/// `GET /runs/{id}`: one run, as it is now.
+/// One run, as it is now
+#[utoipa::path(get, path = "/runs/{id}", tag = "Runs", operation_id = "run",
+    params(("id" = u64, Path, description = "The number of the run.", minimum = 1, example = 17)),
+    responses(
+        (status = 200, description = "The run.", body = RunAnswer, content_type = MEDIA_TYPE),
+        NoSuchRun,
+    ))]
 pub(super) async fn show(id: Path<String>, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let id = number(&id)?;
     let run = state.runs.get(id).ok_or(RunsFault::Unknown(id))?;
-    Ok(document(&json!({"data": resource(&state, &run)})))
+    Ok(answer::ok(&RunAnswer { data: resource(&state, &run) }))
 }
 
-/// `POST /runs/{id}/cancel`: ends it, 202; 409 if it has ended.
+/// Ends a run before its time
+///
+/// What it has done stays done.
+#[utoipa::path(post, path = "/runs/{id}/cancel", tag = "Runs", operation_id = "cancel",
+    params(("id" = u64, Path, description = "The number of the run.", minimum = 1, example = 17)),
+    responses(
+        (status = 202, description = "It ends.", body = RunAnswer, content_type = MEDIA_TYPE),
+        NoSuchRun, RunHasEnded, Unavailable,
+    ))]
 pub(super) async fn cancel(id: Path<String>, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let run = state.runs.cancel(number(&id)?).await?;
-    let body = json!({"data": resource(&state, &run)}).to_string();
-    Ok(HttpResponse::Accepted().content_type(JSON_API).body(body))
+    Ok(answer::accepted(&RunAnswer { data: resource(&state, &run) }))
 }
 
-/// `GET /runs/{id}/findings`: what a sweep or plan found; `page[size]` at most 500, `filter[kind]`,
-/// `filter[held]=true`; `links.next` leads to the next page.
+/// What a sweep or plan found
+///
+/// A page of it; `links.next` leads to the next one.
+#[utoipa::path(get, path = "/runs/{id}/findings", tag = "Runs", operation_id = "findings",
+    params(("id" = u64, Path, description = "The number of the run.", minimum = 1, example = 17), FindingsQuery),
+    responses(
+        (status = 200, description = "A page of it.", body = FindingPage, content_type = MEDIA_TYPE),
+        BadRequest, NoSuchRun, FindingsGone, Unavailable,
+    ))]
 pub(super) async fn findings(
     id: Path<String>,
-    query: Pairs,
+    query: Query<FindingsQuery>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let id = number(&id)?;
     let run = state.runs.get(id).ok_or(RunsFault::Unknown(id))?;
-    let kind = query.get("filter[kind]").map(|word| {
+    let kind = query.kind.as_deref().map(|word| {
         let words = || finding::Kind::ALL.map(finding::Kind::word).join(", ");
         finding::Kind::from_word(word).ok_or_else(|| {
             Problem::bad_request(format!("'{word}' is no kind of finding; there are {}.", words()))
         })
     });
-    let held = match query.get("filter[held]").map(String::as_str) {
+    let held = match query.held.as_deref() {
         None | Some("false") => false,
         Some("true") => true,
         Some(other) => {
             return Err(Problem::bad_request(format!("filter[held] is '{other}'; it is true or false.")));
         }
     };
-    let size = query.get("page[size]").map_or(Ok(PAGE), |text| size_of(text))?;
-    let after = query.get("page[after]").map_or(Ok(0), |text| {
+    let size = query.size.as_deref().map_or(Ok(PAGE), size_of)?;
+    let after = query.after.as_deref().map_or(Ok(0), |text| {
         let faulty = || format!("'{text}' is no number of a finding; take links.next as it is.");
-        text.parse().map_err(|_| Problem::bad_request(faulty()))
+        text.parse::<u32>().map(u64::from).map_err(|_| Problem::bad_request(faulty()))
     })?;
     let filter = FindingFilter { kind: kind.transpose()?, held };
     let (data, next) = page(&state.runs, id, filter, after, size).await?;
-    Ok(document(&json!({
-        "data": data,
-        "links": {"run": location(id), "next": next},
-        "meta": {"run": id.to_string(), "findings": run.findings, "held": run.held},
-    })))
+    Ok(answer::ok(&FindingPage {
+        data,
+        links: FindingLinks { run: location(id), next },
+        meta: FindingMeta { run: id.to_string(), findings: run.findings, held: run.held },
+    }))
 }
 
 /// A page, and where the next one is.
@@ -159,7 +169,7 @@ async fn page(
     filter: FindingFilter,
     after: u64,
     size: usize,
-) -> Result<(Vec<Value>, Option<String>), Problem> {
+) -> Result<(Vec<FindingResource>, Option<String>), Problem> {
     // One more than fits tells whether there is a next page.
     let mut found = runs.findings(id, filter, after, size.saturating_add(1)).await?;
     let more = found.len() > size;
@@ -170,10 +180,19 @@ async fn page(
         pairs.extend(filter.held.then(|| ("filter[held]", "true".to_owned())));
         format!("{}/findings?{}", location(id), serde_urlencoded::to_string(pairs).unwrap_or_default())
     });
-    Ok((found.iter().map(|(n, finding)| finding_resource(id, *n, finding)).collect(), next))
+    Ok((found.iter().map(|(n, finding)| FindingResource::new(id, *n, finding)).collect(), next))
 }
 
-/// `GET /runs/{id}/events`: the run as a server-sent event, now and at each change, until it has ended.
+/// A run while it goes on, as server-sent events
+///
+/// An event `run` now and at each change, whose data is the run as `GET /runs/{id}` shows it, until it has
+/// ended; a comment now and then while nothing changes.
+#[utoipa::path(get, path = "/runs/{id}/events", tag = "Runs", operation_id = "events",
+    params(("id" = u64, Path, description = "The number of the run.", minimum = 1, example = 17)),
+    responses(
+        (status = 200, description = "The events.", body = RunEvent, content_type = "text/event-stream"),
+        NoSuchRun,
+    ))]
 pub(super) async fn events(id: Path<String>, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let id = number(&id)?;
     let (run, follow) = state.runs.follow(id).ok_or(RunsFault::Unknown(id))?;
@@ -228,47 +247,13 @@ impl Stream {
 
     fn event(&mut self, run: &Run) -> String {
         self.last = Instant::now();
-        format!("event: run\ndata: {}\n\n", resource(&self.state, run))
+        let run = serde_json::to_string(&resource(&self.state, run)).unwrap_or_default();
+        format!("event: run\ndata: {run}\n\n")
     }
 }
 
-fn resource(state: &State, run: &Run) -> Value {
-    let location = location(run.id);
-    let stand = &run.stand;
-    json!({
-        "type": "runs",
-        "id": run.id.to_string(),
-        "attributes": {
-            "kind": run.task.kind().word(), "what": run.task.what(), "asked-by": run.asked_by.word(),
-            "state": run.state.word(), "waits-for": run.waits_for.map(|id| id.to_string()),
-            "phase": stand.phase, "done": stand.done, "total": stand.total, "counts": run.counts,
-            "faults": stand.faults, "faults-in-all": stand.faults_in_all, "held": run.held,
-            "findings": run.findings, "confirm": confirm(run), "asked": run.asked, "started": run.started,
-            "ended": run.ended, "seconds": run.seconds(state.engine.clock.now()), "message": run.message,
-        },
-        "links": {
-            "self": location, "findings": format!("{location}/findings"), "events": format!("{location}/events"),
-        },
-    })
-}
-
-fn confirm(run: &Run) -> Value {
-    run.confirm
-        .as_ref()
-        .map_or(Value::Null, |confirm| json!({"key": confirm.key, "expires": confirm.expires}))
-}
-
-fn finding_resource(run: u64, n: u64, finding: &Finding) -> Value {
-    json!({
-        "type": "sweep-findings",
-        "id": format!("{run}-{n}"),
-        "attributes": {
-            "kind": finding.kind.word(), "action": finding.action, "work-log": finding.work_log,
-            "timesheets": finding.timesheets, "triplestore": finding.wanted, "kimai": finding.found,
-            "reason": finding.reason, "held": finding.held.map(Hold::word),
-            "held-because": finding.held.map(Hold::explain),
-        },
-    })
+fn resource(state: &State, run: &Run) -> RunResource {
+    RunResource::new(run, state.engine.clock.now())
 }
 
 fn number(id: &str) -> Result<u64, Problem> {

@@ -8,6 +8,9 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
 use serde_json::json;
 
+use super::answer::fault::{BadRequest, TooLarge, Unavailable, UnknownMediaType};
+use super::ask::SparqlForm;
+use super::door::{self, Door};
 use super::problem::Problem;
 use crate::triplestore::embedded::{Answer, Embedded};
 use crate::triplestore::{Triplestore as _, TriplestoreFault};
@@ -25,15 +28,12 @@ const DATASET: [&str; 4] =
 
 /// Adds `GET` and `POST /sparql`.
 pub fn configure(routes: &mut web::ServiceConfig) {
-    routes.service(
-        web::resource("/sparql")
-            .app_data(web::PayloadConfig::new(BODY_LIMIT))
-            .route(web::get().to(get))
-            .route(web::post().to(post))
-            .default_service(web::to(|| async {
-                problem(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", "use GET or POST")
-            })),
-    );
+    door::open(doors(), routes);
+}
+
+/// Its routes.
+pub(super) fn doors() -> Vec<Door> {
+    vec![Door::new(__path_get, get), Door::new(__path_post, post).body_limit(BODY_LIMIT)]
 }
 
 /// What a request asks for.
@@ -43,6 +43,18 @@ enum Statement {
     Update(String),
 }
 
+/// Asks the triplestore inside
+///
+/// Only where the service runs with a triplestore inside (`standalone`).
+#[utoipa::path(get, path = "/sparql", tag = "SPARQL", operation_id = "sparqlQuery",
+    params(("query" = String, Query, description = "A query of SPARQL 1.1.",
+        example = "SELECT * WHERE { ?work ?is ?what } LIMIT 5")),
+    responses(
+        (status = 200, description = "Rows as SPARQL JSON results, or triples.", content(
+            (serde_json::Value = "application/sparql-results+json"), (String = "application/n-triples"),
+        )),
+        BadRequest, Unavailable,
+    ))]
 async fn get(store: web::Data<Embedded>, request: HttpRequest) -> HttpResponse {
     match from_form(request.query_string().as_bytes()) {
         Ok(Statement::Query(query)) => run(&store, Statement::Query(query)).await,
@@ -51,6 +63,23 @@ async fn get(store: web::Data<Embedded>, request: HttpRequest) -> HttpResponse {
     }
 }
 
+/// Asks or changes the triplestore inside
+///
+/// Only where the service runs with a triplestore inside (`standalone`). A change is queued before it is
+/// answered.
+#[utoipa::path(post, path = "/sparql", tag = "SPARQL", operation_id = "sparql",
+    request_body(description = "A query, or an update.", content(
+        (SparqlForm = "application/x-www-form-urlencoded"),
+        (String = "application/sparql-query", example = json!("SELECT * WHERE { ?work ?is ?what } LIMIT 5")),
+        (String = "application/sparql-update",
+            example = json!("INSERT DATA { GRAPH <http://x/g> { <http://x/s> <http://x/p> 1 } }")),
+    )),
+    responses(
+        (status = 200, description = "Rows as SPARQL JSON results, or triples.", content(
+            (serde_json::Value = "application/sparql-results+json"), (String = "application/n-triples"),
+        )),
+        BadRequest, TooLarge, UnknownMediaType, Unavailable,
+    ))]
 async fn post(
     store: web::Data<Embedded>,
     request: HttpRequest,

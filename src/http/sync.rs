@@ -1,12 +1,13 @@
 //! The routes that ops, `mu script` and the service itself call: queue one work log, check one
 //! timesheet, sweep a period, import, lock.
 
-use std::collections::BTreeMap;
-
 use actix_web::http::header::LOCATION;
 use actix_web::web::{self, Path, Query};
 use actix_web::{HttpRequest, HttpResponse};
 
+use super::answer::fault::{BadRequest, Broken, MEDIA_TYPE, NotConfirmed, Refused, TooLarge, Unavailable};
+use super::answer::run::{Ended, PlanAnswer, RunAccepted, location};
+use super::ask::{MonthBody, PeriodBody, Prefer, SweepQuery};
 use super::body::{Body, Members};
 use super::problem::{JSON_API, Problem};
 use super::{State, runs};
@@ -16,7 +17,12 @@ use crate::lock::Month;
 use crate::queue::Reason;
 use crate::runs::{AskedBy, Order, Task};
 
-/// `POST /update-queue/work-logs/{workLogId}`: 202 when there is such a work log, else 400.
+/// Settles one work log again
+///
+/// What the triplestore says of it is compared with Kimai and put right, as after a delta.
+#[utoipa::path(post, path = "/update-queue/work-logs/{id}", tag = "Sync", operation_id = "queueWorkLog",
+    params(("id" = String, Path, description = "The `mu:uuid` of the work log.", example = "67BF1C2E9F3B7A0009000001")),
+    responses((status = 202, description = "It is queued."), BadRequest, Refused, Unavailable))]
 pub(super) async fn queue_work_log(
     id: Path<String>,
     state: web::Data<State>,
@@ -30,7 +36,13 @@ pub(super) async fn queue_work_log(
     Ok(accepted())
 }
 
-/// `PUT /kimai-timesheets/{kimaiId}`: deletes the timesheet unless a work log is linked to it; 204.
+/// Deletes a timesheet of Kimai unless a work log is linked to it
+#[utoipa::path(put, path = "/kimai-timesheets/{id}", tag = "Sync", operation_id = "checkTimesheet",
+    params(("id" = u64, Path, description = "The timesheet's id in Kimai.", minimum = 1, example = 9182)),
+    responses(
+        (status = 204, description = "It is linked, deleted, or was not there."),
+        BadRequest, Refused, Unavailable,
+    ))]
 pub(super) async fn check_timesheet(
     id: Path<String>,
     state: web::Data<State>,
@@ -40,20 +52,34 @@ pub(super) async fn check_timesheet(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// `POST /sync-to-kimai/work-logs`: sweeps the period `start` to `end`, after answering 202 with the run.
-/// With `dry-run=true` finds out only what that would do, and answers 200 with it. `confirm` sets
-/// deletions free that an earlier run held back.
+/// Compares a period on both sides and puts it right
+///
+/// Goes on after the answer, as a run. With `dry-run=true` nothing is changed, and the answer is what would
+/// be. `confirm` sets deletions free that an earlier run held back.
+#[utoipa::path(post, path = "/sync-to-kimai/work-logs", tag = "Sync", operation_id = "sweep",
+    params(SweepQuery),
+    request_body(description = "The period.", content(
+        (PeriodBody = "application/json"), (PeriodBody = "application/vnd.api+json"),
+        (PeriodBody = "application/x-www-form-urlencoded"),
+    )),
+    responses(
+        (status = 200, description = "What would be done.", body = PlanAnswer, content_type = MEDIA_TYPE,
+            headers(("Location" = String, description = "The run that found it out."))),
+        (status = 202, description = "It is begun.", body = RunAccepted, content_type = MEDIA_TYPE,
+            headers(("Location" = String, description = "The run."))),
+        BadRequest, NotConfirmed, TooLarge, Broken, Refused, Unavailable,
+    ))]
 pub(super) async fn sweep(
     request: HttpRequest,
-    query: Query<BTreeMap<String, String>>,
+    query: Query<SweepQuery>,
     body: Body,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let members = Members::read(&request, body)?;
     let period = members.period(state.engine.clock.zone())?;
     let confirm = members.optional("confirm", "the confirm key of a plan")?;
-    let confirm = confirm.or_else(|| query.get("confirm").cloned()).filter(|key| !key.trim().is_empty());
-    let dry_run = match query.get("dry-run").map(String::as_str) {
+    let confirm = confirm.or_else(|| query.confirm.clone()).filter(|key| !key.trim().is_empty());
+    let dry_run = match query.dry_run.as_deref() {
         None | Some("false") => false,
         Some("true" | "") => true,
         Some(other) => {
@@ -73,7 +99,15 @@ pub(super) async fn sweep(
     }
 }
 
-/// `POST /sync-from-kimai/customers`: 204 when done.
+/// Brings Kimai's customers into the triplestore
+#[utoipa::path(
+    post,
+    path = "/sync-from-kimai/customers",
+    tag = "Sync",
+    operation_id = "importCustomers",
+    params(Prefer),
+    responses(Ended)
+)]
 pub(super) async fn import_customers(
     request: HttpRequest,
     state: web::Data<State>,
@@ -81,7 +115,15 @@ pub(super) async fn import_customers(
     finish(&request, &state, Task::Import(What::Customers)).await
 }
 
-/// `POST /sync-from-kimai/tasks`: projects, then activities; 204 when done.
+/// Brings Kimai's projects and activities into the triplestore
+#[utoipa::path(
+    post,
+    path = "/sync-from-kimai/tasks",
+    tag = "Sync",
+    operation_id = "importTasks",
+    params(Prefer),
+    responses(Ended)
+)]
 pub(super) async fn import_tasks(
     request: HttpRequest,
     state: web::Data<State>,
@@ -89,7 +131,15 @@ pub(super) async fn import_tasks(
     finish(&request, &state, Task::Import(What::Tasks)).await
 }
 
-/// `POST /sync-from-kimai/accounts`: 204 when done.
+/// Brings Kimai's users into the triplestore
+#[utoipa::path(
+    post,
+    path = "/sync-from-kimai/accounts",
+    tag = "Sync",
+    operation_id = "importAccounts",
+    params(Prefer),
+    responses(Ended)
+)]
 pub(super) async fn import_accounts(
     request: HttpRequest,
     state: web::Data<State>,
@@ -97,7 +147,16 @@ pub(super) async fn import_accounts(
     finish(&request, &state, Task::Import(What::Accounts)).await
 }
 
-/// `POST /timesheets/lock`: exports the submitted timesheets of `month` and `year`; 204 when done.
+/// Sets the submitted timesheets of a month to exported
+///
+/// Kimai lets nobody change them any more.
+#[utoipa::path(post, path = "/timesheets/lock", tag = "Sync", operation_id = "lock",
+    params(Prefer),
+    request_body(description = "The month.", content(
+        (MonthBody = "application/json"), (MonthBody = "application/vnd.api+json"),
+        (MonthBody = "application/x-www-form-urlencoded"),
+    )),
+    responses(Ended, BadRequest, TooLarge))]
 pub(super) async fn lock(
     request: HttpRequest,
     body: Body,
@@ -118,7 +177,7 @@ async fn finish(request: &HttpRequest, state: &State, task: Task) -> Result<Http
     if preferences.any(|text| text.split([',', ';']).any(|one| one.trim() == "respond-async")) {
         return Ok(runs::accepted(state, &asked));
     }
-    let location = runs::location(asked.run.id);
+    let location = location(asked.run.id);
     runs::ended_well(asked).await?;
     Ok(HttpResponse::NoContent().insert_header((LOCATION, location)).finish())
 }

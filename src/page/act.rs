@@ -4,30 +4,32 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::web::{self, Bytes, ServiceConfig};
+use actix_web::web::{self, Bytes};
 use jiff::civil::Date;
 
 use super::fault::Fault;
 use super::{Answer, run, see, start, words};
 use crate::domain::WorkLogUri;
 use crate::http::State;
+use crate::http::door::Door;
 use crate::import::What;
 use crate::lock::Month;
 use crate::queue::Reason;
 use crate::reconcile::sweep::Period;
 use crate::runs::{Asked, AskedBy, Order, Task};
 
-/// Adds the forms, under `/do`.
-pub(super) fn configure(config: &mut ServiceConfig) {
-    config
-        .route("/retry", web::post().to(retry))
-        .route("/retry-parked", web::post().to(retry_parked))
-        .route("/plan", web::post().to(plan))
-        .route("/sweep", web::post().to(sweep))
-        .route("/cancel", web::post().to(cancel))
-        .route("/import", web::post().to(import))
-        .route("/lock", web::post().to(lock))
-        .route("/check", web::post().to(check));
+/// The forms, under `/do`.
+pub(super) fn doors() -> Vec<Door> {
+    vec![
+        Door::form("/do/retry", "Tries one work log now", &["id", "back"], retry),
+        Door::form("/do/retry-parked", "Tries all that is parked now", &["back"], retry_parked),
+        Door::form("/do/plan", "Finds out what a sweep would do", &["preset", "start", "end"], plan),
+        Door::form("/do/sweep", "Puts a period right", &["start", "end", "confirm"], sweep),
+        Door::form("/do/cancel", "Ends a run", &["run"], cancel),
+        Door::form("/do/import", "Imports one of Kimai's lists", &["what"], import),
+        Door::form("/do/lock", "Sets a month's submitted timesheets to exported", &["month"], lock),
+        Door::form("/do/check", "Makes all checks now, within half a minute", &["back"], check),
+    ]
 }
 
 /// The fields of a form.

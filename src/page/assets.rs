@@ -3,8 +3,9 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use actix_web::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
-use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
+
+use crate::http::door::Door;
 
 /// One file.
 #[derive(Debug)]
@@ -56,10 +57,16 @@ impl Asset {
     }
 }
 
-/// Adds `/assets/…`.
-pub(super) fn configure(config: &mut ServiceConfig) {
-    for asset in [&STYLE, &SCRIPT, &ICON] {
+/// The files, under `/assets`.
+pub(super) fn doors() -> Vec<Door> {
+    let door = |asset: &'static Asset, what| {
         let answer = move |request: HttpRequest| async move { asset.answer(&request) };
-        config.route(asset.path, web::get().to(answer));
-    }
+        let media_type = asset.content_type.split(';').next().unwrap_or_default();
+        Door::file(asset.path, what, media_type, answer)
+    };
+    vec![
+        door(&STYLE, "How pages look"),
+        door(&SCRIPT, "What keeps pages up to date"),
+        door(&ICON, "The sign of the service"),
+    ]
 }

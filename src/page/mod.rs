@@ -44,24 +44,31 @@ mod tests;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, LOCATION};
-use actix_web::web::{self, ServiceConfig};
 
+use crate::http::door::Door;
 use fault::Fault;
 use frame::Frame;
 pub(crate) use updates::MOST_LISTENERS;
 
-/// Adds the routes of the page. They share [`crate::http::State`].
-pub fn configure(config: &mut ServiceConfig) {
-    config
-        .route("/", web::get().to(home::get))
-        .route("/entries", web::get().to(entries::get))
-        .route("/run", web::get().to(runs::get))
-        .route("/run/{id}", web::get().to(run::get))
-        .route("/find", web::get().to(work_log::find))
-        .route("/work-log", web::get().to(work_log::get))
-        .route("/updates", web::get().to(updates::get))
-        .service(web::scope("/do").configure(act::configure))
-        .configure(assets::configure);
+/// The routes of the page. They share [`crate::http::State`].
+pub(crate) fn doors() -> Vec<Door> {
+    let mut doors = vec![
+        Door::page("/", "The overview", &["said"], home::get),
+        Door::page(
+            "/entries",
+            "The entries of the queue, 50 on a page",
+            &["state", "after", "said"],
+            entries::get,
+        ),
+        Door::page("/run", "Sweeps, plans, imports and locks", &["said"], runs::get),
+        Door::page("/run/{id}", "One of them", &["kind", "held", "after", "said"], run::get),
+        Door::page("/find", "The search for a work log", &["q"], work_log::find),
+        Door::page("/work-log", "The whole story of one work log", &["id", "said"], work_log::get),
+        Door::stream("/updates", "The parts of a page as they change", &["page"], updates::get),
+    ];
+    doors.extend(act::doors());
+    doors.extend(assets::doors());
+    doors
 }
 
 /// A page of its own, never kept: it holds what is true now.

@@ -120,6 +120,9 @@ differences! {
         old "204, no body, no Location",
         ours "204, no body, Location of the run",
         why "what the import did can be looked at";
+    other_method: "the answer to PUT /sync-from-kimai/customers",
+        old "404", ours "405, Allow: POST",
+        why "whoever mixes up the methods is told which there are";
     // What is written to the triplestore
     uuid_version: "the version of a minted UUID",
         old "1", ours "4",

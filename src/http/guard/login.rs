@@ -6,20 +6,53 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, LOCATION, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE};
 use actix_web::web::{self, Bytes, Query};
 use actix_web::{HttpRequest, HttpResponse};
+use serde::Deserialize;
 use tokio::time::Instant;
 use tracing::info;
+use utoipa::{IntoParams, ToSchema};
 
 use super::sessions::LIFETIME;
 use super::{CHALLENGE, Guard, Tried, page, place, seconds, session_ids};
+use crate::http::answer::fault::{BadRequest, TooLarge, Unavailable};
 use crate::http::problem::Problem;
 
 /// What the cookie is called.
-pub(super) const COOKIE_NAME: &str = "kimai-sync-session";
+pub(in crate::http) const COOKIE_NAME: &str = "kimai-sync-session";
+
+/// `GET /login`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "the query is read by name; this says what is in it")]
+struct Next {
+    /// Where to go on; a path of this service.
+    #[param(nullable = false, example = "/runs")]
+    next: Option<String>,
+}
+
+/// `POST /login`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[expect(dead_code, reason = "the form is read by name; this says what is in it")]
+struct LoginBody {
+    /// The `OPS_TOKEN`.
+    #[schema(example = "the OPS_TOKEN")]
+    token: String,
+    /// Where to go on; a path of this service.
+    #[schema(nullable = false, example = "/")]
+    next: Option<String>,
+}
 
 type Members = BTreeMap<String, String>;
 
-/// `GET /login?next=…`: the form; on to `next` where nobody has to log in, or has already.
-pub(super) async fn form(
+/// The form to log in with
+///
+/// On to `next` where nobody has to log in, or has already.
+#[utoipa::path(get, path = "/login", tag = "Login", operation_id = "loginForm", params(Next), responses(
+    (status = 200, description = "The form.", body = String, content_type = "text/html"),
+    (status = 303, description = "There is no need to log in.",
+        headers(("Location" = String, description = "Where to go on."))),
+    BadRequest,
+))]
+pub(in crate::http) async fn form(
     request: HttpRequest,
     query: Query<Members>,
     guard: web::Data<Guard>,
@@ -31,8 +64,22 @@ pub(super) async fn form(
     html(StatusCode::OK, &next, None)
 }
 
-/// `POST /login` of `token` and `next`: 303 to `next` with a session's cookie, 401 or 429 with the form.
-pub(super) async fn enter(
+/// Logs a browser in
+#[utoipa::path(post, path = "/login", tag = "Login", operation_id = "login",
+    request_body(content = LoginBody, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 303, description = "Logged in, with a session's cookie.", headers(
+            ("Location" = String, description = "Where to go on."),
+            ("Set-Cookie" = Option<String>, description = "The session, where OPS_TOKEN is set."),
+        )),
+        (status = 401, description = "That is not the token: the form again.", body = String,
+            content_type = "text/html", headers(("WWW-Authenticate" = String, description = "`Bearer`."))),
+        (status = 429, description = "Too many wrong tokens: the form again.", body = String,
+            content_type = "text/html",
+            headers(("Retry-After" = String, description = "After how many seconds to try again."))),
+        BadRequest, TooLarge, Unavailable,
+    ))]
+pub(in crate::http) async fn enter(
     request: HttpRequest,
     body: Result<Bytes, actix_web::Error>,
     guard: web::Data<Guard>,
@@ -72,8 +119,14 @@ pub(super) async fn enter(
     }
 }
 
-/// `POST /logout`: ends the session; 303 to the form.
-pub(super) async fn leave(request: HttpRequest, guard: web::Data<Guard>) -> HttpResponse {
+/// Logs a browser out
+#[utoipa::path(post, path = "/logout", tag = "Login", operation_id = "logout", responses(
+    (status = 303, description = "Logged out.", headers(
+        ("Location" = String, description = "The form."),
+        ("Set-Cookie" = String, description = "Takes the session's cookie away."),
+    )),
+))]
+pub(in crate::http) async fn leave(request: HttpRequest, guard: web::Data<Guard>) -> HttpResponse {
     for id in session_ids(request.headers()) {
         guard.sessions.close(id);
     }

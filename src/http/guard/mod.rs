@@ -9,7 +9,7 @@ mod access;
 mod bounds;
 mod guesses;
 mod headers;
-mod login;
+pub(super) mod login;
 mod origin;
 mod page;
 mod place;
@@ -25,7 +25,7 @@ use actix_web::http::header::{
     ACCEPT, AUTHORIZATION, COOKIE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use actix_web::middleware::Next;
-use actix_web::web::{self, ServiceConfig};
+use actix_web::web;
 use actix_web::{Error, HttpRequest, HttpResponse, ResponseError as _};
 use tokio::time::Instant;
 use tracing::warn;
@@ -67,6 +67,11 @@ impl Guard {
             sessions: Sessions::default(),
             guesses: Guesses::default(),
         }
+    }
+
+    /// Whether there is a token to ask for.
+    pub(super) fn has_token(&self) -> bool {
+        self.token.is_some()
     }
 
     /// Compares a token with ours. The right one always counts, however many wrong ones were sent before:
@@ -122,13 +127,9 @@ impl Guard {
     }
 }
 
-/// Adds `/login` and `/logout`, which need a [`Guard`] as data of the app.
-pub(super) fn configure(config: &mut ServiceConfig) {
-    config
-        .service(
-            web::resource("/login").route(web::get().to(login::form)).route(web::post().to(login::enter)),
-        )
-        .route("/logout", web::post().to(login::leave));
+/// Whether a route may ask for the token.
+pub(super) fn asks(path: &str) -> bool {
+    matches!(access::of(path).access, Access::Guarded | Access::Metrics)
 }
 
 /// The middleware: lets a request through to its route, or answers in its place.

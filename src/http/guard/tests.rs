@@ -22,13 +22,21 @@ macro_rules! app {
                 .app_data(guard($token, $metrics))
                 .app_data(web::PayloadConfig::new(usize::MAX))
                 .wrap(from_fn(pass))
-                .configure(configure)
+                .configure(logins)
                 .route("/updates", web::get().to(kept))
                 .route("/nope", web::to(HttpResponse::NotFound))
                 .default_service(web::to(here)),
         )
         .await
     };
+}
+
+fn logins(config: &mut web::ServiceConfig) {
+    config
+        .service(
+            web::resource("/login").route(web::get().to(login::form)).route(web::post().to(login::enter)),
+        )
+        .route("/logout", web::post().to(login::leave));
 }
 
 fn guard(token: Option<&str>, metrics: bool) -> web::Data<Guard> {

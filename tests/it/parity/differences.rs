@@ -387,3 +387,10 @@ pub(super) async fn sweep_answer() -> String {
 pub(super) async fn import_answer() -> String {
     answered("/sync-from-kimai/customers").await
 }
+
+pub(super) async fn other_method() -> String {
+    let stack = Stack::embedded(&[]).await;
+    let request = stack.http.put(format!("{}/sync-from-kimai/customers", stack.base));
+    let answer = request.send().await.unwrap();
+    format!("{}, Allow: {}", answer.status().as_u16(), answer.headers()["allow"].to_str().unwrap())
+}
