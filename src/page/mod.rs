@@ -1,7 +1,7 @@
 //! The operator page: what the service sees, does and could not do, for people in an office.
 //!
 //! # How it is made
-//! - Each page is a set of named [`parts::Parts`]. A page is *gathered* (async, from the engine), then *rendered*
+//! - Each page is a set of named parts. A page is *gathered* (async, from the engine), then *rendered*
 //!   by pure functions of the values gathered, one file per part.
 //! - It is whole without JavaScript: links, forms that POST and are answered with 303. With it, `/updates`
 //!   streams the parts that changed, and `live.js` puts them in place.

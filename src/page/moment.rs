@@ -58,15 +58,16 @@ impl Moment {
 
     /// How long ago or until then: coarse, so that it does not change all the time.
     pub(super) fn distance(&self, at: Timestamp) -> String {
-        let seconds = at.duration_since(self.now).as_secs();
+        let distance = at.duration_since(self.now);
+        let (seconds, ahead) = (distance.as_secs(), distance.is_positive());
         let (amount, unit) = match seconds.unsigned_abs() {
-            0..60 if seconds > 0 => return "in less than a minute".to_owned(),
+            0..60 if ahead => return "in less than a minute".to_owned(),
             0..60 => return "less than a minute ago".to_owned(),
             seconds @ 60..7_200 => (seconds / 60, "min"),
             seconds @ 7_200..172_800 => (seconds / 3_600, "h"),
             seconds => (seconds / 86_400, "days"),
         };
-        if seconds > 0 { format!("in {amount} {unit}") } else { format!("{amount} {unit} ago") }
+        if ahead { format!("in {amount} {unit}") } else { format!("{amount} {unit} ago") }
     }
 }
 
@@ -94,5 +95,7 @@ mod tests {
         for (seconds, words) in table {
             assert_eq!(moment.distance(now + jiff::SignedDuration::from_secs(seconds)), words);
         }
+        let soon = now + jiff::SignedDuration::from_millis(300);
+        assert_eq!(moment.distance(soon), "in less than a minute");
     }
 }
