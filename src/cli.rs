@@ -180,6 +180,9 @@ fn started() -> anyhow::Result<Settings> {
     for warning in &settings.warnings {
         warn!("{warning}");
     }
+    if settings.guard.token.is_none() {
+        info!("OPS_TOKEN is not set: whoever reaches this port may sync, import and lock");
+    }
     if settings.zone == TimeZone::UTC {
         info!("TZ is UTC: set it if the people of the work logs live elsewhere");
     }

@@ -104,13 +104,7 @@ impl Client {
         }
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(cut)? {
-            body.extend_from_slice(&chunk);
-            if body.len() > MOST_BYTES {
-                return Err(KimaiFault::unreadable(operation, "it is larger than 32 MiB"));
-            }
-        }
+        let body = whole(operation, response).await?;
         *seen = Some(status.as_u16());
         if status.is_success() {
             return Ok(Answer { headers, body });
@@ -248,6 +242,19 @@ impl Listings for Client {
     async fn users(&self) -> Result<Vec<User>, KimaiFault> {
         self.catalogue("users").await
     }
+}
+
+/// The body of an answer, if it is not too large.
+async fn whole(operation: Operation, mut response: reqwest::Response) -> Result<Vec<u8>, KimaiFault> {
+    let mut body = Vec::new();
+    let cut = |fault| KimaiFault::cut(operation, true, &in_words(fault));
+    while let Some(chunk) = response.chunk().await.map_err(cut)? {
+        body.extend_from_slice(&chunk);
+        if body.len() > MOST_BYTES {
+            return Err(KimaiFault::unreadable(operation, "it is larger than 32 MiB"));
+        }
+    }
+    Ok(body)
 }
 
 /// The only form in which Kimai takes a bound: no zone, no fraction.

@@ -213,7 +213,7 @@ fn row(entry: &Entry, back: &str, moment: &Moment) -> Markup {
             td role="cell" data-label="State" {
                 (sign.with(words::entry_state(entry.state)))
                 @if let Some(due) = entry.due.filter(|_| entry.state == State::Waiting) {
-                    span class="note" { (moment.relative(due)) }
+                    span class="note" { "Next try " @if due > moment.now { (moment.relative(due)) } @else { "now" } }
                 }
                 @if entry.attempts > 0 {
                     span class="note" { (words::count(entry.attempts, "attempt failed", "attempts failed")) }

@@ -128,14 +128,13 @@ fn layout(parts: &Parts, moment: &Moment) -> Markup {
                 (parts.get("queue"))
                 (parts.get("pulse"))
                 (parts.get("attention"))
+                div class="beside" { (start::import()) (start::lock(moment)) }
             }
             div class="side-column" {
                 (parts.get("health"))
                 (parts.get("checks"))
                 (start::sweep(moment))
                 (parts.get("runs"))
-                (start::import())
-                (start::lock(moment))
             }
         }
     }

@@ -60,7 +60,7 @@ pub(super) fn render(beats: &[Beat], moment: &Moment) -> Markup {
             h2 id="pulse-title" { "The last 24 hours" }
             p class="figures" {
                 span { strong { (words::number(sum.synced)) } " synced" }
-                span { strong { (words::number(sum.failed)) } " failed attempts" }
+                span { strong { (words::number(sum.failed)) } @if sum.failed == 1 { " failed attempt" } @else { " failed attempts" } }
                 @if let Some(mean) = sum.mean() {
                     span { strong { (words::seconds(mean)) } " on average" }
                     span { strong { (words::seconds(sum.slowest)) } " at most" }

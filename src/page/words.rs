@@ -126,13 +126,12 @@ pub(super) fn kind(kind: Kind) -> &'static str {
 /// What is done about a difference; in a plan, what would be.
 pub(super) fn action(kind: Kind, action: Action) -> &'static str {
     match (action, kind) {
-        (Action::Delete, _) => "Delete the timesheet",
+        (Action::Delete, _) | (Action::Settle, Kind::Dangling | Kind::Orphan) => "Delete the timesheet",
         (Action::Adopt, _) => "Take the timesheet for its own",
         (Action::Settle, Kind::Missing | Kind::Gone) => "Create a timesheet",
         (Action::Settle, Kind::Changed | Kind::Moved) => "Update the timesheet",
         (Action::Settle, Kind::SharedLink) => "Give each its own timesheet",
         (Action::Settle, Kind::DoubleLink) => "Keep one of its timesheets",
-        (Action::Settle, Kind::Dangling | Kind::Orphan) => "Delete the timesheet",
         (Action::Settle, Kind::Adoptable | Kind::Incomplete) => "Try again, or park with its reason",
     }
 }
@@ -182,6 +181,10 @@ pub(super) fn short(iri: &str) -> String {
 /// With a capital letter and a full stop.
 pub(super) fn sentence(words: &str) -> String {
     let words = words.trim();
+    // A command stays as it has to be typed.
+    if words.starts_with("kimai-sync ") {
+        return if words.ends_with('.') { words.to_owned() } else { format!("{words}.") };
+    }
     let mut letters = words.chars();
     let start: String = letters.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
     let end = if words.is_empty() || words.ends_with(['.', '!', '?']) { "" } else { "." };

@@ -127,6 +127,11 @@ impl Scene {
         self.work.answers.lock().unwrap().insert(0, answer);
     }
 
+    /// The next `times` attempts meet a neighbour that is down.
+    fn fail(&self, times: usize) {
+        (0..times).for_each(|_| self.answer(trouble()));
+    }
+
     /// Waits for the next beginning.
     async fn begins(&mut self) -> Task {
         self.begun.recv().await.unwrap().0

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use super::{Client, in_words};
+use super::{Client, in_words, whole};
 use crate::domain::ids::UserId;
 use crate::kimai::fault::{Fault, KimaiFault, Operation};
 use crate::kimai::inspection::{Inspection, Right, Rights, TimesheetRules, Version};
@@ -54,7 +54,7 @@ impl Client {
         match (status, body.pointer("/errors/children").and_then(Value::as_object)) {
             (400, Some(fields)) if fields.contains_key("user") => Ok(Right::Given),
             (400, Some(_)) | (403, _) => Ok(Right::Missing),
-            _ => refused(status, &body),
+            _ => self.refused(status, &body),
         }
     }
 
@@ -66,7 +66,7 @@ impl Client {
             (400, _) => Ok(Right::Given),
             (403, _) => Ok(Right::Missing),
             (404, _) => Ok(Right::Untold(format!("timesheet {} was deleted a moment ago", other.id))),
-            (status, body) => refused(status, &body),
+            (status, body) => self.refused(status, &body),
         }
     }
 
@@ -87,15 +87,15 @@ impl Client {
         let cut = |fault: reqwest::Error| KimaiFault::cut(Operation::Look, true, &in_words(fault));
         let answer = request.send().await.map_err(cut)?;
         let status = answer.status().as_u16();
-        let body = answer.bytes().await.map_err(cut)?;
+        let body = whole(Operation::Look, answer).await?;
         Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
     }
-}
 
-fn refused(status: u16, body: &Value) -> Result<Right, KimaiFault> {
-    let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
-    if (200..300).contains(&status) {
-        return Ok(Right::Untold(format!("what answers took what no Kimai takes ({status})")));
+    fn refused(&self, status: u16, body: &Value) -> Result<Right, KimaiFault> {
+        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        if (200..300).contains(&status) {
+            return Ok(Right::Untold(format!("what answers took what no Kimai takes ({status})")));
+        }
+        Err(KimaiFault::from_answer(Operation::Look, status, None, &body).presentable(&self.token))
     }
-    Err(KimaiFault::from_answer(Operation::Look, status, None, &body))
 }

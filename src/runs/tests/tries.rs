@@ -24,9 +24,9 @@ async fn a_failure_or_a_panic_is_told_and_holds_up_nobody() {
 async fn a_sweep_that_somebody_asked_for_outlives_a_dropped_connection_and_no_outage() {
     let scene = Scene::new();
     scene.work.go.add_permits(9);
-    [trouble(), trouble()].into_iter().for_each(|trouble| scene.answer(trouble));
+    scene.fail(2);
     assert_eq!(scene.ask(sweep(1)).await.ticket.end().await, Some(End::Done));
-    [trouble(), trouble(), trouble()].into_iter().for_each(|trouble| scene.answer(trouble));
+    scene.fail(3);
     let end = scene.ask(sweep(1)).await.ticket.end().await.unwrap();
     assert_eq!((end.state(), scene.work.answers.lock().unwrap().len()), (State::Failed, 0));
 }
@@ -44,7 +44,7 @@ async fn what_was_deleted_is_told_whatever_comes_of_the_sweep() {
         found.into_iter().map(|(_, finding)| finding).collect::<Vec<_>>()
     };
     deletes(&[3, 2, 1]);
-    [trouble(), trouble(), trouble()].into_iter().for_each(|trouble| scene.answer(trouble));
+    scene.fail(3);
     scene.ask(sweep(1)).await.ticket.end().await.unwrap();
     let run = scene.runs.get(1).unwrap();
     assert_eq!(
@@ -63,9 +63,7 @@ async fn what_was_deleted_is_told_whatever_comes_of_the_sweep() {
 #[tokio::test(start_paused = true)]
 async fn the_sweep_at_start_is_one_run_that_waits_with_growing_pauses_in_nobodys_way() {
     let mut scene = Scene::new();
-    for _ in 0..20 {
-        scene.answer(trouble());
-    }
+    scene.fail(20);
     scene.work.go.add_permits(5);
     scene.runs.ask(Order::new(sweep(1), AskedBy::Start)).await.unwrap();
     for pause in [2, 4, 8, 16, 32] {

@@ -1,4 +1,4 @@
-//! A headless Chromium, driven through WebDriver: as much of the protocol as the tests need.
+//! A headless Chromium, driven through `WebDriver`: as much of the protocol as the tests need.
 
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How often a condition is looked at.
 const BETWEEN: Duration = Duration::from_millis(50);
-/// The key by which WebDriver marks a reference to an element.
+/// The key by which `WebDriver` marks a reference to an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 pub(crate) const ENTER: &str = "\u{e007}";

@@ -1,11 +1,13 @@
 //! How the page looks, at each width, in light and dark; and whether everybody can use it.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use super::driver::Browser;
 use super::{browser, orphan, parked, place};
+use crate::process::program;
 use crate::support::not_covered;
 use crate::support::stack::{BASE, Stack, delta};
 
@@ -70,29 +72,6 @@ async fn barriers(browser: &Browser, axe: &str) -> Vec<Value> {
     let wish = json!({"expression": run, "awaitPromise": true, "returnByValue": true});
     let found = browser.tools("Runtime.evaluate", wish).await;
     serde_json::from_str(found["result"]["value"].as_str().unwrap_or_else(|| panic!("{found}"))).unwrap()
-}
-
-/// The pictures of the README, written only when somebody wants them new: the page of the demo.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_pictures_of_the_readme() {
-    if std::env::var_os("KIMAI_SYNC_SCREENSHOTS").is_none() {
-        return;
-    }
-    let Some(browser) = browser(true).await else { return };
-    let mut demo = Running::start_demo();
-    demo.until("books");
-    let folder = root().join("docs/screenshots");
-    for (name, path, dark) in
-        [("overview", "/", false), ("overview-dark", "/", true), ("plan", "/run/4", false)]
-    {
-        browser.look(1280, 860, dark).await;
-        browser.go(&format!("{}{path}", demo.address)).await;
-        browser.see("#live-note", " ").await;
-        keep(&browser, &folder, name, false).await;
-    }
-    browser.look(390, 844, false).await;
-    browser.go(&demo.address).await;
-    keep(&browser, &folder, "overview-390", false).await;
 }
 
 async fn keep(browser: &Browser, folder: &Path, name: &str, whole: bool) {
@@ -162,4 +141,50 @@ async fn each_page_fits_and_has_no_barrier_in_light_and_dark() {
     // That an answer was 404 the browser says itself.
     let complaints: Vec<_> = complaints.iter().filter(|one| !one.contains("status of 404")).collect();
     assert!(complaints.is_empty(), "{complaints:#?}");
+}
+
+/// The demo as a newcomer meets it. With `KIMAI_SYNC_SCREENSHOTS` the pictures of the README are made anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_line_of_the_demo_leads_to_a_page_that_is_alive() {
+    let Some(browser) = browser(true).await else { return };
+    let mut demo = Demo(program(&["demo"]).env("PORT", "0").spawn().unwrap());
+    let mut lines = BufReader::new(demo.0.stdout.take().unwrap()).lines();
+    let first = lines.next().unwrap().unwrap();
+    let address = first.split_whitespace().find(|word| word.starts_with("http://")).expect(&first).to_owned();
+    // Somebody has to read what it prints.
+    let reader = tokio::task::spawn_blocking(move || lines.for_each(drop));
+    browser.look(1280, 860, false).await;
+    browser.go(&address).await;
+    browser.see("#runs", "1 difference").await;
+    browser.see("#state", "1 work log needs").await;
+    browser.see("#checks", "without complaint").await;
+    let synced = "return document.querySelector('#pulse .figures').textContent";
+    let before = browser.run(synced, json!([])).await;
+    browser.until(&format!("{synced} !== {before}")).await;
+    let anew = std::env::var_os("KIMAI_SYNC_SCREENSHOTS").is_some();
+    let folder = root().join(if anew { "docs/screenshots" } else { "target/screenshots" });
+    for (name, path, width, dark) in [
+        ("overview", "/", 1280, false),
+        ("overview-dark", "/", 1280, true),
+        ("plan", "/run/4", 1280, false),
+        ("overview-narrow", "/", 390, false),
+    ] {
+        browser.look(width, 860, dark).await;
+        browser.go(&format!("{address}{path}")).await;
+        browser.see("#content h1", " ").await;
+        keep(&browser, &folder, &format!("demo-{name}"), false).await;
+    }
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+    drop(demo);
+    reader.await.unwrap();
+}
+
+/// A demo that is under way. Killed when dropped.
+struct Demo(std::process::Child);
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }

@@ -84,7 +84,8 @@ async fn a_period_is_compared_put_right_and_held_deletions_confirmed() {
     let moved = stack.register("changed", "2024-09-04", "PT8H").await;
     stack.notify(&[&moved]).await;
     stack.change(&moved, "cal:duration", "\"PT2H\"").await;
-    (orphan(&stack, 10), orphan(&stack, 11));
+    orphan(&stack, 10);
+    orphan(&stack, 11);
     browser.look(1280, 900, false).await;
     browser.go(&stack.base).await;
     let fill = "document.getElementById('sweep-start').value = '2024-09-01';
