@@ -75,7 +75,7 @@ pub(super) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Probl
 
 /// All metrics, for Prometheus
 ///
-/// As `OpenMetrics` where `Accept` asks for that.
+/// As `OpenMetrics` where `Accept` asks for that. Needs the token with `METRICS_PROTECTED`.
 #[utoipa::path(get, path = "/metrics", tag = "Health", operation_id = "metrics", responses(
     (status = 200, description = "The metrics.", content(
         (String = "text/plain", example = json!("# TYPE kimai_sync_queue_entries gauge\n…")),

@@ -127,9 +127,9 @@ impl Guard {
     }
 }
 
-/// Whether a route may ask for the token.
+/// Whether a route asks for the token, where there is one.
 pub(super) fn asks(path: &str) -> bool {
-    matches!(access::of(path).access, Access::Guarded | Access::Metrics)
+    access::of(path).access == Access::Guarded
 }
 
 /// The middleware: lets a request through to its route, or answers in its place.
