@@ -5,7 +5,7 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, ResponseError};
 use maud::{Markup, html};
 
-use super::assets::{ICON, STYLE};
+use super::frame::head;
 use super::words;
 use crate::kimai::KimaiFault;
 use crate::queue::QueueFault;
@@ -42,14 +42,7 @@ impl Fault {
         html! {
             (maud::DOCTYPE)
             html lang="en" {
-                head {
-                    meta charset="utf-8";
-                    meta name="viewport" content="width=device-width, initial-scale=1";
-                    meta name="color-scheme" content="light dark";
-                    title { (self.title) " · kimai-sync" }
-                    link rel="icon" type="image/svg+xml" href=(ICON.address());
-                    link rel="stylesheet" href=(STYLE.address());
-                }
+                head { (head(self.title)) }
                 body {
                     main id="content" class="lonely" {
                         h1 { (self.title) }

@@ -34,6 +34,18 @@ pub(super) struct Frame {
     pub(super) said: Option<&'static str>,
 }
 
+/// What the head of every page begins with.
+pub(crate) fn head(title: &str) -> Markup {
+    html! {
+        meta charset="utf-8";
+        meta name="viewport" content="width=device-width, initial-scale=1";
+        meta name="color-scheme" content="light dark";
+        title { (title) " · kimai-sync" }
+        link rel="icon" type="image/svg+xml" href=(ICON.address());
+        link rel="stylesheet" href=(STYLE.address());
+    }
+}
+
 impl Frame {
     /// The frame of a page that was asked for by `request`.
     pub(super) fn new(request: &HttpRequest, place: &'static str, title: &str, moment: &Moment) -> Self {
@@ -65,12 +77,7 @@ impl Frame {
             (DOCTYPE)
             html lang="en" {
                 head {
-                    meta charset="utf-8";
-                    meta name="viewport" content="width=device-width, initial-scale=1";
-                    meta name="color-scheme" content="light dark";
-                    title { (self.title) " · kimai-sync" }
-                    link rel="icon" type="image/svg+xml" href=(ICON.address());
-                    link rel="stylesheet" href=(STYLE.address());
+                    (head(&self.title))
                     script src=(SCRIPT.address()) defer {}
                 }
                 body data-updates=[self.updates.as_ref()] {

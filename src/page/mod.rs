@@ -48,6 +48,7 @@ use actix_web::http::header::{CACHE_CONTROL, LOCATION};
 use crate::http::door::Door;
 use fault::Fault;
 use frame::Frame;
+pub(crate) use frame::head;
 pub(crate) use updates::MOST_LISTENERS;
 
 /// The routes of the page. They share [`crate::http::State`].

@@ -2,19 +2,14 @@
 
 use maud::{DOCTYPE, Markup, html};
 
+use crate::page::head;
+
 /// The form, with what went wrong before, if anything did. `next` is where it leads.
 pub(super) fn login(next: &str, fault: Option<&str>) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { "Log in – kimai-sync" }
-                link rel="icon" type="image/svg+xml" href="/assets/icon.svg";
-                link rel="stylesheet" href="/assets/style.css";
-            }
+            head { (head("Log in")) }
             body {
                 main class="login" {
                     h1 { "kimai-sync" }

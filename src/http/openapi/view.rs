@@ -25,6 +25,7 @@ pub(super) fn page(document: &Value) -> Markup {
                 header {
                     h1 { "Routes of " (info("title")) " " small { (info("version")) } }
                     p { (info("description")) }
+                    p { a href="/" { "Back to the overview" } }
                     p { a href="/openapi.json" { "The same for programs, as OpenAPI 3.1" } }
                 }
                 nav aria-label="Routes" {
