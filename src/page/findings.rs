@@ -133,8 +133,37 @@ impl Findings {
     }
 }
 
+/// How what is done about a difference is to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// A plan: nothing is done.
+    Planned,
+    /// A sweep that went through: it deleted, and queued the rest.
+    Started,
+    /// A sweep that ended on its way.
+    Meant,
+}
+
+impl Told {
+    fn of(run: &Run) -> Self {
+        match (run.task.kind(), run.state) {
+            (runs::Kind::Plan, _) => Self::Planned,
+            (_, runs::State::Done) => Self::Started,
+            _ => Self::Meant,
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Planned => "Would be done",
+            Self::Started => "What was started",
+            Self::Meant => "What was to be done",
+        }
+    }
+}
+
 fn table(found: &[(u64, Finding)], run: &Run, moment: &Moment) -> Markup {
-    let plan = run.task.kind() == runs::Kind::Plan;
+    let told = Told::of(run);
     html! {
         table class="stack broad" role="table" aria-labelledby="findings-title" {
             thead role="rowgroup" {
@@ -143,17 +172,17 @@ fn table(found: &[(u64, Finding)], run: &Run, moment: &Moment) -> Markup {
                     th scope="col" role="columnheader" { "Work log says" }
                     th scope="col" role="columnheader" { "Kimai has" }
                     th scope="col" role="columnheader" { "Why" }
-                    th scope="col" role="columnheader" { @if plan { "Would be done" } @else { "Done" } }
+                    th scope="col" role="columnheader" { (told.title()) }
                 }
             }
             tbody role="rowgroup" {
-                @for (number, finding) in found { (row(*number, finding, moment)) }
+                @for (number, finding) in found { (row(*number, finding, told, moment)) }
             }
         }
     }
 }
 
-fn row(number: u64, finding: &Finding, moment: &Moment) -> Markup {
+fn row(number: u64, finding: &Finding, told: Told, moment: &Moment) -> Markup {
     let wanted = finding.wanted.map(FoundTimesheet::from);
     let incomplete = finding.kind == Kind::Incomplete;
     html! {
@@ -180,7 +209,7 @@ fn row(number: u64, finding: &Finding, moment: &Moment) -> Markup {
                 @else { (side(finding.found.as_ref(), wanted.as_ref(), moment)) }
             }
             td role="cell" data-label="Why" class="reason" { (why(finding, wanted.as_ref())) }
-            td role="cell" data-label="Action" { (outcome(finding)) }
+            td role="cell" data-label=(told.title()) { (outcome(finding, told)) }
         }
     }
 }
@@ -200,10 +229,11 @@ fn why(finding: &Finding, wanted: Option<&FoundTimesheet>) -> String {
     format!("The timesheet has another {}.", names.join(" and another "))
 }
 
-fn outcome(finding: &Finding) -> Markup {
+fn outcome(finding: &Finding, told: Told) -> Markup {
     let action = words::action(finding.kind, finding.action);
     html! {
         @match finding.held {
+            None if told == Told::Started => (words::started(finding.kind, finding.action)),
             None => (action),
             Some(hold) => {
                 @let needs_word = hold == Hold::Unconfirmed;

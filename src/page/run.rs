@@ -13,6 +13,7 @@ use super::icon::Sign;
 use super::moment::Moment;
 use super::parts::Parts;
 use super::{Answer, runs, words};
+use crate::domain::finding::Kind as Difference;
 use crate::http;
 use crate::reconcile::sweep::Period;
 use crate::runs::{Kind, Run, RunsFault, State};
@@ -107,7 +108,7 @@ fn progress(run: &Run) -> Markup {
 
 /// What it counted, but for the kinds of differences: those stand above their table.
 fn counts(run: &Run) -> Markup {
-    let told = run.counts.iter().filter(|(name, _)| crate::domain::finding::Kind::from_word(name).is_none());
+    let told = run.counts.iter().filter(|(name, _)| Difference::from_word(name).is_none());
     let told: Vec<_> = told.collect();
     html! {
         @if !told.is_empty() {
@@ -125,7 +126,8 @@ fn counts(run: &Run) -> Markup {
 fn next_steps(run: &Run, moment: &Moment) -> Markup {
     let Some(period) = run.task.period().filter(|_| run.state.is_ended()) else { return html! {} };
     let plan = run.task.kind() == Kind::Plan;
-    let right = run.findings.saturating_sub(run.held);
+    let incomplete = run.counts.get(Difference::Incomplete.word()).copied().unwrap_or_default();
+    let right = (run.findings as u64).saturating_sub(run.held as u64).saturating_sub(incomplete);
     let key = run.confirm.as_ref().filter(|confirm| confirm.expires > moment.now);
     let expired = run.confirm.is_some() && key.is_none();
     html! {
@@ -135,14 +137,18 @@ fn next_steps(run: &Run, moment: &Moment) -> Markup {
                     form action="/do/sweep" method="post" {
                         (period_fields(period))
                         button type="submit" class="primary" id="apply" {
-                            "Put " (words::count(right as u64, "difference", "differences")) " right"
+                            "Put " (words::count(right, "difference", "differences")) " right"
                         }
                     }
                     p class="note" {
                         "Looks at both sides again and does what the table says."
                         @if run.held > 0 { " The deletions held back are left out." }
+                        @if incomplete > 0 { " What cannot be synced as it is stays so; “Why” says what it lacks." }
                     }
                 }
+            }
+            @if plan && run.state == State::Done && run.findings > 0 && right == 0 && key.is_none() {
+                p class="note" { "Nothing here can be put right by a sweep; see “Why” below." }
             }
             @if let Some(key) = key {
                 div {

@@ -124,6 +124,7 @@ async fn texts_of_others_stay_texts_wherever_they_stand() {
     };
     let html = checks::render(Some(&report), &moment).into_string();
     is_tame(&html);
+    assert!(!html.contains("every hour"), "the settings may forbid it: {html}");
     assert!(html.contains("(trouble)") && html.contains("1 check without complaint"), "{html}");
     for found in [Found::Nobody, Found::Unreadable(HOSTILE.into()), Found::Unasked(HOSTILE.into())] {
         is_tame(&work_log::outcome(HOSTILE, &found).into_string());
@@ -230,6 +231,15 @@ async fn a_plan_shows_both_sides_marks_what_differs_and_offers_what_can_be_done(
     }
     let head = |plan: &Run| run::render(plan, &moment).into_string();
     assert!(head(&plan).contains("Put 900 differences right") && !head(&plan).contains("name=\"confirm\""));
+    plan.counts.insert("incomplete".to_owned(), 899);
+    assert!(head(&plan).contains("Put 1 difference right"), "{}", head(&plan));
+    plan.counts.insert("incomplete".to_owned(), 900);
+    let html = head(&plan);
+    assert!(
+        html.contains("Nothing here can be put right by a sweep") && !html.contains("id=\"apply\""),
+        "{html}"
+    );
+    plan.counts.remove("incomplete");
     plan.confirm = Some(Confirm { key: uuid::Uuid::nil(), expires: at("2026-11-22T03:00:00Z") });
     assert!(head(&plan).contains("name=\"confirm\"") && head(&plan).contains("2026-11-22 04:00:00"));
     plan.confirm = Some(Confirm { key: uuid::Uuid::nil(), expires: now() });
@@ -239,6 +249,48 @@ async fn a_plan_shows_both_sides_marks_what_differs_and_offers_what_can_be_done(
     let running = head(&plan);
     assert!(running.contains("Cancel this run") && running.contains("3 of 9"), "{running}");
     assert!(!running.contains("Put 900"), "{running}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_tells_what_it_queued_and_what_it_deleted() {
+    let moment = moment();
+    let tell = |task, state| {
+        let run = Run { findings: 3, ..a_run(task, state) };
+        let orphan = Finding { action: Action::Delete, ..finding(Kind::Orphan, None) };
+        let found = vec![
+            (1, finding(Kind::Missing, None)),
+            (2, orphan),
+            (3, finding(Kind::Orphan, Some(Hold::Refused))),
+        ];
+        findings::Findings { found, ..findings::Findings::default() }.render(&run, &moment).into_string()
+    };
+    for (task, state, title, words) in [
+        (
+            Task::Plan(period()),
+            crate::runs::State::Done,
+            "Would be done",
+            [">Create a timesheet<", ">Delete the timesheet<"],
+        ),
+        (
+            Task::Sweep(period()),
+            crate::runs::State::Done,
+            "What was started",
+            [">Queued: create a timesheet<", ">Deleted<"],
+        ),
+        (
+            Task::Sweep(period()),
+            crate::runs::State::Failed,
+            "What was to be done",
+            [">Create a timesheet<", ">Delete the timesheet<"],
+        ),
+    ] {
+        let html = tell(task, state);
+        assert!(html.contains(&format!("columnheader\">{title}<")), "{title:?} is not in {html}");
+        assert_eq!(html.matches(&format!("data-label=\"{title}\"")).count(), 3, "{html}");
+        for words in words {
+            assert!(html.contains(words), "{words:?} is not in {html}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
