@@ -170,7 +170,7 @@ fn hostile_story() -> Story {
 #[tokio::test(start_paused = true)]
 async fn a_story_is_told_whatever_stands_in_it() {
     let moment = moment();
-    let html = work_log::render(&hostile_story(), &moment).into_string();
+    let html = work_log::layout(&work_log::parts(&hostile_story(), &moment)).into_string();
     is_tame(&html);
     for words in
         ["Not in Kimai", "What would help", "still running", "may be on an invoice", "7\u{a0}h 30\u{a0}min"]
@@ -185,7 +185,7 @@ async fn a_story_is_told_whatever_stands_in_it() {
         sharing: Vec::new(),
         ..hostile_story()
     };
-    let html = work_log::render(&nothing, &moment).into_string();
+    let html = work_log::layout(&work_log::parts(&nothing, &moment)).into_string();
     assert!(!html.contains("What would help") && html.contains("It is down."), "{html}");
     assert!(html.contains("No timesheet is known") && html.contains("Nothing is kept of it"), "{html}");
 }

@@ -15,7 +15,8 @@ use tokio::time::{Instant, sleep};
 
 use super::fault::Fault;
 use super::parts::Parts;
-use super::{Answer, entries, findings, home, run, runs};
+use super::{Answer, entries, findings, home, run, runs, work_log};
+use crate::domain::WorkLogUri;
 use crate::http::State;
 
 /// The least time between two looks.
@@ -34,6 +35,7 @@ enum Page {
     Runs,
     Run(u64, findings::Wish),
     Entries(entries::Wish),
+    WorkLog(WorkLogUri),
 }
 
 impl Page {
@@ -46,6 +48,7 @@ impl Page {
                 Self::Run(id, findings::Wish::read(pairs)?)
             }
             Some("entries") => Self::Entries(entries::Wish::read(pairs)?),
+            Some("work-log") => Self::WorkLog(work_log::named(pairs)?),
             _ => return Err(Fault::bad("There is no such page to listen to")),
         })
     }
@@ -56,6 +59,7 @@ impl Page {
             Self::Runs => Ok(runs::gather(state)),
             Self::Run(id, wish) => run::gather(state, *id, *wish).await,
             Self::Entries(wish) => entries::gather(state, wish).await,
+            Self::WorkLog(work_log) => Ok(work_log::gather(state, work_log).await),
         }
     }
 }
@@ -101,7 +105,7 @@ impl Stream {
             if self.told.is_some() {
                 tokio::select! {
                     () = stop.cancelled() => return None,
-                    () = sleep(BETWEEN) => {}
+                    () = sleep(self.shown.pause.max(BETWEEN)) => {}
                 }
             }
             // What cannot be had now may be had the next time.

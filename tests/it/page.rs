@@ -63,6 +63,7 @@ async fn what_makes_no_sense_is_answered_with_a_page_in_words() {
         ("/work-log?id=%3Cscript%3E", 400, "is not an absolute IRI"),
         ("/work-log", 400, "is not an absolute IRI"),
         ("/updates?page=x", 400, "no such page"),
+        ("/updates?page=work-log&id=x", 400, "is not an absolute IRI"),
         ("/find?q=%3Cscript%3E", 200, "Nothing found"),
         ("/find", 200, "That cannot be looked for"),
     ] {
