@@ -8,6 +8,7 @@ use maud::{Markup, html};
 use super::fault::Fault;
 use super::icon::Sign;
 use super::moment::Moment;
+use super::names::Names;
 use super::words;
 use crate::domain::difference::FoundTimesheet;
 use crate::domain::finding::{Finding, Hold, Kind};
@@ -53,6 +54,8 @@ pub(super) struct Findings {
     /// Each with its number.
     pub(super) found: Vec<(u64, Finding)>,
     pub(super) more: bool,
+    /// What to call what they are booked on.
+    pub(super) names: Names,
 }
 
 impl Findings {
@@ -64,7 +67,7 @@ impl Findings {
         let mut found = runs.findings(run.id, wish.filter, wish.after, PAGE + 1).await?;
         let more = found.len() > PAGE;
         found.truncate(PAGE);
-        Ok(Self { wish, found, more })
+        Ok(Self { wish, found, more, names: Names::default() })
     }
 
     /// The part `findings`.
@@ -81,7 +84,7 @@ impl Findings {
                 } @else {
                     (self.filters(run))
                     @if self.found.is_empty() { p class="empty" { "There are none of these." } }
-                    @else { (table(&self.found, run, moment)) }
+                    @else { (table(self, run, moment)) }
                     (self.around(run))
                 }
             }
@@ -162,7 +165,7 @@ impl Told {
     }
 }
 
-fn table(found: &[(u64, Finding)], run: &Run, moment: &Moment) -> Markup {
+fn table(findings: &Findings, run: &Run, moment: &Moment) -> Markup {
     let told = Told::of(run);
     html! {
         table class="stack broad" role="table" aria-labelledby="findings-title" {
@@ -176,13 +179,13 @@ fn table(found: &[(u64, Finding)], run: &Run, moment: &Moment) -> Markup {
                 }
             }
             tbody role="rowgroup" {
-                @for (number, finding) in found { (row(*number, finding, told, moment)) }
+                @for (number, finding) in &findings.found { (row(*number, finding, told, &findings.names, moment)) }
             }
         }
     }
 }
 
-fn row(number: u64, finding: &Finding, told: Told, moment: &Moment) -> Markup {
+fn row(number: u64, finding: &Finding, told: Told, names: &Names, moment: &Moment) -> Markup {
     let wanted = finding.wanted.map(FoundTimesheet::from);
     let incomplete = finding.kind == Kind::Incomplete;
     html! {
@@ -202,11 +205,11 @@ fn row(number: u64, finding: &Finding, told: Told, moment: &Moment) -> Markup {
             }
             td role="cell" data-label="Work log says" {
                 @if incomplete { span class="quiet-text" { "Not complete" } }
-                @else { (side(wanted.as_ref(), finding.found.as_ref(), moment)) }
+                @else { (side(wanted.as_ref(), finding.found.as_ref(), names, moment)) }
             }
             td role="cell" data-label="Kimai has" {
                 @if incomplete { span class="quiet-text" { "Not compared" } }
-                @else { (side(finding.found.as_ref(), wanted.as_ref(), moment)) }
+                @else { (side(finding.found.as_ref(), wanted.as_ref(), names, moment)) }
             }
             td role="cell" data-label="Why" class="reason" { (why(finding, wanted.as_ref())) }
             td role="cell" data-label=(told.title()) { (outcome(finding, told)) }
@@ -245,18 +248,22 @@ fn outcome(finding: &Finding, told: Told) -> Markup {
 }
 
 /// One side of a difference; what the other side has otherwise is marked.
-fn side(this: Option<&FoundTimesheet>, other: Option<&FoundTimesheet>, moment: &Moment) -> Markup {
+fn side(
+    this: Option<&FoundTimesheet>,
+    other: Option<&FoundTimesheet>,
+    names: &Names,
+    moment: &Moment,
+) -> Markup {
     let Some(this) = this else { return html! { span class="quiet-text" { "Nothing" } } };
     let differs =
         |same: fn(&FoundTimesheet, &FoundTimesheet) -> bool| other.is_some_and(|other| !same(this, other));
     let when = when(this.begin, this.end, moment);
-    let id = |id: Option<u64>| id.map_or_else(|| "none".to_owned(), |id| id.to_string());
     html! {
         ul class="plain side" {
             (line("", &when, differs(|one, other| one.begin == other.begin && one.end == other.end)))
-            (line("Project", &id(this.project.map(|id| id.0)), differs(|one, other| one.project == other.project)))
-            (line("Activity", &id(this.activity.map(|id| id.0)), differs(|one, other| one.activity == other.activity)))
-            (line("User", &id(this.user.map(|id| id.0)), differs(|one, other| one.user == other.user)))
+            (line("Project", &names.project(this.project), differs(|one, other| one.project == other.project)))
+            (line("Activity", &names.activity(this.activity), differs(|one, other| one.activity == other.activity)))
+            (line("User", &names.user(this.user), differs(|one, other| one.user == other.user)))
         }
     }
 }

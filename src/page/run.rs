@@ -11,6 +11,7 @@ use super::findings::{self, Findings};
 use super::frame::Frame;
 use super::icon::Sign;
 use super::moment::Moment;
+use super::names::Names;
 use super::parts::Parts;
 use super::{Answer, runs, words};
 use crate::domain::finding::Kind as Difference;
@@ -27,7 +28,7 @@ pub(super) async fn get(
 ) -> Answer {
     let id = number(&id)?;
     let wish = findings::Wish::read(&query)?;
-    let parts = gather(&state, id, wish).await?;
+    let parts = gather(&state, id, wish, &mut None).await?;
     let moment = Moment::of(&state.engine.clock);
     let frame = Frame::new(&request, "/run", &parts.title, &moment)
         .live(&parts, &format!("page=run&id={id}&{}", wish.query()));
@@ -45,14 +46,25 @@ pub(super) fn number(text: &str) -> Result<u64, Fault> {
     text.parse().map_err(|_| Fault::unknown("There is no such run, or it is not kept any more"))
 }
 
-/// The page in parts.
-pub(super) async fn gather(state: &http::State, id: u64, wish: findings::Wish) -> Result<Parts, Fault> {
+/// The page in parts. Kimai is asked for the names in it once: then they are kept in `names`.
+pub(super) async fn gather(
+    state: &http::State,
+    id: u64,
+    wish: findings::Wish,
+    names: &mut Option<Names>,
+) -> Result<Parts, Fault> {
     let run = state.runs.get(id).ok_or(RunsFault::Unknown(id))?;
     let moment = Moment::of(&state.engine.clock);
     let mut parts = Parts::new(format!("{}: {}", words::run_state(run.state), words::task(run.task)));
     parts.add("run", render(&run, &moment));
     parts.add("faults", faults(&run));
-    let found = Findings::gather(&state.runs, &run, wish).await?;
+    let mut found = Findings::gather(&state.runs, &run, wish).await?;
+    if !found.found.is_empty() {
+        if names.is_none() {
+            *names = Some(Names::ask(state.engine.kimai.as_ref(), &found.found).await);
+        }
+        found.names = names.clone().unwrap_or_default();
+    }
     parts.add("findings", found.render(&run, &moment));
     parts.settled = run.state.is_ended() && run.confirm.is_none();
     Ok(parts)

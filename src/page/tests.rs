@@ -330,7 +330,7 @@ fn the_headline_tells_of_the_last_sweep_that_ended() {
     assert!(html.contains("Everything is synced") && !html.contains("/run/"), "{html}");
 
     let load =
-        |parked, waiting| Load { counts: Counts { parked, waiting, ..Counts::default() }, oldest_due: None };
+        |parked, waiting| Load { counts: Counts { waiting, parked, ..Counts::default() }, oldest_due: None };
     let html = tell(&held, &load(1, 0), &well);
     assert!(html.contains("1 work log needs") && html.contains("The last sweep held 22"), "{html}");
     assert!(!html.contains("Everything else"), "{html}");

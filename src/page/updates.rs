@@ -14,6 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep};
 
 use super::fault::Fault;
+use super::names::Names;
 use super::parts::Parts;
 use super::{Answer, entries, findings, home, run, runs, work_log};
 use crate::domain::WorkLogUri;
@@ -33,7 +34,8 @@ pub(crate) const MOST_LISTENERS: usize = 100;
 enum Page {
     Home,
     Runs,
-    Run(u64, findings::Wish),
+    /// With the names in it, once they are known.
+    Run(u64, findings::Wish, Option<Names>),
     Entries(entries::Wish),
     WorkLog(WorkLogUri),
 }
@@ -45,7 +47,7 @@ impl Page {
             Some("runs") => Self::Runs,
             Some("run") => {
                 let id = run::number(pairs.get("id").map_or("", String::as_str))?;
-                Self::Run(id, findings::Wish::read(pairs)?)
+                Self::Run(id, findings::Wish::read(pairs)?, None)
             }
             Some("entries") => Self::Entries(entries::Wish::read(pairs)?),
             Some("work-log") => Self::WorkLog(work_log::named(pairs)?),
@@ -53,11 +55,11 @@ impl Page {
         })
     }
 
-    async fn gather(&self, state: &State) -> Result<Parts, Fault> {
+    async fn gather(&mut self, state: &State) -> Result<Parts, Fault> {
         match self {
             Self::Home => home::gather(state).await,
             Self::Runs => Ok(runs::gather(state)),
-            Self::Run(id, wish) => run::gather(state, *id, *wish).await,
+            Self::Run(id, wish, names) => run::gather(state, *id, *wish, names).await,
             Self::Entries(wish) => entries::gather(state, wish).await,
             Self::WorkLog(work_log) => Ok(work_log::gather(state, work_log).await),
         }
