@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -15,6 +16,8 @@ use crate::reconcile::retry::{Failure, Outage};
 use crate::reconcile::sweep;
 use crate::storage::StorageFault;
 
+/// A pause that whoever asked for a run can sit out.
+const MOMENT: Duration = Duration::from_mins(1);
 /// The most names that stand in one message.
 const MOST_NAMES: usize = 10;
 
@@ -54,7 +57,25 @@ pub enum Trouble {
 impl Trouble {
     /// Whether the same may go well a moment later.
     pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Sweep(failure) if matches!(failure.outage(), Outage::Perhaps | Outage::Pause(_)))
+        match self {
+            Self::Sweep(failure) => match failure.outage() {
+                Outage::Perhaps => true,
+                Outage::Pause(asked) => asked <= MOMENT,
+                Outage::No | Outage::Surely => false,
+            },
+            _ => false,
+        }
+    }
+
+    /// The pause that Kimai asks for; none if it does not.
+    pub fn pause(&self) -> Duration {
+        match self {
+            Self::Sweep(failure) => match failure.outage() {
+                Outage::Pause(asked) => asked,
+                _ => Duration::ZERO,
+            },
+            _ => Duration::ZERO,
+        }
     }
 }
 

@@ -83,7 +83,7 @@ impl Client {
 
     /// Status and body of what is sent to be refused.
     async fn probe(&self, request: RequestBuilder) -> Result<(u16, Value), KimaiFault> {
-        self.keep_pause().await;
+        self.keep_pause(Operation::Look).await?;
         let cut = |fault: reqwest::Error| KimaiFault::cut(Operation::Look, true, &in_words(fault));
         let answer = request.send().await.map_err(cut)?;
         let status = answer.status().as_u16();
