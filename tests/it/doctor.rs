@@ -230,6 +230,21 @@ async fn what_each_role_lacks_is_found_out_without_changing_anything() {
     assert_eq!(stack.timesheets(), before);
 }
 
+#[tokio::test]
+async fn all_who_ask_while_checks_are_made_share_the_next_ones() {
+    let stack = Stack::embedded(&[]).await;
+    let doctor = &stack.engine.doctor;
+    stack.forget_calls();
+    // Each begins before the first has ended: requests take a while, and this is one thread.
+    let reports = tokio::join!(doctor.examine(), doctor.examine(), doctor.examine(), doctor.examine());
+    let versions = || stack.kimai.requests().0.iter().filter(|one| one.path == "/api/version").count();
+    assert_eq!(versions(), 2, "{reports:?}");
+    assert!(reports.1 == reports.2 && reports.2 == reports.3, "{reports:?}");
+    // Who asks afterwards gets new ones.
+    doctor.examine().await;
+    assert_eq!(versions(), 3);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_service_tells_of_its_queue_and_of_deltas() {
     let stack = Stack::embedded(&[]).await;
