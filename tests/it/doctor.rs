@@ -230,6 +230,22 @@ async fn what_each_role_lacks_is_found_out_without_changing_anything() {
     assert_eq!(stack.timesheets(), before);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kimai_that_takes_what_none_takes_is_trouble_and_names_what_it_may_have_made() {
+    let stack = Stack::embedded(&[]).await;
+    let uri = work_today(&stack, "A").await;
+    stack.notify(&[&uri]).await;
+    let id = stack.timesheets()[0].0;
+    let made = Fault::answer(200).header("Content-Type", "application/json").body(r#"{"id":77}"#);
+    stack.kimai.fault(When::next("POST", "/api/timesheets"), made);
+    let report_of = async || report(&stack, &[], Break::Not).await;
+    expect(&report_of().await, "rights", Health::Trouble, "timesheet 77 was made.");
+    stack.kimai.fault(When::next("PATCH", "/api/timesheets/*"), Fault::answer(204));
+    let words = format!("the begin of timesheet {id} may have been changed. To do: Look at that in Kimai");
+    expect(&report_of().await, "rights", Health::Trouble, &words);
+    expect(&report_of().await, "rights", Health::Well, "");
+}
+
 #[tokio::test]
 async fn all_who_ask_while_checks_are_made_share_the_next_ones() {
     let stack = Stack::embedded(&[]).await;
