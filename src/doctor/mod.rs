@@ -267,7 +267,8 @@ mod tests {
 
     #[test]
     fn what_could_not_be_found_out_is_news_and_is_not_called_well() {
-        let (well, unknown) = (report(&[A.well("Yes."), B.well("Yes.")]), A.unknown("No answer.", "Mend it."));
+        let (well, unknown) =
+            (report(&[A.well("Yes."), B.well("Yes.")]), A.unknown("No answer.", "Mend it."));
         let partly = report(&[unknown.clone(), B.well("Yes.")]);
         assert!(well.is_well() && !partly.is_well() && !report(&[]).is_well());
         assert_eq!(news(&well, None), Vec::<&Check>::new());
