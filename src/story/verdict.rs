@@ -269,18 +269,13 @@ impl Evidence<'_> {
         let parked = self.story.entry.as_ref().and_then(|entry| entry.last_error.as_deref());
         let mut still = self.story.timesheets.iter();
         let first = still.find(|held| !matches!(held.kimai, Answer::Known(None)))?;
-        let result = match first.kimai.error() {
-            Some(error) => {
-                let says = format!(
-                    "{HOW}; whether timesheet {} is still in Kimai is not known now: {error}",
-                    first.id
-                );
-                judged(Verdict::Unclear, says)
-            }
-            None => {
-                let why = parked.map(|why| format!(": {why}")).unwrap_or_default();
-                judged(Verdict::NotSeen, format!("{HOW}; timesheet {} is still in Kimai{why}", first.id))
-            }
+        let result = if let Some(error) = first.kimai.error() {
+            let says =
+                format!("{HOW}; whether timesheet {} is still in Kimai is not known now: {error}", first.id);
+            judged(Verdict::Unclear, says)
+        } else {
+            let why = parked.map(|why| format!(": {why}")).unwrap_or_default();
+            judged(Verdict::NotSeen, format!("{HOW}; timesheet {} is still in Kimai{why}", first.id))
         };
         Some(result.helped([HIDDEN]).helped(parked.and_then(for_refusal)))
     }
