@@ -27,7 +27,7 @@ pub(super) fn doors() -> Vec<Door> {
         Door::form("/do/sweep", "Puts a period right", &["start", "end", "confirm"], sweep),
         Door::form("/do/cancel", "Ends a run", &["run"], cancel),
         Door::form("/do/import", "Imports one of Kimai's lists", &["what"], import),
-        Door::form("/do/lock", "Sets a month's submitted timesheets to exported", &["month"], lock),
+        Door::form("/do/lock", "Sets a month's submitted timesheets to exported", &["month", "sure"], lock),
         Door::form("/do/check", "Makes all checks now, within 40 seconds", &["back"], check),
     ]
 }
@@ -141,7 +141,14 @@ async fn lock(body: Bytes, state: web::Data<State>) -> Answer {
     let month = month.and_then(|(year, month)| Month::parse(month, year).ok());
     let shown: String = text.chars().take(40).collect();
     let faulty = || Fault::bad(format!("“{shown}” is no month; write it like 2024-09"));
-    ask(&state, Task::Lock(month.ok_or_else(faulty)?)).await
+    let month = month.ok_or_else(faulty)?;
+    // One click is not enough for what cannot be undone here.
+    if fields.get("sure") != Some("yes") {
+        return Err(Fault::bad(format!(
+            "Locking {month} cannot be undone here; go back, and tick that the month is complete"
+        )));
+    }
+    ask(&state, Task::Lock(month)).await
 }
 
 /// `POST /do/check`: makes all checks now, which may take 40 seconds.

@@ -49,7 +49,7 @@ fn checks(report: &Report, moment: &Moment) -> Markup {
                 ul class="plain check-list" { @for check in &well { (line(check)) } }
             }
         }
-        p class="note" { "Made " (moment.relative(report.at)) ", and every hour." }
+        p class="note" { "Made " (moment.relative(report.at)) "." }
     }
 }
 

@@ -8,6 +8,7 @@ use maud::{Markup, html};
 use super::fault::Fault;
 use super::icon::Sign;
 use super::moment::Moment;
+use super::names::Names;
 use super::words;
 use crate::domain::difference::FoundTimesheet;
 use crate::domain::finding::{Finding, Hold, Kind};
@@ -53,6 +54,8 @@ pub(super) struct Findings {
     /// Each with its number.
     pub(super) found: Vec<(u64, Finding)>,
     pub(super) more: bool,
+    /// What to call what they are booked on.
+    pub(super) names: Names,
 }
 
 impl Findings {
@@ -64,7 +67,7 @@ impl Findings {
         let mut found = runs.findings(run.id, wish.filter, wish.after, PAGE + 1).await?;
         let more = found.len() > PAGE;
         found.truncate(PAGE);
-        Ok(Self { wish, found, more })
+        Ok(Self { wish, found, more, names: Names::default() })
     }
 
     /// The part `findings`.
@@ -81,7 +84,7 @@ impl Findings {
                 } @else {
                     (self.filters(run))
                     @if self.found.is_empty() { p class="empty" { "There are none of these." } }
-                    @else { (table(&self.found, run, moment)) }
+                    @else { (table(self, run, moment)) }
                     (self.around(run))
                 }
             }
@@ -133,8 +136,37 @@ impl Findings {
     }
 }
 
-fn table(found: &[(u64, Finding)], run: &Run, moment: &Moment) -> Markup {
-    let plan = run.task.kind() == runs::Kind::Plan;
+/// How what is done about a difference is to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// A plan: nothing is done.
+    Planned,
+    /// A sweep that went through: it deleted, and queued the rest.
+    Started,
+    /// A sweep that ended on its way.
+    Meant,
+}
+
+impl Told {
+    fn of(run: &Run) -> Self {
+        match (run.task.kind(), run.state) {
+            (runs::Kind::Plan, _) => Self::Planned,
+            (_, runs::State::Done) => Self::Started,
+            _ => Self::Meant,
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Planned => "Would be done",
+            Self::Started => "What was started",
+            Self::Meant => "What was to be done",
+        }
+    }
+}
+
+fn table(findings: &Findings, run: &Run, moment: &Moment) -> Markup {
+    let told = Told::of(run);
     html! {
         table class="stack broad" role="table" aria-labelledby="findings-title" {
             thead role="rowgroup" {
@@ -143,17 +175,17 @@ fn table(found: &[(u64, Finding)], run: &Run, moment: &Moment) -> Markup {
                     th scope="col" role="columnheader" { "Work log says" }
                     th scope="col" role="columnheader" { "Kimai has" }
                     th scope="col" role="columnheader" { "Why" }
-                    th scope="col" role="columnheader" { @if plan { "Would be done" } @else { "Done" } }
+                    th scope="col" role="columnheader" { (told.title()) }
                 }
             }
             tbody role="rowgroup" {
-                @for (number, finding) in found { (row(*number, finding, moment)) }
+                @for (number, finding) in &findings.found { (row(*number, finding, told, &findings.names, moment)) }
             }
         }
     }
 }
 
-fn row(number: u64, finding: &Finding, moment: &Moment) -> Markup {
+fn row(number: u64, finding: &Finding, told: Told, names: &Names, moment: &Moment) -> Markup {
     let wanted = finding.wanted.map(FoundTimesheet::from);
     let incomplete = finding.kind == Kind::Incomplete;
     html! {
@@ -173,14 +205,14 @@ fn row(number: u64, finding: &Finding, moment: &Moment) -> Markup {
             }
             td role="cell" data-label="Work log says" {
                 @if incomplete { span class="quiet-text" { "Not complete" } }
-                @else { (side(wanted.as_ref(), finding.found.as_ref(), moment)) }
+                @else { (side(wanted.as_ref(), finding.found.as_ref(), names, moment)) }
             }
             td role="cell" data-label="Kimai has" {
                 @if incomplete { span class="quiet-text" { "Not compared" } }
-                @else { (side(finding.found.as_ref(), wanted.as_ref(), moment)) }
+                @else { (side(finding.found.as_ref(), wanted.as_ref(), names, moment)) }
             }
             td role="cell" data-label="Why" class="reason" { (why(finding, wanted.as_ref())) }
-            td role="cell" data-label="Action" { (outcome(finding)) }
+            td role="cell" data-label=(told.title()) { (outcome(finding, told)) }
         }
     }
 }
@@ -200,10 +232,11 @@ fn why(finding: &Finding, wanted: Option<&FoundTimesheet>) -> String {
     format!("The timesheet has another {}.", names.join(" and another "))
 }
 
-fn outcome(finding: &Finding) -> Markup {
+fn outcome(finding: &Finding, told: Told) -> Markup {
     let action = words::action(finding.kind, finding.action);
     html! {
         @match finding.held {
+            None if told == Told::Started => (words::started(finding.kind, finding.action)),
             None => (action),
             Some(hold) => {
                 @let needs_word = hold == Hold::Unconfirmed;
@@ -215,18 +248,22 @@ fn outcome(finding: &Finding) -> Markup {
 }
 
 /// One side of a difference; what the other side has otherwise is marked.
-fn side(this: Option<&FoundTimesheet>, other: Option<&FoundTimesheet>, moment: &Moment) -> Markup {
+fn side(
+    this: Option<&FoundTimesheet>,
+    other: Option<&FoundTimesheet>,
+    names: &Names,
+    moment: &Moment,
+) -> Markup {
     let Some(this) = this else { return html! { span class="quiet-text" { "Nothing" } } };
     let differs =
         |same: fn(&FoundTimesheet, &FoundTimesheet) -> bool| other.is_some_and(|other| !same(this, other));
     let when = when(this.begin, this.end, moment);
-    let id = |id: Option<u64>| id.map_or_else(|| "none".to_owned(), |id| id.to_string());
     html! {
         ul class="plain side" {
             (line("", &when, differs(|one, other| one.begin == other.begin && one.end == other.end)))
-            (line("Project", &id(this.project.map(|id| id.0)), differs(|one, other| one.project == other.project)))
-            (line("Activity", &id(this.activity.map(|id| id.0)), differs(|one, other| one.activity == other.activity)))
-            (line("User", &id(this.user.map(|id| id.0)), differs(|one, other| one.user == other.user)))
+            (line("Project", &names.project(this.project), differs(|one, other| one.project == other.project)))
+            (line("Activity", &names.activity(this.activity), differs(|one, other| one.activity == other.activity)))
+            (line("User", &names.user(this.user), differs(|one, other| one.user == other.user)))
         }
     }
 }

@@ -14,7 +14,7 @@ use super::queue::Load;
 use super::{Answer, checks, entries, pulse, runs, start, words};
 use crate::http;
 use crate::queue::{Entry, State};
-use crate::runs::Run;
+use crate::runs::{self as book, Kind, Run};
 
 /// Entries of each list shown here; the rest stands on the page of the queue.
 const ENTRIES: usize = 5;
@@ -39,11 +39,13 @@ pub(super) async fn gather(state: &http::State) -> Result<Parts, Fault> {
     // What only waits for the end of a burst of changes is no news.
     let waiting: Vec<Entry> = waiting.into_iter().filter(|entry| entry.last_error.is_some()).collect();
     let beats = engine.queue.pulse(pulse::first(moment.now)).await?;
-    let runs: Vec<Run> = state.runs.list(None).into_iter().take(RUNS).collect();
+    let mut runs = state.runs.list(None);
+    let alert = sweep_alert(&runs);
+    runs.truncate(RUNS);
     let report = engine.doctor.latest();
     let trouble = checks::trouble(report.as_ref());
-    let mut parts = Parts::new(title(&health, &load, trouble));
-    parts.add("state", headline(&health, &load, trouble));
+    let mut parts = Parts::new(title(&health, &load, trouble, alert.as_ref()));
+    parts.add("state", headline(&health, &load, trouble, alert.as_ref()));
     parts.add("health", health.render());
     parts.add("checks", checks::render(report.as_ref(), &moment));
     parts.add("queue", load.render(&moment));
@@ -53,33 +55,61 @@ pub(super) async fn gather(state: &http::State) -> Result<Parts, Fault> {
     Ok(parts)
 }
 
-fn title(health: &Health, load: &Load, trouble: usize) -> String {
-    match health.trouble() {
-        Some(down) => down.to_owned(),
-        None if load.counts.parked == 0 && trouble > 0 => checks::words(trouble),
-        None => load.words(),
+/// Why the newest sweep that ended needs somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SweepAlert {
+    /// Its number.
+    run: u64,
+    words: String,
+}
+
+/// What the newest sweep that ended left undone. One that somebody cancelled tells nothing. `runs`: the newest first.
+pub(super) fn sweep_alert(runs: &[Run]) -> Option<SweepAlert> {
+    let ended = |run: &&Run| matches!(run.state, book::State::Done | book::State::Failed);
+    let last = runs.iter().filter(|run| run.task.kind() == Kind::Sweep).find(ended)?;
+    let words = if last.state == book::State::Failed {
+        "The last sweep failed".to_owned()
+    } else if last.held > 0 {
+        format!("The last sweep held {} back", words::count(last.held as u64, "deletion", "deletions"))
+    } else {
+        return None;
+    };
+    Some(SweepAlert { run: last.id, words })
+}
+
+fn title(health: &Health, load: &Load, trouble: usize, alert: Option<&SweepAlert>) -> String {
+    match (health.trouble(), alert) {
+        (Some(down), _) => down.to_owned(),
+        (None, _) if load.counts.parked == 0 && trouble > 0 => checks::words(trouble),
+        (None, Some(alert)) if load.counts.parked == 0 => alert.words.clone(),
+        (None, _) => load.words(),
     }
 }
 
-fn headline(health: &Health, load: &Load, trouble: usize) -> Markup {
+/// The part `state`.
+pub(super) fn headline(health: &Health, load: &Load, trouble: usize, alert: Option<&SweepAlert>) -> Markup {
     let counts = load.counts;
     let busy = counts.waiting + counts.running;
+    let verb = |count: usize, one: &'static str, more: &'static str| if count == 1 { one } else { more };
+    let mut also = alert;
     let (sign, words, note) = if let Some(trouble) = health.trouble() {
-        let note = format!("{} wait and go on by themselves once it works again.", words::work_logs(busy));
+        let note = match busy {
+            0 => "Nothing waits for it now.".to_owned(),
+            1 => "1 work log waits and goes on by itself once it works again.".to_owned(),
+            busy => format!("{} wait and go on by themselves once it works again.", words::work_logs(busy)),
+        };
         (Sign::Bad, trouble.to_owned(), note)
     } else if counts.parked > 0 {
-        let verb = if counts.parked == 1 { "needs" } else { "need" };
-        let note = "Everything else is synced or on its way.".to_owned();
+        let note = if alert.is_some() { "" } else { "Everything else is synced or on its way." }.to_owned();
+        let verb = verb(counts.parked, "needs", "need");
         (Sign::Warning, format!("{} {verb} somebody’s attention", words::work_logs(counts.parked)), note)
     } else if trouble > 0 {
         (Sign::Warning, checks::words(trouble), "See below what to do about it.".to_owned())
+    } else if let Some(alert) = also.take() {
+        (Sign::Warning, alert.words.clone(), String::new())
     } else if busy > 0 {
-        let verb = if busy == 1 { "is" } else { "are" };
-        (
-            Sign::Running,
-            format!("{} {verb} being synced", words::work_logs(busy)),
-            "Nothing needs attention.".to_owned(),
-        )
+        let words = format!("{} {} being synced", words::work_logs(busy), verb(busy, "is", "are"));
+        (Sign::Running, words, "Nothing needs attention.".to_owned())
     } else {
         let note = "Every change that arrived is in Kimai.".to_owned();
         (Sign::Good, "Everything is synced".to_owned(), note)
@@ -87,7 +117,13 @@ fn headline(health: &Health, load: &Load, trouble: usize) -> Markup {
     html! {
         div id="state" class={ "state " (sign.class()) } {
             h1 { (sign.icon()) span { (words) } }
-            p { (note) }
+            p {
+                (note)
+                @if let Some(alert) = alert {
+                    @if let Some(also) = also { " " (also.words) ":" }
+                    " " a href={ "/run/" (alert.run) } { "See what it found" }
+                }
+            }
         }
     }
 }

@@ -29,6 +29,7 @@ mod health;
 mod home;
 mod icon;
 mod moment;
+mod names;
 mod parts;
 mod pulse;
 mod queue;

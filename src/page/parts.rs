@@ -1,5 +1,7 @@
 //! A page in named parts, so that those that changed can be sent alone.
 
+use std::time::Duration;
+
 use maud::{Markup, PreEscaped};
 
 /// One part: an element whose `id` is its name.
@@ -20,6 +22,8 @@ pub(super) struct Parts {
     pub(super) all: Vec<Part>,
     /// Whether nothing of it will change any more.
     pub(super) settled: bool,
+    /// How long nobody looks again after it was gathered: what asks the neighbours is gathered less often.
+    pub(super) pause: Duration,
 }
 
 impl Parts {

@@ -11,8 +11,10 @@ use super::findings::{self, Findings};
 use super::frame::Frame;
 use super::icon::Sign;
 use super::moment::Moment;
+use super::names::Names;
 use super::parts::Parts;
 use super::{Answer, runs, words};
+use crate::domain::finding::Kind as Difference;
 use crate::http;
 use crate::reconcile::sweep::Period;
 use crate::runs::{Kind, Run, RunsFault, State};
@@ -26,7 +28,7 @@ pub(super) async fn get(
 ) -> Answer {
     let id = number(&id)?;
     let wish = findings::Wish::read(&query)?;
-    let parts = gather(&state, id, wish).await?;
+    let parts = gather(&state, id, wish, &mut None).await?;
     let moment = Moment::of(&state.engine.clock);
     let frame = Frame::new(&request, "/run", &parts.title, &moment)
         .live(&parts, &format!("page=run&id={id}&{}", wish.query()));
@@ -44,14 +46,25 @@ pub(super) fn number(text: &str) -> Result<u64, Fault> {
     text.parse().map_err(|_| Fault::unknown("There is no such run, or it is not kept any more"))
 }
 
-/// The page in parts.
-pub(super) async fn gather(state: &http::State, id: u64, wish: findings::Wish) -> Result<Parts, Fault> {
+/// The page in parts. Kimai is asked for the names in it once: then they are kept in `names`.
+pub(super) async fn gather(
+    state: &http::State,
+    id: u64,
+    wish: findings::Wish,
+    names: &mut Option<Names>,
+) -> Result<Parts, Fault> {
     let run = state.runs.get(id).ok_or(RunsFault::Unknown(id))?;
     let moment = Moment::of(&state.engine.clock);
     let mut parts = Parts::new(format!("{}: {}", words::run_state(run.state), words::task(run.task)));
     parts.add("run", render(&run, &moment));
     parts.add("faults", faults(&run));
-    let found = Findings::gather(&state.runs, &run, wish).await?;
+    let mut found = Findings::gather(&state.runs, &run, wish).await?;
+    if !found.found.is_empty() {
+        if names.is_none() {
+            *names = Some(Names::ask(state.engine.kimai.as_ref(), &found.found).await);
+        }
+        found.names = names.clone().unwrap_or_default();
+    }
     parts.add("findings", found.render(&run, &moment));
     parts.settled = run.state.is_ended() && run.confirm.is_none();
     Ok(parts)
@@ -107,7 +120,7 @@ fn progress(run: &Run) -> Markup {
 
 /// What it counted, but for the kinds of differences: those stand above their table.
 fn counts(run: &Run) -> Markup {
-    let told = run.counts.iter().filter(|(name, _)| crate::domain::finding::Kind::from_word(name).is_none());
+    let told = run.counts.iter().filter(|(name, _)| Difference::from_word(name).is_none());
     let told: Vec<_> = told.collect();
     html! {
         @if !told.is_empty() {
@@ -125,7 +138,8 @@ fn counts(run: &Run) -> Markup {
 fn next_steps(run: &Run, moment: &Moment) -> Markup {
     let Some(period) = run.task.period().filter(|_| run.state.is_ended()) else { return html! {} };
     let plan = run.task.kind() == Kind::Plan;
-    let right = run.findings.saturating_sub(run.held);
+    let incomplete = run.counts.get(Difference::Incomplete.word()).copied().unwrap_or_default();
+    let right = (run.findings as u64).saturating_sub(run.held as u64).saturating_sub(incomplete);
     let key = run.confirm.as_ref().filter(|confirm| confirm.expires > moment.now);
     let expired = run.confirm.is_some() && key.is_none();
     html! {
@@ -135,14 +149,18 @@ fn next_steps(run: &Run, moment: &Moment) -> Markup {
                     form action="/do/sweep" method="post" {
                         (period_fields(period))
                         button type="submit" class="primary" id="apply" {
-                            "Put " (words::count(right as u64, "difference", "differences")) " right"
+                            "Put " (words::count(right, "difference", "differences")) " right"
                         }
                     }
                     p class="note" {
                         "Looks at both sides again and does what the table says."
                         @if run.held > 0 { " The deletions held back are left out." }
+                        @if incomplete > 0 { " What cannot be synced as it is stays so; “Why” says what it lacks." }
                     }
                 }
+            }
+            @if plan && run.state == State::Done && run.findings > 0 && right == 0 && key.is_none() {
+                p class="note" { "Nothing here can be put right by a sweep; see “Why” below." }
             }
             @if let Some(key) = key {
                 div {

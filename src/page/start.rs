@@ -72,6 +72,10 @@ pub(super) fn lock(moment: &Moment) -> Markup {
                     input id="lock-month" type="month" name="month" value=(last.strftime("%Y-%m")) required
                         pattern="[0-9]{4}-[0-9]{2}" placeholder="2024-09";
                 }
+                div class="field check" {
+                    input id="lock-sure" type="checkbox" name="sure" value="yes" required;
+                    label for="lock-sure" { "This month is complete; locking cannot be undone here" }
+                }
                 button type="submit" { "Lock it" }
             }
         }

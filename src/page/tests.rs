@@ -124,6 +124,7 @@ async fn texts_of_others_stay_texts_wherever_they_stand() {
     };
     let html = checks::render(Some(&report), &moment).into_string();
     is_tame(&html);
+    assert!(!html.contains("every hour"), "the settings may forbid it: {html}");
     assert!(html.contains("(trouble)") && html.contains("1 check without complaint"), "{html}");
     for found in [Found::Nobody, Found::Unreadable(HOSTILE.into()), Found::Unasked(HOSTILE.into())] {
         is_tame(&work_log::outcome(HOSTILE, &found).into_string());
@@ -169,7 +170,7 @@ fn hostile_story() -> Story {
 #[tokio::test(start_paused = true)]
 async fn a_story_is_told_whatever_stands_in_it() {
     let moment = moment();
-    let html = work_log::render(&hostile_story(), &moment).into_string();
+    let html = work_log::layout(&work_log::parts(&hostile_story(), &moment)).into_string();
     is_tame(&html);
     for words in
         ["Not in Kimai", "What would help", "still running", "may be on an invoice", "7\u{a0}h 30\u{a0}min"]
@@ -184,7 +185,7 @@ async fn a_story_is_told_whatever_stands_in_it() {
         sharing: Vec::new(),
         ..hostile_story()
     };
-    let html = work_log::render(&nothing, &moment).into_string();
+    let html = work_log::layout(&work_log::parts(&nothing, &moment)).into_string();
     assert!(!html.contains("What would help") && html.contains("It is down."), "{html}");
     assert!(html.contains("No timesheet is known") && html.contains("Nothing is kept of it"), "{html}");
 }
@@ -230,6 +231,15 @@ async fn a_plan_shows_both_sides_marks_what_differs_and_offers_what_can_be_done(
     }
     let head = |plan: &Run| run::render(plan, &moment).into_string();
     assert!(head(&plan).contains("Put 900 differences right") && !head(&plan).contains("name=\"confirm\""));
+    plan.counts.insert("incomplete".to_owned(), 899);
+    assert!(head(&plan).contains("Put 1 difference right"), "{}", head(&plan));
+    plan.counts.insert("incomplete".to_owned(), 900);
+    let html = head(&plan);
+    assert!(
+        html.contains("Nothing here can be put right by a sweep") && !html.contains("id=\"apply\""),
+        "{html}"
+    );
+    plan.counts.remove("incomplete");
     plan.confirm = Some(Confirm { key: uuid::Uuid::nil(), expires: at("2026-11-22T03:00:00Z") });
     assert!(head(&plan).contains("name=\"confirm\"") && head(&plan).contains("2026-11-22 04:00:00"));
     plan.confirm = Some(Confirm { key: uuid::Uuid::nil(), expires: now() });
@@ -239,6 +249,48 @@ async fn a_plan_shows_both_sides_marks_what_differs_and_offers_what_can_be_done(
     let running = head(&plan);
     assert!(running.contains("Cancel this run") && running.contains("3 of 9"), "{running}");
     assert!(!running.contains("Put 900"), "{running}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_tells_what_it_queued_and_what_it_deleted() {
+    let moment = moment();
+    let tell = |task, state| {
+        let run = Run { findings: 3, ..a_run(task, state) };
+        let orphan = Finding { action: Action::Delete, ..finding(Kind::Orphan, None) };
+        let found = vec![
+            (1, finding(Kind::Missing, None)),
+            (2, orphan),
+            (3, finding(Kind::Orphan, Some(Hold::Refused))),
+        ];
+        findings::Findings { found, ..findings::Findings::default() }.render(&run, &moment).into_string()
+    };
+    for (task, state, title, words) in [
+        (
+            Task::Plan(period()),
+            crate::runs::State::Done,
+            "Would be done",
+            [">Create a timesheet<", ">Delete the timesheet<"],
+        ),
+        (
+            Task::Sweep(period()),
+            crate::runs::State::Done,
+            "What was started",
+            [">Queued: create a timesheet<", ">Deleted<"],
+        ),
+        (
+            Task::Sweep(period()),
+            crate::runs::State::Failed,
+            "What was to be done",
+            [">Create a timesheet<", ">Delete the timesheet<"],
+        ),
+    ] {
+        let html = tell(task, state);
+        assert!(html.contains(&format!("columnheader\">{title}<")), "{title:?} is not in {html}");
+        assert_eq!(html.matches(&format!("data-label=\"{title}\"")).count(), 3, "{html}");
+        for words in words {
+            assert!(html.contains(words), "{words:?} is not in {html}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -256,6 +308,41 @@ async fn where_there_is_nothing_the_page_says_so() {
     assert!(html.contains("Both sides say the same"), "{html}");
     let load = Load { counts: Counts { waiting: 3, running: 1, ..Counts::default() }, oldest_due: None };
     assert_eq!(load.words(), "4 being synced");
+}
+
+#[test]
+fn the_headline_tells_of_the_last_sweep_that_ended() {
+    use crate::runs::State as Stage;
+    let sweep = |id, state, held| Run { id, held, ..a_run(Task::Sweep(period()), state) };
+    let tell = |runs: &[Run], load: &Load, health: &Health| {
+        home::headline(health, load, 0, home::sweep_alert(runs).as_ref()).into_string()
+    };
+    let (idle, well) = (Load::default(), Health::default());
+    let held = [sweep(9, Stage::Running, 0), sweep(8, Stage::Cancelled, 0), sweep(7, Stage::Done, 22)];
+    let html = tell(&held, &idle, &well);
+    assert!(html.contains("The last sweep held 22 deletions back") && html.contains("/run/7"), "{html}");
+    assert!(html.contains("state warning") && !html.contains("Everything is synced"), "{html}");
+    let html = tell(&[sweep(8, Stage::Failed, 0), sweep(7, Stage::Done, 0)], &idle, &well);
+    assert!(html.contains("<span>The last sweep failed</span>") && html.contains("/run/8"), "{html}");
+    let mended =
+        [Run { task: Task::Plan(period()), held: 3, ..sweep(9, Stage::Done, 3) }, sweep(8, Stage::Done, 0)];
+    let html = tell(&[&mended[..], &held[2..]].concat(), &idle, &well);
+    assert!(html.contains("Everything is synced") && !html.contains("/run/"), "{html}");
+
+    let load =
+        |parked, waiting| Load { counts: Counts { waiting, parked, ..Counts::default() }, oldest_due: None };
+    let html = tell(&held, &load(1, 0), &well);
+    assert!(html.contains("1 work log needs") && html.contains("The last sweep held 22"), "{html}");
+    assert!(!html.contains("Everything else"), "{html}");
+    let down = Health { kimai: Some("no answer".to_owned()), ..Health::default() };
+    for (waiting, words) in [
+        (0, "Nothing waits"),
+        (1, "1 work log waits and goes on by itself"),
+        (2, "2 work logs wait and go on"),
+    ] {
+        let html = tell(&[], &load(0, waiting), &down);
+        assert!(html.contains(words), "{words:?} is not in {html}");
+    }
 }
 
 /// Routes of a service that does not work on what waits, with so many parked entries.

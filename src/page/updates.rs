@@ -14,8 +14,10 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep};
 
 use super::fault::Fault;
+use super::names::Names;
 use super::parts::Parts;
-use super::{Answer, entries, findings, home, run, runs};
+use super::{Answer, entries, findings, home, run, runs, work_log};
+use crate::domain::WorkLogUri;
 use crate::http::State;
 
 /// The least time between two looks.
@@ -32,8 +34,10 @@ pub(crate) const MOST_LISTENERS: usize = 100;
 enum Page {
     Home,
     Runs,
-    Run(u64, findings::Wish),
+    /// With the names in it, once they are known.
+    Run(u64, findings::Wish, Option<Names>),
     Entries(entries::Wish),
+    WorkLog(WorkLogUri),
 }
 
 impl Page {
@@ -43,19 +47,21 @@ impl Page {
             Some("runs") => Self::Runs,
             Some("run") => {
                 let id = run::number(pairs.get("id").map_or("", String::as_str))?;
-                Self::Run(id, findings::Wish::read(pairs)?)
+                Self::Run(id, findings::Wish::read(pairs)?, None)
             }
             Some("entries") => Self::Entries(entries::Wish::read(pairs)?),
+            Some("work-log") => Self::WorkLog(work_log::named(pairs)?),
             _ => return Err(Fault::bad("There is no such page to listen to")),
         })
     }
 
-    async fn gather(&self, state: &State) -> Result<Parts, Fault> {
+    async fn gather(&mut self, state: &State) -> Result<Parts, Fault> {
         match self {
             Self::Home => home::gather(state).await,
             Self::Runs => Ok(runs::gather(state)),
-            Self::Run(id, wish) => run::gather(state, *id, *wish).await,
+            Self::Run(id, wish, names) => run::gather(state, *id, *wish, names).await,
             Self::Entries(wish) => entries::gather(state, wish).await,
+            Self::WorkLog(work_log) => Ok(work_log::gather(state, work_log).await),
         }
     }
 }
@@ -101,7 +107,7 @@ impl Stream {
             if self.told.is_some() {
                 tokio::select! {
                     () = stop.cancelled() => return None,
-                    () = sleep(BETWEEN) => {}
+                    () = sleep(self.shown.pause.max(BETWEEN)) => {}
                 }
             }
             // What cannot be had now may be had the next time.

@@ -136,6 +136,18 @@ pub(super) fn action(kind: Kind, action: Action) -> &'static str {
     }
 }
 
+/// The same in a sweep that went through: it queues whatever concerns a work log.
+pub(super) fn started(kind: Kind, action: Action) -> String {
+    match action {
+        Action::Delete => "Deleted".to_owned(),
+        Action::Adopt => "Took the timesheet for its own".to_owned(),
+        Action::Settle => {
+            let (first, rest) = self::action(kind, action).split_at(1);
+            format!("Queued: {}{rest}", first.to_lowercase())
+        }
+    }
+}
+
 /// What holds a deletion back.
 pub(super) fn hold(hold: Hold) -> &'static str {
     match hold {

@@ -1,6 +1,7 @@
 //! The whole story of one work log, and the search that leads to it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::web::{self, Query};
@@ -11,11 +12,17 @@ use super::findings::when;
 use super::frame::Frame;
 use super::icon::Sign;
 use super::moment::Moment;
+use super::parts::Parts;
 use super::{Answer, see, words};
 use crate::domain::WorkLogUri;
 use crate::http::State;
 use crate::queue;
 use crate::story::{self, Done, Found, Held, Holds, Story, Subject, Told, Verdict, Waiting};
+
+/// How often both sides are asked again while something is being done.
+const ON_ITS_WAY: Duration = Duration::from_secs(2);
+/// The same while nothing is.
+const AT_REST: Duration = Duration::from_secs(10);
 
 /// `GET /find?q=…`: straight to the work log, if there is just one.
 pub(super) async fn find(
@@ -76,12 +83,42 @@ pub(super) async fn get(
     query: Query<BTreeMap<String, String>>,
     state: web::Data<State>,
 ) -> Answer {
-    let id = query.get("id").map_or("", String::as_str);
-    let work_log = WorkLogUri::parse(id).map_err(|fault| Fault::bad(fault.to_string()))?;
-    let story = Story::of(&state.engine, &work_log).await;
+    let work_log = named(&query)?;
+    let parts = gather(&state, &work_log).await;
     let moment = Moment::of(&state.engine.clock);
-    let frame = Frame::new(&request, "", &title(&story), &moment);
-    Ok(super::html(&frame, &render(&story, &moment)))
+    let wish = words::query(&[("page", "work-log"), ("id", work_log.as_str())]);
+    let frame = Frame::new(&request, "", &parts.title, &moment).live(&parts, &wish);
+    Ok(super::html(&frame, &layout(&parts)))
+}
+
+/// The work log that an address names.
+pub(super) fn named(pairs: &BTreeMap<String, String>) -> Result<WorkLogUri, Fault> {
+    let id = pairs.get("id").map_or("", String::as_str);
+    WorkLogUri::parse(id).map_err(|fault| Fault::bad(fault.to_string()))
+}
+
+/// The page in parts. Both neighbours are asked.
+pub(super) async fn gather(state: &State, work_log: &WorkLogUri) -> Parts {
+    let story = Story::of(&state.engine, work_log).await;
+    parts(&story, &Moment::of(&state.engine.clock))
+}
+
+/// A story in parts.
+pub(super) fn parts(story: &Story, moment: &Moment) -> Parts {
+    let mut parts = Parts::new(title(story));
+    parts.add("story", head(story));
+    parts.add("sides", sides(story, moment));
+    parts.add("history", history(&story.history, moment));
+    parts.add("sharing", sharing(&story.sharing));
+    let state = story.entry.as_ref().and_then(|entry| queue::State::from_word(entry.state));
+    let soon = matches!(state, Some(queue::State::Due | queue::State::Running | queue::State::Waiting));
+    parts.pause = if soon { ON_ITS_WAY } else { AT_REST };
+    parts
+}
+
+/// Where the parts stand.
+pub(super) fn layout(parts: &Parts) -> Markup {
+    html! { @for part in ["story", "sides", "history", "sharing"] { (parts.get(part)) } }
 }
 
 fn title(story: &Story) -> String {
@@ -104,8 +141,7 @@ fn verdict(verdict: Verdict) -> (Sign, &'static str) {
     }
 }
 
-/// The page.
-pub(super) fn render(story: &Story, moment: &Moment) -> Markup {
+fn head(story: &Story) -> Markup {
     let (sign, words) = verdict(story.verdict);
     let iri = story.work_log.as_str();
     html! {
@@ -126,17 +162,24 @@ pub(super) fn render(story: &Story, moment: &Moment) -> Markup {
             }
             p class="iri" { (iri) }
         }
-        div class="sides" {
+    }
+}
+
+fn sides(story: &Story, moment: &Moment) -> Markup {
+    html! {
+        div id="sides" class="sides" {
             (triplestore(&story.triplestore))
             (kimai(&story.timesheets, moment))
             (here(story, moment))
         }
-        (history(&story.history, moment))
-        @if !story.sharing.is_empty() {
-            section class="card wide" aria-labelledby="sharing-title" {
-                h2 id="sharing-title" { "Others with the same timesheet" }
-                ul { @for other in &story.sharing { li { a class="id" href=(address(other)) { (other) } } } }
-            }
+    }
+}
+
+fn sharing(others: &[WorkLogUri]) -> Markup {
+    html! {
+        section id="sharing" class="card wide" hidden[others.is_empty()] aria-labelledby="sharing-title" {
+            h2 id="sharing-title" { "Others with the same timesheet" }
+            ul { @for other in others { li { a class="id" href=(address(other)) { (other) } } } }
         }
     }
 }
@@ -276,7 +319,7 @@ fn waiting(entry: &Waiting, moment: &Moment) -> Markup {
 
 fn history(history: &story::Answer<Vec<Done>>, moment: &Moment) -> Markup {
     html! {
-        section class="card wide" aria-labelledby="history-title" {
+        section id="history" class="card wide" aria-labelledby="history-title" {
             h2 id="history-title" { "What was done, the latest first" }
             @match history {
                 story::Answer::Unknown { error } => p { (Sign::Bad.with("It cannot be read")) " " (words::sentence(error)) },

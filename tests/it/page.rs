@@ -39,7 +39,7 @@ async fn forms_do_what_they_say_and_lead_to_where_it_shows() {
 
     let answer = send(&stack, "/do/import", &[("what", "tasks")]).await;
     assert!(location(&answer).starts_with("/run/4?said=asked"), "{}", location(&answer));
-    let answer = send(&stack, "/do/lock", &[("month", "2024-09")]).await;
+    let answer = send(&stack, "/do/lock", &[("month", "2024-09"), ("sure", "yes")]).await;
     assert!(location(&answer).starts_with("/run/5?"));
     let answer = send(&stack, "/do/plan", &[("preset", "last-month")]).await;
     assert!(location(&answer).starts_with("/run/6?"));
@@ -63,6 +63,7 @@ async fn what_makes_no_sense_is_answered_with_a_page_in_words() {
         ("/work-log?id=%3Cscript%3E", 400, "is not an absolute IRI"),
         ("/work-log", 400, "is not an absolute IRI"),
         ("/updates?page=x", 400, "no such page"),
+        ("/updates?page=work-log&id=x", 400, "is not an absolute IRI"),
         ("/find?q=%3Cscript%3E", 200, "Nothing found"),
         ("/find", 200, "That cannot be looked for"),
     ] {
@@ -80,7 +81,8 @@ async fn what_makes_no_sense_is_answered_with_a_page_in_words() {
             409,
             "confirm key",
         ),
-        ("/do/lock", vec![("month", "2024-13")], 400, "is no month"),
+        ("/do/lock", vec![("month", "2024-13"), ("sure", "yes")], 400, "is no month"),
+        ("/do/lock", vec![("month", "2024-09")], 400, "tick that the month is complete"),
         ("/do/import", vec![("what", "all")], 400, "no such list"),
         ("/do/cancel", vec![("run", "1")], 409, "has ended already"),
         ("/do/retry", vec![("id", "<x>")], 400, "is not an absolute IRI"),

@@ -9,6 +9,13 @@
   const note = document.getElementById('live-note');
   // Where a form led back to: whoever uses a keyboard goes on from there.
   if (location.hash === '#said') document.getElementById('said')?.focus({ preventScroll: true });
+  // What was said once is not said again when the page is loaded again or its address handed on.
+  const here = new URL(location.href);
+  if (here.searchParams.has('said')) {
+    here.searchParams.delete('said');
+    if (here.hash === '#said') here.hash = '';
+    history.replaceState(history.state, '', here);
+  }
   if (!address || !window.EventSource) return;
 
   const AGAIN_MS = 3000;
@@ -87,9 +94,14 @@
     }
   };
 
-  const say = (words) => {
-    if (connection.textContent !== words) connection.textContent = words;
+  const say = (words, link) => {
+    if (connection.textContent !== words + (link?.textContent ?? '')) connection.replaceChildren(words, link ?? '');
     document.body.classList.toggle('stale', words !== '');
+  };
+
+  const hush = () => {
+    clearTimeout(saying);
+    saying = null;
   };
 
   const lost = () => {
@@ -99,10 +111,42 @@
   };
 
   const found = () => {
-    clearTimeout(saying);
-    saying = null;
+    hush();
     say('');
     note.textContent = ' It is kept up to date.';
+  };
+
+  const loggedOut = () => {
+    ended = true;
+    hush();
+    const link = document.createElement('a');
+    link.href = `/login?${new URLSearchParams({ next: location.pathname + location.search })}`;
+    link.textContent = 'Log in again';
+    say('You are logged out: this page is not up to date. ', link);
+  };
+
+  // A stream does not tell why it failed: the same address asked plainly does.
+  const ask = async () => {
+    const leave = new AbortController();
+    const limit = setTimeout(() => leave.abort(), AGAIN_MS);
+    try {
+      const answer = await fetch(address, { redirect: 'manual', cache: 'no-store', signal: leave.signal });
+      // In the meantime it may have come back.
+      if (source || ended) return;
+      if (answer.status === 401 || answer.type === 'opaqueredirect') return loggedOut();
+      if (answer.status !== 503) return lost();
+      const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+      const words = page.querySelector('main p')?.textContent;
+      if (source || ended) return;
+      if (!words) return lost();
+      hush();
+      say(`This page is not up to date. ${words}`);
+    } catch {
+      if (!source && !ended) lost();
+    } finally {
+      clearTimeout(limit);
+      leave.abort();
+    }
   };
 
   const close = () => {
@@ -126,10 +170,10 @@
       note.textContent = ' Nothing on it changes any more.';
       close();
     });
-    source.addEventListener('error', () => {
-      lost();
+    source.addEventListener('error', async () => {
       // After an answer that is no stream, a browser does not try again by itself.
       close();
+      await ask();
       setTimeout(() => {
         if (!document.hidden) open();
       }, AGAIN_MS);

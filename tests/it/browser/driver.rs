@@ -1,7 +1,8 @@
 //! A headless Chromium, driven through `WebDriver`: as much of the protocol as the tests need.
 
 use std::io::{BufRead, BufReader, Write as _};
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -35,7 +36,16 @@ impl Drop for Browser {
 
 /// Whether browser and driver are installed.
 pub(crate) fn is_installed() -> bool {
-    ["/usr/bin/chromium", "/usr/bin/chromedriver"].iter().all(|path| Path::new(path).exists())
+    ["chromium", "chromedriver"].into_iter().all(|name| program(name).is_some())
+}
+
+/// Where a program lies, as `command -v` finds it.
+fn program(name: &str) -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH")?;
+    let runs = |path: &PathBuf| {
+        path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+    };
+    std::env::split_paths(&folders).map(|folder| folder.join(name)).find(runs)
 }
 
 impl Browser {
@@ -50,7 +60,7 @@ impl Browser {
 
     /// A fresh one, which runs no script of pages if `scripts` is off.
     pub(crate) async fn start(scripts: bool) -> Self {
-        let mut driver = Command::new("/usr/bin/chromedriver")
+        let mut driver = Command::new(program("chromedriver").expect("is_installed"))
             .args(["--port=0", "--log-level=SEVERE"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -65,7 +75,7 @@ impl Browser {
         tokio::task::spawn_blocking(move || said.for_each(drop));
         let http = kimai_sync::tls::client_builder(PATIENCE * 2).build().unwrap();
         let mut options = json!({
-            "binary": "/usr/bin/chromium",
+            "binary": program("chromium").expect("is_installed"),
             "args": ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu",
                      "--hide-scrollbars", "--force-device-scale-factor=1", "--disable-background-networking"],
         });

@@ -99,14 +99,18 @@ async fn each_page_fits_and_has_no_barrier_in_light_and_dark() {
         ("work-log-synced", place("4E1A90")),
         ("search", "/find?q=%3Cscript%3E".to_owned()),
         ("fault", "/run/999".to_owned()),
+        ("docs", "/docs".to_owned()),
     ];
+    let guarded = Stack::embedded(&[("OPS_TOKEN", "0123456789abcdef0123456789-ops")]).await;
+    let mut pages: Vec<_> = pages.map(|(name, path)| (name, format!("{}{path}", stack.base))).into();
+    pages.push(("login", format!("{}/login?next=/run", guarded.base)));
     let axe = axe();
     browser.requests().await;
-    for (name, path) in &pages {
+    for (name, address) in &pages {
         for dark in [false, true] {
             for width in WIDTHS {
                 browser.look(width, 900, dark).await;
-                browser.go(&format!("{}{path}", stack.base)).await;
+                browser.go(address).await;
                 browser.until("return document.readyState === 'complete'").await;
                 let over = "const width = document.documentElement.clientWidth;
                     if (document.scrollingElement.scrollWidth <= width) return [];
@@ -134,7 +138,9 @@ async fn each_page_fits_and_has_no_barrier_in_light_and_dark() {
         .requests()
         .await
         .into_iter()
-        .filter(|address| !address.starts_with(&stack.base) && !address.starts_with("data:"))
+        .filter(|address| {
+            ![&stack.base, &guarded.base, "data:"].iter().any(|ours| address.starts_with(*ours))
+        })
         .collect();
     assert_eq!(foreign, Vec::<String>::new(), "nothing comes from elsewhere");
     let complaints = browser.complaints().await;

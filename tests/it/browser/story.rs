@@ -4,6 +4,8 @@ use super::driver::{ENTER, TAB};
 use super::{browser, orphan, parked, place};
 use crate::support::stack::{BASE, Stack};
 
+const TOKEN: &str = "0123456789abcdef0123456789-ops";
+
 /// Presses Tab until the focus is on what `script` says, and fails if it never is.
 async fn tab_to(browser: &super::Browser, script: &str) {
     for _ in 0..80 {
@@ -95,7 +97,15 @@ async fn a_period_is_compared_put_right_and_held_deletions_confirmed() {
     browser.see("#run .run-state", "Done").await;
     browser.see("#findings-title", "4 differences").await;
     let table = browser.text("#findings table").await;
-    for words in ["Not in Kimai", "Differs", "Without work log", "needs your word", "Create a timesheet"] {
+    for words in [
+        "Not in Kimai",
+        "Differs",
+        "Without work log",
+        "needs your word",
+        "Create a timesheet",
+        "Project Website (",
+        "Activity Analysis (",
+    ] {
         assert!(table.contains(words), "{words:?} is not in {table}");
     }
     assert_eq!(stack.timesheets().len(), 3, "nothing is changed yet");
@@ -135,7 +145,14 @@ async fn one_entry_is_explained_whatever_it_is_called() {
         browser.see("#story .run-state", words).await;
     }
     browser.see("#story .help", "correct its duration").await;
-    browser.see("#history-title + table, table", "Parked").await;
+    stack.change(&format!("{BASE}/work-logs/BAD"), "cal:duration", "\"PT3H\"").await;
+    browser.click("#retry").await;
+    // Without a reload.
+    browser.see("#said", "being tried again").await;
+    browser.see("#story .run-state", "In sync").await;
+    browser.see("#history", "Created timesheet").await;
+    assert!(!browser.address().await.contains("said"), "what was said is not said again");
+    browser.see("#history", "Parked").await;
     browser.go(&format!("{}{}", stack.base, place("GOOD"))).await;
     let page = browser.text("main").await;
     for words in ["Jane", "Analysis", "ACME", "Website", "Created timesheet", "2024-09-02 00:00 – 08:00, 8 h"]
@@ -183,9 +200,58 @@ async fn a_lost_connection_is_told() {
     browser.see("#connection", "Connection lost").await;
 }
 
+/// Lets the page take its stream up anew, as after a time in the background.
+async fn listen_anew(browser: &super::Browser) {
+    let hide = "Object.defineProperty(document, 'hidden', {configurable: true, get: () => arguments[0]});
+        document.dispatchEvent(new Event('visibilitychange'))";
+    browser.run(&hide.replace("arguments[0]", "true"), serde_json::json!([])).await;
+    browser.run(&hide.replace("arguments[0]", "false"), serde_json::json!([])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whose_session_ended_is_told_to_log_in_and_comes_back_to_the_page() {
+    let Some(browser) = browser(true).await else { return };
+    let stack = Stack::embedded(&[("OPS_TOKEN", TOKEN)]).await;
+    browser.look(1280, 900, false).await;
+    browser.go(&format!("{}/entries?state=parked", stack.base)).await;
+    browser.fill("#token", TOKEN).await;
+    browser.press(ENTER).await;
+    browser.see("#live-note", "kept up to date").await;
+    browser.tools("Network.clearBrowserCookies", serde_json::json!({})).await;
+    listen_anew(&browser).await;
+    browser.see("#connection", "You are logged out").await;
+    browser.click("#connection a").await;
+    browser.fill("#token", TOKEN).await;
+    browser.press(ENTER).await;
+    browser.see("#entries-title", "Parked").await;
+    assert_eq!(browser.address().await, format!("{}/entries?state=parked", stack.base));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_cannot_be_kept_up_to_date_says_why() {
+    let Some(browser) = browser(true).await else { return };
+    let stack = Stack::embedded(&[]).await;
+    let listen = || stack.http.get(format!("{}/updates?page=runs", stack.base)).send();
+    let mut others = Vec::new();
+    for _ in 0..100 {
+        others.push(listen().await.unwrap());
+    }
+    browser.look(1280, 900, false).await;
+    browser.go(&stack.base).await;
+    browser.see("#connection", "Too many pages are open").await;
+    drop(others);
+    // That nobody listens any more shows to the service when it next says something.
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_mins(1);
+    while listen().await.unwrap().status() != 200 {
+        assert!(tokio::time::Instant::now() < deadline, "a place is free again");
+        tokio::task::yield_now().await;
+    }
+    browser.see("#live-note", "kept up to date").await;
+    browser.until("return document.getElementById('connection').textContent === ''").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_has_the_token_logs_in_and_out() {
-    const TOKEN: &str = "0123456789abcdef0123456789-ops";
     let Some(browser) = browser(true).await else { return };
     let stack = Stack::embedded(&[("OPS_TOKEN", TOKEN)]).await;
     browser.look(1280, 900, false).await;
