@@ -77,7 +77,8 @@ enum Command {
     Queue(queue::Queue),
     /// Ask a running service for the whole story of one work log: why is it not in Kimai?
     ///
-    /// Exit code 1 when it is not in Kimai as it should be.
+    /// Exit code 1 when it is not in Kimai as it should be; 0 too while it waits and is tried by itself, or is
+    /// deleted on both sides.
     Explain(explain::Explain),
     /// Try everything that syncing needs, a line each, with what to do where it fails
     ///

@@ -1,9 +1,19 @@
 """What Schemathesis does not know by itself: how SPARQL is sent, and how the token is asked for."""
 
+import atexit
+import os
+
 import requests
 import schemathesis
 
 _asked = set()
+
+
+@atexit.register
+def tell_what_was_asked():
+    """For .ci/schemathesis: what the time did not suffice for must not pass for right."""
+    with open(os.environ["ASKED"], "w", encoding="utf-8") as file:
+        file.writelines(f"{route}\n" for route in sorted(_asked))
 
 
 @schemathesis.serializer("application/sparql-query", "application/sparql-update")

@@ -16,8 +16,8 @@ use crate::doctor::{self, Check, Health, Report};
 use crate::engine::Engine;
 use crate::settings::Settings;
 
-/// How long the running service gets to answer.
-const LIMIT: Duration = Duration::from_secs(30);
+/// How long the running service gets to answer: a round that it is making, another one, and the way.
+const LIMIT: Duration = doctor::LIMIT.saturating_mul(2).saturating_add(Duration::from_secs(5));
 
 #[derive(Debug, Args)]
 pub(super) struct Doctor {

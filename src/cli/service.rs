@@ -11,6 +11,8 @@ use crate::tls;
 
 /// What the longest run may take.
 const RUN_LIMIT: Duration = Duration::from_hours(24 * 7);
+/// What any other answer may take: the story of a work log takes longest, 50 s while neither side answers.
+const ANSWER_LIMIT: Duration = Duration::from_mins(1);
 /// A stream of events shows that it is alive every 15 s.
 const SILENCE: Duration = Duration::from_mins(1);
 
@@ -30,6 +32,8 @@ pub(super) struct Service {
     http: reqwest::Client,
     base: Url,
     has_token: bool,
+    /// What an answer may take, other than a stream of events.
+    limit: Duration,
 }
 
 impl Service {
@@ -45,7 +49,8 @@ impl Service {
         let token = Settings::ops_token_from_env()?;
         let headers = tls::bearer(token.as_ref())?;
         let http = tls::client_builder(RUN_LIMIT).connect_timeout(Duration::from_secs(10));
-        Ok(Self { http: http.default_headers(headers).build()?, base, has_token: token.is_some() })
+        let http = http.default_headers(headers).build()?;
+        Ok(Self { http, base, has_token: token.is_some(), limit: ANSWER_LIMIT })
     }
 
     /// Where it is, without trailing slash.
@@ -71,7 +76,8 @@ impl Service {
 
     /// The document that answers a POST without a body; null where the answer has none.
     pub(super) async fn send_off(&self, path: &str) -> Result<Value, Refusal> {
-        let answer = self.send(self.http.post(format!("{}{path}", self.address()))).await?;
+        let request = self.http.post(format!("{}{path}", self.address()));
+        let answer = self.send(request.timeout(self.limit)).await?;
         if !answer.status().is_success() {
             return Err(refusal(answer).await);
         }
@@ -90,7 +96,7 @@ impl Service {
     }
 
     async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Value, Refusal> {
-        let answer = self.send(request).await?;
+        let answer = self.send(request.timeout(self.limit)).await?;
         if !answer.status().is_success() {
             return Err(refusal(answer).await);
         }
@@ -175,4 +181,29 @@ fn read(event: &[u8]) -> Option<Value> {
     let text = std::str::from_utf8(event).ok()?;
     let data = text.lines().find_map(|line| line.strip_prefix("data: "))?;
     serde_json::from_str(data).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_service_that_takes_a_question_and_never_answers_is_given_up() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let url = Url::parse(&format!("http://{}", silent.local_addr().expect("an address"))).expect("a URL");
+        let service =
+            Service { limit: Duration::from_millis(50), ..Service::at(Some(&url)).expect("settings") };
+        let asked = async {
+            tokio::join!(service.get("/a"), service.post("/b", &Value::Null), service.send_off("/c"))
+        };
+        let (a, b, c) =
+            tokio::time::timeout(Duration::from_secs(30), asked).await.expect("an end within the limit");
+        for answer in [a, b, c] {
+            let refusal = answer.expect_err("nobody answered");
+            assert!(
+                matches!(&refusal, Refusal::NotAsked(why) if why.contains("does not answer at http")),
+                "{refusal}"
+            );
+        }
+    }
 }

@@ -105,6 +105,7 @@ fn of_rights(me: &CurrentUser, rights: &Rights) -> Check {
     let by_role = is_administrator(me);
     let mut missing = Vec::new();
     let mut untold = Vec::new();
+    let mut taken = Vec::new();
     for (right, name) in [
         (view_other, "view_other_timesheet"),
         (create_other, "create_other_timesheet"),
@@ -113,6 +114,7 @@ fn of_rights(me: &CurrentUser, rights: &Rights) -> Check {
         match right {
             Right::Given => {}
             Right::Missing => missing.push(name),
+            Right::Taken(what) => taken.push(what.as_str()),
             // Without the right to see them Kimai shows none.
             Right::Untold(_) if by_role => {}
             Right::Untold(_) => untold.push(name),
@@ -121,6 +123,12 @@ fn of_rights(me: &CurrentUser, rights: &Rights) -> Check {
     // It cannot be tried.
     if !by_role {
         untold.push("delete_other_timesheet");
+    }
+    if !taken.is_empty() {
+        return RIGHTS.trouble(
+            format!("What no Kimai takes was taken: {}.", taken.join("; ")),
+            "Look at that in Kimai, and put it right. Then see to it that KIMAI_ENDPOINT is the address of a Kimai, with nothing in between that answers in its place.",
+        );
     }
     if !missing.is_empty() {
         return RIGHTS.trouble(
@@ -279,6 +287,7 @@ mod tests {
     fn rights_are_judged_by_what_showed_and_only_else_by_the_role() {
         let (given, missing) = (Right::Given, Right::Missing);
         let untold = Right::Untold("nobody's".to_owned());
+        let taken = Right::Taken("timesheet 9 was made".to_owned());
         let rights = |view_user: &Right, other: &Right, create: &Right| Rights {
             view_user: view_user.clone(),
             view_other: other.clone(),
@@ -296,6 +305,8 @@ mod tests {
                 Health::Trouble,
                 "create_other_timesheet missing",
             ),
+            // However much the role may do.
+            (&boss[..], rights(&given, &given, &taken), Health::Trouble, "taken: timesheet 9 was made."),
             (
                 &own[..],
                 rights(&given, &given, &given),

@@ -9,7 +9,8 @@ mod kimai;
 mod service;
 mod store;
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, join_all};
@@ -49,6 +50,11 @@ impl Report {
     /// The worst that was found. What could not be found out is no trouble by itself.
     pub fn worst(&self) -> Health {
         self.checks.iter().map(|check| check.verdict).max().unwrap_or(Health::Unknown)
+    }
+
+    /// Whether every check was made and is well.
+    pub fn is_well(&self) -> bool {
+        !self.checks.is_empty() && self.checks.iter().all(|check| check.verdict == Health::Well)
     }
 
     /// A report, or that there is none yet, as a JSON:API document.
@@ -119,9 +125,12 @@ pub struct Doctor {
     patient: Patient,
     given: Given,
     serving: OnceLock<Serving>,
-    latest: Mutex<Option<Report>>,
+    /// With the number of its round.
+    latest: Mutex<Option<(u64, Report)>>,
     /// Held while checks are made: two rounds at once would only be in each other's way.
     round: tokio::sync::Mutex<()>,
+    /// How many rounds have begun.
+    begun: AtomicU64,
 }
 
 impl Doctor {
@@ -140,6 +149,7 @@ impl Doctor {
             serving: OnceLock::new(),
             latest: Mutex::default(),
             round: tokio::sync::Mutex::default(),
+            begun: AtomicU64::new(0),
         }
     }
 
@@ -152,12 +162,23 @@ impl Doctor {
 
     /// The latest report; none before the first round has ended.
     pub fn latest(&self) -> Option<Report> {
-        self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.kept().as_ref().map(|(_, report)| report.clone())
     }
 
-    /// Makes all checks now, side by side, and keeps the report.
+    fn kept(&self) -> MutexGuard<'_, Option<(u64, Report)>> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes all checks now, side by side, and keeps the report. While a round is made that began before, all who
+    /// ask wait for it and share the next one, so this ends within twice [`LIMIT`].
     pub async fn examine(&self) -> Report {
+        let before = self.begun.load(Ordering::Acquire);
         let _alone = self.round.lock().await;
+        // Only one that began after the question will do: an earlier one may have seen what has been mended since.
+        if let Some((_, report)) = self.kept().as_ref().filter(|(round, _)| *round > before) {
+            return report.clone();
+        }
+        let round = self.begun.fetch_add(1, Ordering::AcqRel) + 1;
         let checks: Vec<BoxFuture<'_, Check>> = vec![
             Box::pin(async { self.settings() }),
             Box::pin(self.triplestore()),
@@ -177,7 +198,7 @@ impl Doctor {
         ];
         let checks = join_all(checks).await;
         let report = Report { at: self.patient.clock.now(), checks };
-        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(report.clone());
+        *self.kept() = Some((round, report.clone()));
         report
     }
 
@@ -202,21 +223,26 @@ impl Doctor {
     }
 }
 
-/// Logs what is not well and was not the same `before`.
+/// Logs what is not well, or could not be found out, and was not the same `before`.
 fn tell(report: &Report, before: Option<&Report>) {
-    let news = |check: &&Check| {
-        before.and_then(|before| before.check(&check.id)).is_none_or(|then| then.verdict != check.verdict)
-    };
-    for check in report.checks.iter().filter(news) {
+    for check in news(report, before) {
         match check.verdict {
             Health::Trouble => error!(check = %check.id, "Check: {check}"),
             Health::Warning => warn!(check = %check.id, "Check: {check}"),
-            Health::Well | Health::Unknown => {}
+            Health::Unknown => info!(check = %check.id, "Check, not to be made now: {check}"),
+            Health::Well => {}
         }
     }
-    if before.is_none() && report.worst() <= Health::Well {
+    if before.is_none() && report.is_well() {
         info!("Checked connections, rights and settings: all is well");
     }
+}
+
+/// The checks that are not well and were not the same `before`.
+fn news<'a>(report: &'a Report, before: Option<&Report>) -> Vec<&'a Check> {
+    let then = |check: &Check| Some(before?.check(&check.id)?.verdict);
+    let told = |check: &&Check| check.verdict != Health::Well && then(check) != Some(check.verdict);
+    report.checks.iter().filter(told).collect()
 }
 
 /// What `question` is answered within the limit.
@@ -224,5 +250,30 @@ async fn limited<T, E: ToString>(question: impl Future<Output = Result<T, E>>) -
     match tokio::time::timeout(LIMIT, question).await {
         Ok(result) => result.map_err(|fault| fault.to_string()),
         Err(_) => Err(format!("no answer came within {} s", LIMIT.as_secs())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check::Topic;
+    use super::*;
+
+    const A: Topic = Topic("a", "A");
+    const B: Topic = Topic("b", "B");
+
+    fn report(checks: &[Check]) -> Report {
+        Report { at: Timestamp::UNIX_EPOCH, checks: checks.to_vec() }
+    }
+
+    #[test]
+    fn what_could_not_be_found_out_is_news_and_is_not_called_well() {
+        let (well, unknown) =
+            (report(&[A.well("Yes."), B.well("Yes.")]), A.unknown("No answer.", "Mend it."));
+        let partly = report(&[unknown.clone(), B.well("Yes.")]);
+        assert!(well.is_well() && !partly.is_well() && !report(&[]).is_well());
+        assert_eq!(news(&well, None), Vec::<&Check>::new());
+        assert_eq!(news(&partly, None), [&unknown]);
+        assert_eq!(news(&partly, Some(&well)), [&unknown]);
+        assert_eq!(news(&partly, Some(&partly)), Vec::<&Check>::new(), "it is told once");
     }
 }

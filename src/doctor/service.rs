@@ -146,7 +146,10 @@ fn of_deltas(last: Option<Timestamp>, since: Timestamp, now: Timestamp, zone: &T
     const RULES: &str = "Register a work log and look again. If none comes, paste config/delta-rules.js into config/delta/rules.js, and see to it that the service is called kimai-sync; with mu-authorization set foldEffectiveChanges to false. Until then sweeps find changes, hours later.";
     let told = |instant: Timestamp| instant.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string();
     match last {
-        None => DELTAS.warning("None that names a work log has ever come.", RULES),
+        None => DELTAS.warning(
+            "None that names a work log has come since the queue file was made or brought up to date, which is normal right after the first start.",
+            RULES,
+        ),
         Some(last) if now.duration_since(last).as_hours() > QUIET_DAYS * 24 => {
             DELTAS.warning(format!("The last one came at {}.", told(last)), RULES)
         }
@@ -217,6 +220,7 @@ mod tests {
         let (now, utc) = (at("2026-03-28T12:00:00Z"), TimeZone::UTC);
         let check = |last| of_deltas(last, at("2026-03-28T11:00:00Z"), now, &utc);
         expect(&check(None), Health::Warning, "config/delta-rules.js");
+        expect(&check(None), Health::Warning, "normal right after the first start");
         expect(&check(Some(at("2026-03-01T12:00:00Z"))), Health::Warning, "2026-03-01 12:00");
         expect(&check(Some(at("2026-03-28T10:00:00Z"))), Health::Well, "none since the start");
         expect(&check(Some(at("2026-03-28T11:30:00Z"))), Health::Well, "11:30.");

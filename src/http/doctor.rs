@@ -19,7 +19,8 @@ pub(super) async fn latest(state: web::Data<State>) -> HttpResponse {
 
 /// Checks all that syncing needs now
 ///
-/// Answers within half a minute.
+/// Answers within 40 seconds: while checks are made that began before, all who ask wait for them and share the
+/// next ones.
 #[utoipa::path(post, path = "/doctor", tag = "Health", operation_id = "examine", responses(
     (status = 200, description = "The report.", body = ReportAnswer, content_type = MEDIA_TYPE),
 ))]

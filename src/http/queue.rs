@@ -8,12 +8,10 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::State;
 use super::answer;
 use super::answer::fault::{BadRequest, MEDIA_TYPE, NoSuchWorkLog, NotTheOnlyOne, Refused, Unavailable};
-use super::answer::queue::{
-    Down, Held, NotAsked, PageLinks, QueueMeta, QueuePage, RetriedAnswer, WorkLogAnswer,
-};
+use super::answer::queue::{Down, PageLinks, QueueMeta, QueuePage, RetriedAnswer, WorkLogAnswer};
 use super::ask::QueueQuery;
 use super::problem::{JSON_API, Problem};
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::WorkLogUri;
 use crate::engine::Engine;
 use crate::queue::{Reason, State as EntryState};
 use crate::story::{self, Found, Story};
@@ -72,12 +70,10 @@ pub(super) async fn show(id: Path<String>, state: web::Data<State>) -> Result<Ht
     let entry = engine.queue.entry(&work_log).await?;
     let history = engine.queue.history(&work_log).await?;
     let story = Story::of(engine, &work_log).await;
-    let linked = story.own().map(|held| held.id);
     if !story.is_known() {
         return Err(not_found(&id));
     }
-    let kimai = held(engine, linked).await;
-    Ok(answer::ok(&WorkLogAnswer::new(&work_log, entry.as_ref(), &history, kimai, story)))
+    Ok(answer::ok(&WorkLogAnswer::new(&work_log, entry.as_ref(), &history, story)))
 }
 
 /// Tries one work log again now
@@ -121,14 +117,6 @@ async fn find(engine: &Engine, id: &str) -> Result<WorkLogUri, Problem> {
         Found::Nobody => Err(not_found(id)),
         Found::Unreadable(why) => Err(Problem::bad_request(format!("{why}."))),
         Found::Unasked(why) => Err(Problem::unavailable(why)),
-    }
-}
-
-/// What Kimai holds; when it cannot be asked, the reason stands in its place.
-async fn held(engine: &Engine, id: Option<KimaiId>) -> Option<Held> {
-    match engine.kimai.timesheet(id?).await {
-        Ok(timesheet) => timesheet.as_ref().map(Held::from),
-        Err(fault) => Some(Held::Unknown(NotAsked { error: fault.to_string() })),
     }
 }
 

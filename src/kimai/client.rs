@@ -30,6 +30,8 @@ use crate::telemetry::Metrics;
 
 /// The largest answer we read.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
+/// The longest rest of a pause that a call waits for: well within the lease of its run.
+const KEPT_PAUSE: Duration = Duration::from_secs(5);
 
 /// A client of one Kimai with one token.
 ///
@@ -82,7 +84,7 @@ impl Client {
     }
 
     async fn send(&self, operation: Operation, request: RequestBuilder) -> Result<Answer, KimaiFault> {
-        self.keep_pause().await;
+        self.keep_pause(operation).await?;
         let (since, mut status) = (Instant::now(), None);
         let span = info_span!("kimai", operation = operation.word());
         let answer = self.exchange(operation, request, &mut status).instrument(span).await;
@@ -154,11 +156,19 @@ impl Client {
         self.metrics.limited(until);
     }
 
-    async fn keep_pause(&self) {
+    /// Waits for the end of a pause that Kimai asked for, if that is near; else nothing may be sent, and
+    /// whoever asks comes again. A creation never waits: how old its intent is tells what may still come of it.
+    async fn keep_pause(&self, operation: Operation) -> Result<(), KimaiFault> {
         let until = *self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(until) = until {
-            tokio::time::sleep_until(until).await;
+        let Some(until) = until else { return Ok(()) };
+        let rest = until.saturating_duration_since(Instant::now());
+        let longest = if operation == Operation::Create { Duration::ZERO } else { KEPT_PAUSE };
+        if rest > longest {
+            let why = format!("it asked for a pause, which lasts {} s more", rest.as_secs());
+            return Err(KimaiFault::new(operation, Fault::Limited(rest), why));
         }
+        tokio::time::sleep_until(until).await;
+        Ok(())
     }
 }
 

@@ -190,6 +190,27 @@ async fn a_pause_that_is_asked_for_holds_for_the_whole_client() {
     assert!(before.elapsed() >= Duration::from_secs(1));
 }
 
+/// A run that slept for an hour would lose its lease, and an intent its age.
+#[tokio::test]
+async fn a_long_pause_is_told_at_once_and_a_creation_waits_for_none() {
+    let (server, client) = kimai().await;
+    let busy = |seconds: &str| ResponseTemplate::new(429).insert_header("Retry-After", seconds);
+    Mock::given(path("/api/users/me")).respond_with(busy("2")).up_to_n_times(1).mount(&server).await;
+    Mock::given(path("/api/users/me")).respond_with(busy("3600")).mount(&server).await;
+    client.me().await.unwrap_err();
+    let rest = |fault: Fault| match fault {
+        Fault::Limited(rest) => rest.as_secs(),
+        other => panic!("{other:?}"),
+    };
+    assert!(rest(client.create(&wanted()).await.unwrap_err().fault) < 2);
+    assert_eq!(rest(client.me().await.unwrap_err().fault), 3600);
+    let before = Instant::now();
+    let fault = client.timesheet(KimaiId(1)).await.unwrap_err();
+    assert!(fault.to_string().contains("asked for a pause"), "{fault}");
+    assert!(rest(fault.fault) > 3590 && before.elapsed() < Duration::from_secs(2));
+    assert_eq!(server.received_requests().await.unwrap().len(), 2);
+}
+
 #[tokio::test]
 async fn the_token_is_in_no_message() {
     let (server, client) = kimai().await;

@@ -44,6 +44,8 @@ pub enum Right {
     Missing,
     /// It does not show; why, in words.
     Untold(String),
+    /// What no Kimai takes was taken; what may have been made or changed by that, in words.
+    Taken(String),
 }
 
 /// What the token may do with what is not its own. Deleting cannot be tried without doing it.

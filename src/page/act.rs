@@ -28,7 +28,7 @@ pub(super) fn doors() -> Vec<Door> {
         Door::form("/do/cancel", "Ends a run", &["run"], cancel),
         Door::form("/do/import", "Imports one of Kimai's lists", &["what"], import),
         Door::form("/do/lock", "Sets a month's submitted timesheets to exported", &["month", "sure"], lock),
-        Door::form("/do/check", "Makes all checks now, within half a minute", &["back"], check),
+        Door::form("/do/check", "Makes all checks now, within 40 seconds", &["back"], check),
     ]
 }
 
@@ -151,7 +151,7 @@ async fn lock(body: Bytes, state: web::Data<State>) -> Answer {
     ask(&state, Task::Lock(month)).await
 }
 
-/// `POST /do/check`: makes all checks now, which may take half a minute.
+/// `POST /do/check`: makes all checks now, which may take 40 seconds.
 async fn check(body: Bytes, state: web::Data<State>) -> Answer {
     let fields = Fields::read(&body)?;
     state.engine.doctor.examine().await;

@@ -134,6 +134,7 @@ fn verdict(verdict: Verdict) -> (Sign, &'static str) {
         Verdict::Differs => (Sign::Warning, "Differs in Kimai"),
         Verdict::Deleted => (Sign::Neutral, "Deleted"),
         Verdict::LeftOver => (Sign::Warning, "Deleted, still in Kimai"),
+        Verdict::NotSeen => (Sign::Bad, "Not to be seen"),
         Verdict::Unknown => (Sign::Neutral, "Unknown"),
         Verdict::NotAWorkLog => (Sign::Neutral, "Not a work log"),
         Verdict::Unclear => (Sign::Bad, "Cannot be told now"),

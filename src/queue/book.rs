@@ -10,85 +10,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::entry::{Counts, Entry, Lease, Outcome, Reason, State};
+use super::kept::{Again, Kept, Place, Row, Wish, show};
 use super::turns::Turns;
 use crate::domain::WorkLogUri;
 use crate::reconcile::plant::{Plant, planted};
-
-/// An entry as the book keeps it.
-#[derive(Debug, Clone)]
-struct Kept {
-    place: Place,
-    attempts: u32,
-    reason: Reason,
-    /// What the last failed run said.
-    why: Option<String>,
-    /// Whether a delta told that the work log lost its class.
-    removed: bool,
-    since: Timestamp,
-    /// When the change was asked for that its next run settles.
-    asked: Timestamp,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Place {
-    /// In `turns` under this key and its reason.
-    Waiting {
-        due: Timestamp,
-        turn: u64,
-    },
-    /// Under a lease; in `by_expiry` under its end.
-    Running {
-        due: Timestamp,
-        number: u64,
-        until: Timestamp,
-        /// To be run once more then, since it changed meanwhile.
-        again: Option<Again>,
-    },
-    Parked,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Again {
-    due: Timestamp,
-    removed: bool,
-    asked: Timestamp,
-}
-
-/// What is asked for a work log.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Wish {
-    pub(super) reason: Reason,
-    /// Whether a delta told that it lost its class.
-    pub(super) removed: bool,
-    pub(super) due: Timestamp,
-    pub(super) now: Timestamp,
-}
-
-/// An entry as it is on disk. A running one waits there: should the process die, it is run again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Row {
-    /// `None` when parked.
-    pub(super) due: Option<Timestamp>,
-    pub(super) reason: Reason,
-    pub(super) attempts: u32,
-    pub(super) why: Option<String>,
-    pub(super) removed: bool,
-    pub(super) since: Timestamp,
-}
-
-impl Kept {
-    fn row(&self) -> Row {
-        let (due, again) = match self.place {
-            Place::Waiting { due, .. } => (Some(due), None),
-            Place::Running { due, again, .. } => (Some(due), again),
-            Place::Parked => (None, None),
-        };
-        let due = due.map(|due| again.map_or(due, |again| again.due.min(due)));
-        let removed = self.removed || again.is_some_and(|again| again.removed);
-        let Self { attempts, reason, since, .. } = *self;
-        Row { due, reason, attempts, why: self.why.clone(), removed, since }
-    }
-}
 
 /// All entries, by work log, by whose turn it is and by the end of their lease. Every step costs the logarithm
 /// of their number.
@@ -124,10 +49,11 @@ impl Book {
             asked: now,
         });
         entry.attempts = 0;
-        if matches!(entry.place, Place::Parked) {
+        let parked = matches!(entry.place, Place::Parked);
+        if parked {
             entry.asked = now;
         }
-        if reason.is_fresh() || !entry.reason.is_fresh() || matches!(entry.place, Place::Parked) {
+        if parked || reason.is_fresh() || !entry.reason.is_fresh() {
             entry.reason = reason;
         }
         match &mut entry.place {
@@ -150,7 +76,9 @@ impl Book {
         let keep = |(turn, (work_log, row)): (u64, (WorkLogUri, Row))| {
             let Row { due, reason, attempts, why, removed, since } = row;
             let place = due.map_or(Place::Parked, |due| Place::Waiting { due, turn });
-            (work_log, Kept { place, attempts, reason, why, removed, since, asked: since })
+            // What has not failed since may have been parked before.
+            let asked = due.filter(|_| attempts == 0).map_or(since, |due| due.max(since));
+            (work_log, Kept { place, attempts, reason, why, removed, since, asked })
         };
         let entries: BTreeMap<_, _> = (1..).zip(rows).map(keep).collect();
         let waiting = entries.iter().filter_map(|(work_log, entry)| match entry.place {
@@ -373,25 +301,6 @@ impl Book {
     fn next_turn(&mut self) -> u64 {
         self.turn += 1;
         self.turn
-    }
-}
-
-fn show(work_log: &WorkLogUri, entry: &Kept, now: Timestamp) -> Entry {
-    let (state, due, leased_until) = match entry.place {
-        Place::Waiting { due, .. } if due <= now => (State::Due, Some(due), None),
-        Place::Waiting { due, .. } => (State::Waiting, Some(due), None),
-        Place::Running { due, until, .. } => (State::Running, Some(due), Some(until)),
-        Place::Parked => (State::Parked, None, None),
-    };
-    Entry {
-        work_log: work_log.clone(),
-        state,
-        due,
-        reason: entry.reason,
-        attempts: entry.attempts,
-        last_error: entry.why.clone(),
-        since: entry.since,
-        leased_until,
     }
 }
 

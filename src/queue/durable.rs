@@ -10,7 +10,8 @@ use rusqlite::Connection;
 use tokio::sync::Notify;
 use tracing::warn;
 
-use super::book::{Book, Wish};
+use super::book::Book;
+use super::kept::Wish;
 use super::{
     Attempt, Beat, Counts, Entry, Lease, Outcome, Queue, QueueFault, Reason, State, pulse, rows, seen,
 };

@@ -17,6 +17,7 @@
 mod book;
 mod durable;
 mod entry;
+mod kept;
 mod pulse;
 mod rows;
 mod seen;

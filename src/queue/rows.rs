@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, Row as SqlRow, params};
 
-use super::book::{Book, Row};
+use super::book::Book;
 use super::entry::{Attempt, Outcome, Reason};
+use super::kept::Row;
 use crate::domain::WorkLogUri;
 
 /// How many runs are kept per work log.

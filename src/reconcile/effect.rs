@@ -13,6 +13,10 @@ pub enum Effect {
     Updated,
     /// The timesheet was deleted, and its link removed.
     Deleted,
+    /// Nothing had to change in Kimai, but the triplestore had lost the link, or had a wrong one too.
+    Relinked,
+    /// The work log is gone, and its link too; the timesheet is another one's as well, or none, and stays.
+    Unlinked,
     /// Nothing had to change in Kimai.
     Unchanged,
     /// The subject is not a work log.
@@ -27,13 +31,13 @@ impl Effect {
             Self::Adopted => "adopted",
             Self::Updated => "updated",
             Self::Deleted => "deleted",
-            Self::Unchanged | Self::NotAWorkLog => "unchanged",
+            Self::Relinked | Self::Unlinked | Self::Unchanged | Self::NotAWorkLog => "unchanged",
         }
     }
 
     /// Whether Kimai was asked for anything.
     pub fn reached_kimai(self) -> bool {
-        !matches!(self, Self::Unchanged | Self::NotAWorkLog)
+        self.word() != Self::Unchanged.word()
     }
 }
 
@@ -65,6 +69,10 @@ impl Deed {
             Effect::Adopted => format!("found {named} again, whose answer had been lost"),
             Effect::Updated => format!("updated {named}"),
             Effect::Deleted => format!("deleted {named}"),
+            Effect::Relinked => format!("wrote the link to {named} again"),
+            Effect::Unlinked => {
+                "removed the link, and deleted no timesheet: it had none of its own".to_owned()
+            }
             Effect::Unchanged => format!("nothing to change: {named} was as it should be"),
             Effect::NotAWorkLog => "nothing to do: there is no such work log".to_owned(),
         }
@@ -83,6 +91,6 @@ mod tests {
         };
         assert_eq!(words(Effect::Created, &[12]), "created timesheet 12");
         assert_eq!(words(Effect::Deleted, &[3, 4]), "deleted timesheets 3, 4");
-        assert_eq!(words(Effect::Deleted, &[]), "deleted no timesheet");
+        assert_eq!(words(Effect::Relinked, &[12]), "wrote the link to timesheet 12 again");
     }
 }

@@ -10,6 +10,8 @@
 //! Kimai's lists show a committed timesheet at once, and a request that we gave up is either stored
 //! within the ambiguity window (twice the time limit) or never.
 
+mod link;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -116,7 +118,7 @@ impl Settler {
                 match repair {
                     Some(Repair::Write(id)) => self.link(subject, &facts, id).await?,
                     Some(Repair::Remove) => self.unlink(subject).await?,
-                    Some(Repair::Keep(id)) => self.keep(subject, id).await?,
+                    Some(Repair::Keep(id)) => self.keep(subject, &facts, id, memory.linked).await?,
                     None => {}
                 }
                 Err(Failure::Blocked(obstacles))
@@ -124,49 +126,18 @@ impl Settler {
             Plan::Create(wanted) => self.create(subject, &facts, wanted).await,
             Plan::Relink(id) => {
                 self.link(subject, &facts, id).await?;
-                Ok(Deed::of(if adopted { Effect::Adopted } else { Effect::Created }, &[id]))
+                let effect = match (adopted, memory.unwritten) {
+                    (true, _) => Effect::Adopted,
+                    (false, true) => Effect::Created,
+                    (false, false) => Effect::Relinked,
+                };
+                Ok(Deed::of(effect, &[id]))
             }
             Plan::Update { id, wanted, relink } => {
                 self.update(subject, &facts, id, wanted, relink, memory.linked).await
             }
             Plan::Delete(ids) => self.delete(subject, &ids).await,
         }
-    }
-
-    /// Remembers `id`, which `subject` is linked to, as its own, unless it was made for a work log that is not
-    /// linked to it yet.
-    async fn keep(&self, subject: &WorkLogUri, id: KimaiId) -> Result<(), Failure> {
-        match self.ledger.owner(id).await? {
-            Some(other) if other != *subject && self.ledger.recall(&other).await?.unwritten => Ok(()),
-            _ => Ok(self.ledger.keep(subject, id).await?),
-        }
-    }
-
-    /// `facts` without the links to timesheets that were made for another work log, which is still linked
-    /// to them; none when there is nothing to leave out.
-    async fn own(
-        &self,
-        subject: &WorkLogUri,
-        facts: &Facts,
-        memory: &Memory,
-    ) -> Result<Option<Facts>, Failure> {
-        let ids = facts.kimai_ids();
-        // A timesheet has one owner: the usual run need not ask for him.
-        if ids.iter().all(|id| memory.linked == Some(*id)) {
-            return Ok(None);
-        }
-        let mut owners = self.ledger.owners(&ids).await?;
-        owners.retain(|_, owner| owner != subject);
-        let mut own = None;
-        for (id, owner) in owners.into_iter().filter(|_| !planted(Plant::SharingIsFine)) {
-            let others = self.work_logs.facts(&owner).await?;
-            if others.kind(&owner) == Kind::WorkLog && others.kimai_ids().contains(&id) {
-                warn!(work_log = %subject, kimai.id = %id, "<{subject}> is linked to timesheet {id}, which was made for <{owner}>; it gets its own.");
-                let own: &mut Facts = own.get_or_insert_with(|| facts.clone());
-                own.identifiers.retain(|text| text.parse() != Ok(id));
-            }
-        }
-        Ok(own)
     }
 
     async fn wanted(
@@ -279,18 +250,6 @@ impl Settler {
         Ok(self.ledger.high_water())
     }
 
-    /// Writes the link and reads it back: a triplestore may say that it stored what it did not.
-    async fn link(&self, subject: &WorkLogUri, facts: &Facts, id: KimaiId) -> Result<(), Failure> {
-        self.work_logs.link(subject, id, !facts.identifiers.is_empty()).await?;
-        let stored = self.work_logs.facts(subject).await?.kimai_ids();
-        if stored.first() != Some(&id) && !planted(Plant::NoReadBack) {
-            let why = format!("it took the Kimai id {id} of <{subject}> and did not store it");
-            return Err(TriplestoreFault::Transient(why).into());
-        }
-        crash::point("linked");
-        Ok(self.ledger.linked(subject).await?)
-    }
-
     async fn update(
         &self,
         subject: &WorkLogUri,
@@ -349,6 +308,7 @@ impl Settler {
         self.ledger.doubt([subject]).await?;
         let others = self.work_logs.linked(ids).await?;
         let _nobody_looks = self.looking.read().await;
+        let mut deleted = Vec::new();
         for id in ids {
             let others = others.get(id).map_or(&[][..], Vec::as_slice);
             if others.contains(subject) && !planted(Plant::CameBackUnseen) {
@@ -367,20 +327,11 @@ impl Settler {
                 }
                 Err(fault) => return Err(fault.into()),
             }
+            deleted.push(*id);
         }
         crash::point("deleted");
         self.unlink(subject).await?;
         self.ledger.forget(subject).await?;
-        Ok(Deed::of(Effect::Deleted, ids))
-    }
-
-    /// Removes the link and looks whether it is gone.
-    async fn unlink(&self, subject: &WorkLogUri) -> Result<(), Failure> {
-        self.work_logs.unlink(subject).await?;
-        if self.work_logs.facts(subject).await?.identifiers.is_empty() {
-            return Ok(());
-        }
-        let why = format!("it took the removal of the Kimai id of <{subject}> and still has it");
-        Err(TriplestoreFault::Transient(why).into())
+        Ok(Deed::of(if deleted.is_empty() { Effect::Unlinked } else { Effect::Deleted }, &deleted))
     }
 }

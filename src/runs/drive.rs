@@ -40,7 +40,10 @@ impl Runs {
             let result = self.perform(id, &order, &progress).await;
             tries += 1;
             match result {
-                result if stop.is_cancelled() => return self.stopped(id, result.ok(), &progress).await,
+                result if stop.is_cancelled() => {
+                    let done = result.ok().map(|done| with_earlier(done, &progress));
+                    return self.stopped(id, done, &progress).await;
+                }
                 Ok(done) => return self.done(id, with_earlier(done, &progress)).await,
                 Err(trouble) if order.patient || (tries < TRIES && trouble.may_pass()) => {
                     self.rest(id, &trouble, pause, &progress, &stop).await;
@@ -110,6 +113,8 @@ impl Runs {
         progress: &Progress,
         stop: &CancellationToken,
     ) {
+        let asked = trouble.pause();
+        let pause = pause.max(asked.as_secs() + u64::from(asked.subsec_nanos() > 0));
         let run = self.get(id);
         let words = run.map_or_else(String::new, |run| match run.asked_by {
             AskedBy::Start => "The sweep at start".to_owned(),
@@ -139,7 +144,7 @@ impl Runs {
             (run.counts, run.held, run.confirm) = (counts, held, confirm);
             run.findings = kept.unwrap_or(0);
             if run.resumed {
-                message += " It was begun again after a stop of the service.";
+                message += " It was begun again after a stop of the service; should it have deleted anything before, the log names it.";
             }
             run.message = Some(message);
         })

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -15,6 +16,8 @@ use crate::reconcile::retry::{Failure, Outage};
 use crate::reconcile::sweep;
 use crate::storage::StorageFault;
 
+/// A pause that whoever asked for a run can sit out.
+const MOMENT: Duration = Duration::from_mins(1);
 /// The most names that stand in one message.
 const MOST_NAMES: usize = 10;
 
@@ -54,7 +57,25 @@ pub enum Trouble {
 impl Trouble {
     /// Whether the same may go well a moment later.
     pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Sweep(failure) if matches!(failure.outage(), Outage::Perhaps | Outage::Pause(_)))
+        match self {
+            Self::Sweep(failure) => match failure.outage() {
+                Outage::Perhaps => true,
+                Outage::Pause(asked) => asked <= MOMENT,
+                Outage::No | Outage::Surely => false,
+            },
+            _ => false,
+        }
+    }
+
+    /// The pause that Kimai asks for; none if it does not.
+    pub fn pause(&self) -> Duration {
+        match self {
+            Self::Sweep(failure) => match failure.outage() {
+                Outage::Pause(asked) => asked,
+                _ => Duration::ZERO,
+            },
+            _ => Duration::ZERO,
+        }
     }
 }
 
@@ -97,19 +118,23 @@ fn swept(report: sweep::Report, acted: bool) -> Done {
     for finding in &findings {
         *counts.entry(finding.kind.word().to_owned()).or_default() += 1;
     }
-    let mut message = format!(
-        "{work_logs} work logs and {timesheets} timesheets compared, {} differences found",
-        findings.len()
-    );
+    let [logs, sheets, differences] =
+        [(work_logs, "work log"), (timesheets, "timesheet"), (findings.len(), "difference")].map(some);
+    let mut message = format!("{logs} and {sheets} compared, {differences} found");
     let mut numbers = vec![("work-logs", work_logs), ("timesheets", timesheets)];
     if acted {
         numbers.extend([("queued", queued), ("deleted", deleted), ("adopted", adopted)]);
-        let _ =
-            write!(message, ": {queued} work logs queued, {deleted} timesheets deleted, {adopted} adopted");
+        let [logs, sheets] = [(queued, "work log"), (deleted, "timesheet")].map(some);
+        let _ = write!(message, ": {logs} queued, {sheets} deleted, {adopted} adopted");
     }
-    let _ = write!(message, ", {held} deletions held back.");
+    let _ = write!(message, ", {} held back.", some((held, "deletion")));
     counts.extend(numbers.into_iter().map(|(name, count)| (name.to_owned(), count as u64)));
     Done { counts, held, findings, message }
+}
+
+/// A number of things, in words.
+fn some((count, thing): (usize, &str)) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
 fn imported(report: &import::Report) -> Done {

@@ -1,5 +1,7 @@
 //! From what a person types to a work log.
 
+use std::collections::BTreeMap;
+
 use super::{Answer, PATIENCE};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::engine::Engine;
@@ -37,23 +39,28 @@ pub async fn find(engine: &Engine, text: &str) -> Found {
             Err(fault) => Found::Unreadable(fault.to_string()),
         };
     }
-    let by_uuid = within(engine.work_logs.by_uuid(text)).await;
+    let id = text.trim_start_matches('#').parse::<KimaiId>().ok();
+    let looked = async {
+        match id {
+            Some(id) => within(engine.work_logs.linked(&[id])).await,
+            None => Answer::Known(BTreeMap::new()),
+        }
+    };
+    let (by_uuid, linked) = tokio::join!(within(engine.work_logs.by_uuid(text)), looked);
     let mut unasked = by_uuid.error().map(str::to_owned);
     if let Answer::Known(Some(work_log)) = by_uuid {
         return Found::WorkLogs(vec![work_log]);
     }
     let mut found = Vec::new();
-    if let Ok(id) = text.trim_start_matches('#').parse::<KimaiId>() {
+    if let Some(id) = id {
         // What we remember first: it answers without the triplestore too.
         found.extend(engine.ledger.owner(id).await.ok().flatten());
-        let linked = match within(engine.work_logs.linked(&[id])).await {
-            Answer::Known(linked) => linked,
+        match linked {
+            Answer::Known(linked) => found.extend(linked.into_values().flatten()),
             Answer::Unknown { error } => {
                 unasked.get_or_insert(error);
-                std::collections::BTreeMap::new()
             }
-        };
-        found.extend(linked.into_values().flatten());
+        }
         if found.is_empty()
             && let Answer::Known(left) = within(engine.work_logs.tombstones(&[id])).await
         {

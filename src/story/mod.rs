@@ -3,7 +3,7 @@
 //!
 //! # Guarantees
 //! [`Story::of`] never fails and changes nothing: what cannot be asked says so in its place. It ends within
-//! three times [`PATIENCE`].
+//! three times [`PATIENCE`], [`find`] within twice.
 
 mod find;
 mod help;

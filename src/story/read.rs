@@ -35,10 +35,10 @@ pub(super) async fn story(engine: &Engine, work_log: &WorkLogUri) -> Story {
     let triplestore = within(told(engine, work_log)).await;
     let remembered = memory.known().copied().unwrap_or_default();
     let ids = ids(triplestore.known(), &remembered);
-    let sharing = sharing(engine, work_log, &ids).await;
     let wanted = triplestore.known().and_then(|told| told.wanted);
-    let looks = ids.into_iter().map(|(id, linked)| held(engine, id, linked, wanted, &remembered));
-    let timesheets = futures_util::future::join_all(looks).await;
+    let looks = ids.iter().map(|(id, linked)| held(engine, *id, *linked, wanted, &remembered));
+    let looks = futures_util::future::join_all(looks);
+    let (sharing, timesheets) = tokio::join!(sharing(engine, work_log, &ids), looks);
     Story {
         work_log: work_log.clone(),
         verdict: Verdict::Unclear,

@@ -26,6 +26,8 @@ pub enum Verdict {
     Deleted,
     /// It is deleted, but its timesheet is still in Kimai.
     LeftOver,
+    /// The triplestore does not show it, which proves nothing while its timesheet is still in Kimai.
+    NotSeen,
     /// Nobody knows anything of it.
     Unknown,
     /// The IRI is that of something else.
@@ -36,7 +38,8 @@ pub enum Verdict {
 
 words!(Verdict {
     InSync => "in-sync", Waits => "waits", NotInKimai => "not-in-kimai", Differs => "differs", Deleted => "deleted",
-    LeftOver => "left-over", Unknown => "unknown", NotAWorkLog => "not-a-work-log", Unclear => "unclear",
+    LeftOver => "left-over", NotSeen => "not-seen", Unknown => "unknown", NotAWorkLog => "not-a-work-log",
+    Unclear => "unclear",
 });
 
 /// What a verdict is made of.
@@ -228,6 +231,11 @@ impl Evidence<'_> {
     fn of_absent(&self) -> Judged {
         let memory = self.memory();
         let done = self.story.history.known().is_some_and(|history| !history.is_empty());
+        if !memory.removed
+            && let Some(not_seen) = self.not_seen()
+        {
+            return not_seen;
+        }
         if memory.removed || memory.timesheet.is_some() {
             return self.of_deleted("the triplestore knows nothing of it any more");
         }
@@ -248,6 +256,28 @@ impl Evidence<'_> {
             "Unknown here: neither the triplestore, nor Kimai, nor our memory knows anything of it",
         )
         .helped(["Look whether the address or number is right.", HIDDEN])
+    }
+
+    /// Nobody saw it deleted, and Kimai may hold its timesheet still: a triplestore that shows nothing, as with a
+    /// wrong scope, is no proof. Not where another work log, which it shows, has the same timesheet.
+    fn not_seen(&self) -> Option<Judged> {
+        const HOW: &str = "Not to be seen in the triplestore";
+        let waits = self.story.entry.as_ref().filter(|entry| entry.state != "parked");
+        if !self.story.sharing.is_empty() || waits.is_some() {
+            return waits.map(|entry| self.waits(entry, &Told::default()).helped([HIDDEN]));
+        }
+        let parked = self.story.entry.as_ref().and_then(|entry| entry.last_error.as_deref());
+        let mut still = self.story.timesheets.iter();
+        let first = still.find(|held| !matches!(held.kimai, Answer::Known(None)))?;
+        let result = if let Some(error) = first.kimai.error() {
+            let says =
+                format!("{HOW}; whether timesheet {} is still in Kimai is not known now: {error}", first.id);
+            judged(Verdict::Unclear, says)
+        } else {
+            let why = parked.map(|why| format!(": {why}")).unwrap_or_default();
+            judged(Verdict::NotSeen, format!("{HOW}; timesheet {} is still in Kimai{why}", first.id))
+        };
+        Some(result.helped([HIDDEN]).helped(parked.and_then(for_refusal)))
     }
 
     /// It is gone from the triplestore, as `how` says.

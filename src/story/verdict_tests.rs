@@ -273,8 +273,32 @@ fn what_the_triplestore_hides_is_not_called_unknown_while_we_remember_it() {
     let mut hidden = story(told(Subject::Absent, &[]), vec![Held { linked: false, ..held(&[]) }], None);
     hidden.memory = Answer::Known(Memory { timesheet: Some(KimaiId(12)), ..Memory::default() });
     let judged = judge_with(&hidden, &[]);
+    assert_eq!(judged.verdict, Verdict::NotSeen);
+    assert_eq!(judged.says, "Not to be seen in the triplestore; timesheet 12 is still in Kimai");
+    assert_eq!(judged.help, [HIDDEN], "nothing leads to a sweep, which would delete it");
+    // It is in the queue, but nothing is deleted for that.
+    hidden.entry = Some(entry("due", None));
+    let judged = judge_with(&hidden, &[]);
+    assert_eq!((judged.verdict, judged.help[0].as_str()), (Verdict::Waits, HIDDEN));
+    assert_eq!(judged.says, "Waits: it is tried as soon as it is its turn");
+    hidden.entry = None;
+    let held = std::mem::replace(&mut hidden.timesheets, vec![Held { linked: false, ..unasked() }]);
+    let judged = judge_with(&hidden, &[]);
+    assert_eq!(judged.verdict, Verdict::Unclear);
+    assert!(
+        judged.says.starts_with("Not to be seen in the triplestore; whether timesheet 12"),
+        "{}",
+        judged.says
+    );
+    // A delta told of the deletion: that is proof.
+    hidden.timesheets = held;
+    hidden.memory =
+        Answer::Known(Memory { timesheet: Some(KimaiId(12)), removed: true, ..Memory::default() });
+    let judged = judge_with(&hidden, &[]);
     assert_eq!(judged.verdict, Verdict::LeftOver);
-    assert!(judged.help.iter().any(|help| help.contains("scope")), "{:?}", judged.help);
+    assert!(judged.help[0].contains("Sweep its day"), "{:?}", judged.help);
+    assert!(judged.help.contains(&HIDDEN.to_owned()), "{:?}", judged.help);
+    hidden.memory = Answer::Known(Memory { timesheet: Some(KimaiId(12)), ..Memory::default() });
     hidden.timesheets = vec![gone()];
     assert_eq!(judge_with(&hidden, &[]).verdict, Verdict::Deleted);
     // Nothing is remembered but that we had to do with it.

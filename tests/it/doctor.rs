@@ -231,6 +231,37 @@ async fn what_each_role_lacks_is_found_out_without_changing_anything() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_kimai_that_takes_what_none_takes_is_trouble_and_names_what_it_may_have_made() {
+    let stack = Stack::embedded(&[]).await;
+    let uri = work_today(&stack, "A").await;
+    stack.notify(&[&uri]).await;
+    let id = stack.timesheets()[0].0;
+    let made = Fault::answer(200).header("Content-Type", "application/json").body(r#"{"id":77}"#);
+    stack.kimai.fault(When::next("POST", "/api/timesheets"), made);
+    let report_of = async || report(&stack, &[], Break::Not).await;
+    expect(&report_of().await, "rights", Health::Trouble, "timesheet 77 was made.");
+    stack.kimai.fault(When::next("PATCH", "/api/timesheets/*"), Fault::answer(204));
+    let words = format!("the begin of timesheet {id} may have been changed. To do: Look at that in Kimai");
+    expect(&report_of().await, "rights", Health::Trouble, &words);
+    expect(&report_of().await, "rights", Health::Well, "");
+}
+
+#[tokio::test]
+async fn all_who_ask_while_checks_are_made_share_the_next_ones() {
+    let stack = Stack::embedded(&[]).await;
+    let doctor = &stack.engine.doctor;
+    stack.forget_calls();
+    // Each begins before the first has ended: requests take a while, and this is one thread.
+    let reports = tokio::join!(doctor.examine(), doctor.examine(), doctor.examine(), doctor.examine());
+    let versions = || stack.kimai.requests().0.iter().filter(|one| one.path == "/api/version").count();
+    assert_eq!(versions(), 2, "{reports:?}");
+    assert!(reports.1 == reports.2 && reports.2 == reports.3, "{reports:?}");
+    // Who asks afterwards gets new ones.
+    doctor.examine().await;
+    assert_eq!(versions(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_service_tells_of_its_queue_and_of_deltas() {
     let stack = Stack::embedded(&[]).await;
     let folder = tempfile::tempdir().unwrap();

@@ -7,9 +7,8 @@ use utoipa::ToSchema;
 use super::TimesheetFields;
 use super::words::{EntryReason, EntryState};
 use crate::domain::WorkLogUri;
-use crate::kimai::Timesheet;
 use crate::queue::{Attempt, Counts, Entry};
-use crate::story::Story;
+use crate::story::{Answer, Story};
 
 const TYPE: &str = "queue-entries";
 
@@ -219,10 +218,15 @@ pub(in crate::http) struct NotAsked {
     pub(in crate::http) error: String,
 }
 
-impl From<&Timesheet> for Held {
-    fn from(timesheet: &Timesheet) -> Self {
-        let found = crate::domain::difference::FoundTimesheet::from(timesheet);
-        Self::Timesheet(HeldTimesheet { fields: found.into(), exported: timesheet.exported })
+impl Held {
+    /// What the story tells of a timesheet; none where it is gone.
+    fn of(held: &crate::story::Held) -> Option<Self> {
+        match &held.kimai {
+            Answer::Known(holds) => holds.as_ref().map(|holds| {
+                Self::Timesheet(HeldTimesheet { fields: holds.found.into(), exported: holds.exported })
+            }),
+            Answer::Unknown { error } => Some(Self::Unknown(NotAsked { error: error.clone() })),
+        }
     }
 }
 
@@ -232,7 +236,6 @@ impl WorkLogAnswer {
         work_log: &WorkLogUri,
         entry: Option<&Entry>,
         history: &[Attempt],
-        kimai: Option<Held>,
         story: Story,
     ) -> Self {
         let standing = entry
@@ -246,7 +249,7 @@ impl WorkLogAnswer {
             standing,
             history: history.collect(),
             kimai_id: story.own().map(|held| held.id.0),
-            kimai,
+            kimai: story.own().and_then(Held::of),
             story,
         };
         Self { data: WorkLogResource { r#type: TYPE, id: work_log.to_string(), attributes } }

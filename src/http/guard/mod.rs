@@ -14,6 +14,7 @@ mod origin;
 mod page;
 mod place;
 mod sessions;
+mod stream;
 mod token;
 
 use std::time::Duration;
@@ -123,7 +124,17 @@ impl Guard {
     }
 
     fn has_session(&self, headers: &HeaderMap, now: Instant) -> bool {
-        session_ids(headers).any(|id| self.sessions.is_open(id, now))
+        self.session(headers, now).is_some()
+    }
+
+    fn session<'a>(&self, headers: &'a HeaderMap, now: Instant) -> Option<&'a str> {
+        session_ids(headers).find(|id| self.sessions.is_open(id, now))
+    }
+
+    /// The login that lets a request in, where no token does.
+    fn login(&self, headers: &HeaderMap, now: Instant) -> Option<String> {
+        self.token.as_ref().filter(|_| bearer(headers).is_none())?;
+        self.session(headers, now).map(str::to_owned)
     }
 }
 
@@ -140,17 +151,21 @@ pub async fn pass(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let row = access::of(request.path());
     let cached = row.may_be_kept();
-    let stopped = if row.access != Access::Stack && origin::is_foreign(&request) {
+    let stopped = if origin::is_foreign(&request) {
         Some(foreign())
     } else {
         guard
             .stop(&request, row.access, Instant::now())
             .or_else(|| bounds::set(&mut request, row.most_bytes).err().map(|fault| fault.error_response()))
     };
+    let login = guard.login(request.headers(), Instant::now());
     let mut answer = match stopped {
         Some(answer) => request.into_response(answer),
         None => next.call(request).await?.map_into_boxed_body(),
     };
+    if let Some(id) = login.filter(|_| row.access != Access::Open) {
+        answer = answer.map_body(|_, body| stream::until_logout(body, guard, id));
+    }
     headers::add(answer.headers_mut(), cached);
     Ok(answer)
 }

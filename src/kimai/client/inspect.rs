@@ -54,7 +54,14 @@ impl Client {
         match (status, body.pointer("/errors/children").and_then(Value::as_object)) {
             (400, Some(fields)) if fields.contains_key("user") => Ok(Right::Given),
             (400, Some(_)) | (403, _) => Ok(Right::Missing),
-            _ => self.refused(status, &body),
+            (200..300, _) => {
+                let made = body.pointer("/id").and_then(Value::as_u64);
+                Ok(Right::Taken(made.map_or_else(
+                    || "a timesheet without project may have been made".to_owned(),
+                    |id| format!("timesheet {id} was made"),
+                )))
+            }
+            _ => Err(self.other(status, &body)),
         }
     }
 
@@ -66,7 +73,10 @@ impl Client {
             (400, _) => Ok(Right::Given),
             (403, _) => Ok(Right::Missing),
             (404, _) => Ok(Right::Untold(format!("timesheet {} was deleted a moment ago", other.id))),
-            (status, body) => self.refused(status, &body),
+            (200..300, _) => {
+                Ok(Right::Taken(format!("the begin of timesheet {} may have been changed", other.id)))
+            }
+            (status, body) => Err(self.other(status, &body)),
         }
     }
 
@@ -83,7 +93,7 @@ impl Client {
 
     /// Status and body of what is sent to be refused.
     async fn probe(&self, request: RequestBuilder) -> Result<(u16, Value), KimaiFault> {
-        self.keep_pause().await;
+        self.keep_pause(Operation::Look).await?;
         let cut = |fault: reqwest::Error| KimaiFault::cut(Operation::Look, true, &in_words(fault));
         let answer = request.send().await.map_err(cut)?;
         let status = answer.status().as_u16();
@@ -91,11 +101,9 @@ impl Client {
         Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
     }
 
-    fn refused(&self, status: u16, body: &Value) -> Result<Right, KimaiFault> {
+    /// The fault of an answer that says nothing of rights.
+    fn other(&self, status: u16, body: &Value) -> KimaiFault {
         let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
-        if (200..300).contains(&status) {
-            return Ok(Right::Untold(format!("what answers took what no Kimai takes ({status})")));
-        }
-        Err(KimaiFault::from_answer(Operation::Look, status, None, &body).presentable(&self.token))
+        KimaiFault::from_answer(Operation::Look, status, None, &body).presentable(&self.token)
     }
 }

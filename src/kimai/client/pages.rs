@@ -79,8 +79,9 @@ impl Client {
         for pause in PAUSES {
             match self.page(filter, number).await {
                 Err(fault) if fault.fault == Fault::Transient => tokio::time::sleep(pause).await,
-                // The whole client keeps it before the next request.
-                Err(fault) if matches!(fault.fault, Fault::Limited(asked) if asked <= LONGEST_PAUSE) => {}
+                Err(KimaiFault { fault: Fault::Limited(asked), .. }) if asked <= LONGEST_PAUSE => {
+                    tokio::time::sleep(asked).await;
+                }
                 answer => return answer,
             }
         }

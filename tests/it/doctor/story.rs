@@ -28,7 +28,11 @@ async fn a_work_log_tells_where_it_stands_from_its_making_to_its_end(stack: Stac
     assert_eq!(untold["triplestore"]["persons"][0]["name"], "Jane");
     stack.notify(&[&uri]).await;
     let id = stack.timesheets()[0].0;
+    stack.forget_calls();
     let synced = story(&stack, "AB12").await;
+    let looks =
+        stack.kimai.requests().0.iter().filter(|one| one.path == format!("/api/timesheets/{id}")).count();
+    assert_eq!(looks, 1, "who waits for the page waits for one answer of Kimai");
     expect(&synced, "in-sync", &format!("timesheet {id} holds what the work log says"));
     assert_eq!(synced["history"][0]["result"], "done");
     assert_eq!(synced["timesheets"][0]["kimai"]["names"]["project"], "Website");

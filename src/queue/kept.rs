@@ -1,0 +1,103 @@
+//! An entry as the book keeps it, as it is on disk, and as people see it.
+
+use jiff::Timestamp;
+
+use super::entry::{Entry, Reason, State};
+use crate::domain::WorkLogUri;
+
+/// An entry as the book keeps it.
+#[derive(Debug, Clone)]
+pub(super) struct Kept {
+    pub(super) place: Place,
+    pub(super) attempts: u32,
+    pub(super) reason: Reason,
+    /// What the last failed run said.
+    pub(super) why: Option<String>,
+    /// Whether a delta told that the work log lost its class.
+    pub(super) removed: bool,
+    pub(super) since: Timestamp,
+    /// When the change was asked for that its next run settles.
+    pub(super) asked: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Place {
+    /// In `turns` under this key and its reason.
+    Waiting {
+        due: Timestamp,
+        turn: u64,
+    },
+    /// Under a lease; in `by_expiry` under its end.
+    Running {
+        due: Timestamp,
+        number: u64,
+        until: Timestamp,
+        /// To be run once more then, since it changed meanwhile.
+        again: Option<Again>,
+    },
+    Parked,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Again {
+    pub(super) due: Timestamp,
+    pub(super) removed: bool,
+    pub(super) asked: Timestamp,
+}
+
+/// What is asked for a work log.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wish {
+    pub(super) reason: Reason,
+    /// Whether a delta told that it lost its class.
+    pub(super) removed: bool,
+    pub(super) due: Timestamp,
+    pub(super) now: Timestamp,
+}
+
+/// An entry as it is on disk. A running one waits there: should the process die, it is run again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Row {
+    /// `None` when parked.
+    pub(super) due: Option<Timestamp>,
+    pub(super) reason: Reason,
+    pub(super) attempts: u32,
+    pub(super) why: Option<String>,
+    pub(super) removed: bool,
+    pub(super) since: Timestamp,
+}
+
+impl Kept {
+    /// As it is on disk.
+    pub(super) fn row(&self) -> Row {
+        let (due, again) = match self.place {
+            Place::Waiting { due, .. } => (Some(due), None),
+            Place::Running { due, again, .. } => (Some(due), again),
+            Place::Parked => (None, None),
+        };
+        let due = due.map(|due| again.map_or(due, |again| again.due.min(due)));
+        let removed = self.removed || again.is_some_and(|again| again.removed);
+        let Self { attempts, reason, since, .. } = *self;
+        Row { due, reason, attempts, why: self.why.clone(), removed, since }
+    }
+}
+
+/// As people see it.
+pub(super) fn show(work_log: &WorkLogUri, entry: &Kept, now: Timestamp) -> Entry {
+    let (state, due, leased_until) = match entry.place {
+        Place::Waiting { due, .. } if due <= now => (State::Due, Some(due), None),
+        Place::Waiting { due, .. } => (State::Waiting, Some(due), None),
+        Place::Running { due, until, .. } => (State::Running, Some(due), Some(until)),
+        Place::Parked => (State::Parked, None, None),
+    };
+    Entry {
+        work_log: work_log.clone(),
+        state,
+        due,
+        reason: entry.reason,
+        attempts: entry.attempts,
+        last_error: entry.why.clone(),
+        since: entry.since,
+        leased_until,
+    }
+}

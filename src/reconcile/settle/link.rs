@@ -1,0 +1,85 @@
+//! A work log's link: written, read back, removed, and whose timesheet it leads to.
+
+use tracing::warn;
+
+use super::Settler;
+use crate::crash;
+use crate::domain::plan::Memory;
+use crate::domain::work_log::{Facts, Kind};
+use crate::domain::{KimaiId, WorkLogUri};
+use crate::reconcile::plant::{Plant, planted};
+use crate::reconcile::retry::Failure;
+use crate::triplestore::TriplestoreFault;
+
+impl Settler {
+    /// Writes the link and reads it back: a triplestore may say that it stored what it did not.
+    pub(super) async fn link(&self, subject: &WorkLogUri, facts: &Facts, id: KimaiId) -> Result<(), Failure> {
+        self.work_logs.link(subject, id, !facts.identifiers.is_empty()).await?;
+        let stored = self.work_logs.facts(subject).await?.kimai_ids();
+        if stored.first() != Some(&id) && !planted(Plant::NoReadBack) {
+            let why = format!("it took the Kimai id {id} of <{subject}> and did not store it");
+            return Err(TriplestoreFault::Transient(why).into());
+        }
+        crash::point("linked");
+        Ok(self.ledger.linked(subject).await?)
+    }
+
+    /// Removes the link and looks whether it is gone.
+    pub(super) async fn unlink(&self, subject: &WorkLogUri) -> Result<(), Failure> {
+        self.work_logs.unlink(subject).await?;
+        if self.work_logs.facts(subject).await?.identifiers.is_empty() {
+            return Ok(());
+        }
+        let why = format!("it took the removal of the Kimai id of <{subject}> and still has it");
+        Err(TriplestoreFault::Transient(why).into())
+    }
+
+    /// Remembers `id`, which `subject` is linked to, as its own instead of `known`, unless it was made for a
+    /// work log that is not linked to it yet. If Kimai does not have it the link is an old one, and `known`
+    /// gets it back.
+    pub(super) async fn keep(
+        &self,
+        subject: &WorkLogUri,
+        facts: &Facts,
+        id: KimaiId,
+        known: Option<KimaiId>,
+    ) -> Result<(), Failure> {
+        if self.kimai.timesheet(id).await?.is_none() {
+            return match known {
+                Some(known) => self.link(subject, facts, known).await,
+                None => Ok(()),
+            };
+        }
+        match self.ledger.owner(id).await? {
+            Some(other) if other != *subject && self.ledger.recall(&other).await?.unwritten => Ok(()),
+            _ => Ok(self.ledger.keep(subject, id).await?),
+        }
+    }
+
+    /// `facts` without the links to timesheets that were made for another work log, which is still linked
+    /// to them; none when there is nothing to leave out.
+    pub(super) async fn own(
+        &self,
+        subject: &WorkLogUri,
+        facts: &Facts,
+        memory: &Memory,
+    ) -> Result<Option<Facts>, Failure> {
+        let ids = facts.kimai_ids();
+        // A timesheet has one owner: the usual run need not ask for him.
+        if ids.iter().all(|id| memory.linked == Some(*id)) {
+            return Ok(None);
+        }
+        let mut owners = self.ledger.owners(&ids).await?;
+        owners.retain(|_, owner| owner != subject);
+        let mut own = None;
+        for (id, owner) in owners.into_iter().filter(|_| !planted(Plant::SharingIsFine)) {
+            let others = self.work_logs.facts(&owner).await?;
+            if others.kind(&owner) == Kind::WorkLog && others.kimai_ids().contains(&id) {
+                warn!(work_log = %subject, kimai.id = %id, "<{subject}> is linked to timesheet {id}, which was made for <{owner}>; it gets its own.");
+                let own: &mut Facts = own.get_or_insert_with(|| facts.clone());
+                own.identifiers.retain(|text| text.parse() != Ok(id));
+            }
+        }
+        Ok(own)
+    }
+}
