@@ -69,12 +69,19 @@ pub(super) fn sweep_alert(runs: &[Run]) -> Option<SweepAlert> {
     let last = runs.iter().filter(|run| run.task.kind() == Kind::Sweep).find(ended)?;
     let words = if last.state == book::State::Failed {
         "The last sweep failed".to_owned()
-    } else if last.held > 0 {
+    } else if last.held > 0 && needs_somebody(last) {
         format!("The last sweep held {} back", words::count(last.held as u64, "deletion", "deletions"))
     } else {
         return None;
     };
     Some(SweepAlert { run: last.id, words })
+}
+
+/// Whether one of the deletions held back waits for somebody's word, or should not have come up: what is exported,
+/// was changed a moment ago or is left alone by the settings may stay like that for ever.
+fn needs_somebody(sweep: &Run) -> bool {
+    let no_work_logs = sweep.counts.get("work-logs").is_none_or(|count| *count == 0);
+    sweep.confirm.is_some() || no_work_logs || sweep.stand.faults_in_all > 0
 }
 
 fn title(health: &Health, load: &Load, trouble: usize, alert: Option<&SweepAlert>) -> String {

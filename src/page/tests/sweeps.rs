@@ -62,6 +62,9 @@ fn the_headline_tells_of_the_last_sweep_that_ended() {
         [Run { task: Task::Plan(period()), held: 3, ..sweep(9, Stage::Done, 3) }, sweep(8, Stage::Done, 0)];
     let html = tell(&[&mended[..], &held[2..]].concat(), &idle, &well);
     assert!(html.contains("Everything is synced") && !html.contains("/run/"), "{html}");
+    // What is exported stays, and needs nobody.
+    let exported = Run { counts: [("work-logs".to_owned(), 5)].into(), ..sweep(7, Stage::Done, 22) };
+    assert!(tell(&[exported], &idle, &well).contains("Everything is synced"));
 
     let load =
         |parked, waiting| Load { counts: Counts { waiting, parked, ..Counts::default() }, oldest_due: None };
