@@ -79,7 +79,7 @@ async fn a_sweep_is_answered_with_its_run_which_can_be_followed_to_its_end_and_l
     assert_eq!(last["state"], "done", "{last}");
     assert_eq!((&last["counts"]["work-logs"], &last["counts"]["queued"]), (&json!(1), &json!(1)));
     assert_eq!(last["counts"]["orphan"], 0, "kinds of which there is none are told too");
-    assert!(last["message"].as_str().unwrap().contains("1 work logs queued"), "{last}");
+    assert!(last["message"].as_str().unwrap().contains("1 work log queued"), "{last}");
     assert!(last["started"].is_string() && last["ended"].is_string() && last["seconds"].is_number());
 
     let (status, shown) = get(&stack, &place).await;

@@ -44,7 +44,7 @@ async fn a_sweep_is_followed_to_its_summary() {
     let (code, out, err) = command(&stack, &sweep(&[]));
     assert_eq!(code, 0, "{out}{err}");
     assert!(out.contains("sweep of 2024-09-01 to 2024-09-30: done after"), "{out}");
-    assert!(out.contains("1 work logs queued"), "{out}");
+    assert!(out.contains("1 work log queued"), "{out}");
     assert!(err.contains("sweep of 2024-09-01 to 2024-09-30"), "progress as plain lines: {err}");
     stack.quiet().await;
     assert_eq!(stack.timesheets().len(), 1);
