@@ -7,6 +7,9 @@ macro_rules! words {
             /// All, in the order in which they are told.
             pub const ALL: [Self; [$($word),*].len()] = [$(Self::$variant),*];
 
+            /// The words for them, in the same order.
+            pub const WORDS: &'static [&'static str] = &[$($word),*];
+
             /// The word for it in answers and in the file.
             pub fn word(self) -> &'static str {
                 match self { $(Self::$variant => $word),* }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
+use crate::words::words;
+
 /// The shortest and the longest pause a `Retry-After` can ask of us.
 const RETRY_AFTER_BOUNDS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(1));
 
@@ -27,18 +29,9 @@ pub enum Operation {
     Delete,
 }
 
-impl Operation {
-    /// The word for it in metrics and traces.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Read => "list",
-            Self::Look => "look",
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Delete => "delete",
-        }
-    }
-}
+words!(Operation {
+    Read => "list", Look => "look", Create => "create", Update => "update", Delete => "delete",
+});
 
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

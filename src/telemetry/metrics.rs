@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use super::table::{self, Described, Kind, PREFIX, TABLE};
 use crate::domain::finding::Hold;
 use crate::kimai::Operation;
+use crate::words::words;
 
 type Labels = Vec<(&'static str, &'static str)>;
 type Fraction = Gauge<f64, AtomicU64>;
@@ -59,6 +60,8 @@ pub enum Resolved {
     Absent,
 }
 
+words!(Resolved { Adopted => "adopted", Absent => "absent" });
+
 /// What becomes of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
@@ -69,6 +72,8 @@ pub enum Answer {
     /// There was no answer that could be read.
     Failed,
 }
+
+words!(Answer { Ok => "ok", Refused => "refused", Failed => "failed" });
 
 /// All metrics of one service. Cheap to clone; clones share them. The default counts nothing: simulations
 /// make thousands of services.
@@ -202,22 +207,13 @@ impl Metrics {
     /// The triplestore made `answer` of a statement.
     pub fn triplestore_answered(&self, update: bool, answer: Answer, time: Duration) {
         let operation = ("operation", if update { "update" } else { "query" });
-        let result = match answer {
-            Answer::Ok => "ok",
-            Answer::Refused => "refused",
-            Answer::Failed => "failed",
-        };
-        self.count("triplestore_requests_total", &[operation, ("result", result)], 1);
+        self.count("triplestore_requests_total", &[operation, ("result", answer.word())], 1);
         self.took("triplestore_request_seconds", &[operation], time);
     }
 
     /// It is known what became of a creation whose answer was lost.
     pub fn intent_resolved(&self, how: Resolved) {
-        let how = match how {
-            Resolved::Adopted => "adopted",
-            Resolved::Absent => "absent",
-        };
-        self.count("intents_resolved_total", &[("how", how)], 1);
+        self.count("intents_resolved_total", &[("how", how.word())], 1);
     }
 
     /// A sweep that covered its own day came to its end.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::table::STATES;
 use crate::engine::Engine;
+use crate::queue::State;
 use crate::reconcile::breaker::Neighbour;
 
 /// How long the file may take to tell of open intents; the rest is told without.
@@ -14,9 +14,14 @@ pub async fn look(engine: &Engine) {
     let metrics = &engine.metrics;
     if let Ok(counts) = engine.queue.counts().await {
         let later = counts.waiting.saturating_sub(counts.due);
-        let numbers = [counts.due, later, counts.running, counts.parked];
-        for (state, number) in STATES.iter().zip(numbers) {
-            metrics.set("queue_entries", &[("state", state)], of(number));
+        for state in State::ALL {
+            let number = match state {
+                State::Due => counts.due,
+                State::Waiting => later,
+                State::Running => counts.running,
+                State::Parked => counts.parked,
+            };
+            metrics.set("queue_entries", &[("state", state.word())], of(number));
         }
     }
     if let Ok(oldest) = engine.queue.oldest_due().await {

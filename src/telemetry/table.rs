@@ -1,5 +1,10 @@
 //! The one list of metrics: names, kinds, units, labels, meanings. All are there, at zero, from the start.
 
+use super::metrics::{Answer, Resolved};
+use crate::domain::finding::Hold;
+use crate::kimai::Operation;
+use crate::queue::State;
+
 /// What every name begins with.
 pub const PREFIX: &str = "kimai_sync";
 
@@ -55,22 +60,21 @@ const fn seconds(name: &'static str, labels: &'static [Label], meaning: &'static
 }
 
 /// Where entries of the queue stand.
-pub const STATES: &[&str] = &["due", "waiting", "running", "parked"];
+pub const STATES: &[&str] = State::WORDS;
 /// How runs of work logs end.
 pub const RESULTS: &[&str] = &["created", "adopted", "updated", "deleted", "unchanged", "retry", "parked"];
 /// What Kimai is asked for.
-pub const OPERATIONS: &[&str] = &["list", "look", "create", "update", "delete"];
+pub const OPERATIONS: &[&str] = Operation::WORDS;
 /// What Kimai answers; `4xx` is any that has no value of its own, `none` no answer that could be read.
 pub const STATUSES: &[&str] = &["2xx", "3xx", "400", "401", "403", "404", "429", "4xx", "5xx", "none"];
 /// What became of a creation whose answer was lost.
-pub const HOW: &[&str] = &["adopted", "absent"];
+pub const HOW: &[&str] = Resolved::WORDS;
 /// Why a sweep holds a deletion back.
-pub const HELD: &[&str] =
-    &["unconfirmed", "no-work-logs", "exported", "recent", "turned-off", "claimed", "refused"];
+pub const HELD: &[&str] = Hold::WORDS;
 /// What the triplestore is asked for.
 pub const STATEMENTS: &[&str] = &["query", "update"];
 /// What the triplestore makes of it.
-pub const ANSWERS: &[&str] = &["ok", "refused", "failed"];
+pub const ANSWERS: &[&str] = Answer::WORDS;
 
 /// Every metric there is.
 pub const TABLE: &[Described] = &[
