@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::civil::DateTime;
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{ACCEPT, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Url};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use tracing::{Instrument, info_span};
@@ -64,12 +64,11 @@ struct Answer {
 impl Client {
     /// A client as the settings say.
     pub fn new(settings: &KimaiSettings) -> Result<Self, ClientFault> {
-        let mut token = HeaderValue::try_from(format!("Bearer {}", settings.token.expose_secret()))
+        let mut headers = crate::tls::bearer(Some(&settings.token))
             .map_err(|_| ClientFault("API_TOKEN cannot stand in a header".into()))?;
-        token.set_sensitive(true);
-        let headers = [(AUTHORIZATION, token), (ACCEPT, HeaderValue::from_static("application/json"))];
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         let http = crate::tls::client_builder(settings.time_limit)
-            .default_headers(headers.into_iter().collect())
+            .default_headers(headers)
             .build()
             .map_err(|fault| ClientFault(fault.to_string()))?;
         let (endpoint, hidden) = (settings.endpoint.clone(), settings.import_hidden);

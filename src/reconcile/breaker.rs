@@ -140,21 +140,19 @@ impl Breakers {
 
     /// The neighbours that are down, and how that shows.
     pub fn down(&self) -> Vec<(Neighbour, &str)> {
-        let both = [(Neighbour::Kimai, &self.kimai), (Neighbour::Triplestore, &self.triplestore)];
-        both.into_iter()
-            .filter_map(|(neighbour, breaker)| Some((neighbour, breaker.open.as_ref()?.why.as_str())))
-            .collect()
+        self.open().map(|(neighbour, open)| (neighbour, open.why.as_str())).collect()
     }
 
     /// The same, each with the time since when.
     pub fn outages(&self) -> Vec<Down> {
+        let down =
+            |(neighbour, open): (_, &Open)| Down { neighbour, why: open.why.clone(), since: open.since };
+        self.open().map(down).collect()
+    }
+
+    fn open(&self) -> impl Iterator<Item = (Neighbour, &Open)> {
         let both = [(Neighbour::Kimai, &self.kimai), (Neighbour::Triplestore, &self.triplestore)];
-        both.into_iter()
-            .filter_map(|(neighbour, breaker)| {
-                let open = breaker.open.as_ref()?;
-                Some(Down { neighbour, why: open.why.clone(), since: open.since })
-            })
-            .collect()
+        both.into_iter().filter_map(|(neighbour, breaker)| Some((neighbour, breaker.open.as_ref()?)))
     }
 
     fn of(&mut self, neighbour: Neighbour) -> &mut Breaker {

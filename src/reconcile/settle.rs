@@ -286,12 +286,12 @@ impl Settler {
         crash::point("patched");
         match self.ledger.pushed(subject, id, wanted, held).await {
             // Whom it was made for is not linked to it any more (see `own`), or not yet.
-            Err(LedgerFault::Claimed { other, .. }) if self.ledger.recall(&other).await?.unwritten => {
-                warn!(work_log = %subject, kimai.id = %id, "Timesheet {id} of <{subject}> also belongs to <{other}>.");
-            }
-            Err(LedgerFault::Claimed { .. }) => {
-                self.ledger.keep(subject, id).await?;
-                self.ledger.pushed(subject, id, wanted, held).await?;
+            Err(LedgerFault::Claimed { other, .. }) => {
+                if self.take_over(subject, id, &other).await? {
+                    self.ledger.pushed(subject, id, wanted, held).await?;
+                } else {
+                    warn!(work_log = %subject, kimai.id = %id, "Timesheet {id} of <{subject}> also belongs to <{other}>.");
+                }
             }
             recorded => recorded?,
         }

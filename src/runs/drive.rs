@@ -158,11 +158,11 @@ impl Runs {
         } else {
             error!("{words} failed: {trouble}.");
         }
-        let Done { findings, message, .. } = self.deleted(id, progress).await;
+        let (kept, deleted) = self.deleted(id, progress).await;
         self.end(id, End::Failed(Arc::new(trouble)), |run| {
-            run.findings = findings.len();
-            if let Some(told) = run.message.as_mut().filter(|_| !message.is_empty()) {
-                let _ = write!(told, " {message}");
+            run.findings = kept;
+            if let Some(told) = &mut run.message {
+                *told += &deleted;
             }
         })
         .await;
@@ -176,7 +176,7 @@ impl Runs {
         }
         let kept = match &done {
             Some(done) => self.keep_findings(id, done).await.0.unwrap_or(0),
-            None => self.deleted(id, progress).await.findings.len(),
+            None => self.deleted(id, progress).await.0,
         };
         self.end(id, End::Cancelled, |run| {
             run.findings = kept;
@@ -189,20 +189,15 @@ impl Runs {
         .await;
     }
 
-    /// What was deleted before it ended otherwise than it should, kept with it, and in a sentence.
-    async fn deleted(&self, id: u64, progress: &Progress) -> Done {
-        let findings = progress.deletions();
-        let done = Done { findings, ..Done::default() };
-        match (done.findings.len(), self.keep_findings(id, &done).await.0) {
-            (0, _) => Done::default(),
-            (count, Ok(_)) => {
-                let message = format!("Timesheets deleted by then: {count}; its findings name them.");
-                Done { message, ..done }
-            }
-            (count, Err(fault)) => {
-                let message = format!("Timesheets deleted by then: {count}; the log names them ({fault}).");
-                Done { message, ..Done::default() }
-            }
+    /// Keeps what was deleted before it ended otherwise than it should. Gives how many findings are kept, and a
+    /// sentence to be added.
+    async fn deleted(&self, id: u64, progress: &Progress) -> (usize, String) {
+        let done = Done { findings: progress.deletions(), ..Done::default() };
+        let count = done.findings.len();
+        match self.keep_findings(id, &done).await.0 {
+            Ok(0) => (0, String::new()),
+            Ok(kept) => (kept, format!(" Timesheets deleted by then: {count}; its findings name them.")),
+            Err(fault) => (0, format!(" Timesheets deleted by then: {count}; the log names them ({fault}).")),
         }
     }
 

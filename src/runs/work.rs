@@ -57,25 +57,20 @@ pub enum Trouble {
 impl Trouble {
     /// Whether the same may go well a moment later.
     pub fn may_pass(&self) -> bool {
-        match self {
-            Self::Sweep(failure) => match failure.outage() {
-                Outage::Perhaps => true,
-                Outage::Pause(asked) => asked <= MOMENT,
-                Outage::No | Outage::Surely => false,
-            },
-            _ => false,
+        match self.outage() {
+            Outage::Perhaps => true,
+            Outage::Pause(asked) => asked <= MOMENT,
+            Outage::No | Outage::Surely => false,
         }
     }
 
     /// The pause that Kimai asks for; none if it does not.
     pub fn pause(&self) -> Duration {
-        match self {
-            Self::Sweep(failure) => match failure.outage() {
-                Outage::Pause(asked) => asked,
-                _ => Duration::ZERO,
-            },
-            _ => Duration::ZERO,
-        }
+        if let Outage::Pause(asked) = self.outage() { asked } else { Duration::ZERO }
+    }
+
+    fn outage(&self) -> Outage {
+        if let Self::Sweep(failure) = self { failure.outage() } else { Outage::No }
     }
 }
 

@@ -51,9 +51,23 @@ impl Settler {
             };
         }
         match self.ledger.owner(id).await? {
-            Some(other) if other != *subject && self.ledger.recall(&other).await?.unwritten => Ok(()),
+            Some(other) if other != *subject => self.take_over(subject, id, &other).await.map(drop),
             _ => Ok(self.ledger.keep(subject, id).await?),
         }
+    }
+
+    /// `subject` gets `id`, which was made for `other`, unless that is not linked to it yet. Says whether it did.
+    pub(super) async fn take_over(
+        &self,
+        subject: &WorkLogUri,
+        id: KimaiId,
+        other: &WorkLogUri,
+    ) -> Result<bool, Failure> {
+        if self.ledger.recall(other).await?.unwritten {
+            return Ok(false);
+        }
+        self.ledger.keep(subject, id).await?;
+        Ok(true)
     }
 
     /// `facts` without the links to timesheets that were made for another work log, which is still linked
