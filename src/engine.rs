@@ -8,11 +8,13 @@ use tracing::info;
 use crate::clock::Clock;
 use crate::delta::Intake;
 use crate::doctor::{Doctor, Patient};
+use crate::domain::WorkLogUri;
 use crate::import::{ImportFault, Importer, Report, What};
 use crate::kimai::{Inspection, Listings, Timesheets};
 use crate::lock::Locker;
 use crate::queue::{self, Durable, Queue, Reason};
 use crate::reconcile::ledger::Ledger;
+use crate::reconcile::retry::Failure;
 use crate::reconcile::settle::Settler;
 use crate::reconcile::sweep::{Parts, Sweeper};
 use crate::reconcile::worker::Workers;
@@ -142,6 +144,12 @@ impl Engine {
     pub fn intake(&self) -> Intake {
         let intake = Intake::new(Arc::clone(&self.queue), self.clock.clone());
         intake.watched(self.metrics.clone(), self.workers.calls().clone())
+    }
+
+    /// Has a work log tried again now, whatever stood in the way: Kimai may hold something else than we think.
+    pub async fn try_again(&self, work_log: WorkLogUri) -> Result<(), Failure> {
+        self.ledger.doubt([&work_log]).await?;
+        Ok(self.queue.put(&[work_log], Reason::Request, self.clock.now()).await?)
     }
 
     /// Imports, then tries what is parked again: what it was missing may be there now.

@@ -6,7 +6,6 @@
 
 use std::time::Duration;
 
-use jiff::ToSpan;
 use tokio_cron_scheduler::{Job, JobScheduler};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -21,9 +20,7 @@ const PARKED_RETRY: Duration = Duration::from_hours(24);
 
 /// Today and `days` before and after it, in the zone of the engine's clock.
 pub fn around_today(engine: &Engine, days: i64) -> Period {
-    let today = engine.clock.today();
-    let shifted = |days: i64| today.checked_add(days.days()).unwrap_or(today);
-    Period { first: shifted(-days), last: shifted(days) }
+    Period::around(engine.clock.today(), days)
 }
 
 /// Asks for sweeps by `pattern` over `days` around today until `stop` is cancelled.

@@ -1,4 +1,4 @@
-//! Words for the variants of an enum, each said once.
+//! Words for the variants of an enum, each said once, and how a sentence begins.
 
 /// Gives an enum its words, as they stand in answers and in the file.
 macro_rules! words {
@@ -24,3 +24,9 @@ macro_rules! words {
 }
 
 pub(crate) use words;
+
+/// `words` with a capital letter.
+pub(crate) fn capitalised(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}

@@ -14,6 +14,7 @@ use crate::app;
 use crate::clock::Clock;
 use crate::doctor::{self, Check, Health, Report};
 use crate::engine::Engine;
+use crate::http;
 use crate::settings::Settings;
 
 /// How long the running service gets to answer: a round that it is making, another one, and the way.
@@ -56,12 +57,10 @@ pub(super) async fn doctor(arguments: Doctor) -> anyhow::Result<ExitCode> {
 
 /// 0 when all is well or only to be warned of, 1 with trouble, 2 when it could not be found out.
 fn code(report: &Report) -> ExitCode {
-    let unasked = report.checks.iter().any(|check| check.verdict == Health::Unknown);
     match report.worst() {
         Health::Trouble => ExitCode::FAILURE,
-        _ if unasked && report.checks.iter().all(|check| check.verdict == Health::Unknown) => {
-            ExitCode::from(2)
-        }
+        // The worst of checks that were made is no less than well.
+        Health::Unknown if !report.checks.is_empty() => ExitCode::from(2),
         _ => ExitCode::SUCCESS,
     }
 }
@@ -105,7 +104,7 @@ fn checks(answer: &Result<Value, String>) -> Vec<Check> {
 
 fn print(report: &Report, json: bool) {
     if json {
-        return show::print(&Report::document(Some(report)).to_string());
+        return show::print(&http::report(report));
     }
     // People read two short lines more easily, programs one.
     let terminal = std::io::stdout().is_terminal();
@@ -120,8 +119,7 @@ fn print(report: &Report, json: bool) {
         let help = check.help.as_ref().map(|help| format!("{gap}To do: {help}")).unwrap_or_default();
         show::print(&format!("{sign:<8} {}: {}{help}", check.name, check.says));
     }
-    let count = |health| report.checks.iter().filter(|check| check.verdict == health).count();
-    let (trouble, warnings) = (count(Health::Trouble), count(Health::Warning));
-    let unknown = count(Health::Unknown);
+    let [trouble, warnings, unknown] =
+        [Health::Trouble, Health::Warning, Health::Unknown].map(|verdict| report.count(verdict));
     show::print(&format!("{trouble} in trouble, {warnings} to be warned of, {unknown} not known."));
 }

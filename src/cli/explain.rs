@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::service::{Refusal, Service, path_of};
-use super::show::{self, at, attributes, text};
+use super::show::{self, at, attributes, list, text};
 use super::steer::{Outcome, Reach, ended};
 
 #[derive(Debug, Args)]
@@ -61,10 +61,6 @@ pub(super) fn words(story: &Value) -> String {
     lines.push_str("\n\nWe");
     ours(story, &mut lines);
     lines
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 fn line(lines: &mut String, name: &str, value: &str) {

@@ -76,7 +76,7 @@ async fn list(service: &Service, state: Option<State>, all: bool, json: bool) ->
     let mut headed = false;
     loop {
         let page = service.get(&path).await?;
-        let entries = at(&page, "/data").as_array().map(Vec::as_slice).unwrap_or_default();
+        let entries = show::list(at(&page, "/data"));
         if json {
             show::print(&page.to_string());
         } else {
@@ -137,7 +137,7 @@ fn summary(page: &Value, headed: bool, more: bool) -> String {
     if more {
         lines.push_str(" There are more: --all shows them.");
     }
-    for down in at(meta, "/down").as_array().into_iter().flatten() {
+    for down in show::list(at(meta, "/down")) {
         let _ = write!(lines, "\nDown: {}: {}", text(at(down, "/name")), text(at(down, "/why")));
     }
     lines

@@ -166,6 +166,11 @@ pub(super) fn columns(cells: &[&str], widths: &[usize]) -> String {
     line.trim_end().to_owned()
 }
 
+/// The elements of a list; of what is none there are none.
+pub(super) fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
 /// An instant in UTC, to the second; what is none stays as it is.
 pub(super) fn moment(value: &Value) -> String {
     let instant = value.as_str().and_then(|text| text.parse::<Timestamp>().ok());

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::check::{Check, Topic};
 use super::store::sentence;
-use super::{Doctor, limited};
+use super::{Asked, Doctor, limited};
 use crate::kimai::{CurrentUser, Right, Rights, TimesheetRules, Version};
 
 const KIMAI: Topic = Topic("kimai", "Kimai");
@@ -24,30 +24,36 @@ impl Doctor {
         of_version(limited(self.patient.kimai.version()).await)
     }
 
-    pub(super) async fn token(&self) -> Check {
-        match limited(self.patient.timesheets.me()).await {
-            Ok(me) => of_user(&me),
+    /// Who the token is.
+    async fn me<'a>(&self, asked: &'a Asked) -> Result<&'a CurrentUser, String> {
+        let me = asked.me.get_or_init(|| limited(self.patient.timesheets.me())).await;
+        me.as_ref().map_err(Clone::clone)
+    }
+
+    pub(super) async fn token(&self, asked: &Asked) -> Check {
+        match limited(self.me(asked)).await {
+            Ok(me) => of_user(me),
             Err(why) if refused(&why) => TOKEN.trouble(sentence(&why), NEW_TOKEN),
             Err(why) => TOKEN.unknown(sentence(&why), SEE_KIMAI),
         }
     }
 
-    pub(super) async fn rights(&self) -> Check {
-        let asked = async {
-            let me = self.patient.timesheets.me().await?;
-            let rights = self.patient.kimai.rights(me.id).await?;
-            Ok::<_, crate::kimai::KimaiFault>((me, rights))
+    pub(super) async fn rights(&self, asked: &Asked) -> Check {
+        let both = async {
+            let me = self.me(asked).await?;
+            let rights = self.patient.kimai.rights(me.id).await.map_err(|fault| fault.to_string())?;
+            Ok::<_, String>((me, rights))
         };
-        match limited(asked).await {
-            Ok((me, rights)) => of_rights(&me, &rights),
+        match limited(both).await {
+            Ok((me, rights)) => of_rights(me, &rights),
             Err(why) => RIGHTS.unknown(sentence(&why), SEE_KIMAI),
         }
     }
 
-    pub(super) async fn zone(&self) -> Check {
+    pub(super) async fn zone(&self, asked: &Asked) -> Check {
         let clock = &self.patient.clock;
-        match limited(self.patient.timesheets.me()).await {
-            Ok(me) => of_zone(clock.zone(), &me, clock.today()),
+        match limited(self.me(asked)).await {
+            Ok(me) => of_zone(clock.zone(), me, clock.today()),
             Err(why) => ZONE.unknown(sentence(&why), SEE_KIMAI),
         }
     }

@@ -16,12 +16,12 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, join_all};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::clock::Clock;
-use crate::kimai::{Inspection, Timesheets};
+use crate::kimai::{CurrentUser, Inspection, Timesheets};
 use crate::queue::Queue;
 use crate::settings::Settings;
 use crate::source::Source;
@@ -30,6 +30,7 @@ use crate::triplestore::survey::Survey;
 pub use check::{Check, Health};
 pub use service::look_at_file;
 pub(crate) use service::{SERVICE, of_faulty_settings, upcoming};
+use store::InUse;
 
 /// How long one check may take.
 pub const LIMIT: Duration = Duration::from_secs(20);
@@ -57,26 +58,9 @@ impl Report {
         !self.checks.is_empty() && self.checks.iter().all(|check| check.verdict == Health::Well)
     }
 
-    /// A report, or that there is none yet, as a JSON:API document.
-    pub fn document(report: Option<&Self>) -> Value {
-        let checks = report.map(|report| report.checks.as_slice()).unwrap_or_default();
-        let data = checks.iter().map(|check| {
-            json!({
-                "type": "checks",
-                "id": check.id,
-                "attributes": {
-                    "name": check.name, "verdict": check.verdict.word(), "says": check.says, "help": check.help,
-                },
-            })
-        });
-        json!({
-            "data": data.collect::<Vec<_>>(),
-            "links": {"self": "/doctor"},
-            "meta": {
-                "at": report.map(|report| report.at),
-                "verdict": report.map(|report| report.worst().word()),
-            },
-        })
+    /// How many checks found that.
+    pub fn count(&self, verdict: Health) -> usize {
+        self.checks.iter().filter(|check| check.verdict == verdict).count()
     }
 
     /// The check of this name.
@@ -118,6 +102,15 @@ struct Serving {
     /// Whether it sweeps by itself.
     sweeps: bool,
     since: Timestamp,
+}
+
+/// What several checks of one round have to know: asked for once.
+#[derive(Default)]
+struct Asked {
+    /// Who the token is.
+    me: OnceCell<Result<CurrentUser, String>>,
+    /// What the work logs around today name.
+    in_use: OnceCell<Result<InUse, String>>,
 }
 
 /// Checks, and keeps the latest report.
@@ -179,18 +172,19 @@ impl Doctor {
             return report.clone();
         }
         let round = self.begun.fetch_add(1, Ordering::AcqRel) + 1;
+        let asked = Asked::default();
         let checks: Vec<BoxFuture<'_, Check>> = vec![
             Box::pin(async { self.settings() }),
             Box::pin(self.triplestore()),
             Box::pin(self.view()),
             Box::pin(self.write()),
             Box::pin(self.kimai()),
-            Box::pin(self.token()),
-            Box::pin(self.rights()),
-            Box::pin(self.zone()),
+            Box::pin(self.token(&asked)),
+            Box::pin(self.rights(&asked)),
+            Box::pin(self.zone(&asked)),
             Box::pin(self.rules()),
-            Box::pin(self.persons()),
-            Box::pin(self.activities()),
+            Box::pin(self.persons(&asked)),
+            Box::pin(self.activities(&asked)),
             Box::pin(self.queue_file()),
             Box::pin(self.queue()),
             Box::pin(async { self.schedule() }),

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use jiff::ToSpan;
-
 use super::check::{Check, Topic, some};
-use super::{Doctor, limited};
+use super::{Asked, Doctor, limited};
 use crate::domain::work_log::{Directory, Facts, Obstacle, resolve};
+use crate::reconcile::sweep::Period;
 use crate::triplestore::TriplestoreFault;
 use crate::triplestore::survey::{View, Written};
+use crate::words::capitalised;
 
 const TRIPLESTORE: Topic = Topic("triplestore", "Triplestore");
 const VIEW: Topic = Topic("view", "View of the triplestore");
@@ -45,26 +45,28 @@ impl Doctor {
         }
     }
 
-    pub(super) async fn persons(&self) -> Check {
-        match limited(self.in_use()).await {
+    pub(super) async fn persons(&self, asked: &Asked) -> Check {
+        match self.used(asked).await {
             Ok(used) => used.persons(self.given.days),
-            Err(why) => PERSONS.unknown(sentence(&why), SEE_TRIPLESTORE),
+            Err(why) => PERSONS.unknown(sentence(why), SEE_TRIPLESTORE),
         }
     }
 
-    pub(super) async fn activities(&self) -> Check {
-        match limited(self.in_use()).await {
+    pub(super) async fn activities(&self, asked: &Asked) -> Check {
+        match self.used(asked).await {
             Ok(used) => used.activities(self.given.days),
-            Err(why) => ACTIVITIES.unknown(sentence(&why), SEE_TRIPLESTORE),
+            Err(why) => ACTIVITIES.unknown(sentence(why), SEE_TRIPLESTORE),
         }
+    }
+
+    async fn used<'a>(&self, asked: &'a Asked) -> &'a Result<InUse, String> {
+        asked.in_use.get_or_init(|| limited(self.in_use())).await
     }
 
     /// The persons and tasks of the work logs that a scheduled sweep covers.
     async fn in_use(&self) -> Result<InUse, TriplestoreFault> {
-        let today = self.patient.clock.today();
-        let shifted = |days: i64| today.checked_add(days.days()).unwrap_or(today);
-        let (facts, more) =
-            self.patient.survey.in_use(shifted(-self.given.days), shifted(self.given.days)).await?;
+        let Period { first, last } = Period::around(self.patient.clock.today(), self.given.days);
+        let (facts, more) = self.patient.survey.in_use(first, last).await?;
         let directory = self.patient.work_logs.directory(&[&facts]).await?;
         Ok(InUse { facts, directory, more })
     }
@@ -72,9 +74,7 @@ impl Doctor {
 
 /// With a capital letter and a full stop.
 pub(super) fn sentence(words: &str) -> String {
-    let mut letters = words.chars();
-    let start = letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>());
-    let text = start.unwrap_or_default();
+    let text = capitalised(words);
     if text.ends_with(['.', '!', '?']) { text } else { format!("{text}.") }
 }
 
@@ -144,7 +144,7 @@ fn of_writing(written: &Result<Written, TriplestoreFault>, scope: Option<&str>) 
 }
 
 /// What the work logs of the days around today name.
-struct InUse {
+pub(super) struct InUse {
     facts: Facts,
     directory: Directory,
     more: bool,

@@ -36,6 +36,14 @@ impl FoundTimesheet {
             && self.activity == Some(wanted.activity)
             && self.user == Some(wanted.user)
     }
+
+    /// The same as something that could be wanted, where it is booked on all it has to be; one that runs ends
+    /// as it begins.
+    pub fn whole(&self) -> Option<WantedTimesheet> {
+        let Self { begin, end, project, activity, user } = *self;
+        let end = end.unwrap_or(begin);
+        Some(WantedTimesheet { begin, end, project: project?, activity: activity?, user: user? })
+    }
 }
 
 impl From<WantedTimesheet> for FoundTimesheet {

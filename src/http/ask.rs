@@ -5,6 +5,20 @@ use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};
 use utoipa::{IntoParams, ToSchema};
 
 use super::answer::words::{EntryState, FindingKind, RunKind};
+use super::problem::Problem;
+
+/// The one of `all` that `word` names; `what` they are is said where there is none.
+pub(super) fn one_of<T: Copy>(
+    word: &str,
+    what: &str,
+    all: &[T],
+    named: fn(T) -> &'static str,
+) -> Result<T, Problem> {
+    all.iter().copied().find(|one| named(*one) == word).ok_or_else(|| {
+        let words = all.iter().map(|one| named(*one)).collect::<Vec<_>>().join(", ");
+        Problem::bad_request(format!("'{word}' is no {what}; there are {words}."))
+    })
+}
 
 /// `GET /queue`.
 #[derive(Debug, Deserialize, IntoParams)]

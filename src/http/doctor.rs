@@ -6,6 +6,12 @@ use super::State;
 use super::answer;
 use super::answer::doctor::ReportAnswer;
 use super::answer::fault::MEDIA_TYPE;
+use crate::doctor::Report;
+
+/// `report` as the document that `GET /doctor` answers with.
+pub(crate) fn document(report: &Report) -> String {
+    serde_json::to_string(&ReportAnswer::from(Some(report))).unwrap_or_default()
+}
 
 /// What was last checked of all that syncing needs
 ///

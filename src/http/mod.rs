@@ -55,6 +55,7 @@ use crate::delta::Intake;
 use crate::engine::Engine;
 use crate::page;
 use crate::runs::Runs;
+pub(crate) use doctor::document as report;
 use door::Door;
 use problem::Problem;
 

@@ -15,6 +15,7 @@ use crate::reconcile::retry::Failure;
 use crate::runs::{RunsFault, Trouble};
 use crate::storage::StorageFault;
 use crate::triplestore::TriplestoreFault;
+use crate::words::capitalised;
 
 /// The content type of JSON:API, as the old service sent it.
 pub(super) const JSON_API: &str = "application/vnd.api+json; charset=utf-8";
@@ -139,7 +140,7 @@ impl From<StorageFault> for Problem {
 
 impl From<RunsFault> for Problem {
     fn from(fault: RunsFault) -> Self {
-        let detail = format!("{}.", sentence(&fault.to_string()));
+        let detail = format!("{}.", capitalised(&fault.to_string()));
         let conflict = |title| Self::new(StatusCode::CONFLICT, title, detail.clone());
         match fault {
             RunsFault::Full(_) | RunsFault::Stopping | RunsFault::Storage(_) => Self::unavailable(detail),
@@ -160,17 +161,11 @@ impl From<&Trouble> for Problem {
             Trouble::Lock(fault) => fault.clone().into(),
             Trouble::Storage(fault) => fault.clone().into(),
             Trouble::Broken(_) => {
-                let detail = format!("{}.", sentence(&trouble.to_string()));
+                let detail = format!("{}.", capitalised(&trouble.to_string()));
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "A fault in this service", detail)
             }
         }
     }
-}
-
-/// With a capital letter.
-fn sentence(words: &str) -> String {
-    let mut letters = words.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 impl From<ImportFault> for Problem {

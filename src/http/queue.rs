@@ -9,7 +9,7 @@ use super::State;
 use super::answer;
 use super::answer::fault::{BadRequest, MEDIA_TYPE, NoSuchWorkLog, NotTheOnlyOne, Refused, Unavailable};
 use super::answer::queue::{Down, PageLinks, QueueMeta, QueuePage, RetriedAnswer, WorkLogAnswer};
-use super::ask::QueueQuery;
+use super::ask::{QueueQuery, one_of};
 use super::problem::{JSON_API, Problem};
 use crate::domain::WorkLogUri;
 use crate::engine::Engine;
@@ -33,7 +33,11 @@ pub(super) async fn list(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let engine = &state.engine;
-    let filter = query.state.as_deref().map(state_of).transpose()?;
+    let filter = query
+        .state
+        .as_deref()
+        .map(|word| one_of(word, "state of an entry", &EntryState::ALL, EntryState::word));
+    let filter = filter.transpose()?;
     let size = query.size.as_deref().map_or(Ok(PAGE), size_of)?;
     let after = query.after.as_deref().map(uri).transpose()?;
     let entries = engine.queue.page(filter, after.as_ref(), size).await?;
@@ -86,8 +90,7 @@ pub(super) async fn show(id: Path<String>, state: web::Data<State>) -> Result<Ht
 pub(super) async fn retry(id: Path<String>, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let engine = &state.engine;
     let work_log = find(engine, &id).await?;
-    engine.ledger.doubt([&work_log]).await?;
-    engine.queue.put(&[work_log], Reason::Request, engine.clock.now()).await?;
+    engine.try_again(work_log).await?;
     Ok(HttpResponse::Accepted().content_type(JSON_API).finish())
 }
 
@@ -118,13 +121,6 @@ async fn find(engine: &Engine, id: &str) -> Result<WorkLogUri, Problem> {
         Found::Unreadable(why) => Err(Problem::bad_request(format!("{why}."))),
         Found::Unasked(why) => Err(Problem::unavailable(why)),
     }
-}
-
-fn state_of(word: &str) -> Result<EntryState, Problem> {
-    EntryState::from_word(word).ok_or_else(|| {
-        let words = EntryState::ALL.map(EntryState::word).join(", ");
-        Problem::bad_request(format!("'{word}' is no state of an entry; there are {words}."))
-    })
 }
 
 pub(super) fn size_of(text: &str) -> Result<usize, Problem> {

@@ -18,7 +18,7 @@ use super::answer::run::{
     FindingLinks, PlanAnswer, RunAccepted, RunAcceptedMeta, RunAnswer, RunEvent, RunList, RunListLinks,
     RunResource, location,
 };
-use super::ask::{FindingsQuery, RunsQuery};
+use super::ask::{FindingsQuery, RunsQuery, one_of};
 use super::problem::Problem;
 use super::queue::size_of;
 use crate::domain::finding;
@@ -81,12 +81,7 @@ pub(super) async fn ended_well(asked: Asked) -> Result<(), Problem> {
     BadRequest,
 ))]
 pub(super) async fn list(query: Query<RunsQuery>, state: web::Data<State>) -> Result<HttpResponse, Problem> {
-    let kind = query.kind.as_deref().map(|word| {
-        let words = || Kind::ALL.map(Kind::word).join(", ");
-        Kind::from_word(word).ok_or_else(|| {
-            Problem::bad_request(format!("'{word}' is no kind of run; there are {}.", words()))
-        })
-    });
+    let kind = query.kind.as_deref().map(|word| one_of(word, "kind of run", &Kind::ALL, Kind::word));
     let runs = state.runs.list(kind.transpose()?);
     let data = runs.iter().map(|run| resource(&state, run)).collect();
     Ok(answer::ok(&RunList { data, links: RunListLinks { this: "/runs" } }))
@@ -135,12 +130,10 @@ pub(super) async fn findings(
 ) -> Result<HttpResponse, Problem> {
     let id = number(&id)?;
     let run = state.runs.get(id).ok_or(RunsFault::Unknown(id))?;
-    let kind = query.kind.as_deref().map(|word| {
-        let words = || finding::Kind::ALL.map(finding::Kind::word).join(", ");
-        finding::Kind::from_word(word).ok_or_else(|| {
-            Problem::bad_request(format!("'{word}' is no kind of finding; there are {}.", words()))
-        })
-    });
+    let kind = query
+        .kind
+        .as_deref()
+        .map(|word| one_of(word, "kind of finding", &finding::Kind::ALL, finding::Kind::word));
     let held = match query.held.as_deref() {
         None | Some("false") => false,
         Some("true") => true,
@@ -257,9 +250,7 @@ fn resource(state: &State, run: &Run) -> RunResource {
 }
 
 fn number(id: &str) -> Result<u64, Problem> {
-    // `parse` alone takes a plus too.
-    let digits = id.bytes().all(|byte| byte.is_ascii_digit());
-    id.parse().ok().filter(|_| digits).ok_or_else(|| unknown(id))
+    crate::runs::number(id).ok_or_else(|| unknown(id))
 }
 
 fn unknown(id: &str) -> Problem {

@@ -14,7 +14,6 @@ use super::{State, runs};
 use crate::domain::KimaiId;
 use crate::import::What;
 use crate::lock::Month;
-use crate::queue::Reason;
 use crate::runs::{AskedBy, Order, Task};
 
 /// Settles one work log again
@@ -30,9 +29,7 @@ pub(super) async fn queue_work_log(
     let Some(work_log) = state.engine.work_logs.by_uuid(&id).await? else {
         return Err(Problem::bad_request(format!("'{id}' is not the id of a work log in the triplestore.")));
     };
-    state.engine.ledger.doubt([&work_log]).await?;
-    let due = state.engine.clock.now();
-    state.engine.queue.put(std::slice::from_ref(&work_log), Reason::Request, due).await?;
+    state.engine.try_again(work_log).await?;
     Ok(accepted())
 }
 

@@ -83,8 +83,7 @@ async fn retry(body: Bytes, state: web::Data<State>) -> Answer {
     let fields = Fields::read(&body)?;
     let id = fields.get("id").ok_or_else(|| Fault::bad("No work log is named"))?;
     let work_log = WorkLogUri::parse(id).map_err(|fault| Fault::bad(fault.to_string()))?;
-    state.engine.ledger.doubt([&work_log]).await?;
-    state.engine.queue.put(&[work_log], Reason::Request, state.engine.clock.now()).await?;
+    state.engine.try_again(work_log).await.map_err(|failure| Fault::unavailable(failure.to_string()))?;
     Ok(see(&fields.back("retried")))
 }
 

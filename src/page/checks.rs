@@ -9,8 +9,7 @@ use crate::doctor::{Check, Health, Report};
 
 /// How many checks found that work logs do not get where they belong.
 pub(super) fn trouble(report: Option<&Report>) -> usize {
-    let checks = report.map(|report| report.checks.as_slice()).unwrap_or_default();
-    checks.iter().filter(|check| check.verdict == Health::Trouble).count()
+    report.map_or(0, |report| report.count(Health::Trouble))
 }
 
 /// So many checks with trouble, in few words.

@@ -11,6 +11,7 @@ use super::frame::Frame;
 use super::icon::Sign;
 use super::moment::Moment;
 use super::parts::Parts;
+use super::work_log::address;
 use super::{Answer, words};
 use crate::domain::WorkLogUri;
 use crate::engine::Engine;
@@ -208,7 +209,7 @@ fn row(entry: &Entry, back: &str, moment: &Moment) -> Markup {
     html! {
         tr role="row" data-key=(iri) {
             td role="cell" data-label="Work log" {
-                a class="id" href={ "/work-log?" (words::query(&[("id", iri)])) } title=(iri) { (short) }
+                a class="id" href=(address(&entry.work_log)) title=(iri) { (short) }
             }
             td role="cell" data-label="State" {
                 (sign.with(words::entry_state(entry.state)))

@@ -10,6 +10,7 @@ use super::icon::Sign;
 use super::moment::Moment;
 use super::names::Names;
 use super::words;
+use super::work_log::address;
 use crate::domain::difference::FoundTimesheet;
 use crate::domain::finding::{Finding, Hold, Kind};
 use crate::runs::{self, FindingFilter, Run, Runs};
@@ -193,7 +194,7 @@ fn row(number: u64, finding: &Finding, told: Told, names: &Names, moment: &Momen
             td role="cell" data-label="What" {
                 strong { (words::kind(finding.kind)) }
                 @if let Some(work_log) = &finding.work_log {
-                    a class="id note" href={ "/work-log?" (words::query(&[("id", work_log.as_str())])) } title=(work_log) {
+                    a class="id note" href=(address(work_log)) title=(work_log) {
                         (words::short(work_log.as_str()))
                     }
                 }

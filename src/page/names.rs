@@ -48,15 +48,14 @@ impl Names {
     fn questions(&mut self, found: &[(u64, Finding)]) -> Vec<WantedTimesheet> {
         let mut questions = Vec::new();
         let sides = found.iter().flat_map(|(_, one)| [one.wanted.map(FoundTimesheet::from), one.found]);
-        for FoundTimesheet { begin, project, activity, user, .. } in sides.flatten() {
-            let (Some(project), Some(activity), Some(user)) = (project, activity, user) else { continue };
+        for whole in sides.flatten().filter_map(|side| side.whole()) {
             let news = [
-                self.projects.insert(project, None).is_none(),
-                self.activities.insert(activity, None).is_none(),
-                self.users.insert(user, None).is_none(),
+                self.projects.insert(whole.project, None).is_none(),
+                self.activities.insert(whole.activity, None).is_none(),
+                self.users.insert(whole.user, None).is_none(),
             ];
             if news.contains(&true) {
-                questions.push(WantedTimesheet { begin, end: begin, project, activity, user });
+                questions.push(whole);
             }
         }
         questions

@@ -5,10 +5,10 @@ use maud::{Markup, html};
 
 use super::moment::Moment;
 use super::words;
-use crate::queue::Beat;
+use crate::queue::{self, Beat};
 
-/// How long one slot is.
-const SLOT: SignedDuration = SignedDuration::from_mins(10);
+/// How long one slot is, in seconds.
+const SLOT: i64 = queue::SLOT.as_secs().cast_signed();
 /// How many there are in the picture.
 const SLOTS: i64 = 144;
 /// The height of the upper picture, of which the failed take what is below the line.
@@ -18,9 +18,8 @@ const LEAST: f64 = 3.0;
 
 /// When the first slot of the picture begins.
 pub(super) fn first(now: Timestamp) -> Timestamp {
-    let slot = SLOT.as_secs();
-    let current = now.as_second().div_euclid(slot) * slot;
-    Timestamp::from_second(current - (SLOTS - 1) * slot).unwrap_or(Timestamp::MIN)
+    let current = now.as_second().div_euclid(SLOT) * SLOT;
+    Timestamp::from_second(current - (SLOTS - 1) * SLOT).unwrap_or(Timestamp::MIN)
 }
 
 /// The sum of some slots.
@@ -108,7 +107,7 @@ fn figure(beats: &[&Beat], first: Timestamp, moment: &Moment) -> Markup {
 
 /// The place of a slot in the picture, from 0.
 fn place(at: Timestamp, first: Timestamp) -> i64 {
-    (at.duration_since(first).as_secs() / SLOT.as_secs()).clamp(0, SLOTS - 1)
+    (at.duration_since(first).as_secs() / SLOT).clamp(0, SLOTS - 1)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a share of a picture's height")]

@@ -17,7 +17,7 @@ use super::{Answer, runs, words};
 use crate::domain::finding::Kind as Difference;
 use crate::http;
 use crate::reconcile::sweep::Period;
-use crate::runs::{Kind, Run, RunsFault, State};
+use crate::runs::{self as book, Kind, Run, RunsFault, State};
 
 /// `GET /run/{id}`.
 pub(super) async fn get(
@@ -43,7 +43,7 @@ pub(super) async fn get(
 
 /// The number of a run in an address.
 pub(super) fn number(text: &str) -> Result<u64, Fault> {
-    text.parse().map_err(|_| Fault::unknown("There is no such run, or it is not kept any more"))
+    book::number(text).ok_or_else(|| Fault::unknown("There is no such run, or it is not kept any more"))
 }
 
 /// The page in parts. Kimai is asked for the names in it once: then they are kept in `names`.

@@ -4,6 +4,7 @@ use crate::domain::finding::{Action, Hold, Kind};
 use crate::domain::work_log::parse_duration;
 use crate::queue;
 use crate::runs::{self, AskedBy, Task};
+use crate::words::capitalised;
 
 /// A number with its thousands apart: `12 345`.
 pub(super) fn number(number: impl TryInto<u64>) -> String {
@@ -197,10 +198,8 @@ pub(super) fn sentence(words: &str) -> String {
     if words.starts_with("kimai-sync ") {
         return if words.ends_with('.') { words.to_owned() } else { format!("{words}.") };
     }
-    let mut letters = words.chars();
-    let start: String = letters.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
     let end = if words.is_empty() || words.ends_with(['.', '!', '?']) { "" } else { "." };
-    format!("{start}{}{end}", letters.as_str())
+    format!("{}{end}", capitalised(words))
 }
 
 /// `text` as part of an address.

@@ -22,7 +22,7 @@ mod tests;
 
 pub use book::{MOST_RUNS, MOST_WAITING};
 pub use fault::RunsFault;
-pub use run::{AskedBy, CONFIRM_WITHIN, Confirm, Kind, Run, State, Task};
+pub use run::{AskedBy, CONFIRM_WITHIN, Confirm, Kind, Run, State, Task, number};
 pub use runner::{Asked, End, Follow, Order, Runs, Ticket};
 pub use store::FindingFilter;
 pub use work::{Done, Trouble, Work};

@@ -16,6 +16,12 @@ use crate::words::words;
 /// How long a confirm key can be used.
 pub const CONFIRM_WITHIN: Duration = Duration::from_hours(1);
 
+/// The number of a run, as it stands in an address: digits only.
+pub fn number(text: &str) -> Option<u64> {
+    // `parse` alone takes a plus too.
+    text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 /// What kind of work it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -194,16 +194,7 @@ fn answered(id: KimaiId, found: FoundTimesheet, wanted: WantedTimesheet, memory:
 
 async fn holds(engine: &Engine, timesheet: &Timesheet) -> Holds {
     let found = FoundTimesheet::from(timesheet);
-    let FoundTimesheet { begin, project, activity, user, .. } = found;
-    let chosen = project.zip(activity).zip(user);
-    let chosen = chosen.map(|((project, activity), user)| WantedTimesheet {
-        begin,
-        end: begin,
-        project,
-        activity,
-        user,
-    });
-    let names = match chosen {
+    let names = match found.whole() {
         Some(chosen) => within(engine.kimai.choices(&chosen)).await.known().map(names).unwrap_or_default(),
         None => Names::default(),
     };

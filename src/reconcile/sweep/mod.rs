@@ -20,6 +20,7 @@ mod sides;
 
 use std::sync::Arc;
 
+use jiff::ToSpan;
 use jiff::civil::Date;
 use tokio::sync::Mutex;
 use tracing::info;
@@ -47,6 +48,12 @@ pub struct Period {
 }
 
 impl Period {
+    /// `day`, and `days` before and after it.
+    pub fn around(day: Date, days: i64) -> Self {
+        let shifted = |days: i64| day.checked_add(days.days()).unwrap_or(day);
+        Self { first: shifted(-days), last: shifted(days) }
+    }
+
     /// Whether `day` is one of them.
     pub fn contains(&self, day: Date) -> bool {
         (self.first..=self.last).contains(&day)
