@@ -1,0 +1,146 @@
+//! The whole service over HTTP, with its queue on disk, between a sandbox Kimai and an embedded store.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::Context;
+use async_trait::async_trait;
+use kimai_sync::app::{self, Service};
+use kimai_sync::clock::Clock;
+use kimai_sync::engine::Engine;
+use kimai_sync::sandbox::{Role, Sandbox};
+use kimai_sync::settings::Settings;
+use kimai_sync::storage::Storage;
+use kimai_sync::triplestore::embedded::Embedded;
+use kimai_sync::triplestore::vocabulary::PREFIXES;
+use kimai_sync::triplestore::{Row, Triplestore, TriplestoreFault};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+/// Where the work logs of the benchmarks live.
+pub(crate) const BASE: &str = "http://timekeeper.redpencil.io";
+const TOKEN: &str = "token-of-the-benchmark";
+/// Work logs written to the store in one update.
+const BATCH: usize = 500;
+
+/// A store that counts what it is asked.
+pub(crate) struct Counted {
+    inner: Embedded,
+    asked: AtomicUsize,
+}
+
+#[async_trait]
+impl Triplestore for Counted {
+    async fn select(&self, query: &str) -> Result<Vec<Row>, TriplestoreFault> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.inner.select(query).await
+    }
+
+    async fn update(&self, update: &str) -> Result<(), TriplestoreFault> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.inner.update(update).await
+    }
+}
+
+/// The service and its neighbours. It stops when this is dropped.
+pub(crate) struct Stack {
+    pub(crate) engine: Engine,
+    pub(crate) kimai: Sandbox,
+    pub(crate) store: Embedded,
+    pub(crate) http: reqwest::Client,
+    /// Where the service listens, without a slash at the end.
+    pub(crate) base: String,
+    counted: Arc<Counted>,
+    /// The task and person of every work log.
+    about: String,
+    stop: CancellationToken,
+    _data: TempDir,
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Stack {
+    /// Starts it with these settings besides the usual ones, and imports one task and one person.
+    pub(crate) async fn start(vars: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let kimai = Sandbox::new(Clock::system(jiff::tz::TimeZone::UTC));
+        let door = TcpListener::bind("127.0.0.1:0")?;
+        let endpoint = format!("http://{}/api", door.local_addr()?);
+        let usual = [("API_TOKEN", TOKEN), ("KIMAI_ENDPOINT", &endpoint), ("CHECK_AT_START", "false")];
+        tokio::spawn(kimai.serve(door)?);
+        kimai.add_user("sync", "UTC", Role::SuperAdmin, Some(TOKEN));
+        let project = kimai.add_project("Website", kimai.add_customer("ACME"));
+        kimai.add_activity("Analysis", Some(project));
+        let vars = usual.iter().chain(vars).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let settings = Settings::from_vars(vars)?;
+        let store = Embedded::in_memory()?;
+        let counted = Arc::new(Counted { inner: store.clone(), asked: AtomicUsize::new(0) });
+        let clock = Clock::system(settings.zone.clone());
+        let data = tempfile::tempdir()?;
+        let storage = Storage::open(data.path())?;
+        let client = app::kimai(&settings)?;
+        let engine = Engine::with_storage(&settings, Arc::clone(&counted) as _, client, clock, storage)?;
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let base = format!("http://{}", listener.local_addr()?);
+        let stop = CancellationToken::new();
+        let service = Service {
+            engine: engine.clone(),
+            listener,
+            store: None,
+            guard: settings.guard.clone(),
+            concurrency: settings.kimai.concurrency,
+            sweep: None,
+        };
+        tokio::spawn(service.run(stop.clone()));
+        let http = kimai_sync::tls::client_builder(Duration::from_mins(1)).build()?;
+        for what in ["customers", "tasks", "accounts"] {
+            http.post(format!("{base}/sync-from-kimai/{what}")).send().await?.error_for_status()?;
+        }
+        let iri = async |class: &str| {
+            let rows = store.select(&format!("{PREFIXES}SELECT ?s WHERE {{ ?s a {class} }}")).await?;
+            let iri = rows.first().and_then(|row| row.get("s")).map(|term| term.value().to_owned());
+            iri.with_context(|| format!("no {class} was imported"))
+        };
+        let (task, account) = (iri("ext:KimaiActivity").await?, iri("foaf:OnlineAccount").await?);
+        let person = format!("<{BASE}/persons/jane>");
+        store.update(&format!("{PREFIXES}INSERT DATA {{ {person} foaf:account <{account}> }}")).await?;
+        let about = format!("dct:subject <{task}> ; prov:wasAssociatedWith {person}");
+        Ok(Self { engine, kimai, store, http, base, counted, about, stop, _data: data })
+    }
+
+    /// Registers the work logs of these numbers in the store, without a word to the service.
+    pub(crate) async fn register(&self, numbers: std::ops::Range<usize>) -> anyhow::Result<()> {
+        let triples = |number| {
+            let (uri, about) = (work_log(number), &self.about);
+            format!(
+                "<{uri}> a cal:Vevent ; cal:duration \"PT7H30M\" ; cal:dtstart \"2025-02-26\"^^xsd:date ; {about} .\n"
+            )
+        };
+        for batch in numbers.collect::<Vec<_>>().chunks(BATCH) {
+            let triples: String = batch.iter().map(|number| triples(*number)).collect();
+            self.store.update(&format!("{PREFIXES}INSERT DATA {{ {triples} }}")).await?;
+        }
+        Ok(())
+    }
+
+    /// How many queries and updates the service has sent.
+    pub(crate) fn statements(&self) -> usize {
+        self.counted.asked.load(Ordering::Relaxed)
+    }
+
+    /// How many work logs are linked to a timesheet.
+    pub(crate) async fn linked(&self) -> anyhow::Result<usize> {
+        let linked = format!("{PREFIXES}SELECT ?id WHERE {{ ?s a cal:Vevent ; dct:identifier ?id }}");
+        Ok(self.store.select(&linked).await?.len())
+    }
+}
+
+/// The IRI of a work log.
+pub(crate) fn work_log(number: usize) -> String {
+    format!("{BASE}/work-logs/67BF1C2E9F3B7A00{number:08}")
+}
