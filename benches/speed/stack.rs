@@ -93,7 +93,6 @@ impl Stack {
             listener,
             store: None,
             guard: settings.guard.clone(),
-            concurrency: settings.kimai.concurrency,
             sweep: None,
         };
         tokio::spawn(service.run(stop.clone()));

@@ -9,13 +9,14 @@ use crate::domain::work_log::{Facts, Kind};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::reconcile::plant::{Plant, planted};
 use crate::reconcile::retry::Failure;
+use crate::source::Link;
 use crate::triplestore::TriplestoreFault;
 
 impl Settler {
     /// Writes the link and reads it back: a triplestore may say that it stored what it did not.
     pub(super) async fn link(&self, subject: &WorkLogUri, facts: &Facts, id: KimaiId) -> Result<(), Failure> {
-        self.work_logs.link(subject, id, !facts.identifiers.is_empty()).await?;
-        let stored = self.work_logs.facts(subject).await?.kimai_ids();
+        let link = Link { work_log: subject.clone(), id, had_link: !facts.identifiers.is_empty() };
+        let stored = self.together.link(link).await?.kimai_ids();
         if stored.first() != Some(&id) && !planted(Plant::NoReadBack) {
             let why = format!("it took the Kimai id {id} of <{subject}> and did not store it");
             return Err(TriplestoreFault::Transient(why).into());

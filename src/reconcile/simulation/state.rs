@@ -15,6 +15,7 @@ use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::{Directory, Facts, VEVENT};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::kimai::{KimaiFault, Timesheet};
+use crate::source::Link;
 
 /// A work log in the triplestore.
 #[derive(Debug, Clone, Default)]
@@ -40,7 +41,7 @@ pub(super) enum Effect {
     Create(WantedTimesheet),
     Update(KimaiId, WantedTimesheet),
     Delete(KimaiId),
-    Link(WorkLogUri, KimaiId, bool),
+    Link(Vec<Link>),
     Unlink(WorkLogUri),
 }
 
@@ -147,6 +148,9 @@ impl State {
                 let linked = self.work_logs.iter().filter(|(_, stand)| stand.facts.kimai_ids().contains(&id));
                 self.overtaken.extend(linked.map(|(work_log, _)| work_log.clone()));
             }
+            if let Effect::Link(links) = &effect {
+                self.overtaken.extend(links.iter().map(|link| link.work_log.clone()));
+            }
             // Whatever the answer: nobody waits for it.
             drop(self.apply(&effect, &caller));
             if let (false, Who::Run(_, work_log)) = (matches!(effect, Effect::Create(_)), &caller.who) {
@@ -223,16 +227,7 @@ impl State {
             Effect::Create(wanted) => return self.create(wanted, caller).map(Some),
             Effect::Update(id, wanted) => return self.update(*id, wanted, caller).map(Some),
             Effect::Delete(id) => self.delete(*id, caller)?,
-            Effect::Link(work_log, id, had_link) => {
-                let now = self.now;
-                let stand = self.work_logs.entry(work_log.clone()).or_default();
-                if *had_link {
-                    stand.facts.identifiers.clear();
-                }
-                stand.facts.identifiers.insert(id.to_string());
-                stand.refresh(now);
-                self.note(caller.who.clone(), What::Linked(work_log.clone(), *id));
-            }
+            Effect::Link(links) => links.iter().for_each(|link| self.link(link, caller)),
             Effect::Unlink(work_log) => {
                 let now = self.now;
                 if let Some(stand) = self.work_logs.get_mut(work_log) {
@@ -243,6 +238,17 @@ impl State {
             }
         }
         Ok(None)
+    }
+
+    fn link(&mut self, Link { work_log, id, had_link }: &Link, caller: &Caller) {
+        let now = self.now;
+        let stand = self.work_logs.entry(work_log.clone()).or_default();
+        if *had_link {
+            stand.facts.identifiers.clear();
+        }
+        stand.facts.identifiers.insert(id.to_string());
+        stand.refresh(now);
+        self.note(caller.who.clone(), What::Linked(work_log.clone(), *id));
     }
 
     /// A delta was acknowledged.

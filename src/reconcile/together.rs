@@ -1,0 +1,90 @@
+//! What the runs ask of the triplestore, together: what work logs say, and their links.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::flow::Flow;
+use super::gather::{Gather, Statement};
+use crate::domain::WorkLogUri;
+use crate::domain::work_log::{Directory, Facts};
+use crate::source::{Link, Source};
+use crate::triplestore::TriplestoreFault;
+
+/// Reads and links of all runs.
+pub(super) struct Together {
+    reads: Gather<Reads>,
+    links: Gather<Links>,
+}
+
+struct Reads {
+    work_logs: Arc<dyn Source>,
+    flow: Arc<Flow>,
+}
+
+struct Links {
+    work_logs: Arc<dyn Source>,
+    flow: Arc<Flow>,
+}
+
+impl Together {
+    pub(super) fn new(work_logs: &Arc<dyn Source>, flow: &Arc<Flow>) -> Self {
+        let (of_reads, of_links) = (Arc::clone(work_logs), Arc::clone(work_logs));
+        Self {
+            reads: Gather::new(Reads { work_logs: of_reads, flow: Arc::clone(flow) }),
+            links: Gather::new(Links { work_logs: of_links, flow: Arc::clone(flow) }),
+        }
+    }
+
+    /// The facts of `subject`, and what is known of all that they point to.
+    pub(super) async fn read(
+        &self,
+        subject: &WorkLogUri,
+    ) -> Result<(Facts, Arc<Directory>), TriplestoreFault> {
+        self.reads.ask(subject.clone()).await
+    }
+
+    /// Writes a link; the facts of its work log as they are after that.
+    pub(super) async fn link(&self, link: Link) -> Result<Facts, TriplestoreFault> {
+        self.links.ask(link).await
+    }
+}
+
+#[async_trait]
+impl Statement for Reads {
+    type Question = WorkLogUri;
+    type Answer = (Facts, Arc<Directory>);
+
+    async fn run(&self, subjects: &[WorkLogUri]) -> Result<Vec<Self::Answer>, TriplestoreFault> {
+        let facts = in_order(subjects, self.work_logs.facts_of(subjects).await?);
+        let directory = self.work_logs.directory(&facts.iter().collect::<Vec<_>>()).await?;
+        let directory = Arc::new(directory);
+        Ok(facts.into_iter().map(|facts| (facts, Arc::clone(&directory))).collect())
+    }
+
+    fn is_urgent(&self) -> bool {
+        self.flow.is_thin()
+    }
+}
+
+#[async_trait]
+impl Statement for Links {
+    type Question = Link;
+    type Answer = Facts;
+
+    async fn run(&self, links: &[Link]) -> Result<Vec<Facts>, TriplestoreFault> {
+        self.work_logs.link(links).await?;
+        let subjects: Vec<WorkLogUri> = links.iter().map(|link| link.work_log.clone()).collect();
+        Ok(in_order(&subjects, self.work_logs.facts_of(&subjects).await?))
+    }
+
+    fn is_urgent(&self) -> bool {
+        // While others are on their way, a link has time: the timesheet is remembered.
+        self.flow.is_dry()
+    }
+}
+
+fn in_order(subjects: &[WorkLogUri], mut facts: BTreeMap<WorkLogUri, Facts>) -> Vec<Facts> {
+    subjects.iter().map(|subject| facts.remove(subject).unwrap_or_default()).collect()
+}
