@@ -10,10 +10,9 @@ use std::time::Duration;
 
 use crate::kimai::Operation;
 
-/// Where it begins, if the bounds allow.
-const FIRST: usize = 4;
-/// The fewest answers of a window.
+/// The fewest answers of a window, and of one at the start.
 const WINDOW: usize = 8;
+const FIRST_WINDOW: usize = 4;
 /// Requests that wait for one another: with fewer there may be more, with more there are fewer.
 const TOO_FEW: f64 = 0.5;
 const TOO_MANY: f64 = 1.2;
@@ -50,8 +49,8 @@ pub(super) struct Course {
     rest: u32,
     /// The rest after the next raise that has to be taken back.
     next_rest: u32,
-    /// Whether the last window ended with a raise.
-    raised: bool,
+    /// The limit before the last window ended with a raise.
+    before: Option<usize>,
     /// The mean time of an answer in the last window.
     mean: Option<f64>,
 }
@@ -74,8 +73,9 @@ struct Window {
 }
 
 impl Course {
+    /// It begins with the fewest: what an answer takes when nothing else is asked has to be seen once.
     pub(super) fn new(bounds: RangeInclusive<usize>) -> Self {
-        let limit = FIRST.clamp(*bounds.start(), (*bounds.end()).max(*bounds.start()));
+        let limit = *bounds.start();
         Self {
             bounds,
             limit,
@@ -84,7 +84,7 @@ impl Course {
             window: Window::default(),
             rest: 0,
             next_rest: 1,
-            raised: false,
+            before: None,
             mean: None,
         }
     }
@@ -117,6 +117,7 @@ impl Course {
             (How::Troubled, _) if !self.window.troubled => {
                 self.window.troubled = true;
                 self.window.ended = 0;
+                self.before = None;
                 self.lower(self.limit / 2);
                 self.rest = REST_AFTER_TROUBLE;
             }
@@ -126,7 +127,8 @@ impl Course {
             }
             _ => {}
         }
-        if self.window.ended >= WINDOW.max(2 * self.limit) {
+        let fewest = if self.starting { FIRST_WINDOW } else { WINDOW };
+        if self.window.ended >= fewest.max(2 * self.limit) {
             self.close_window();
         }
     }
@@ -135,20 +137,26 @@ impl Course {
         let Window { crowded, troubled, .. } = std::mem::take(&mut self.window);
         let slowdown = self.slowdown();
         self.rest = self.rest.saturating_sub(1);
-        let raised = std::mem::take(&mut self.raised);
+        let before = self.before.take();
         let Some(slowdown) = slowdown.filter(|_| !troubled) else { return };
         #[expect(clippy::cast_precision_loss, reason = "no more than the bounds of a setting")]
         let limit = self.limit as f64;
         let waiting = limit * (1.0 - 1.0 / slowdown);
         if waiting > TOO_MANY {
-            if raised {
+            if let Some(before) = before {
                 self.rest = self.next_rest;
                 self.next_rest = (self.next_rest * 2).min(LONGEST_REST);
+                self.lower(before);
+            } else {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "less than before"
+                )]
+                self.lower((limit / slowdown).round() as usize);
             }
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "less than before")]
-            self.lower((limit / slowdown).round() as usize);
         } else if waiting < TOO_FEW {
-            if raised {
+            if before.is_some() {
                 self.next_rest = 1;
             }
             if crowded && self.rest == 0 {
@@ -184,7 +192,7 @@ impl Course {
     fn raise(&mut self) {
         let more = if self.starting { self.limit * 2 } else { self.limit + 1 };
         let limit = more.min(*self.bounds.end()).max(self.limit);
-        self.raised = limit > self.limit;
+        self.before = (limit > self.limit).then_some(self.limit);
         self.limit = limit;
     }
 
@@ -238,7 +246,7 @@ mod tests {
             ("alone", ALONE),
         ] {
             let mut course = Course::new(1..=16);
-            let (reached, best) = (play(&mut course, model, 1000), best(model, 1..=16));
+            let (reached, best) = (play(&mut course, model, 2000), best(model, 1..=16));
             assert!(reached >= 0.9 * best, "{name}: {reached:.1} of {best:.1} a second");
         }
     }
@@ -282,8 +290,8 @@ mod tests {
         for _ in 0..1000 {
             course.ended(Operation::Create, How::Answered, Duration::from_millis(20), false);
         }
-        assert_eq!(course.limit(), FIRST);
-        assert_eq!(course.answers_within(Duration::from_secs(1)), Some(200));
+        assert_eq!(course.limit(), 1);
+        assert_eq!(course.answers_within(Duration::from_secs(1)), Some(50));
     }
 
     proptest! {
