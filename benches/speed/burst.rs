@@ -77,7 +77,7 @@ impl Burst {
         let deltas: Vec<String> = (from..from + count)
             .flat_map(|number| {
                 let iri = work_log(number);
-                recorded.iter().map(move |body| body.replace(RECORDED_IRI, &iri))
+                recorded.iter().map(move |(body, known)| body.replace(known, &iri))
             })
             .collect();
         stack.kimai.clear_requests();
@@ -98,11 +98,12 @@ impl Burst {
     }
 }
 
-/// The bodies of the five deltas.
-fn recorded() -> anyhow::Result<Vec<String>> {
+/// The bodies of the five deltas, each with the work log that it names.
+pub(crate) fn recorded() -> anyhow::Result<Vec<(String, &'static str)>> {
     let body = |line: &str| {
         let line: serde_json::Value = serde_json::from_str(line)?;
-        line["body"].as_str().map(str::to_owned).context("a recording without a body")
+        let body = line["body"].as_str().map(str::to_owned).context("a recording without a body")?;
+        Ok((body, RECORDED_IRI))
     };
     RECORDED.lines().map(body).collect()
 }

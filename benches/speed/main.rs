@@ -9,6 +9,8 @@
 #![expect(clippy::disallowed_methods, reason = "what is spawned ends with the benchmark")]
 
 mod burst;
+mod latency;
+mod pace;
 mod stack;
 mod table;
 
@@ -43,6 +45,12 @@ fn main() -> anyhow::Result<()> {
     let mut table = Table::default();
     if wanted("burst") {
         runtime.block_on(burst::measure(size, &mut table))?;
+    }
+    if wanted("latency") {
+        runtime.block_on(latency::measure(size, &mut table))?;
+    }
+    if wanted("pace") {
+        runtime.block_on(pace::measure(size, &mut table))?;
     }
     println!("\n{table}");
     Ok(())

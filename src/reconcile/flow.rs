@@ -101,3 +101,48 @@ impl Drop for Way<'_> {
         self.flow.through.notify_waiters();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::kimai::Operation;
+    use crate::kimai::pace::How;
+
+    #[tokio::test]
+    async fn there_is_room_for_what_kimai_answers_in_a_second_and_no_more() {
+        for (took, ahead) in
+            [(Duration::from_millis(1), MOST_AHEAD), (Duration::from_millis(100), 10), (AHEAD, 1)]
+        {
+            let pace = Arc::new(Pace::new(1..=1));
+            for _ in 0..20 {
+                pace.ended(Operation::Create, How::Answered, took);
+            }
+            let flow = Flow::new(pace);
+            let mut ways = Vec::new();
+            while flow.room().now_or_never().is_some() {
+                ways.push(flow.begin());
+            }
+            assert_eq!(ways.len(), 2 + ahead, "{took:?}");
+            let mut waits = Box::pin(flow.room());
+            assert!(waits.as_mut().now_or_never().is_none());
+            ways.pop();
+            assert!(waits.now_or_never().is_some(), "one has come through");
+        }
+    }
+
+    #[tokio::test]
+    async fn it_is_thin_until_enough_know_what_to_send_and_dry_when_all_have_come_through() {
+        let flow = Flow::new(Arc::new(Pace::new(2..=2)));
+        assert!(flow.is_dry());
+        let mut ways = [flow.begin(), flow.begin(), flow.begin()];
+        assert!(flow.is_thin() && !flow.is_dry());
+        for way in &mut ways {
+            assert!(way.turn().await);
+        }
+        assert!(!flow.is_thin());
+        drop(ways);
+        assert!(flow.is_thin() && flow.is_dry());
+    }
+}

@@ -1,7 +1,7 @@
 //! Questions of many runs, gathered into few statements.
 //!
 //! While one statement is under way, the next fills up. The first of a burst go at once; when there are many,
-//! each waits for company as long as nobody needs it sooner.
+//! each waits for company, as long as whoever waits for its answers can spare it.
 //!
 //! # Guarantees
 //! - An answer belongs to a statement that was sent after its question was asked.
@@ -19,16 +19,12 @@ use crate::triplestore::TriplestoreFault;
 
 /// The most questions of one statement: what an update may hold in triples.
 const MOST: usize = 100;
-/// Statements that go at once, however many there are: the first of a burst.
-const BUDGET: f64 = 20.0;
-/// How many more of them there are each second.
-const BUDGET_A_SECOND: f64 = 10.0;
-/// How long one that is needed soon waits for company.
-const SHORT_WAIT: Duration = Duration::from_millis(100);
-/// How long one that nobody needs soon does.
-const LONG_WAIT: Duration = Duration::from_secs(1);
-/// How often it is looked whether one is needed by now.
-const LOOK: Duration = Duration::from_millis(20);
+/// How much a statement that may go at once is renewed by, each second.
+const BUDGET_A_SECOND: f64 = 1.0;
+/// The longest wait for company.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// How often it is looked whether the wait is still no loss.
+const LOOK: Duration = Duration::from_millis(10);
 /// So many questions that fail alone too are no matter of questions any more.
 const MOST_FAILED: usize = 3;
 /// How long it is looked which of them it was.
@@ -45,8 +41,11 @@ pub(super) trait Statement: Send + Sync {
     /// The answers to `questions`, in their order.
     async fn run(&self, questions: &[Self::Question]) -> Result<Vec<Self::Answer>, TriplestoreFault>;
 
-    /// Whether somebody waits for the answers who has nothing else to do.
-    fn is_urgent(&self) -> bool;
+    /// So many statements go at once, however many questions come after them: the first of a burst.
+    fn budget(&self) -> f64;
+
+    /// How long the questions that wait now may wait in all without any loss.
+    fn patience(&self) -> Duration;
 }
 
 /// Questions for one kind of statement.
@@ -68,6 +67,7 @@ struct Waiting<S: Statement> {
 
 /// Statements that may go at once.
 struct Budget {
+    most: f64,
     left: f64,
     at: Instant,
 }
@@ -76,7 +76,7 @@ impl Budget {
     /// Takes one, if there is one.
     fn take(&mut self) -> bool {
         let more = self.at.elapsed().as_secs_f64() * BUDGET_A_SECOND;
-        (self.left, self.at) = ((self.left + more).min(BUDGET), Instant::now());
+        (self.left, self.at) = ((self.left + more).min(self.most), Instant::now());
         let taken = self.left >= 1.0;
         self.left -= f64::from(u8::from(taken));
         taken
@@ -85,7 +85,8 @@ impl Budget {
 
 impl<S: Statement> Gather<S> {
     pub(super) fn new(statement: S) -> Self {
-        let budget = Budget { left: BUDGET, at: Instant::now() };
+        let most = statement.budget();
+        let budget = Budget { most, left: most, at: Instant::now() };
         Self {
             statement,
             waiting: Mutex::new(Vec::new()),
@@ -177,10 +178,7 @@ impl<S: Statement> Gather<S> {
 
     async fn wait_for_company(&self) {
         let since = Instant::now();
-        while self.waiting().len() < MOST && since.elapsed() < LONG_WAIT {
-            if since.elapsed() >= SHORT_WAIT && self.statement.is_urgent() {
-                return;
-            }
+        while self.waiting().len() < MOST && since.elapsed() < self.statement.patience().min(LONGEST_WAIT) {
             tokio::select! {
                 () = self.full.notified() => {}
                 () = tokio::time::sleep(LOOK) => {}
@@ -205,3 +203,7 @@ impl<S: Statement> Gather<S> {
 fn missing(answers: usize) -> TriplestoreFault {
     TriplestoreFault::Unreadable(format!("it answered {answers} of several questions"))
 }
+
+#[cfg(test)]
+#[path = "gather_tests.rs"]
+mod tests;

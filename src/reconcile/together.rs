@@ -2,15 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::flow::Flow;
-use super::gather::{Gather, Statement};
+use super::gather::{Gather, LONGEST_WAIT, Statement};
 use crate::domain::WorkLogUri;
 use crate::domain::work_log::{Directory, Facts};
 use crate::source::{Link, Source};
 use crate::triplestore::TriplestoreFault;
+
+/// Reads of a burst that go without company.
+const FIRST_READS: f64 = 10.0;
+/// How long a read waits for company although Kimai may soon have nothing to do.
+const SHORT_WAIT: Duration = Duration::from_millis(100);
 
 /// Reads and links of all runs.
 pub(super) struct Together {
@@ -63,8 +69,12 @@ impl Statement for Reads {
         Ok(facts.into_iter().map(|facts| (facts, Arc::clone(&directory))).collect())
     }
 
-    fn is_urgent(&self) -> bool {
-        self.flow.is_thin()
+    fn budget(&self) -> f64 {
+        FIRST_READS
+    }
+
+    fn patience(&self) -> Duration {
+        if self.flow.is_thin() { SHORT_WAIT } else { LONGEST_WAIT }
     }
 }
 
@@ -79,9 +89,13 @@ impl Statement for Links {
         Ok(in_order(&subjects, self.work_logs.facts_of(&subjects).await?))
     }
 
-    fn is_urgent(&self) -> bool {
-        // While others are on their way, a link has time: the timesheet is remembered.
-        self.flow.is_dry()
+    fn budget(&self) -> f64 {
+        0.0
+    }
+
+    fn patience(&self) -> Duration {
+        // While others are on their way, a link has time: its timesheet is remembered.
+        if self.flow.is_dry() { Duration::ZERO } else { LONGEST_WAIT }
     }
 }
 
