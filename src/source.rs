@@ -9,13 +9,13 @@ use crate::domain::work_log::{Directory, Facts};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::triplestore::TriplestoreFault;
 
-/// A link to be written.
+/// A link to be written or removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
     /// Whose.
     pub work_log: WorkLogUri,
-    /// The timesheet.
-    pub id: KimaiId,
+    /// The timesheet that it is to lead to; none to remove it.
+    pub to: Option<KimaiId>,
     /// Whether the work log has a link already, be it rubbish.
     pub had_link: bool,
 }
@@ -72,9 +72,6 @@ pub trait Source: Send + Sync {
     /// [`Kind::Tombstone`](crate::domain::work_log::Kind::Tombstone). One whose identifiers are no ids has none.
     async fn dangling(&self) -> Result<BTreeMap<WorkLogUri, Vec<KimaiId>>, TriplestoreFault>;
 
-    /// Links each work log to its timesheet, and to no other. After a fault some of them may be.
+    /// Links each work log to its timesheet and to no other, or to none. After a fault some of them may be.
     async fn link(&self, links: &[Link]) -> Result<(), TriplestoreFault>;
-
-    /// Removes what links `work_log` to Kimai.
-    async fn unlink(&self, work_log: &WorkLogUri) -> Result<(), TriplestoreFault>;
 }

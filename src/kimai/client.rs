@@ -97,16 +97,21 @@ impl Client {
         answer
     }
 
-    /// Waits for a place among the requests that Kimai gets at a time; a creation not for ever.
-    async fn place(&self, operation: Operation) -> Result<Place<'_>, KimaiFault> {
-        if operation != Operation::Create {
-            return Ok(self.pace.place().await);
+    /// Waits for a place among the requests that Kimai gets at a time; a creation not for ever. A list needs
+    /// none.
+    async fn place(&self, operation: Operation) -> Result<Option<Place<'_>>, KimaiFault> {
+        match operation {
+            Operation::Read => Ok(None),
+            Operation::Look | Operation::Update | Operation::Delete => Ok(Some(self.pace.place().await)),
+            Operation::Create => {
+                let place = tokio::time::timeout(pace::LONGEST_WAIT, self.pace.place()).await;
+                place.map(Some).map_err(|_| {
+                    let limit = pace::LONGEST_WAIT.as_secs();
+                    let why = format!("the requests before it took more than {limit} s");
+                    KimaiFault::new(operation, Fault::Transient, why)
+                })
+            }
         }
-        let place = tokio::time::timeout(pace::LONGEST_WAIT, self.pace.place()).await;
-        place.map_err(|_| {
-            let why = format!("the requests before it took more than {} s", pace::LONGEST_WAIT.as_secs());
-            KimaiFault::new(operation, Fault::Transient, why)
-        })
     }
 
     /// Sends, and reads the answer. `seen` is its status, once one is there and its body too.

@@ -1,4 +1,5 @@
-//! How many requests Kimai gets at a time: as many as it bears, between two bounds.
+//! How many requests Kimai gets at a time: as many as it bears, between two bounds. The pages of a list do not
+//! count: they have a bound of their own, and whoever reads one has nothing else to do.
 //!
 //! # Guarantees
 //! - Never more requests are under way than [`Pace::limit`]; who waits is served in order.

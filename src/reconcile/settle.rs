@@ -360,7 +360,7 @@ impl Settler {
         // From here on it is not known whether Kimai still holds them: should the work log come back under
         // its IRI, its timesheet is pushed, and found missing.
         self.ledger.doubt([subject]).await?;
-        let others = self.work_logs.linked(ids).await?;
+        let others = self.together.linked(ids).await?;
         let _nobody_looks = self.looking.read().await;
         let mut deleted = Vec::new();
         for id in ids {

@@ -8,10 +8,13 @@ use async_trait::async_trait;
 
 use super::flow::Flow;
 use super::gather::{Gather, LONGEST_WAIT, Statement};
-use crate::domain::WorkLogUri;
 use crate::domain::work_log::{Directory, Facts};
+use crate::domain::{KimaiId, WorkLogUri};
 use crate::source::{Link, Source};
 use crate::triplestore::TriplestoreFault;
+
+/// The work logs that are linked to each of some timesheets.
+type Owners = BTreeMap<KimaiId, Vec<WorkLogUri>>;
 
 /// Reads of a burst that go without company.
 const FIRST_READS: f64 = 10.0;
@@ -22,6 +25,7 @@ const SHORT_WAIT: Duration = Duration::from_millis(100);
 pub(super) struct Together {
     reads: Gather<Reads>,
     links: Gather<Links>,
+    linked: Gather<Linked>,
 }
 
 struct Reads {
@@ -34,12 +38,15 @@ struct Links {
     flow: Arc<Flow>,
 }
 
+struct Linked(Arc<dyn Source>);
+
 impl Together {
     pub(super) fn new(work_logs: &Arc<dyn Source>, flow: &Arc<Flow>) -> Self {
-        let (of_reads, of_links) = (Arc::clone(work_logs), Arc::clone(work_logs));
+        let [of_reads, of_links, of_linked] = std::array::from_fn(|_| Arc::clone(work_logs));
         Self {
             reads: Gather::new(Reads { work_logs: of_reads, flow: Arc::clone(flow) }),
             links: Gather::new(Links { work_logs: of_links, flow: Arc::clone(flow) }),
+            linked: Gather::new(Linked(of_linked)),
         }
     }
 
@@ -51,9 +58,14 @@ impl Together {
         self.reads.ask(subject.clone()).await
     }
 
-    /// Writes a link; the facts of its work log as they are after that.
+    /// Writes or removes a link; the facts of its work log as they are after that.
     pub(super) async fn link(&self, link: Link) -> Result<Facts, TriplestoreFault> {
         self.links.ask(link).await
+    }
+
+    /// The work logs that are linked to these timesheets.
+    pub(super) async fn linked(&self, ids: &[KimaiId]) -> Result<Arc<Owners>, TriplestoreFault> {
+        self.linked.ask(ids.to_vec()).await
     }
 }
 
@@ -96,6 +108,27 @@ impl Statement for Links {
     fn patience(&self) -> Duration {
         // While others are on their way, a link has time: its timesheet is remembered.
         if self.flow.is_dry() { Duration::ZERO } else { LONGEST_WAIT }
+    }
+}
+
+#[async_trait]
+impl Statement for Linked {
+    type Question = Vec<KimaiId>;
+    /// Of all that were asked for together.
+    type Answer = Arc<Owners>;
+
+    async fn run(&self, ids: &[Vec<KimaiId>]) -> Result<Vec<Arc<Owners>>, TriplestoreFault> {
+        let linked = Arc::new(self.0.linked(&ids.concat()).await?);
+        Ok(ids.iter().map(|_| Arc::clone(&linked)).collect())
+    }
+
+    fn budget(&self) -> f64 {
+        0.0
+    }
+
+    fn patience(&self) -> Duration {
+        // Kimai waits for it.
+        Duration::ZERO
     }
 }
 

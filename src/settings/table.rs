@@ -112,17 +112,13 @@ pub const TABLE: &[Setting] = &[
     setting(
         "KIMAI_CONCURRENCY",
         "8",
-        "how many requests Kimai gets at a time at most; fewer while that makes it slower (a number from 1 to 64)",
+        "how many requests Kimai gets at a time at most; fewer while that makes it slower",
     ),
-    setting(
-        "KIMAI_CONCURRENCY_MIN",
-        "1",
-        "how many requests it may get at a time however slow it is (a number from 1 to KIMAI_CONCURRENCY)",
-    ),
+    setting("KIMAI_CONCURRENCY_MIN", "1", "how many requests it may get at a time however slow it is"),
     setting(
         "DEBOUNCE_MS",
         "10",
-        "how long a change waits for the other deltas that tell of it, in milliseconds (a number from 0 to 60000)",
+        "how long a change waits for the other deltas that tell of it, in milliseconds",
     ),
     setting("KIMAI_TIMEOUT", "30", "time limit of one call to Kimai, in seconds"),
     setting("MU_SPARQL_TIMEOUT", "60", "time limit of one SPARQL query or update, in seconds"),

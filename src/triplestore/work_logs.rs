@@ -256,20 +256,24 @@ impl Source for WorkLogs {
 
     async fn link(&self, links: &[Link]) -> Result<(), TriplestoreFault> {
         for links in links.chunks(BATCH) {
-            let had: Vec<&WorkLogUri> =
-                links.iter().filter(|link| link.had_link).map(|link| &link.work_log).collect();
-            let remove = if had.is_empty() { String::new() } else { format!("{} ;\n", remove_links(&had)) };
-            let triple = |Link { work_log, id, .. }: &Link| {
-                format!("<{work_log}> dct:identifier {}", Literal::string(id.to_string()))
+            let goes = |link: &&Link| link.had_link || link.to.is_none();
+            let gone: Vec<&WorkLogUri> = links.iter().filter(goes).map(|link| &link.work_log).collect();
+            let triple = |Link { work_log, to, .. }: &Link| {
+                to.map(|id| format!("<{work_log}> dct:identifier {}", Literal::string(id.to_string())))
             };
-            let triples = links.iter().map(triple).collect::<Vec<_>>().join(" .\n");
-            self.update(format!("{remove}INSERT DATA {{ {triples} }}")).await?;
+            let new: Vec<String> = links.iter().filter_map(triple).collect();
+            let mut steps = Vec::new();
+            if !gone.is_empty() {
+                steps.push(remove_links(&gone));
+            }
+            if !new.is_empty() {
+                steps.push(format!("INSERT DATA {{ {} }}", new.join(" .\n")));
+            }
+            if !steps.is_empty() {
+                self.update(steps.join(" ;\n")).await?;
+            }
         }
         Ok(())
-    }
-
-    async fn unlink(&self, work_log: &WorkLogUri) -> Result<(), TriplestoreFault> {
-        self.update(remove_links(&[work_log])).await
     }
 }
 

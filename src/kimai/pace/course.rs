@@ -43,7 +43,7 @@ pub(super) struct Course {
     limit: usize,
     /// Until the first resistance, a raise doubles.
     starting: bool,
-    operations: [Kind; 3],
+    operations: [Kind; 4],
     window: Window,
     /// Windows until the next raise.
     rest: u32,
@@ -55,7 +55,7 @@ pub(super) struct Course {
     mean: Option<f64>,
 }
 
-/// Creations, updates and deletions take times of their own.
+/// Creations, updates, deletions and looks take times of their own.
 #[derive(Debug, Default, Clone, Copy)]
 struct Kind {
     /// The shortest mean of a window.
@@ -80,7 +80,7 @@ impl Course {
             bounds,
             limit,
             starting: true,
-            operations: [Kind::default(); 3],
+            operations: [Kind::default(); 4],
             window: Window::default(),
             rest: 0,
             next_rest: 1,
@@ -110,8 +110,9 @@ impl Course {
             Operation::Create => 0,
             Operation::Update => 1,
             Operation::Delete => 2,
-            // Lists take what they have to list.
-            Operation::Read | Operation::Look => usize::MAX,
+            Operation::Look => 3,
+            // A list takes what it has to list.
+            Operation::Read => usize::MAX,
         };
         match (how, self.operations.get_mut(kind)) {
             (How::Troubled, _) if !self.window.troubled => {

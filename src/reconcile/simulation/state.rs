@@ -42,7 +42,6 @@ pub(super) enum Effect {
     Update(KimaiId, WantedTimesheet),
     Delete(KimaiId),
     Link(Vec<Link>),
-    Unlink(WorkLogUri),
 }
 
 impl Effect {
@@ -51,8 +50,8 @@ impl Effect {
             Self::Create(_) => Call::Create,
             Self::Update(..) => Call::Update,
             Self::Delete(_) => Call::Delete,
-            Self::Link(..) => Call::Link,
-            Self::Unlink(_) => Call::Unlink,
+            Self::Link(links) if links.iter().all(|link| link.to.is_none()) => Call::Unlink,
+            Self::Link(_) => Call::Link,
         }
     }
 }
@@ -228,27 +227,27 @@ impl State {
             Effect::Update(id, wanted) => return self.update(*id, wanted, caller).map(Some),
             Effect::Delete(id) => self.delete(*id, caller)?,
             Effect::Link(links) => links.iter().for_each(|link| self.link(link, caller)),
-            Effect::Unlink(work_log) => {
-                let now = self.now;
-                if let Some(stand) = self.work_logs.get_mut(work_log) {
-                    stand.facts.identifiers.clear();
-                    stand.refresh(now);
-                }
-                self.note(caller.who.clone(), What::Unlinked(work_log.clone()));
-            }
         }
         Ok(None)
     }
 
-    fn link(&mut self, Link { work_log, id, had_link }: &Link, caller: &Caller) {
+    fn link(&mut self, Link { work_log, to, had_link }: &Link, caller: &Caller) {
         let now = self.now;
-        let stand = self.work_logs.entry(work_log.clone()).or_default();
-        if *had_link {
+        // What is not there is not brought to life by a removal.
+        let stand = match to {
+            Some(_) => self.work_logs.entry(work_log.clone()).or_default(),
+            None => match self.work_logs.get_mut(work_log) {
+                Some(stand) => stand,
+                None => return,
+            },
+        };
+        if *had_link || to.is_none() {
             stand.facts.identifiers.clear();
         }
-        stand.facts.identifiers.insert(id.to_string());
+        stand.facts.identifiers.extend(to.map(|id| id.to_string()));
         stand.refresh(now);
-        self.note(caller.who.clone(), What::Linked(work_log.clone(), *id));
+        let what = to.map_or(What::Unlinked(work_log.clone()), |id| What::Linked(work_log.clone(), id));
+        self.note(caller.who.clone(), what);
     }
 
     /// A delta was acknowledged.

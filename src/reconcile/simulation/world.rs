@@ -353,8 +353,4 @@ impl Source for World {
     async fn link(&self, links: &[Link]) -> Result<(), TriplestoreFault> {
         self.store_write(Effect::Link(links.to_vec())).await
     }
-
-    async fn unlink(&self, work_log: &WorkLogUri) -> Result<(), TriplestoreFault> {
-        self.store_write(Effect::Unlink(work_log.clone())).await
-    }
 }
