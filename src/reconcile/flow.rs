@@ -71,6 +71,11 @@ impl Flow {
         self.ready.load(Ordering::Acquire) < self.pace.limit()
     }
 
+    /// Whether no more than one is on its way.
+    pub(super) fn is_alone(&self) -> bool {
+        self.ahead.load(Ordering::Acquire) <= 1
+    }
+
     /// Whether nothing is on its way.
     pub(super) fn is_dry(&self) -> bool {
         self.ahead.load(Ordering::Acquire) == 0

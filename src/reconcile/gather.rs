@@ -19,8 +19,9 @@ use crate::triplestore::TriplestoreFault;
 
 /// The most questions of one statement: what an update may hold in triples.
 const MOST: usize = 100;
-/// How much a statement that may go at once is renewed by, each second.
+/// How many more statements may go at once after each second, and while each comes alone.
 const BUDGET_A_SECOND: f64 = 1.0;
+const BUDGET_A_SECOND_ALONE: f64 = 20.0;
 /// The longest wait for company.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// How often it is looked whether the wait is still no loss.
@@ -43,6 +44,9 @@ pub(super) trait Statement: Send + Sync {
 
     /// So many statements go at once, however many questions come after them: the first of a burst.
     fn budget(&self) -> f64;
+
+    /// Whether nobody could come soon who asks too.
+    fn is_alone(&self) -> bool;
 
     /// How long the questions that wait now may wait in all without any loss.
     fn patience(&self) -> Duration;
@@ -74,8 +78,9 @@ struct Budget {
 
 impl Budget {
     /// Takes one, if there is one.
-    fn take(&mut self) -> bool {
-        let more = self.at.elapsed().as_secs_f64() * BUDGET_A_SECOND;
+    fn take(&mut self, alone: bool) -> bool {
+        let a_second = if alone { BUDGET_A_SECOND_ALONE } else { BUDGET_A_SECOND };
+        let more = self.at.elapsed().as_secs_f64() * a_second;
         (self.left, self.at) = ((self.left + more).min(self.most), Instant::now());
         let taken = self.left >= 1.0;
         self.left -= f64::from(u8::from(taken));
@@ -126,7 +131,7 @@ impl<S: Statement> Gather<S> {
 
     /// Asks for all that wait, `own` among them.
     async fn lead(&self, own: S::Question, budget: &mut Budget) -> Reply<S> {
-        if !budget.take() {
+        if !budget.take(self.statement.is_alone()) {
             self.wait_for_company().await;
         }
         let mut others = self.take();

@@ -174,13 +174,16 @@ impl Settler {
 
     /// What the triplestore says of `subject`. Fails when that is nothing, and nothing of anything else.
     async fn read(&self, subject: &WorkLogUri) -> Result<(Facts, Arc<Directory>), Failure> {
-        let read = self.together.read(subject).await?;
-        if read.0.kind(subject) != Kind::Absent {
-            return Ok(read);
+        let (facts, directory) = self.together.read(subject).await?;
+        if facts.kind(subject) != Kind::Absent {
+            return Ok((facts, directory));
         }
-        let facts = self.sight.facts(subject).await?;
-        let directory = self.work_logs.directory(&[&facts]).await?;
-        Ok((facts, Arc::new(directory)))
+        let facts = self.sight.again(subject, facts).await?;
+        let directory = match facts.kind(subject) {
+            Kind::WorkLog => Arc::new(self.work_logs.directory(&[&facts]).await?),
+            _ => directory,
+        };
+        Ok((facts, directory))
     }
 
     fn wanted(

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 
 use super::flow::Flow;
 use super::gather::{Gather, LONGEST_WAIT, Statement};
-use crate::domain::work_log::{Directory, Facts};
+use crate::domain::work_log::{Directory, Facts, Kind};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::source::{Link, Source};
 use crate::triplestore::TriplestoreFault;
@@ -76,7 +76,13 @@ impl Statement for Reads {
 
     async fn run(&self, subjects: &[WorkLogUri]) -> Result<Vec<Self::Answer>, TriplestoreFault> {
         let facts = in_order(subjects, self.work_logs.facts_of(subjects).await?);
-        let directory = self.work_logs.directory(&facts.iter().collect::<Vec<_>>()).await?;
+        let asked =
+            subjects.iter().zip(&facts).filter(|(subject, facts)| facts.kind(subject) == Kind::WorkLog);
+        let work_logs: Vec<&Facts> = asked.map(|(_, facts)| facts).collect();
+        let directory = match work_logs.is_empty() {
+            true => Directory::default(),
+            false => self.work_logs.directory(&work_logs).await?,
+        };
         let directory = Arc::new(directory);
         Ok(facts.into_iter().map(|facts| (facts, Arc::clone(&directory))).collect())
     }
@@ -87,6 +93,10 @@ impl Statement for Reads {
 
     fn patience(&self) -> Duration {
         if self.flow.is_thin() { SHORT_WAIT } else { LONGEST_WAIT }
+    }
+
+    fn is_alone(&self) -> bool {
+        self.flow.is_alone()
     }
 }
 
@@ -109,6 +119,10 @@ impl Statement for Links {
         // While others are on their way, a link has time: its timesheet is remembered.
         if self.flow.is_dry() { Duration::ZERO } else { LONGEST_WAIT }
     }
+
+    fn is_alone(&self) -> bool {
+        false
+    }
 }
 
 #[async_trait]
@@ -129,6 +143,10 @@ impl Statement for Linked {
     fn patience(&self) -> Duration {
         // Kimai waits for it.
         Duration::ZERO
+    }
+
+    fn is_alone(&self) -> bool {
+        false
     }
 }
 
