@@ -14,11 +14,11 @@ use crate::table::{Bound, Row, Table};
 
 const LATENCY: Duration = Duration::from_millis(20);
 const SIDE_BY_SIDE: u32 = 4;
-const FIXED: [&str; 6] = ["1", "2", "4", "6", "8", "16"];
+const FIXED: [&str; 5] = ["2", "4", "6", "8", "16"];
 
 /// Adds the figure.
 pub(crate) async fn measure(size: Size, table: &mut Table) -> anyhow::Result<()> {
-    let count = size.of(600, 20);
+    let count = size.of(1000, 20);
     let mut best: Option<(Duration, &str)> = None;
     for fixed in FIXED {
         let took = burst(fixed, fixed, count).await?;

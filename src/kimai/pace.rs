@@ -16,6 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tracing::debug;
 
 use super::Operation;
 use course::Course;
@@ -116,6 +117,7 @@ impl Pace {
         course.ended(operation, how, took, crowded);
         let limit = course.limit();
         if limit != before {
+            debug!("Kimai gets {limit} requests at a time, {before} before");
             self.places.set(limit);
             self.turns.set(limit * TURNS_A_PLACE);
         }

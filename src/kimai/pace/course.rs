@@ -15,10 +15,11 @@ use crate::kimai::Operation;
 /// The fewest answers of a window, and of one at the start.
 const WINDOW: usize = 8;
 const FIRST_WINDOW: usize = 4;
-/// Of what one more request could get done more, so much has to be.
-const SHARE: f64 = 0.4;
+/// Up: of what more requests could get done more, so much has to be. Down: of what fewer could get done less, no
+/// more may be.
+const SHARE: [f64; 2] = [0.4, 0.25];
 /// The rest of a direction that did not stay, in windows: the first one, and the longest.
-const REST: [u32; 2] = [2, 4];
+const REST: [u32; 2] = [2, 16];
 const LONGEST_REST: u32 = 64;
 /// The windows that the present limit is judged by.
 const REMEMBERED: f64 = 8.0;
@@ -45,6 +46,8 @@ pub(super) struct Course {
     starting: bool,
     kinds: [Kind; 4],
     window: Window,
+    /// Answers still to come to what was sent under another limit: they say nothing about this one.
+    left_over: usize,
     /// What the present limit gets done.
     done: Option<Done>,
     trial: Option<Trial>,
@@ -104,6 +107,7 @@ impl Course {
             starting: true,
             kinds: [Kind::default(); 4],
             window: Window::default(),
+            left_over: 0,
             done: None,
             trial: None,
             directions: [
@@ -127,6 +131,10 @@ impl Course {
 
     /// A request ended. `crowded` says whether as many were under way as may be.
     pub(super) fn ended(&mut self, operation: Operation, how: How, took: Duration, crowded: bool) {
+        if how != How::Troubled && self.left_over > 0 {
+            self.left_over -= 1;
+            return;
+        }
         self.window.ended += 1;
         self.window.crowded += usize::from(crowded);
         let kind = match operation {
@@ -154,7 +162,7 @@ impl Course {
     fn trouble(&mut self) {
         self.window = Window { troubled: true, ..Window::default() };
         (self.trial, self.done, self.starting) = (None, None, false);
-        self.limit = (self.limit / 2).max(*self.bounds.start());
+        self.set((self.limit / 2).max(*self.bounds.start()));
         for (direction, rest) in self.directions.iter_mut().zip(REST) {
             direction.rest = direction.rest.max(rest);
         }
@@ -175,7 +183,8 @@ impl Course {
     /// Whether the limit that was tried stays.
     fn judge(&mut self, Trial { before, done }: Trial, rate: f64) {
         let direction = if self.limit > before { UP } else { DOWN };
-        let wanted = done + (1.0 + SHARE * (number(self.limit) / number(before) - 1.0)).ln();
+        let share = if direction == UP { SHARE[UP] } else { SHARE[DOWN] };
+        let wanted = done + (1.0 + share * (number(self.limit) / number(before) - 1.0)).ln();
         let [up, down] = &mut self.directions;
         let (this, other) = if direction == UP { (up, down) } else { (down, up) };
         let first_rest = if direction == UP { REST[UP] } else { REST[DOWN] };
@@ -191,7 +200,7 @@ impl Course {
             self.starting = false;
             this.rest = this.next_rest;
             this.next_rest = (this.next_rest * 2).min(LONGEST_REST);
-            self.limit = before;
+            self.set(before);
             self.done = Some(Done { rate: done, windows: 1.0 });
         }
     }
@@ -238,8 +247,13 @@ impl Course {
             self.starting = false;
         } else if let Some(Done { rate, .. }) = self.done {
             self.trial = Some(Trial { before: self.limit, done: rate });
-            self.limit = limit;
+            self.set(limit);
         }
+    }
+
+    fn set(&mut self, limit: usize) {
+        self.left_over = if limit == self.limit { 0 } else { self.limit };
+        self.limit = limit;
     }
 
     /// By how much longer than usual the answers of this window took, as a logarithm; none without any.
