@@ -8,7 +8,7 @@ use jiff::ToSpan;
 use jiff::civil::{Date, date};
 use kimai_sync::domain::windows::windows;
 use kimai_sync::domain::{KimaiId, WorkLogUri};
-use kimai_sync::source::Source;
+use kimai_sync::source::{Link, Source};
 use kimai_sync::triplestore::statement::Iri;
 use kimai_sync::triplestore::work_logs::WorkLogs;
 
@@ -18,6 +18,8 @@ use crate::support::stack::{BASE, Stack};
 on_each_store!(
     all_windows_together_are_the_period,
     what_is_left_of_deleted_work_logs_is_found_among_much_else,
+    many_are_read_and_linked_together_as_each_alone,
+    a_burst_costs_few_statements,
 );
 
 /// Work logs written at once: 7 triples each, and Virtuoso refuses 2 000.
@@ -129,4 +131,75 @@ async fn what_is_left_of_deleted_work_logs_is_found_among_much_else(stack: Stack
     ];
     assert_eq!(source.dangling().await.unwrap(), BTreeMap::from(wanted));
     assert_eq!(stack.statements(), (1, 0));
+}
+
+async fn many_are_read_and_linked_together_as_each_alone(stack: Stack) {
+    write(&stack, "many", (0..250).map(|_| "\"2024-09-02\"".to_owned())).await;
+    let work_log = |n: usize| WorkLogUri::parse(&format!("{BASE}/work-logs/many{n:05}")).unwrap();
+    // One with so much to tell that an answer about a hundred would be cut.
+    let notes = |part: usize| (0..900).map(|n| format!("\"note {part} {n}\"")).collect::<Vec<_>>().join(", ");
+    for part in 0..10 {
+        stack.update(&format!("INSERT DATA {{ <{}> cal:description {} }}", work_log(7), notes(part))).await;
+    }
+    let source = source(&stack);
+    let mut all: Vec<WorkLogUri> = (0..250).map(work_log).collect();
+    all.push(WorkLogUri::parse("http://x/nothing").unwrap());
+    let together = source.facts_of(&all).await.unwrap();
+    assert_eq!(together.len(), 250);
+    for work_log in all.iter().step_by(25).chain([&all[7], &all[250]]) {
+        let alone = source.facts(work_log).await.unwrap();
+        assert_eq!(together.get(work_log).cloned().unwrap_or_default(), alone, "{work_log}");
+    }
+
+    // Every third is new, every third changes, every third loses its link, in whatever form that stands.
+    let (typed, two) = (work_log(1), work_log(2));
+    stack.change(typed.as_str(), "dct:identifier", "\"1\"^^xsd:integer").await;
+    stack.update(&format!("INSERT DATA {{ <{two}> dct:identifier \"rubbish\" }}")).await;
+    let to = |n: usize| (n % 3 < 2).then_some(KimaiId(n as u64 + 1_000));
+    for n in (0..250).step_by(3) {
+        stack
+            .update(&format!(
+                "DELETE {{ <{0}> dct:identifier ?id }} WHERE {{ <{0}> dct:identifier ?id }}",
+                work_log(n)
+            ))
+            .await;
+    }
+    let links: Vec<Link> =
+        (0..250).map(|n| Link { work_log: work_log(n), to: to(n), had_link: n % 3 > 0 }).collect();
+    stack.forget_calls();
+    source.link(&links).await.unwrap();
+    assert_eq!(stack.statements(), (0, 3));
+    let linked = source.facts_of(&all).await.unwrap();
+    for n in 0..250 {
+        let wanted: Vec<String> = to(n).into_iter().map(|id| id.to_string()).collect();
+        let found: Vec<String> = linked[&work_log(n)].identifiers.iter().cloned().collect();
+        assert_eq!(found, wanted, "{n}");
+    }
+}
+
+async fn a_burst_costs_few_statements(stack: Stack) {
+    let (count, task) = (200, stack.task(stack.activity).await);
+    let uris: Vec<String> = (0..count).map(|n| format!("{BASE}/work-logs/burst{n:05}")).collect();
+    for batch in uris.chunks(BATCH) {
+        let triples: String = batch
+            .iter()
+            .map(|uri| {
+                format!(
+                    "<{uri}> a cal:Vevent ; cal:duration \"PT8H\" ; cal:dtstart \"2024-09-02\"^^xsd:date ;
+                       dct:subject <{task}> ; prov:wasAssociatedWith <{BASE}/persons/jane> ."
+                )
+            })
+            .collect();
+        stack.update(&format!("INSERT DATA {{ {triples} }}")).await;
+    }
+    stack.forget_calls();
+    stack.notify(&uris.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    assert_eq!(stack.timesheets().len(), count);
+    for uri in &uris {
+        assert_eq!(stack.links(uri).await.len(), 1, "{uri}");
+    }
+    let (selects, updates) = stack.statements();
+    // A tenth of a work log, the first ten reads, and what was linked while nothing else was under way.
+    let all = selects + updates;
+    assert!(all <= count / 10 + 30, "{all} statements for {count} work logs");
 }
