@@ -7,10 +7,12 @@
 //! - An answer belongs to a statement that was sent after its question was asked.
 //! - What makes a statement fail because of one question costs none of the others their answer.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
@@ -137,7 +139,7 @@ impl<S: Statement> Gather<S> {
         let mut others = self.take();
         let mut questions: Vec<_> = others.iter().map(|waiting| waiting.question.clone()).collect();
         questions.push(own);
-        match self.statement.run(&questions).await {
+        match self.run(&questions).await {
             Ok(mut answers) if answers.len() == questions.len() => {
                 let own = answers.pop();
                 for (waiting, answer) in others.drain(..).zip(answers) {
@@ -177,8 +179,17 @@ impl<S: Statement> Gather<S> {
     }
 
     async fn alone(&self, question: S::Question) -> Reply<S> {
-        let answers = self.statement.run(&[question]).await?;
+        let answers = self.run(&[question]).await?;
         answers.into_iter().next().ok_or_else(|| missing(0))
+    }
+
+    /// Sends a statement. One that breaks off is one that failed: those who wait for it are not to break off too.
+    async fn run(&self, questions: &[S::Question]) -> Result<Vec<S::Answer>, TriplestoreFault> {
+        let run = AssertUnwindSafe(self.statement.run(questions)).catch_unwind();
+        run.await.unwrap_or_else(|_| {
+            let why = "this service broke off while it read it; please report this";
+            Err(TriplestoreFault::Unreadable(why.to_owned()))
+        })
     }
 
     async fn wait_for_company(&self) {

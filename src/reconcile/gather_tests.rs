@@ -2,7 +2,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use futures_util::FutureExt;
 use futures_util::future::join_all;
 
 use super::*;
@@ -11,8 +10,9 @@ use super::*;
 #[derive(Default)]
 struct Doubles {
     asked: Mutex<Vec<Vec<u64>>>,
-    /// Numbers that make their statement fail.
+    /// Numbers that make their statement fail, or break off.
     poison: BTreeSet<u64>,
+    breaks: BTreeSet<u64>,
     is_down: bool,
     /// Milliseconds.
     patience: AtomicU64,
@@ -32,6 +32,7 @@ impl Statement for Arc<Doubles> {
     async fn run(&self, questions: &[u64]) -> Result<Vec<u64>, TriplestoreFault> {
         self.asked.lock().unwrap().push(questions.to_vec());
         tokio::time::sleep(Duration::from_millis(10)).await;
+        assert!(!questions.iter().any(|number| self.breaks.contains(number)), "on purpose");
         if self.is_down || questions.iter().any(|number| self.poison.contains(number)) {
             return Err(TriplestoreFault::Transient("it answered 500".to_owned()));
         }
@@ -117,10 +118,11 @@ async fn nobody_waits_longer_once_it_is_a_loss() {
 
 #[tokio::test(start_paused = true)]
 async fn one_that_spoils_its_statement_costs_no_other_its_answer() {
-    let (doubles, gather) = gather(Doubles { poison: BTreeSet::from([17]), ..Doubles::default() });
+    let (poison, breaks) = (BTreeSet::from([17]), BTreeSet::from([30]));
+    let (doubles, gather) = gather(Doubles { poison, breaks, ..Doubles::default() });
     let answers = ask_all(&gather, 0..50).await;
     for (number, answer) in (0..).zip(answers) {
-        assert_eq!(answer.is_err(), number == 17, "{number}");
+        assert_eq!(answer.is_err(), number == 17 || number == 30, "{number}");
     }
     assert_eq!(doubles.sizes().len(), 1 + 50);
 }
