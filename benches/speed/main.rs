@@ -10,6 +10,8 @@
 
 mod burst;
 mod delta;
+mod latency;
+mod pace;
 mod program;
 mod rest;
 mod stack;
@@ -49,6 +51,12 @@ fn main() -> anyhow::Result<()> {
     let mut table = Table::default();
     if wanted("burst") {
         runtime.block_on(burst::measure(size, &mut table))?;
+    }
+    if wanted("latency") {
+        runtime.block_on(latency::measure(size, &mut table))?;
+    }
+    if wanted("pace") {
+        runtime.block_on(pace::measure(size, &mut table))?;
     }
     if wanted("delta") {
         delta::measure(size, &mut table)?;
