@@ -9,8 +9,11 @@
 #![expect(clippy::disallowed_methods, reason = "what is spawned ends with the benchmark")]
 
 mod burst;
+mod delta;
 mod latency;
 mod pace;
+mod program;
+mod rest;
 mod stack;
 mod table;
 
@@ -37,6 +40,9 @@ impl Size {
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.iter().any(|argument| argument == program::DRAIN) {
+        return program::serve_drain();
+    }
     let size = if arguments.iter().any(|argument| argument == "--bench") { Size::Full } else { Size::Trial };
     let named: Vec<&str> =
         arguments.iter().map(String::as_str).filter(|name| !name.starts_with('-')).collect();
@@ -51,6 +57,12 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted("pace") {
         runtime.block_on(pace::measure(size, &mut table))?;
+    }
+    if wanted("delta") {
+        delta::measure(size, &mut table)?;
+    }
+    if wanted("rest") {
+        runtime.block_on(rest::measure(size, &mut table))?;
     }
     println!("\n{table}");
     Ok(())
