@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use croner::parser::{CronParser, Seconds};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -10,7 +11,6 @@ use super::check::{Check, Topic};
 use super::store::sentence;
 use super::{Doctor, limited};
 use crate::queue::{Counts, last_delta};
-use crate::schedule;
 use crate::storage;
 
 const SETTINGS: Topic = Topic("settings", "Settings");
@@ -120,9 +120,13 @@ fn of_queue(counts: Counts, oldest: Option<Timestamp>, now: Timestamp) -> Check 
 
 /// When the sweeps of `pattern` come after `now`.
 pub(crate) fn upcoming(pattern: &str, now: Timestamp, zone: &TimeZone) -> Check {
-    let next: Vec<String> = schedule::pattern(pattern)
-        .iter()
-        .flat_map(|pattern| schedule::after(pattern, now).take(TOLD))
+    let next = CronParser::builder().seconds(Seconds::Required).dom_and_dow(true).build().parse(pattern).ok();
+    let now = chrono::DateTime::from_timestamp(now.as_second(), 0);
+    let next: Vec<String> = next
+        .zip(now)
+        .into_iter()
+        .flat_map(|(cron, now)| cron.iter_after(now).take(TOLD).collect::<Vec<_>>())
+        .filter_map(|time| Timestamp::from_second(time.timestamp()).ok())
         .map(|time| time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string())
         .collect();
     if next.is_empty() {

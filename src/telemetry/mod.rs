@@ -32,9 +32,10 @@ const TRACES_AT_STOP: Duration = Duration::from_secs(2);
 /// Collects the traces of the process, if any are to be sent.
 static TRACES: OnceLock<SdkTracerProvider> = OnceLock::new();
 
-/// The filter of the settings. actix tells of its threads at `info`, which helps nobody here.
+/// The filter of the settings. actix and the scheduler tell of their threads at `info`,
+/// which helps nobody here.
 pub fn filter(settings: &LogSettings) -> EnvFilter {
-    EnvFilter::new(format!("actix_server=warn,{}", settings.filter))
+    EnvFilter::new(format!("actix_server=warn,tokio_cron_scheduler=warn,{}", settings.filter))
 }
 
 /// Starts logs and traces as the settings say. Once per process; a second call changes nothing.
