@@ -2,8 +2,6 @@
 
 pub mod message;
 mod relevance;
-mod scan;
-mod text;
 
 use std::sync::Arc;
 use std::time::Duration;
