@@ -9,7 +9,9 @@
 #![expect(clippy::disallowed_methods, reason = "what is spawned ends with the benchmark")]
 
 mod burst;
+mod import;
 mod stack;
+mod sweep;
 mod table;
 
 use table::Table;
@@ -43,6 +45,12 @@ fn main() -> anyhow::Result<()> {
     let mut table = Table::default();
     if wanted("burst") {
         runtime.block_on(burst::measure(size, &mut table))?;
+    }
+    if wanted("sweep") {
+        runtime.block_on(sweep::measure(size, &mut table))?;
+    }
+    if wanted("import") {
+        runtime.block_on(import::measure(size, &mut table))?;
     }
     println!("\n{table}");
     Ok(())

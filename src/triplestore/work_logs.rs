@@ -35,12 +35,13 @@ impl WorkLogs {
     }
 
     async fn read_tasks(&self, tasks: &[Iri], directory: &mut Directory) -> Result<(), TriplestoreFault> {
-        // In each branch: Virtuoso may go through all that has an identifier before it looks outside.
+        // In each branch: Virtuoso may go through all that has an identifier before it looks outside. And no
+        // VALUES of predicates: Oxigraph goes through all that has one of them.
         let tasks = list(tasks);
         let rows = self.select(format!(
             "SELECT DISTINCT ?task ?p ?o ?projectId WHERE {{
                {{ VALUES ?task {{ {tasks} }} ?task ?p ?o .
-                 VALUES ?p {{ rdf:type rdfs:label dct:identifier skos:broader }} }}
+                 FILTER (?p IN (rdf:type, rdfs:label, dct:identifier, skos:broader)) }}
                UNION {{ VALUES ?task {{ {tasks} }} ?task skos:broader ?project .
                  ?project a doap:Project ; dct:identifier ?projectId }} }}"
         ));

@@ -1,5 +1,8 @@
 //! Both sides of a period, read and brought down to what a comparison needs.
 
+use std::collections::BTreeMap;
+
+use futures_util::{StreamExt, stream};
 use jiff::civil::Date;
 use jiff::{ToSpan, tz::TimeZone};
 
@@ -13,6 +16,9 @@ use crate::kimai::{Gap, Listed, Timesheet, TimesheetFilter};
 use crate::reconcile::plant::{Plant, planted};
 use crate::reconcile::retry::Failure;
 use crate::runs::progress::Progress;
+
+/// Windows of days read at a time: one is brought down while the next is on its way.
+const SIDE_BY_SIDE: usize = 2;
 
 /// Both sides of a period.
 pub(super) struct Sides {
@@ -34,7 +40,10 @@ impl Sweeper {
     /// list has its link by then.
     pub(super) async fn sides(&self, period: Period, progress: &Progress) -> Result<Sides, Failure> {
         progress.phase("reading the timesheets", None);
-        let Listed { timesheets, gaps } = self.kimai.timesheets(&window(period)).await?;
+        let (filter, days) = (window(period), self.work_logs.days(period.first, period.last));
+        // The days only tell how to cut the period: they need not be younger than the list.
+        let (listed, days) = tokio::join!(self.kimai.timesheets(&filter), days);
+        let (Listed { timesheets, gaps }, days) = (listed?, days?);
         for gap in &gaps {
             progress.fault(format!("Timesheets were left alone, a page of the list was lost: {}", gap.fault));
         }
@@ -45,7 +54,7 @@ impl Sweeper {
         }
         go_on(progress)?;
         progress.phase("reading the work logs", None);
-        let work_logs = self.work_logs(period, progress).await?;
+        let work_logs = self.work_logs(period, &days, progress).await?;
         go_on(progress)?;
         Ok(Sides { work_logs, timesheets, gaps })
     }
@@ -68,13 +77,20 @@ impl Sweeper {
 
     /// The work logs of `period`, some days at a time, each brought down to its side before the next are
     /// read: a quarter's facts would fill the memory.
-    async fn work_logs(&self, period: Period, progress: &Progress) -> Result<WorkLogSides, Failure> {
-        let days = self.work_logs.days(period.first, period.last).await?;
+    async fn work_logs(
+        &self,
+        period: Period,
+        days: &BTreeMap<String, usize>,
+        progress: &Progress,
+    ) -> Result<WorkLogSides, Failure> {
         progress.phase("reading the work logs", Some(days.values().sum()));
         let (mut sides, mut directory) = (WorkLogSides::new(), Directory::default());
-        for (first, last) in windows(period.first, period.last, &days) {
+        let windows = windows(period.first, period.last, days).into_iter();
+        let reads = windows.map(|(first, last)| self.work_logs.of_period(first, last));
+        let mut reads = stream::iter(reads).buffered(SIDE_BY_SIDE);
+        while let Some(facts) = reads.next().await {
             go_on(progress)?;
-            let facts = self.work_logs.of_period(first, last).await?;
+            let facts = facts?;
             let unknown = |facts: &&Facts| {
                 facts.tasks.iter().any(|task| !directory.tasks.contains_key(task))
                     || facts.persons.iter().any(|person| !directory.persons.contains_key(person))
