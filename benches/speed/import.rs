@@ -17,6 +17,7 @@ use kimai_sync::triplestore::statement::{BATCH, Object};
 use kimai_sync::triplestore::{Term, Triplestore};
 
 use crate::Size;
+use crate::rounds::Rounds;
 use crate::stack::Stack;
 use crate::table::{Bound, Row, Table};
 
@@ -27,20 +28,21 @@ const ALL: &str = "SELECT ?s ?p ?o WHERE { ?s ?p ?o }";
 /// Adds the figures of a first and a second import.
 pub(crate) async fn measure(size: Size, table: &mut Table) -> anyhow::Result<()> {
     let counts: Counts = size.of([1_000, 2_000, 5_000, 500], [10, 20, 50, 5]);
-    let (mut first, mut second) = (Taken::NOTHING, Taken::NOTHING);
+    let (mut first, mut second) = (Taken::default(), Taken::default());
     for _ in 0..size.of(5, 1) {
         let stack = Stack::start(&[]).await?;
         let before = triples(&stack).await?;
         fill(&stack, counts);
-        first.take(&stack, Duration::MAX).await?;
+        let took = first.time(&stack).await?;
         let written: Vec<String> = triples(&stack).await?.difference(&before).cloned().collect();
-        first.floor = first.floor.min(write_once(&stack, &written, counts).await?);
+        first.rounds.add(took, write_once(&stack, &written, counts).await?);
         stack.keep_statements();
         all(&stack).await?;
         let reads: BTreeSet<String> = stack.kept_statements().into_iter().collect();
         for _ in 0..size.of(3, 1) {
             let floor = read_once(&stack, &reads, counts).await?;
-            second.take(&stack, floor).await?;
+            let took = second.time(&stack).await?;
+            second.rounds.add(took, floor);
         }
     }
     let [customers, projects, activities, users] = counts;
@@ -48,9 +50,8 @@ pub(crate) async fn measure(size: Size, table: &mut Table) -> anyhow::Result<()>
         "Import of {customers} customers, {projects} projects, {activities} activities, {users} users"
     );
     let old = ["143 s, 15 020 queries, 22 020 updates", "107 s, 8 020 queries, 15 000 updates"];
-    first.tell(what, 1.5, old[0], table);
-    second.tell("… once more, nothing new".to_owned(), 1.3, old[1], table);
-    Ok(())
+    first.tell(&what, 1.5, old[0], table)?;
+    second.tell("… once more, nothing new", 1.3, old[1], table)
 }
 
 /// As three runs do it, but for their records.
@@ -61,34 +62,33 @@ async fn all(stack: &Stack) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What an import took at best.
+/// What imports took.
+#[derive(Default)]
 struct Taken {
-    took: Duration,
-    floor: Duration,
+    rounds: Rounds,
     statements: usize,
 }
 
 impl Taken {
-    const NOTHING: Self = Self { took: Duration::MAX, floor: Duration::MAX, statements: 0 };
-
-    async fn take(&mut self, stack: &Stack, floor: Duration) -> anyhow::Result<()> {
+    async fn time(&mut self, stack: &Stack) -> anyhow::Result<Duration> {
         let (before, started) = (stack.statements(), Instant::now());
         all(stack).await?;
-        self.took = self.took.min(started.elapsed());
-        self.floor = self.floor.min(floor);
+        let took = started.elapsed();
         self.statements = stack.statements() - before;
-        Ok(())
+        Ok(took)
     }
 
-    fn tell(&self, what: String, most: f64, old: &'static str, table: &mut Table) {
+    fn tell(self, what: &str, most: f64, old: &'static str, table: &mut Table) -> anyhow::Result<()> {
+        let (took, floor, ratio) = self.rounds.middle()?;
         table.add(Row {
             what: format!("{what}: {} statements", self.statements),
-            measured: format!("{:.2?}", self.took),
-            floor: format!("{:.2?}", self.floor),
-            ratio: self.took.as_secs_f64() / self.floor.as_secs_f64(),
+            measured: format!("{took:.2?}"),
+            floor: format!("{floor:.2?}"),
+            ratio,
             bound: Bound::AtMost(most),
             old,
         });
+        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod burst;
 mod import;
+mod rounds;
 mod stack;
 mod sweep;
 mod table;

@@ -18,6 +18,7 @@ use kimai_sync::triplestore::Triplestore;
 use kimai_sync::triplestore::vocabulary::PREFIXES;
 
 use crate::Size;
+use crate::rounds::Rounds;
 use crate::stack::{BASE, Stack, import, work_log};
 use crate::table::{Bound, Row, Table};
 
@@ -46,16 +47,17 @@ async fn one(count: usize, rounds: usize, old: &'static str, table: &mut Table) 
     fill(&stack, count).await?;
     let period = Period::around(MIDDLE, AROUND);
     stack.keep_statements();
+    let memory = Memory::begin()?;
     sweep(&stack, period, count).await?;
+    let peak = memory.end()?;
     let mut reads = stack.kept_statements();
     reads.retain(|statement| statement.contains(READS_WORK_LOGS));
-    let (mut floor, mut took, mut peak) = (Duration::MAX, Duration::MAX, 0);
+    let mut rounds_run = Rounds::default();
     for _ in 0..rounds {
-        floor = floor.min(read_once(&stack, period, &reads, count).await?);
-        let before = Memory::begin()?;
-        took = took.min(sweep(&stack, period, count).await?);
-        peak = peak.max(before.end()?);
+        let floor = read_once(&stack, period, &reads, count).await?;
+        rounds_run.add(sweep(&stack, period, count).await?, floor);
     }
+    let (took, floor, ratio) = rounds_run.middle()?;
     stack.kimai.clear_requests();
     let before = stack.statements();
     sweep(&stack, period, count).await?;
@@ -66,7 +68,7 @@ async fn one(count: usize, rounds: usize, old: &'static str, table: &mut Table) 
         ),
         measured: format!("{took:.2?}"),
         floor: format!("{floor:.2?}"),
-        ratio: took.as_secs_f64() / floor.as_secs_f64(),
+        ratio,
         bound: Bound::AtMost(1.3),
         old,
     });

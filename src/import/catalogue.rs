@@ -46,11 +46,8 @@ impl Known {
 
     /// Notes what a row tells of it.
     fn note(&mut self, row: &mut Row) {
-        let text = |term: Term| match term {
-            Term::Iri(value) | Term::Literal { value, .. } | Term::Blank(value) => value,
-        };
-        self.identifiers.extend(row.remove("id").map(text));
-        self.homepages.extend(row.remove("homepage").map(text));
+        self.identifiers.extend(row.remove("id").map(Term::into_value));
+        self.homepages.extend(row.remove("homepage").map(Term::into_value));
         self.labels.extend(row.remove("label"));
         self.colours.extend(row.remove("colour"));
         if let Some(Term::Iri(parent)) = row.remove("parent") {

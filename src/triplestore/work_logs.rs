@@ -34,51 +34,62 @@ impl WorkLogs {
         Self { store, account_homepage }
     }
 
-    async fn read_tasks(&self, tasks: &[Iri], directory: &mut Directory) -> Result<(), TriplestoreFault> {
-        // In each branch: Virtuoso may go through all that has an identifier before it looks outside. And no
-        // VALUES of predicates: Oxigraph goes through all that has one of them.
-        let tasks = list(tasks);
-        let rows = self.select(format!(
-            "SELECT DISTINCT ?task ?p ?o ?projectId WHERE {{
-               {{ VALUES ?task {{ {tasks} }} ?task ?p ?o .
-                 FILTER (?p IN (rdf:type, rdfs:label, dct:identifier, skos:broader)) }}
-               UNION {{ VALUES ?task {{ {tasks} }} ?task skos:broader ?project .
-                 ?project a doap:Project ; dct:identifier ?projectId }} }}"
-        ));
-        for row in rows.await? {
-            let Some(task) = text(&row, "task") else { continue };
-            let facts: &mut TaskFacts = directory.tasks.entry(task.to_owned()).or_default();
-            facts.project_identifiers.extend(text(&row, "projectId").map(str::to_owned));
-            let Some(value) = text(&row, "o") else { continue };
-            match text(&row, "p") {
-                Some(rdf::TYPE) => facts.is_activity |= value == super::vocabulary::ext::KIMAI_ACTIVITY,
-                Some(rdfs::LABEL) => facts.label = Some(value.to_owned()),
-                Some(dct::IDENTIFIER) => drop(facts.identifiers.insert(value.to_owned())),
-                Some(skos::BROADER) => facts.has_parent = true,
-                _ => {}
+    async fn read_tasks(
+        &self,
+        tasks: BTreeSet<Iri>,
+    ) -> Result<BTreeMap<String, TaskFacts>, TriplestoreFault> {
+        let mut known: BTreeMap<String, TaskFacts> = BTreeMap::new();
+        for tasks in Vec::from_iter(tasks).chunks(BATCH) {
+            let tasks = list(tasks);
+            // No VALUES of predicates: Oxigraph goes through all that has one of them.
+            let rows = self.select(format!(
+                "SELECT DISTINCT ?task ?p ?o ?projectId WHERE {{ VALUES ?task {{ {tasks} }} ?task ?p ?o .
+                   FILTER (?p IN (rdf:type, rdfs:label, dct:identifier, skos:broader))
+                   OPTIONAL {{ ?o a doap:Project ; dct:identifier ?projectId }} }}"
+            ));
+            for row in rows.await? {
+                let (Some(task), Some(value)) = (text(&row, "task"), text(&row, "o")) else { continue };
+                let facts = known.entry(task.to_owned()).or_default();
+                match text(&row, "p") {
+                    Some(rdf::TYPE) => facts.is_activity |= value == super::vocabulary::ext::KIMAI_ACTIVITY,
+                    Some(rdfs::LABEL) => facts.label = Some(value.to_owned()),
+                    Some(dct::IDENTIFIER) => drop(facts.identifiers.insert(value.to_owned())),
+                    Some(skos::BROADER) => {
+                        facts.has_parent = true;
+                        facts.project_identifiers.extend(text(&row, "projectId").map(str::to_owned));
+                    }
+                    _ => {}
+                }
             }
         }
-        Ok(())
+        Ok(known)
     }
 
-    async fn read_persons(&self, persons: &[Iri], directory: &mut Directory) -> Result<(), TriplestoreFault> {
-        let (persons, homepage) = (list(persons), &self.account_homepage);
-        let rows = self.select(format!(
-            "SELECT DISTINCT ?person ?name ?accountId WHERE {{
-               {{ VALUES ?person {{ {persons} }} ?person foaf:name ?name }}
-               UNION {{ VALUES ?person {{ {persons} }} ?person foaf:account ?account .
-                 ?account a foaf:OnlineAccount ; foaf:accountServiceHomepage {homepage} ;
-                 dct:identifier ?accountId }} }}"
-        ));
-        for row in rows.await? {
-            let Some(person) = text(&row, "person") else { continue };
-            let facts: &mut PersonFacts = directory.persons.entry(person.to_owned()).or_default();
-            facts.account_identifiers.extend(text(&row, "accountId").map(str::to_owned));
-            if let Some(name) = text(&row, "name") {
-                facts.name = Some(name.to_owned());
+    async fn read_persons(
+        &self,
+        persons: BTreeSet<Iri>,
+    ) -> Result<BTreeMap<String, PersonFacts>, TriplestoreFault> {
+        let mut known: BTreeMap<String, PersonFacts> = BTreeMap::new();
+        for persons in Vec::from_iter(persons).chunks(BATCH) {
+            // In each branch: Virtuoso may go through all that has an identifier before it looks outside.
+            let (persons, homepage) = (list(persons), &self.account_homepage);
+            let rows = self.select(format!(
+                "SELECT DISTINCT ?person ?name ?accountId WHERE {{
+                   {{ VALUES ?person {{ {persons} }} ?person foaf:name ?name }}
+                   UNION {{ VALUES ?person {{ {persons} }} ?person foaf:account ?account .
+                     ?account a foaf:OnlineAccount ; foaf:accountServiceHomepage {homepage} ;
+                     dct:identifier ?accountId }} }}"
+            ));
+            for row in rows.await? {
+                let Some(person) = text(&row, "person") else { continue };
+                let facts = known.entry(person.to_owned()).or_default();
+                facts.account_identifiers.extend(text(&row, "accountId").map(str::to_owned));
+                if let Some(name) = text(&row, "name") {
+                    facts.name = Some(name.to_owned());
+                }
             }
         }
-        Ok(())
+        Ok(known)
     }
 
     /// The subjects that carry one of `ids` and meet `condition`. Other tools write the number with
@@ -128,14 +139,8 @@ impl Source for WorkLogs {
             tasks.extend(facts.tasks.iter().filter_map(|iri| Iri::new(iri).ok()));
             persons.extend(facts.persons.iter().filter_map(|iri| Iri::new(iri).ok()));
         }
-        let mut directory = Directory::default();
-        for tasks in Vec::from_iter(tasks).chunks(BATCH) {
-            self.read_tasks(tasks, &mut directory).await?;
-        }
-        for persons in Vec::from_iter(persons).chunks(BATCH) {
-            self.read_persons(persons, &mut directory).await?;
-        }
-        Ok(directory)
+        let (tasks, persons) = tokio::try_join!(self.read_tasks(tasks), self.read_persons(persons))?;
+        Ok(Directory { tasks, persons })
     }
 
     async fn of_period(
@@ -152,7 +157,7 @@ impl Source for WorkLogs {
             within(first, last)
         );
         let mut all: BTreeMap<WorkLogUri, Facts> = BTreeMap::new();
-        let note = |row: Row| {
+        let note = |mut row: Row| {
             let Some(subject) = subject(&row) else { return };
             let facts = all.entry(subject).or_default();
             facts.types.insert(cal::VEVENT.to_owned());
@@ -163,7 +168,7 @@ impl Source for WorkLogs {
                 ("person", &mut facts.persons),
                 ("id", &mut facts.identifiers),
             ] {
-                set.extend(text(&row, variable).map(str::to_owned));
+                set.extend(row.remove(variable).map(Term::into_value));
             }
         };
         let variables = "?written ?duration ?task ?person ?id";

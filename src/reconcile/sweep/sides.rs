@@ -2,23 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::{StreamExt, stream};
+use futures_util::future::OptionFuture;
 use jiff::civil::Date;
 use jiff::{ToSpan, tz::TimeZone};
 
 use super::{Period, Sweeper, go_on};
-use crate::domain::KimaiId;
 use crate::domain::difference::{TimesheetSide, TimesheetSides, WorkLogSide, WorkLogSides};
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::windows::windows;
 use crate::domain::work_log::{Directory, Facts, resolve};
+use crate::domain::{KimaiId, WorkLogUri};
 use crate::kimai::{Gap, Listed, Timesheet, TimesheetFilter};
 use crate::reconcile::plant::{Plant, planted};
 use crate::reconcile::retry::Failure;
 use crate::runs::progress::Progress;
-
-/// Windows of days read at a time: one is brought down while the next is on its way.
-const SIDE_BY_SIDE: usize = 2;
 
 /// Both sides of a period.
 pub(super) struct Sides {
@@ -86,26 +83,45 @@ impl Sweeper {
         progress.phase("reading the work logs", Some(days.values().sum()));
         let (mut sides, mut directory) = (WorkLogSides::new(), Directory::default());
         let windows = windows(period.first, period.last, days).into_iter();
-        let reads = windows.map(|(first, last)| self.work_logs.of_period(first, last));
-        let mut reads = stream::iter(reads).buffered(SIDE_BY_SIDE);
-        while let Some(facts) = reads.next().await {
+        let mut reads = windows.map(|(first, last)| self.work_logs.of_period(first, last));
+        let mut current = match reads.next() {
+            Some(read) => Some(read.await?),
+            None => None,
+        };
+        while let Some(facts) = current {
             go_on(progress)?;
-            let facts = facts?;
-            let unknown = |facts: &&Facts| {
-                facts.tasks.iter().any(|task| !directory.tasks.contains_key(task))
-                    || facts.persons.iter().any(|person| !directory.persons.contains_key(person))
-            };
-            let unknown: Vec<&Facts> = facts.values().filter(unknown).collect();
-            if !unknown.is_empty() {
-                let Directory { tasks, persons } = self.work_logs.directory(&unknown).await?;
-                directory.tasks.extend(tasks);
-                directory.persons.extend(persons);
-            }
-            progress.advance(facts.len());
-            sides
-                .extend(facts.into_iter().map(|(work_log, facts)| (work_log, self.side(&facts, &directory))));
+            let count = facts.len();
+            let next = OptionFuture::from(reads.next());
+            // The next one is on its way while this one is brought down.
+            let (next, brought) = tokio::join!(next, self.bring_down(facts, &mut directory));
+            sides.extend(brought?);
+            progress.advance(count);
+            current = next.transpose()?;
         }
         Ok(sides)
+    }
+
+    /// Looks up what of `facts` the `directory` does not know yet, and brings them down to their sides.
+    async fn bring_down(
+        &self,
+        facts: BTreeMap<WorkLogUri, Facts>,
+        directory: &mut Directory,
+    ) -> Result<WorkLogSides, Failure> {
+        let unknown = |facts: &&Facts| {
+            facts.tasks.iter().any(|task| !directory.tasks.contains_key(task))
+                || facts.persons.iter().any(|person| !directory.persons.contains_key(person))
+        };
+        let unknown: Vec<&Facts> = facts.values().filter(unknown).collect();
+        if !unknown.is_empty() {
+            let Directory { tasks, persons } = self.work_logs.directory(&unknown).await?;
+            directory.tasks.extend(tasks);
+            directory.persons.extend(persons);
+        }
+        let side = |(work_log, facts)| {
+            let side = self.side(&facts, directory);
+            (work_log, side)
+        };
+        Ok(facts.into_iter().map(side).collect())
     }
 
     fn side(&self, facts: &Facts, directory: &Directory) -> WorkLogSide {
