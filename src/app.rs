@@ -69,8 +69,6 @@ pub struct Service {
     pub store: Option<Embedded>,
     /// Who may come in.
     pub guard: GuardSettings,
-    /// Work logs settled side by side.
-    pub concurrency: usize,
     /// When to sweep; not at all by itself without.
     pub sweep: Option<SweepSettings>,
 }
@@ -79,13 +77,13 @@ impl Service {
     /// Runs until `stop` is cancelled or the HTTP server ends: then open requests and running work get a
     /// few seconds to finish.
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { engine, listener, store, guard, concurrency, sweep } = self;
+        let Self { engine, listener, store, guard, sweep } = self;
         let background = TaskTracker::new();
         let working = CancellationToken::new();
         let (workers, stopped) = (Arc::clone(&engine.workers), working.clone());
         background.spawn(async move {
             workers.prepare().await;
-            workers.run(concurrency, stopped).await;
+            workers.run(stopped).await;
         });
         background.spawn(schedule::retry_parked_daily(engine.clone(), working.clone()));
         let runs = Runs::open(

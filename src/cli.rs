@@ -127,14 +127,8 @@ async fn serve() -> anyhow::Result<ExitCode> {
     let engine = Engine::with_storage(&settings, store, kimai, clock, storage)?;
     let listener = app::bind(&settings, [0, 0, 0, 0], 80)?;
     info!("Listening on {}; triplestore {}", listener.local_addr()?, settings.triplestore.endpoint);
-    let service = Service {
-        engine,
-        listener,
-        store: None,
-        guard: settings.guard,
-        concurrency: settings.kimai.concurrency,
-        sweep: Some(settings.sweep),
-    };
+    let service =
+        Service { engine, listener, store: None, guard: settings.guard, sweep: Some(settings.sweep) };
     service.run(stop_on_signal()?).await.map(|()| ExitCode::SUCCESS)
 }
 
@@ -157,14 +151,8 @@ async fn standalone(load: Vec<PathBuf>, data: Option<PathBuf>) -> anyhow::Result
     let address = listener.local_addr()?;
     let kept = data.map_or_else(|| "in memory".to_owned(), |data| format!("kept in {}", data.display()));
     info!("Listening on {address}; the triplestore is inside, {kept}, at http://{address}/sparql");
-    let service = Service {
-        engine,
-        listener,
-        store: Some(store),
-        guard: settings.guard,
-        concurrency: settings.kimai.concurrency,
-        sweep: Some(settings.sweep),
-    };
+    let service =
+        Service { engine, listener, store: Some(store), guard: settings.guard, sweep: Some(settings.sweep) };
     service.run(stop_on_signal()?).await.map(|()| ExitCode::SUCCESS)
 }
 

@@ -29,10 +29,10 @@ use crate::triplestore::survey::Survey;
 use crate::triplestore::watched::Watched;
 use crate::triplestore::work_logs::WorkLogs;
 
-/// The most calls to Kimai that settling one work log takes, one after the other.
-const KIMAI_CALLS_A_RUN: u32 = 12;
-/// The most queries and updates that it takes.
-const QUERIES_A_RUN: u32 = 14;
+/// The most calls to Kimai that settling one work log takes, one after the other, with those that it waits for.
+const KIMAI_CALLS_A_RUN: u32 = 16;
+/// The most queries and updates that it takes, with those of others that it waits for.
+const QUERIES_A_RUN: u32 = 24;
 
 /// The parts of the service that do its work. Cheap to clone.
 #[derive(Clone)]
@@ -55,6 +55,8 @@ pub struct Engine {
     pub locker: Arc<Locker>,
     /// Who tries everything that this needs.
     pub doctor: Arc<Doctor>,
+    /// How long a change waits for the other deltas that tell of it.
+    debounce: Duration,
     /// The time, and the zone of a work day.
     pub clock: Clock,
     /// What queue, memory and runs are kept in.
@@ -133,6 +135,7 @@ impl Engine {
             importer,
             locker,
             doctor,
+            debounce: settings.debounce,
             clock,
             storage,
             metrics,
@@ -142,7 +145,7 @@ impl Engine {
 
     /// Where deltas go.
     pub fn intake(&self) -> Intake {
-        let intake = Intake::new(Arc::clone(&self.queue), self.clock.clone());
+        let intake = Intake::new(Arc::clone(&self.queue), self.clock.clone()).settling(self.debounce);
         intake.watched(self.metrics.clone(), self.workers.calls().clone())
     }
 

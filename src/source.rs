@@ -9,6 +9,17 @@ use crate::domain::work_log::{Directory, Facts};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::triplestore::TriplestoreFault;
 
+/// A link to be written or removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Whose.
+    pub work_log: WorkLogUri,
+    /// The timesheet that it is to lead to; none to remove it.
+    pub to: Option<KimaiId>,
+    /// Whether the work log has a link already, be it rubbish.
+    pub had_link: bool,
+}
+
 /// A source of work logs, each linked to its timesheet by `dct:identifier`.
 ///
 /// # Caveats
@@ -18,6 +29,13 @@ use crate::triplestore::TriplestoreFault;
 pub trait Source: Send + Sync {
     /// Everything that stands under `subject`, in one cheap read.
     async fn facts(&self, subject: &WorkLogUri) -> Result<Facts, TriplestoreFault>;
+
+    /// The same of each of `subjects`, in as few reads as that takes; one of which nothing is known may be
+    /// left out.
+    async fn facts_of(
+        &self,
+        subjects: &[WorkLogUri],
+    ) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault>;
 
     /// What is known of the tasks and persons that the work logs of `facts` point to.
     async fn directory(&self, facts: &[&Facts]) -> Result<Directory, TriplestoreFault>;
@@ -54,10 +72,6 @@ pub trait Source: Send + Sync {
     /// [`Kind::Tombstone`](crate::domain::work_log::Kind::Tombstone). One whose identifiers are no ids has none.
     async fn dangling(&self) -> Result<BTreeMap<WorkLogUri, Vec<KimaiId>>, TriplestoreFault>;
 
-    /// Links `work_log` to the timesheet `id`, and to no other. `had_link` says whether it had one, be it
-    /// rubbish.
-    async fn link(&self, work_log: &WorkLogUri, id: KimaiId, had_link: bool) -> Result<(), TriplestoreFault>;
-
-    /// Removes what links `work_log` to Kimai.
-    async fn unlink(&self, work_log: &WorkLogUri) -> Result<(), TriplestoreFault>;
+    /// Links each work log to its timesheet and to no other, or to none. After a fault some of them may be.
+    async fn link(&self, links: &[Link]) -> Result<(), TriplestoreFault>;
 }

@@ -10,6 +10,8 @@
 
 mod burst;
 mod import;
+mod latency;
+mod pace;
 mod rounds;
 mod stack;
 mod sweep;
@@ -46,6 +48,12 @@ fn main() -> anyhow::Result<()> {
     let mut table = Table::default();
     if wanted("burst") {
         runtime.block_on(burst::measure(size, &mut table))?;
+    }
+    if wanted("latency") {
+        runtime.block_on(latency::measure(size, &mut table))?;
+    }
+    if wanted("pace") {
+        runtime.block_on(pace::measure(size, &mut table))?;
     }
     if wanted("sweep") {
         runtime.block_on(sweep::measure(size, &mut table))?;

@@ -108,7 +108,6 @@ impl Stack {
             listener,
             store: None,
             guard: settings.guard.clone(),
-            concurrency: settings.kimai.concurrency,
             sweep: None,
         };
         tokio::spawn(service.run(stop.clone()));
@@ -174,4 +173,15 @@ pub(crate) async fn import(http: &reqwest::Client, base: &str) -> anyhow::Result
 /// The IRI of a work log.
 pub(crate) fn work_log(number: usize) -> String {
     format!("{BASE}/work-logs/67BF1C2E9F3B7A00{number:08}")
+}
+
+/// The triple of a delta that tells of a new work log.
+pub(crate) fn triple(work_log: &str) -> serde_json::Value {
+    let iri = |value: &str| serde_json::json!({"type": "uri", "value": value});
+    serde_json::json!({
+        "graph": iri("http://mu.semte.ch/application"),
+        "subject": iri(work_log),
+        "predicate": iri("http://www.w3.org/1999/02/22-rdf-syntax-ns#type"),
+        "object": iri("http://www.w3.org/2002/12/cal/ical#Vevent"),
+    })
 }

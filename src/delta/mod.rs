@@ -16,15 +16,17 @@ use crate::telemetry::metrics::Metrics;
 use crate::triplestore::change::{Change, Observer};
 pub use message::{DeltaFault, Found};
 
-/// How long a work log named by a delta waits before it runs: the delta-notifier sends the same
-/// change once per matching rule, on parallel connections, within a few milliseconds.
-const SETTLING: Duration = Duration::from_millis(30);
+/// How long a work log named by a delta waits before it runs, unless told otherwise: the delta-notifier sends
+/// the same change once per matching rule, on parallel connections, within a few milliseconds. One that comes
+/// later costs one more look at the triplestore, and nothing of Kimai.
+const SETTLING: Duration = Duration::from_millis(10);
 
 /// Takes what deltas found into the queue.
 #[derive(Clone)]
 pub struct Intake {
     queue: Arc<dyn Queue>,
     clock: Clock,
+    settling: Duration,
     metrics: Metrics,
     calls: Calls,
 }
@@ -32,13 +34,19 @@ pub struct Intake {
 impl Intake {
     /// An intake for `queue`.
     pub fn new(queue: Arc<dyn Queue>, clock: Clock) -> Self {
-        Self { queue, clock, metrics: Metrics::default(), calls: Calls::default() }
+        Self { queue, clock, settling: SETTLING, metrics: Metrics::default(), calls: Calls::default() }
     }
 
     /// The same, counting in `metrics`, and noting in `calls` which call each work log waits for.
     #[must_use]
     pub fn watched(self, metrics: Metrics, calls: Calls) -> Self {
         Self { metrics, calls, ..self }
+    }
+
+    /// The same, with another time that a work log waits for more deltas about it.
+    #[must_use]
+    pub fn settling(self, settling: Duration) -> Self {
+        Self { settling, ..self }
     }
 
     /// Where deltas are counted.
@@ -57,7 +65,7 @@ impl Intake {
             self.calls.remember(&call, found.work_logs.keys());
         }
         let since = Instant::now();
-        let taken = self.queue.put_named(&found.work_logs, self.clock.after(SETTLING)).await;
+        let taken = self.queue.put_named(&found.work_logs, self.clock.after(self.settling)).await;
         self.metrics.enqueued(since.elapsed());
         taken
     }

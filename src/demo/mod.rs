@@ -65,13 +65,12 @@ pub async fn run(once: bool, stop: CancellationToken) -> anyhow::Result<ExitCode
     info!("Sandbox Kimai at {kimai_address} (Authorization: Bearer {}); Ctrl-C ends both", company::TOKEN);
 
     let tasks = TaskTracker::new();
-    let (ending, concurrency) = (CancellationToken::new(), settings.kimai.concurrency);
+    let ending = CancellationToken::new();
     let service = Service {
         engine: engine.clone(),
         listener: door,
         store: Some(store.clone()),
         guard: settings.guard.clone(),
-        concurrency,
         sweep: None,
     };
     tasks.spawn(kimai_server);

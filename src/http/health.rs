@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(told(live(state.clone()).await).await.0, 200, "before the workers begin");
         let heart = state.engine.workers.heart().unwrap().clone();
         // A worker that nobody polls any more.
-        let mut stuck = Box::pin(heart.keep(3, std::future::pending::<()>()));
+        let mut stuck = Box::pin(heart.keep(3, None, std::future::pending::<()>()));
         assert!(stuck.as_mut().now_or_never().is_none());
         tokio::time::advance(Duration::from_secs(59)).await;
         assert_eq!(told(live(state.clone()).await).await.0, 200);

@@ -3,7 +3,7 @@
 mod inspect;
 mod pages;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -21,6 +21,7 @@ use super::listed::Listed;
 use super::model::{
     Activity, CurrentUser, Customer, Project, Timesheet, TimesheetFilter, TimesheetForm, User,
 };
+use super::pace::{self, How, Pace, Place};
 use super::{Listings, Timesheets};
 use crate::crash;
 use crate::domain::KimaiId;
@@ -48,6 +49,7 @@ pub struct Client {
     hidden: bool,
     /// Nothing is sent before then: Kimai or a proxy asked for a pause.
     paused_until: Mutex<Option<Instant>>,
+    pace: Arc<Pace>,
     metrics: Metrics,
 }
 
@@ -73,7 +75,8 @@ impl Client {
             .map_err(|fault| ClientFault(fault.to_string()))?;
         let (endpoint, hidden) = (settings.endpoint.clone(), settings.import_hidden);
         let (token, metrics) = (settings.token.clone(), Metrics::new());
-        Ok(Self { http, endpoint, token, hidden, paused_until: Mutex::default(), metrics })
+        let pace = Arc::new(Pace::new(settings.concurrency.clone()));
+        Ok(Self { http, endpoint, token, hidden, paused_until: Mutex::default(), pace, metrics })
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -83,12 +86,32 @@ impl Client {
     }
 
     async fn send(&self, operation: Operation, request: RequestBuilder) -> Result<Answer, KimaiFault> {
+        let _place = self.place(operation).await?;
         self.keep_pause(operation).await?;
         let (since, mut status) = (Instant::now(), None);
         let span = info_span!("kimai", operation = operation.word());
         let answer = self.exchange(operation, request, &mut status).instrument(span).await;
-        self.metrics.kimai_answered(operation, status, since.elapsed());
+        let took = since.elapsed();
+        self.metrics.kimai_answered(operation, status, took);
+        self.pace.ended(operation, how(&answer), took);
         answer
+    }
+
+    /// Waits for a place among the requests that Kimai gets at a time; a creation not for ever. A list needs
+    /// none.
+    async fn place(&self, operation: Operation) -> Result<Option<Place<'_>>, KimaiFault> {
+        match operation {
+            Operation::Read => Ok(None),
+            Operation::Look | Operation::Update | Operation::Delete => Ok(Some(self.pace.place().await)),
+            Operation::Create => {
+                let place = tokio::time::timeout(pace::LONGEST_WAIT, self.pace.place()).await;
+                place.map(Some).map_err(|_| {
+                    let limit = pace::LONGEST_WAIT.as_secs();
+                    let why = format!("the requests before it took more than {limit} s");
+                    KimaiFault::new(operation, Fault::Transient, why)
+                })
+            }
+        }
     }
 
     /// Sends, and reads the answer. `seen` is its status, once one is there and its body too.
@@ -177,6 +200,10 @@ impl Timesheets for Client {
         self.metrics.clone()
     }
 
+    fn pace(&self) -> Arc<Pace> {
+        Arc::clone(&self.pace)
+    }
+
     async fn me(&self) -> Result<CurrentUser, KimaiFault> {
         self.get("users/me").await
     }
@@ -250,6 +277,15 @@ impl Listings for Client {
 
     async fn users(&self) -> Result<Vec<User>, KimaiFault> {
         self.catalogue("users").await
+    }
+}
+
+/// What an answer says about the pace that Kimai bears.
+fn how(answer: &Result<Answer, KimaiFault>) -> How {
+    match answer.as_ref().map_err(|fault| &fault.fault) {
+        Ok(_) => How::Answered,
+        Err(Fault::Transient | Fault::Limited(_) | Fault::Ambiguous) => How::Troubled,
+        Err(Fault::Permanent | Fault::Gone | Fault::Unauthorised) => How::Refused,
     }
 }
 

@@ -20,7 +20,7 @@ fn client_of(endpoint: &str) -> Client {
     let settings = KimaiSettings {
         endpoint: endpoint.parse().unwrap(),
         token: SecretString::from(TOKEN),
-        concurrency: 1,
+        concurrency: 1..=1,
         time_limit: Duration::from_millis(500),
         import_hidden: false,
     };
@@ -102,7 +102,7 @@ async fn an_answer_beyond_32_mib_is_not_read_to_its_end() {
     let settings = KimaiSettings {
         endpoint: format!("{}/api", server.uri()).parse().unwrap(),
         token: SecretString::from(TOKEN),
-        concurrency: 1,
+        concurrency: 1..=1,
         time_limit: Duration::from_mins(1),
         import_hidden: false,
     };

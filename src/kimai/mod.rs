@@ -7,6 +7,9 @@ pub mod fault;
 pub mod inspection;
 mod listed;
 pub mod model;
+pub mod pace;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -19,6 +22,7 @@ pub use fault::{Fault, KimaiFault, Operation};
 pub use inspection::{Inspection, Right, Rights, TimesheetRules, Version};
 pub use listed::{Gap, Listed};
 pub use model::{Activity, CurrentUser, Customer, Project, Timesheet, TimesheetFilter, User};
+pub use pace::Pace;
 
 /// The calls about timesheets.
 ///
@@ -31,6 +35,9 @@ pub trait Timesheets: Send + Sync {
     fn metrics(&self) -> Metrics {
         Metrics::default()
     }
+
+    /// The pace of its requests.
+    fn pace(&self) -> Arc<Pace>;
 
     /// `GET /users/me`: who the token is.
     async fn me(&self) -> Result<CurrentUser, KimaiFault>;

@@ -25,9 +25,16 @@ struct Pulse {
 }
 
 impl Heart {
-    /// Lets worker `number` beat while `work` is under way, and forgets it when that has ended.
-    pub(crate) async fn keep<T>(&self, number: usize, work: impl Future<Output = T>) -> T {
-        self.pulses().insert(number, Pulse { last: Instant::now(), ends: None });
+    /// Lets worker `number` beat while `work` is under way, which has to end within `limit`, and forgets it when
+    /// that has ended.
+    pub(crate) async fn keep<T>(
+        &self,
+        number: usize,
+        limit: Option<Duration>,
+        work: impl Future<Output = T>,
+    ) -> T {
+        let now = Instant::now();
+        self.pulses().insert(number, Pulse { last: now, ends: limit.map(|limit| now + limit) });
         let mut work = std::pin::pin!(work);
         let result = loop {
             tokio::select! {
@@ -46,14 +53,6 @@ impl Heart {
             if pulse.ends.is_none_or(|ends| now <= ends) {
                 pulse.last = now;
             }
-        }
-    }
-
-    /// Worker `number` begins a run that has to end within `limit`, or (`None`) has ended one.
-    pub(super) fn running(&self, number: usize, limit: Option<Duration>) {
-        if let Some(pulse) = self.pulses().get_mut(&number) {
-            let now = Instant::now();
-            *pulse = Pulse { last: now, ends: limit.map(|limit| now + limit) };
         }
     }
 
@@ -81,11 +80,8 @@ mod tests {
     async fn one_that_waits_or_runs_beats_and_one_that_overran_or_died_falls_silent() {
         let heart = Heart::default();
         assert_eq!(heart.silent(), None);
-        let waits = heart.keep(0, std::future::pending::<()>());
-        let overruns = heart.keep(1, async {
-            heart.running(1, Some(Duration::from_mins(5)));
-            std::future::pending::<()>().await;
-        });
+        let waits = heart.keep(0, None, std::future::pending::<()>());
+        let overruns = heart.keep(1, Some(Duration::from_mins(5)), std::future::pending::<()>());
         let watched = async {
             pass(299).await;
             assert!(heart.silent().unwrap().1 <= BEAT, "{:?}", heart.silent());
@@ -93,8 +89,6 @@ mod tests {
             let (number, silent) = heart.silent().unwrap();
             assert_eq!(number, 1);
             assert!(silent > Duration::from_mins(1), "{silent:?}");
-            heart.running(1, None);
-            assert!(heart.silent().unwrap().1 <= BEAT);
         };
         tokio::select! {
             () = waits => {}
@@ -104,8 +98,8 @@ mod tests {
         // Both are gone now, as by a panic: nobody told that they have ended.
         pass(61).await;
         assert!(heart.silent().unwrap().1 > Duration::from_mins(1));
-        heart.keep(0, pass(1)).await;
-        heart.keep(1, pass(1)).await;
+        heart.keep(0, None, pass(1)).await;
+        heart.keep(1, None, pass(1)).await;
         assert_eq!(heart.silent(), None, "these ended in good order");
     }
 }

@@ -11,6 +11,8 @@
 
 pub mod breaker;
 pub mod effect;
+mod flow;
+mod gather;
 pub mod heart;
 pub mod ledger;
 pub(crate) mod plant;
@@ -21,5 +23,6 @@ mod sight;
 #[cfg(test)]
 pub(crate) mod simulation;
 pub mod sweep;
+mod together;
 mod under_way;
 pub mod worker;

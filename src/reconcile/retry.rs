@@ -37,6 +37,9 @@ pub enum Failure {
     /// The answer to an earlier POST was lost, and it is too early to look for what it led to.
     #[error("the answer of Kimai to a new timesheet was lost; whether it was stored is looked up in {:.0} s", .0.as_secs_f64())]
     Unsure(Duration),
+    /// Kimai went down while the run waited to send something.
+    #[error("Kimai went down before anything was sent")]
+    TurnedAway,
     /// The run itself broke off: a fault in this service, or data that nobody thought of.
     #[error("the run broke off: {0}; please report this")]
     Broken(String),
@@ -65,6 +68,7 @@ impl Failure {
             | Self::Queue(_)
             | Self::Ledger(_)
             | Self::Unsure(_)
+            | Self::TurnedAway
             | Self::Broken(_)
             | Self::OutOfSight(_)
             | Self::Stopped => None,
@@ -74,7 +78,8 @@ impl Failure {
     /// What a neighbour that may be down has to do with it.
     pub fn outage(&self) -> Outage {
         match self {
-            Self::Kimai(KimaiFault { fault: Fault::Transient | Fault::Ambiguous, .. })
+            Self::TurnedAway
+            | Self::Kimai(KimaiFault { fault: Fault::Transient | Fault::Ambiguous, .. })
             | Self::Triplestore(TriplestoreFault::Transient(_) | TriplestoreFault::Unreadable(_)) => {
                 Outage::Perhaps
             }
@@ -127,6 +132,7 @@ pub fn after(failure: &Failure, attempts: u32, chance: f64) -> Next {
         Failure::Unsure(wait) => Next::After(*wait),
         Failure::Broken(_) if attempts + 1 >= RUNS_WHILE_BROKEN => Next::Park,
         Failure::Broken(_)
+        | Failure::TurnedAway
         | Failure::Blocked(_)
         | Failure::OutOfSight(_)
         | Failure::Stopped

@@ -8,7 +8,7 @@
 //!
 //! # Assumptions
 //! Kimai's lists show a committed timesheet at once, and a request that we gave up is either stored
-//! within the ambiguity window (twice the time limit) or never.
+//! within the ambiguity window (its wait for a place, and twice the time limit) or never.
 
 mod link;
 
@@ -19,26 +19,43 @@ use tokio::sync::{OnceCell, RwLock};
 use tracing::{info, warn};
 
 use super::effect::{Deed, Effect};
+use super::flow::{Flow, Way};
 use super::ledger::{Ledger, LedgerFault};
 use super::plant::{Plant, planted};
 use super::refusals::Refusals;
 use super::retry::Failure;
 use super::sight::Sight;
+use super::together::Together;
 use crate::clock::Clock;
 use crate::crash;
 use crate::domain::intent::Intent;
 use crate::domain::plan::{Memory, Plan, Repair, plan};
 use crate::domain::timesheet::WantedTimesheet;
-use crate::domain::work_log::{Facts, Kind, Obstacle, resolve};
+use crate::domain::work_log::{Directory, Facts, Kind, Obstacle, resolve};
 use crate::domain::{KimaiId, WorkLogUri};
+use crate::kimai::pace;
 use crate::kimai::{Fault, KimaiFault, Timesheet, TimesheetFilter, Timesheets};
 use crate::source::Source;
 use crate::telemetry::metrics::{Metrics, Resolved};
 use crate::triplestore::TriplestoreFault;
 
+/// A timesheet that is to hold something else.
+#[derive(Clone, Copy)]
+struct Change {
+    id: KimaiId,
+    wanted: WantedTimesheet,
+    /// Whether its link is to be written too.
+    relink: bool,
+    /// The timesheet that is remembered, should this one be gone.
+    known: Option<KimaiId>,
+}
+
 /// Settles work logs one at a time. The caller sees to it that no work log has two runs at once.
 pub struct Settler {
     work_logs: Arc<dyn Source>,
+    /// The same, asked by many runs at once.
+    together: Together,
+    flow: Arc<Flow>,
     kimai: Arc<dyn Timesheets>,
     ledger: Ledger,
     refusals: Refusals,
@@ -66,14 +83,18 @@ impl Settler {
     ) -> Self {
         let refusals = Refusals::new(Arc::clone(&kimai), clock.clone());
         let sight = Sight::new(Arc::clone(&work_logs));
+        let flow = Arc::new(Flow::new(kimai.pace()));
+        let together = Together::new(&work_logs, &flow);
         Self {
             work_logs,
+            together,
+            flow,
             kimai,
             ledger,
             refusals,
             sight,
             clock,
-            ambiguity: time_limit * 2,
+            ambiguity: pace::LONGEST_WAIT + time_limit * 2,
             asked: OnceCell::new(),
             looking: RwLock::default(),
             metrics: Metrics::default(),
@@ -92,8 +113,14 @@ impl Settler {
         &self.metrics
     }
 
+    /// How many runs are on their way.
+    pub(super) fn flow(&self) -> &Flow {
+        &self.flow
+    }
+
     /// Brings Kimai in line with what the triplestore says of `subject` now.
-    pub async fn settle(&self, subject: &WorkLogUri) -> Result<Deed, Failure> {
+    /// The run is on its `way` until Kimai has answered.
+    pub(super) async fn settle(&self, subject: &WorkLogUri, way: Way<'_>) -> Result<Deed, Failure> {
         let adopted = match self.ledger.intent(subject).await? {
             Some(intent) => self.resolve(subject, &intent).await?,
             None => false,
@@ -104,10 +131,12 @@ impl Settler {
         }
         memory.removed |= planted(Plant::EmptinessIsDeletion);
         memory.unwritten &= !planted(Plant::OldLinkWins);
-        let facts = self.sight.facts(subject).await?;
+        let (facts, directory) = self.read(subject).await?;
         crash::point("read");
         let (wanted, own) = match facts.kind(subject) {
-            Kind::WorkLog => (self.wanted(subject, &facts).await?, self.own(subject, &facts, &memory).await?),
+            Kind::WorkLog => {
+                (self.wanted(subject, &facts, &directory), self.own(subject, &facts, &memory).await?)
+            }
             _ => (Err(Vec::new()), None),
         };
         memory.stray = own.is_some();
@@ -115,6 +144,7 @@ impl Settler {
             Plan::Nothing => Ok(Deed::of(Effect::NotAWorkLog, &[])),
             Plan::Unchanged(id) => Ok(Deed::of(Effect::Unchanged, &[id])),
             Plan::Blocked { obstacles, repair } => {
+                drop(way);
                 match repair {
                     Some(Repair::Write(id)) => self.link(subject, &facts, id).await?,
                     Some(Repair::Remove) => self.unlink(subject).await?,
@@ -123,8 +153,9 @@ impl Settler {
                 }
                 Err(Failure::Blocked(obstacles))
             }
-            Plan::Create(wanted) => self.create(subject, &facts, wanted).await,
+            Plan::Create(wanted) => self.create(subject, &facts, wanted, way).await,
             Plan::Relink(id) => {
+                drop(way);
                 self.link(subject, &facts, id).await?;
                 let effect = match (adopted, memory.unwritten) {
                     (true, _) => Effect::Adopted,
@@ -134,25 +165,45 @@ impl Settler {
                 Ok(Deed::of(effect, &[id]))
             }
             Plan::Update { id, wanted, relink } => {
-                self.update(subject, &facts, id, wanted, relink, memory.linked).await
+                let change = Change { id, wanted, relink, known: memory.linked };
+                self.update(subject, &facts, change, way).await
             }
-            Plan::Delete(ids) => self.delete(subject, &ids).await,
+            Plan::Delete(ids) => self.delete(subject, &ids, way).await,
         }
     }
 
-    async fn wanted(
+    /// What the triplestore says of `subject`. Fails when that is nothing, and nothing of anything else.
+    async fn read(&self, subject: &WorkLogUri) -> Result<(Facts, Arc<Directory>), Failure> {
+        let (facts, directory) = self.together.read(subject).await?;
+        if facts.kind(subject) != Kind::Absent {
+            return Ok((facts, directory));
+        }
+        let facts = self.sight.again(subject, facts).await?;
+        let directory = match facts.kind(subject) {
+            Kind::WorkLog => Arc::new(self.work_logs.directory(&[&facts]).await?),
+            _ => directory,
+        };
+        Ok((facts, directory))
+    }
+
+    fn wanted(
         &self,
         subject: &WorkLogUri,
         facts: &Facts,
-    ) -> Result<Result<WantedTimesheet, Vec<Obstacle>>, Failure> {
-        let directory = self.work_logs.directory(&[facts]).await?;
-        Ok(resolve(facts, &directory).and_then(|work_log| {
+        directory: &Directory,
+    ) -> Result<WantedTimesheet, Vec<Obstacle>> {
+        resolve(facts, directory).and_then(|work_log| {
             if !work_log.doubled.is_empty() {
                 let doubled = work_log.doubled.join(", ");
                 warn!(work_log = %subject, "Work log <{subject}> has several values of: {doubled}. The smallest is used.");
             }
             WantedTimesheet::of(&work_log, self.clock.zone()).map_err(|obstacle| vec![obstacle])
-        }))
+        })
+    }
+
+    /// Waits for a turn to change something in Kimai.
+    async fn turn(&self, way: &mut Way<'_>) -> Result<(), Failure> {
+        if way.turn().await { Ok(()) } else { Err(Failure::TurnedAway) }
     }
 
     /// Finds out what an open intent led to. Says whether it was a timesheet.
@@ -205,8 +256,10 @@ impl Settler {
         subject: &WorkLogUri,
         facts: &Facts,
         wanted: WantedTimesheet,
+        mut way: Way<'_>,
     ) -> Result<Deed, Failure> {
         let high_water = self.high_water().await?;
+        self.turn(&mut way).await?;
         if !planted(Plant::NoIntent) {
             self.ledger.open_intent(subject, wanted, high_water, self.clock.now()).await?;
         }
@@ -225,6 +278,7 @@ impl Settler {
             }
         };
         crash::point("post answered");
+        drop(way);
         let id = created.id;
         // Claimed: another work log just like this one took it for its own lost one. The intent stays
         // open, so that this one finds the other's.
@@ -254,11 +308,11 @@ impl Settler {
         &self,
         subject: &WorkLogUri,
         facts: &Facts,
-        id: KimaiId,
-        wanted: WantedTimesheet,
-        relink: bool,
-        known: Option<KimaiId>,
+        change: Change,
+        mut way: Way<'_>,
     ) -> Result<Deed, Failure> {
+        let Change { id, wanted, relink, known } = change;
+        self.turn(&mut way).await?;
         // From here on it is not known what Kimai holds, until the answer is there.
         self.ledger.doubt([subject]).await?;
         if planted(Plant::RememberedBeforeSent) {
@@ -268,11 +322,12 @@ impl Settler {
             Err(KimaiFault { fault: Fault::Gone, .. }) => {
                 // An older link that was written late: the timesheet we remember is still its own.
                 if let Some(known) = known.filter(|known| *known != id && !planted(Plant::OldLinkWins)) {
-                    return Box::pin(self.update(subject, facts, known, wanted, true, None)).await;
+                    let change = Change { id: known, relink: true, known: None, ..change };
+                    return Box::pin(self.update(subject, facts, change, way)).await;
                 }
                 warn!(work_log = %subject, kimai.id = %id, "Timesheet {id} of <{subject}> is gone from Kimai; it is created again.");
                 self.ledger.forget(subject).await?;
-                return self.create(subject, facts, wanted).await;
+                return self.create(subject, facts, wanted, way).await;
             }
             Err(fault) => {
                 // It will not be tried again soon: without the link its timesheet looks like nobody's.
@@ -284,6 +339,7 @@ impl Settler {
             Ok(timesheet) => (&timesheet).into(),
         };
         crash::point("patched");
+        drop(way);
         match self.ledger.pushed(subject, id, wanted, held).await {
             // Whom it was made for is not linked to it any more (see `own`), or not yet.
             Err(LedgerFault::Claimed { other, .. }) => {
@@ -302,11 +358,12 @@ impl Settler {
         Ok(Deed::of(Effect::Updated, &[id]))
     }
 
-    async fn delete(&self, subject: &WorkLogUri, ids: &[KimaiId]) -> Result<Deed, Failure> {
+    async fn delete(&self, subject: &WorkLogUri, ids: &[KimaiId], mut way: Way<'_>) -> Result<Deed, Failure> {
+        self.turn(&mut way).await?;
         // From here on it is not known whether Kimai still holds them: should the work log come back under
         // its IRI, its timesheet is pushed, and found missing.
         self.ledger.doubt([subject]).await?;
-        let others = self.work_logs.linked(ids).await?;
+        let others = self.together.linked(ids).await?;
         let _nobody_looks = self.looking.read().await;
         let mut deleted = Vec::new();
         for id in ids {
@@ -330,6 +387,7 @@ impl Settler {
             deleted.push(*id);
         }
         crash::point("deleted");
+        drop(way);
         self.unlink(subject).await?;
         self.ledger.forget(subject).await?;
         Ok(Deed::of(if deleted.is_empty() { Effect::Unlinked } else { Effect::Deleted }, &deleted))

@@ -26,6 +26,12 @@ impl Sight {
     /// The facts of `subject`. Fails when there are none and the triplestore shows nothing else either.
     pub(super) async fn facts(&self, subject: &WorkLogUri) -> Result<Facts, Failure> {
         let facts = self.work_logs.facts(subject).await?;
+        self.again(subject, facts).await
+    }
+
+    /// `facts` of `subject` as they were read a moment ago; read again when there were none, and believed only
+    /// then.
+    pub(super) async fn again(&self, subject: &WorkLogUri, facts: Facts) -> Result<Facts, Failure> {
         let believed = planted(Plant::EmptinessIsBelieved) || planted(Plant::EmptinessIsDeletion);
         if believed || facts.kind(subject) != Kind::Absent {
             return Ok(facts);

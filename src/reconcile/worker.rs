@@ -1,4 +1,4 @@
-//! The workers: lease, settle, then done, later or parked. `n` work logs at a time, never two runs for one.
+//! The workers: lease, settle, then done, later or parked. Many work logs at a time, never two runs for one.
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -96,51 +96,61 @@ impl Workers {
         self.settler.metrics()
     }
 
-    /// Works `concurrency` entries at a time until `stop` is cancelled.
-    pub async fn run(self: Arc<Self>, concurrency: usize, stop: CancellationToken) {
+    /// Works until `stop` is cancelled: as many entries at a time as keep Kimai at its pace.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let tracker = TaskTracker::new();
-        for number in 1..=concurrency {
-            let (workers, stop) = (Arc::clone(&self), stop.clone());
-            tracker.spawn(async move {
-                let work = workers.work(number, &stop);
-                match &workers.heart {
-                    Some(heart) => heart.keep(number, work).await,
-                    None => work.await,
-                }
-            });
+        let mut number = 0;
+        while !stop.is_cancelled() {
+            number += 1;
+            let (workers, stopped, (leased, has_leased)) =
+                (Arc::clone(&self), stop.clone(), oneshot::channel());
+            // One waits for work at a time; when it has found some, the next one waits.
+            tracker.spawn(async move { workers.work(number, &stopped, leased).await });
+            if has_leased.await.is_err() && !stop.is_cancelled() {
+                self.clock.sleep_until(self.clock.after(PAUSE_WITHOUT_QUEUE)).await;
+            }
         }
         tracker.close();
         tracker.wait().await;
     }
 
-    async fn work(&self, number: usize, stop: &CancellationToken) {
-        loop {
-            let lease = tokio::select! {
+    /// One run, from the wait for it to its end. `leased` is told when there is one.
+    async fn work(&self, number: usize, stop: &CancellationToken, leased: oneshot::Sender<()>) {
+        let next = async {
+            tokio::select! {
                 biased;
-                () = stop.cancelled() => return,
-                lease = self.next() => lease,
-            };
-            match lease {
-                Ok(lease) => {
-                    let left = Duration::try_from(lease.until.duration_since(self.clock.now()));
-                    self.run_within(number, Some(left.unwrap_or_default()));
-                    self.run_one(lease).await;
-                    self.run_within(number, None);
-                }
-                Err(fault) => {
-                    error!("No work can be taken from the queue: {fault}");
-                    tokio::select! {
-                        () = stop.cancelled() => return,
-                        () = self.clock.sleep_until(self.clock.after(PAUSE_WITHOUT_QUEUE)) => {}
-                    }
-                }
+                () = stop.cancelled() => None,
+                lease = self.next() => Some(lease),
             }
+        };
+        match self.beating_as(number, None, next).await {
+            None => {}
+            Some(Err(fault)) => error!("No work can be taken from the queue: {fault}"),
+            Some(Ok(lease)) => {
+                let left = Duration::try_from(lease.until.duration_since(self.clock.now()));
+                let run = self.run_one(lease, leased);
+                self.beating_as(number, Some(left.unwrap_or_default()), run).await;
+            }
+        }
+    }
+
+    /// `work`, with the heartbeat of worker `number`, which has to end within `limit` if there is one.
+    async fn beating_as<T>(
+        &self,
+        number: usize,
+        limit: Option<Duration>,
+        work: impl Future<Output = T>,
+    ) -> T {
+        match &self.heart {
+            Some(heart) => heart.keep(number, limit, work).await,
+            None => work.await,
         }
     }
 
     /// The next lease, once the breakers admit a run.
     async fn next(&self) -> Result<Lease, QueueFault> {
         loop {
+            self.settler.flow().room().await;
             let back = self.back.notified();
             let admitted = self.breakers().admit(self.clock.now());
             let Err(until) = admitted else { return self.queue.lease().await };
@@ -151,22 +161,18 @@ impl Workers {
         }
     }
 
-    /// Tells the heart that worker `number` begins or has ended a run.
-    fn run_within(&self, number: usize, limit: Option<Duration>) {
-        if let Some(heart) = &self.heart {
-            heart.running(number, limit);
-        }
-    }
-
-    async fn run_one(&self, lease: Lease) {
+    async fn run_one(&self, lease: Lease, leased: oneshot::Sender<()>) {
         crash::point("leased");
         let (run, since) = (self.runs.begin(), Instant::now());
+        let way = self.settler.flow().begin();
+        // Only now may the next one look whether there is room.
+        let _ = leased.send(());
         let call = self.calls.take(&lease.work_log);
         let span = info_span!("work_log", uri = %lease.work_log, reason = %lease.reason, mu_call_id = Empty);
         if let Some(call) = &call {
             span.record("mu_call_id", call.id());
         }
-        let settled = call::within(call, self.settler.settle(&lease.work_log)).instrument(span.clone());
+        let settled = call::within(call, self.settler.settle(&lease.work_log, way)).instrument(span.clone());
         // A run that panics costs its own work log and no worker.
         let result = AssertUnwindSafe(settled).catch_unwind().await.unwrap_or_else(|panic| {
             let words = panic.downcast_ref::<String>().map(String::as_str);
@@ -211,6 +217,9 @@ impl Workers {
                     (Outage::No, neighbour) => breakers.succeeded(neighbour == Some(Neighbour::Kimai), now),
                     (outage, Some(neighbour)) => {
                         if breakers.failed(neighbour, &lease.work_log, &why, outage == Outage::Surely, now) {
+                            if neighbour == Neighbour::Kimai {
+                                self.settler.flow().pace().send_away();
+                            }
                             error!(
                                 "{neighbour} seems to be down: {why}. Everything waits; one try every {} s.",
                                 PROBE_EVERY.as_secs()

@@ -176,6 +176,8 @@ impl Gate {
 pub(super) struct Script {
     queue: Vec<(When, Fault)>,
     pub(super) latency: Duration,
+    /// Requests at a time that do not get into each other's way; as many as come without.
+    pub(super) side_by_side: Option<u32>,
 }
 
 impl Script {

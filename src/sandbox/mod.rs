@@ -41,6 +41,7 @@ mod teams;
 mod time;
 mod timesheets;
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -68,6 +69,8 @@ struct Inner {
     state: Mutex<State>,
     script: Mutex<Script>,
     log: Mutex<Log>,
+    /// Requests that are being answered.
+    under_way: AtomicU32,
 }
 
 /// The requests since `first`, counted from the start.
@@ -89,6 +92,7 @@ impl Sandbox {
             state: Mutex::default(),
             script: Mutex::default(),
             log: Mutex::default(),
+            under_way: AtomicU32::new(0),
         }))
     }
 
@@ -127,6 +131,12 @@ impl Sandbox {
         lock(&self.0.script).latency = latency;
     }
 
+    /// Lets more than so many requests at a time get into each other's way: with twice as many, each takes four
+    /// times as long.
+    pub fn set_side_by_side(&self, requests: u32) {
+        lock(&self.0.script).side_by_side = Some(requests.max(1));
+    }
+
     /// What was asked so far, oldest first.
     pub fn requests(&self) -> Requests {
         lock(&self.0.log).requests.clone()
@@ -156,11 +166,19 @@ impl Sandbox {
     fn receive(&self, request: LoggedRequest) -> (usize, Option<Fault>, Duration) {
         let (fault, latency) = {
             let mut script = lock(&self.0.script);
-            (script.strike(&request), script.latency)
+            let crowd = self.0.under_way.load(Ordering::Relaxed).max(1);
+            let times = script.side_by_side.map_or(1.0, |most| f64::from(crowd.max(most)) / f64::from(most));
+            (script.strike(&request), script.latency.mul_f64(times * times))
         };
         let mut log = lock(&self.0.log);
         log.requests.0.push(request);
         (log.first + log.requests.0.len() - 1, fault, latency)
+    }
+
+    /// A request is being answered until what this gives is dropped.
+    fn begin(&self) -> UnderWay<'_> {
+        self.0.under_way.fetch_add(1, Ordering::Relaxed);
+        UnderWay(&self.0.under_way)
     }
 
     fn answered(&self, number: usize, status: Option<u16>) {
@@ -169,6 +187,15 @@ impl Sandbox {
         if let Some(request) = place.and_then(|place| log.requests.0.get_mut(place)) {
             request.status = status;
         }
+    }
+}
+
+/// One more request under way.
+struct UnderWay<'a>(&'a AtomicU32);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -39,6 +39,7 @@ impl Sandbox {
 
 async fn handle(sandbox: Data<Sandbox>, http: HttpRequest, body: Bytes) -> HttpResponse {
     let request = read(&http, &body);
+    let _under_way = sandbox.begin();
     let (number, fault, latency) = sandbox.receive(LoggedRequest {
         method: request.method.clone(),
         path: request.path.clone(),

@@ -33,7 +33,9 @@ impl Check {
             self.faults.push(format!("KIMAI_ENDPOINT is missing; put there {}", meaning("KIMAI_ENDPOINT")));
         }
         let endpoint = raw.kimai_endpoint.as_ref().and_then(|text| self.url("KIMAI_ENDPOINT", text));
-        let concurrency = self.number("KIMAI_CONCURRENCY", raw.kimai_concurrency.as_ref(), 1, 64);
+        let most = self.number("KIMAI_CONCURRENCY", raw.kimai_concurrency.as_ref(), 1, 64);
+        let highest = most.unwrap_or(64);
+        let least = self.number("KIMAI_CONCURRENCY_MIN", raw.kimai_concurrency_min.as_ref(), 1, highest);
         let time_limit =
             self.number("KIMAI_TIMEOUT", raw.kimai_timeout.as_ref(), 1, 3600).map(Duration::from_secs);
         if raw.kimai_endpoint.as_ref().is_some_and(|text| text.ends_with('/')) {
@@ -54,7 +56,7 @@ impl Check {
         Some(KimaiSettings {
             endpoint: endpoint?,
             token: token?,
-            concurrency: concurrency?,
+            concurrency: least?..=most?,
             time_limit: time_limit?,
             import_hidden,
         })

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub struct Settings {
     pub sweep: SweepSettings,
     /// Where to listen.
     pub server: ServerSettings,
+    /// `DEBOUNCE_MS`: how long a change waits for the other deltas that tell of it.
+    pub debounce: Duration,
     /// `CHECK_AT_START`: whether the doctor comes by itself.
     pub check_at_start: bool,
     /// Who may come in.
@@ -54,8 +57,8 @@ pub struct KimaiSettings {
     pub endpoint: Url,
     /// `API_TOKEN`; prints as redacted.
     pub token: SecretString,
-    /// `KIMAI_CONCURRENCY`: runs side by side.
-    pub concurrency: usize,
+    /// `KIMAI_CONCURRENCY_MIN` to `KIMAI_CONCURRENCY`: requests side by side.
+    pub concurrency: RangeInclusive<usize>,
     /// `KIMAI_TIMEOUT`.
     pub time_limit: Duration,
     /// `IMPORT_HIDDEN`.
@@ -185,6 +188,8 @@ struct Raw {
     ops_token_file: Option<String>,
     metrics_protected: Option<String>,
     kimai_concurrency: Option<String>,
+    kimai_concurrency_min: Option<String>,
+    debounce_ms: Option<String>,
     kimai_timeout: Option<String>,
     mu_sparql_timeout: Option<String>,
     mu_application_graph: Option<String>,
@@ -254,6 +259,7 @@ impl Settings {
         let delete_orphans = check.truth("SWEEP_DELETE_ORPHANS", raw.sweep_delete_orphans.as_ref(), true);
         let grace = check.number("SWEEP_GRACE", raw.sweep_grace.as_ref(), 0, 7 * 24 * 60);
         let at_start = check.truth("SYNC_AT_START", raw.sync_at_start.as_ref(), true);
+        let debounce = check.number("DEBOUNCE_MS", raw.debounce_ms.as_ref(), 0, 60_000);
         let check_at_start = check.truth("CHECK_AT_START", raw.check_at_start.as_ref(), true);
         let data_dir = check::text("DATA_DIR", raw.data_dir.as_ref()).into();
         let host = check.host(raw.host.as_ref());
@@ -281,6 +287,7 @@ impl Settings {
                 at_start,
             },
             server: ServerSettings { host, port },
+            debounce: Duration::from_millis(debounce.unwrap_or_default()),
             check_at_start,
             guard,
             data_dir,

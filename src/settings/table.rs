@@ -109,7 +109,17 @@ pub const TABLE: &[Setting] = &[
     ),
     setting("OPS_TOKEN_FILE", "", "a file that holds that token, instead of OPS_TOKEN"),
     setting("METRICS_PROTECTED", "false", "whether /metrics needs OPS_TOKEN too"),
-    setting("KIMAI_CONCURRENCY", "4", "how many work logs are synced at a time"),
+    setting(
+        "KIMAI_CONCURRENCY",
+        "8",
+        "how many requests Kimai gets at a time at most; fewer while that makes it slower",
+    ),
+    setting("KIMAI_CONCURRENCY_MIN", "1", "how many requests it may get at a time however slow it is"),
+    setting(
+        "DEBOUNCE_MS",
+        "10",
+        "how long a change waits for the other deltas that tell of it, in milliseconds",
+    ),
     setting("KIMAI_TIMEOUT", "30", "time limit of one call to Kimai, in seconds"),
     setting("MU_SPARQL_TIMEOUT", "60", "time limit of one SPARQL query or update, in seconds"),
     setting(

@@ -23,7 +23,7 @@ fn the_old_defaults_hold_and_an_empty_value_means_the_default() {
         assert_eq!(settings.sweep.cron, "0 0 */2 * * *");
         assert_eq!(settings.data_dir.as_os_str(), "./data");
         assert_eq!((settings.server.host, settings.server.port), (None, None));
-        assert_eq!((settings.kimai.concurrency, settings.kimai.time_limit.as_secs()), (4, 30));
+        assert_eq!((settings.kimai.concurrency, settings.kimai.time_limit.as_secs()), (1..=8, 30));
         assert!(!settings.triplestore.log_queries && !settings.triplestore.log_updates);
         assert_eq!(settings.zone, TimeZone::UTC);
         assert!(settings.warnings.is_empty(), "{:?}", settings.warnings);

@@ -32,6 +32,7 @@ pub async fn look(engine: &Engine) {
     let is_down = |wanted| down.iter().any(|(neighbour, _)| *neighbour == wanted);
     metrics.set("kimai_breaker_open", &[], of(usize::from(is_down(Neighbour::Kimai))));
     metrics.set("triplestore_breaker_open", &[], of(usize::from(is_down(Neighbour::Triplestore))));
+    metrics.set("kimai_requests_at_a_time", &[], of(engine.kimai.pace().limit()));
     metrics.set("queue_writable", &[], of(usize::from(engine.storage.trouble().is_none())));
     let silent = engine.workers.silent().map(|(_, silent)| silent).unwrap_or_default();
     metrics.set("worker_heartbeat_age_seconds", &[], silent.as_secs_f64());

@@ -128,6 +128,12 @@ pub const TABLE: &[Described] = &[
         &[],
         "Time in which nothing was sent since Kimai asked for a pause",
     ),
+    gauge(
+        "kimai_requests_at_a_time",
+        "requests",
+        &[],
+        "How many requests Kimai may get at a time now, between KIMAI_CONCURRENCY_MIN and KIMAI_CONCURRENCY",
+    ),
     gauge("kimai_breaker_open", "0 or 1", &[], "Whether Kimai is taken to be down, so that everything waits"),
     gauge("triplestore_breaker_open", "0 or 1", &[], "The same for the triplestore"),
     counter(

@@ -15,10 +15,12 @@ use super::vocabulary::{PREFIXES, cal, dct, prov, rdf, rdfs, skos};
 use super::{Row, Term, Triplestore, TriplestoreFault};
 use crate::domain::work_log::{Directory, Facts, Kind, PersonFacts, TaskFacts};
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::source::Source;
+use crate::source::{Link, Source};
 
 /// Subjects or ids named in one statement.
 const BATCH: usize = 100;
+/// An answer of so many rows may not be all of it: Virtuoso cuts at 10 000.
+const MOST_ROWS: usize = 9_000;
 
 /// The triplestore, asked about work logs. Cheap to clone.
 #[derive(Clone)]
@@ -34,62 +36,42 @@ impl WorkLogs {
         Self { store, account_homepage }
     }
 
-    async fn read_tasks(
+    /// Notes in `directory` what is known of these tasks and persons, in one statement.
+    async fn look_up(
         &self,
-        tasks: BTreeSet<Iri>,
-    ) -> Result<BTreeMap<String, TaskFacts>, TriplestoreFault> {
-        let mut known: BTreeMap<String, TaskFacts> = BTreeMap::new();
-        for tasks in Vec::from_iter(tasks).chunks(BATCH) {
+        tasks: &[Iri],
+        persons: &[Iri],
+        directory: &mut Directory,
+    ) -> Result<(), TriplestoreFault> {
+        // In each branch: Virtuoso may go through all that has an identifier before it looks outside. And no
+        // VALUES of predicates: Oxigraph goes through all that has one of them.
+        let mut branches = Vec::new();
+        if !tasks.is_empty() {
             let tasks = list(tasks);
-            // No VALUES of predicates: Oxigraph goes through all that has one of them.
-            let rows = self.select(format!(
-                "SELECT DISTINCT ?task ?p ?o ?projectId WHERE {{ VALUES ?task {{ {tasks} }} ?task ?p ?o .
+            branches.push(format!(
+                "{{ VALUES ?task {{ {tasks} }} ?task ?p ?o .
                    FILTER (?p IN (rdf:type, rdfs:label, dct:identifier, skos:broader))
                    OPTIONAL {{ ?o a doap:Project ; dct:identifier ?projectId }} }}"
             ));
-            for row in rows.await? {
-                let (Some(task), Some(value)) = (text(&row, "task"), text(&row, "o")) else { continue };
-                let facts = known.entry(task.to_owned()).or_default();
-                match text(&row, "p") {
-                    Some(rdf::TYPE) => facts.is_activity |= value == super::vocabulary::ext::KIMAI_ACTIVITY,
-                    Some(rdfs::LABEL) => facts.label = Some(value.to_owned()),
-                    Some(dct::IDENTIFIER) => drop(facts.identifiers.insert(value.to_owned())),
-                    Some(skos::BROADER) => {
-                        facts.has_parent = true;
-                        facts.project_identifiers.extend(text(&row, "projectId").map(str::to_owned));
-                    }
-                    _ => {}
-                }
-            }
         }
-        Ok(known)
-    }
-
-    async fn read_persons(
-        &self,
-        persons: BTreeSet<Iri>,
-    ) -> Result<BTreeMap<String, PersonFacts>, TriplestoreFault> {
-        let mut known: BTreeMap<String, PersonFacts> = BTreeMap::new();
-        for persons in Vec::from_iter(persons).chunks(BATCH) {
-            // In each branch: Virtuoso may go through all that has an identifier before it looks outside.
+        if !persons.is_empty() {
             let (persons, homepage) = (list(persons), &self.account_homepage);
-            let rows = self.select(format!(
-                "SELECT DISTINCT ?person ?name ?accountId WHERE {{
-                   {{ VALUES ?person {{ {persons} }} ?person foaf:name ?name }}
-                   UNION {{ VALUES ?person {{ {persons} }} ?person foaf:account ?account .
-                     ?account a foaf:OnlineAccount ; foaf:accountServiceHomepage {homepage} ;
-                     dct:identifier ?accountId }} }}"
+            branches.push(format!(
+                "{{ VALUES ?person {{ {persons} }} ?person foaf:name ?name }}
+                 UNION {{ VALUES ?person {{ {persons} }} ?person foaf:account ?account .
+                   ?account a foaf:OnlineAccount ; foaf:accountServiceHomepage {homepage} ;
+                   dct:identifier ?accountId }}"
             ));
-            for row in rows.await? {
-                let Some(person) = text(&row, "person") else { continue };
-                let facts = known.entry(person.to_owned()).or_default();
-                facts.account_identifiers.extend(text(&row, "accountId").map(str::to_owned));
-                if let Some(name) = text(&row, "name") {
-                    facts.name = Some(name.to_owned());
-                }
-            }
         }
-        Ok(known)
+        let branches = branches.join("\n UNION ");
+        let rows = self.select(format!(
+            "SELECT DISTINCT ?task ?p ?o ?projectId ?person ?name ?accountId WHERE {{ {branches} }}"
+        ));
+        for row in rows.await? {
+            note_task(directory, &row);
+            note_person(directory, &row);
+        }
+        Ok(())
     }
 
     /// The subjects that carry one of `ids` and meet `condition`. Other tools write the number with
@@ -133,14 +115,52 @@ impl Source for WorkLogs {
         Ok(facts)
     }
 
+    async fn facts_of(
+        &self,
+        subjects: &[WorkLogUri],
+    ) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault> {
+        let mut all = BTreeMap::new();
+        let mut parts: Vec<&[WorkLogUri]> = subjects.chunks(BATCH).collect();
+        while let Some(part) = parts.pop() {
+            if let [subject] = part {
+                all.insert(subject.clone(), self.facts(subject).await?);
+                continue;
+            }
+            let named = part.iter().map(|subject| format!("<{subject}>")).collect::<Vec<_>>().join(" ");
+            let rows =
+                self.select(format!("SELECT DISTINCT ?s ?p ?o WHERE {{ VALUES ?s {{ {named} }} ?s ?p ?o }}"));
+            let rows = rows.await?;
+            if rows.len() >= MOST_ROWS {
+                // Virtuoso may have cut it without a word.
+                let (first, second) = part.split_at(part.len() / 2);
+                parts.extend([first, second]);
+                continue;
+            }
+            for row in &rows {
+                if let Some(subject) = subject(row) {
+                    note(all.entry(subject).or_default(), row);
+                }
+            }
+        }
+        Ok(all)
+    }
+
     async fn directory(&self, facts: &[&Facts]) -> Result<Directory, TriplestoreFault> {
         let (mut tasks, mut persons) = (BTreeSet::new(), BTreeSet::new());
         for facts in facts {
             tasks.extend(facts.tasks.iter().filter_map(|iri| Iri::new(iri).ok()));
             persons.extend(facts.persons.iter().filter_map(|iri| Iri::new(iri).ok()));
         }
-        let (tasks, persons) = tokio::try_join!(self.read_tasks(tasks), self.read_persons(persons))?;
-        Ok(Directory { tasks, persons })
+        let (tasks, persons) = (Vec::from_iter(tasks), Vec::from_iter(persons));
+        let mut directory = Directory::default();
+        let (mut tasks, mut persons) = (tasks.chunks(BATCH), persons.chunks(BATCH));
+        loop {
+            let (tasks, persons) = (tasks.next().unwrap_or_default(), persons.next().unwrap_or_default());
+            if tasks.is_empty() && persons.is_empty() {
+                return Ok(directory);
+            }
+            self.look_up(tasks, persons, &mut directory).await?;
+        }
     }
 
     async fn of_period(
@@ -234,20 +254,63 @@ impl Source for WorkLogs {
         Ok(found.into_iter().map(|(subject, facts)| (subject, facts.kimai_ids())).collect())
     }
 
-    async fn link(&self, work_log: &WorkLogUri, id: KimaiId, had_link: bool) -> Result<(), TriplestoreFault> {
-        let remove = if had_link { format!("{} ;\n", remove_link(work_log)) } else { String::new() };
-        let id = Literal::string(id.to_string());
-        self.update(format!("{remove}INSERT DATA {{ <{work_log}> dct:identifier {id} }}")).await
-    }
-
-    async fn unlink(&self, work_log: &WorkLogUri) -> Result<(), TriplestoreFault> {
-        self.update(remove_link(work_log)).await
+    async fn link(&self, links: &[Link]) -> Result<(), TriplestoreFault> {
+        for links in links.chunks(BATCH) {
+            let goes = |link: &&Link| link.had_link || link.to.is_none();
+            let gone: Vec<&WorkLogUri> = links.iter().filter(goes).map(|link| &link.work_log).collect();
+            let triple = |Link { work_log, to, .. }: &Link| {
+                to.map(|id| format!("<{work_log}> dct:identifier {}", Literal::string(id.to_string())))
+            };
+            let new: Vec<String> = links.iter().filter_map(triple).collect();
+            let mut steps = Vec::new();
+            if !gone.is_empty() {
+                steps.push(remove_links(&gone));
+            }
+            if !new.is_empty() {
+                steps.push(format!("INSERT DATA {{ {} }}", new.join(" .\n")));
+            }
+            if !steps.is_empty() {
+                self.update(steps.join(" ;\n")).await?;
+            }
+        }
+        Ok(())
     }
 }
 
 /// By variable: a constant would miss the same text stored with another datatype.
-fn remove_link(work_log: &WorkLogUri) -> String {
-    format!("DELETE {{ <{work_log}> dct:identifier ?id }} WHERE {{ <{work_log}> dct:identifier ?id }}")
+fn remove_links(work_logs: &[&WorkLogUri]) -> String {
+    if let [work_log] = work_logs {
+        return format!(
+            "DELETE {{ <{work_log}> dct:identifier ?id }} WHERE {{ <{work_log}> dct:identifier ?id }}"
+        );
+    }
+    let named = work_logs.iter().map(|work_log| format!("<{work_log}>")).collect::<Vec<_>>().join(" ");
+    format!("DELETE {{ ?s dct:identifier ?id }} WHERE {{ VALUES ?s {{ {named} }} ?s dct:identifier ?id }}")
+}
+
+fn note_task(directory: &mut Directory, row: &Row) {
+    let Some(task) = text(row, "task") else { return };
+    let facts: &mut TaskFacts = directory.tasks.entry(task.to_owned()).or_default();
+    let Some(value) = text(row, "o") else { return };
+    match text(row, "p") {
+        Some(rdf::TYPE) => facts.is_activity |= value == super::vocabulary::ext::KIMAI_ACTIVITY,
+        Some(rdfs::LABEL) => facts.label = Some(value.to_owned()),
+        Some(dct::IDENTIFIER) => drop(facts.identifiers.insert(value.to_owned())),
+        Some(skos::BROADER) => {
+            facts.has_parent = true;
+            facts.project_identifiers.extend(text(row, "projectId").map(str::to_owned));
+        }
+        _ => {}
+    }
+}
+
+fn note_person(directory: &mut Directory, row: &Row) {
+    let Some(person) = text(row, "person") else { return };
+    let facts: &mut PersonFacts = directory.persons.entry(person.to_owned()).or_default();
+    facts.account_identifiers.extend(text(row, "accountId").map(str::to_owned));
+    if let Some(name) = text(row, "name") {
+        facts.name = Some(name.to_owned());
+    }
 }
 
 fn list(iris: &[Iri]) -> String {

@@ -96,7 +96,7 @@ fn settings_that_cannot_work_stop_the_start_with_all_reasons() {
         }
     }
     let help = text(&program(&["--help"]).output().unwrap());
-    for wanted in ["serve", "standalone", "demo", "healthcheck", "KIMAI_CONCURRENCY", "[default: 4]"] {
+    for wanted in ["serve", "standalone", "demo", "healthcheck", "KIMAI_CONCURRENCY", "[default: 8]"] {
         assert!(help.contains(wanted), "{help}");
     }
 }

@@ -9,13 +9,15 @@ use crate::domain::work_log::{Facts, Kind};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::reconcile::plant::{Plant, planted};
 use crate::reconcile::retry::Failure;
+use crate::source::Link;
 use crate::triplestore::TriplestoreFault;
 
 impl Settler {
     /// Writes the link and reads it back: a triplestore may say that it stored what it did not.
     pub(super) async fn link(&self, subject: &WorkLogUri, facts: &Facts, id: KimaiId) -> Result<(), Failure> {
-        self.work_logs.link(subject, id, !facts.identifiers.is_empty()).await?;
-        let stored = self.work_logs.facts(subject).await?.kimai_ids();
+        let had_link = !facts.identifiers.is_empty();
+        let link = Link { work_log: subject.clone(), to: Some(id), had_link };
+        let stored = self.together.link(link).await?.kimai_ids();
         if stored.first() != Some(&id) && !planted(Plant::NoReadBack) {
             let why = format!("it took the Kimai id {id} of <{subject}> and did not store it");
             return Err(TriplestoreFault::Transient(why).into());
@@ -26,8 +28,8 @@ impl Settler {
 
     /// Removes the link and looks whether it is gone.
     pub(super) async fn unlink(&self, subject: &WorkLogUri) -> Result<(), Failure> {
-        self.work_logs.unlink(subject).await?;
-        if self.work_logs.facts(subject).await?.identifiers.is_empty() {
+        let link = Link { work_log: subject.clone(), to: None, had_link: true };
+        if self.together.link(link).await?.identifiers.is_empty() {
             return Ok(());
         }
         let why = format!("it took the removal of the Kimai id of <{subject}> and still has it");

@@ -56,7 +56,7 @@ pub(super) struct Engine {
 
 impl Engine {
     /// Starts it. It reads from `disk` what it left there.
-    pub(super) fn start(world: &Arc<World>, disk: &Disk, workers: usize, max_deletions: usize) -> Self {
+    pub(super) fn start(world: &Arc<World>, disk: &Disk, max_deletions: usize) -> Self {
         let clock = Clock::starting_at(instant(world.state().now), land::zone());
         let storage = Storage::open_single(disk.0.path()).expect("the storage opens again after any death");
         let ledger = Ledger::open(storage.clone()).expect("the ledger can be read");
@@ -82,7 +82,7 @@ impl Engine {
         let (stopped, running) = (stop.clone(), Arc::clone(&pool));
         tasks.spawn(async move {
             running.prepare().await;
-            running.run(workers, stopped).await;
+            running.run(stopped).await;
         });
         Self { queue, ledger, sweeper, workers: pool, intake, tasks, stop }
     }

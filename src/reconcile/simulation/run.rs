@@ -93,7 +93,7 @@ pub(super) fn simulate(plan: Scenario) -> Outcome {
 
 impl Sim {
     fn new(plan: Scenario) -> Self {
-        let world = Arc::new(World::new(plan.seed));
+        let world = Arc::new(World::new(plan.seed, plan.workers));
         let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
         rng.set_stream(2);
         let outcome = Outcome {
@@ -222,7 +222,7 @@ impl Sim {
 
     fn start(&self, max_deletions: usize) -> Engine {
         self.world.state().note(Who::People, What::Started);
-        Engine::start(&self.world, &self.disk, self.plan.workers, max_deletions)
+        Engine::start(&self.world, &self.disk, max_deletions)
     }
 
     /// What happens whether or not the service lives.

@@ -15,6 +15,7 @@ use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::{Directory, Facts, VEVENT};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::kimai::{KimaiFault, Timesheet};
+use crate::source::Link;
 
 /// A work log in the triplestore.
 #[derive(Debug, Clone, Default)]
@@ -40,8 +41,7 @@ pub(super) enum Effect {
     Create(WantedTimesheet),
     Update(KimaiId, WantedTimesheet),
     Delete(KimaiId),
-    Link(WorkLogUri, KimaiId, bool),
-    Unlink(WorkLogUri),
+    Link(Vec<Link>),
 }
 
 impl Effect {
@@ -50,8 +50,8 @@ impl Effect {
             Self::Create(_) => Call::Create,
             Self::Update(..) => Call::Update,
             Self::Delete(_) => Call::Delete,
-            Self::Link(..) => Call::Link,
-            Self::Unlink(_) => Call::Unlink,
+            Self::Link(links) if links.iter().all(|link| link.to.is_none()) => Call::Unlink,
+            Self::Link(_) => Call::Link,
         }
     }
 }
@@ -147,6 +147,9 @@ impl State {
                 let linked = self.work_logs.iter().filter(|(_, stand)| stand.facts.kimai_ids().contains(&id));
                 self.overtaken.extend(linked.map(|(work_log, _)| work_log.clone()));
             }
+            if let Effect::Link(links) = &effect {
+                self.overtaken.extend(links.iter().map(|link| link.work_log.clone()));
+            }
             // Whatever the answer: nobody waits for it.
             drop(self.apply(&effect, &caller));
             if let (false, Who::Run(_, work_log)) = (matches!(effect, Effect::Create(_)), &caller.who) {
@@ -223,26 +226,28 @@ impl State {
             Effect::Create(wanted) => return self.create(wanted, caller).map(Some),
             Effect::Update(id, wanted) => return self.update(*id, wanted, caller).map(Some),
             Effect::Delete(id) => self.delete(*id, caller)?,
-            Effect::Link(work_log, id, had_link) => {
-                let now = self.now;
-                let stand = self.work_logs.entry(work_log.clone()).or_default();
-                if *had_link {
-                    stand.facts.identifiers.clear();
-                }
-                stand.facts.identifiers.insert(id.to_string());
-                stand.refresh(now);
-                self.note(caller.who.clone(), What::Linked(work_log.clone(), *id));
-            }
-            Effect::Unlink(work_log) => {
-                let now = self.now;
-                if let Some(stand) = self.work_logs.get_mut(work_log) {
-                    stand.facts.identifiers.clear();
-                    stand.refresh(now);
-                }
-                self.note(caller.who.clone(), What::Unlinked(work_log.clone()));
-            }
+            Effect::Link(links) => links.iter().for_each(|link| self.link(link, caller)),
         }
         Ok(None)
+    }
+
+    fn link(&mut self, Link { work_log, to, had_link }: &Link, caller: &Caller) {
+        let now = self.now;
+        // What is not there is not brought to life by a removal.
+        let stand = match to {
+            Some(_) => self.work_logs.entry(work_log.clone()).or_default(),
+            None => match self.work_logs.get_mut(work_log) {
+                Some(stand) => stand,
+                None => return,
+            },
+        };
+        if *had_link || to.is_none() {
+            stand.facts.identifiers.clear();
+        }
+        stand.facts.identifiers.extend(to.map(|id| id.to_string()));
+        stand.refresh(now);
+        let what = to.map_or(What::Unlinked(work_log.clone()), |id| What::Linked(work_log.clone(), id));
+        self.note(caller.who.clone(), what);
     }
 
     /// A delta was acknowledged.

@@ -1,7 +1,7 @@
 //! Both sides as the service meets them: each call takes its time, and may go wrong on the way.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,8 +17,11 @@ use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::{Directory, Facts, Kind};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::kimai::choices::{ChosenActivity, ChosenCustomer, ChosenProject, ChosenUser};
-use crate::kimai::{Choices, CurrentUser, Gap, KimaiFault, Listed, Timesheet, TimesheetFilter, Timesheets};
-use crate::source::Source;
+use crate::kimai::pace::How;
+use crate::kimai::{
+    Choices, CurrentUser, Gap, KimaiFault, Listed, Pace, Timesheet, TimesheetFilter, Timesheets,
+};
+use crate::source::{Link, Source};
 use crate::triplestore::TriplestoreFault;
 
 /// The world, shared by all who live in it.
@@ -26,11 +29,14 @@ pub(super) struct World {
     state: Mutex<State>,
     /// When the present runtime began, by its own timer and since the beginning of all.
     runtime: Mutex<Option<(Instant, i64)>>,
+    pace: Arc<Pace>,
 }
 
 impl World {
-    pub(super) fn new(seed: u64) -> Self {
-        Self { state: Mutex::new(State::new(seed)), runtime: Mutex::default() }
+    /// A world in which Kimai gets at most so many requests at a time.
+    pub(super) fn new(seed: u64, most: usize) -> Self {
+        let pace = Arc::new(Pace::new(1..=most));
+        Self { state: Mutex::new(State::new(seed)), runtime: Mutex::default(), pace }
     }
 
     /// Time is that of the runtime that is entered now; it goes on from where it stood.
@@ -80,10 +86,12 @@ impl World {
 
     async fn kimai_write(&self, effect: Effect) -> Result<Option<Timesheet>, KimaiFault> {
         let call = effect.call();
-        match self.send(effect).await {
-            (None, done) => done,
-            (Some(trouble), _) => Err(trouble.of_kimai(call)),
-        }
+        let _place = self.pace.place().await;
+        let since = Instant::now();
+        let (trouble, done) = self.send(effect).await;
+        let how = if trouble.is_some() { How::Troubled } else { How::Answered };
+        self.pace.ended(call.operation(), how, since.elapsed());
+        trouble.map_or(done, |trouble| Err(trouble.of_kimai(call)))
     }
 
     async fn kimai_read<T>(&self, call: Call, read: impl FnOnce(&State) -> T) -> Result<T, KimaiFault> {
@@ -180,6 +188,10 @@ impl Drop for Flight<'_> {
 
 #[async_trait]
 impl Timesheets for World {
+    fn pace(&self) -> Arc<Pace> {
+        Arc::clone(&self.pace)
+    }
+
     async fn me(&self) -> Result<CurrentUser, KimaiFault> {
         let me =
             CurrentUser { id: UserId(9), username: "sync".to_owned(), timezone: None, roles: Vec::new() };
@@ -256,6 +268,17 @@ impl Source for World {
         self.store_read(Call::Facts, |state| of(state).unwrap_or_default(), |facts| facts).await
     }
 
+    async fn facts_of(
+        &self,
+        subjects: &[WorkLogUri],
+    ) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault> {
+        let read = |state: &State| {
+            let found = subjects.iter().filter_map(|subject| Some((subject, state.work_logs.get(subject)?)));
+            found.map(|(subject, stand)| (subject.clone(), stand.facts.clone())).collect::<BTreeMap<_, _>>()
+        };
+        self.store_read(Call::Facts, read, |facts| facts).await
+    }
+
     async fn directory(&self, _facts: &[&Facts]) -> Result<Directory, TriplestoreFault> {
         self.store_read(Call::Directory, |state| state.directory.clone(), |directory| directory).await
     }
@@ -327,11 +350,7 @@ impl Source for World {
         self.store_read(Call::Dangling, read, first_half).await
     }
 
-    async fn link(&self, work_log: &WorkLogUri, id: KimaiId, had_link: bool) -> Result<(), TriplestoreFault> {
-        self.store_write(Effect::Link(work_log.clone(), id, had_link)).await
-    }
-
-    async fn unlink(&self, work_log: &WorkLogUri) -> Result<(), TriplestoreFault> {
-        self.store_write(Effect::Unlink(work_log.clone())).await
+    async fn link(&self, links: &[Link]) -> Result<(), TriplestoreFault> {
+        self.store_write(Effect::Link(links.to_vec())).await
     }
 }

@@ -121,13 +121,11 @@ impl Stack {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
-        let concurrency = settings.kimai.concurrency;
         let service = Service {
             engine: engine.clone(),
             listener,
             store: embedded,
             guard: settings.guard.clone(),
-            concurrency,
             sweep: None,
         };
         let service = Some(tokio::spawn(service.run(stop.clone())));

@@ -1,0 +1,230 @@
+//! How many requests Kimai gets at a time: as many as it bears, between two bounds. The pages of a list do not
+//! count: they have a bound of their own, and whoever reads one has nothing else to do.
+//!
+//! # Guarantees
+//! - Never more requests are under way than [`Pace::limit`]; who waits is served in order.
+//! - No more than twice as many runs hold a turn: as many again may prepare what they send next.
+//! - A request that has its place waits for no other.
+//!
+//! # Caveats
+//! When the limit falls, requests that are under way go on; it holds again once they have ended.
+
+mod course;
+
+use std::ops::RangeInclusive;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tracing::debug;
+
+use super::Operation;
+use course::Course;
+pub use course::How;
+
+/// How long a creation may wait for its place once it was announced: whoever looks for what became of it
+/// has to know by when it was sent.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// Runs that hold a turn for each request that may be under way: while the answer of one is saved, the next
+/// one is sent.
+const TURNS_A_PLACE: usize = 2;
+
+/// The pace of all requests to one Kimai.
+#[derive(Debug)]
+pub struct Pace {
+    course: Mutex<Course>,
+    places: Places,
+    turns: Places,
+    /// Tells those who wait for a turn that there will be none soon.
+    away: Notify,
+}
+
+/// Leave to prepare and send a change.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    _place: Place<'a>,
+}
+
+/// A request is under way until this is dropped.
+#[derive(Debug)]
+pub struct Place<'a> {
+    places: &'a Places,
+    permit: Option<SemaphorePermit<'a>>,
+}
+
+/// So many at a time; the number may change meanwhile.
+#[derive(Debug)]
+struct Places {
+    semaphore: Semaphore,
+    book: Mutex<Book>,
+}
+
+#[derive(Debug)]
+struct Book {
+    limit: usize,
+    /// Places to be taken away as soon as they are given back.
+    owed: usize,
+}
+
+impl Pace {
+    /// A pace within `bounds`.
+    pub fn new(bounds: RangeInclusive<usize>) -> Self {
+        let course = Course::new(bounds);
+        let limit = course.limit();
+        Self {
+            course: Mutex::new(course),
+            places: Places::new(limit),
+            turns: Places::new(limit * TURNS_A_PLACE),
+            away: Notify::new(),
+        }
+    }
+
+    /// How many requests may be under way now.
+    pub fn limit(&self) -> usize {
+        self.course().limit()
+    }
+
+    /// How many requests would be answered in `time` at this pace; none before the first answer.
+    pub fn answers_within(&self, time: Duration) -> Option<usize> {
+        self.course().answers_within(time)
+    }
+
+    /// Waits for leave to prepare and send a change; none when the waiting were sent away.
+    pub async fn turn(&self) -> Option<Turn<'_>> {
+        let away = self.away.notified();
+        tokio::select! {
+            biased;
+            place = self.turns.take() => Some(Turn { _place: place }),
+            () = away => None,
+        }
+    }
+
+    /// Sends away all who wait for a turn now: Kimai is down, and each would only find that out again.
+    pub fn send_away(&self) {
+        self.away.notify_waiters();
+    }
+
+    /// Waits until a request may be sent.
+    pub async fn place(&self) -> Place<'_> {
+        self.places.take().await
+    }
+
+    /// A request has ended.
+    pub fn ended(&self, operation: Operation, how: How, took: Duration) {
+        let crowded = self.places.are_taken();
+        let mut course = self.course();
+        let before = course.limit();
+        course.ended(operation, how, took, crowded);
+        let limit = course.limit();
+        if limit != before {
+            debug!("Kimai gets {limit} requests at a time, {before} before");
+            self.places.set(limit);
+            self.turns.set(limit * TURNS_A_PLACE);
+        }
+    }
+
+    fn course(&self) -> MutexGuard<'_, Course> {
+        // Numbers: a panic elsewhere spoils nothing.
+        self.course.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Places {
+    fn new(limit: usize) -> Self {
+        Self { semaphore: Semaphore::new(limit), book: Mutex::new(Book { limit, owed: 0 }) }
+    }
+
+    async fn take(&self) -> Place<'_> {
+        // It is never closed; a place without permit is one too many, not one too few.
+        Place { places: self, permit: self.semaphore.acquire().await.ok() }
+    }
+
+    fn are_taken(&self) -> bool {
+        self.semaphore.available_permits() == 0
+    }
+
+    fn set(&self, limit: usize) {
+        let mut book = self.book();
+        if limit < book.limit {
+            let fewer = book.limit - limit;
+            book.owed += fewer - self.semaphore.forget_permits(fewer);
+        } else {
+            let more = limit - book.limit;
+            let paid = more.min(book.owed);
+            book.owed -= paid;
+            self.semaphore.add_permits(more - paid);
+        }
+        book.limit = limit;
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut book = self.places.book();
+        if book.owed > 0
+            && let Some(permit) = self.permit.take()
+        {
+            book.owed -= 1;
+            permit.forget();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    const CREATE: Operation = Operation::Create;
+
+    fn troubled(pace: &Pace) {
+        pace.ended(CREATE, How::Troubled, Duration::from_millis(20));
+    }
+
+    #[tokio::test]
+    async fn a_lower_limit_holds_once_what_is_under_way_has_ended() {
+        let pace = Pace::new(1..=4);
+        let mut answers = 0;
+        while pace.limit() < 4 {
+            let _all = pace.places.semaphore.try_acquire_many(u32::try_from(pace.limit()).unwrap());
+            pace.ended(CREATE, How::Answered, Duration::from_millis(20));
+            answers += 1;
+            assert!(answers < 100);
+        }
+        let limit = pace.limit();
+        let mut held = Vec::new();
+        for _ in 0..limit {
+            held.push(pace.place().now_or_never().unwrap());
+        }
+        assert!(pace.place().now_or_never().is_none());
+        troubled(&pace);
+        let lower = pace.limit();
+        assert!(lower < limit);
+        while held.len() > lower {
+            assert!(pace.place().now_or_never().is_none());
+            held.pop();
+        }
+        assert!(pace.place().now_or_never().is_none(), "{lower} are still under way");
+        held.pop();
+        assert!(pace.place().now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn those_who_wait_for_a_turn_can_be_sent_away_and_come_again() {
+        let pace = Pace::new(1..=1);
+        let held = [pace.turn().await, pace.turn().await];
+        let mut waits = Box::pin(pace.turn());
+        assert!(waits.as_mut().now_or_never().is_none());
+        pace.send_away();
+        assert!(waits.await.is_none());
+        let mut again = Box::pin(pace.turn());
+        assert!(again.as_mut().now_or_never().is_none());
+        drop(held);
+        assert!(again.await.is_some());
+    }
+}

@@ -1,0 +1,153 @@
+//! How many runs are on their way from the queue to Kimai: enough that it never waits for us, and not so many
+//! that they grow old on the way.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::kimai::pace::{Pace, Turn};
+
+/// So much of Kimai's time may be waiting for it: what a work log says is no older than that when it is sent.
+const AHEAD: Duration = Duration::from_secs(1);
+/// The most that may be, however quick Kimai is. Their statements go out a hundred at a time.
+const MOST_AHEAD: usize = 128;
+
+/// All runs on their way.
+#[derive(Debug)]
+pub(super) struct Flow {
+    pace: Arc<Pace>,
+    /// Begun, and not answered by Kimai yet.
+    ahead: AtomicUsize,
+    /// Of these, those that know what to send.
+    ready: AtomicUsize,
+    /// Tells that one has come through.
+    through: Notify,
+}
+
+/// A run on its way to Kimai, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Way<'a> {
+    flow: &'a Flow,
+    ready: bool,
+    turn: Option<Turn<'a>>,
+}
+
+impl Flow {
+    /// A flow at the pace of `pace`.
+    pub(super) fn new(pace: Arc<Pace>) -> Self {
+        Self { pace, ahead: AtomicUsize::new(0), ready: AtomicUsize::new(0), through: Notify::new() }
+    }
+
+    /// Kimai's pace.
+    pub(super) fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
+    /// Waits until one more may begin.
+    pub(super) async fn room(&self) {
+        loop {
+            let through = self.through.notified();
+            tokio::pin!(through);
+            through.as_mut().enable(); // before looking, so that none between is missed
+            let limit = self.pace.limit();
+            let ahead = self.pace.answers_within(AHEAD).unwrap_or(limit).clamp(limit, MOST_AHEAD.max(limit));
+            if self.ahead.load(Ordering::Acquire) < 2 * limit + ahead {
+                return;
+            }
+            through.await;
+        }
+    }
+
+    /// A run begins.
+    pub(super) fn begin(&self) -> Way<'_> {
+        self.ahead.fetch_add(1, Ordering::AcqRel);
+        Way { flow: self, ready: false, turn: None }
+    }
+
+    /// Whether Kimai may soon have nothing to do, for want of runs that know what to send.
+    pub(super) fn is_thin(&self) -> bool {
+        self.ready.load(Ordering::Acquire) < self.pace.limit()
+    }
+
+    /// Whether no more than one is on its way.
+    pub(super) fn is_alone(&self) -> bool {
+        self.ahead.load(Ordering::Acquire) <= 1
+    }
+
+    /// Whether nothing is on its way.
+    pub(super) fn is_dry(&self) -> bool {
+        self.ahead.load(Ordering::Acquire) == 0
+    }
+}
+
+impl Way<'_> {
+    /// Waits until a change may be prepared and sent; `false` when Kimai went down meanwhile. It holds until
+    /// this is dropped, which is to be once Kimai has answered.
+    pub(super) async fn turn(&mut self) -> bool {
+        if self.turn.is_none() {
+            if !self.ready {
+                self.ready = true;
+                self.flow.ready.fetch_add(1, Ordering::AcqRel);
+            }
+            self.turn = self.flow.pace.turn().await;
+        }
+        self.turn.is_some()
+    }
+}
+
+impl Drop for Way<'_> {
+    fn drop(&mut self) {
+        if self.ready {
+            self.flow.ready.fetch_sub(1, Ordering::AcqRel);
+        }
+        self.flow.ahead.fetch_sub(1, Ordering::AcqRel);
+        self.flow.through.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::kimai::Operation;
+    use crate::kimai::pace::How;
+
+    #[tokio::test]
+    async fn there_is_room_for_what_kimai_answers_in_a_second_and_no_more() {
+        for (took, ahead) in
+            [(Duration::from_millis(1), MOST_AHEAD), (Duration::from_millis(100), 10), (AHEAD, 1)]
+        {
+            let pace = Arc::new(Pace::new(1..=1));
+            for _ in 0..20 {
+                pace.ended(Operation::Create, How::Answered, took);
+            }
+            let flow = Flow::new(pace);
+            let mut ways = Vec::new();
+            while flow.room().now_or_never().is_some() {
+                ways.push(flow.begin());
+            }
+            assert_eq!(ways.len(), 2 + ahead, "{took:?}");
+            let mut waits = Box::pin(flow.room());
+            assert!(waits.as_mut().now_or_never().is_none());
+            ways.pop();
+            assert!(waits.now_or_never().is_some(), "one has come through");
+        }
+    }
+
+    #[tokio::test]
+    async fn it_is_thin_until_enough_know_what_to_send_and_dry_when_all_have_come_through() {
+        let flow = Flow::new(Arc::new(Pace::new(2..=2)));
+        assert!(flow.is_dry());
+        let mut ways = [flow.begin(), flow.begin(), flow.begin()];
+        assert!(flow.is_thin() && !flow.is_dry());
+        for way in &mut ways {
+            assert!(way.turn().await);
+        }
+        assert!(!flow.is_thin());
+        drop(ways);
+        assert!(flow.is_thin() && flow.is_dry());
+    }
+}
