@@ -104,7 +104,11 @@ impl Burst {
 pub(crate) fn recorded() -> anyhow::Result<Vec<(String, &'static str)>> {
     let body = |line: &str| {
         let line: serde_json::Value = serde_json::from_str(line)?;
-        let body = line["body"].as_str().map(str::to_owned).context("a recording without a body")?;
+        let body = line
+            .get("body")
+            .and_then(|body| body.as_str())
+            .map(str::to_owned)
+            .context("a recording without a body")?;
         Ok((body, RECORDED_IRI))
     };
     RECORDED.lines().map(body).collect()

@@ -104,7 +104,9 @@ fn rates(size: Size, service: &Program, drain: &Program, table: &mut Table) -> a
         table.add(Row {
             what: format!("/delta of {megabytes} MB that names no work log, {how}"),
             measured: format!("{rate:.0} MB/s"),
-            floor: format!("{floor:.0} MB/s (serde_json skips {stream:.0} as a stream, {slice:.0} of what is held)"),
+            floor: format!(
+                "{floor:.0} MB/s (serde_json skips {stream:.0} as a stream, {slice:.0} of what is held)"
+            ),
             ratio: rate / floor,
             bound: Bound::AtLeast(1.0),
             old,

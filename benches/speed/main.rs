@@ -7,14 +7,18 @@
 
 #![expect(clippy::print_stdout, reason = "a benchmark reports")]
 #![expect(clippy::disallowed_methods, reason = "what is spawned ends with the benchmark")]
+#![expect(clippy::indexing_slicing, reason = "a benchmark may stop at a mistake of its own")]
 
 mod burst;
 mod delta;
+mod import;
 mod latency;
 mod pace;
 mod program;
 mod rest;
+mod rounds;
 mod stack;
+mod sweep;
 mod table;
 
 use table::Table;
@@ -57,6 +61,12 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted("pace") {
         runtime.block_on(pace::measure(size, &mut table))?;
+    }
+    if wanted("sweep") {
+        runtime.block_on(sweep::measure(size, &mut table))?;
+    }
+    if wanted("import") {
+        runtime.block_on(import::measure(size, &mut table))?;
     }
     if wanted("delta") {
         delta::measure(size, &mut table)?;

@@ -1,8 +1,8 @@
 //! The whole service over HTTP, with its queue on disk, between a sandbox Kimai and an embedded store.
 
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use kimai_sync::app::{self, Service};
 use kimai_sync::clock::Clock;
 use kimai_sync::engine::Engine;
+use kimai_sync::kimai::Client;
 use kimai_sync::sandbox::{Role, Sandbox};
 use kimai_sync::settings::Settings;
 use kimai_sync::storage::Storage;
@@ -25,21 +26,31 @@ const TOKEN: &str = "token-of-the-benchmark";
 /// Work logs written to the store in one update.
 const BATCH: usize = 500;
 
-/// A store that counts what it is asked.
+/// A store that counts what it is asked, and keeps the statements while that is wanted.
 pub(crate) struct Counted {
     inner: Embedded,
     asked: AtomicUsize,
+    kept: Mutex<Option<Vec<String>>>,
+}
+
+impl Counted {
+    fn note(&self, statement: &str) {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        if let Some(kept) = self.kept.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            kept.push(statement.to_owned());
+        }
+    }
 }
 
 #[async_trait]
 impl Triplestore for Counted {
     async fn select(&self, query: &str) -> Result<Vec<Row>, TriplestoreFault> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.note(query);
         self.inner.select(query).await
     }
 
     async fn update(&self, update: &str) -> Result<(), TriplestoreFault> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.note(update);
         self.inner.update(update).await
     }
 }
@@ -50,6 +61,8 @@ pub(crate) struct Stack {
     pub(crate) kimai: Sandbox,
     pub(crate) store: Embedded,
     pub(crate) http: reqwest::Client,
+    /// Asks Kimai as the service does.
+    pub(crate) client: Arc<Client>,
     /// Where the service listens, without a slash at the end.
     pub(crate) base: String,
     counted: Arc<Counted>,
@@ -79,12 +92,14 @@ impl Stack {
         let vars = usual.iter().chain(vars).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let settings = Settings::from_vars(vars)?;
         let store = Embedded::in_memory()?;
-        let counted = Arc::new(Counted { inner: store.clone(), asked: AtomicUsize::new(0) });
+        let counted =
+            Arc::new(Counted { inner: store.clone(), asked: AtomicUsize::new(0), kept: Mutex::default() });
         let clock = Clock::system(settings.zone.clone());
         let data = tempfile::tempdir()?;
         let storage = Storage::open(data.path())?;
         let client = app::kimai(&settings)?;
-        let engine = Engine::with_storage(&settings, Arc::clone(&counted) as _, client, clock, storage)?;
+        let store_of_engine = Arc::clone(&counted) as _;
+        let engine = Engine::with_storage(&settings, store_of_engine, Arc::clone(&client), clock, storage)?;
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let base = format!("http://{}", listener.local_addr()?);
         let stop = CancellationToken::new();
@@ -97,9 +112,7 @@ impl Stack {
         };
         tokio::spawn(service.run(stop.clone()));
         let http = kimai_sync::tls::client_builder(Duration::from_mins(1)).build()?;
-        for what in ["customers", "tasks", "accounts"] {
-            http.post(format!("{base}/sync-from-kimai/{what}")).send().await?.error_for_status()?;
-        }
+        import(&http, &base).await?;
         let iri = async |class: &str| {
             let rows = store.select(&format!("{PREFIXES}SELECT ?s WHERE {{ ?s a {class} }}")).await?;
             let iri = rows.first().and_then(|row| row.get("s")).map(|term| term.value().to_owned());
@@ -109,7 +122,7 @@ impl Stack {
         let person = format!("<{BASE}/persons/jane>");
         store.update(&format!("{PREFIXES}INSERT DATA {{ {person} foaf:account <{account}> }}")).await?;
         let about = format!("dct:subject <{task}> ; prov:wasAssociatedWith {person}");
-        Ok(Self { engine, kimai, store, http, base, counted, about, stop, _data: data })
+        Ok(Self { engine, kimai, store, http, client, base, counted, about, stop, _data: data })
     }
 
     /// Registers the work logs of these numbers in the store, without a word to the service.
@@ -132,11 +145,29 @@ impl Stack {
         self.counted.asked.load(Ordering::Relaxed)
     }
 
+    /// Keeps the statements that the service sends from now on.
+    pub(crate) fn keep_statements(&self) {
+        *self.counted.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new());
+    }
+
+    /// Those kept since, in order. None is kept any more.
+    pub(crate) fn kept_statements(&self) -> Vec<String> {
+        self.counted.kept.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()
+    }
+
     /// How many work logs are linked to a timesheet.
     pub(crate) async fn linked(&self) -> anyhow::Result<usize> {
         let linked = format!("{PREFIXES}SELECT ?id WHERE {{ ?s a cal:Vevent ; dct:identifier ?id }}");
         Ok(self.store.select(&linked).await?.len())
     }
+}
+
+/// Imports all that Kimai has.
+pub(crate) async fn import(http: &reqwest::Client, base: &str) -> anyhow::Result<()> {
+    for what in ["customers", "tasks", "accounts"] {
+        http.post(format!("{base}/sync-from-kimai/{what}")).send().await?.error_for_status()?;
+    }
+    Ok(())
 }
 
 /// The IRI of a work log.

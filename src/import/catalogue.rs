@@ -1,10 +1,12 @@
 //! What the triplestore holds already, read in bulk.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use super::noun::Noun;
 use crate::domain::KimaiId;
-use crate::triplestore::pages::select_by_subject;
+use crate::triplestore::pages::each_by_subject;
 use crate::triplestore::statement::{Iri, StatementFault};
 use crate::triplestore::vocabulary::{dct, foaf, ui};
 use crate::triplestore::{Row, Term, Triplestore, TriplestoreFault};
@@ -42,25 +44,21 @@ impl Known {
         self.identifiers.iter().filter_map(|text| text.parse::<KimaiId>().ok()).map(|id| id.0).min()
     }
 
-    fn note(&mut self, noun: &Noun, predicate: &str, object: &Term) {
-        match predicate {
-            dct::IDENTIFIER => drop(self.identifiers.insert(object.value().to_owned())),
-            ui::COLOR => drop(self.colours.insert(object.clone())),
-            foaf::ACCOUNT_SERVICE_HOMEPAGE => drop(self.homepages.insert(object.value().to_owned())),
-            label if label == noun.label => drop(self.labels.insert(object.clone())),
-            parent if Some(parent) == noun.parent => {
-                self.parents.extend(object.as_iri().map(str::to_owned));
-            }
-            _ => {}
+    /// Notes what a row tells of it.
+    fn note(&mut self, row: &mut Row) {
+        self.identifiers.extend(row.remove("id").map(Term::into_value));
+        self.homepages.extend(row.remove("homepage").map(Term::into_value));
+        self.labels.extend(row.remove("label"));
+        self.colours.extend(row.remove("colour"));
+        if let Some(Term::Iri(parent)) = row.remove("parent") {
+            self.parents.insert(parent);
         }
     }
 
     /// Whether it is an account of another service, which may carry the same number.
     fn is_foreign(&self, noun: &Noun) -> bool {
-        let ours = noun.fixed.iter().find(|(predicate, _)| *predicate == foaf::ACCOUNT_SERVICE_HOMEPAGE);
-        ours.is_some_and(|(_, homepage)| {
-            !self.homepages.is_empty() && !self.homepages.contains(homepage.as_str())
-        })
+        noun.homepage()
+            .is_some_and(|homepage| !self.homepages.is_empty() && !self.homepages.contains(homepage.as_str()))
     }
 }
 
@@ -74,25 +72,41 @@ pub(super) struct Catalogue {
 impl Catalogue {
     /// Reads all resources of `noun`.
     pub(super) async fn read(store: &dyn Triplestore, noun: &Noun) -> Result<Self, TriplestoreFault> {
-        let predicates = [dct::IDENTIFIER, ui::COLOR, foaf::ACCOUNT_SERVICE_HOMEPAGE, noun.label];
-        let predicates: Vec<String> =
-            predicates.into_iter().chain(noun.parent).map(|iri| Iri::known(iri).to_string()).collect();
-        let pattern = format!("?s a {} ; ?p ?o . VALUES ?p {{ {} }}", noun.class(), predicates.join(" "));
-        Ok(Self::of_rows(&select_by_subject(store, "?p ?o", &pattern).await?, noun))
+        // A row for each, not for each of its triples: stores write out rows more slowly than they find them.
+        // Of several values each combination is a row, and the sets bring them together again.
+        let mut wanted = vec![("id", dct::IDENTIFIER)];
+        if noun.follows_kimai {
+            wanted.extend([("label", noun.label), ("colour", ui::COLOR)]);
+        }
+        wanted.extend(noun.parent.map(|predicate| ("parent", predicate)));
+        if noun.homepage().is_some() {
+            wanted.push(("homepage", foaf::ACCOUNT_SERVICE_HOMEPAGE));
+        }
+        let variables: Vec<String> = wanted.iter().map(|(name, _)| format!("?{name}")).collect();
+        let mut pattern = format!("?s a {}", noun.class());
+        for (name, predicate) in &wanted {
+            let _ = write!(pattern, " OPTIONAL {{ ?s {} ?{name} }}", Iri::known(predicate));
+        }
+        let mut by_iri = BTreeMap::new();
+        let note = |row| Self::note(&mut by_iri, row);
+        each_by_subject(store, &variables.join(" "), &pattern, note).await?;
+        Ok(Self::of(by_iri, noun))
     }
 
-    fn of_rows(rows: &[Row], noun: &Noun) -> Self {
-        let mut by_iri: BTreeMap<String, Known> = BTreeMap::new();
-        for row in rows {
-            let (Some(subject), Some(predicate), Some(object)) = (row.get("s"), row.get("p"), row.get("o"))
-            else {
-                continue;
-            };
-            // What has no IRI that can be named again cannot be updated either.
-            let Some(Ok(known)) = subject.as_iri().map(Known::new) else { continue };
-            let known = by_iri.entry(subject.value().to_owned()).or_insert(known);
-            known.note(noun, predicate.value(), object);
+    fn note(by_iri: &mut BTreeMap<String, Known>, mut row: Row) {
+        let Some(Term::Iri(iri)) = row.remove("s") else { return };
+        match by_iri.entry(iri) {
+            Entry::Occupied(known) => known.into_mut().note(&mut row),
+            Entry::Vacant(place) => {
+                // What has no IRI that can be named again cannot be updated either.
+                if let Ok(known) = Known::new(place.key()) {
+                    place.insert(known).note(&mut row);
+                }
+            }
         }
+    }
+
+    fn of(by_iri: BTreeMap<String, Known>, noun: &Noun) -> Self {
         let mut by_id: BTreeMap<u64, Vec<String>> = BTreeMap::new();
         for (iri, known) in by_iri.iter().filter(|(_, known)| !known.is_foreign(noun)) {
             if let Some(id) = known.id() {

@@ -1,6 +1,6 @@
 //! Kimai → triplestore: customers, projects, activities and users become resources of Timekeeper.
 //!
-//! Each kind is read in bulk on both sides, compared (`plan`), and only what differs is written
+//! Each kind is read in bulk on both sides at once, compared (`plan`), and only what differs is written
 //! (`write`). What tells the kinds apart stands in one file each.
 //!
 //! # Guarantees
@@ -127,7 +127,7 @@ impl Importer {
     pub async fn import(&self, what: What, progress: &Progress) -> Result<Report, ImportFault> {
         progress.phase("waiting for another import to end", None);
         let _turn = self.turn.lock().await;
-        progress.phase("reading from Kimai", None);
+        progress.phase("reading both sides", None);
         let report = match what {
             What::Customers => self.customers(progress).await,
             What::Tasks => self.tasks(progress).await,
@@ -139,27 +139,39 @@ impl Importer {
 
     async fn customers(&self, progress: &Progress) -> Result<Report, ImportFault> {
         let noun = customers::noun(&self.resources);
-        let listed = listed(&noun, customers::list(self.kimai.as_ref()).await)?;
-        let (counts, _) = self.bring(&noun, &listed, &Catalogue::default(), progress).await?;
+        let (listed, here) = tokio::join!(customers::list(self.kimai.as_ref()), self.read(&noun));
+        let (listed, here) = (of_kimai(&noun, listed)?, here?);
+        let (counts, _) = self.bring(&noun, &listed, here, &Catalogue::default(), progress).await?;
         Ok(Report(vec![(noun.name, counts)]))
     }
 
     /// Projects first: activities belong to them and inherit their colours.
     async fn tasks(&self, progress: &Progress) -> Result<Report, ImportFault> {
         let (projects, activities) = (projects::noun(&self.resources), activities::noun(&self.resources));
-        let listed_projects = listed(&projects, projects::list(self.kimai.as_ref()).await)?;
-        let listed_activities = listed(&activities, activities::list(self.kimai.as_ref()).await)?;
-        let customers = self.read(&customers::noun(&self.resources)).await?;
+        let customers = customers::noun(&self.resources);
+        let kimai = self.kimai.as_ref();
+        let lists = async {
+            let listed_projects = of_kimai(&projects, projects::list(kimai).await)?;
+            Ok::<_, ImportFault>((listed_projects, of_kimai(&activities, activities::list(kimai).await)?))
+        };
+        let reads = async {
+            let (customers, projects) = (self.read(&customers).await?, self.read(&projects).await?);
+            Ok::<_, ImportFault>((customers, projects, self.read(&activities).await?))
+        };
+        let (lists, reads) = tokio::join!(lists, reads);
+        let ((listed_projects, listed_activities), (customers, here, here_of_activities)) = (lists?, reads?);
         let (of_projects, known_projects) =
-            self.bring(&projects, &listed_projects, &customers, progress).await?;
-        let (of_activities, _) =
-            self.bring(&activities, &listed_activities, &known_projects, progress).await?;
+            self.bring(&projects, &listed_projects, here, &customers, progress).await?;
+        let (of_activities, _) = self
+            .bring(&activities, &listed_activities, here_of_activities, &known_projects, progress)
+            .await?;
         Ok(Report(vec![(projects.name, of_projects), (activities.name, of_activities)]))
     }
 
     async fn accounts(&self, progress: &Progress) -> Result<Report, ImportFault> {
         let noun = users::noun(&self.resources);
-        let users = users::list(self.kimai.as_ref()).await.map_err(|fault| {
+        let (users, here) = tokio::join!(users::list(self.kimai.as_ref()), self.read(&noun));
+        let users = users.map_err(|fault| {
             let refused = fault.fault == Fault::Permanent;
             let hint = if refused {
                 ". Listing users needs the permission view_user: give the user of API_TOKEN the role ROLE_SUPER_ADMIN"
@@ -168,20 +180,20 @@ impl Importer {
             };
             ImportFault::Kimai { what: noun.name, fault, hint }
         })?;
-        let (counts, _) = self.bring(&noun, &users, &Catalogue::default(), progress).await?;
+        let (counts, _) = self.bring(&noun, &users, here?, &Catalogue::default(), progress).await?;
         Ok(Report(vec![(noun.name, counts)]))
     }
 
-    /// Writes what differs, and gives what is there then.
+    /// Writes what differs from what is `here`, and gives what is there then.
     async fn bring(
         &self,
         noun: &Noun,
         listed: &[Wanted],
+        here: Catalogue,
         parents: &Catalogue,
         progress: &Progress,
     ) -> Result<(Counts, Catalogue), ImportFault> {
         progress.phase(format!("comparing {}", noun.name), None);
-        let here = self.read(noun).await?;
         for id in here.doubled() {
             warn!(kimai.id = id, "Several {} have the Kimai id {id}; all of them follow Kimai", noun.name);
         }
@@ -218,7 +230,7 @@ impl Importer {
     }
 }
 
-fn listed(noun: &Noun, answer: Result<Vec<Wanted>, KimaiFault>) -> Result<Vec<Wanted>, ImportFault> {
+fn of_kimai(noun: &Noun, answer: Result<Vec<Wanted>, KimaiFault>) -> Result<Vec<Wanted>, ImportFault> {
     answer.map_err(|fault| ImportFault::Kimai { what: noun.name, fault, hint: "" })
 }
 

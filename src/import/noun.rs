@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use crate::triplestore::statement::{Iri, StatementFault};
+use crate::triplestore::vocabulary::foaf;
 
 /// How one kind of resource is written.
 #[derive(Debug, Clone)]
@@ -28,6 +29,14 @@ impl Noun {
     /// The class by which existing ones are found.
     pub(super) fn class(&self) -> Iri {
         Iri::known(self.classes.first().copied().unwrap_or_default())
+    }
+
+    /// The service that its accounts are of, where it is one of accounts.
+    pub(super) fn homepage(&self) -> Option<&Iri> {
+        let mut fixed = self.fixed.iter();
+        fixed
+            .find(|(predicate, _)| *predicate == foaf::ACCOUNT_SERVICE_HOMEPAGE)
+            .map(|(_, homepage)| homepage)
     }
 
     /// The IRI of a new one.

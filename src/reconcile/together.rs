@@ -79,9 +79,10 @@ impl Statement for Reads {
         let asked =
             subjects.iter().zip(&facts).filter(|(subject, facts)| facts.kind(subject) == Kind::WorkLog);
         let work_logs: Vec<&Facts> = asked.map(|(_, facts)| facts).collect();
-        let directory = match work_logs.is_empty() {
-            true => Directory::default(),
-            false => self.work_logs.directory(&work_logs).await?,
+        let directory = if work_logs.is_empty() {
+            Directory::default()
+        } else {
+            self.work_logs.directory(&work_logs).await?
         };
         let directory = Arc::new(directory);
         Ok(facts.into_iter().map(|facts| (facts, Arc::clone(&directory))).collect())

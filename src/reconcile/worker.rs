@@ -128,7 +128,8 @@ impl Workers {
             Some(Err(fault)) => error!("No work can be taken from the queue: {fault}"),
             Some(Ok(lease)) => {
                 let left = Duration::try_from(lease.until.duration_since(self.clock.now()));
-                let run = self.run_one(lease, leased);
+                // Boxed: one that waits for work need not be as large as one that runs.
+                let run = Box::pin(self.run_one(lease, leased));
                 self.beating_as(number, Some(left.unwrap_or_default()), run).await;
             }
         }

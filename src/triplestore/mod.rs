@@ -51,6 +51,13 @@ impl Term {
         }
     }
 
+    /// The same, without a copy.
+    pub fn into_value(self) -> String {
+        match self {
+            Self::Iri(value) | Self::Literal { value, .. } | Self::Blank(value) => value,
+        }
+    }
+
     /// The IRI, if this is one.
     pub fn as_iri(&self) -> Option<&str> {
         match self {

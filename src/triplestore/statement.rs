@@ -15,7 +15,7 @@ use sophia::inmem::graph::LightGraph;
 
 use super::Term;
 use super::vocabulary::xsd;
-use crate::domain::ids::WorkLogUri;
+use crate::domain::ids::{WorkLogUri, is_iri};
 
 /// The most triples of one update: sparql-parser cuts what takes too many steps to parse, Virtuoso
 /// refuses from about 2 000 on.
@@ -44,7 +44,7 @@ impl Iri {
     /// relative references never pass.
     pub fn new(iri: impl Into<String>) -> Result<Self, StatementFault> {
         let iri = iri.into();
-        if sophia::iri::Iri::new(iri.as_str()).is_ok() {
+        if is_iri(&iri) {
             Ok(Self(Cow::Owned(iri)))
         } else {
             Err(StatementFault::NotAnIri(iri.chars().take(120).collect()))

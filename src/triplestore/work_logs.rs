@@ -43,15 +43,15 @@ impl WorkLogs {
         persons: &[Iri],
         directory: &mut Directory,
     ) -> Result<(), TriplestoreFault> {
-        // In each branch: Virtuoso may go through all that has an identifier before it looks outside.
+        // In each branch: Virtuoso may go through all that has an identifier before it looks outside. And no
+        // VALUES of predicates: Oxigraph goes through all that has one of them.
         let mut branches = Vec::new();
         if !tasks.is_empty() {
             let tasks = list(tasks);
             branches.push(format!(
                 "{{ VALUES ?task {{ {tasks} }} ?task ?p ?o .
-                   VALUES ?p {{ rdf:type rdfs:label dct:identifier skos:broader }} }}
-                 UNION {{ VALUES ?task {{ {tasks} }} ?task skos:broader ?project .
-                   ?project a doap:Project ; dct:identifier ?projectId }}"
+                   FILTER (?p IN (rdf:type, rdfs:label, dct:identifier, skos:broader))
+                   OPTIONAL {{ ?o a doap:Project ; dct:identifier ?projectId }} }}"
             ));
         }
         if !persons.is_empty() {
@@ -177,7 +177,7 @@ impl Source for WorkLogs {
             within(first, last)
         );
         let mut all: BTreeMap<WorkLogUri, Facts> = BTreeMap::new();
-        let note = |row: Row| {
+        let note = |mut row: Row| {
             let Some(subject) = subject(&row) else { return };
             let facts = all.entry(subject).or_default();
             facts.types.insert(cal::VEVENT.to_owned());
@@ -188,7 +188,7 @@ impl Source for WorkLogs {
                 ("person", &mut facts.persons),
                 ("id", &mut facts.identifiers),
             ] {
-                set.extend(text(&row, variable).map(str::to_owned));
+                set.extend(row.remove(variable).map(Term::into_value));
             }
         };
         let variables = "?written ?duration ?task ?person ?id";
@@ -291,13 +291,15 @@ fn remove_links(work_logs: &[&WorkLogUri]) -> String {
 fn note_task(directory: &mut Directory, row: &Row) {
     let Some(task) = text(row, "task") else { return };
     let facts: &mut TaskFacts = directory.tasks.entry(task.to_owned()).or_default();
-    facts.project_identifiers.extend(text(row, "projectId").map(str::to_owned));
     let Some(value) = text(row, "o") else { return };
     match text(row, "p") {
         Some(rdf::TYPE) => facts.is_activity |= value == super::vocabulary::ext::KIMAI_ACTIVITY,
         Some(rdfs::LABEL) => facts.label = Some(value.to_owned()),
         Some(dct::IDENTIFIER) => drop(facts.identifiers.insert(value.to_owned())),
-        Some(skos::BROADER) => facts.has_parent = true,
+        Some(skos::BROADER) => {
+            facts.has_parent = true;
+            facts.project_identifiers.extend(text(row, "projectId").map(str::to_owned));
+        }
         _ => {}
     }
 }

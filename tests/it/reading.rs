@@ -181,15 +181,13 @@ async fn a_burst_costs_few_statements(stack: Stack) {
     let (count, task) = (200, stack.task(stack.activity).await);
     let uris: Vec<String> = (0..count).map(|n| format!("{BASE}/work-logs/burst{n:05}")).collect();
     for batch in uris.chunks(BATCH) {
-        let triples: String = batch
-            .iter()
-            .map(|uri| {
-                format!(
-                    "<{uri}> a cal:Vevent ; cal:duration \"PT8H\" ; cal:dtstart \"2024-09-02\"^^xsd:date ;
-                       dct:subject <{task}> ; prov:wasAssociatedWith <{BASE}/persons/jane> ."
-                )
-            })
-            .collect();
+        let triples = batch.iter().map(|uri| {
+            format!(
+                "<{uri}> a cal:Vevent ; cal:duration \"PT8H\" ; cal:dtstart \"2024-09-02\"^^xsd:date ;
+                   dct:subject <{task}> ; prov:wasAssociatedWith <{BASE}/persons/jane> ."
+            )
+        });
+        let triples = triples.collect::<Vec<_>>().concat();
         stack.update(&format!("INSERT DATA {{ {triples} }}")).await;
     }
     stack.forget_calls();

@@ -1,14 +1,17 @@
 //! Both sides of a period, read and brought down to what a comparison needs.
 
+use std::collections::BTreeMap;
+
+use futures_util::future::OptionFuture;
 use jiff::civil::Date;
 use jiff::{ToSpan, tz::TimeZone};
 
 use super::{Period, Sweeper, go_on};
-use crate::domain::KimaiId;
 use crate::domain::difference::{TimesheetSide, TimesheetSides, WorkLogSide, WorkLogSides};
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::windows::windows;
 use crate::domain::work_log::{Directory, Facts, resolve};
+use crate::domain::{KimaiId, WorkLogUri};
 use crate::kimai::{Gap, Listed, Timesheet, TimesheetFilter};
 use crate::reconcile::plant::{Plant, planted};
 use crate::reconcile::retry::Failure;
@@ -34,7 +37,10 @@ impl Sweeper {
     /// list has its link by then.
     pub(super) async fn sides(&self, period: Period, progress: &Progress) -> Result<Sides, Failure> {
         progress.phase("reading the timesheets", None);
-        let Listed { timesheets, gaps } = self.kimai.timesheets(&window(period)).await?;
+        let (filter, days) = (window(period), self.work_logs.days(period.first, period.last));
+        // The days only tell how to cut the period: they need not be younger than the list.
+        let (listed, days) = tokio::join!(self.kimai.timesheets(&filter), days);
+        let (Listed { timesheets, gaps }, days) = (listed?, days?);
         for gap in &gaps {
             progress.fault(format!("Timesheets were left alone, a page of the list was lost: {}", gap.fault));
         }
@@ -45,7 +51,7 @@ impl Sweeper {
         }
         go_on(progress)?;
         progress.phase("reading the work logs", None);
-        let work_logs = self.work_logs(period, progress).await?;
+        let work_logs = self.work_logs(period, &days, progress).await?;
         go_on(progress)?;
         Ok(Sides { work_logs, timesheets, gaps })
     }
@@ -68,28 +74,54 @@ impl Sweeper {
 
     /// The work logs of `period`, some days at a time, each brought down to its side before the next are
     /// read: a quarter's facts would fill the memory.
-    async fn work_logs(&self, period: Period, progress: &Progress) -> Result<WorkLogSides, Failure> {
-        let days = self.work_logs.days(period.first, period.last).await?;
+    async fn work_logs(
+        &self,
+        period: Period,
+        days: &BTreeMap<String, usize>,
+        progress: &Progress,
+    ) -> Result<WorkLogSides, Failure> {
         progress.phase("reading the work logs", Some(days.values().sum()));
         let (mut sides, mut directory) = (WorkLogSides::new(), Directory::default());
-        for (first, last) in windows(period.first, period.last, &days) {
+        let windows = windows(period.first, period.last, days).into_iter();
+        let mut reads = windows.map(|(first, last)| self.work_logs.of_period(first, last));
+        let mut current = match reads.next() {
+            Some(read) => Some(read.await?),
+            None => None,
+        };
+        while let Some(facts) = current {
             go_on(progress)?;
-            let facts = self.work_logs.of_period(first, last).await?;
-            let unknown = |facts: &&Facts| {
-                facts.tasks.iter().any(|task| !directory.tasks.contains_key(task))
-                    || facts.persons.iter().any(|person| !directory.persons.contains_key(person))
-            };
-            let unknown: Vec<&Facts> = facts.values().filter(unknown).collect();
-            if !unknown.is_empty() {
-                let Directory { tasks, persons } = self.work_logs.directory(&unknown).await?;
-                directory.tasks.extend(tasks);
-                directory.persons.extend(persons);
-            }
-            progress.advance(facts.len());
-            sides
-                .extend(facts.into_iter().map(|(work_log, facts)| (work_log, self.side(&facts, &directory))));
+            let count = facts.len();
+            let next = OptionFuture::from(reads.next());
+            // The next one is on its way while this one is brought down.
+            let (next, brought) = tokio::join!(next, self.bring_down(facts, &mut directory));
+            sides.extend(brought?);
+            progress.advance(count);
+            current = next.transpose()?;
         }
         Ok(sides)
+    }
+
+    /// Looks up what of `facts` the `directory` does not know yet, and brings them down to their sides.
+    async fn bring_down(
+        &self,
+        facts: BTreeMap<WorkLogUri, Facts>,
+        directory: &mut Directory,
+    ) -> Result<WorkLogSides, Failure> {
+        let unknown = |facts: &&Facts| {
+            facts.tasks.iter().any(|task| !directory.tasks.contains_key(task))
+                || facts.persons.iter().any(|person| !directory.persons.contains_key(person))
+        };
+        let unknown: Vec<&Facts> = facts.values().filter(unknown).collect();
+        if !unknown.is_empty() {
+            let Directory { tasks, persons } = self.work_logs.directory(&unknown).await?;
+            directory.tasks.extend(tasks);
+            directory.persons.extend(persons);
+        }
+        let side = |(work_log, facts)| {
+            let side = self.side(&facts, directory);
+            (work_log, side)
+        };
+        Ok(facts.into_iter().map(side).collect())
     }
 
     fn side(&self, facts: &Facts, directory: &Directory) -> WorkLogSide {
