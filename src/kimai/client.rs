@@ -21,7 +21,7 @@ use super::listed::Listed;
 use super::model::{
     Activity, CurrentUser, Customer, Project, Timesheet, TimesheetFilter, TimesheetForm, User,
 };
-use super::pace::{self, How, Pace, Place};
+use super::pace::{How, Pace, Place};
 use super::{Listings, Timesheets};
 use crate::crash;
 use crate::domain::KimaiId;
@@ -100,18 +100,11 @@ impl Client {
     /// Waits for a place among the requests that Kimai gets at a time; a creation not for ever. A list needs
     /// none.
     async fn place(&self, operation: Operation) -> Result<Option<Place<'_>>, KimaiFault> {
-        match operation {
-            Operation::Read => Ok(None),
-            Operation::Look | Operation::Update | Operation::Delete => Ok(Some(self.pace.place().await)),
-            Operation::Create => {
-                let place = tokio::time::timeout(pace::LONGEST_WAIT, self.pace.place()).await;
-                place.map(Some).map_err(|_| {
-                    let limit = pace::LONGEST_WAIT.as_secs();
-                    let why = format!("the requests before it took more than {limit} s");
-                    KimaiFault::new(operation, Fault::Transient, why)
-                })
-            }
+        if operation == Operation::Read {
+            return Ok(None);
         }
+        let place = self.pace.place(operation).await.ok_or_else(|| KimaiFault::crowded_out(operation))?;
+        Ok(Some(place))
     }
 
     /// Sends, and reads the answer. `seen` is its status, once one is there and its body too.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
+use super::pace;
 use crate::words::words;
 
 /// The shortest and the longest pause a `Retry-After` can ask of us.
@@ -105,6 +106,12 @@ impl KimaiFault {
     pub fn cut(operation: Operation, sent: bool, why: &str) -> Self {
         let fault = if sent && operation == Operation::Create { Fault::Ambiguous } else { Fault::Transient };
         Self::new(operation, fault, why)
+    }
+
+    /// A request that was not sent, for want of a place in time.
+    pub fn crowded_out(operation: Operation) -> Self {
+        let limit = pace::LONGEST_WAIT.as_secs();
+        Self::new(operation, Fault::Transient, format!("the requests before it took more than {limit} s"))
     }
 
     /// A success whose body makes no sense: the call may well have been applied.

@@ -104,9 +104,14 @@ impl Pace {
         self.away.notify_waiters();
     }
 
-    /// Waits until a request may be sent.
-    pub async fn place(&self) -> Place<'_> {
-        self.places.take().await
+    /// Waits until a request may be sent. A creation does not wait for longer than [`LONGEST_WAIT`]: there is no
+    /// place for it then.
+    pub async fn place(&self, operation: Operation) -> Option<Place<'_>> {
+        let place = self.places.take();
+        match operation {
+            Operation::Create => tokio::time::timeout(LONGEST_WAIT, place).await.ok(),
+            _ => Some(place.await),
+        }
     }
 
     /// A request has ended.
@@ -186,6 +191,15 @@ mod tests {
         pace.ended(CREATE, How::Troubled, Duration::from_millis(20));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_creation_does_not_wait_for_ever_and_an_update_does() {
+        let pace = Pace::new(1..=1);
+        let _held = pace.place(CREATE).await;
+        assert!(pace.place(CREATE).await.is_none());
+        let waits = pace.place(Operation::Update);
+        assert!(tokio::time::timeout(LONGEST_WAIT * 2, waits).await.is_err());
+    }
+
     #[tokio::test]
     async fn a_lower_limit_holds_once_what_is_under_way_has_ended() {
         let pace = Pace::new(1..=4);
@@ -199,19 +213,19 @@ mod tests {
         let limit = pace.limit();
         let mut held = Vec::new();
         for _ in 0..limit {
-            held.push(pace.place().now_or_never().unwrap());
+            held.push(pace.place(CREATE).now_or_never().flatten().unwrap());
         }
-        assert!(pace.place().now_or_never().is_none());
+        assert!(pace.place(CREATE).now_or_never().is_none());
         troubled(&pace);
         let lower = pace.limit();
         assert!(lower < limit);
         while held.len() > lower {
-            assert!(pace.place().now_or_never().is_none());
+            assert!(pace.place(CREATE).now_or_never().is_none());
             held.pop();
         }
-        assert!(pace.place().now_or_never().is_none(), "{lower} are still under way");
+        assert!(pace.place(CREATE).now_or_never().is_none(), "{lower} are still under way");
         held.pop();
-        assert!(pace.place().now_or_never().is_some());
+        assert!(pace.place(CREATE).now_or_never().is_some());
     }
 
     #[tokio::test]

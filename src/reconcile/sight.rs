@@ -41,17 +41,16 @@ impl Sight {
         Ok(self.work_logs.facts(subject).await?)
     }
 
-    /// Which of `ids` a work log is linked to. `known` are links that were seen a moment ago: when one of
-    /// them is in the answer, it needs no second look. Fails when the triplestore shows nothing at all: no
+    /// Which of `ids` a work log is linked to. `known` are links that were seen a moment ago: an answer with any
+    /// link in it needs no second look. Fails when the triplestore shows nothing at all: no
     /// timesheet is deleted then for want of a work log.
     pub(super) async fn linked(
         &self,
         ids: &[KimaiId],
         known: &[KimaiId],
-    ) -> Result<BTreeMap<KimaiId, Vec<WorkLogUri>>, Failure> {
+    ) -> Result<BTreeMap<KimaiId, Vec<WorkLogUri>>, TriplestoreFault> {
         let mut linked = self.work_logs.linked(&[ids, known].concat()).await?;
-        let seen = known.iter().any(|id| linked.contains_key(id));
-        if !seen && !ids.iter().all(|id| linked.contains_key(id)) {
+        if linked.is_empty() {
             self.check().await?;
             linked = self.work_logs.linked(ids).await?;
         }
@@ -60,11 +59,11 @@ impl Sight {
     }
 
     /// Fails when the triplestore shows nothing at all.
-    async fn check(&self) -> Result<(), Failure> {
+    async fn check(&self) -> Result<(), TriplestoreFault> {
         if self.work_logs.has_any().await? {
             return Ok(());
         }
         let why = "it shows nothing at all; is DEFAULT_MU_AUTH_SCOPE right?";
-        Err(TriplestoreFault::Transient(why.to_owned()).into())
+        Err(TriplestoreFault::Transient(why.to_owned()))
     }
 }

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 
 use super::flow::Flow;
 use super::gather::{Gather, LONGEST_WAIT, Statement};
+use super::sight::Sight;
 use crate::domain::work_log::{Directory, Facts, Kind};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::source::{Link, Source};
@@ -38,7 +39,7 @@ struct Links {
     flow: Arc<Flow>,
 }
 
-struct Linked(Arc<dyn Source>);
+struct Linked(Sight);
 
 impl Together {
     pub(super) fn new(work_logs: &Arc<dyn Source>, flow: &Arc<Flow>) -> Self {
@@ -46,7 +47,7 @@ impl Together {
         Self {
             reads: Gather::new(Reads { work_logs: of_reads, flow: Arc::clone(flow) }),
             links: Gather::new(Links { work_logs: of_links, flow: Arc::clone(flow) }),
-            linked: Gather::new(Linked(of_linked)),
+            linked: Gather::new(Linked(Sight::new(of_linked))),
         }
     }
 
@@ -63,7 +64,7 @@ impl Together {
         self.links.ask(link).await
     }
 
-    /// The work logs that are linked to these timesheets.
+    /// The work logs that are linked to these timesheets, asked of a triplestore that shows anything at all.
     pub(super) async fn linked(&self, ids: &[KimaiId]) -> Result<Arc<Owners>, TriplestoreFault> {
         self.linked.ask(ids.to_vec()).await
     }
@@ -133,7 +134,7 @@ impl Statement for Linked {
     type Answer = Arc<Owners>;
 
     async fn run(&self, ids: &[Vec<KimaiId>]) -> Result<Vec<Arc<Owners>>, TriplestoreFault> {
-        let linked = Arc::new(self.0.linked(&ids.concat()).await?);
+        let linked = Arc::new(self.0.linked(&ids.concat(), &[]).await?);
         Ok(ids.iter().map(|_| Arc::clone(&linked)).collect())
     }
 

@@ -139,6 +139,10 @@ pub(super) fn not_kept_aside(history: &History) -> Vec<String> {
             What::Failed(Call::Link | Call::Unlink | Call::Facts, _) => {
                 refused.remove(run);
             }
+            // The same, where another run wrote it along with its own.
+            What::Settled("later", Some(why)) if why.starts_with("the triplestore") => {
+                refused.remove(run);
+            }
             What::Settled(outcome, _) => {
                 if let Some(trouble) = refused.remove(run).filter(|_| *outcome != "parked") {
                     let work_log = short(work_log);

@@ -86,11 +86,13 @@ impl World {
 
     async fn kimai_write(&self, effect: Effect) -> Result<Option<Timesheet>, KimaiFault> {
         let call = effect.call();
-        let _place = self.pace.place().await;
+        let operation = call.operation();
+        let place = self.pace.place(operation).await;
+        let _place = place.ok_or_else(|| KimaiFault::crowded_out(operation))?;
         let since = Instant::now();
         let (trouble, done) = self.send(effect).await;
         let how = if trouble.is_some() { How::Troubled } else { How::Answered };
-        self.pace.ended(call.operation(), how, since.elapsed());
+        self.pace.ended(operation, how, since.elapsed());
         trouble.map_or(done, |trouble| Err(trouble.of_kimai(call)))
     }
 
