@@ -4,20 +4,20 @@
 //! `v0.0.0-genesis` (`{"delta":{"inserts":[{"s","p","o"}],"deletes":[…]}}`). Only the IRIs of what may
 //! be work logs are kept. A change set or triple that makes no sense costs itself and nothing else.
 //!
-//! # Caveats
-//! One string of the body is held in memory at a time, whatever its length.
+//! Memory is needed for those IRIs only, whatever the body's length and shape (see [`super::scan`]).
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::io::Read;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-
-use super::relevance;
+use super::relevance::{self, Predicate};
+use super::scan::{Scalar, Scanner, Sink};
+use super::text::Text;
 use crate::domain::WorkLogUri;
+use crate::domain::work_log::VEVENT;
+
+const SHAPE: &str = "expected a delta: [{\"inserts\":[…],\"deletes\":[…]}] or {\"delta\":{…}}";
 
 /// What a delta said.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
     /// What may be work logs; `true` where the delta removed the class `cal:Vevent`.
     pub work_logs: BTreeMap<WorkLogUri, bool>,
@@ -30,15 +30,24 @@ pub struct Found {
 impl Found {
     /// Keeps the subject of a triple, if the triple concerns a work log.
     pub fn triple(&mut self, subject: &str, predicate: &str, object: &str, deleted: bool) {
-        if !relevance::is_relevant(predicate, object) {
+        let predicate = Predicate::of(|wanted| predicate == wanted);
+        self.subject(subject.as_bytes(), predicate, object == VEVENT, deleted);
+    }
+
+    /// The same, where it is known what the predicate is and whether the object is the class of work logs.
+    fn subject(&mut self, subject: &[u8], predicate: Predicate, of_work_logs: bool, deleted: bool) {
+        if !relevance::is_relevant(predicate, of_work_logs) {
             return;
         }
-        match WorkLogUri::parse(subject) {
-            Ok(work_log) => {
-                let removed = deleted && relevance::is_work_log_class(predicate, object);
-                *self.work_logs.entry(work_log).or_default() |= removed;
-            }
-            Err(_) => self.skipped += 1,
+        let removed = deleted && relevance::is_work_log_class(predicate, of_work_logs);
+        let subject = std::str::from_utf8(subject).unwrap_or_default();
+        // A work log has several triples; its IRI need be checked once only.
+        if let Some(known) = WorkLogUri::kept(subject).and_then(|subject| self.work_logs.get_mut(&subject)) {
+            *known |= removed;
+        } else if let Ok(work_log) = WorkLogUri::parse(subject) {
+            self.work_logs.insert(work_log, removed);
+        } else {
+            self.skipped += 1;
         }
     }
 }
@@ -55,275 +64,252 @@ pub struct DeltaFault {
     pub column: usize,
 }
 
-impl From<serde_json::Error> for DeltaFault {
-    fn from(error: serde_json::Error) -> Self {
-        let (line, column) = (error.line(), error.column());
-        let text = error.to_string();
-        let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what).to_owned();
-        Self { what, line, column }
+/// Reads one body, piece by piece.
+#[derive(Debug, Default)]
+pub struct Reader {
+    scanner: Scanner,
+    shape: Shape,
+    /// Bytes of the line under way.
+    column: usize,
+}
+
+impl Reader {
+    /// Reads the next piece. After a fault the rest of the body makes no sense.
+    pub fn read(&mut self, piece: &[u8]) -> Result<(), DeltaFault> {
+        let mut rest = piece;
+        let outcome = self.scanner.read(&mut rest, &mut self.shape);
+        self.column = match self.scanner.breaks() {
+            (_, Some(behind)) => behind - rest.len(),
+            (_, None) => self.column + piece.len() - rest.len(),
+        };
+        outcome.map_err(|what| self.fault(what))
+    }
+
+    /// The body has no more pieces. Fails if something is missing.
+    pub fn end(&mut self) -> Result<(), DeltaFault> {
+        self.scanner.end().map_err(|what| self.fault(what))
+    }
+
+    /// What was understood, also of a body with a fault.
+    pub fn found(self) -> Found {
+        self.shape.found
+    }
+
+    fn fault(&self, what: &str) -> DeltaFault {
+        DeltaFault { what: what.to_owned(), line: self.scanner.breaks().0 + 1, column: self.column }
     }
 }
 
-/// Reads a body into `found`. What was understood before a fault stays in `found`.
-pub fn read(body: impl Read, found: &mut Found) -> Result<(), DeltaFault> {
-    finish(serde_json::Deserializer::from_reader(body), found)
+/// What is open of that which we understand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Within {
+    #[default]
+    Nothing,
+    /// A list of change sets.
+    Sets,
+    /// The object of genesis.
+    Genesis,
+    ChangeSet,
+    Triples,
+    Triple,
+    /// A term that is an object, in so many more of the same.
+    Term(u32),
 }
 
-/// The same for a body that is in memory already.
-pub fn read_slice(body: &[u8], found: &mut Found) -> Result<(), DeltaFault> {
-    finish(serde_json::Deserializer::from_slice(body), found)
+/// What the name of a value means where it stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Key {
+    #[default]
+    Unknown,
+    Delta,
+    Inserts,
+    Deletes,
+    Subject,
+    Predicate,
+    Object,
+    Value,
 }
 
-fn finish<'de, R: serde_json::de::Read<'de>>(
-    mut json: serde_json::Deserializer<R>,
-    found: &mut Found,
-) -> Result<(), DeltaFault> {
-    Body(found).deserialize(&mut json)?;
-    Ok(json.end()?)
+/// The triple that is being read.
+#[derive(Debug, Default)]
+struct Triple {
+    subject: Option<()>,
+    /// What the subject says; nothing where it is no text.
+    iri: Vec<u8>,
+    predicate: Option<Predicate>,
+    /// Whether it is the class of work logs.
+    object: Option<bool>,
 }
 
-/// The methods of a `Visitor` for values that should not be here: `$skip` is what they count as.
-macro_rules! scalars {
-    ($skip:expr) => {
-        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-            Ok($skip(self))
-        }
-        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-            Ok($skip(self))
-        }
-        fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-            Ok($skip(self))
-        }
-        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-            Ok($skip(self))
-        }
-        fn visit_unit<E>(self) -> Result<Self::Value, E> {
-            Ok($skip(self))
-        }
-    };
-}
-
-macro_rules! seed {
-    ($name:ident, $value:ty) => {
-        impl<'de> DeserializeSeed<'de> for $name<'_> {
-            type Value = $value;
-
-            fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<$value, D::Error> {
-                json.deserialize_any(self)
-            }
-        }
-    };
-}
-
-struct Body<'a>(&'a mut Found);
-seed!(Body, ());
-
-impl<'de> Visitor<'de> for Body<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a delta: [{\"inserts\":[…],\"deletes\":[…]}] or {\"delta\":{…}}")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sets: A) -> Result<(), A::Error> {
-        let (mut any, before) = (false, self.0.change_sets);
-        while sets.next_element_seed(ChangeSet(self.0))?.is_some() {
-            any = true;
-        }
-        if any && self.0.change_sets == before {
-            return Err(serde::de::Error::custom(
-                "no change set in the list: each is an object with inserts and deletes",
-            ));
-        }
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut keys: A) -> Result<(), A::Error> {
-        let before = self.0.change_sets;
-        while let Some(key) = keys.next_key::<String>()? {
-            match key.as_str() {
-                "delta" => keys.next_value_seed(ChangeSet(self.0))?,
-                _ => drop(keys.next_value::<IgnoredAny>()?),
-            }
-        }
-        if self.0.change_sets == before {
-            return Err(serde::de::Error::custom("an object without \"delta\""));
-        }
-        Ok(())
-    }
-}
-
-struct ChangeSet<'a>(&'a mut Found);
-seed!(ChangeSet, ());
-
-impl<'de> Visitor<'de> for ChangeSet<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a change set")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut keys: A) -> Result<(), A::Error> {
-        self.0.change_sets += 1;
-        while let Some(key) = keys.next_key::<String>()? {
-            match key.as_str() {
-                "inserts" => keys.next_value_seed(Triples { found: self.0, deleted: false })?,
-                "deletes" => keys.next_value_seed(Triples { found: self.0, deleted: true })?,
-                _ => drop(keys.next_value::<IgnoredAny>()?),
-            }
-        }
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        self.0.skipped += 1;
-        drain(&mut items)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        self.0.skipped += 1;
-        Ok(())
-    }
-
-    scalars!(|set: Self| set.0.skipped += 1);
-}
-
-struct Triples<'a> {
-    found: &'a mut Found,
+/// Understands the parts of a body.
+#[derive(Debug, Default)]
+struct Shape {
+    found: Found,
+    within: Within,
+    key: Key,
+    genesis: bool,
     deleted: bool,
+    /// Whether the list has anything in it.
+    any: bool,
+    triple: Triple,
+    /// Which of its terms is being read.
+    role: Key,
+    /// How many containers are open that are of no interest, within each other.
+    skipping: usize,
 }
-seed!(Triples, ());
 
-impl<'de> Visitor<'de> for Triples<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of triples")
+impl Sink for Shape {
+    #[inline]
+    fn open(&mut self, array: bool) {
+        if self.skipping > 0 { self.skipping += 1 } else { self.begin(array) }
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element_seed(Triple { found: self.found, deleted: self.deleted })?.is_some() {}
+    #[inline]
+    fn close(&mut self) -> Result<(), &'static str> {
+        if self.skipping == 0 {
+            return self.end();
+        }
+        self.skipping -= 1;
         Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut keys: A) -> Result<(), A::Error> {
-        self.found.skipped += 1;
-        drain_map(&mut keys)
+    #[inline]
+    fn key(&mut self, name: Text<'_>) {
+        if self.skipping == 0 {
+            self.key = self.key_of(name);
+        }
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        self.found.skipped += 1;
+    #[inline]
+    fn scalar(&mut self, value: Scalar<'_>) -> Result<(), &'static str> {
+        match (self.within, self.key) {
+            _ if self.skipping > 0 => {}
+            (Within::Nothing, _) => return Err(SHAPE),
+            (Within::Triple, role @ (Key::Subject | Key::Predicate | Key::Object)) => {
+                self.role = role;
+                self.term(value);
+            }
+            (Within::Term(_), Key::Value) => self.term(value),
+            (Within::Triple | Within::Term(_), _) => {}
+            _ => self.amiss(),
+        }
         Ok(())
     }
-
-    scalars!(|triples: Self| triples.found.skipped += 1);
 }
 
-struct Triple<'a> {
-    found: &'a mut Found,
-    deleted: bool,
-}
-seed!(Triple, ());
-
-impl<'de> Visitor<'de> for Triple<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a triple")
+impl Shape {
+    fn key_of(&self, text: Text<'_>) -> Key {
+        let known: &[(&str, Key)] = match self.within {
+            Within::Genesis => &[("delta", Key::Delta)],
+            Within::ChangeSet => &[("inserts", Key::Inserts), ("deletes", Key::Deletes)],
+            Within::Triple => &[
+                ("subject", Key::Subject),
+                ("predicate", Key::Predicate),
+                ("object", Key::Object),
+                ("s", Key::Subject),
+                ("p", Key::Predicate),
+                ("o", Key::Object),
+            ],
+            Within::Term(_) => &[("value", Key::Value)],
+            Within::Nothing | Within::Sets | Within::Triples => &[],
+        };
+        known.iter().find(|(name, _)| text.is(name)).map_or(Key::Unknown, |(_, key)| *key)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut keys: A) -> Result<(), A::Error> {
-        let (mut subject, mut predicate, mut object) = (None, None, None);
-        while let Some(key) = keys.next_key::<String>()? {
-            match key.as_str() {
-                "subject" | "s" => subject = keys.next_value_seed(Term(&()))?,
-                "predicate" | "p" => predicate = keys.next_value_seed(Term(&()))?,
-                "object" | "o" => object = keys.next_value_seed(Term(&()))?,
-                _ => drop(keys.next_value::<IgnoredAny>()?),
+    fn begin(&mut self, array: bool) {
+        match (self.within, self.key, array) {
+            (Within::Nothing, _, true) => self.within = Within::Sets,
+            (Within::Nothing, _, false) => (self.within, self.genesis) = (Within::Genesis, true),
+            (Within::Sets, _, false) | (Within::Genesis, Key::Delta, false) => {
+                self.any = true;
+                self.found.change_sets += 1;
+                self.within = Within::ChangeSet;
+            }
+            (Within::ChangeSet, key @ (Key::Inserts | Key::Deletes), true) => {
+                self.deleted = key == Key::Deletes;
+                self.within = Within::Triples;
+            }
+            (Within::Triples, _, false) => {
+                let Triple { subject, predicate, object, .. } = &mut self.triple;
+                (*subject, *predicate, *object) = (None, None, None);
+                self.within = Within::Triple;
+            }
+            (Within::Triple, role @ (Key::Subject | Key::Predicate | Key::Object), array) => {
+                self.role = role;
+                self.term(Scalar::Null);
+                if array { self.skipping = 1 } else { self.within = Within::Term(0) }
+            }
+            (Within::Term(depth), Key::Value, array) => {
+                self.term(Scalar::Null);
+                if array { self.skipping = 1 } else { self.within = Within::Term(depth + 1) }
+            }
+            _ => {
+                self.amiss();
+                self.skipping = 1;
             }
         }
-        match (subject, predicate, object) {
-            (Some(subject), Some(predicate), Some(object)) => {
-                self.found.triple(&subject, &predicate, &object, self.deleted);
+        self.key = Key::Unknown;
+    }
+
+    fn end(&mut self) -> Result<(), &'static str> {
+        self.within = match self.within {
+            Within::Sets if self.any && self.found.change_sets == 0 => {
+                return Err("no change set in the list: each is an object with inserts and deletes");
+            }
+            Within::Genesis if self.found.change_sets == 0 => return Err("an object without \"delta\""),
+            Within::ChangeSet if self.genesis => Within::Genesis,
+            Within::ChangeSet => Within::Sets,
+            Within::Triples => Within::ChangeSet,
+            Within::Triple => {
+                self.finish();
+                Within::Triples
+            }
+            Within::Term(0) => Within::Triple,
+            Within::Term(depth) => Within::Term(depth - 1),
+            Within::Nothing | Within::Sets | Within::Genesis => Within::Nothing,
+        };
+        self.key = Key::Unknown;
+        Ok(())
+    }
+
+    /// A value that cannot be what should be here; what was never asked for is none.
+    fn amiss(&mut self) {
+        let asked = match self.within {
+            Within::Sets | Within::Triples => true,
+            Within::Genesis => self.key == Key::Delta,
+            Within::ChangeSet => matches!(self.key, Key::Inserts | Key::Deletes),
+            Within::Nothing | Within::Triple | Within::Term(_) => false,
+        };
+        self.found.skipped += u64::from(asked);
+        self.any = true;
+    }
+
+    /// The term of the present role: a string, number or boolean, or nothing.
+    fn term(&mut self, value: Scalar<'_>) {
+        let Triple { subject, iri, predicate, object } = &mut self.triple;
+        let there = value != Scalar::Null;
+        let bytes = if let Scalar::Text(text) = &value { text.bytes() } else { None };
+        let is = |wanted: &str| bytes.as_deref() == Some(wanted.as_bytes());
+        match self.role {
+            Key::Predicate => *predicate = there.then(|| Predicate::of(is)),
+            Key::Object => *object = there.then(|| is(VEVENT)),
+            _ => {
+                iri.clear();
+                iri.extend_from_slice(bytes.as_deref().unwrap_or_default());
+                *subject = there.then_some(());
+            }
+        }
+    }
+
+    fn finish(&mut self) {
+        let Triple { subject, iri, predicate, object } = &self.triple;
+        match (*subject, *predicate, *object) {
+            (Some(()), Some(predicate), Some(object)) => {
+                self.found.subject(iri, predicate, object, self.deleted);
             }
             _ => self.found.skipped += 1,
         }
-        Ok(())
     }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        self.found.skipped += 1;
-        drain(&mut items)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        self.found.skipped += 1;
-        Ok(())
-    }
-
-    scalars!(|triple: Self| triple.found.skipped += 1);
-}
-
-/// A term: a plain string (genesis), or an object with a `value` that is a string, number or boolean.
-struct Term<'a>(&'a ());
-seed!(Term, Option<String>);
-
-impl<'de> Visitor<'de> for Term<'_> {
-    type Value = Option<String>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a term")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut keys: A) -> Result<Self::Value, A::Error> {
-        let mut value = None;
-        while let Some(key) = keys.next_key::<String>()? {
-            if key == "value" {
-                value = keys.next_value_seed(Term(self.0))?;
-            } else {
-                keys.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(value)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        drain(&mut items).map(|()| None)
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Some(text.to_owned()))
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-        Ok(Some(value.to_string()))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-        Ok(Some(value.to_string()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(Some(value.to_string()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
-        Ok(Some(value.to_string()))
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-}
-
-fn drain<'de, A: SeqAccess<'de>>(items: &mut A) -> Result<(), A::Error> {
-    while items.next_element::<IgnoredAny>()?.is_some() {}
-    Ok(())
-}
-
-fn drain_map<'de, A: MapAccess<'de>>(keys: &mut A) -> Result<(), A::Error> {
-    while keys.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-    Ok(())
 }
 
 #[cfg(test)]

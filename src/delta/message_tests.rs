@@ -7,12 +7,23 @@ use super::*;
 
 const WORK_LOG: &str = "http://timekeeper.redpencil.io/work-logs/67BF1C2E9F3B7A0009000001";
 
+/// Reads a body that comes in pieces of at most so many bytes.
+fn read(body: &[u8], most: usize) -> (Found, Result<(), DeltaFault>) {
+    let mut reader = Reader::default();
+    let read = body.chunks(most).try_for_each(|piece| reader.read(piece)).and_then(|()| reader.end());
+    (reader.found(), read)
+}
+
 fn found(body: &str) -> Result<Found, DeltaFault> {
-    let (mut slice, mut stream) = (Found::default(), Found::default());
-    let result = read_slice(body.as_bytes(), &mut slice);
-    assert_eq!(read(body.as_bytes(), &mut stream).is_err(), result.is_err());
-    assert_eq!(slice, stream, "both ways of reading agree");
-    result.map(|()| slice)
+    let (found, result) = read(body.as_bytes(), usize::MAX);
+    for most in [1, 2, 3, 7, 100] {
+        assert_eq!(
+            read(body.as_bytes(), most),
+            (found.clone(), result.clone()),
+            "in pieces of {most}: {body}"
+        );
+    }
+    result.map(|()| found)
 }
 
 fn names(found: &Found) -> Vec<(&str, bool)> {
@@ -112,8 +123,7 @@ fn a_body_that_is_no_delta_is_refused_with_the_place() {
         assert_eq!(fault.line, line, "{body:?}");
     }
     assert_eq!(found("[]").unwrap(), Found::default());
-    let mut kept = Found::default();
-    assert!(read_slice(b"[{\"inserts\":[\xff\xfe]}]", &mut kept).is_err());
+    assert!(read(b"[{\"inserts\":[\xff\xfe]}]", usize::MAX).1.is_err());
     assert!(found(&"[".repeat(100_000)).is_err(), "too deep is refused, not a crash");
 }
 
@@ -121,8 +131,8 @@ fn a_body_that_is_no_delta_is_refused_with_the_place() {
 fn what_was_understood_before_a_fault_is_kept() {
     let good = triple(WORK_LOG, relevance::TYPE, crate::domain::work_log::VEVENT);
     let body = format!("[{{\"inserts\":[{good},{{\"subject\":");
-    let mut kept = Found::default();
-    assert!(read_slice(body.as_bytes(), &mut kept).is_err());
+    let (kept, read) = read(body.as_bytes(), usize::MAX);
+    assert!(read.is_err());
     assert_eq!(names(&kept), [(WORK_LOG, false)]);
 }
 
@@ -166,6 +176,6 @@ proptest! {
 
     #[test]
     fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = read_slice(&bytes, &mut Found::default());
+        let _ = read(&bytes, usize::MAX);
     }
 }

@@ -2,6 +2,8 @@
 
 pub mod message;
 mod relevance;
+mod scan;
+mod text;
 
 use std::sync::Arc;
 use std::time::Duration;

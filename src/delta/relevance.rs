@@ -1,7 +1,5 @@
 //! Which triples concern a work log: the same ones the delta rules match.
 
-use crate::domain::work_log::VEVENT;
-
 /// `rdf:type`.
 pub(super) const TYPE: &str = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type";
 
@@ -14,12 +12,36 @@ const PROPERTIES: [&str; 4] = [
     "http://purl.org/dc/terms/subject",
 ];
 
-/// Whether a triple says that its subject is, or was, a work log.
-pub(super) fn is_work_log_class(predicate: &str, object: &str) -> bool {
-    predicate == TYPE && object == VEVENT
+/// What a predicate has to do with work logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Predicate {
+    /// Says of what class its subject is.
+    Type,
+    /// Changes a timesheet.
+    Property,
+    /// Nothing.
+    Other,
 }
 
-/// Whether a triple may change what a work log's timesheet should hold.
-pub(super) fn is_relevant(predicate: &str, object: &str) -> bool {
-    is_work_log_class(predicate, object) || PROPERTIES.contains(&predicate)
+impl Predicate {
+    /// The one that is called so, by whatever compares.
+    pub(super) fn of(is: impl Fn(&str) -> bool) -> Self {
+        if is(TYPE) {
+            Self::Type
+        } else if PROPERTIES.into_iter().any(is) {
+            Self::Property
+        } else {
+            Self::Other
+        }
+    }
+}
+
+/// Whether a triple says that its subject is, or was, a work log.
+pub(super) fn is_work_log_class(predicate: Predicate, of_work_logs: bool) -> bool {
+    predicate == Predicate::Type && of_work_logs
+}
+
+/// Whether a triple may change what a work log's timesheet should hold; `of_work_logs` if its object is their class.
+pub(super) fn is_relevant(predicate: Predicate, of_work_logs: bool) -> bool {
+    is_work_log_class(predicate, of_work_logs) || predicate == Predicate::Property
 }

@@ -1,16 +1,12 @@
 //! `POST /delta`: what the delta-notifier calls. 204 once every work log it names is in the queue.
 //!
-//! The body is read as a stream and never held whole; a small one that arrives at once is read where
-//! it is. What could be understood is queued even when the rest is rubbish: looking once too often is
-//! harmless, a lost change is not.
-
-use std::io::{self, Read};
+//! The body is read as it arrives and never held. What could be understood is queued even when the rest is
+//! rubbish: looking once too often is harmless, a lost change is not.
 
 use actix_web::http::header::CONTENT_LENGTH;
-use actix_web::web::{self, Bytes, Payload};
+use actix_web::web::{self, Payload};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use futures_util::StreamExt;
-use tokio::sync::mpsc;
 use tracing::{Instrument, info, warn};
 
 use super::State;
@@ -25,10 +21,8 @@ use crate::delta::{DeltaFault, Found, message};
 pub(super) const PATH: &str = "/delta";
 /// The largest delta, in bytes: what the delta-notifier itself takes.
 pub(super) const MOST_BYTES: usize = 500 * 1024 * 1024;
-/// Up to here a body is collected and read in place.
+/// Up to here a body that makes no sense is taken to its end.
 const SMALL_BYTES: usize = 64 * 1024;
-/// Chunks under way between the network and the reader of a large body.
-const CHUNKS_AHEAD: usize = 8;
 
 /// Takes what changed in the triplestore
 ///
@@ -53,7 +47,7 @@ pub(super) async fn post(
         state.intake.metrics().delta_refused();
         return Err(Problem::too_large(MOST_BYTES));
     }
-    let (found, ended) = read(body, &state).await?;
+    let (found, ended) = read(body).await;
     crash::point("delta parsed");
     if found.work_logs.is_empty() && found.skipped == 0 && ended.is_ok() {
         // As most are: of no concern, so there is nothing to tell.
@@ -109,85 +103,27 @@ fn refuse(request: &HttpRequest, found: &Found, cut: Cut) -> Problem {
     problem
 }
 
-async fn read(mut body: Payload, state: &State) -> Result<(Found, Result<(), Cut>), Problem> {
-    let mut start = Vec::new();
-    while start.len() <= SMALL_BYTES {
+async fn read(mut body: Payload) -> (Found, Result<(), Cut>) {
+    let mut reader = message::Reader::default();
+    let (mut bytes, mut fault) = (0, None);
+    let cut = loop {
         match body.next().await {
-            Some(Ok(chunk)) => start.extend_from_slice(&chunk),
-            Some(Err(fault)) => {
-                let mut found = Found::default();
-                // Cut short, so it cannot be whole; what came is still worth a look.
-                let _ = message::read_slice(&start, &mut found);
-                return Ok((found, Err(Cut::Lost(fault.to_string()))));
-            }
-            None => {
-                let mut found = Found::default();
-                let result = message::read_slice(&start, &mut found).map_err(Cut::NotADelta);
-                return Ok((found, result));
-            }
-        }
-    }
-    read_large(start.into(), body, state).await
-}
-
-/// Reads a large body on a thread of its own, a few chunks at a time.
-async fn read_large(
-    start: Bytes,
-    mut body: Payload,
-    state: &State,
-) -> Result<(Found, Result<(), Cut>), Problem> {
-    let _turn =
-        state.large_deltas.acquire().await.map_err(|_| Problem::unavailable("The service is stopping."))?;
-    let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
-    let reader = tokio::task::spawn_blocking(move || {
-        let mut found = Found::default();
-        let source = Chunks { receiver, current: start };
-        let result = message::read(io::BufReader::new(source), &mut found);
-        (found, result)
-    });
-    let mut bytes = 0;
-    let mut cut = None;
-    while let Some(chunk) = body.next().await {
-        match chunk {
-            Ok(chunk) => {
-                bytes += chunk.len();
+            Some(Ok(piece)) => {
+                bytes += piece.len();
                 if bytes > MOST_BYTES {
-                    cut = Some(Cut::TooLarge);
-                    break;
+                    break Some(Cut::TooLarge);
                 }
-                // The reader is gone when it met a fault: the rest need not come.
-                if sender.send(chunk).await.is_err() {
-                    break;
+                if fault.is_none() {
+                    fault = reader.read(&piece).err();
+                }
+                // A small rest is let pass, so that the connection can be used again.
+                if fault.is_some() && bytes > SMALL_BYTES {
+                    break fault.map(Cut::NotADelta);
                 }
             }
-            Err(fault) => {
-                cut = Some(Cut::Lost(fault.to_string()));
-                break;
-            }
+            Some(Err(fault)) => break Some(Cut::Lost(fault.to_string())),
+            None => break fault.or_else(|| reader.end().err()).map(Cut::NotADelta),
         }
-    }
-    drop(sender);
-    let (found, result) = reader.await.map_err(|_| Problem::unavailable("The delta could not be read."))?;
-    let ended = cut.map_or(result.map_err(Cut::NotADelta), Err);
-    Ok((found, ended))
-}
-
-/// The chunks of a body, as something to read from.
-struct Chunks {
-    receiver: mpsc::Receiver<Bytes>,
-    current: Bytes,
-}
-
-impl Read for Chunks {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.current.is_empty() {
-            match self.receiver.blocking_recv() {
-                Some(chunk) => self.current = chunk,
-                None => return Ok(0),
-            }
-        }
-        let taken = self.current.split_to(buffer.len().min(self.current.len()));
-        buffer.iter_mut().zip(taken.iter()).for_each(|(to, from)| *to = *from);
-        Ok(taken.len())
-    }
+    };
+    (reader.found(), cut.map_or(Ok(()), Err))
 }

@@ -59,9 +59,6 @@ pub(crate) use doctor::document as report;
 use door::Door;
 use problem::Problem;
 
-/// Large deltas read at once: each takes a thread.
-const LARGE_DELTAS: usize = 32;
-
 /// What the routes work with.
 pub struct State {
     pub(crate) engine: Engine,
@@ -69,7 +66,6 @@ pub struct State {
     pub(crate) runs: Runs,
     /// Told when the service is to end: open streams end then.
     pub(crate) stop: CancellationToken,
-    large_deltas: Semaphore,
     /// One permit for each page that is kept up to date.
     pub(crate) listeners: Arc<Semaphore>,
 }
@@ -79,7 +75,7 @@ impl State {
     pub fn new(engine: Engine, runs: Runs, stop: CancellationToken) -> Self {
         let intake = engine.intake();
         let listeners = Arc::new(Semaphore::new(page::MOST_LISTENERS));
-        Self { engine, intake, runs, stop, large_deltas: Semaphore::new(LARGE_DELTAS), listeners }
+        Self { engine, intake, runs, stop, listeners }
     }
 }
 
