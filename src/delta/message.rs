@@ -4,7 +4,7 @@
 //! `v0.0.0-genesis` (`{"delta":{"inserts":[{"s","p","o"}],"deletes":[…]}}`). Only the IRIs of what may
 //! be work logs are kept. A change set or triple that makes no sense costs itself and nothing else.
 //!
-//! Memory is needed for those IRIs only, whatever the body's length and shape (see [`super::scan`]).
+//! Memory is needed for those IRIs only, whatever the body's length and shape (see `scan.rs`).
 
 use std::collections::BTreeMap;
 
