@@ -8,6 +8,7 @@ use tracing::{info, warn};
 use super::examine::{Examined, is_ours};
 use super::{Period, Report, Sweeper, go_on};
 use crate::crash;
+use crate::domain::difference::FoundTimesheet;
 use crate::domain::finding::{Action, Finding, Hold};
 use crate::domain::work_log::Kind;
 use crate::domain::{KimaiId, WorkLogUri};
@@ -87,11 +88,21 @@ impl Sweeper {
     /// Gives work logs the timesheets that hold just what they say. What has got one since needs none.
     async fn adopt(&self, findings: &[Finding]) -> Result<usize, Failure> {
         let mut adopted = 0;
-        for finding in findings.iter().filter(|finding| finding.action == Action::Adopt) {
+        let findings: Vec<&Finding> =
+            findings.iter().filter(|finding| finding.action == Action::Adopt).collect();
+        if !findings.is_empty() {
+            // A run may be deleting one for its own work log, or have done so since the list was read.
+            self.workers.barrier().await;
+        }
+        for finding in findings {
             let (Some(work_log), Some(id)) = (&finding.work_log, finding.timesheets.first()) else {
                 continue;
             };
             let (Some(wanted), Some(found)) = (finding.wanted, finding.found) else { continue };
+            let seen = self.kimai.timesheet(*id).await?;
+            if seen.as_ref().map(FoundTimesheet::from) != Some(found) {
+                continue;
+            }
             if self.ledger.adopt(work_log, *id, wanted, found).await? {
                 info!(%work_log, kimai.id = %id, "<{work_log}> takes timesheet {id}, which holds what it says and is nobody's");
                 adopted += 1;
