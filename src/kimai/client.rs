@@ -93,7 +93,7 @@ impl Client {
         let answer = self.exchange(operation, request, &mut status).instrument(span).await;
         let took = since.elapsed();
         self.metrics.kimai_answered(operation, status, took);
-        self.pace.ended(operation, how(&answer), took);
+        self.pace.ended(operation, How::of(&answer), took);
         answer
     }
 
@@ -270,15 +270,6 @@ impl Listings for Client {
 
     async fn users(&self) -> Result<Vec<User>, KimaiFault> {
         self.catalogue("users").await
-    }
-}
-
-/// What an answer says about the pace that Kimai bears.
-fn how(answer: &Result<Answer, KimaiFault>) -> How {
-    match answer.as_ref().map_err(|fault| &fault.fault) {
-        Ok(_) => How::Answered,
-        Err(Fault::Transient | Fault::Limited(_) | Fault::Ambiguous) => How::Troubled,
-        Err(Fault::Permanent | Fault::Gone | Fault::Unauthorised) => How::Refused,
     }
 }
 

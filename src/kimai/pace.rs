@@ -84,6 +84,11 @@ impl Pace {
         self.course().limit()
     }
 
+    /// How many runs may hold a turn now.
+    pub fn turns(&self) -> usize {
+        self.limit() * TURNS_A_PLACE
+    }
+
     /// How many requests would be answered in `time` at this pace; none before the first answer.
     pub fn answers_within(&self, time: Duration) -> Option<usize> {
         self.course().answers_within(time)

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::retry::Failure;
 use crate::kimai::pace::{Pace, Turn};
 
 /// So much of Kimai's time may be waiting for it: what a work log says is no older than that when it is sent.
@@ -53,7 +54,7 @@ impl Flow {
             through.as_mut().enable(); // before looking, so that none between is missed
             let limit = self.pace.limit();
             let ahead = self.pace.answers_within(AHEAD).unwrap_or(limit).clamp(limit, MOST_AHEAD.max(limit));
-            if self.ahead.load(Ordering::Acquire) < 2 * limit + ahead {
+            if self.ahead.load(Ordering::Acquire) < self.pace.turns() + ahead {
                 return;
             }
             through.await;
@@ -83,17 +84,17 @@ impl Flow {
 }
 
 impl Way<'_> {
-    /// Waits until a change may be prepared and sent; `false` when Kimai went down meanwhile. It holds until
-    /// this is dropped, which is to be once Kimai has answered.
-    pub(super) async fn turn(&mut self) -> bool {
+    /// Waits until a change may be prepared and sent; fails when Kimai goes down meanwhile. It holds until this
+    /// is dropped, which is to be once Kimai has answered.
+    pub(super) async fn turn(&mut self) -> Result<(), Failure> {
         if self.turn.is_none() {
             if !self.ready {
                 self.ready = true;
                 self.flow.ready.fetch_add(1, Ordering::AcqRel);
             }
-            self.turn = self.flow.pace.turn().await;
+            self.turn = Some(self.flow.pace.turn().await.ok_or(Failure::TurnedAway)?);
         }
-        self.turn.is_some()
+        Ok(())
     }
 }
 
@@ -144,7 +145,7 @@ mod tests {
         let mut ways = [flow.begin(), flow.begin(), flow.begin()];
         assert!(flow.is_thin() && !flow.is_dry());
         for way in &mut ways {
-            assert!(way.turn().await);
+            assert_eq!(way.turn().await, Ok(()));
         }
         assert!(!flow.is_thin());
         drop(ways);

@@ -201,11 +201,6 @@ impl Settler {
         })
     }
 
-    /// Waits for a turn to change something in Kimai.
-    async fn turn(&self, way: &mut Way<'_>) -> Result<(), Failure> {
-        if way.turn().await { Ok(()) } else { Err(Failure::TurnedAway) }
-    }
-
     /// Finds out what an open intent led to. Says whether it was a timesheet.
     async fn resolve(&self, subject: &WorkLogUri, intent: &Intent) -> Result<bool, Failure> {
         let age = Duration::try_from(self.clock.now().duration_since(intent.started_at)).unwrap_or_default();
@@ -259,7 +254,7 @@ impl Settler {
         mut way: Way<'_>,
     ) -> Result<Deed, Failure> {
         let high_water = self.high_water().await?;
-        self.turn(&mut way).await?;
+        way.turn().await?;
         if !planted(Plant::NoIntent) {
             self.ledger.open_intent(subject, wanted, high_water, self.clock.now()).await?;
         }
@@ -312,7 +307,7 @@ impl Settler {
         mut way: Way<'_>,
     ) -> Result<Deed, Failure> {
         let Change { id, wanted, relink, known } = change;
-        self.turn(&mut way).await?;
+        way.turn().await?;
         // From here on it is not known what Kimai holds, until the answer is there.
         self.ledger.doubt([subject]).await?;
         if planted(Plant::RememberedBeforeSent) {
@@ -359,7 +354,7 @@ impl Settler {
     }
 
     async fn delete(&self, subject: &WorkLogUri, ids: &[KimaiId], mut way: Way<'_>) -> Result<Deed, Failure> {
-        self.turn(&mut way).await?;
+        way.turn().await?;
         // From here on it is not known whether Kimai still holds them: should the work log come back under
         // its IRI, its timesheet is pushed, and found missing.
         self.ledger.doubt([subject]).await?;

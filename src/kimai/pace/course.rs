@@ -10,16 +10,16 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::kimai::Operation;
+use crate::kimai::{Fault, KimaiFault, Operation};
 
 /// The fewest answers of a window, and of one at the start.
 const WINDOW: usize = 8;
 const FIRST_WINDOW: usize = 4;
-/// Up: of what more requests could get done more, so much has to be. Down: of what fewer could get done less, no
-/// more may be.
-const SHARE: [f64; 2] = [0.4, 0.25];
-/// The rest of a direction that did not stay, in windows: the first one, and the longest.
-const REST: [u32; 2] = [2, 16];
+/// Of what more requests could get done more, so much has to be.
+const MORE: Direction = Direction { share: 0.4, first_rest: 2, rest: 0, next_rest: 2 };
+/// Of what fewer could get done less, no more may be.
+const FEWER: Direction = Direction { share: 0.25, first_rest: 16, rest: 16, next_rest: 16 };
+/// The longest rest of a direction that did not stay, in windows.
 const LONGEST_REST: u32 = 64;
 /// The windows that the present limit is judged by.
 const REMEMBERED: f64 = 8.0;
@@ -37,6 +37,17 @@ pub enum How {
     Troubled,
 }
 
+impl How {
+    /// How a request with this answer ended.
+    pub fn of<T>(answer: &Result<T, KimaiFault>) -> Self {
+        match answer.as_ref().map_err(|fault| &fault.fault) {
+            Ok(_) => Self::Answered,
+            Err(Fault::Transient | Fault::Limited(_) | Fault::Ambiguous) => Self::Troubled,
+            Err(Fault::Permanent | Fault::Gone | Fault::Unauthorised) => Self::Refused,
+        }
+    }
+}
+
 /// The limit, and what it follows from.
 #[derive(Debug)]
 pub(super) struct Course {
@@ -44,15 +55,16 @@ pub(super) struct Course {
     limit: usize,
     /// Until the first one that does not stay, a higher limit is twice as high.
     starting: bool,
-    kinds: [Kind; 4],
+    /// By operation.
+    kinds: [Kind; Operation::ALL.len()],
     window: Window,
     /// Answers still to come to what was sent under another limit: they say nothing about this one.
     left_over: usize,
     /// What the present limit gets done.
     done: Option<Done>,
     trial: Option<Trial>,
-    /// Up and down.
-    directions: [Direction; 2],
+    more: Direction,
+    fewer: Direction,
     /// Seconds of a usual answer in the last window.
     usual: Option<f64>,
 }
@@ -71,13 +83,22 @@ struct Trial {
     done: f64,
 }
 
-const UP: usize = 0;
-const DOWN: usize = 1;
+/// Whereto.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum To {
+    More,
+    Fewer,
+}
 
-/// Windows until this direction is tried, and the rest after it has not stayed.
+/// When it is tried, and when what was tried stays.
 #[derive(Debug, Clone, Copy)]
 struct Direction {
+    share: f64,
+    /// The rest after the first try that has not stayed.
+    first_rest: u32,
+    /// Windows until the next try.
     rest: u32,
+    /// The rest after the next try that has not stayed.
     next_rest: u32,
 }
 
@@ -105,15 +126,13 @@ impl Course {
             bounds,
             limit,
             starting: true,
-            kinds: [Kind::default(); 4],
+            kinds: [Kind::default(); Operation::ALL.len()],
             window: Window::default(),
             left_over: 0,
             done: None,
             trial: None,
-            directions: [
-                Direction { rest: 0, next_rest: REST[UP] },
-                Direction { rest: REST[DOWN], next_rest: REST[DOWN] },
-            ],
+            more: MORE,
+            fewer: FEWER,
             usual: None,
         }
     }
@@ -137,14 +156,8 @@ impl Course {
         }
         self.window.ended += 1;
         self.window.crowded += usize::from(crowded);
-        let kind = match operation {
-            Operation::Create => self.kinds.first_mut(),
-            Operation::Update => self.kinds.get_mut(1),
-            Operation::Delete => self.kinds.get_mut(2),
-            Operation::Look => self.kinds.get_mut(3),
-            // A list takes what it has to list.
-            Operation::Read => None,
-        };
+        // A list takes what it has to list.
+        let kind = self.kinds.get_mut(operation as usize).filter(|_| operation != Operation::Read);
         match (how, kind) {
             (How::Troubled, _) if !self.window.troubled => self.trouble(),
             (How::Answered, Some(kind)) => {
@@ -163,8 +176,8 @@ impl Course {
         self.window = Window { troubled: true, ..Window::default() };
         (self.trial, self.done, self.starting) = (None, None, false);
         self.set((self.limit / 2).max(*self.bounds.start()));
-        for (direction, rest) in self.directions.iter_mut().zip(REST) {
-            direction.rest = direction.rest.max(rest);
+        for direction in [&mut self.more, &mut self.fewer] {
+            direction.rest = direction.rest.max(direction.first_rest);
         }
     }
 
@@ -182,19 +195,19 @@ impl Course {
 
     /// Whether the limit that was tried stays.
     fn judge(&mut self, Trial { before, done }: Trial, rate: f64) {
-        let direction = if self.limit > before { UP } else { DOWN };
-        let share = if direction == UP { SHARE[UP] } else { SHARE[DOWN] };
-        let wanted = done + (1.0 + share * (number(self.limit) / number(before) - 1.0)).ln();
-        let [up, down] = &mut self.directions;
-        let (this, other) = if direction == UP { (up, down) } else { (down, up) };
-        let first_rest = if direction == UP { REST[UP] } else { REST[DOWN] };
+        let to = if self.limit > before { To::More } else { To::Fewer };
+        let (this, other) = match to {
+            To::More => (&mut self.more, &mut self.fewer),
+            To::Fewer => (&mut self.fewer, &mut self.more),
+        };
+        let wanted = done + (1.0 + this.share * (number(self.limit) / number(before) - 1.0)).ln();
         if rate >= wanted {
-            this.next_rest = first_rest;
-            other.rest = other.rest.max(REST[UP]);
+            this.next_rest = this.first_rest;
+            other.rest = other.rest.max(MORE.first_rest);
             self.done = Some(Done { rate, windows: 1.0 });
             // As long as it pays.
-            if direction == DOWN || self.starting {
-                self.attempt(direction);
+            if to == To::Fewer || self.starting {
+                self.attempt(to);
             }
         } else {
             self.starting = false;
@@ -221,23 +234,22 @@ impl Course {
     }
 
     fn attempt_when_rested(&mut self) {
-        for direction in &mut self.directions {
+        for direction in [&mut self.more, &mut self.fewer] {
             direction.rest = direction.rest.saturating_sub(1);
         }
-        let [up, down] = self.directions;
-        if up.rest == 0 && self.limit < *self.bounds.end() {
-            self.attempt(UP);
-        } else if down.rest == 0 {
-            self.attempt(DOWN);
+        if self.more.rest == 0 && self.limit < *self.bounds.end() {
+            self.attempt(To::More);
+        } else if self.fewer.rest == 0 {
+            self.attempt(To::Fewer);
         }
     }
 
-    fn attempt(&mut self, direction: usize) {
+    fn attempt(&mut self, to: To) {
         let step = (self.limit / 4).max(1);
-        self.attempt_limit(match direction {
-            UP if self.starting => self.limit * 2,
-            UP => self.limit + step,
-            _ => self.limit - step,
+        self.attempt_limit(match to {
+            To::More if self.starting => self.limit * 2,
+            To::More => self.limit + step,
+            To::Fewer => self.limit - step,
         });
     }
 

@@ -91,9 +91,9 @@ impl World {
         let _place = place.ok_or_else(|| KimaiFault::crowded_out(operation))?;
         let since = Instant::now();
         let (trouble, done) = self.send(effect).await;
-        let how = if trouble.is_some() { How::Troubled } else { How::Answered };
-        self.pace.ended(operation, how, since.elapsed());
-        trouble.map_or(done, |trouble| Err(trouble.of_kimai(call)))
+        let answer = trouble.map_or(done, |trouble| Err(trouble.of_kimai(call)));
+        self.pace.ended(operation, How::of(&answer), since.elapsed());
+        answer
     }
 
     async fn kimai_read<T>(&self, call: Call, read: impl FnOnce(&State) -> T) -> Result<T, KimaiFault> {
