@@ -18,9 +18,9 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use crate::triplestore::TriplestoreFault;
+// A question is a triple of an update at most.
+use crate::triplestore::statement::BATCH as MOST;
 
-/// The most questions of one statement: what an update may hold in triples.
-const MOST: usize = 100;
 /// How many more statements may go at once after each second, and while each comes alone.
 const BUDGET_A_SECOND: f64 = 1.0;
 const BUDGET_A_SECOND_ALONE: f64 = 20.0;
@@ -45,10 +45,14 @@ pub(super) trait Statement: Send + Sync {
     async fn run(&self, questions: &[Self::Question]) -> Result<Vec<Self::Answer>, TriplestoreFault>;
 
     /// So many statements go at once, however many questions come after them: the first of a burst.
-    fn budget(&self) -> f64;
+    fn budget(&self) -> f64 {
+        0.0
+    }
 
     /// Whether nobody could come soon who asks too.
-    fn is_alone(&self) -> bool;
+    fn is_alone(&self) -> bool {
+        false
+    }
 
     /// How long the questions that wait now may wait in all without any loss.
     fn patience(&self) -> Duration;

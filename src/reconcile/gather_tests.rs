@@ -43,10 +43,6 @@ impl Statement for Arc<Doubles> {
         3.0
     }
 
-    fn is_alone(&self) -> bool {
-        false
-    }
-
     fn patience(&self) -> Duration {
         Duration::from_millis(self.patience.load(Ordering::Relaxed))
     }

@@ -113,17 +113,9 @@ impl Statement for Links {
         Ok(in_order(&subjects, self.work_logs.facts_of(&subjects).await?))
     }
 
-    fn budget(&self) -> f64 {
-        0.0
-    }
-
     fn patience(&self) -> Duration {
         // While others are on their way, a link has time: its timesheet is remembered.
         if self.flow.is_dry() { Duration::ZERO } else { LONGEST_WAIT }
-    }
-
-    fn is_alone(&self) -> bool {
-        false
     }
 }
 
@@ -138,17 +130,9 @@ impl Statement for Linked {
         Ok(ids.iter().map(|_| Arc::clone(&linked)).collect())
     }
 
-    fn budget(&self) -> f64 {
-        0.0
-    }
-
     fn patience(&self) -> Duration {
         // Kimai waits for it.
         Duration::ZERO
-    }
-
-    fn is_alone(&self) -> bool {
-        false
     }
 }
 

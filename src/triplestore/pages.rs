@@ -7,8 +7,8 @@ use super::statement::Literal;
 use super::vocabulary::PREFIXES;
 use super::{Row, Term, Triplestore, TriplestoreFault};
 
-/// Rows asked for at a time.
-const PAGE_ROWS: usize = 9_000;
+/// Rows asked for at a time. An answer with as many may not be all of it.
+pub(super) const PAGE_ROWS: usize = 9_000;
 
 /// All rows of `SELECT DISTINCT ?s {variables} WHERE { {pattern} }`, by subject. `pattern` binds `?s` to
 /// IRIs. Each subject's rows come together, from one state of the store; two subjects' may not.

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::civil::Date;
 
-use super::pages::each_by_subject;
-use super::statement::{Iri, Literal};
+use super::pages::{PAGE_ROWS, each_by_subject};
+use super::statement::{self, Iri, Literal};
 use super::vocabulary::{PREFIXES, cal, dct, prov, rdf, rdfs, skos};
 use super::{Row, Term, Triplestore, TriplestoreFault};
 use crate::domain::work_log::{Directory, Facts, Kind, PersonFacts, TaskFacts};
@@ -19,8 +19,6 @@ use crate::source::{Link, Source};
 
 /// Subjects or ids named in one statement.
 const BATCH: usize = 100;
-/// An answer of so many rows may not be all of it: Virtuoso cuts at 10 000.
-const MOST_ROWS: usize = 9_000;
 
 /// The triplestore, asked about work logs. Cheap to clone.
 #[derive(Clone)]
@@ -130,7 +128,7 @@ impl Source for WorkLogs {
             let rows =
                 self.select(format!("SELECT DISTINCT ?s ?p ?o WHERE {{ VALUES ?s {{ {named} }} ?s ?p ?o }}"));
             let rows = rows.await?;
-            if rows.len() >= MOST_ROWS {
+            if rows.len() >= PAGE_ROWS {
                 // Virtuoso may have cut it without a word.
                 let (first, second) = part.split_at(part.len() / 2);
                 parts.extend([first, second]);
@@ -255,7 +253,7 @@ impl Source for WorkLogs {
     }
 
     async fn link(&self, links: &[Link]) -> Result<(), TriplestoreFault> {
-        for links in links.chunks(BATCH) {
+        for links in links.chunks(statement::BATCH) {
             let goes = |link: &&Link| link.had_link || link.to.is_none();
             let gone: Vec<&WorkLogUri> = links.iter().filter(goes).map(|link| &link.work_log).collect();
             let triple = |Link { work_log, to, .. }: &Link| {
