@@ -145,7 +145,7 @@ impl Engine {
 
     /// Where deltas go.
     pub fn intake(&self) -> Intake {
-        let intake = Intake::new(Arc::clone(&self.queue), self.clock.clone()).settling(self.debounce);
+        let intake = Intake::new(Arc::clone(&self.queue), self.clock.clone(), self.debounce);
         intake.watched(self.metrics.clone(), self.workers.calls().clone())
     }
 

@@ -133,7 +133,8 @@ enum Key {
 /// The triple that is being read.
 #[derive(Debug, Default)]
 struct Triple {
-    subject: Option<()>,
+    /// Whether it has a subject.
+    subject: bool,
     /// What the subject says; nothing where it is no text.
     iri: Vec<u8>,
     predicate: Option<Predicate>,
@@ -231,7 +232,7 @@ impl Shape {
             }
             (Within::Triples, _, false) => {
                 let Triple { subject, predicate, object, .. } = &mut self.triple;
-                (*subject, *predicate, *object) = (None, None, None);
+                (*subject, *predicate, *object) = (false, None, None);
                 self.within = Within::Triple;
             }
             (Within::Triple, role @ (Key::Subject | Key::Predicate | Key::Object), array) => {
@@ -296,7 +297,7 @@ impl Shape {
             _ => {
                 iri.clear();
                 iri.extend_from_slice(bytes.as_deref().unwrap_or_default());
-                *subject = there.then_some(());
+                *subject = there;
             }
         }
     }
@@ -304,7 +305,7 @@ impl Shape {
     fn finish(&mut self) {
         let Triple { subject, iri, predicate, object } = &self.triple;
         match (*subject, *predicate, *object) {
-            (Some(()), Some(predicate), Some(object)) => {
+            (true, Some(predicate), Some(object)) => {
                 self.found.subject(iri, predicate, object, self.deleted);
             }
             _ => self.found.skipped += 1,

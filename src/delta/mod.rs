@@ -18,11 +18,6 @@ use crate::telemetry::metrics::Metrics;
 use crate::triplestore::change::{Change, Observer};
 pub use message::{DeltaFault, Found};
 
-/// How long a work log named by a delta waits before it runs, unless told otherwise: the delta-notifier sends
-/// the same change once per matching rule, on parallel connections, within a few milliseconds. One that comes
-/// later costs one more look at the triplestore, and nothing of Kimai.
-const SETTLING: Duration = Duration::from_millis(10);
-
 /// Takes what deltas found into the queue.
 #[derive(Clone)]
 pub struct Intake {
@@ -34,21 +29,17 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// An intake for `queue`.
-    pub fn new(queue: Arc<dyn Queue>, clock: Clock) -> Self {
-        Self { queue, clock, settling: SETTLING, metrics: Metrics::default(), calls: Calls::default() }
+    /// An intake for `queue`. A work log waits for `settling` before it runs: the delta-notifier sends the same
+    /// change once per matching rule, on parallel connections, within a few milliseconds. One that comes later
+    /// costs one more look at the triplestore, and nothing of Kimai.
+    pub fn new(queue: Arc<dyn Queue>, clock: Clock, settling: Duration) -> Self {
+        Self { queue, clock, settling, metrics: Metrics::default(), calls: Calls::default() }
     }
 
     /// The same, counting in `metrics`, and noting in `calls` which call each work log waits for.
     #[must_use]
     pub fn watched(self, metrics: Metrics, calls: Calls) -> Self {
         Self { metrics, calls, ..self }
-    }
-
-    /// The same, with another time that a work log waits for more deltas about it.
-    #[must_use]
-    pub fn settling(self, settling: Duration) -> Self {
-        Self { settling, ..self }
     }
 
     /// Where deltas are counted.

@@ -7,7 +7,7 @@ use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::{self, Payload};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use futures_util::StreamExt;
-use tracing::{Instrument, info, warn};
+use tracing::{Instrument, Span, info, warn};
 
 use super::State;
 use super::answer::fault::{BadRequest, TooLarge, Unavailable};
@@ -49,12 +49,9 @@ pub(super) async fn post(
     }
     let (found, ended) = read(body).await;
     crash::point("delta parsed");
-    if found.work_logs.is_empty() && found.skipped == 0 && ended.is_ok() {
-        // As most are: of no concern, so there is nothing to tell.
-        state.intake.accept(&found).await?;
-        return Ok(HttpResponse::NoContent().finish());
-    }
-    let span = trace::span(request.method(), PATH);
+    // Most are of no concern: of them there is nothing to tell.
+    let concerns = !found.work_logs.is_empty() || found.skipped > 0 || ended.is_err();
+    let span = if concerns { trace::span(request.method(), PATH) } else { Span::none() };
     let answer = take(&request, &found, ended, &state).instrument(span.clone()).await;
     trace::answered(&span, answer.as_ref().map_or_else(ResponseError::status_code, HttpResponse::status));
     answer

@@ -42,6 +42,7 @@ impl Disk {
 
 /// Longer than all calls of a run can take.
 const LEASE: Duration = Duration::from_mins(20);
+const DEBOUNCE: Duration = Duration::from_millis(10);
 
 /// One life of the service.
 pub(super) struct Engine {
@@ -77,7 +78,7 @@ impl Engine {
         };
         let limits = Limits { max_deletions, delete_orphans: true, grace: Duration::ZERO };
         let sweeper = Arc::new(Sweeper::new(parts, limits));
-        let intake = Intake::new(as_queue, clock);
+        let intake = Intake::new(as_queue, clock, DEBOUNCE);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (stopped, running) = (stop.clone(), Arc::clone(&pool));
         tasks.spawn(async move {
