@@ -10,7 +10,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::Size;
 use crate::stack::{Stack, work_log};
-use crate::table::{Bound, Row, Table};
+use crate::table::{Bound, Row, Table, a_second};
 
 /// What the delta-notifier sent for one new work log: once for each of five rules.
 const RECORDED: &str = include_str!("../../tests/fixtures/deltas/captured-five-rules.jsonl");
@@ -41,7 +41,7 @@ pub(crate) async fn measure(size: Size, table: &mut Table) -> anyhow::Result<()>
 
 fn tell(burst: &Burst, latency: Duration, count: usize, table: &mut Table) -> anyhow::Result<()> {
     let number = u32::try_from(count)?;
-    let a_second = f64::from(number) / burst.took.as_secs_f64();
+    let a_second = a_second(count, burst.took)?;
     let what = format!("{count} work logs by {} deltas, Kimai takes {latency:?}", 5 * count);
     let measured = format!("{:.2?} ({a_second:.0} a second)", burst.took);
     let row = if latency.is_zero() {
@@ -75,20 +75,11 @@ struct Burst {
 impl Burst {
     async fn run(stack: &Stack, from: usize, count: usize) -> anyhow::Result<Self> {
         stack.register(from..from + count).await?;
-        let recorded = recorded()?;
-        let deltas: Vec<String> = (from..from + count)
-            .flat_map(|number| {
-                let iri = work_log(number);
-                recorded.iter().map(move |(body, known)| body.replace(known, &iri))
-            })
-            .collect();
+        let deltas = (from..from + count).map(|number| recorded(&work_log(number)));
+        let deltas = deltas.collect::<anyhow::Result<Vec<_>>>()?;
         stack.kimai.clear_requests();
         let (before, started) = (stack.statements(), Instant::now());
-        let url = format!("{}/delta", stack.base);
-        let sent = deltas.into_iter().map(async |body| {
-            let request = stack.http.post(&url).header("content-type", "application/json").body(body);
-            request.send().await?.error_for_status().map(drop)
-        });
+        let sent = deltas.into_iter().flatten().map(|delta| stack.send(delta));
         stream::iter(sent).buffer_unordered(SENDERS).try_collect::<()>().await?;
         stack.engine.queue.quiet().await?;
         let took = started.elapsed();
@@ -100,16 +91,12 @@ impl Burst {
     }
 }
 
-/// The bodies of the five deltas, each with the work log that it names.
-pub(crate) fn recorded() -> anyhow::Result<Vec<(String, &'static str)>> {
-    let body = |line: &str| {
+/// The bodies of the five deltas, for this work log.
+pub(crate) fn recorded(work_log: &str) -> anyhow::Result<Vec<String>> {
+    let body = |line| {
         let line: serde_json::Value = serde_json::from_str(line)?;
-        let body = line
-            .get("body")
-            .and_then(|body| body.as_str())
-            .map(str::to_owned)
-            .context("a recording without a body")?;
-        Ok((body, RECORDED_IRI))
+        let body = line["body"].as_str().context("a recording without a body")?;
+        Ok(body.replace(RECORDED_IRI, work_log))
     };
     RECORDED.lines().map(body).collect()
 }

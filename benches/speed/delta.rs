@@ -6,15 +6,16 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use kimai_sync::delta::Found;
 use kimai_sync::delta::message::Reader;
+use kimai_sync::triplestore::vocabulary::cal;
 use serde::de::IgnoredAny;
 
 use crate::Size;
 use crate::program::{Neighbours, Program, load};
-use crate::table::{Bound, Row, Table};
+use crate::stack::work_log;
+use crate::table::{Bound, Row, Table, a_second};
 
 /// As much as actix hands on at once.
 const PIECE: usize = 32 * 1024;
-const DURATION: &str = "http://www.w3.org/2002/12/cal/ical#duration";
 const TITLE: &str = "http://purl.org/dc/terms/title";
 
 /// Adds the figures of large bodies, and of many small ones.
@@ -22,7 +23,7 @@ pub(crate) fn measure(size: Size, table: &mut Table) -> anyhow::Result<()> {
     let neighbours = Neighbours::start()?;
     let service = Program::serve(&neighbours)?;
     let drain = Program::drain()?;
-    let before = service.memory("VmRSS")?;
+    let before = service.process.memory("VmRSS")?;
     rates(size, &service, &drain, table)?;
     memory(size, &service, before, table)?;
     irrelevant(size, &service, &drain, table)?;
@@ -30,10 +31,11 @@ pub(crate) fn measure(size: Size, table: &mut Table) -> anyhow::Result<()> {
     named(size, &Program::serve(&neighbours)?, table)
 }
 
-/// A triple as the delta-notifier sends it.
-fn triple(subject: &str, predicate: &str, object: &str) -> String {
+/// A triple as the delta-notifier sends it. An object that begins as an IRI is one.
+pub(crate) fn triple(subject: &str, predicate: &str, object: &str) -> String {
+    let kind = if object.starts_with("http://") { "uri" } else { "literal" };
     format!(
-        r#"{{"subject":{{"type":"uri","value":"{subject}"}},"predicate":{{"type":"uri","value":"{predicate}"}},"object":{{"type":"literal","value":"{object}"}},"graph":{{"type":"uri","value":"http://mu.semte.ch/graphs/public"}}}}"#
+        r#"{{"subject":{{"type":"uri","value":"{subject}"}},"predicate":{{"type":"uri","value":"{predicate}"}},"object":{{"type":"{kind}","value":"{object}"}},"graph":{{"type":"uri","value":"http://mu.semte.ch/graphs/public"}}}}"#
     )
 }
 
@@ -56,8 +58,13 @@ fn thing(number: usize) -> String {
     triple(&format!("http://data.example.org/things/{number:024}"), TITLE, "What it is called, in words")
 }
 
-fn work_log(number: usize) -> String {
-    format!("{}/work-logs/67BF1C2E9F3B7A00{number:08}", crate::stack::BASE)
+fn changed(number: usize) -> String {
+    triple(&work_log(number), cal::DURATION, "PT7H30M")
+}
+
+/// How many bytes a large delta has.
+fn large(size: Size) -> usize {
+    size.of(100_000_000, 2_000_000)
 }
 
 fn found(body: &[u8]) -> anyhow::Result<Found> {
@@ -67,13 +74,8 @@ fn found(body: &[u8]) -> anyhow::Result<Found> {
     Ok(reader.found())
 }
 
-/// Millions of bytes in a second.
-fn rate(bytes: usize, took: Duration) -> f64 {
-    f64::from(u32::try_from(bytes).unwrap_or(u32::MAX)) / 1e6 / took.as_secs_f64()
-}
-
 fn rates(size: Size, service: &Program, drain: &Program, table: &mut Table) -> anyhow::Result<()> {
-    let body = delta(size.of(100_000_000, 2_000_000), thing);
+    let body = delta(large(size), thing);
     let (mut slices, mut streams, mut ours, mut drained, mut posted) =
         (vec![], vec![], vec![], vec![], vec![]);
     for _ in 0..size.of(5, 1) {
@@ -87,13 +89,14 @@ fn rates(size: Size, service: &Program, drain: &Program, table: &mut Table) -> a
         let found = found(body.as_bytes())?;
         ours.push(since.elapsed());
         ensure!(found.work_logs.is_empty() && found.skipped == 0, "{found:?}");
-        drained.push(drain.post(body.as_bytes())?.1);
-        let (status, took) = service.post(body.as_bytes())?;
-        ensure!(status == 204, "the delta was answered {status}");
-        posted.push(took);
+        drained.push(drain.post(body.as_bytes(), 204)?);
+        posted.push(service.post(body.as_bytes(), 204)?);
     }
-    let best = |times: Vec<Duration>| times.into_iter().min().context("no round was run");
-    let of = |times| best(times).map(|took| rate(body.len(), took));
+    // Megabytes in a second, at the best.
+    let of = |times: Vec<Duration>| -> anyhow::Result<f64> {
+        let best = times.into_iter().min().context("no round was run")?;
+        Ok(a_second(body.len(), best)? / 1e6)
+    };
     let (slice, stream, ours, drained, posted) =
         (of(slices)?, of(streams)?, of(ours)?, of(drained)?, of(posted)?);
     let skipping = slice.max(stream);
@@ -123,7 +126,7 @@ fn shapes(bytes: usize) -> Vec<(&'static str, u16, String)> {
     vec![
         ("triples of other things", 204, delta(bytes, thing)),
         ("one large literal", 204, one(triple("http://x/a", TITLE, &long))),
-        ("one large literal of a work log's property", 204, one(triple(&long, DURATION, &long))),
+        ("one large literal of a work log's property", 204, one(triple(&long, cal::DURATION, &long))),
         ("one large literal in escapes", 204, one(triple("http://x/a", TITLE, &text("\\u00e9\\n")))),
         ("one large key", 204, format!(r#"[{{"{long}":1}}]"#)),
         ("large keys in triples", 204, one(format!(r#"{{"{long}":1}}"#))),
@@ -145,17 +148,16 @@ fn shapes(bytes: usize) -> Vec<(&'static str, u16, String)> {
 
 /// `before` is what it took before the first of them.
 fn memory(size: Size, service: &Program, before: u32, table: &mut Table) -> anyhow::Result<()> {
-    let bytes = size.of(100_000_000, 2_000_000);
+    let bytes = large(size);
     let mut worst = (0, "");
     for (what, wanted, body) in shapes(bytes) {
-        service.forget_peak()?;
-        let (status, _) = service.post(body.as_bytes())?;
-        ensure!(status == wanted, "{what} were answered {status}");
-        let grown = service.memory("VmHWM")?.saturating_sub(before);
+        service.process.forget_peak()?;
+        service.post(body.as_bytes(), wanted).context(what)?;
+        let grown = service.process.memory("VmHWM")?.saturating_sub(before);
         worst = worst.max((grown, what));
     }
     let (grown, what) = worst;
-    let after = service.memory("VmRSS")?.saturating_sub(before);
+    let after = service.process.memory("VmRSS")?.saturating_sub(before);
     table.add(Row {
         what: format!("the same in {} shapes: how much its memory grows", shapes(1000).len()),
         measured: format!("{} at most ({what}), {} stay", megabytes(grown), megabytes(after)),
@@ -168,14 +170,12 @@ fn memory(size: Size, service: &Program, before: u32, table: &mut Table) -> anyh
 }
 
 fn named(size: Size, service: &Program, table: &mut Table) -> anyhow::Result<()> {
-    let body =
-        delta(size.of(100_000_000, 2_000_000), |number| triple(&work_log(number / 5), DURATION, "PT7H30M"));
+    let body = delta(large(size), |number| changed(number / 5));
     let named = found(body.as_bytes())?.work_logs.len();
-    service.forget_peak()?;
-    let before = service.memory("VmRSS")?;
-    let (status, took) = service.post(body.as_bytes())?;
-    ensure!(status == 204, "the delta was answered {status}");
-    let grown = service.memory("VmHWM")?.saturating_sub(before);
+    service.process.forget_peak()?;
+    let before = service.process.memory("VmRSS")?;
+    let took = service.post(body.as_bytes(), 204)?;
+    let grown = service.process.memory("VmHWM")?.saturating_sub(before);
     let each = f64::from(grown) * 1000.0 / f64::from(u32::try_from(named)?);
     table.add(Row {
         what: format!(
@@ -220,9 +220,7 @@ fn irrelevant(size: Size, service: &Program, drain: &Program, table: &mut Table)
 
 fn relevant(size: Size, service: &Program, table: &mut Table) -> anyhow::Result<()> {
     let lasts = Duration::from_millis(size.of(5000, 200));
-    let one = |connection: usize, number: usize| {
-        delta(1, |_| triple(&work_log(connection * 100_000 + number), DURATION, "PT7H30M"))
-    };
+    let one = |connection: usize, number: usize| delta(1, |_| changed(connection * 100_000 + number));
     let rate = load(service.address, 64, lasts, one)?;
     table.add(Row {
         what: "deltas that name a work log each, answered when that is on disk, 64 connections".to_owned(),

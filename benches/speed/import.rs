@@ -11,18 +11,15 @@ use anyhow::ensure;
 use kimai_sync::import::What;
 use kimai_sync::kimai::Listings;
 use kimai_sync::runs::progress::Progress;
-use kimai_sync::sandbox::Role;
 use kimai_sync::triplestore::embedded::Embedded;
 use kimai_sync::triplestore::statement::{BATCH, Object};
 use kimai_sync::triplestore::{Term, Triplestore};
 
 use crate::Size;
 use crate::rounds::Rounds;
-use crate::stack::Stack;
+use crate::stack::{Counts, Stack};
 use crate::table::{Bound, Row, Table};
 
-/// Customers, projects, activities and users.
-type Counts = [usize; 4];
 const ALL: &str = "SELECT ?s ?p ?o WHERE { ?s ?p ?o }";
 
 /// Adds the figures of a first and a second import.
@@ -32,7 +29,7 @@ pub(crate) async fn measure(size: Size, table: &mut Table) -> anyhow::Result<()>
     for _ in 0..size.of(5, 1) {
         let stack = Stack::start(&[]).await?;
         let before = triples(&stack).await?;
-        fill(&stack, counts);
+        stack.fill(counts);
         let took = first.time(&stack).await?;
         let written: Vec<String> = triples(&stack).await?.difference(&before).cloned().collect();
         first.rounds.add(took, write_once(&stack, &written, counts).await?);
@@ -89,20 +86,6 @@ impl Taken {
             old,
         });
         Ok(())
-    }
-}
-
-fn fill(stack: &Stack, [customers, projects, activities, users]: Counts) {
-    let kimai = &stack.kimai;
-    let customers: Vec<_> = (0..customers).map(|n| kimai.add_customer(&format!("Customer {n}"))).collect();
-    let projects: Vec<_> = (0..projects)
-        .map(|n| kimai.add_project(&format!("Project {n}"), customers[n % customers.len()]))
-        .collect();
-    for n in 0..activities {
-        kimai.add_activity(&format!("Activity {n}"), Some(projects[n % projects.len()]));
-    }
-    for n in 0..users {
-        kimai.add_user(&format!("user{n}"), "UTC", Role::User, None);
     }
 }
 

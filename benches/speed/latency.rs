@@ -13,6 +13,7 @@ use kimai_sync::storage::Storage;
 
 use crate::Size;
 use crate::burst::recorded;
+use crate::rounds::median;
 use crate::stack::{Stack, work_log};
 use crate::table::{Bound, Row, Table};
 
@@ -30,7 +31,7 @@ pub(crate) async fn measure(size: Size, table: &mut Table) -> anyhow::Result<()>
         }
         let runs: u64 = stack.engine.workers.tally().values().sum();
         let runs = f64::from(u32::try_from(runs)?) / f64::from(u32::try_from(rounds)?);
-        let time = median(&mut times);
+        let time = median(times);
         println!("debounce {debounce} ms: {time:.2?} from delta to POST, {runs:.2} runs a change");
         if debounce == "10" {
             tell(&stack, size, time, table).await?;
@@ -58,14 +59,9 @@ async fn tell(stack: &Stack, size: Size, time: Duration, table: &mut Table) -> a
 async fn one(stack: &Stack, number: usize) -> anyhow::Result<Duration> {
     stack.register(number..number + 1).await?;
     stack.kimai.clear_requests();
-    let (iri, recorded) = (work_log(number), recorded()?);
-    let url = format!("{}/delta", stack.base);
+    let deltas = recorded(&work_log(number))?;
     let since = Timestamp::now();
-    try_join_all(recorded.iter().map(async |(template, known)| {
-        let request = stack.http.post(&url).header("content-type", "application/json");
-        request.body(template.replace(known, &iri)).send().await?.error_for_status()
-    }))
-    .await?;
+    try_join_all(deltas.into_iter().map(|delta| stack.send(delta))).await?;
     stack.engine.queue.quiet().await?;
     let requests = stack.kimai.requests();
     let posts = requests.count("POST", "/api/timesheets");
@@ -84,7 +80,7 @@ async fn disk(size: Size) -> anyhow::Result<Duration> {
         storage.write(move |file| file.execute("UPDATE high_water SET id = ?1", [number + 1])).await?;
         times.push(since.elapsed());
     }
-    Ok(median(&mut times))
+    Ok(median(times))
 }
 
 /// The statements of one run before its POST.
@@ -97,10 +93,5 @@ async fn read(stack: &Stack, size: Size) -> anyhow::Result<Duration> {
         stack.engine.work_logs.directory(&[&facts]).await?;
         times.push(since.elapsed());
     }
-    Ok(median(&mut times))
-}
-
-fn median(times: &mut [Duration]) -> Duration {
-    times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or_default()
+    Ok(median(times))
 }

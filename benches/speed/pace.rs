@@ -7,10 +7,12 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use kimai_sync::triplestore::vocabulary::{cal, rdf};
 
 use crate::Size;
+use crate::delta::triple;
 use crate::stack::{Stack, work_log};
-use crate::table::{Bound, Row, Table};
+use crate::table::{Bound, Row, Table, a_second};
 
 const LATENCY: Duration = Duration::from_millis(20);
 const SIDE_BY_SIDE: u32 = 4;
@@ -43,20 +45,16 @@ pub(crate) async fn measure(size: Size, table: &mut Table) -> anyhow::Result<()>
     Ok(())
 }
 
-fn a_second(count: usize, took: Duration) -> anyhow::Result<f64> {
-    Ok(f64::from(u32::try_from(count)?) / took.as_secs_f64())
-}
-
 async fn burst(least: &str, most: &str, count: usize) -> anyhow::Result<Duration> {
     let stack = Stack::start(&[("KIMAI_CONCURRENCY_MIN", least), ("KIMAI_CONCURRENCY", most)]).await?;
     stack.kimai.set_latency(LATENCY);
     stack.kimai.set_side_by_side(SIDE_BY_SIDE);
     stack.register(0..count).await?;
-    let triples: Vec<serde_json::Value> =
-        (0..count).map(|number| crate::stack::triple(&work_log(number))).collect();
-    let delta = serde_json::json!([{"inserts": triples, "deletes": []}]);
+    let created = |number| triple(&work_log(number), rdf::TYPE, cal::VEVENT);
+    let triples: Vec<String> = (0..count).map(created).collect();
+    let delta = format!(r#"[{{"inserts":[{}],"deletes":[]}}]"#, triples.join(","));
     let since = Instant::now();
-    stack.http.post(format!("{}/delta", stack.base)).json(&delta).send().await?.error_for_status()?;
+    stack.send(delta).await?;
     stack.engine.queue.quiet().await?;
     let took = since.elapsed();
     ensure!(stack.linked().await? == count, "not all work logs are linked");

@@ -15,9 +15,10 @@ use kimai_sync::sandbox::{Role, Sandbox};
 use kimai_sync::triplestore::embedded::Embedded;
 use tempfile::TempDir;
 
+use crate::stack::TOKEN;
+
 /// What the program is started as to be a server that does nothing but read what comes.
 pub(crate) const DRAIN: &str = "only-read-what-comes";
-const TOKEN: &str = "token-of-the-benchmark";
 /// Threads of the server, as many as the service has.
 const HTTP_THREADS: usize = 2;
 /// How long a process gets to answer for the first time.
@@ -55,6 +56,7 @@ impl Neighbours {
 /// A running process that listens. Killed when dropped.
 pub(crate) struct Program {
     child: Child,
+    pub(crate) process: Process,
     pub(crate) address: SocketAddr,
     /// From its start to its first answer.
     pub(crate) started: Duration,
@@ -98,7 +100,9 @@ impl Program {
         command.env("HOST", "127.0.0.1").env("PORT", address.port().to_string());
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let since = Instant::now();
-        let mut program = Self { child: command.spawn()?, address, started: Duration::ZERO, data: None };
+        let child = command.spawn()?;
+        let process = Process(child.id());
+        let mut program = Self { child, process, address, started: Duration::ZERO, data: None };
         while program.get(path).is_none() {
             ensure!(since.elapsed() < PATIENCE, "the program did not begin to answer");
             std::thread::sleep(Duration::from_millis(1));
@@ -115,31 +119,39 @@ impl Program {
         answer.starts_with(b"HTTP/1.1 20").then_some(())
     }
 
-    /// Sends one body; gives the status of the answer and how long that took.
-    pub(crate) fn post(&self, body: &[u8]) -> anyhow::Result<(u16, Duration)> {
+    /// Sends one body, which is to be answered with this status; gives how long that took.
+    pub(crate) fn post(&self, body: &[u8], wanted: u16) -> anyhow::Result<Duration> {
         let mut stream = TcpStream::connect(self.address)?;
         let since = Instant::now();
         stream.write_all(head(body.len()).as_bytes())?;
         // Who refuses a body need not read it to its end.
         let _ = stream.write_all(body);
         let status = read_status(&mut stream, &mut Vec::new())?;
-        Ok((status, since.elapsed()))
+        let took = since.elapsed();
+        ensure!(status == wanted, "the delta was answered {status}");
+        Ok(took)
     }
+}
 
-    /// What `/proc` says of the whole process under this name, in kB.
-    pub(crate) fn memory(&self, name: &str) -> anyhow::Result<u32> {
-        number_of(&std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?, name)
+/// A process, and what `/proc` says of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Process(pub(crate) u32);
+
+impl Process {
+    /// The memory of the whole process under this name, in kB.
+    pub(crate) fn memory(self, name: &str) -> anyhow::Result<u32> {
+        number_of(&std::fs::read_to_string(format!("/proc/{}/status", self.0))?, name)
     }
 
     /// Lets the peak of memory begin anew at what is used now.
-    pub(crate) fn forget_peak(&self) -> anyhow::Result<()> {
-        Ok(std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5")?)
+    pub(crate) fn forget_peak(self) -> anyhow::Result<()> {
+        Ok(std::fs::write(format!("/proc/{}/clear_refs", self.0), "5")?)
     }
 
     /// How often each thread has gone to sleep so far.
-    pub(crate) fn sleeps(&self) -> anyhow::Result<u32> {
+    pub(crate) fn sleeps(self) -> anyhow::Result<u32> {
         let mut sleeps = 0;
-        for task in std::fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+        for task in std::fs::read_dir(format!("/proc/{}/task", self.0))? {
             let status = std::fs::read_to_string(task?.path().join("status"))?;
             sleeps += number_of(&status, "voluntary_ctxt_switches")?;
         }

@@ -11,6 +11,7 @@ use kimai_sync::storage::Storage;
 
 use crate::Size;
 use crate::program::{Neighbours, Program};
+use crate::rounds::median;
 use crate::stack::work_log;
 use crate::table::{Bound, Row, Table};
 
@@ -37,25 +38,18 @@ pub(crate) async fn measure(size: Size, table: &mut Table) -> anyhow::Result<()>
     for _ in 0..size.of(11, 3) {
         starts.push(Program::serve_in(&neighbours, data.path())?.started);
     }
-    starts.sort_unstable();
-    let start = starts.get(starts.len() / 2).copied().unwrap_or_default();
-    table.add(most(
-        "from its start to its first answer",
-        start.as_secs_f64() * 1000.0,
-        "ms",
-        100.0,
-        "750 ms",
-    ));
+    let start = median(starts).as_secs_f64() * 1000.0;
+    table.add(most("from its start to its first answer", start, "ms", 100.0, "750 ms"));
 
     let (service, bare) = (Program::serve_in(&neighbours, data.path())?, Program::drain()?);
     // Until the checks and the sweep at the start are done.
     tokio::time::sleep(Duration::from_secs(size.of(10, 1))).await;
-    let resident = f64::from(service.memory("VmRSS")?) / 1000.0;
+    let resident = f64::from(service.process.memory("VmRSS")?) / 1000.0;
     table.add(most("memory of the idle service", resident, "MB", 25.0, "86 MB"));
-    let (before, bare_before) = (service.sleeps()?, bare.sleeps()?);
+    let (before, bare_before) = (service.process.sleeps()?, bare.process.sleeps()?);
     let lasts = Duration::from_secs(size.of(20, 1));
     tokio::time::sleep(lasts).await;
-    let [ours, floor] = [service.sleeps()? - before, bare.sleeps()? - bare_before]
+    let [ours, floor] = [service.process.sleeps()? - before, bare.process.sleeps()? - bare_before]
         .map(|woken| f64::from(woken) / lasts.as_secs_f64());
     table.add(Row {
         what: "how often one of its threads wakes up while it is idle".to_owned(),
@@ -71,7 +65,7 @@ pub(crate) async fn measure(size: Size, table: &mut Table) -> anyhow::Result<()>
     fill(data.path(), waiting).await?;
     let service = Program::serve_in(&neighbours, data.path())?;
     tokio::time::sleep(Duration::from_secs(size.of(5, 1))).await;
-    let resident = f64::from(service.memory("VmRSS")?) / 1000.0;
+    let resident = f64::from(service.process.memory("VmRSS")?) / 1000.0;
     let what =
         format!("its memory with {waiting} work logs in the queue, {:.0?} after the start", service.started);
     table.add(most(&what, resident, "MB", 100.0, ""));

@@ -1,4 +1,4 @@
-//! What was measured and its floor, in turns: both may be slow when the machine is busy with something else.
+//! What counts of several rounds: each may be slow when the machine is busy with something else.
 
 use std::time::Duration;
 
@@ -21,4 +21,10 @@ impl Rounds {
         let middle = *self.0.get(self.0.len() / 2).context("no round was run")?;
         Ok((middle.0, middle.1, ratio(&middle)))
     }
+}
+
+/// The time in the middle; nothing of nothing.
+pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
 }

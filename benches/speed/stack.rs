@@ -2,13 +2,14 @@
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
 use async_trait::async_trait;
 use kimai_sync::app::{self, Service};
 use kimai_sync::clock::Clock;
+use kimai_sync::domain::ids::{ActivityId, ProjectId, UserId};
 use kimai_sync::engine::Engine;
 use kimai_sync::kimai::Client;
 use kimai_sync::sandbox::{Role, Sandbox};
@@ -22,9 +23,13 @@ use tokio_util::sync::CancellationToken;
 
 /// Where the work logs of the benchmarks live.
 pub(crate) const BASE: &str = "http://timekeeper.redpencil.io";
-const TOKEN: &str = "token-of-the-benchmark";
+/// With which the service asks Kimai.
+pub(crate) const TOKEN: &str = "token-of-the-benchmark";
 /// Work logs written to the store in one update.
 const BATCH: usize = 500;
+
+/// Customers, projects, activities and users.
+pub(crate) type Counts = [usize; 4];
 
 /// A store that counts what it is asked, and keeps the statements while that is wanted.
 pub(crate) struct Counted {
@@ -36,9 +41,13 @@ pub(crate) struct Counted {
 impl Counted {
     fn note(&self, statement: &str) {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        if let Some(kept) = self.kept.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+        if let Some(kept) = self.kept().as_mut() {
             kept.push(statement.to_owned());
         }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Option<Vec<String>>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -127,16 +136,52 @@ impl Stack {
 
     /// Registers the work logs of these numbers in the store, without a word to the service.
     pub(crate) async fn register(&self, numbers: std::ops::Range<usize>) -> anyhow::Result<()> {
-        let triples = |number| {
+        self.insert(numbers, |number| {
             let (uri, about) = (work_log(number), &self.about);
-            format!(
+            Ok(format!(
                 "<{uri}> a cal:Vevent ; cal:duration \"PT7H30M\" ; cal:dtstart \"2025-02-26\"^^xsd:date ; {about} .\n"
-            )
-        };
+            ))
+        })
+        .await
+    }
+
+    /// Writes the triples of each of these numbers to the store.
+    pub(crate) async fn insert(
+        &self,
+        numbers: std::ops::Range<usize>,
+        triples: impl Fn(usize) -> anyhow::Result<String>,
+    ) -> anyhow::Result<()> {
         for batch in numbers.collect::<Vec<_>>().chunks(BATCH) {
-            let triples: String = batch.iter().map(|number| triples(*number)).collect();
+            let triples = batch.iter().map(|number| triples(*number)).collect::<anyhow::Result<String>>()?;
             self.store.update(&format!("{PREFIXES}INSERT DATA {{ {triples} }}")).await?;
         }
+        Ok(())
+    }
+
+    /// Adds so many of each to Kimai; returns the activities, each with its project, and the users.
+    pub(crate) fn fill(
+        &self,
+        [customers, projects, activities, users]: Counts,
+    ) -> (Vec<(ProjectId, ActivityId)>, Vec<UserId>) {
+        let kimai = &self.kimai;
+        let customers: Vec<_> =
+            (0..customers).map(|n| kimai.add_customer(&format!("Customer {n}"))).collect();
+        let projects: Vec<_> = (0..projects)
+            .map(|n| kimai.add_project(&format!("Project {n}"), customers[n % customers.len()]))
+            .collect();
+        let activity = |n| {
+            let project = projects[n % projects.len()];
+            (project, kimai.add_activity(&format!("Activity {n}"), Some(project)))
+        };
+        let user = |n| kimai.add_user(&format!("user{n}"), "UTC", Role::User, None);
+        ((0..activities).map(activity).collect(), (0..users).map(user).collect())
+    }
+
+    /// Sends a delta as the delta-notifier does.
+    pub(crate) async fn send(&self, delta: String) -> anyhow::Result<()> {
+        let request =
+            self.http.post(format!("{}/delta", self.base)).header("content-type", "application/json");
+        request.body(delta).send().await?.error_for_status()?;
         Ok(())
     }
 
@@ -147,12 +192,12 @@ impl Stack {
 
     /// Keeps the statements that the service sends from now on.
     pub(crate) fn keep_statements(&self) {
-        *self.counted.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new());
+        *self.counted.kept() = Some(Vec::new());
     }
 
     /// Those kept since, in order. None is kept any more.
     pub(crate) fn kept_statements(&self) -> Vec<String> {
-        self.counted.kept.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()
+        self.counted.kept().take().unwrap_or_default()
     }
 
     /// How many work logs are linked to a timesheet.
@@ -173,15 +218,4 @@ pub(crate) async fn import(http: &reqwest::Client, base: &str) -> anyhow::Result
 /// The IRI of a work log.
 pub(crate) fn work_log(number: usize) -> String {
     format!("{BASE}/work-logs/67BF1C2E9F3B7A00{number:08}")
-}
-
-/// The triple of a delta that tells of a new work log.
-pub(crate) fn triple(work_log: &str) -> serde_json::Value {
-    let iri = |value: &str| serde_json::json!({"type": "uri", "value": value});
-    serde_json::json!({
-        "graph": iri("http://mu.semte.ch/application"),
-        "subject": iri(work_log),
-        "predicate": iri("http://www.w3.org/1999/02/22-rdf-syntax-ns#type"),
-        "object": iri("http://www.w3.org/2002/12/cal/ical#Vevent"),
-    })
 }

@@ -9,15 +9,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use jiff::{SignedDuration, Timestamp};
-use kimai_sync::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
+use kimai_sync::domain::ids::KimaiId;
 use kimai_sync::kimai::{TimesheetFilter, Timesheets};
 use kimai_sync::reconcile::sweep::{Period, Report};
 use kimai_sync::runs::progress::Progress;
-use kimai_sync::sandbox::Role;
 use kimai_sync::triplestore::Triplestore;
 use kimai_sync::triplestore::vocabulary::PREFIXES;
 
 use crate::Size;
+use crate::program::Process;
 use crate::rounds::Rounds;
 use crate::stack::{BASE, Stack, import, work_log};
 use crate::table::{Bound, Row, Table};
@@ -27,8 +27,6 @@ const ACTIVITIES: usize = 2_000;
 /// The day in the middle, and the days before and after it: as many as `FALLBACK_SYNC_CRON` sweeps.
 const MIDDLE: jiff::civil::Date = jiff::civil::date(2025, 3, 3);
 const AROUND: i64 = 31;
-/// Work logs written to the store in one update.
-const BATCH: usize = 500;
 /// What only the statements that read work logs ask for.
 const READS_WORK_LOGS: &str = "?written ?duration ?task ?person ?id";
 
@@ -47,9 +45,12 @@ async fn one(count: usize, rounds: usize, old: &'static str, table: &mut Table) 
     fill(&stack, count).await?;
     let period = Period::around(MIDDLE, AROUND);
     stack.keep_statements();
-    let memory = Memory::begin()?;
+    // Sandbox and store included.
+    let process = Process(std::process::id());
+    process.forget_peak()?;
+    let before = process.memory("VmRSS")?;
     sweep(&stack, period, count).await?;
-    let peak = memory.end()?;
+    let peak = process.memory("VmHWM")?.saturating_sub(before) / 1024;
     let mut reads = stack.kept_statements();
     reads.retain(|statement| statement.contains(READS_WORK_LOGS));
     let mut rounds_run = Rounds::default();
@@ -115,51 +116,36 @@ async fn read_once(
 
 /// So many timesheets, and a work log linked to each.
 async fn fill(stack: &Stack, count: usize) -> anyhow::Result<()> {
-    let kimai = &stack.kimai;
-    let customer = kimai.add_customer("Customer");
-    let projects: Vec<ProjectId> =
-        (0..ACTIVITIES / 20).map(|n| kimai.add_project(&format!("Project {n}"), customer)).collect();
-    let activities: Vec<(ProjectId, ActivityId)> = (0..ACTIVITIES)
-        .map(|n| {
-            let project = projects[n % projects.len()];
-            (project, kimai.add_activity(&format!("Activity {n}"), Some(project)))
-        })
-        .collect();
-    let users: Vec<UserId> =
-        (0..PEOPLE).map(|n| kimai.add_user(&format!("user{n}"), "UTC", Role::User, None)).collect();
+    let (activities, users) = stack.fill([1, ACTIVITIES / 20, ACTIVITIES, PEOPLE]);
     import(&stack.http, &stack.base).await?;
     let (tasks, accounts) =
         (identified(stack, "ext:KimaiActivity").await?, identified(stack, "foaf:OnlineAccount").await?);
-    let linked = users.iter().map(|user| {
+    let person = |number: usize| {
+        let user = users[number];
         let account = accounts.get(&user.to_string()).context("an account is missing")?;
         Ok(format!(
             "<{BASE}/persons/{user}> a foaf:Person ; foaf:name \"User {user}\" ; foaf:account <{account}> .\n"
         ))
-    });
-    let linked = linked.collect::<anyhow::Result<String>>()?;
-    stack.store.update(&format!("{PREFIXES}INSERT DATA {{ {linked} }}")).await?;
+    };
+    stack.insert(0..PEOPLE, person).await?;
     let first: Timestamp =
         Period::around(MIDDLE, AROUND).first.to_zoned(jiff::tz::TimeZone::UTC)?.timestamp();
     let days = usize::try_from(2 * AROUND + 1)?;
-    for batch in (0..count).collect::<Vec<_>>().chunks(BATCH) {
-        let triples = batch.iter().map(|&number| {
-            let (user, activity) = (users[number % PEOPLE], activities[number * 7 % ACTIVITIES]);
-            let begin = first + SignedDuration::from_hours(24 * i64::try_from(number % days)?);
-            let end = begin + SignedDuration::from_mins(450);
-            let id: KimaiId = kimai.add_timesheet(user, activity, begin, Some(end));
-            let (day, task) = (begin.strftime("%Y-%m-%d"), tasks.get(&activity.1.to_string()));
-            Ok(format!(
-                "<{}> a cal:Vevent ; mu:uuid \"{number}\" ; cal:duration \"PT7H30M\" ;
-                   cal:dtstart \"{day}\"^^xsd:date ; dct:subject <{}> ;
-                   prov:wasAssociatedWith <{BASE}/persons/{user}> ; dct:identifier \"{id}\" .\n",
-                work_log(number),
-                task.context("a task is missing")?
-            ))
-        });
-        let triples = triples.collect::<anyhow::Result<String>>()?;
-        stack.store.update(&format!("{PREFIXES}INSERT DATA {{ {triples} }}")).await?;
-    }
-    Ok(())
+    let linked = |number: usize| {
+        let (user, activity) = (users[number % PEOPLE], activities[number * 7 % ACTIVITIES]);
+        let begin = first + SignedDuration::from_hours(24 * i64::try_from(number % days)?);
+        let end = begin + SignedDuration::from_mins(450);
+        let id: KimaiId = stack.kimai.add_timesheet(user, activity, begin, Some(end));
+        let (day, task) = (begin.strftime("%Y-%m-%d"), tasks.get(&activity.1.to_string()));
+        Ok(format!(
+            "<{}> a cal:Vevent ; mu:uuid \"{number}\" ; cal:duration \"PT7H30M\" ;
+               cal:dtstart \"{day}\"^^xsd:date ; dct:subject <{}> ;
+               prov:wasAssociatedWith <{BASE}/persons/{user}> ; dct:identifier \"{id}\" .\n",
+            work_log(number),
+            task.context("a task is missing")?
+        ))
+    };
+    stack.insert(0..count, linked).await
 }
 
 /// The IRIs of a class, by Kimai's id.
@@ -167,26 +153,4 @@ async fn identified(stack: &Stack, class: &str) -> anyhow::Result<BTreeMap<Strin
     let query = format!("{PREFIXES}SELECT ?s ?id WHERE {{ ?s a {class} ; dct:identifier ?id }}");
     let rows = stack.store.select(&query).await?;
     Ok(rows.iter().map(|row| (row["id"].value().to_owned(), row["s"].value().to_owned())).collect())
-}
-
-/// The memory of this process, sandbox and store included, before something.
-struct Memory(u64);
-
-impl Memory {
-    /// Sets the mark of the most memory back to what it is now.
-    fn begin() -> anyhow::Result<Self> {
-        std::fs::write("/proc/self/clear_refs", "5")?;
-        Ok(Self(kibibytes("VmRSS:")?))
-    }
-
-    /// How much more it was at its most, in MiB.
-    fn end(self) -> anyhow::Result<u64> {
-        Ok(kibibytes("VmHWM:")?.saturating_sub(self.0) / 1024)
-    }
-}
-
-fn kibibytes(name: &str) -> anyhow::Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find(|line| line.starts_with(name)).context("no such line in the status")?;
-    Ok(line.split_whitespace().nth(1).context("no figure in the status")?.parse()?)
 }

@@ -1,6 +1,7 @@
 //! The table of all that was measured: each figure beside the floor that it is held against.
 
 use std::fmt;
+use std::time::Duration;
 
 /// What a ratio has to be.
 #[derive(Debug, Clone, Copy)]
@@ -9,6 +10,11 @@ pub(crate) enum Bound {
     AtMost(f64),
     /// Not less than this many times it.
     AtLeast(f64),
+}
+
+/// How many that is in a second.
+pub(crate) fn a_second(count: usize, took: Duration) -> anyhow::Result<f64> {
+    Ok(f64::from(u32::try_from(count)?) / took.as_secs_f64())
 }
 
 /// One figure.
