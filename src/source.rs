@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use jiff::civil::Date;
 
+use crate::domain::windows::{Days, Window};
 use crate::domain::work_log::{Directory, Facts};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::triplestore::TriplestoreFault;
@@ -40,19 +41,14 @@ pub trait Source: Send + Sync {
     /// What is known of the tasks and persons that the work logs of `facts` point to.
     async fn directory(&self, facts: &[&Facts]) -> Result<Directory, TriplestoreFault>;
 
-    /// All work logs whose own day is from `first` to `last`, both included, complete or not. Days are
-    /// compared as they are written: a typed comparison takes a date with a zone for an instant, and a
-    /// plain string for nothing at all.
-    async fn of_period(
-        &self,
-        first: Date,
-        last: Date,
-    ) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault>;
+    /// How many work logs there are of each day from `first` to `last`, both included. Days are compared as they
+    /// are written: a typed comparison takes a date with a zone for an instant, and a plain string for nothing
+    /// at all. It tells how to cut a period ([`crate::domain::windows`]).
+    async fn days(&self, first: Date, last: Date) -> Result<Days, TriplestoreFault>;
 
-    /// How many work logs there are of each day from `first` to `last`. A day is the first ten characters as
-    /// they are written, readable or not; one that no work log has is absent. It tells how to cut a period
-    /// ([`crate::domain::windows`]), and proves nothing.
-    async fn days(&self, first: Date, last: Date) -> Result<BTreeMap<String, usize>, TriplestoreFault>;
+    /// All work logs whose own day is in `window`, complete or not. One of a day that is written as none was
+    /// when the days were counted may be missing.
+    async fn of_window(&self, window: &Window) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault>;
 
     /// Whether the triplestore shows anything at all. Nothing is the sign of a wrong scope, which hides
     /// all there is.

@@ -1,8 +1,7 @@
 //! A period in which nothing differs: what a sweep of it takes beside reading both sides once.
 //!
-//! The floor reads Kimai's list with the service's own client, and then, one after the other, sends the
-//! statements with which the sweep reads the work logs. What else a sweep asks is not in it, nor what it makes
-//! of the answers.
+//! The floor reads Kimai's list with the service's own client, and then the work logs, the activities and the
+//! persons, each in one statement, however many rows that gives. What a sweep makes of the answers is not in it.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -27,8 +26,6 @@ const ACTIVITIES: usize = 2_000;
 /// The day in the middle, and the days before and after it: as many as `FALLBACK_SYNC_CRON` sweeps.
 const MIDDLE: jiff::civil::Date = jiff::civil::date(2025, 3, 3);
 const AROUND: i64 = 31;
-/// What only the statements that read work logs ask for.
-const READS_WORK_LOGS: &str = "?written ?duration ?task ?person ?id";
 
 /// Adds the figures of 10 000 and 100 000 work logs with a timesheet each.
 pub(crate) async fn measure(size: Size, table: &mut Table) -> anyhow::Result<()> {
@@ -44,18 +41,15 @@ async fn one(count: usize, rounds: usize, old: &'static str, table: &mut Table) 
     let stack = Stack::start(&[]).await?;
     fill(&stack, count).await?;
     let period = Period::around(MIDDLE, AROUND);
-    stack.keep_statements();
     // Sandbox and store included.
     let process = Process(std::process::id());
     process.forget_peak()?;
     let before = process.memory("VmRSS")?;
     sweep(&stack, period, count).await?;
     let peak = process.memory("VmHWM")?.saturating_sub(before) / 1024;
-    let mut reads = stack.kept_statements();
-    reads.retain(|statement| statement.contains(READS_WORK_LOGS));
     let mut rounds_run = Rounds::default();
     for _ in 0..rounds {
-        let floor = read_once(&stack, period, &reads, count).await?;
+        let floor = read_once(&stack, period, count).await?;
         rounds_run.add(sweep(&stack, period, count).await?, floor);
     }
     let (took, floor, ratio) = rounds_run.middle()?;
@@ -91,13 +85,8 @@ async fn sweep(stack: &Stack, period: Period, count: usize) -> anyhow::Result<Du
     Ok(took)
 }
 
-/// Kimai's list, and then the work logs.
-async fn read_once(
-    stack: &Stack,
-    period: Period,
-    reads: &[String],
-    count: usize,
-) -> anyhow::Result<Duration> {
+/// Kimai's list, and then the work logs with all that is compared.
+async fn read_once(stack: &Stack, period: Period, count: usize) -> anyhow::Result<Duration> {
     let started = Instant::now();
     let filter = TimesheetFilter {
         begin: Some(period.first.yesterday()?.at(0, 0, 0, 0)),
@@ -105,12 +94,22 @@ async fn read_once(
         ..TimesheetFilter::default()
     };
     let timesheets = stack.client.timesheets(&filter).await?.whole()?;
-    let mut rows = 0;
-    for read in reads {
-        rows += stack.store.select(read).await?.len();
+    let work_logs = format!(
+        "?s a cal:Vevent ; cal:dtstart ?day ; cal:duration ?duration ; dct:subject ?task ;
+           prov:wasAssociatedWith ?person ; dct:identifier ?id .
+         FILTER (STR(?day) >= \"{}\" && STR(?day) <= \"{}\")",
+        period.first, period.last
+    );
+    let mut rows = Vec::new();
+    for pattern in [
+        work_logs.as_str(),
+        "?task a ext:KimaiActivity ; dct:identifier ?activity ; skos:broader/dct:identifier ?project",
+        "?person foaf:account/dct:identifier ?user",
+    ] {
+        rows.push(stack.store.select(&format!("{PREFIXES}SELECT * WHERE {{ {pattern} }}")).await?.len());
     }
     let took = started.elapsed();
-    ensure!((timesheets.len(), rows) == (count, count), "{} timesheets, {rows} rows", timesheets.len());
+    ensure!(timesheets.len() == count && rows[..2] == [count, ACTIVITIES + 1], "{rows:?}");
     Ok(took)
 }
 

@@ -11,6 +11,7 @@
 pub mod change;
 pub mod embedded;
 pub mod pages;
+mod period;
 pub mod remote;
 pub mod results;
 pub mod statement;

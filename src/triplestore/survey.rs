@@ -5,9 +5,9 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
+use super::period::within;
 use super::statement::{Iri, Literal};
 use super::vocabulary::PREFIXES;
-use super::work_logs::within;
 use super::{Row, Term, Triplestore, TriplestoreFault};
 use crate::domain::work_log::Facts;
 

@@ -12,7 +12,8 @@ use jiff::civil::Date;
 use super::pages::{PAGE_ROWS, each_by_subject};
 use super::statement::{self, Iri, Literal};
 use super::vocabulary::{PREFIXES, cal, dct, prov, rdf, rdfs, skos};
-use super::{Row, Term, Triplestore, TriplestoreFault};
+use super::{Row, Term, Triplestore, TriplestoreFault, period};
+use crate::domain::windows::{Days, Window};
 use crate::domain::work_log::{Directory, Facts, Kind, PersonFacts, TaskFacts};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::source::{Link, Source};
@@ -34,22 +35,20 @@ impl WorkLogs {
         Self { store, account_homepage }
     }
 
-    /// Notes in `directory` what is known of these tasks and persons, in one statement.
+    /// Notes in `directory` the activities among these tasks, and what is known of these persons, in one statement.
     async fn look_up(
         &self,
         tasks: &[Iri],
         persons: &[Iri],
         directory: &mut Directory,
     ) -> Result<(), TriplestoreFault> {
-        // In each branch: Virtuoso may go through all that has an identifier before it looks outside. And no
-        // VALUES of predicates: Oxigraph goes through all that has one of them.
+        // In each branch: Virtuoso may go through all that has an identifier before it looks outside.
         let mut branches = Vec::new();
         if !tasks.is_empty() {
-            let tasks = list(tasks);
             branches.push(format!(
-                "{{ VALUES ?task {{ {tasks} }} ?task ?p ?o .
-                   FILTER (?p IN (rdf:type, rdfs:label, dct:identifier, skos:broader))
-                   OPTIONAL {{ ?o a doap:Project ; dct:identifier ?projectId }} }}"
+                "{{ VALUES ?task {{ {} }} ?task a ext:KimaiActivity ; dct:identifier ?id ; rdfs:label ?label ;
+                   skos:broader ?project . ?project a doap:Project ; dct:identifier ?projectId }}",
+                list(tasks)
             ));
         }
         if !persons.is_empty() {
@@ -63,11 +62,26 @@ impl WorkLogs {
         }
         let branches = branches.join("\n UNION ");
         let rows = self.select(format!(
-            "SELECT DISTINCT ?task ?p ?o ?projectId ?person ?name ?accountId WHERE {{ {branches} }}"
+            "SELECT DISTINCT ?task ?id ?label ?projectId ?person ?name ?accountId WHERE {{ {branches} }}"
+        ));
+        for row in rows.await? {
+            note_activity(directory, &row);
+            note_person(directory, &row);
+        }
+        Ok(())
+    }
+
+    /// Notes in `directory` whatever is known of these tasks, which lack something that an activity has.
+    async fn look_closer(&self, tasks: &[Iri], directory: &mut Directory) -> Result<(), TriplestoreFault> {
+        // No VALUES of predicates: Oxigraph goes through all that has one of them.
+        let rows = self.select(format!(
+            "SELECT DISTINCT ?task ?p ?o ?projectId WHERE {{ VALUES ?task {{ {} }} ?task ?p ?o .
+               FILTER (?p IN (rdf:type, rdfs:label, dct:identifier, skos:broader))
+               OPTIONAL {{ ?o a doap:Project ; dct:identifier ?projectId }} }}",
+            list(tasks)
         ));
         for row in rows.await? {
             note_task(directory, &row);
-            note_person(directory, &row);
         }
         Ok(())
     }
@@ -149,60 +163,25 @@ impl Source for WorkLogs {
             tasks.extend(facts.tasks.iter().filter_map(|iri| Iri::new(iri).ok()));
             persons.extend(facts.persons.iter().filter_map(|iri| Iri::new(iri).ok()));
         }
-        let (tasks, persons) = (Vec::from_iter(tasks), Vec::from_iter(persons));
+        let (mut tasks, persons) = (Vec::from_iter(tasks), Vec::from_iter(persons));
         let mut directory = Directory::default();
-        let (mut tasks, mut persons) = (tasks.chunks(BATCH), persons.chunks(BATCH));
-        loop {
-            let (tasks, persons) = (tasks.next().unwrap_or_default(), persons.next().unwrap_or_default());
-            if tasks.is_empty() && persons.is_empty() {
-                return Ok(directory);
-            }
+        for batch in 0..tasks.len().max(persons.len()).div_ceil(BATCH) {
+            let (tasks, persons) = (nth_batch(&tasks, batch), nth_batch(&persons, batch));
             self.look_up(tasks, persons, &mut directory).await?;
         }
+        tasks.retain(|task| !directory.tasks.contains_key(task.as_str()));
+        for tasks in tasks.chunks(BATCH) {
+            self.look_closer(tasks, &mut directory).await?;
+        }
+        Ok(directory)
     }
 
-    async fn of_period(
-        &self,
-        first: Date,
-        last: Date,
-    ) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault> {
-        // A row for each, not for each of its triples: stores write out rows more slowly than they find them.
-        // Of several values each combination is a row, and the sets bring them together again.
-        let pattern = format!(
-            "?s a cal:Vevent ; cal:dtstart ?day, ?written . {}
-             OPTIONAL {{ ?s cal:duration ?duration }} OPTIONAL {{ ?s dct:subject ?task }}
-             OPTIONAL {{ ?s prov:wasAssociatedWith ?person }} OPTIONAL {{ ?s dct:identifier ?id }}",
-            within(first, last)
-        );
-        let mut all: BTreeMap<WorkLogUri, Facts> = BTreeMap::new();
-        let note = |mut row: Row| {
-            let Some(subject) = subject(&row) else { return };
-            let facts = all.entry(subject).or_default();
-            facts.types.insert(cal::VEVENT.to_owned());
-            for (variable, set) in [
-                ("written", &mut facts.days),
-                ("duration", &mut facts.durations),
-                ("task", &mut facts.tasks),
-                ("person", &mut facts.persons),
-                ("id", &mut facts.identifiers),
-            ] {
-                set.extend(row.remove(variable).map(Term::into_value));
-            }
-        };
-        let variables = "?written ?duration ?task ?person ?id";
-        each_by_subject(self.store.as_ref(), variables, &pattern, note).await?;
-        Ok(all)
+    async fn days(&self, first: Date, last: Date) -> Result<Days, TriplestoreFault> {
+        period::days(self.store.as_ref(), first, last).await
     }
 
-    async fn days(&self, first: Date, last: Date) -> Result<BTreeMap<String, usize>, TriplestoreFault> {
-        // No more than 10 000 days come in one answer; the last window is larger then.
-        let rows = self.select(format!(
-            "SELECT ?written (COUNT(DISTINCT ?s) AS ?count) WHERE {{ ?s a cal:Vevent ; cal:dtstart ?day .
-               BIND (SUBSTR(STR(?day), 1, 10) AS ?written) {} }} GROUP BY ?written",
-            within(first, last)
-        ));
-        let count = |row: &Row| Some((text(row, "written")?.to_owned(), text(row, "count")?.parse().ok()?));
-        Ok(rows.await?.iter().filter_map(count).collect())
+    async fn of_window(&self, window: &Window) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault> {
+        period::of_window(self.store.as_ref(), window).await
     }
 
     async fn has_any(&self) -> Result<bool, TriplestoreFault> {
@@ -286,6 +265,15 @@ fn remove_links(work_logs: &[&WorkLogUri]) -> String {
     format!("DELETE {{ ?s dct:identifier ?id }} WHERE {{ VALUES ?s {{ {named} }} ?s dct:identifier ?id }}")
 }
 
+fn note_activity(directory: &mut Directory, row: &Row) {
+    let Some(task) = text(row, "task") else { return };
+    let facts: &mut TaskFacts = directory.tasks.entry(task.to_owned()).or_default();
+    (facts.is_activity, facts.has_parent) = (true, true);
+    facts.label = text(row, "label").map(str::to_owned);
+    facts.identifiers.extend(text(row, "id").map(str::to_owned));
+    facts.project_identifiers.extend(text(row, "projectId").map(str::to_owned));
+}
+
 fn note_task(directory: &mut Directory, row: &Row) {
     let Some(task) = text(row, "task") else { return };
     let facts: &mut TaskFacts = directory.tasks.entry(task.to_owned()).or_default();
@@ -311,6 +299,10 @@ fn note_person(directory: &mut Directory, row: &Row) {
     }
 }
 
+fn nth_batch(iris: &[Iri], number: usize) -> &[Iri] {
+    iris.chunks(BATCH).nth(number).unwrap_or_default()
+}
+
 fn list(iris: &[Iri]) -> String {
     iris.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
@@ -322,13 +314,6 @@ fn text<'a>(row: &'a Row, variable: &str) -> Option<&'a str> {
 /// The `?s` of a row.
 fn subject(row: &Row) -> Option<WorkLogUri> {
     text(row, "s").and_then(|iri| WorkLogUri::parse(iri).ok())
-}
-
-/// Keeps `?day` within these days, both included, as it is written.
-pub(super) fn within(first: Date, last: Date) -> String {
-    let beyond = last.tomorrow().unwrap_or(last);
-    let (first, beyond) = (Literal::string(first.to_string()), Literal::string(beyond.to_string()));
-    format!("FILTER (STR(?day) >= {first} && STR(?day) < {beyond})")
 }
 
 /// Notes the `?p ?o` of a row.

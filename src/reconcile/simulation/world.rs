@@ -14,6 +14,7 @@ use super::sheets::Sheet;
 use super::state::{Caller, Course, Effect, Stand, State, instant};
 use crate::domain::ids::UserId;
 use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::windows::{Days, Window, Written};
 use crate::domain::work_log::{Directory, Facts, Kind};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::kimai::choices::{ChosenActivity, ChosenCustomer, ChosenProject, ChosenUser};
@@ -137,6 +138,10 @@ async fn pause(milliseconds: u64) {
     if milliseconds > 0 {
         tokio::time::sleep(Duration::from_millis(milliseconds)).await;
     }
+}
+
+fn written(day: Date) -> Written {
+    Written { text: day.to_string(), datatype: None }
 }
 
 /// An answer that was cut off in the middle.
@@ -285,14 +290,24 @@ impl Source for World {
         self.store_read(Call::Directory, |state| state.directory.clone(), |directory| directory).await
     }
 
-    async fn of_period(
-        &self,
-        first: Date,
-        last: Date,
-    ) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault> {
+    async fn days(&self, first: Date, last: Date) -> Result<Days, TriplestoreFault> {
         let read = |state: &State| {
-            let within = state.of_period(first, last).into_iter();
-            within.map(|(_, work_log, facts)| (work_log.clone(), facts.clone())).collect()
+            let mut days = Days { exact: true, ..Days::default() };
+            for (day, ..) in state.of_period(first, last) {
+                *days.counts.entry(written(day)).or_default() += 1;
+            }
+            days
+        };
+        let half = |days: Days| Days { counts: first_half(days.counts), ..days };
+        self.store_read(Call::OfPeriod, read, half).await
+    }
+
+    async fn of_window(&self, window: &Window) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault> {
+        let Window { first, last, written: days } = window;
+        let read = |state: &State| {
+            let mut within = state.of_period(*first, *last);
+            within.retain(|(day, ..)| days.is_empty() || days.contains_key(&written(*day)));
+            within.into_iter().map(|(_, work_log, facts)| (work_log.clone(), facts.clone())).collect()
         };
         // Cut off in the middle of a work log, and everything behind it.
         let half = |mut all: BTreeMap<WorkLogUri, Facts>| {
@@ -304,17 +319,6 @@ impl Source for World {
             all
         };
         self.store_read(Call::OfPeriod, read, half).await
-    }
-
-    async fn days(&self, first: Date, last: Date) -> Result<BTreeMap<String, usize>, TriplestoreFault> {
-        let read = |state: &State| {
-            let mut days = BTreeMap::new();
-            for (day, ..) in state.of_period(first, last) {
-                *days.entry(day.to_string()).or_default() += 1;
-            }
-            days
-        };
-        self.store_read(Call::OfPeriod, read, first_half).await
     }
 
     async fn has_any(&self) -> Result<bool, TriplestoreFault> {

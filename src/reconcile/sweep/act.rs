@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use tracing::{info, warn};
 
-use super::examine::{Examined, is_ours};
+use super::examine::Examined;
+use super::sides::is_ours;
 use super::{Period, Report, Sweeper, go_on};
 use crate::crash;
 use crate::domain::difference::FoundTimesheet;

@@ -20,9 +20,6 @@ const WITNESSES: usize = 10;
 /// Timesheets asked for by id at a time.
 const LOOKS_AT_ONCE: usize = 4;
 
-/// What is left of deleted work logs, with the timesheets that their links name.
-type Remains = BTreeMap<WorkLogUri, Vec<KimaiId>>;
-
 /// What a period is found to be.
 pub(super) struct Examined {
     pub(super) work_logs: usize,
@@ -54,9 +51,8 @@ impl Sweeper {
         }
         let known: Vec<KimaiId> =
             sides.work_logs.values().flat_map(|side| side.ids.iter().copied()).take(WITNESSES).collect();
-        let remains = self.remains().await?;
-        self.loose(&sides, &comparison, &known, &remains, &mut findings).await?;
-        self.dangling(&sides, remains, &mut findings, progress).await?;
+        self.loose(&sides, &comparison, &known, &mut findings).await?;
+        self.dangling(&sides, &mut findings, progress).await?;
         go_on(progress)?;
         self.hold(period, &sides, confirmed, &mut findings).await?;
         let (work_logs, timesheets) = (sides.work_logs.len(), sides.timesheets.len());
@@ -179,10 +175,9 @@ impl Sweeper {
         sides: &Sides,
         comparison: &Comparison,
         known: &[KimaiId],
-        remains: &Remains,
         findings: &mut Vec<Finding>,
     ) -> Result<(), Failure> {
-        let orphans = self.unclaimed(sides, &comparison.unlinked, known, remains, findings).await?;
+        let orphans = self.unclaimed(sides, &comparison.unlinked, known, findings).await?;
         // What has a timesheet, or may have one, needs none of these.
         let mut provided: BTreeSet<WorkLogUri> =
             self.ledger.remembered(&comparison.missing).await?.into_keys().collect();
@@ -206,29 +201,17 @@ impl Sweeper {
         Ok(())
     }
 
-    /// What is left of deleted work logs of any day.
-    async fn remains(&self) -> Result<Remains, Failure> {
-        let mut remains = self.work_logs.dangling().await?;
-        let ids: Vec<KimaiId> = remains.values().flatten().copied().collect();
-        let owners = self.ledger.owners(&ids).await?;
-        remains.retain(|work_log, ids| {
-            let made_for = ids.iter().find_map(|id| owners.get(id).filter(|owner| *owner == work_log));
-            is_ours(work_log, made_for)
-        });
-        Ok(remains)
-    }
-
     /// Tells of what is left of deleted work logs. One timesheet of it that is exported holds all back: they
     /// go together.
     async fn dangling(
         &self,
         sides: &Sides,
-        mut remains: Remains,
         findings: &mut Vec<Finding>,
         progress: &Progress,
     ) -> Result<(), Failure> {
         let told: BTreeSet<WorkLogUri> =
             findings.iter().filter_map(|finding| finding.work_log.clone()).collect();
+        let mut remains = sides.remains.clone();
         remains.retain(|work_log, _| !told.contains(work_log));
         progress.phase("looking at what is left of deleted work logs", Some(remains.len()));
         let looks = remains.into_iter().map(async |(work_log, ids)| {
@@ -273,7 +256,6 @@ impl Sweeper {
         sides: &Sides,
         unlinked: &[KimaiId],
         known: &[KimaiId],
-        remains: &Remains,
         findings: &mut Vec<Finding>,
     ) -> Result<Vec<KimaiId>, Failure> {
         let mut loose = unlinked.to_vec();
@@ -291,7 +273,7 @@ impl Sweeper {
             }
         }
         // What is left of deleted work logs is told of later, each with all its timesheets.
-        let left: BTreeSet<&KimaiId> = remains.values().flatten().collect();
+        let left: BTreeSet<&KimaiId> = sides.remains.values().flatten().collect();
         loose.retain(|id| !left.contains(id));
         let (intents, owners) = (self.ledger.intents().await?, self.ledger.owners(&loose).await?);
         let mut nobodys = Vec::new();
@@ -312,12 +294,6 @@ impl Sweeper {
         }
         Ok(nobodys)
     }
-}
-
-/// Whether what is left of a subject was a work log: anything else may carry a number too, and show nothing
-/// but that under this service's scope. `made_for` is whom we made the timesheet of that number for.
-pub(super) fn is_ours(subject: &WorkLogUri, made_for: Option<&WorkLogUri>) -> bool {
-    subject.is_minted() || made_for == Some(subject)
 }
 
 fn settle(sides: &Sides, kind: Kind, work_log: &WorkLogUri, ids: &[KimaiId], reason: String) -> Finding {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::future::OptionFuture;
+use futures_util::{StreamExt, stream};
 use jiff::civil::Date;
 use jiff::{ToSpan, tz::TimeZone};
 
@@ -17,9 +17,17 @@ use crate::reconcile::plant::{Plant, planted};
 use crate::reconcile::retry::Failure;
 use crate::runs::progress::Progress;
 
+/// Windows read at a time: what a sweep holds of the triplestore's answers, and asks of it.
+const READS_AT_ONCE: usize = 2;
+
+/// What is left of deleted work logs, with the timesheets that their links name.
+pub(super) type Remains = BTreeMap<WorkLogUri, Vec<KimaiId>>;
+
 /// Both sides of a period.
 pub(super) struct Sides {
     pub(super) work_logs: WorkLogSides,
+    /// What is left of deleted work logs of any day.
+    pub(super) remains: Remains,
     pub(super) timesheets: TimesheetSides,
     /// Pages of Kimai's list that could not be read.
     gaps: Vec<Gap>,
@@ -37,10 +45,7 @@ impl Sweeper {
     /// list has its link by then.
     pub(super) async fn sides(&self, period: Period, progress: &Progress) -> Result<Sides, Failure> {
         progress.phase("reading the timesheets", None);
-        let (filter, days) = (window(period), self.work_logs.days(period.first, period.last));
-        // The days only tell how to cut the period: they need not be younger than the list.
-        let (listed, days) = tokio::join!(self.kimai.timesheets(&filter), days);
-        let (Listed { timesheets, gaps }, days) = (listed?, days?);
+        let Listed { timesheets, gaps } = self.kimai.timesheets(&window(period)).await?;
         for gap in &gaps {
             progress.fault(format!("Timesheets were left alone, a page of the list was lost: {}", gap.fault));
         }
@@ -51,9 +56,9 @@ impl Sweeper {
         }
         go_on(progress)?;
         progress.phase("reading the work logs", None);
-        let work_logs = self.work_logs(period, &days, progress).await?;
+        let (work_logs, remains) = tokio::try_join!(self.work_logs(period, progress), self.remains())?;
         go_on(progress)?;
-        Ok(Sides { work_logs, timesheets, gaps })
+        Ok(Sides { work_logs, remains, timesheets, gaps })
     }
 
     /// The timesheets that begin on a day of `period`.
@@ -74,26 +79,19 @@ impl Sweeper {
 
     /// The work logs of `period`, some days at a time, each brought down to its side before the next are
     /// read: a quarter's facts would fill the memory.
-    async fn work_logs(
-        &self,
-        period: Period,
-        days: &BTreeMap<String, usize>,
-        progress: &Progress,
-    ) -> Result<WorkLogSides, Failure> {
-        progress.phase("reading the work logs", Some(days.values().sum()));
+    async fn work_logs(&self, period: Period, progress: &Progress) -> Result<WorkLogSides, Failure> {
+        let days = self.work_logs.days(period.first, period.last).await?;
+        progress.phase("reading the work logs", Some(days.counts.values().sum()));
         let (mut sides, mut directory) = (WorkLogSides::new(), Directory::default());
-        let windows = windows(period.first, period.last, days).into_iter();
-        let mut reads = windows.map(|(first, last)| self.work_logs.of_period(first, last));
-        let mut current = match reads.next() {
-            Some(read) => Some(read.await?),
-            None => None,
-        };
+        let windows = windows(period.first, period.last, days);
+        let reads = windows.into_iter().map(async |window| self.work_logs.of_window(&window).await);
+        let mut reads = stream::iter(reads).buffer_unordered(READS_AT_ONCE);
+        let mut current = reads.next().await.transpose()?;
         while let Some(facts) = current {
             go_on(progress)?;
             let count = facts.len();
-            let next = OptionFuture::from(reads.next());
-            // The next one is on its way while this one is brought down.
-            let (next, brought) = tokio::join!(next, self.bring_down(facts, &mut directory));
+            // The next ones are on their way while this one is brought down.
+            let (next, brought) = tokio::join!(reads.next(), self.bring_down(facts, &mut directory));
             sides.extend(brought?);
             progress.advance(count);
             current = next.transpose()?;
@@ -124,6 +122,18 @@ impl Sweeper {
         Ok(facts.into_iter().map(side).collect())
     }
 
+    /// What is left of deleted work logs of any day.
+    async fn remains(&self) -> Result<Remains, Failure> {
+        let mut remains = self.work_logs.dangling().await?;
+        let ids: Vec<KimaiId> = remains.values().flatten().copied().collect();
+        let owners = self.ledger.owners(&ids).await?;
+        remains.retain(|work_log, ids| {
+            let made_for = ids.iter().find_map(|id| owners.get(id).filter(|owner| *owner == work_log));
+            is_ours(work_log, made_for)
+        });
+        Ok(remains)
+    }
+
     fn side(&self, facts: &Facts, directory: &Directory) -> WorkLogSide {
         let wanted = resolve(facts, directory).and_then(|complete| {
             WantedTimesheet::of(&complete, self.clock.zone()).map_err(|obstacle| vec![obstacle])
@@ -149,4 +159,10 @@ pub(super) fn window(period: Period) -> TimesheetFilter {
 pub(super) fn begins_in(timesheet: &Timesheet, period: Period, zone: &TimeZone) -> bool {
     let day = timesheet.begin.to_zoned(zone.clone()).date();
     (period.first..=period.last).contains(&day)
+}
+
+/// Whether what is left of a subject was a work log: anything else may carry a number too, and show nothing
+/// but that under this service's scope. `made_for` is whom we made the timesheet of that number for.
+pub(super) fn is_ours(subject: &WorkLogUri, made_for: Option<&WorkLogUri>) -> bool {
+    subject.is_minted() || made_for == Some(subject)
 }

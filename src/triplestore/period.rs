@@ -1,0 +1,122 @@
+//! The work logs of a period: first how many there are of each day, then those of some days at a time.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+
+use super::pages::{PAGE_ROWS, each_by_subject};
+use super::statement::{Iri, Literal};
+use super::vocabulary::{PREFIXES, cal, xsd};
+use super::{Row, Term, Triplestore, TriplestoreFault};
+use crate::domain::WorkLogUri;
+use crate::domain::windows::{Days, Window, Written};
+use crate::domain::work_log::Facts;
+
+/// The most ways to write a day that are named in one statement.
+const MOST_WAYS: usize = 100;
+
+/// See [`Source::days`](crate::source::Source::days).
+pub(super) async fn days(store: &dyn Triplestore, first: Date, last: Date) -> Result<Days, TriplestoreFault> {
+    const DAY: &str = "?s a cal:Vevent ; cal:dtstart ?day .";
+    let rows = store
+        .select(&format!(
+            "{PREFIXES}SELECT ?day (COUNT(DISTINCT ?s) AS ?count) WHERE {{ {DAY} }} GROUP BY ?day
+             HAVING {}",
+            between(first, last)
+        ))
+        .await?;
+    let exact = rows.len() < PAGE_ROWS;
+    let rows = if exact {
+        rows
+    } else {
+        // Instants, for instance: each is its own, and Virtuoso may have left out some.
+        let grouped = format!("{DAY} BIND (SUBSTR(STR(?day), 1, 10) AS ?beginning) {}", within(first, last));
+        let grouped = format!(
+            "{PREFIXES}SELECT (?beginning AS ?day) (COUNT(DISTINCT ?s) AS ?count) WHERE {{ {grouped} }}
+             GROUP BY ?beginning"
+        );
+        store.select(&grouped).await?
+    };
+    let mut days = Days { exact, ..Days::default() };
+    for mut row in rows {
+        let count = row.get("count").and_then(|count| count.value().parse().ok());
+        match (row.remove("day"), count) {
+            (Some(Term::Literal { value: text, datatype, language: None }), Some(count)) => {
+                days.counts.insert(Written { text, datatype }, count);
+            }
+            // A day of another kind cannot be named.
+            _ => days.exact = false,
+        }
+    }
+    Ok(days)
+}
+
+/// See [`Source::of_window`](crate::source::Source::of_window).
+pub(super) async fn of_window(
+    store: &dyn Triplestore,
+    window: &Window,
+) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault> {
+    if let Some(written) = named(window) {
+        let all = read(store, &format!("VALUES ?day {{ {written} }}")).await?;
+        if all.len() >= window.written.values().sum::<usize>() {
+            return Ok(all);
+        }
+        // Fewer than were counted: the store may write a day in another way than it holds it.
+    }
+    read(store, &within(window.first, window.last)).await
+}
+
+/// The days of `window` as the store writes them. By these it finds its work logs in an index; otherwise it
+/// looks at every work log there is.
+fn named(window: &Window) -> Option<String> {
+    if window.written.is_empty() || window.written.len() > MOST_WAYS {
+        return None;
+    }
+    let literal = |Written { text, datatype }: &Written| match datatype.as_deref() {
+        None | Some(xsd::STRING) => Some(Literal::string(text)),
+        Some(datatype) => Some(Literal::typed(text, Iri::new(datatype).ok()?)),
+    };
+    let literals: Option<Vec<String>> =
+        window.written.keys().map(|day| Some(literal(day)?.to_string())).collect();
+    Some(literals?.join(" "))
+}
+
+/// All work logs with a `?day` that `days` keeps. A row for each, not for each of its triples: stores write out
+/// rows more slowly than they find them. Of several values each combination is a row, and the sets bring them
+/// together again.
+async fn read(store: &dyn Triplestore, days: &str) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault> {
+    let pattern = format!(
+        "{days} ?s cal:dtstart ?day ; a cal:Vevent ; cal:dtstart ?written .
+         OPTIONAL {{ ?s cal:duration ?duration }} OPTIONAL {{ ?s dct:subject ?task }}
+         OPTIONAL {{ ?s prov:wasAssociatedWith ?person }} OPTIONAL {{ ?s dct:identifier ?id }}"
+    );
+    let mut all: BTreeMap<WorkLogUri, Facts> = BTreeMap::new();
+    let note = |mut row: Row| {
+        let subject = row.get("s").and_then(|subject| WorkLogUri::parse(subject.value()).ok());
+        let Some(subject) = subject else { return };
+        let facts = all.entry(subject).or_default();
+        facts.types.insert(cal::VEVENT.to_owned());
+        for (variable, set) in [
+            ("written", &mut facts.days),
+            ("duration", &mut facts.durations),
+            ("task", &mut facts.tasks),
+            ("person", &mut facts.persons),
+            ("id", &mut facts.identifiers),
+        ] {
+            set.extend(row.remove(variable).map(Term::into_value));
+        }
+    };
+    each_by_subject(store, "?written ?duration ?task ?person ?id", &pattern, note).await?;
+    Ok(all)
+}
+
+/// Keeps `?day` within these days, both included, as it is written.
+pub(super) fn within(first: Date, last: Date) -> String {
+    format!("FILTER {}", between(first, last))
+}
+
+fn between(first: Date, last: Date) -> String {
+    let beyond = last.tomorrow().unwrap_or(last);
+    let (first, beyond) = (Literal::string(first.to_string()), Literal::string(beyond.to_string()));
+    format!("(STR(?day) >= {first} && STR(?day) < {beyond})")
+}
