@@ -168,8 +168,13 @@ impl Metrics {
     /// A delta came in that names `work_logs` work logs, with `skipped` parts that make no sense.
     pub fn delta(&self, work_logs: usize, skipped: u64) {
         self.count("deltas_received_total", &[], 1);
-        self.count("delta_work_logs_total", &[], work_logs as u64);
-        self.count("delta_parts_skipped_total", &[], skipped);
+        // Most deltas name none, and have no such parts.
+        if work_logs > 0 {
+            self.count("delta_work_logs_total", &[], work_logs as u64);
+        }
+        if skipped > 0 {
+            self.count("delta_parts_skipped_total", &[], skipped);
+        }
     }
 
     /// A delta could not be read to its end.

@@ -1,4 +1,4 @@
-//! The headers that every answer carries.
+//! The headers that every answer with a body carries.
 
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CROSS_ORIGIN_OPENER_POLICY, CROSS_ORIGIN_RESOURCE_POLICY,
@@ -27,11 +27,14 @@ static ALWAYS: [(HeaderName, HeaderValue); 7] = [
     ),
 ];
 
-/// Adds them. What may not be kept and whose handler did not say so is marked `no-store`.
-pub(super) fn add(headers: &mut HeaderMap, may_be_kept: bool) {
-    headers.reserve(ALWAYS.len() + 1);
-    for (name, value) in &ALWAYS {
-        headers.insert(name.clone(), value.clone());
+/// Adds them. What may not be kept and whose handler did not say so is marked `no-store`. An answer without a
+/// body has nothing that a browser could do anything with, and deltas come by the thousand: that is all it gets.
+pub(super) fn add(headers: &mut HeaderMap, has_body: bool, may_be_kept: bool) {
+    if has_body {
+        headers.reserve(ALWAYS.len() + 1);
+        for (name, value) in &ALWAYS {
+            headers.insert(name.clone(), value.clone());
+        }
     }
     if !may_be_kept && !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -3,7 +3,7 @@
 //! With `OPS_TOKEN` whatever `access.rs` does not list as open needs that token, as
 //! `Authorization: Bearer …` or as the cookie of a login at `/login`. With or without it a browser may
 //! change something only from our own pages, no body is larger than its route takes, and every answer
-//! carries the headers that keep browsers strict.
+//! with a body carries the headers that keep browsers strict.
 
 mod access;
 mod bounds;
@@ -166,7 +166,8 @@ pub async fn pass(
     if let Some(id) = login.filter(|_| row.access != Access::Open) {
         answer = answer.map_body(|_, body| stream::until_logout(body, guard, id));
     }
-    headers::add(answer.headers_mut(), cached);
+    let has_body = answer.status() != StatusCode::NO_CONTENT;
+    headers::add(answer.headers_mut(), has_body, cached);
     Ok(answer)
 }
 
