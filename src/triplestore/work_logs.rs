@@ -21,6 +21,11 @@ use crate::source::{Link, Source};
 /// Subjects or ids named in one statement.
 const BATCH: usize = 100;
 
+/// An activity with all that it should have; what lacks something is looked at closer.
+const ACTIVITY: &str =
+    "?s a ext:KimaiActivity ; dct:identifier ?id ; rdfs:label ?label ; skos:broader ?project .
+     ?project a doap:Project ; dct:identifier ?projectId";
+
 /// The triplestore, asked about work logs. Cheap to clone.
 #[derive(Clone)]
 pub struct WorkLogs {
@@ -45,11 +50,7 @@ impl WorkLogs {
         // In each branch: Virtuoso may go through all that has an identifier before it looks outside.
         let mut branches = Vec::new();
         if !tasks.is_empty() {
-            branches.push(format!(
-                "{{ VALUES ?task {{ {} }} ?task a ext:KimaiActivity ; dct:identifier ?id ; rdfs:label ?label ;
-                   skos:broader ?project . ?project a doap:Project ; dct:identifier ?projectId }}",
-                list(tasks)
-            ));
+            branches.push(format!("{{ VALUES ?s {{ {} }} {ACTIVITY} }}", list(tasks)));
         }
         if !persons.is_empty() {
             let (persons, homepage) = (list(persons), &self.account_homepage);
@@ -62,7 +63,7 @@ impl WorkLogs {
         }
         let branches = branches.join("\n UNION ");
         let rows = self.select(format!(
-            "SELECT DISTINCT ?task ?id ?label ?projectId ?person ?name ?accountId WHERE {{ {branches} }}"
+            "SELECT DISTINCT ?s ?id ?label ?projectId ?person ?name ?accountId WHERE {{ {branches} }}"
         ));
         for row in rows.await? {
             note_activity(directory, &row);
@@ -160,14 +161,27 @@ impl Source for WorkLogs {
     async fn directory(&self, facts: &[&Facts]) -> Result<Directory, TriplestoreFault> {
         let (mut tasks, mut persons) = (BTreeSet::new(), BTreeSet::new());
         for facts in facts {
-            tasks.extend(facts.tasks.iter().filter_map(|iri| Iri::new(iri).ok()));
-            persons.extend(facts.persons.iter().filter_map(|iri| Iri::new(iri).ok()));
+            tasks.extend(facts.tasks.iter());
+            persons.extend(facts.persons.iter());
         }
-        let (mut tasks, persons) = (Vec::from_iter(tasks), Vec::from_iter(persons));
+        let iris = |named: BTreeSet<&String>| -> Vec<Iri> {
+            named.into_iter().filter_map(|iri| Iri::new(iri).ok()).collect()
+        };
+        let (mut tasks, persons) = (iris(tasks), iris(persons));
         let mut directory = Directory::default();
-        for batch in 0..tasks.len().max(persons.len()).div_ceil(BATCH) {
-            let (tasks, persons) = (nth_batch(&tasks, batch), nth_batch(&persons, batch));
-            self.look_up(tasks, persons, &mut directory).await?;
+        let mut few = tasks.as_slice();
+        if few.len() > BATCH {
+            // A period is about most of them: all together cost less than each by its name.
+            let note = |row: Row| note_activity(&mut directory, &row);
+            each_by_subject(self.store.as_ref(), "?id ?label ?projectId", ACTIVITY, note).await?;
+            few = &[];
+        }
+        let (first, rest) = persons.split_at(persons.len().min(BATCH));
+        if !few.is_empty() || !first.is_empty() {
+            self.look_up(few, first, &mut directory).await?;
+        }
+        for persons in rest.chunks(BATCH) {
+            self.look_up(&[], persons, &mut directory).await?;
         }
         tasks.retain(|task| !directory.tasks.contains_key(task.as_str()));
         for tasks in tasks.chunks(BATCH) {
@@ -266,7 +280,7 @@ fn remove_links(work_logs: &[&WorkLogUri]) -> String {
 }
 
 fn note_activity(directory: &mut Directory, row: &Row) {
-    let Some(task) = text(row, "task") else { return };
+    let Some(task) = text(row, "s") else { return };
     let facts: &mut TaskFacts = directory.tasks.entry(task.to_owned()).or_default();
     (facts.is_activity, facts.has_parent) = (true, true);
     facts.label = text(row, "label").map(str::to_owned);
@@ -297,10 +311,6 @@ fn note_person(directory: &mut Directory, row: &Row) {
     if let Some(name) = text(row, "name") {
         facts.name = Some(name.to_owned());
     }
-}
-
-fn nth_batch(iris: &[Iri], number: usize) -> &[Iri] {
-    iris.chunks(BATCH).nth(number).unwrap_or_default()
 }
 
 fn list(iris: &[Iri]) -> String {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::{StreamExt, stream};
 use jiff::civil::Date;
 use jiff::{ToSpan, tz::TimeZone};
+use tokio::sync::mpsc;
 
 use super::{Period, Sweeper, go_on};
 use crate::domain::difference::{TimesheetSide, TimesheetSides, WorkLogSide, WorkLogSides};
@@ -16,9 +16,6 @@ use crate::kimai::{Gap, Listed, Timesheet, TimesheetFilter};
 use crate::reconcile::plant::{Plant, planted};
 use crate::reconcile::retry::Failure;
 use crate::runs::progress::Progress;
-
-/// Windows read at a time: what a sweep holds of the triplestore's answers, and asks of it.
-const READS_AT_ONCE: usize = 2;
 
 /// What is left of deleted work logs, with the timesheets that their links name.
 pub(super) type Remains = BTreeMap<WorkLogUri, Vec<KimaiId>>;
@@ -82,20 +79,28 @@ impl Sweeper {
     async fn work_logs(&self, period: Period, progress: &Progress) -> Result<WorkLogSides, Failure> {
         let days = self.work_logs.days(period.first, period.last).await?;
         progress.phase("reading the work logs", Some(days.counts.values().sum()));
-        let (mut sides, mut directory) = (WorkLogSides::new(), Directory::default());
-        let windows = windows(period.first, period.last, days);
-        let reads = windows.into_iter().map(async |window| self.work_logs.of_window(&window).await);
-        let mut reads = stream::iter(reads).buffer_unordered(READS_AT_ONCE);
-        let mut current = reads.next().await.transpose()?;
-        while let Some(facts) = current {
-            go_on(progress)?;
-            let count = facts.len();
-            // The next ones are on their way while this one is brought down.
-            let (next, brought) = tokio::join!(reads.next(), self.bring_down(facts, &mut directory));
-            sides.extend(brought?);
-            progress.advance(count);
-            current = next.transpose()?;
-        }
+        let (sender, mut windows_read) = mpsc::channel(1);
+        let read = async move {
+            for window in windows(period.first, period.last, days) {
+                let facts = self.work_logs.of_window(&window).await?;
+                if sender.send(facts).await.is_err() {
+                    break;
+                }
+            }
+            Ok::<(), Failure>(())
+        };
+        let bring_down = async move {
+            let (mut sides, mut directory) = (WorkLogSides::new(), Directory::default());
+            while let Some(facts) = windows_read.recv().await {
+                go_on(progress)?;
+                let count = facts.len();
+                sides.extend(self.bring_down(facts, &mut directory).await?);
+                progress.advance(count);
+            }
+            Ok(sides)
+        };
+        // The next window is on its way while one is brought down.
+        let ((), sides) = tokio::try_join!(read, bring_down)?;
         Ok(sides)
     }
 
