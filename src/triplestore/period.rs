@@ -91,22 +91,24 @@ async fn read(store: &dyn Triplestore, days: &str) -> Result<BTreeMap<WorkLogUri
          OPTIONAL {{ ?s prov:wasAssociatedWith ?person }} OPTIONAL {{ ?s dct:identifier ?id }}"
     );
     let mut all: BTreeMap<WorkLogUri, Facts> = BTreeMap::new();
-    let note = |mut row: Row| {
+    let note = |row: Row| {
         let subject = row.get("s").and_then(|subject| WorkLogUri::parse(subject.value()).ok());
         let Some(subject) = subject else { return };
         let facts = all.entry(subject).or_default();
-        facts.types.insert(cal::VEVENT.to_owned());
-        for (variable, set) in [
-            ("written", &mut facts.days),
-            ("duration", &mut facts.durations),
-            ("task", &mut facts.tasks),
-            ("person", &mut facts.persons),
-            ("id", &mut facts.identifiers),
-        ] {
-            set.extend(row.remove(variable).map(Term::into_value));
+        for (variable, value) in row {
+            let set = match variable.as_str() {
+                "written" => &mut facts.days,
+                "duration" => &mut facts.durations,
+                "task" => &mut facts.tasks,
+                "person" => &mut facts.persons,
+                "id" => &mut facts.identifiers,
+                _ => continue,
+            };
+            set.insert(value.into_value());
         }
     };
     each_by_subject(store, "?written ?duration ?task ?person ?id", &pattern, note).await?;
+    all.values_mut().for_each(|facts| drop(facts.types.insert(cal::VEVENT.to_owned())));
     Ok(all)
 }
 

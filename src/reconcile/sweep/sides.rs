@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::{StreamExt, stream};
 use jiff::civil::Date;
 use jiff::{ToSpan, tz::TimeZone};
 use tokio::sync::mpsc;
@@ -16,6 +17,9 @@ use crate::kimai::{Gap, Listed, Timesheet, TimesheetFilter};
 use crate::reconcile::plant::{Plant, planted};
 use crate::reconcile::retry::Failure;
 use crate::runs::progress::Progress;
+
+/// Windows read at a time. Two more may wait to be brought down: a sweep holds no more than that.
+const READS_AT_ONCE: usize = 2;
 
 /// What is left of deleted work logs, with the timesheets that their links name.
 pub(super) type Remains = BTreeMap<WorkLogUri, Vec<KimaiId>>;
@@ -81,9 +85,11 @@ impl Sweeper {
         progress.phase("reading the work logs", Some(days.counts.values().sum()));
         let (sender, mut windows_read) = mpsc::channel(1);
         let read = async move {
-            for window in windows(period.first, period.last, days) {
-                let facts = self.work_logs.of_window(&window).await?;
-                if sender.send(facts).await.is_err() {
+            let windows = windows(period.first, period.last, days).into_iter();
+            let reads = windows.map(async |window| self.work_logs.of_window(&window).await);
+            let mut reads = stream::iter(reads).buffer_unordered(READS_AT_ONCE);
+            while let Some(facts) = reads.next().await {
+                if sender.send(facts?).await.is_err() {
                     break;
                 }
             }
@@ -99,7 +105,7 @@ impl Sweeper {
             }
             Ok(sides)
         };
-        // The next window is on its way while one is brought down.
+        // The next windows are on their way while one is brought down.
         let ((), sides) = tokio::try_join!(read, bring_down)?;
         Ok(sides)
     }
