@@ -108,7 +108,9 @@ async fn read(store: &dyn Triplestore, days: &str) -> Result<BTreeMap<WorkLogUri
         }
     };
     each_by_subject(store, "?written ?duration ?task ?person ?id", &pattern, note).await?;
-    all.values_mut().for_each(|facts| drop(facts.types.insert(cal::VEVENT.to_owned())));
+    for facts in all.values_mut() {
+        facts.types.insert(cal::VEVENT.to_owned());
+    }
     Ok(all)
 }
 
@@ -121,4 +123,58 @@ fn between(first: Date, last: Date) -> String {
     let beyond = last.tomorrow().unwrap_or(last);
     let (first, beyond) = (Literal::string(first.to_string()), Literal::string(beyond.to_string()));
     format!("(STR(?day) >= {first} && STR(?day) < {beyond})")
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+    use crate::triplestore::testing::Watched;
+
+    const FIRST: Date = date(2024, 9, 1);
+    const LAST: Date = date(2024, 9, 30);
+
+    fn window(written: &[(&str, usize)]) -> Window {
+        let named = |(text, count): &(&str, usize)| {
+            (Written { text: (*text).to_owned(), datatype: Some(xsd::DATE.to_owned()) }, *count)
+        };
+        Window { first: FIRST, last: LAST, written: written.iter().map(named).collect() }
+    }
+
+    #[tokio::test]
+    async fn more_ways_to_write_a_day_than_an_answer_holds_are_counted_by_their_beginning() {
+        let store = Watched::new();
+        let at =
+            |n: usize| format!("2024-09-{:02}T{:02}:{:02}:{:02}Z", 2 + n % 2, n / 3600, n / 60 % 60, n % 60);
+        let work_log = |n| {
+            format!("<http://x/work-logs/{n}> a cal:Vevent ; cal:dtstart \"{}\"^^xsd:dateTime .\n", at(n))
+        };
+        store.add(&(0..PAGE_ROWS + 100).map(work_log).collect::<String>()).await;
+        let days = days(&store, FIRST, LAST).await.unwrap();
+        let counts: Vec<(&str, usize)> =
+            days.counts.iter().map(|(written, count)| (written.text.as_str(), *count)).collect();
+        assert_eq!(counts, [("2024-09-02", PAGE_ROWS / 2 + 50), ("2024-09-03", PAGE_ROWS / 2 + 50)]);
+        assert!(!days.exact);
+        assert_eq!(of_window(&store, &window(&[])).await.unwrap().len(), PAGE_ROWS + 100);
+    }
+
+    #[tokio::test]
+    async fn a_store_that_holds_days_in_another_way_than_it_writes_them_is_read_all_the_same() {
+        let store = Watched::new();
+        for (name, day) in
+            [("a", "\"2024-09-02\"^^xsd:date"), ("b", "\"2024-09-02\""), ("c", "\"2024-10-02\"")]
+        {
+            store.add(&format!("<http://x/work-logs/{name}> a cal:Vevent ; cal:dtstart {day} .")).await;
+        }
+        for (written, wanted, selects) in [
+            (vec![("2024-09-02", 1)], 1, 1),
+            (vec![("2024-09-02", 2)], 2, 2),
+            (vec![("2024-09-03", 1)], 2, 2),
+        ] {
+            let before = store.selects();
+            let found = of_window(&store, &window(&written)).await.unwrap();
+            assert_eq!((found.len(), store.selects() - before), (wanted, selects), "{written:?}");
+        }
+    }
 }
