@@ -3,7 +3,7 @@
 //! The triplestore gives facts: sets of values that may be empty, repeated or malformed. [`resolve`]
 //! turns them into a [`WorkLog`], or says in words for an office worker what is missing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use jiff::{Span, civil::Date, fmt::temporal::SpanParser};
@@ -108,9 +108,9 @@ pub struct PersonFacts {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Directory {
     /// Tasks by IRI.
-    pub tasks: BTreeMap<String, TaskFacts>,
+    pub tasks: HashMap<String, TaskFacts>,
     /// Persons by IRI.
-    pub persons: BTreeMap<String, PersonFacts>,
+    pub persons: HashMap<String, PersonFacts>,
 }
 
 /// A complete work log, with its way to Kimai.

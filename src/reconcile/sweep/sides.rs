@@ -96,14 +96,15 @@ impl Sweeper {
             Ok::<(), Failure>(())
         };
         let bring_down = async move {
-            let (mut sides, mut directory) = (WorkLogSides::new(), Directory::default());
+            let (mut sides, mut directory) = (Vec::new(), Directory::default());
             while let Some(facts) = windows_read.recv().await {
                 go_on(progress)?;
                 let count = facts.len();
                 sides.extend(self.bring_down(facts, &mut directory).await?);
                 progress.advance(count);
             }
-            Ok(sides)
+            // In order only once they are complete: that is quicker than to find each its place.
+            Ok(sides.into_iter().collect())
         };
         // The next windows are on their way while one is brought down.
         let ((), sides) = tokio::try_join!(read, bring_down)?;
@@ -115,7 +116,7 @@ impl Sweeper {
         &self,
         facts: BTreeMap<WorkLogUri, Facts>,
         directory: &mut Directory,
-    ) -> Result<WorkLogSides, Failure> {
+    ) -> Result<Vec<(WorkLogUri, WorkLogSide)>, Failure> {
         let unknown = |facts: &&Facts| {
             facts.tasks.iter().any(|task| !directory.tasks.contains_key(task))
                 || facts.persons.iter().any(|person| !directory.persons.contains_key(person))
