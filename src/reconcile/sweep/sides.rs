@@ -18,7 +18,8 @@ use crate::reconcile::plant::{Plant, planted};
 use crate::reconcile::retry::Failure;
 use crate::runs::progress::Progress;
 
-/// Windows read at a time. Two more may wait to be brought down: a sweep holds no more than that.
+/// Windows read at a time. Two more may wait to be brought down, behind the one that is: a sweep holds no more
+/// facts than that.
 const READS_AT_ONCE: usize = 2;
 
 /// What is left of deleted work logs, with the timesheets that their links name.
@@ -78,8 +79,8 @@ impl Sweeper {
             .collect()
     }
 
-    /// The work logs of `period`, some days at a time, each brought down to its side before the next are
-    /// read: a quarter's facts would fill the memory.
+    /// The work logs of `period`, some days at a time, each brought down to its side while the next are read: a
+    /// quarter's facts would fill the memory.
     async fn work_logs(&self, period: Period, progress: &Progress) -> Result<WorkLogSides, Failure> {
         let days = self.work_logs.days(period.first, period.last).await?;
         progress.phase("reading the work logs", Some(days.counts.values().sum()));
@@ -117,15 +118,23 @@ impl Sweeper {
         facts: BTreeMap<WorkLogUri, Facts>,
         directory: &mut Directory,
     ) -> Result<Vec<(WorkLogUri, WorkLogSide)>, Failure> {
-        let unknown = |facts: &&Facts| {
-            facts.tasks.iter().any(|task| !directory.tasks.contains_key(task))
-                || facts.persons.iter().any(|person| !directory.persons.contains_key(person))
-        };
-        let unknown: Vec<&Facts> = facts.values().filter(unknown).collect();
-        if !unknown.is_empty() {
-            let Directory { tasks, persons } = self.work_logs.directory(&unknown).await?;
+        let mut unknown = Facts::default();
+        for Facts { tasks, persons, .. } in facts.values() {
+            unknown.tasks.extend(tasks.iter().filter(|task| !directory.tasks.contains_key(*task)).cloned());
+            let persons = persons.iter().filter(|person| !directory.persons.contains_key(*person));
+            unknown.persons.extend(persons.cloned());
+        }
+        if unknown != Facts::default() {
+            let Directory { tasks, persons } = self.work_logs.directory(&[&unknown]).await?;
             directory.tasks.extend(tasks);
             directory.persons.extend(persons);
+            // Nor is what the triplestore does not know asked for again.
+            for task in unknown.tasks {
+                directory.tasks.entry(task).or_default();
+            }
+            for person in unknown.persons {
+                directory.persons.entry(person).or_default();
+            }
         }
         let side = |(work_log, facts)| {
             let side = self.side(&facts, directory);
