@@ -70,7 +70,9 @@ pub fn windows(first: Date, last: Date, days: Days) -> Vec<Window> {
             held = 0;
         }
         held = held.saturating_add(count);
-        window.written.extend(written.into_iter().filter(|_| days.exact));
+        if days.exact {
+            window.written.extend(written);
+        }
     }
     windows.push(window);
     windows

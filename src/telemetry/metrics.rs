@@ -143,6 +143,10 @@ impl Metrics {
     }
 
     fn count(&self, name: &'static str, labels: &[(&'static str, &'static str)], by: u64) {
+        // Every series is there from the start. Most deltas name no work log.
+        if by == 0 {
+            return;
+        }
         if let Some(family) = self.0.as_ref().and_then(|inner| inner.counters.get(name)) {
             family.get_or_create(&labels.to_vec()).inc_by(by);
         }
@@ -168,13 +172,8 @@ impl Metrics {
     /// A delta came in that names `work_logs` work logs, with `skipped` parts that make no sense.
     pub fn delta(&self, work_logs: usize, skipped: u64) {
         self.count("deltas_received_total", &[], 1);
-        // Most deltas name none, and have no such parts.
-        if work_logs > 0 {
-            self.count("delta_work_logs_total", &[], work_logs as u64);
-        }
-        if skipped > 0 {
-            self.count("delta_parts_skipped_total", &[], skipped);
-        }
+        self.count("delta_work_logs_total", &[], work_logs as u64);
+        self.count("delta_parts_skipped_total", &[], skipped);
     }
 
     /// A delta could not be read to its end.

@@ -10,9 +10,8 @@ use super::{Row, Term, Triplestore, TriplestoreFault};
 /// Rows asked for at a time. An answer with as many may not be all of it.
 pub(super) const PAGE_ROWS: usize = 9_000;
 
-/// All rows of `SELECT DISTINCT ?s {variables} WHERE { {pattern} }`, by subject. `pattern` binds `?s` to
-/// IRIs. Where there are several pages, each subject's rows come together, from one state of the store; two
-/// subjects' may not.
+/// All rows of `SELECT DISTINCT ?s {variables} WHERE { {pattern} }`, in any order. `pattern` binds `?s` to IRIs.
+/// Each subject's rows are from one state of the store; where there are several pages, two subjects' may not be.
 pub async fn select_by_subject(
     store: &dyn Triplestore,
     variables: &str,
