@@ -1,9 +1,8 @@
 //! Checks of the triplestore, and of what its work logs need to get to Kimai.
 
-use std::collections::BTreeSet;
-
 use super::check::{Check, Topic, some};
 use super::{Asked, Doctor, limited};
+use crate::domain::Values;
 use crate::domain::work_log::{Directory, Facts, Obstacle, resolve};
 use crate::reconcile::sweep::Period;
 use crate::triplestore::TriplestoreFault;
@@ -152,15 +151,14 @@ pub(super) struct InUse {
 
 impl InUse {
     /// What stands in the way of a work log that is complete but for its task and person.
-    fn obstacles(&self, tasks: BTreeSet<String>, persons: BTreeSet<String>) -> Vec<Obstacle> {
-        let only = |text: &str| BTreeSet::from([text.to_owned()]);
-        let facts =
-            Facts { days: only("2024-09-02"), durations: only("PT1H"), tasks, persons, ..Facts::default() };
+    fn obstacles(&self, tasks: Values, persons: Values) -> Vec<Obstacle> {
+        let (days, durations) = (Values::only("2024-09-02"), Values::only("PT1H"));
+        let facts = Facts { days, durations, tasks, persons, ..Facts::default() };
         resolve(&facts, &self.directory).err().unwrap_or_default()
     }
 
     fn persons(&self, days: i64) -> Check {
-        let one = |person: &String| self.obstacles(BTreeSet::new(), BTreeSet::from([person.clone()]));
+        let one = |person: &String| self.obstacles(Values::default(), Values::only(person));
         let missing = self.facts.persons.iter().flat_map(one).filter_map(|obstacle| match obstacle {
             Obstacle::NoAccount(person) => Some(person),
             _ => None,
@@ -179,7 +177,7 @@ impl InUse {
     }
 
     fn activities(&self, days: i64) -> Check {
-        let one = |task: &String| self.obstacles(BTreeSet::from([task.clone()]), BTreeSet::new());
+        let one = |task: &String| self.obstacles(Values::only(task), Values::default());
         let bad =
             self.facts.tasks.iter().flat_map(one).filter(|obstacle| !matches!(obstacle, Obstacle::Lacks(_)));
         let bad: Vec<String> = bad.map(|obstacle| obstacle.to_string()).collect();

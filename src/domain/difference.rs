@@ -99,16 +99,18 @@ pub struct Comparison {
 
 /// Compares the work logs of a period with the timesheets of that period, by link.
 pub fn compare(work_logs: &WorkLogSides, timesheets: &TimesheetSides) -> Comparison {
-    let mut linked: BTreeMap<KimaiId, Vec<&WorkLogUri>> = BTreeMap::new();
-    for (work_log, side) in work_logs {
-        for id in &side.ids {
-            linked.entry(*id).or_default().push(work_log);
+    let links = work_logs.iter().flat_map(|(work_log, side)| side.ids.iter().map(move |id| (*id, work_log)));
+    let mut links: Vec<(KimaiId, &WorkLogUri)> = links.collect();
+    // Stable: who shares a timesheet stays in order.
+    links.sort_by_key(|(id, _)| *id);
+    let linked = |id: &KimaiId| links.binary_search_by_key(id, |(id, _)| *id).is_ok();
+    let mut comparison = Comparison::default();
+    comparison.unlinked.extend(timesheets.keys().filter(|id| !linked(id)));
+    for sharing in links.chunk_by(|(one, _), (other, _)| one == other) {
+        if let [(id, _), _, ..] = sharing {
+            comparison.shared.insert(*id, sharing.iter().map(|(_, work_log)| (*work_log).clone()).collect());
         }
     }
-    let mut comparison = Comparison::default();
-    comparison.unlinked.extend(timesheets.keys().filter(|id| !linked.contains_key(id)));
-    let shared = linked.into_iter().filter(|(_, work_logs)| work_logs.len() > 1);
-    comparison.shared = shared.map(|(id, all)| (id, all.into_iter().cloned().collect())).collect();
     for (work_log, side) in work_logs {
         if side.ids.iter().any(|id| comparison.shared.contains_key(id)) {
             continue;

@@ -7,7 +7,9 @@ pub mod ids;
 pub mod intent;
 pub mod plan;
 pub mod timesheet;
+pub mod values;
 pub mod windows;
 pub mod work_log;
 
 pub use ids::{ActivityId, KimaiId, ProjectId, UserId, WorkLogUri};
+pub use values::Values;

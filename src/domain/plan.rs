@@ -138,8 +138,8 @@ mod tests {
 
     fn facts(class: Option<&str>, identifiers: &[&str]) -> Facts {
         Facts {
-            types: class.map(str::to_owned).into_iter().collect(),
-            identifiers: identifiers.iter().map(|id| (*id).to_owned()).collect(),
+            types: class.into_iter().collect(),
+            identifiers: identifiers.iter().copied().collect(),
             ..Facts::default()
         }
     }
@@ -226,7 +226,7 @@ mod tests {
             unwritten: bool,
             removed: bool,
         ) {
-            let facts = Facts { types: class.map(str::to_owned).into_iter().collect(), identifiers, ..Facts::default() };
+            let facts = Facts { identifiers: identifiers.into_iter().collect(), ..facts(class, &[]) };
             let (linked, pushed) = (linked.map(KimaiId), pushed.map(wanted));
             let memory = Memory { linked, unwritten, pushed, removed, stray: false };
             if let Plan::Delete(_) = decide(&facts, &memory) {

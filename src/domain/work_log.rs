@@ -3,12 +3,13 @@
 //! The triplestore gives facts: sets of values that may be empty, repeated or malformed. [`resolve`]
 //! turns them into a [`WorkLog`], or says in words for an office worker what is missing.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 
 use jiff::{Span, civil::Date, fmt::temporal::SpanParser};
 
 use super::ids::{ActivityId, KimaiId, ProjectId, UserId, WorkLogUri};
+use super::values::Values;
 
 /// The class of a work log, as `rdf:type` holds it.
 pub const VEVENT: &str = "http://www.w3.org/2002/12/cal/ical#Vevent";
@@ -17,17 +18,17 @@ pub const VEVENT: &str = "http://www.w3.org/2002/12/cal/ical#Vevent";
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
     /// `rdf:type`, all of them.
-    pub types: BTreeSet<String>,
+    pub types: Values,
     /// `cal:duration`, ISO 8601.
-    pub durations: BTreeSet<String>,
+    pub durations: Values,
     /// `cal:dtstart`, usually an `xsd:date`.
-    pub days: BTreeSet<String>,
+    pub days: Values,
     /// `dct:subject`, the task's IRI.
-    pub tasks: BTreeSet<String>,
+    pub tasks: Values,
     /// `prov:wasAssociatedWith`, the person's IRI.
-    pub persons: BTreeSet<String>,
+    pub persons: Values,
     /// `dct:identifier`, the Kimai timesheet's id.
-    pub identifiers: BTreeSet<String>,
+    pub identifiers: Values,
     /// Whether the subject has any property besides these.
     pub has_others: bool,
 }
@@ -88,11 +89,11 @@ pub struct TaskFacts {
     /// Whether it has the class `ext:KimaiActivity`.
     pub is_activity: bool,
     /// Its `dct:identifier`s.
-    pub identifiers: BTreeSet<String>,
+    pub identifiers: Values,
     /// Whether it has any `skos:broader`.
     pub has_parent: bool,
     /// The `dct:identifier`s of those of its parents that are a `doap:Project`.
-    pub project_identifiers: BTreeSet<String>,
+    pub project_identifiers: Values,
 }
 
 /// What the triplestore says of a person, as far as it leads to Kimai.
@@ -101,7 +102,7 @@ pub struct PersonFacts {
     /// The `foaf:name`, for messages.
     pub name: Option<String>,
     /// The `dct:identifier`s of the accounts whose service homepage is Kimai's.
-    pub account_identifiers: BTreeSet<String>,
+    pub account_identifiers: Values,
 }
 
 /// The tasks and persons that work logs point to, by IRI.
@@ -177,63 +178,63 @@ impl fmt::Display for Obstacle {
 pub fn resolve(facts: &Facts, directory: &Directory) -> Result<WorkLog, Vec<Obstacle>> {
     let mut obstacles = Vec::new();
     let mut keep = |obstacle| obstacles.push(obstacle);
-    let day = first(&facts.days, "date").and_then(|text| parse_day(text)).map_err(&mut keep).ok();
-    let duration =
-        first(&facts.durations, "duration").and_then(|text| parse_duration(text)).map_err(&mut keep).ok();
-    let task = first(&facts.tasks, "task").and_then(|iri| task_ids(iri, directory)).map_err(&mut keep).ok();
-    let user =
-        first(&facts.persons, "person").and_then(|iri| user_id(iri, directory)).map_err(&mut keep).ok();
-    match (day, duration, task, user) {
+    let day = first(&facts.days, "date").and_then(parse_day).map_err(&mut keep).ok();
+    let duration = first(&facts.durations, "duration").and_then(parse_duration).map_err(&mut keep).ok();
+    // Each is looked up once: a sweep does so for every work log there is.
+    let (no_task, no_person) = (TaskFacts::default(), PersonFacts::default());
+    let task = facts.tasks.first().and_then(|iri| directory.tasks.get(iri)).unwrap_or(&no_task);
+    let person = facts.persons.first().and_then(|iri| directory.persons.get(iri)).unwrap_or(&no_person);
+    let ids = first(&facts.tasks, "task").and_then(|iri| task_ids(iri, task)).map_err(&mut keep).ok();
+    let user = first(&facts.persons, "person").and_then(|iri| user_id(iri, person)).map_err(&mut keep).ok();
+    match (day, duration, ids, user) {
         (Some(day), Some(duration), Some((project, activity)), Some(user)) => {
-            Ok(WorkLog { day, duration, project, activity, user, doubled: doubled(facts, directory) })
+            Ok(WorkLog { day, duration, project, activity, user, doubled: doubled(facts, task, person) })
         }
         _ => Err(obstacles),
     }
 }
 
 /// The smallest value, so that every run takes the same one.
-fn first<'a>(values: &'a BTreeSet<String>, what: &'static str) -> Result<&'a String, Obstacle> {
-    values.first().ok_or(Obstacle::Lacks(what))
+fn first<'a>(values: &'a Values, what: &'static str) -> Result<&'a str, Obstacle> {
+    values.first().map(String::as_str).ok_or(Obstacle::Lacks(what))
 }
 
-fn task_ids(iri: &str, directory: &Directory) -> Result<(ProjectId, ActivityId), Obstacle> {
-    let unknown = TaskFacts::default();
-    let task = directory.tasks.get(iri).unwrap_or(&unknown);
-    let name = task.label.as_ref().map_or_else(|| format!("<{iri}>"), |label| format!("'{label}'"));
+fn task_ids(iri: &str, task: &TaskFacts) -> Result<(ProjectId, ActivityId), Obstacle> {
+    let but = |obstacle: fn(String) -> Obstacle| obstacle(name(task.label.as_deref(), iri));
     if !task.is_activity {
-        return Err(Obstacle::NotAnActivity(name));
+        return Err(but(Obstacle::NotAnActivity));
     }
-    let Some(activity) = smallest(&task.identifiers) else { return Err(Obstacle::ActivityWithoutId(name)) };
+    let activity = smallest(&task.identifiers).ok_or_else(|| but(Obstacle::ActivityWithoutId))?;
     if !task.has_parent {
-        return Err(Obstacle::ActivityWithoutProject(name));
+        return Err(but(Obstacle::ActivityWithoutProject));
     }
-    let project = smallest(&task.project_identifiers).ok_or(Obstacle::ProjectUnknown(name))?;
+    let project = smallest(&task.project_identifiers).ok_or_else(|| but(Obstacle::ProjectUnknown))?;
     Ok((ProjectId(project), ActivityId(activity)))
 }
 
-fn user_id(iri: &str, directory: &Directory) -> Result<UserId, Obstacle> {
-    let unknown = PersonFacts::default();
-    let person = directory.persons.get(iri).unwrap_or(&unknown);
-    let name = person.name.as_ref().map_or_else(|| format!("<{iri}>"), |name| format!("'{name}'"));
-    smallest(&person.account_identifiers).map(UserId).ok_or(Obstacle::NoAccount(name))
+fn user_id(iri: &str, person: &PersonFacts) -> Result<UserId, Obstacle> {
+    let user = smallest(&person.account_identifiers).map(UserId);
+    user.ok_or_else(|| Obstacle::NoAccount(name(person.name.as_deref(), iri)))
+}
+
+fn name(label: Option<&str>, iri: &str) -> String {
+    label.map_or_else(|| format!("<{iri}>"), |label| format!("'{label}'"))
 }
 
 /// The lowest of the texts that are a Kimai id.
-fn smallest(identifiers: &BTreeSet<String>) -> Option<u64> {
+fn smallest(identifiers: &Values) -> Option<u64> {
     identifiers.iter().filter_map(|text| text.parse::<KimaiId>().ok()).map(|id| id.0).min()
 }
 
-fn doubled(facts: &Facts, directory: &Directory) -> Vec<&'static str> {
-    let task = facts.tasks.first().and_then(|iri| directory.tasks.get(iri));
-    let person = facts.persons.first().and_then(|iri| directory.persons.get(iri));
+fn doubled(facts: &Facts, task: &TaskFacts, person: &PersonFacts) -> Vec<&'static str> {
     let counts = [
         ("duration", facts.durations.len()),
         ("date", facts.days.len()),
         ("task", facts.tasks.len()),
         ("person", facts.persons.len()),
         ("Kimai timesheet", facts.identifiers.len()),
-        ("project of the activity", task.map_or(0, |task| task.project_identifiers.len())),
-        ("Kimai account of the person", person.map_or(0, |person| person.account_identifiers.len())),
+        ("project of the activity", task.project_identifiers.len()),
+        ("Kimai account of the person", person.account_identifiers.len()),
     ];
     counts.into_iter().filter(|(_, count)| *count > 1).map(|(what, _)| what).collect()
 }

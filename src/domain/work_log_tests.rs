@@ -5,8 +5,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn set(values: &[&str]) -> BTreeSet<String> {
-    values.iter().map(|value| (*value).to_owned()).collect()
+fn set(values: &[&str]) -> Values {
+    values.iter().copied().collect()
 }
 
 fn uri(text: &str) -> WorkLogUri {
@@ -74,7 +74,7 @@ fn each_gap_between_task_and_project_has_its_own_words() {
     let table: [(Change, &str); 5] = [
         (|task| task.is_activity = false, "'Analysis' is not an activity of Kimai"),
         (|task| task.identifiers.clear(), "activity 'Analysis' has no Kimai id"),
-        (|task| task.identifiers = ["undefined".to_owned()].into(), "activity 'Analysis' has no Kimai id"),
+        (|task| task.identifiers = set(&["undefined"]), "activity 'Analysis' has no Kimai id"),
         (|task| task.has_parent = false, "activity 'Analysis' has no project"),
         (|task| task.project_identifiers.clear(), "the project of activity 'Analysis' is not one of Kimai's"),
     ];

@@ -103,7 +103,7 @@ async fn all_windows_together_are_the_period(stack: Stack) {
     let whole = |name: String| {
         let facts = &read[&WorkLogUri::parse(&name).unwrap()];
         let sets = [&facts.days, &facts.tasks, &facts.persons, &facts.identifiers, &facts.durations];
-        sets.map(BTreeSet::len) == [1, 1, 1, 1, 6]
+        sets.map(|values| values.len()) == [1, 1, 1, 1, 6]
     };
     assert!(names("full", 1_600).all(whole), "whole, whichever page it came with");
 }

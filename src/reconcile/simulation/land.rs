@@ -1,12 +1,11 @@
 //! The fixed part of the world: tasks, persons and what Kimai knows of them; and what a work log with
 //! these facts should come to, said a second time and without the code under test.
 
-use std::collections::BTreeSet;
-
 use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
+use crate::domain;
 use crate::domain::ids::{ActivityId, ProjectId, UserId};
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::{Directory, Facts, PersonFacts, TaskFacts, VEVENT};
@@ -72,12 +71,11 @@ impl Field {
 impl Values {
     /// Writes one of them as the triplestore holds it, in place of what was there.
     pub(super) fn write(&self, field: Field, facts: &mut Facts) {
-        let only = |text: &str| BTreeSet::from([text.to_owned()]);
         match field {
-            Field::Day => facts.days = only(&day(self.day).to_string()),
-            Field::Duration => facts.durations = only(DURATIONS[self.duration].0),
-            Field::Task => facts.tasks = only(TASKS[self.task].0),
-            Field::Person => facts.persons = only(PERSONS[self.person].0),
+            Field::Day => facts.days = domain::Values::only(day(self.day).to_string()),
+            Field::Duration => facts.durations = domain::Values::only(DURATIONS[self.duration].0),
+            Field::Task => facts.tasks = domain::Values::only(TASKS[self.task].0),
+            Field::Person => facts.persons = domain::Values::only(PERSONS[self.person].0),
         }
     }
 }
@@ -127,7 +125,7 @@ pub(super) fn due(facts: &Facts) -> Due {
     if !facts.types.contains(VEVENT) {
         return Due::Nothing;
     }
-    let only = |set: &BTreeSet<String>| set.first().cloned();
+    let only = |values: &domain::Values| values.first().cloned();
     let Some(day) = only(&facts.days) else { return Due::Parked("no date") };
     let Some(duration) = only(&facts.durations) else { return Due::Parked("no duration") };
     let Some(task) = only(&facts.tasks) else { return Due::Parked("no task") };
