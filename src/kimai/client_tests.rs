@@ -131,7 +131,7 @@ async fn a_missing_timesheet_is_none_and_a_forbidden_one_is_a_fault() {
     let (server, client) = kimai().await;
     for (id, status) in [(1, 404), (2, 403)] {
         Mock::given(path(format!("/api/timesheets/{id}")))
-            .respond_with(ResponseTemplate::new(status))
+            .respond_with(ResponseTemplate::new(status).set_body_json(json!({"code": status})))
             .mount(&server)
             .await;
     }

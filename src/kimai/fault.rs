@@ -57,7 +57,7 @@ pub enum Fault {
     Permanent,
     /// A POST that may have been applied: look before sending it again.
     Ambiguous,
-    /// The timesheet is not there, or the page is past the last one (404 on anything but POST).
+    /// The timesheet is not there, or the page is past the last one (Kimai's own 404 on anything but POST).
     Gone,
     /// The token is wrong, expired, or its user disabled (401): stop all work.
     Unauthorised,
@@ -98,13 +98,15 @@ impl KimaiFault {
 
     /// What an answer that is not a success means.
     pub fn from_answer(operation: Operation, status: u16, retry_after: Option<&str>, body: &[u8]) -> Self {
-        let fault = meaning(operation, status, retry_after);
-        Self::new(operation, fault, describe(status, body))
+        let said: Value = serde_json::from_slice(body).unwrap_or_default();
+        let by_kimai = is_kimais(status, &said);
+        let fault = meaning(operation, status, retry_after, by_kimai);
+        Self::new(operation, fault, describe(status, &said, by_kimai))
     }
 
     /// A request that was cut or timed out. `sent` says whether it may have reached Kimai.
     pub fn cut(operation: Operation, sent: bool, why: &str) -> Self {
-        let fault = if sent && operation == Operation::Create { Fault::Ambiguous } else { Fault::Transient };
+        let fault = if sent { unanswered(operation) } else { Fault::Transient };
         Self::new(operation, fault, why)
     }
 
@@ -120,16 +122,28 @@ impl KimaiFault {
     }
 }
 
-fn meaning(operation: Operation, status: u16, retry_after: Option<&str>) -> Fault {
+/// A proxy without a Kimai behind it answers 404 too, and one in its way 400 or 403. That says nothing of the
+/// timesheet: Kimai's own word is a JSON object that repeats the status.
+fn is_kimais(status: u16, said: &Value) -> bool {
+    said.get("code").and_then(Value::as_u64) == Some(u64::from(status))
+}
+
+fn meaning(operation: Operation, status: u16, retry_after: Option<&str>, by_kimai: bool) -> Fault {
     match status {
         429 => Fault::Limited(pause(retry_after)),
         503 if retry_after.is_some() => Fault::Limited(pause(retry_after)),
+        // Of a wrong token Kimai says nothing but this.
         401 => Fault::Unauthorised,
-        404 if operation != Operation::Create => Fault::Gone,
-        408 | 500.. if operation == Operation::Create => Fault::Ambiguous,
-        408 | 500.. => Fault::Transient,
-        _ => Fault::Permanent,
+        300..400 => Fault::Permanent,
+        404 if by_kimai && operation != Operation::Create => Fault::Gone,
+        400..500 if by_kimai => Fault::Permanent,
+        _ => unanswered(operation),
     }
+}
+
+/// What it means that a request went out and nothing is known of what became of it.
+fn unanswered(operation: Operation) -> Fault {
+    if operation == Operation::Create { Fault::Ambiguous } else { Fault::Transient }
 }
 
 /// `Retry-After` in seconds; a date or rubbish counts as the shortest pause.
@@ -140,14 +154,18 @@ fn pause(retry_after: Option<&str>) -> Duration {
 }
 
 /// The status and what Kimai says about it, for people.
-fn describe(status: u16, body: &[u8]) -> String {
+fn describe(status: u16, said: &Value, by_kimai: bool) -> String {
     let hint = match status {
-        300..=399 => "; redirects are not followed, is KIMAI_ENDPOINT right?",
+        300..400 => "; redirects are not followed, is KIMAI_ENDPOINT right?",
         401 => "; the API token is wrong or expired, or its user is disabled",
+        429 => "",
+        400..500 if !by_kimai => {
+            "; that is not Kimai's own answer: is KIMAI_ENDPOINT right, does a proxy stand before it?"
+        }
         403 => "; the role of the token's user does not allow this",
         _ => "",
     };
-    match serde_json::from_slice::<Value>(body).ok().and_then(|body| messages(&body)) {
+    match messages(said) {
         Some(said) => format!("{said} ({status}){hint}"),
         None => format!("it answered {status}{hint}"),
     }
@@ -195,16 +213,39 @@ mod tests {
             (Update, 429, Some("999999"), Fault::Limited(Duration::from_hours(1))),
             (Update, 429, Some("Wed, 21 Oct 2026 07:28:00 GMT"), Fault::Limited(Duration::from_secs(1))),
             (Create, 401, None, Fault::Unauthorised),
-            (Create, 403, None, Fault::Permanent),
-            (Create, 400, None, Fault::Permanent),
-            (Update, 404, None, Fault::Gone),
-            (Delete, 404, None, Fault::Gone),
-            (Create, 404, None, Fault::Permanent),
             (Create, 301, None, Fault::Permanent),
+            (Update, 404, None, Fault::Transient),
+            (Delete, 404, None, Fault::Transient),
+            (Read, 403, None, Fault::Transient),
+            (Create, 404, None, Fault::Ambiguous),
+            (Create, 400, None, Fault::Ambiguous),
         ];
         for (operation, status, retry_after, wanted) in table {
             let fault = KimaiFault::from_answer(operation, status, retry_after, b"");
             assert_eq!(fault.fault, wanted, "{operation} answered {status} with Retry-After {retry_after:?}");
+        }
+    }
+
+    #[test]
+    fn only_kimai_itself_can_say_that_a_timesheet_is_gone_or_refused() {
+        use Operation::{Create, Delete, Update};
+        let table = [
+            (Create, 403, Fault::Permanent),
+            (Create, 400, Fault::Permanent),
+            (Update, 404, Fault::Gone),
+            (Delete, 404, Fault::Gone),
+            (Create, 404, Fault::Permanent),
+            (Update, 405, Fault::Permanent),
+        ];
+        for (operation, status, wanted) in table {
+            let said = format!(r#"{{"code":{status},"message":"Not like this"}}"#);
+            let fault = KimaiFault::from_answer(operation, status, None, said.as_bytes());
+            assert_eq!(fault.fault, wanted, "{operation} answered {status}");
+            for other in ["", "404 page not found\n", "<html>No such host</html>", r#"{"code":200}"#, "{}"] {
+                let fault = KimaiFault::from_answer(operation, status, None, other.as_bytes());
+                assert_eq!(fault.fault, unanswered(operation), "{operation} answered {status}: {other}");
+                assert!(fault.message.contains("KIMAI_ENDPOINT"), "{fault}");
+            }
         }
     }
 
@@ -227,7 +268,7 @@ mod tests {
     fn an_answer_that_repeats_the_token_or_never_ends_is_presentable_all_the_same() {
         let secret = SecretString::from("s3cret-token");
         let long = "x".repeat(MOST_LETTERS - 20);
-        let body = format!(r#"{{"message":"{long} got Authorization: Bearer s3cret-token, é{long}"}}"#);
+        let body = format!(r#"{{"code":400,"message":"{long} got Authorization: Bearer s3cret-token, é{long}"}}"#);
         let fault = KimaiFault::from_answer(Operation::Read, 400, None, body.as_bytes()).presentable(&secret);
         assert!(!fault.message.contains("s3c"), "no part of it either: {}", fault.message);
         assert_eq!(fault.message.chars().count(), MOST_LETTERS + 1);

@@ -1,6 +1,6 @@
 //! Pages that come, come late, come twice or never.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use wiremock::matchers::{path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -32,7 +32,8 @@ fn answers(page: usize) -> wiremock::MockBuilder {
 
 /// Lets a page fail, so many times.
 async fn fail(server: &MockServer, page: usize, status: u16, times: u64) {
-    let failing = answers(page).respond_with(ResponseTemplate::new(status));
+    let body = json!({ "code": status });
+    let failing = answers(page).respond_with(ResponseTemplate::new(status).set_body_json(body));
     failing.up_to_n_times(times).mount(server).await;
 }
 

@@ -103,6 +103,8 @@ pub(super) enum Trouble {
     Forbidden,
     WrongToken,
     Html,
+    /// A proxy that knows of no Kimai.
+    NotFoundPage,
     /// Of a list; the other pages can be read.
     PageLost,
     // The triplestore.
@@ -113,7 +115,7 @@ pub(super) enum Trouble {
 
 impl Trouble {
     /// What Kimai and the way to it can do, in the order of the fault matrix.
-    pub(super) const KIMAI: [Self; 21] = [
+    pub(super) const KIMAI: [Self; 22] = [
         Self::Refused,
         Self::Dns,
         Self::Tls,
@@ -134,6 +136,7 @@ impl Trouble {
         Self::Forbidden,
         Self::Garbage,
         Self::Html,
+        Self::NotFoundPage,
         Self::PageLost,
     ];
     /// What the triplestore and the way to it can do.
@@ -217,6 +220,7 @@ impl Trouble {
             Self::Invalid => answer(400, None, r#"{"code":400,"message":"injected"}"#),
             Self::Forbidden => answer(403, None, r#"{"code":403,"message":"injected"}"#),
             Self::WrongToken => answer(401, None, ""),
+            Self::NotFoundPage => answer(404, None, "404 page not found"),
             Self::Garbage | Self::Html => KimaiFault::unreadable(operation, "expected value at line 1"),
             Self::Refused | Self::Empty | Self::Half | Self::NotStored => {
                 KimaiFault::cut(operation, false, "connection refused")

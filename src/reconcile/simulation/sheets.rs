@@ -8,6 +8,8 @@ use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::kimai::{KimaiFault, Operation, Timesheet};
 
+const NOT_FOUND: &[u8] = br#"{"code":404,"message":"Not Found"}"#;
+
 /// Who made a timesheet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Maker {
@@ -80,7 +82,7 @@ impl State {
         caller: &Caller,
     ) -> Result<Timesheet, KimaiFault> {
         if !self.sheets.contains_key(&id) {
-            return Err(KimaiFault::from_answer(Operation::Update, 404, None, b""));
+            return Err(KimaiFault::from_answer(Operation::Update, 404, None, NOT_FOUND));
         }
         self.validate(Operation::Update, wanted, caller)?;
         let row = row(id, wanted);
@@ -94,7 +96,7 @@ impl State {
 
     pub(super) fn delete(&mut self, id: KimaiId, caller: &Caller) -> Result<(), KimaiFault> {
         let Some(sheet) = self.sheets.remove(&id) else {
-            return Err(KimaiFault::from_answer(Operation::Delete, 404, None, b""));
+            return Err(KimaiFault::from_answer(Operation::Delete, 404, None, NOT_FOUND));
         };
         self.note(caller.who.clone(), What::Deleted(id));
         if let Some(rule) = self.wrongly_deleted(id, &sheet, caller) {
