@@ -35,6 +35,7 @@ const WORK_AT_STOP: Duration = Duration::from_secs(6);
 const HTTP_THREADS: usize = 2;
 /// Connections at a time; more of them wait.
 const CONNECTIONS: usize = 1024;
+
 /// A client of the Kimai that the settings name.
 pub fn kimai(settings: &Settings) -> anyhow::Result<Arc<Client>> {
     Ok(Arc::new(Client::new(&settings.kimai)?))
@@ -86,8 +87,11 @@ impl Service {
             workers.run(stopped).await;
         });
         background.spawn(schedule::retry_parked_daily(engine.clone(), working.clone()));
+        // Where nothing is to be swept at start, nothing that a stop cut off is either.
+        let resume = sweep.as_ref().is_none_or(|sweep| sweep.at_start);
         let runs = Runs::open(
             engine.storage.clone(),
+            resume,
             engine.clock.clone(),
             Arc::new(engine.clone()),
             background.clone(),

@@ -17,6 +17,8 @@ use crate::runs::{AskedBy, Order, Runs, Task};
 
 /// How often what is kept aside is tried by itself.
 const PARKED_RETRY: Duration = Duration::from_hours(24);
+/// The first time after the start: a service that is stopped every night comes to it too.
+const FIRST_PARKED_RETRY: Duration = Duration::from_hours(1);
 
 /// Today and `days` before and after it, in the zone of the engine's clock.
 pub fn around_today(engine: &Engine, days: i64) -> Period {
@@ -64,13 +66,16 @@ pub async fn catch_up(engine: Engine, runs: Runs, days: i64) {
     }
 }
 
-/// Tries everything that is kept aside again, once a day: budgets grow, lockdowns end, and nobody tells.
+/// Tries everything that is kept aside again, an hour after the start and then once a day: budgets grow,
+/// lockdowns end, and nobody tells.
 pub async fn retry_parked_daily(engine: Engine, stop: CancellationToken) {
+    let mut pause = FIRST_PARKED_RETRY;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(PARKED_RETRY) => {}
+            () = tokio::time::sleep(pause) => {}
         }
+        pause = PARKED_RETRY;
         let woken = engine.workers.wake_parked(Reason::Daily).await;
         info!("Trying {woken} work logs again that were kept aside");
     }

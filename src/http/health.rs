@@ -121,7 +121,7 @@ mod tests {
         let (kimai, clock) = (crate::app::kimai(&settings).unwrap(), Clock::system(settings.zone.clone()));
         let engine = Engine::with_storage(&settings, store, kimai, clock.clone(), storage.clone()).unwrap();
         let work = Arc::new(engine.clone());
-        let runs = Runs::open(storage, clock, work, TaskTracker::new(), stop.clone()).unwrap();
+        let runs = Runs::open(storage, true, clock, work, TaskTracker::new(), stop.clone()).unwrap();
         web::Data::new(State::new(engine, runs, stop.clone()))
     }
 

@@ -268,7 +268,8 @@ mod tests {
     fn an_answer_that_repeats_the_token_or_never_ends_is_presentable_all_the_same() {
         let secret = SecretString::from("s3cret-token");
         let long = "x".repeat(MOST_LETTERS - 20);
-        let body = format!(r#"{{"code":400,"message":"{long} got Authorization: Bearer s3cret-token, é{long}"}}"#);
+        let body =
+            format!(r#"{{"code":400,"message":"{long} got Authorization: Bearer s3cret-token, é{long}"}}"#);
         let fault = KimaiFault::from_answer(Operation::Read, 400, None, body.as_bytes()).presentable(&secret);
         assert!(!fault.message.contains("s3c"), "no part of it either: {}", fault.message);
         assert_eq!(fault.message.chars().count(), MOST_LETTERS + 1);

@@ -26,6 +26,8 @@ pub(super) struct Book {
     by_expiry: BTreeSet<(Timestamp, WorkLogUri)>,
     /// What this transaction changed, as it was before. None of it is in `turns` or `by_expiry`.
     touched: HashMap<WorkLogUri, Option<Kept>>,
+    /// Leases to be given back once this transaction has ended.
+    returned: Vec<(WorkLogUri, u64, Timestamp)>,
     turn: u64,
     /// The number of the last lease.
     leases: u64,
@@ -162,9 +164,12 @@ impl Book {
     }
 
     /// Gives back the lease `number` of a run whose end could not be saved: it is run again at `at`.
-    /// Needs no transaction, since on disk the entry waits anyway.
+    /// Needs no transaction, since on disk the entry waits anyway; where another has touched it meanwhile, it is
+    /// given back after that.
     pub(super) fn give_back(&mut self, work_log: &WorkLogUri, number: u64, at: Timestamp) {
-        if self.holds(work_log, number) && !self.touched.contains_key(work_log) {
+        if self.touched.contains_key(work_log) {
+            self.returned.push((work_log.clone(), number, at));
+        } else if self.holds(work_log, number) {
             self.unindex(work_log);
             self.rerun(work_log, at);
         }
@@ -217,6 +222,9 @@ impl Book {
                 }
             }
             self.index(&work_log);
+        }
+        for (work_log, number, at) in std::mem::take(&mut self.returned) {
+            self.give_back(&work_log, number, at);
         }
     }
 

@@ -122,6 +122,21 @@ fn a_lease_that_is_over_but_not_given_out_again_still_settles() {
     assert_eq!(book.0.expire(at(1_000)), []);
 }
 
+#[test]
+fn a_lease_is_given_back_also_while_a_later_transaction_has_its_entry() {
+    let mut book = Saved::default();
+    book.put(1, 0);
+    let lease = book.lease(0).unwrap();
+    assert!(book.0.settle(&lease.work_log, lease.number, &Outcome::done()).is_some());
+    book.0.ended(false);
+    // Before whoever settled is told, a delta names the same work log.
+    book.0.put(&lease.work_log, Wish { reason: Reason::Delta, removed: false, due: at(7), now: at(1) });
+    book.0.give_back(&lease.work_log, lease.number, at(5));
+    assert_eq!(book.lease(9), None, "nothing that is not on disk is given out");
+    book.0.ended(true);
+    assert_eq!(book.lease(5).unwrap().work_log, lease.work_log);
+}
+
 /// The evidence of a removal serves one run that succeeds, and is not lost by one that fails.
 #[test]
 fn a_removal_stays_noted_until_a_run_has_settled_it() {

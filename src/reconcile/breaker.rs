@@ -2,8 +2,8 @@
 //! neither hammers it nor ages.
 //!
 //! # Guarantees
-//! While it is open, a run starts at most every [`PROBE_EVERY`]. It closes with the first run that
-//! reaches both neighbours.
+//! While it is open, a run starts at most every [`PROBE_EVERY`]. It closes with the first run that reaches the
+//! neighbour.
 
 use std::fmt;
 use std::time::Duration;
@@ -87,19 +87,16 @@ impl Breakers {
         Ok(())
     }
 
-    /// A run ended that reached the triplestore, and Kimai too if `kimai`. Gives those that are back.
-    pub fn succeeded(&mut self, kimai: bool, now: Timestamp) -> Vec<Neighbour> {
-        let mut back = Vec::new();
-        for (neighbour, reached) in [(Neighbour::Triplestore, true), (Neighbour::Kimai, kimai)] {
-            let breaker = self.of(neighbour);
-            if reached {
-                breaker.failed.clear();
-                back.extend(breaker.open.take().map(|_| neighbour));
-            } else if let Some(open) = &mut breaker.open {
-                open.next_probe = now; // the run did not find out: let the next one
-            }
+    /// A run ended without finding a neighbour down. Of those it did not reach the next one is to find out.
+    pub fn ended(&mut self, now: Timestamp) {
+        for open in [&mut self.kimai, &mut self.triplestore].into_iter().filter_map(|one| one.open.as_mut()) {
+            open.next_probe = now;
         }
-        back
+    }
+
+    /// A run reached this neighbour. Says whether it had been down.
+    pub fn reached(&mut self, neighbour: Neighbour) -> bool {
+        std::mem::take(self.of(neighbour)).open.is_some()
     }
 
     /// A run for `work_log` failed in a way that may be the neighbour's fault; `surely` opens at once.
@@ -112,9 +109,6 @@ impl Breakers {
         surely: bool,
         now: Timestamp,
     ) -> bool {
-        if neighbour == Neighbour::Kimai {
-            self.triplestore = Breaker::default(); // a run gets to Kimai through it
-        }
         let breaker = self.of(neighbour);
         if !breaker.failed.contains(work_log) {
             breaker.failed.push(work_log.clone());
@@ -197,7 +191,7 @@ mod tests {
         assert_eq!(breakers.admit(at(15)), Err(at(30)), "one probe at a time");
         assert!(!fail(&mut breakers, 9, 16));
         assert_eq!(breakers.down(), [(Neighbour::Kimai, "down")]);
-        assert_eq!(breakers.succeeded(true, at(17)), [Neighbour::Kimai]);
+        assert!(breakers.reached(Neighbour::Kimai));
         assert_eq!((breakers.admit(at(17)), breakers.down()), (Ok(()), vec![]));
     }
 
@@ -207,7 +201,9 @@ mod tests {
         let opened: Vec<bool> = (0..5).map(|number| fail(&mut breakers, number, 0)).collect();
         assert_eq!(opened, [false, false, false, false, true]);
         assert_eq!(breakers.admit(at(15)), Ok(()));
-        assert_eq!(breakers.succeeded(false, at(16)), []);
+        assert!(!breakers.reached(Neighbour::Triplestore));
+        breakers.ended(at(16));
+        assert_eq!(breakers.down(), [(Neighbour::Kimai, "down")]);
         assert_eq!(breakers.admit(at(16)), Ok(()), "the next one may find out");
         assert_eq!(breakers.admit(at(16)), Err(at(31)));
     }
@@ -217,7 +213,8 @@ mod tests {
         let mut breakers = Breakers::default();
         for number in 0..4 {
             assert!(!fail(&mut breakers, number, 0));
-            breakers.succeeded(false, at(0));
+            breakers.reached(Neighbour::Triplestore);
+            breakers.ended(at(0));
         }
         assert!(fail(&mut breakers, 4, 0));
     }
@@ -236,7 +233,7 @@ mod tests {
         let mut breakers = Breakers::default();
         assert!(breakers.failed(Neighbour::Kimai, &work_log(1), "401", true, at(0)));
         assert_eq!(breakers.admit(at(1)), Err(at(15)));
-        breakers.succeeded(true, at(1));
+        breakers.reached(Neighbour::Kimai);
         breakers.pause(Duration::from_secs(5), at(0));
         breakers.pause(Duration::from_secs(2), at(1));
         assert_eq!(breakers.admit(at(2)), Err(at(5)));

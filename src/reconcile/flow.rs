@@ -15,6 +15,10 @@ const AHEAD: Duration = Duration::from_secs(1);
 /// The most that may be, however quick Kimai is. Their statements go out a hundred at a time.
 const MOST_AHEAD: usize = 128;
 
+/// The longest wait for a turn. When Kimai has become slow since many runs began, the last of them give up what
+/// they have read: it is old by then, and their lease is to outlive them.
+const LONGEST_WAIT: Duration = Duration::from_mins(5);
+
 /// All runs on their way.
 #[derive(Debug)]
 pub(super) struct Flow {
@@ -84,15 +88,16 @@ impl Flow {
 }
 
 impl Way<'_> {
-    /// Waits until a change may be prepared and sent; fails when Kimai goes down meanwhile. It holds until this
-    /// is dropped, which is to be once Kimai has answered.
+    /// Waits until a change may be prepared and sent; fails when Kimai goes down meanwhile, or it takes too long.
+    /// It holds until this is dropped, which is to be once Kimai has answered.
     pub(super) async fn turn(&mut self) -> Result<(), Failure> {
         if self.turn.is_none() {
             if !self.ready {
                 self.ready = true;
                 self.flow.ready.fetch_add(1, Ordering::AcqRel);
             }
-            self.turn = Some(self.flow.pace.turn().await.ok_or(Failure::TurnedAway)?);
+            let turn = tokio::time::timeout(LONGEST_WAIT, self.flow.pace.turn()).await.unwrap_or_default();
+            self.turn = Some(turn.ok_or(Failure::TurnedAway)?);
         }
         Ok(())
     }
@@ -136,6 +141,16 @@ mod tests {
             ways.pop();
             assert!(waits.now_or_never().is_some(), "one has come through");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_run_waits_for_its_turn_for_ever() {
+        let flow = Flow::new(Arc::new(Pace::new(1..=1)));
+        let (mut first, mut second, mut third) = (flow.begin(), flow.begin(), flow.begin());
+        assert_eq!((first.turn().await, second.turn().await), (Ok(()), Ok(())));
+        let since = tokio::time::Instant::now();
+        assert_eq!(third.turn().await, Err(Failure::TurnedAway));
+        assert_eq!(since.elapsed().as_secs(), LONGEST_WAIT.as_secs());
     }
 
     #[tokio::test]

@@ -15,6 +15,7 @@ mod claims;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -46,6 +47,9 @@ pub enum LedgerFault {
     /// A timesheet was found for it since its run looked.
     #[error("timesheet {0} was found for it meanwhile")]
     Found(KimaiId),
+    /// It took longer than this to save an intent.
+    #[error("the disk took more than {} s to save what was about to be created; nothing was sent", .0.as_secs())]
+    Slow(Duration),
     /// What an earlier intent led to is not known yet.
     #[error("the creation begun at {0} has not been looked into yet")]
     IntentOpen(Timestamp),

@@ -37,8 +37,8 @@ pub enum Failure {
     /// The answer to an earlier POST was lost, and it is too early to look for what it led to.
     #[error("the answer of Kimai to a new timesheet was lost; whether it was stored is looked up in {:.0} s", .0.as_secs_f64())]
     Unsure(Duration),
-    /// Kimai went down while the run waited to send something.
-    #[error("Kimai went down before anything was sent")]
+    /// Kimai went down or was too slow while the run waited to send something, or the service stops.
+    #[error("it gave up its turn at Kimai, which was down or slow, before anything was sent")]
     TurnedAway,
     /// The run itself broke off: a fault in this service, or data that nobody thought of.
     #[error("the run broke off: {0}; please report this")]

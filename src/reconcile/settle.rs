@@ -8,14 +8,17 @@
 //!
 //! # Assumptions
 //! Kimai's lists show a committed timesheet at once, and a request that we gave up is either stored
-//! within the ambiguity window (its wait for a place, and twice the time limit) or never.
+//! within the ambiguity window (the way of its intent to the disk, its wait for a place, and twice the time
+//! limit) or never.
 
 mod link;
+mod lost;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OnceCell, RwLock};
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::effect::{Deed, Effect};
@@ -28,16 +31,18 @@ use super::sight::Sight;
 use super::together::Together;
 use crate::clock::Clock;
 use crate::crash;
-use crate::domain::intent::Intent;
 use crate::domain::plan::{Memory, Plan, Repair, plan};
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::{Directory, Facts, Kind, Obstacle, resolve};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::kimai::pace;
-use crate::kimai::{Fault, KimaiFault, Timesheet, TimesheetFilter, Timesheets};
+use crate::kimai::{Fault, KimaiFault, Timesheets};
 use crate::source::Source;
-use crate::telemetry::metrics::{Metrics, Resolved};
+use crate::telemetry::metrics::Metrics;
 use crate::triplestore::TriplestoreFault;
+
+/// The longest that saving an intent may take before what it announces is sent.
+const SLOWEST_DISK: Duration = Duration::from_secs(5);
 
 /// A timesheet that is to hold something else.
 #[derive(Clone, Copy)]
@@ -94,7 +99,7 @@ impl Settler {
             refusals,
             sight,
             clock,
-            ambiguity: pace::LONGEST_WAIT + time_limit * 2,
+            ambiguity: SLOWEST_DISK + pace::LONGEST_WAIT + time_limit * 2,
             asked: OnceCell::new(),
             looking: RwLock::default(),
             metrics: Metrics::default(),
@@ -118,9 +123,14 @@ impl Settler {
         &self.flow
     }
 
-    /// Brings Kimai in line with what the triplestore says of `subject` now.
+    /// Brings Kimai in line with what the triplestore says of `subject` now; `read` tells whether it said so.
     /// The run is on its `way` until Kimai has answered.
-    pub(super) async fn settle(&self, subject: &WorkLogUri, way: Way<'_>) -> Result<Deed, Failure> {
+    pub(super) async fn settle(
+        &self,
+        subject: &WorkLogUri,
+        way: Way<'_>,
+        read: &mut bool,
+    ) -> Result<Deed, Failure> {
         let adopted = match self.ledger.intent(subject).await? {
             Some(intent) => self.resolve(subject, &intent).await?,
             None => false,
@@ -132,6 +142,7 @@ impl Settler {
         memory.removed |= planted(Plant::EmptinessIsDeletion);
         memory.unwritten &= !planted(Plant::OldLinkWins);
         let (facts, directory) = self.read(subject).await?;
+        *read = true;
         crash::point("read");
         let (wanted, own) = match facts.kind(subject) {
             Kind::WorkLog => {
@@ -201,51 +212,6 @@ impl Settler {
         })
     }
 
-    /// Finds out what an open intent led to. Says whether it was a timesheet.
-    async fn resolve(&self, subject: &WorkLogUri, intent: &Intent) -> Result<bool, Failure> {
-        let age = Duration::try_from(self.clock.now().duration_since(intent.started_at)).unwrap_or_default();
-        if age < self.ambiguity && !planted(Plant::NoWait) {
-            return Err(Failure::Unsure(self.ambiguity.saturating_sub(age)));
-        }
-        let _alone = self.looking.write().await;
-        let candidates = self.candidates(intent).await?;
-        for timesheet in candidates.iter().filter(|_| !planted(Plant::NoSearch)) {
-            let id = timesheet.id;
-            match self.ledger.created(subject, id, intent.wanted, timesheet.into()).await {
-                // Another work log just like this one took it; there may be a second.
-                Err(LedgerFault::Claimed { .. }) => {}
-                claimed => {
-                    claimed?;
-                    self.metrics.intent_resolved(Resolved::Adopted);
-                    info!(work_log = %subject, kimai.id = %id, "Found timesheet {id} of <{subject}>, whose answer was lost");
-                    return Ok(true);
-                }
-            }
-        }
-        self.ledger.close_intent(subject).await?;
-        self.metrics.intent_resolved(Resolved::Absent);
-        Ok(false)
-    }
-
-    /// The timesheets that may be what `intent` led to and that no work log is linked to, lowest id first.
-    async fn candidates(&self, intent: &Intent) -> Result<Vec<Timesheet>, Failure> {
-        let wanted = &intent.wanted;
-        // Kimai reads the bounds in the zone of the token's user.
-        let day = wanted.begin.to_zoned(jiff::tz::TimeZone::UTC).datetime();
-        let shifted = |days: i64| day.checked_add(jiff::ToSpan::days(days)).unwrap_or(day);
-        let (begin, end, user) = (Some(shifted(-2)), Some(shifted(2)), Some(wanted.user));
-        let filter = TimesheetFilter { begin, end, user, ..TimesheetFilter::default() };
-        let mut listed = self.kimai.timesheets(&filter).await?.whole()?;
-        for timesheet in &listed {
-            self.ledger.saw(timesheet.id);
-        }
-        listed.retain(|timesheet| intent.could_be(timesheet.id, &timesheet.into()));
-        let fitting: Vec<KimaiId> = listed.iter().map(|timesheet| timesheet.id).collect();
-        let linked = self.work_logs.linked(&fitting).await?;
-        listed.retain(|timesheet| !linked.contains_key(&timesheet.id));
-        Ok(listed)
-    }
-
     async fn create(
         &self,
         subject: &WorkLogUri,
@@ -256,7 +222,13 @@ impl Settler {
         let high_water = self.high_water().await?;
         way.turn().await?;
         if !planted(Plant::NoIntent) {
+            let since = Instant::now();
             self.ledger.open_intent(subject, wanted, high_water, self.clock.now()).await?;
+            if since.elapsed() > SLOWEST_DISK {
+                // What would be sent now could still be stored when it is looked for.
+                self.ledger.close_intent(subject).await?;
+                return Err(LedgerFault::Slow(SLOWEST_DISK).into());
+            }
         }
         crash::point("intent saved");
         let created = match self.kimai.create(&wanted).await {

@@ -41,11 +41,20 @@ impl UnderWay {
     /// wait nor are waited for.
     pub(super) async fn barrier(&self) {
         let last = self.runs().last;
+        self.until(|numbers| numbers.first().is_none_or(|oldest| *oldest > last)).await;
+    }
+
+    /// Waits until fewer than `most` are under way.
+    pub(super) async fn fewer_than(&self, most: usize) {
+        self.until(|numbers| numbers.len() < most).await;
+    }
+
+    async fn until(&self, holds: impl Fn(&BTreeSet<u64>) -> bool) {
         loop {
             let ended = self.ended.notified();
             tokio::pin!(ended);
             ended.as_mut().enable(); // before looking, so that no end between is missed
-            if self.runs().numbers.first().is_none_or(|oldest| *oldest > last) {
+            if holds(&self.runs().numbers) {
                 return;
             }
             ended.await;
@@ -91,6 +100,18 @@ mod tests {
         assert_eq!(later.as_mut().now_or_never(), None, "of those that began meanwhile too");
         drop(third);
         assert_eq!(later.now_or_never(), Some(()));
+    }
+
+    #[tokio::test]
+    async fn there_is_room_for_so_many_and_for_one_more_when_one_has_ended() {
+        let all = UnderWay::default();
+        let first = all.begin();
+        assert_eq!(all.fewer_than(2).now_or_never(), Some(()));
+        let _second = all.begin();
+        let mut room = Box::pin(all.fewer_than(2));
+        assert_eq!(room.as_mut().now_or_never(), None);
+        drop(first);
+        assert_eq!(room.now_or_never(), Some(()));
     }
 
     #[tokio::test]

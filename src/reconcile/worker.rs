@@ -29,6 +29,10 @@ use crate::telemetry::metrics::Metrics;
 /// The pause before a queue that cannot be used is tried again.
 const PAUSE_WITHOUT_QUEUE: Duration = Duration::from_secs(1);
 
+/// Runs under way at a time, those included that only wait for their link: while a triplestore takes none, each
+/// hundred of them waits for the statement of the hundred before, and all have to end within their lease.
+const MOST_UNDER_WAY: usize = 500;
+
 /// How many runs had which effect since the start.
 pub type Tally = BTreeMap<Effect, u64>;
 
@@ -110,6 +114,8 @@ impl Workers {
                 self.clock.sleep_until(self.clock.after(PAUSE_WITHOUT_QUEUE)).await;
             }
         }
+        // What waits for its turn has sent nothing yet: it is done at the next start.
+        self.settler.flow().pace().send_away();
         tracker.close();
         tracker.wait().await;
     }
@@ -151,6 +157,7 @@ impl Workers {
     /// The next lease, once the breakers admit a run.
     async fn next(&self) -> Result<Lease, QueueFault> {
         loop {
+            self.runs.fewer_than(MOST_UNDER_WAY).await;
             self.settler.flow().room().await;
             let back = self.back.notified();
             let admitted = self.breakers().admit(self.clock.now());
@@ -173,7 +180,9 @@ impl Workers {
         if let Some(call) = &call {
             span.record("mu_call_id", call.id());
         }
-        let settled = call::within(call, self.settler.settle(&lease.work_log, way)).instrument(span.clone());
+        let mut read = false;
+        let settled = self.settler.settle(&lease.work_log, way, &mut read);
+        let settled = call::within(call, settled).instrument(span.clone());
         // A run that panics costs its own work log and no worker.
         let result = AssertUnwindSafe(settled).catch_unwind().await.unwrap_or_else(|panic| {
             let words = panic.downcast_ref::<String>().map(String::as_str);
@@ -182,7 +191,7 @@ impl Workers {
         });
         drop(run);
         let took = since.elapsed();
-        span.in_scope(|| self.tell_breakers(&lease, &result));
+        span.in_scope(|| self.tell_breakers(&lease, read, &result));
         let word = result.as_ref().map_or("retry", |deed| deed.effect.word());
         let outcome = match result {
             Ok(deed) => {
@@ -203,39 +212,42 @@ impl Workers {
         crash::point("acked");
     }
 
-    fn tell_breakers(&self, lease: &Lease, result: &Result<Deed, Failure>) {
+    /// What a run says of the neighbours. `read` tells whether the triplestore answered it.
+    fn tell_breakers(&self, lease: &Lease, read: bool, result: &Result<Deed, Failure>) {
         let now = self.clock.now();
+        let (outage, whose) = match result {
+            Ok(_) => (Outage::No, None),
+            Err(failure) => (failure.outage(), failure.neighbour()),
+        };
+        let kimai = match result {
+            Ok(deed) => deed.effect.reached_kimai(),
+            Err(_) => outage == Outage::No && whose == Some(Neighbour::Kimai),
+        };
+        // A link that could not be written says more than the answer before it.
+        let triplestore = read && (outage == Outage::No || whose != Some(Neighbour::Triplestore));
         let mut breakers = self.breakers();
-        let back = match result {
-            Ok(deed) => breakers.succeeded(deed.effect.reached_kimai(), now),
-            Err(failure) => {
-                let (why, neighbour) = (failure.to_string(), failure.neighbour());
-                match (failure.outage(), neighbour) {
-                    (Outage::Pause(pause), _) => {
-                        breakers.pause(pause, now);
-                        vec![]
+        for (neighbour, reached) in [(Neighbour::Triplestore, triplestore), (Neighbour::Kimai, kimai)] {
+            if reached && breakers.reached(neighbour) {
+                info!("{neighbour} is back; going on");
+                self.back.notify_waiters();
+            }
+        }
+        match (outage, result, whose) {
+            (Outage::No, ..) => breakers.ended(now),
+            (Outage::Pause(pause), ..) => breakers.pause(pause, now),
+            (outage, Err(failure), Some(neighbour)) => {
+                let why = failure.to_string();
+                if breakers.failed(neighbour, &lease.work_log, &why, outage == Outage::Surely, now) {
+                    if neighbour == Neighbour::Kimai {
+                        self.settler.flow().pace().send_away();
                     }
-                    (Outage::No, neighbour) => breakers.succeeded(neighbour == Some(Neighbour::Kimai), now),
-                    (outage, Some(neighbour)) => {
-                        if breakers.failed(neighbour, &lease.work_log, &why, outage == Outage::Surely, now) {
-                            if neighbour == Neighbour::Kimai {
-                                self.settler.flow().pace().send_away();
-                            }
-                            error!(
-                                "{neighbour} seems to be down: {why}. Everything waits; one try every {} s.",
-                                PROBE_EVERY.as_secs()
-                            );
-                        }
-                        vec![]
-                    }
-                    (_, None) => vec![],
+                    error!(
+                        "{neighbour} seems to be down: {why}. Everything waits; one try every {} s.",
+                        PROBE_EVERY.as_secs()
+                    );
                 }
             }
-        };
-        drop(breakers);
-        for neighbour in back {
-            info!("{neighbour} is back; going on");
-            self.back.notify_waiters();
+            _ => {}
         }
     }
 

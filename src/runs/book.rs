@@ -83,9 +83,14 @@ pub(super) struct Book {
 }
 
 impl Book {
-    /// With what the file held. What was under way waits again, or has failed. Gives the runs that this
-    /// changes.
-    pub(super) fn of(runs: Vec<Run>, now: Timestamp, stop: &CancellationToken) -> (Self, Vec<Run>) {
+    /// With what the file held. What was under way waits again if it can go on and `resume` is wished for, or
+    /// has failed. Gives the runs that this changes.
+    pub(super) fn of(
+        runs: Vec<Run>,
+        resume: bool,
+        now: Timestamp,
+        stop: &CancellationToken,
+    ) -> (Self, Vec<Run>) {
         let mut book = Self::default();
         let mut changed = Vec::new();
         for mut run in runs {
@@ -95,7 +100,7 @@ impl Book {
                 continue;
             }
             run.waits_for = None;
-            if run.task.goes_on() {
+            if resume && run.task.goes_on() {
                 run.state = State::Waiting;
                 run.resumed = true;
                 run.stand = Stand::default();

@@ -133,16 +133,18 @@ impl std::fmt::Debug for Runs {
 
 impl Runs {
     /// The runs that `storage` holds, and those to come: done by `work` on `tasks` and the calling
-    /// runtime, until `stop`. Sweeps that were cut off begin again. Blocks for a moment.
+    /// runtime, until `stop`. Sweeps that were cut off begin again, or with `resume` unset count as failed.
+    /// Blocks for a moment.
     pub fn open(
         storage: Storage,
+        resume: bool,
         clock: Clock,
         work: Arc<dyn Work>,
         tasks: TaskTracker,
         stop: CancellationToken,
     ) -> Result<Self, StorageFault> {
         let store = Store::new(storage);
-        let (book, changed) = Book::of(store.load()?, clock.now(), &stop);
+        let (book, changed) = Book::of(store.load()?, resume, clock.now(), &stop);
         store.save_now(&changed)?;
         let inner =
             Inner { book: Mutex::new(book), store, clock, work, tasks, runtime: Handle::current(), stop };
@@ -153,8 +155,9 @@ impl Runs {
                 run.id,
                 run.task.words()
             );
-            // Like the one at start, it may come before its neighbours.
-            let order = Order { patient: true, ..Order::new(run.task, run.asked_by) };
+            // Like the one at start, it may come before its neighbours; a scheduled one is followed by the next.
+            let patient = run.asked_by != AskedBy::Cron;
+            let order = Order { patient, ..Order::new(run.task, run.asked_by) };
             let own = runs.clone();
             runs.inner.tasks.spawn_on(async move { own.drive(run.id, order).await }, &runs.inner.runtime);
         }

@@ -93,6 +93,10 @@ impl Scene {
     }
 
     fn with(storage: &Storage, deaf: bool) -> Self {
+        Self::resuming(storage, deaf, true)
+    }
+
+    fn resuming(storage: &Storage, deaf: bool, resume: bool) -> Self {
         let (sender, begun) = mpsc::unbounded_channel();
         let work = Arc::new(Double {
             begun: sender,
@@ -106,7 +110,7 @@ impl Scene {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let clock = Clock::starting_at(Timestamp::UNIX_EPOCH, TimeZone::UTC);
         let doer = Arc::clone(&work) as Arc<dyn Work>;
-        let runs = Runs::open(storage.clone(), clock, doer, tasks.clone(), stop.clone()).unwrap();
+        let runs = Runs::open(storage.clone(), resume, clock, doer, tasks.clone(), stop.clone()).unwrap();
         Self { runs, work, begun, tasks, stop }
     }
 
@@ -328,6 +332,20 @@ async fn a_crash_leaves_a_sweep_to_be_begun_again() {
     assert_eq!(after.begins().await, sweep(1));
     assert!(after.runs.is_under_way(|run| run.task == sweep(1) && run.resumed));
     assert_eq!(after.ask(sweep(2)).await.run.id, 2, "numbers go on");
+}
+
+/// Before restored data are looked at, nothing may be put right by them.
+#[tokio::test(start_paused = true)]
+async fn where_nothing_is_to_be_swept_at_start_nothing_is_begun_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = Storage::open_single(folder.path()).unwrap();
+    let mut scene = Scene::with(&storage, true);
+    scene.ask(sweep(1)).await;
+    scene.begins().await;
+    let after = Scene::resuming(&storage, false, false);
+    let run = after.runs.get(1).unwrap();
+    assert!(run.state == State::Failed && run.message.unwrap().contains("ask for it again"));
+    assert!(!after.runs.is_under_way(|_| true));
 }
 
 #[tokio::test(start_paused = true)]

@@ -87,7 +87,7 @@ pub const TABLE: &[Setting] = &[
     setting(
         "SYNC_AT_START",
         "true",
-        "whether to sweep once at start, for what was missed while the service was down",
+        "whether to sweep once at start, for what was missed while the service was down, and to take up again what a stop cut off",
     ),
     setting(
         "CHECK_AT_START",

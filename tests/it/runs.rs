@@ -323,13 +323,13 @@ fn a_killed_service_takes_its_sweeps_up_again_under_their_numbers() {
     let folder = tempfile::tempdir().unwrap();
     let (file, data) = (folder.path().join("company.ttl"), folder.path().join("data"));
     write_company(&file);
-    let start = || {
+    let start = |at_start: &str| {
         let mut command =
             program(&["standalone", "--data", data.to_str().unwrap(), "--load", file.to_str().unwrap()]);
         command.envs([
             ("API_TOKEN", TOKEN),
             ("KIMAI_ENDPOINT", &endpoint),
-            ("SYNC_AT_START", "false"),
+            ("SYNC_AT_START", at_start),
             ("CHECK_AT_START", "false"),
         ]);
         Running::start(command)
@@ -337,7 +337,7 @@ fn a_killed_service_takes_its_sweeps_up_again_under_their_numbers() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _within = runtime.enter();
     let client = kimai_sync::tls::client_builder(Duration::from_mins(1)).build().unwrap();
-    let first = start();
+    let first = start("false");
     // The first sweep hangs in its first call to Kimai, the second waits for it.
     sandbox.fault(listing(), Fault::hold(&Gate::default()));
     for year in [2023, 2024] {
@@ -348,7 +348,7 @@ fn a_killed_service_takes_its_sweeps_up_again_under_their_numbers() {
     }
     assert_eq!(first.end("-KILL").0, None);
 
-    let second = start();
+    let second = start("true");
     let base = format!("http://{}", second.address);
     for (id, year) in [(1, 2023), (2, 2024)] {
         let told = runtime.block_on(events(&base, &format!("/runs/{id}")));

@@ -26,7 +26,7 @@ fn state(store: &Embedded) -> web::Data<State> {
     let engine = Engine::new(&settings, Arc::new(store.clone()), kimai, clock).unwrap();
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let (storage, clock) = (engine.storage.clone(), engine.clock.clone());
-    let runs = Runs::open(storage, clock, Arc::new(engine.clone()), tasks, stop.clone()).unwrap();
+    let runs = Runs::open(storage, true, clock, Arc::new(engine.clone()), tasks, stop.clone()).unwrap();
     web::Data::new(State::new(engine, runs, stop))
 }
 
