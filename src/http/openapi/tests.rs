@@ -15,6 +15,7 @@ use crate::http::{State, configure, doors, sparql};
 use crate::kimai::Client;
 use crate::runs::Runs;
 use crate::settings::Settings;
+use crate::story::Verdict;
 use crate::triplestore::embedded::Embedded;
 
 fn state(store: &Embedded) -> web::Data<State> {
@@ -118,6 +119,8 @@ fn examples_have_all_the_members_that_their_schemas_ask_for() {
     assert_eq!(example["type"], "queue-entries");
     assert_eq!(example["attributes"]["state"], "due");
     assert_eq!(example["attributes"]["kimai"]["project"], 3);
+    let verdict = example["attributes"]["story"]["verdict"].as_str().unwrap();
+    assert!(Verdict::from_word(verdict).is_some(), "{verdict} is no verdict");
     let body = &document["paths"]["/timesheets/lock"]["post"]["requestBody"]["content"]["application/json"];
     assert_eq!(body["example"], serde_json::json!({"month": 9, "year": 2024}));
 }
