@@ -41,6 +41,8 @@ mod queue;
 mod runs;
 pub mod sparql;
 mod sync;
+#[cfg(test)]
+mod testing;
 pub mod trace;
 
 use std::sync::Arc;
