@@ -154,6 +154,8 @@ async fn a_huge_delta_is_read_as_a_stream_and_a_too_huge_one_refused_at_once() {
 
     let refused = raw(&stack, "POST /delta HTTP/1.1\r\nhost: x\r\ncontent-length: 600000000\r\n\r\n").await;
     assert!(refused.starts_with("HTTP/1.1 413"), "{refused}");
+    let metrics = answer(stack.http.get(format!("{}/metrics", stack.base))).await.2;
+    assert!(metrics.contains("\nkimai_sync_deltas_refused_total 1\n"), "what is lost is told: {metrics}");
     let too_large = stack.post("/timesheets/lock", Some(json!({"month": "9".repeat(2_000_000)}))).await;
     assert!(detail(&too_large, 413).contains("at most 1048576 bytes"));
 }
