@@ -30,19 +30,24 @@ async fn success_is_answered_to_the_byte_as_before() {
     let posts = [
         ("/delta", Some(json!([])), &no_content),
         ("/delta", Some(delta(&["http://x/1"])), &no_content),
+        ("/delta/", Some(delta(&["http://x/1"])), &no_content),
         ("/update-queue/work-logs/AB12", None, &accepted),
+        ("/update-queue/work-logs/AB12/", None, &accepted),
         ("/sync-from-kimai/customers", None, &no_content),
         ("/sync-from-kimai/tasks", None, &no_content),
         ("/sync-from-kimai/accounts", None, &no_content),
+        ("/sync-from-kimai/accounts/", None, &no_content),
         ("/timesheets/lock", Some(json!({"month": "9", "year": "2024"})), &no_content),
         ("/timesheets/lock", Some(json!({"month": 9, "year": 2024})), &no_content),
-        ("/timesheets/lock", Some(json!({"month": "09abc", "year": " 2024"})), &no_content),
+        ("/timesheets/lock/", Some(json!({"month": "09abc", "year": " 2024"})), &no_content),
     ];
     for (path, body, wanted) in posts {
         assert_eq!(stack.post(path, body.clone()).await, *wanted, "{path} {body:?}");
     }
-    let url = format!("{}/kimai-timesheets/12345", stack.base);
-    assert_eq!(answer(stack.http.put(url)).await, no_content);
+    for url in ["/kimai-timesheets/12345", "/kimai-timesheets/12345/"] {
+        let url = format!("{}{url}", stack.base);
+        assert_eq!(answer(stack.http.put(url)).await, no_content);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
