@@ -7,7 +7,7 @@ use crate::domain::work_log::{Directory, Facts, Obstacle, resolve};
 use crate::reconcile::sweep::Period;
 use crate::triplestore::TriplestoreFault;
 use crate::triplestore::survey::{View, Written};
-use crate::words::capitalised;
+use crate::words::sentence;
 
 const TRIPLESTORE: Topic = Topic("triplestore", "Triplestore");
 const VIEW: Topic = Topic("view", "View of the triplestore");
@@ -69,12 +69,6 @@ impl Doctor {
         let directory = self.patient.work_logs.directory(&[&facts]).await?;
         Ok(InUse { facts, directory, more })
     }
-}
-
-/// With a capital letter and a full stop.
-pub(super) fn sentence(words: &str) -> String {
-    let text = capitalised(words);
-    if text.ends_with(['.', '!', '?']) { text } else { format!("{text}.") }
 }
 
 fn named(scope: Option<&str>) -> String {
