@@ -147,7 +147,7 @@ impl InUse {
     /// What stands in the way of a work log that is complete but for its task and person.
     fn obstacles(&self, tasks: Values, persons: Values) -> Vec<Obstacle> {
         let (days, durations) = (Values::only("2024-09-02"), Values::only("PT1H"));
-        let facts = Facts { days, durations, tasks, persons, ..Facts::default() };
+        let facts = Facts { durations, days, tasks, persons, ..Facts::default() };
         resolve(&facts, &self.directory).err().unwrap_or_default()
     }
 

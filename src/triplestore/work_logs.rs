@@ -292,7 +292,7 @@ fn note_task(directory: &mut Directory, row: &Row) {
     match text(row, "p") {
         Some(rdf::TYPE) => facts.is_activity |= value == super::vocabulary::ext::KIMAI_ACTIVITY,
         Some(rdfs::LABEL) => facts.label = Some(value.to_owned()),
-        Some(dct::IDENTIFIER) => drop(facts.identifiers.insert(value.to_owned())),
+        Some(dct::IDENTIFIER) => facts.identifiers.insert(value.to_owned()),
         Some(skos::BROADER) => {
             facts.has_parent = true;
             facts.project_identifiers.extend(text(row, "projectId").map(str::to_owned));
