@@ -14,9 +14,9 @@ RUN cargo install --locked cargo-auditable@0.7.7 cargo-cyclonedx@0.5.9
 # Cargo.lock change. The image's gcc and libc headers are all the C that SQLite (bundled) and ring need.
 # The manifest names a library, a binary, a test and a bench; cargo wants the file of each.
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir -p src tests/it benches \
+RUN mkdir -p src tests/it benches/speed \
     && touch src/lib.rs tests/it/main.rs \
-    && echo 'fn main() {}' | tee src/main.rs benches/sync.rs > /dev/null \
+    && echo 'fn main() {}' | tee src/main.rs benches/speed/main.rs > /dev/null \
     && cargo auditable build --release --locked --bin kimai-sync \
     && cargo cyclonedx --format json --spec-version 1.5 --override-filename sbom.cdx
 

@@ -12,6 +12,7 @@ mod steer;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -30,6 +31,7 @@ use crate::settings::{self, Settings};
 use crate::storage::Storage;
 use crate::telemetry;
 use crate::triplestore::embedded::Embedded;
+use crate::triplestore::remote::QueryLog;
 
 /// How long the health check waits for an answer; Docker gives it 5 s.
 const HEALTH_LIMIT: Duration = Duration::from_secs(4);
@@ -145,8 +147,8 @@ async fn standalone(load: Vec<PathBuf>, data: Option<PathBuf>) -> anyhow::Result
         Some(data) => Storage::open(data)?,
         None => Storage::in_memory()?,
     };
-    let (inside, kimai) = (std::sync::Arc::new(store.clone()), app::kimai(&settings)?);
-    let engine = Engine::with_storage(&settings, inside, kimai, clock, storage)?;
+    let inside = Arc::new(store.clone().with_log(QueryLog::of(&settings.triplestore)));
+    let engine = Engine::with_storage(&settings, inside, app::kimai(&settings)?, clock, storage)?;
     let listener = app::bind(&settings, [127, 0, 0, 1], 8080)?;
     let address = listener.local_addr()?;
     let kept = data.map_or_else(|| "in memory".to_owned(), |data| format!("kept in {}", data.display()));

@@ -196,12 +196,12 @@ impl Locker {
     }
 
     /// In one operation, and only while it is submitted: it never stands without a status, and one that
-    /// was taken back meanwhile is left alone.
+    /// was taken back meanwhile is left alone. With a variable, since sparql-parser makes a SELECT of the WHERE.
     async fn set_exported(&self, timesheet: &Iri) -> Result<(), String> {
         let (submitted, exported) = (Iri::known(status::SUBMITTED), Iri::known(status::EXPORTED));
         let update = format!(
-            "{PREFIXES}DELETE {{ {timesheet} adms:status {submitted} }} INSERT {{ {timesheet} adms:status {exported} }}
-             WHERE {{ {timesheet} adms:status {submitted} }}"
+            "{PREFIXES}DELETE {{ {timesheet} adms:status ?old }} INSERT {{ {timesheet} adms:status {exported} }}
+             WHERE {{ VALUES ?old {{ {submitted} }} {timesheet} adms:status ?old }}"
         );
         let done = self.store.update(&update).await;
         done.map_err(|fault| format!("its status could not be set: {fault}"))

@@ -30,3 +30,32 @@ pub(crate) fn capitalised(words: &str) -> String {
     let mut letters = words.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
+
+/// `words` with a capital letter and a full stop.
+pub(crate) fn sentence(words: &str) -> String {
+    let words = words.trim();
+    // A command stays as it has to be typed.
+    if words.starts_with("kimai-sync ") {
+        return if words.ends_with('.') { words.to_owned() } else { format!("{words}.") };
+    }
+    let end = if words.is_empty() || words.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{}{end}", capitalised(words))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sentence;
+
+    #[test]
+    fn a_sentence_begins_and_ends_as_one_and_a_command_stays_as_it_is_typed() {
+        for (words, told) in [
+            ("it is down", "It is down."),
+            (" Why? ", "Why?"),
+            ("écoute!", "Écoute!"),
+            ("kimai-sync doctor", "kimai-sync doctor."),
+            ("", ""),
+        ] {
+            assert_eq!(sentence(words), told);
+        }
+    }
+}

@@ -7,20 +7,20 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use kimai_sync::import::What;
 use kimai_sync::kimai::Listings;
 use kimai_sync::runs::progress::Progress;
-use kimai_sync::triplestore::embedded::Embedded;
-use kimai_sync::triplestore::statement::{BATCH, Object};
-use kimai_sync::triplestore::{Term, Triplestore};
+use kimai_sync::triplestore::Triplestore;
+use kimai_sync::triplestore::embedded::{Answer, Embedded};
+use kimai_sync::triplestore::statement::BATCH;
 
 use crate::Size;
 use crate::rounds::Rounds;
 use crate::stack::{Counts, Stack};
 use crate::table::{Bound, Row, Table};
 
-const ALL: &str = "SELECT ?s ?p ?o WHERE { ?s ?p ?o }";
+const ALL: &str = "CONSTRUCT WHERE { ?s ?p ?o }";
 
 /// Adds the figures of a first and a second import.
 pub(crate) async fn measure(size: Size, table: &mut Table) -> anyhow::Result<()> {
@@ -91,11 +91,8 @@ impl Taken {
 
 /// Everything in the store, as it stands in an update.
 async fn triples(stack: &Stack) -> anyhow::Result<BTreeSet<String>> {
-    let spelt = |term: &Term| anyhow::Ok(Object::try_from(term)?.to_string());
-    let rows = stack.store.select(ALL).await?;
-    rows.iter()
-        .map(|row| Ok(format!("{} {} {} .\n", spelt(&row["s"])?, spelt(&row["p"])?, spelt(&row["o"])?)))
-        .collect()
+    let Answer::Triples(triples) = stack.store.query(ALL).await? else { bail!("there are no triples") };
+    Ok(triples.split_inclusive('\n').map(str::to_owned).collect())
 }
 
 async fn list(stack: &Stack, counts: Counts) -> anyhow::Result<()> {

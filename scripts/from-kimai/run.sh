@@ -1,6 +1,7 @@
 #!/bin/sh
 # mu script kimai-sync from-kimai
-# Each import is finished when its request is answered, so the order holds: tasks need customers.
+# Each import is finished when its request is answered, so the order holds: tasks need customers. One that
+# is refused does not keep the others from being done: of all, accounts need the most rights in Kimai.
 set -eu
 
 # The service's OPS_TOKEN, if it has one: ours, or what the project's .env says, which mu-cli mounts here.
@@ -23,7 +24,8 @@ call() {
   fi
 }
 
-# POST to the service; an answer that is not 2xx is shown as the service gave it and ends the script.
+# POST to the service; an answer that is not 2xx is shown as the service gave it and fails. Where the next
+# request would fare no better, that ends the script.
 # (`curl --fail-with-body` would do, but an older alpine/curl image does not know it.)
 post() {
   path="$1"
@@ -44,15 +46,20 @@ post() {
       echo "kimai-sync answered $status:" >&2
       echo "${answer%
 *}" >&2
-      exit 1
+      return 1
       ;;
   esac
 }
 
+left=''
 echo "Import accounts from Kimai"
-post /sync-from-kimai/accounts
+post /sync-from-kimai/accounts || left="$left accounts"
 echo "Import customers from Kimai"
-post /sync-from-kimai/customers
+post /sync-from-kimai/customers || left="$left customers"
 echo "Import projects and activities from Kimai (our tasks)"
-post /sync-from-kimai/tasks
+post /sync-from-kimai/tasks || left="$left tasks"
+if [ -n "$left" ]; then
+  echo "Not imported, for the reasons above:$left" >&2
+  exit 1
+fi
 echo "DONE"

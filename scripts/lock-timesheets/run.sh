@@ -69,4 +69,8 @@ case "$year" in
 esac
 
 post /timesheets/lock -H "Content-Type: application/vnd.api+json" -d "{ \"year\": \"$year\", \"month\": \"$month\" }"
-echo "The submitted timesheets of $month/$year are exported. What was skipped, and why: docker compose logs kimai-sync"
+# 204 says that the lock has ended, not that each timesheet is exported.
+echo "The lock of $month/$year has ended. Which timesheets are exported, which are not, and why:"
+case "$month" in ?) month="0$month" ;; esac
+echo "  docker compose logs kimai-sync"
+echo "  docker compose exec kimai-sync kimai-sync lock $year-$month"

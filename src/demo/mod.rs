@@ -28,6 +28,7 @@ use crate::sandbox::Sandbox;
 use crate::settings::{GuardSettings, Settings};
 use crate::triplestore::Triplestore;
 use crate::triplestore::embedded::Embedded;
+use crate::triplestore::remote::QueryLog;
 use crate::triplestore::statement::{Iri, Triples};
 use crate::triplestore::vocabulary::PREFIXES;
 use changes::Change;
@@ -58,7 +59,8 @@ pub async fn run(once: bool, stop: CancellationToken) -> anyhow::Result<ExitCode
 
     let store = Embedded::open(None, &settings.triplestore.application_graph)?;
     let clock = Clock::system(settings.zone.clone());
-    let engine = Engine::new(&settings, Arc::new(store.clone()), app::kimai(&settings)?, clock)?;
+    let inside = Arc::new(store.clone().with_log(QueryLog::of(&settings.triplestore)));
+    let engine = Engine::new(&settings, inside, app::kimai(&settings)?, clock)?;
     let door = door(&settings)?;
     let address = format!("http://{}", door.local_addr()?);
     info!("Open {address} in a browser to see what happens; the triplestore answers at {address}/sparql");

@@ -5,9 +5,9 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::check::{Check, Topic};
-use super::store::sentence;
 use super::{Asked, Doctor, limited};
 use crate::kimai::{CurrentUser, Right, Rights, TimesheetRules, Version};
+use crate::words::sentence;
 
 const KIMAI: Topic = Topic("kimai", "Kimai");
 const TOKEN: Topic = Topic("token", "Kimai user of the token");

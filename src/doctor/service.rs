@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::check::{Check, Topic};
-use super::store::sentence;
 use super::{Doctor, limited};
 use crate::queue::{Counts, last_delta};
 use crate::storage;
+use crate::words::sentence;
 
 const SETTINGS: Topic = Topic("settings", "Settings");
 const QUEUE_FILE: Topic = Topic("queue-file", "Queue file");

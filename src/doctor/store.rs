@@ -7,7 +7,7 @@ use crate::domain::work_log::{Directory, Facts, Obstacle, resolve};
 use crate::reconcile::sweep::Period;
 use crate::triplestore::TriplestoreFault;
 use crate::triplestore::survey::{View, Written};
-use crate::words::capitalised;
+use crate::words::sentence;
 
 const TRIPLESTORE: Topic = Topic("triplestore", "Triplestore");
 const VIEW: Topic = Topic("view", "View of the triplestore");
@@ -69,12 +69,6 @@ impl Doctor {
         let directory = self.patient.work_logs.directory(&[&facts]).await?;
         Ok(InUse { facts, directory, more })
     }
-}
-
-/// With a capital letter and a full stop.
-pub(super) fn sentence(words: &str) -> String {
-    let text = capitalised(words);
-    if text.ends_with(['.', '!', '?']) { text } else { format!("{text}.") }
 }
 
 fn named(scope: Option<&str>) -> String {
@@ -153,7 +147,7 @@ impl InUse {
     /// What stands in the way of a work log that is complete but for its task and person.
     fn obstacles(&self, tasks: Values, persons: Values) -> Vec<Obstacle> {
         let (days, durations) = (Values::only("2024-09-02"), Values::only("PT1H"));
-        let facts = Facts { days, durations, tasks, persons, ..Facts::default() };
+        let facts = Facts { durations, days, tasks, persons, ..Facts::default() };
         resolve(&facts, &self.directory).err().unwrap_or_default()
     }
 

@@ -41,18 +41,28 @@ pub(super) async fn post(
     body: Payload,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
+    receive(&request, body, &state, MOST_BYTES).await
+}
+
+/// Takes a delta of up to `most` bytes.
+async fn receive(
+    request: &HttpRequest,
+    body: Payload,
+    state: &State,
+    most: usize,
+) -> Result<HttpResponse, Problem> {
     let declared =
         request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if declared.is_some_and(|bytes| bytes > MOST_BYTES) {
-        state.intake.metrics().delta_refused();
-        return Err(Problem::too_large(MOST_BYTES));
-    }
-    let (found, ended) = read(body).await;
+    let (found, ended) = if declared.is_some_and(|bytes| bytes > most) {
+        (Found::default(), Err(Cut::TooLarge(most)))
+    } else {
+        read(body, most).await
+    };
     crash::point("delta parsed");
     // Most are of no concern: of them there is nothing to tell.
     let concerns = !found.work_logs.is_empty() || found.skipped > 0 || ended.is_err();
     let span = if concerns { trace::span(request.method(), PATH) } else { Span::none() };
-    let answer = take(&request, &found, ended, &state).instrument(span.clone()).await;
+    let answer = take(request, &found, ended, state).instrument(span.clone()).await;
     trace::answered(&span, answer.as_ref().map_or_else(ResponseError::status_code, HttpResponse::status));
     answer
 }
@@ -84,13 +94,13 @@ async fn take(
 /// Why a body could not be read to its end.
 enum Cut {
     NotADelta(DeltaFault),
-    TooLarge,
+    TooLarge(usize),
     Lost(String),
 }
 
 fn refuse(request: &HttpRequest, found: &Found, cut: Cut) -> Problem {
     let problem = match cut {
-        Cut::TooLarge => Problem::too_large(MOST_BYTES),
+        Cut::TooLarge(most) => Problem::too_large(most),
         Cut::Lost(why) => Problem::bad_request(format!("The body ended early: {why}.")),
         Cut::NotADelta(fault) => Problem::bad_request(format!("The body is not a delta: {fault}.")),
     };
@@ -100,15 +110,15 @@ fn refuse(request: &HttpRequest, found: &Found, cut: Cut) -> Problem {
     problem
 }
 
-async fn read(mut body: Payload) -> (Found, Result<(), Cut>) {
+async fn read(mut body: Payload, most: usize) -> (Found, Result<(), Cut>) {
     let mut reader = message::Reader::default();
     let (mut bytes, mut fault) = (0, None);
     let cut = loop {
         match body.next().await {
             Some(Ok(piece)) => {
                 bytes += piece.len();
-                if bytes > MOST_BYTES {
-                    break Some(Cut::TooLarge);
+                if bytes > most {
+                    break Some(Cut::TooLarge(most));
                 }
                 if fault.is_none() {
                     fault = reader.read(&piece).err();
@@ -123,4 +133,57 @@ async fn read(mut body: Payload) -> (Found, Result<(), Cut>) {
         }
     };
     (reader.found(), cut.map_or(Ok(()), Err))
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::App;
+    use actix_web::http::header::{HeaderValue, TRANSFER_ENCODING};
+    use actix_web::test::{TestRequest, call_service, init_service, read_body};
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::http::testing;
+    use crate::storage::Storage;
+    use crate::telemetry::metrics::Format;
+    use crate::triplestore::embedded::Embedded;
+
+    /// A change is lost with such a delta: somebody has to hear of it.
+    #[tokio::test]
+    async fn one_that_is_too_large_is_counted_whether_its_length_was_declared_or_not() {
+        const MOST: usize = 100;
+        let store = Embedded::in_memory().unwrap();
+        let state = testing::state(Storage::in_memory().unwrap(), &store, &CancellationToken::new());
+        let small = async |request: HttpRequest, body: Payload, state: web::Data<State>| {
+            receive(&request, body, &state, MOST).await
+        };
+        let app = App::new().app_data(state.clone()).route(PATH, web::post().to(small));
+        let app = init_service(app).await;
+        let mut refused = 0;
+        for chunked in [false, true] {
+            for (bytes, status) in [(MOST, 204), (MOST + 1, 413)] {
+                let mut body = b"[]".to_vec();
+                body.resize(bytes, b' ');
+                let mut request = TestRequest::post().uri(PATH).set_payload(body).to_request();
+                let (length, headers) = (HeaderValue::from(bytes), request.headers_mut());
+                headers.remove(CONTENT_LENGTH);
+                if chunked {
+                    headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+                } else {
+                    headers.insert(CONTENT_LENGTH, length);
+                }
+                let answer = call_service(&app, request).await;
+                assert_eq!(answer.status(), status, "{bytes} {chunked}");
+                if status == 413 {
+                    refused += 1;
+                    let told = String::from_utf8(read_body(answer).await.to_vec()).unwrap();
+                    assert!(told.contains("at most 100 bytes"), "{told}");
+                }
+                let metrics = state.engine.metrics.text(Format::Prometheus);
+                let counted = format!("\nkimai_sync_deltas_refused_total {refused}\n");
+                assert!(metrics.contains(&counted), "{bytes} {chunked}: not {refused} in {metrics}");
+            }
+        }
+        assert_eq!(refused, 2);
+    }
 }

@@ -96,33 +96,17 @@ fn refuse(title: &'static str, detail: String) -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use actix_web::ResponseError as _;
     use futures_util::FutureExt;
     use tokio_util::sync::CancellationToken;
-    use tokio_util::task::TaskTracker;
 
     use super::*;
-    use crate::clock::Clock;
-    use crate::engine::Engine;
-    use crate::runs::Runs;
-    use crate::settings::Settings;
+    use crate::http::testing;
     use crate::storage::Storage;
-    use crate::triplestore::Triplestore;
     use crate::triplestore::embedded::Embedded;
 
-    /// The state of a service that has just started, with the queue in `storage`.
     fn state(storage: Storage, stop: &CancellationToken) -> web::Data<State> {
-        let vars = [("API_TOKEN", "t"), ("KIMAI_ENDPOINT", "http://127.0.0.1:9/api")];
-        let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let settings = Settings::from_vars(vars).unwrap();
-        let store: Arc<dyn Triplestore> = Arc::new(Embedded::in_memory().unwrap());
-        let (kimai, clock) = (crate::app::kimai(&settings).unwrap(), Clock::system(settings.zone.clone()));
-        let engine = Engine::with_storage(&settings, store, kimai, clock.clone(), storage.clone()).unwrap();
-        let work = Arc::new(engine.clone());
-        let runs = Runs::open(storage, true, clock, work, TaskTracker::new(), stop.clone()).unwrap();
-        web::Data::new(State::new(engine, runs, stop.clone()))
+        testing::state(storage, &Embedded::in_memory().unwrap(), stop)
     }
 
     async fn told(answer: Result<HttpResponse, Problem>) -> (u16, String) {

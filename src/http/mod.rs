@@ -24,8 +24,9 @@
 //! | `GET /` and what [`crate::page`] lists | 200, 303 | forms | people |
 //! | `GET`, `POST /sparql` | 200, 400 | SPARQL 1.1 protocol | people, with the embedded store only |
 //!
-//! Another method on one of them is 405. All may answer 503 when the triplestore or Kimai does not answer,
-//! and 502 when it refuses. The whole of it is at `/openapi.json`.
+//! A slash at the end of a path of the old service makes no difference (see `slash.rs`). Another method on one of
+//! them is 405. All may answer 503 when the triplestore or Kimai does not answer, and 502 when it refuses. The
+//! whole of it is at `/openapi.json`.
 
 mod answer;
 mod ask;
@@ -39,8 +40,11 @@ mod openapi;
 mod problem;
 mod queue;
 mod runs;
+mod slash;
 pub mod sparql;
 mod sync;
+#[cfg(test)]
+mod testing;
 pub mod trace;
 
 use std::sync::Arc;

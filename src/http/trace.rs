@@ -8,7 +8,7 @@ use actix_web::middleware::Next;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span};
 
-use super::delta;
+use super::{delta, slash};
 use crate::telemetry::call::{self, Call};
 
 /// Those who watch ask every few seconds, and nobody wants to read that. Nor of most deltas: they have a span of their
@@ -18,11 +18,13 @@ const UNTOLD: [&str; 4] = ["/live", "/ready", "/metrics", delta::PATH];
 const CALL_ID: HeaderName = HeaderName::from_static("mu-call-id");
 const TRAIL: HeaderName = HeaderName::from_static("mu-call-id-trail");
 
-/// Runs a request within its span and its call. The query string stays out of the span.
+/// Runs a request within its span and its call. The query string stays out of the span. It is the first to see a
+/// request: the path is from here on as we spell it.
 pub async fn request(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    slash::trim(&mut request);
     let header = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
     let call = Call::of(header(CALL_ID), header(TRAIL));
     let told = !UNTOLD.contains(&request.path());

@@ -325,3 +325,23 @@ async fn more_work_logs_than_one_answer_holds_are_all_linked() {
     assert_eq!(*outcome(&lock(&store).await, "a"), exported(11_000, 11_000));
     assert_eq!(members(&store, "a").await.len(), 11_000);
 }
+
+/// sparql-parser makes a SELECT of each WHERE, and some stores refuse one without a variable.
+#[tokio::test]
+async fn each_where_has_a_variable() {
+    let turtle = sheet("ann", "ann", status::SUBMITTED) + &work_log("ann", "ann", "2025-09-10");
+    let store = Arc::new(Watched::holding(&turtle).await);
+    assert_eq!(*outcome(&lock(&store).await, "ann"), exported(1, 1));
+    let mut patterns = 0;
+    for update in store.updates() {
+        for operation in spargebra::SparqlParser::new().parse_update(&update).unwrap().operations {
+            if let spargebra::GraphUpdateOperation::DeleteInsert { pattern, .. } = operation {
+                let mut variables = 0;
+                pattern.on_in_scope_variable(|_| variables += 1);
+                assert!(variables > 0, "{update}");
+                patterns += 1;
+            }
+        }
+    }
+    assert!(patterns > 0);
+}

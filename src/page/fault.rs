@@ -7,11 +7,8 @@ use maud::{Markup, html};
 
 use super::frame::head;
 use super::words;
-use crate::kimai::KimaiFault;
 use crate::queue::QueueFault;
-use crate::reconcile::ledger::LedgerFault;
 use crate::runs::RunsFault;
-use crate::triplestore::TriplestoreFault;
 
 /// Why a page or form could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -70,24 +67,6 @@ impl ResponseError for Fault {
 
 impl From<QueueFault> for Fault {
     fn from(fault: QueueFault) -> Self {
-        Self::unavailable(fault.to_string())
-    }
-}
-
-impl From<LedgerFault> for Fault {
-    fn from(fault: LedgerFault) -> Self {
-        Self::unavailable(fault.to_string())
-    }
-}
-
-impl From<TriplestoreFault> for Fault {
-    fn from(fault: TriplestoreFault) -> Self {
-        Self::unavailable(fault.to_string())
-    }
-}
-
-impl From<KimaiFault> for Fault {
-    fn from(fault: KimaiFault) -> Self {
         Self::unavailable(fault.to_string())
     }
 }

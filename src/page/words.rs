@@ -4,7 +4,7 @@ use crate::domain::finding::{Action, Hold, Kind};
 use crate::domain::work_log::parse_duration;
 use crate::queue;
 use crate::runs::{self, AskedBy, Task};
-use crate::words::capitalised;
+pub(super) use crate::words::sentence;
 
 /// A number with its thousands apart: `12 345`.
 pub(super) fn number(number: impl TryInto<u64>) -> String {
@@ -189,17 +189,6 @@ pub(super) fn short(iri: &str) -> String {
     let head: String = end.chars().take(24).collect();
     let tail: String = end.chars().skip(letters - 12).collect();
     format!("{head}…{tail}")
-}
-
-/// With a capital letter and a full stop.
-pub(super) fn sentence(words: &str) -> String {
-    let words = words.trim();
-    // A command stays as it has to be typed.
-    if words.starts_with("kimai-sync ") {
-        return if words.ends_with('.') { words.to_owned() } else { format!("{words}.") };
-    }
-    let end = if words.is_empty() || words.ends_with(['.', '!', '?']) { "" } else { "." };
-    format!("{}{end}", capitalised(words))
 }
 
 /// `text` as part of an address.

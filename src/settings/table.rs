@@ -133,7 +133,11 @@ pub const TABLE: &[Setting] = &[
         "how much to log: error, warn, info, debug, or a filter like info,kimai_sync=debug",
     ),
     setting("LOG_FORMAT", "text", "text, or json for one JSON object a line"),
-    setting("LOG_SPARQL_ALL", "false", "whether to log every SPARQL query and update"),
+    setting(
+        "LOG_SPARQL_ALL",
+        "false",
+        "whether to log every SPARQL query and update of this service, whatever LOG_LEVEL is",
+    ),
     setting("LOG_SPARQL_QUERIES", "", "whether to log queries (default: as LOG_SPARQL_ALL)"),
     setting("LOG_SPARQL_UPDATES", "", "whether to log updates (default: as LOG_SPARQL_ALL)"),
     setting(

@@ -33,9 +33,9 @@ const TRACES_AT_STOP: Duration = Duration::from_secs(2);
 static TRACES: OnceLock<SdkTracerProvider> = OnceLock::new();
 
 /// The filter of the settings. actix and the scheduler tell of their threads at `info`,
-/// which helps nobody here.
+/// which helps nobody here. Statements are logged for whoever asked for just that, at any level.
 pub fn filter(settings: &LogSettings) -> EnvFilter {
-    EnvFilter::new(format!("actix_server=warn,tokio_cron_scheduler=warn,{}", settings.filter))
+    EnvFilter::new(format!("actix_server=warn,tokio_cron_scheduler=warn,sparql=info,{}", settings.filter))
 }
 
 /// Starts logs and traces as the settings say. Once per process; a second call changes nothing.
@@ -60,5 +60,21 @@ pub fn stop() {
     if let Some(provider) = TRACES.get() {
         // What cannot be sent was told by the exporter.
         let _ = provider.shutdown_with_timeout(TRACES_AT_STOP);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_are_shown_at_every_level_unless_the_filter_names_them() {
+        for (level, statements) in [("warn", true), ("kimai_sync=error", true), ("info,sparql=off", false)] {
+            let settings = LogSettings { filter: level.to_owned(), json: false, traces: None };
+            let shown = tracing_subscriber::registry().with(filter(&settings));
+            tracing::subscriber::with_default(shown, || {
+                assert_eq!(tracing::enabled!(target: "sparql", tracing::Level::INFO), statements, "{level}");
+            });
+        }
     }
 }

@@ -37,6 +37,7 @@ use tokio::sync::{Mutex, RwLock};
 pub use answer::Answer;
 
 use super::change::{Change, Observer};
+use super::remote::QueryLog;
 use super::vocabulary::{APPLICATION_GRAPH, xsd};
 use super::{Row, Triplestore, TriplestoreFault};
 use disk::Disk;
@@ -84,6 +85,7 @@ pub struct Embedded {
     /// Held for writing while a change is told and made, for reading while a query takes its snapshot.
     gate: Arc<RwLock<()>>,
     time_limit: Duration,
+    log: QueryLog,
 }
 
 impl std::fmt::Debug for Embedded {
@@ -113,8 +115,8 @@ impl Embedded {
             Some(directory) => Some(Arc::new(StdMutex::new(Disk::open(directory, &store)?))),
             None => None,
         };
-        let (writing, gate) = (Arc::default(), Arc::default());
-        Ok(Self { store, graph, disk, observer: None, writing, gate, time_limit: TIME_LIMIT })
+        let (writing, gate, log) = (Arc::default(), Arc::default(), QueryLog::default());
+        Ok(Self { store, graph, disk, observer: None, writing, gate, time_limit: TIME_LIMIT, log })
     }
 
     /// The same store, telling `observer` of every change made through it. Clones made before do not.
@@ -128,6 +130,13 @@ impl Embedded {
     #[must_use]
     pub fn with_time_limit(mut self, time_limit: Duration) -> Self {
         self.time_limit = time_limit;
+        self
+    }
+
+    /// The same store, logging the statements of the service. Clones made before do not.
+    #[must_use]
+    pub fn with_log(mut self, log: QueryLog) -> Self {
+        self.log = log;
         self
     }
 
@@ -232,10 +241,12 @@ impl Embedded {
 #[async_trait]
 impl Triplestore for Embedded {
     async fn select(&self, query: &str) -> Result<Vec<Row>, TriplestoreFault> {
+        self.log.query(query, None);
         self.read(query, answer::rows).await
     }
 
     async fn update(&self, update: &str) -> Result<(), TriplestoreFault> {
+        self.log.update(update, None);
         let parsed = parser().parse_update(update).map_err(|error| refused(&error))?;
         self.change(move |draft, token| draft.run(parsed, token)).await.map(drop)
     }

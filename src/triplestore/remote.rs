@@ -12,8 +12,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use reqwest::StatusCode;
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::{Row, Triplestore, TriplestoreFault, results};
+use crate::settings::TriplestoreSettings;
 use crate::telemetry::call;
 use crate::tls;
 
@@ -26,13 +28,34 @@ const SHOWN: usize = 300;
 const RESULTS_JSON: &str = "application/sparql-results+json";
 
 /// Which statements are logged (`LOG_SPARQL_ALL`, `_QUERIES`, `_UPDATES`), at level info and target
-/// `sparql`.
+/// `sparql`, which is shown whatever `LOG_LEVEL` is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct QueryLog {
     /// Log each query.
     pub queries: bool,
     /// Log each update.
     pub updates: bool,
+}
+
+impl QueryLog {
+    /// As the settings say.
+    pub fn of(settings: &TriplestoreSettings) -> Self {
+        Self { queries: settings.log_queries, updates: settings.log_updates }
+    }
+
+    /// Logs a query, if queries are to be, with the id under which it is sent.
+    pub(super) fn query(self, query: &str, call_id: Option<Uuid>) {
+        if self.queries {
+            tracing::info!(target: "sparql", mu_call_id = call_id.map(display), "Query: {query}");
+        }
+    }
+
+    /// The same of an update.
+    pub(super) fn update(self, update: &str, call_id: Option<Uuid>) {
+        if self.updates {
+            tracing::info!(target: "sparql", mu_call_id = call_id.map(display), "Update: {update}");
+        }
+    }
 }
 
 /// How to reach the triplestore.
@@ -97,11 +120,11 @@ impl Remote {
     /// Sends the form as the old service did: `query=` or `update=`, with the wanted format twice, since
     /// stores differ in which of Accept and `format` they heed.
     async fn post(&self, field: &str, statement: &str) -> Result<Vec<u8>, TriplestoreFault> {
-        let call_id = uuid::Uuid::new_v4();
-        let (word, logged) =
-            if field == "update" { ("Update", self.log.updates) } else { ("Query", self.log.queries) };
-        if logged {
-            tracing::info!(target: "sparql", mu_call_id = %call_id, "{word}: {statement}");
+        let call_id = Uuid::new_v4();
+        if field == "update" {
+            self.log.update(statement, Some(call_id));
+        } else {
+            self.log.query(statement, Some(call_id));
         }
         let form = [(field, statement), ("format", RESULTS_JSON), ("content-type", RESULTS_JSON)];
         let mut request = self

@@ -13,12 +13,11 @@ use sophia::api::prelude::{Graph, MutableGraph, Triple};
 use sophia::api::term::{IriRef, LanguageTag, SimpleTerm};
 use sophia::inmem::graph::LightGraph;
 
-use super::Term;
 use super::vocabulary::xsd;
 use crate::domain::ids::{WorkLogUri, is_iri};
 
-/// The most triples of one update: sparql-parser cuts what takes too many steps to parse, Virtuoso
-/// refuses from about 2 000 on.
+/// The most triples of one update, and the most subjects or ids that a query names: sparql-parser cuts what
+/// takes too many steps to parse, Virtuoso refuses from about 2 000 triples on.
 pub const BATCH: usize = 100;
 
 /// Why something cannot be said in SPARQL.
@@ -173,26 +172,6 @@ impl From<Literal> for Object {
     }
 }
 
-/// A value as a SELECT gave it, to be named again exactly (a DELETE must name the very term). Blank
-/// nodes have no name outside the answer they came in.
-impl TryFrom<&Term> for Object {
-    type Error = StatementFault;
-
-    fn try_from(term: &Term) -> Result<Self, StatementFault> {
-        match term {
-            Term::Iri(iri) => Iri::new(iri.as_str()).map(Self::Iri),
-            Term::Blank(label) => Err(StatementFault::Unwritable(format!("the blank node _:{label}"))),
-            Term::Literal { value, language: Some(language), .. } => {
-                Literal::tagged(value, language).map(Self::Literal)
-            }
-            Term::Literal { value, datatype: Some(datatype), .. } => {
-                Ok(Self::Literal(Literal::typed(value, Iri::new(datatype.as_str())?)))
-            }
-            Term::Literal { value, .. } => Ok(Self::Literal(Literal::string(value))),
-        }
-    }
-}
-
 /// Triples to be written, in a sophia graph: each once.
 #[derive(Debug, Default)]
 pub struct Triples(LightGraph);
@@ -219,11 +198,6 @@ impl Triples {
             .insert(subject, simple_iri(Cow::Borrowed(predicate)), object)
             .map_err(|full| StatementFault::Unwritable(format!("so many triples at once ({full})")))?;
         Ok(self)
-    }
-
-    /// The graph itself.
-    pub fn graph(&self) -> &LightGraph {
-        &self.0
     }
 
     /// The updates that write them; see [`insert_data`].

@@ -10,9 +10,6 @@ macro_rules! namespaces {
         /// and sparql-parser know some by themselves: a strict endpoint refuses undeclared ones.
         pub const PREFIXES: &str = concat!($("PREFIX ", stringify!($prefix), ": <", $namespace, ">\n"),*);
 
-        /// Every prefix with its namespace, as in [`PREFIXES`].
-        pub const NAMESPACES: &[(&str, &str)] = &[$((stringify!($prefix), $namespace)),*];
-
         $($(#[$doc])* pub mod $prefix {
             $($(#[$term_doc])* #[doc = concat!("`", stringify!($prefix), ":", $name, "`")]
             pub const $term: &str = concat!($namespace, $name);)*
@@ -30,8 +27,6 @@ namespaces! {
     ext = "http://mu.semte.ch/vocabularies/ext/" {
         /// A task that is a Kimai activity: what work is booked on.
         KIMAI_ACTIVITY = "KimaiActivity",
-        /// A task a person may see.
-        TASK_VISIBLE_TO = "taskVisibleTo",
     }
     /// Provenance.
     prov = "http://www.w3.org/ns/prov#" {
@@ -73,8 +68,6 @@ namespaces! {
     skos = "http://www.w3.org/2004/02/skos/core#" {
         /// A timesheet: a month of one person.
         COLLECTION = "Collection",
-        /// A workspace.
-        CONCEPT_SCHEME = "ConceptScheme",
         /// Timesheet → one of its work logs.
         MEMBER = "member",
         /// Task → workspace.
@@ -108,8 +101,6 @@ namespaces! {
     time = "http://www.w3.org/2006/time#" {
         /// The first day of a timesheet, `xsd:date`.
         HAS_BEGINNING = "hasBeginning",
-        /// The last day of a timesheet, `xsd:date`.
-        HAS_END = "hasEnd",
     }
     /// Asset descriptions.
     adms = "http://www.w3.org/ns/adms#" {
@@ -131,8 +122,6 @@ namespaces! {
     xsd = "http://www.w3.org/2001/XMLSchema#" {
         /// A day.
         DATE = "date",
-        /// An instant.
-        DATE_TIME = "dateTime",
         /// A plain string.
         STRING = "string",
     }

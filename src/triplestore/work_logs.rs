@@ -10,16 +10,13 @@ use async_trait::async_trait;
 use jiff::civil::Date;
 
 use super::pages::{PAGE_ROWS, each_by_subject};
-use super::statement::{self, Iri, Literal};
+use super::statement::{BATCH, Iri, Literal};
 use super::vocabulary::{PREFIXES, cal, dct, prov, rdf, rdfs, skos};
 use super::{Row, Term, Triplestore, TriplestoreFault, period};
 use crate::domain::windows::{Days, Window};
 use crate::domain::work_log::{Directory, Facts, Kind, PersonFacts, TaskFacts};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::source::{Link, Source};
-
-/// Subjects or ids named in one statement.
-const BATCH: usize = 100;
 
 /// An activity with all that it should have; what lacks something is looked at closer.
 const ACTIVITY: &str =
@@ -246,7 +243,7 @@ impl Source for WorkLogs {
     }
 
     async fn link(&self, links: &[Link]) -> Result<(), TriplestoreFault> {
-        for links in links.chunks(statement::BATCH) {
+        for links in links.chunks(BATCH) {
             let goes = |link: &&Link| link.had_link || link.to.is_none();
             let gone: Vec<&WorkLogUri> = links.iter().filter(goes).map(|link| &link.work_log).collect();
             let triple = |Link { work_log, to, .. }: &Link| {
@@ -295,7 +292,7 @@ fn note_task(directory: &mut Directory, row: &Row) {
     match text(row, "p") {
         Some(rdf::TYPE) => facts.is_activity |= value == super::vocabulary::ext::KIMAI_ACTIVITY,
         Some(rdfs::LABEL) => facts.label = Some(value.to_owned()),
-        Some(dct::IDENTIFIER) => drop(facts.identifiers.insert(value.to_owned())),
+        Some(dct::IDENTIFIER) => facts.identifiers.insert(value.to_owned()),
         Some(skos::BROADER) => {
             facts.has_parent = true;
             facts.project_identifiers.extend(text(row, "projectId").map(str::to_owned));

@@ -30,19 +30,24 @@ async fn success_is_answered_to_the_byte_as_before() {
     let posts = [
         ("/delta", Some(json!([])), &no_content),
         ("/delta", Some(delta(&["http://x/1"])), &no_content),
+        ("/delta/", Some(delta(&["http://x/1"])), &no_content),
         ("/update-queue/work-logs/AB12", None, &accepted),
+        ("/update-queue/work-logs/AB12/", None, &accepted),
         ("/sync-from-kimai/customers", None, &no_content),
         ("/sync-from-kimai/tasks", None, &no_content),
         ("/sync-from-kimai/accounts", None, &no_content),
+        ("/sync-from-kimai/accounts/", None, &no_content),
         ("/timesheets/lock", Some(json!({"month": "9", "year": "2024"})), &no_content),
         ("/timesheets/lock", Some(json!({"month": 9, "year": 2024})), &no_content),
-        ("/timesheets/lock", Some(json!({"month": "09abc", "year": " 2024"})), &no_content),
+        ("/timesheets/lock/", Some(json!({"month": "09abc", "year": " 2024"})), &no_content),
     ];
     for (path, body, wanted) in posts {
         assert_eq!(stack.post(path, body.clone()).await, *wanted, "{path} {body:?}");
     }
-    let url = format!("{}/kimai-timesheets/12345", stack.base);
-    assert_eq!(answer(stack.http.put(url)).await, no_content);
+    for url in ["/kimai-timesheets/12345", "/kimai-timesheets/12345/"] {
+        let url = format!("{}{url}", stack.base);
+        assert_eq!(answer(stack.http.put(url)).await, no_content);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -154,6 +159,8 @@ async fn a_huge_delta_is_read_as_a_stream_and_a_too_huge_one_refused_at_once() {
 
     let refused = raw(&stack, "POST /delta HTTP/1.1\r\nhost: x\r\ncontent-length: 600000000\r\n\r\n").await;
     assert!(refused.starts_with("HTTP/1.1 413"), "{refused}");
+    let metrics = answer(stack.http.get(format!("{}/metrics", stack.base))).await.2;
+    assert!(metrics.contains("\nkimai_sync_deltas_refused_total 1\n"), "what is lost is told: {metrics}");
     let too_large = stack.post("/timesheets/lock", Some(json!({"month": "9".repeat(2_000_000)}))).await;
     assert!(detail(&too_large, 413).contains("at most 1048576 bytes"));
 }

@@ -123,6 +123,9 @@ differences! {
     other_method: "the answer to PUT /sync-from-kimai/customers",
         old "404", ours "405, Allow: POST",
         why "whoever mixes up the methods is told which there are";
+    other_letter_case: "the answer to POST /Delta",
+        old "204", ours "404",
+        why "a path has one spelling, by which it is guarded too; write it in small letters";
     // What is written to the triplestore
     uuid_version: "the version of a minted UUID",
         old "1", ours "4",

@@ -100,6 +100,20 @@ fn json_logs_are_objects_line_by_line_and_carry_the_span_of_the_work_log() {
 }
 
 /// One delta from the door to the collector: its call id goes along, its session does not.
+/// Also where the triplestore is inside, and where the filter names nothing but ourselves.
+#[test]
+fn statements_are_logged_for_whoever_asks_for_them() {
+    let (_kimai, endpoint) = kimai();
+    let mut command = program(&["standalone"]);
+    command.envs([("API_TOKEN", TOKEN), ("KIMAI_ENDPOINT", &endpoint), ("CHECK_AT_START", "false")]);
+    command.envs([("LOG_LEVEL", "kimai_sync=info"), ("LOG_SPARQL_QUERIES", "true")]);
+    let mut running = Running::start(command);
+    // The sweep at the start asks.
+    running.until("Query: ");
+    let (_, log) = running.end("-TERM");
+    assert!(!log.contains("Update: "), "updates were not asked for: {log}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delta_is_followed_to_the_triplestore_and_to_the_collector() {
     let (triplestore, collector) = (empty_triplestore().await, MockServer::start().await);

@@ -157,8 +157,9 @@ pub(in crate::http) struct WorkLogAttributes {
     kimai: Option<Held>,
     /// All that is known of it: what the triplestore and Kimai say, what we remember and did, how it stands in
     /// plain words, and what would help.
-    #[schema(value_type = Object, example = json!({
-        "verdict": "waiting", "says": "Kimai cannot be reached", "help": ["Nothing: it is tried again."]
+    // Of an `Object` the example would be left out.
+    #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>, example = json!({
+        "verdict": "waits", "says": "Kimai cannot be reached", "help": ["Nothing: it is tried again."]
     }))]
     story: Story,
 }

@@ -22,22 +22,24 @@ use Access::{Guarded, Metrics, Open, Stack};
 pub(super) struct Row {
     path: &'static str,
     pub(super) access: Access,
-    /// The largest body.
-    pub(super) most_bytes: usize,
+    /// The largest body. `None`: the route itself sees to it.
+    pub(super) most_bytes: Option<usize>,
 }
 
 const fn row(path: &'static str, access: Access, most_bytes: usize) -> Row {
-    Row { path, access, most_bytes }
+    Row { path, access, most_bytes: Some(most_bytes) }
 }
 
 const NONE: usize = 0;
-const LOGIN: usize = 4 * 1024;
+/// The largest body of a login.
+pub(super) const LOGIN: usize = 4 * 1024;
 const SMALL: usize = 16 * 1024;
 /// A form may hold two IRIs, percent-encoded.
 const FORM: usize = 32 * 1024;
 
 const TABLE: &[Row] = &[
-    row("/delta", Stack, delta::MOST_BYTES),
+    // It counts, and tells, what it has to refuse: a change is lost with it.
+    Row { path: delta::PATH, access: Stack, most_bytes: None },
     row("/live", Open, NONE),
     row("/ready", Open, NONE),
     row("/metrics", Metrics, NONE),
@@ -117,5 +119,11 @@ mod tests {
         ] {
             assert_eq!(of(path).access, Guarded, "{path}");
         }
+    }
+
+    #[test]
+    fn what_a_delta_holds_is_bounded_by_its_own_route_which_counts_what_it_refuses() {
+        assert_eq!(TABLE.iter().filter(|row| row.most_bytes.is_none()).count(), 1);
+        assert_eq!(of(delta::PATH).most_bytes, None);
     }
 }

@@ -8,8 +8,10 @@ use futures_util::StreamExt as _;
 
 use crate::http::problem::Problem;
 
-/// Refuses a body that is declared larger than `most` bytes; cuts one of undeclared length off there.
-pub(super) fn set(request: &mut ServiceRequest, most: usize) -> Result<(), Problem> {
+/// Refuses a body that is declared larger than `most` bytes; cuts one of undeclared length off there. Leaves it
+/// to the route where there is no `most`.
+pub(super) fn set(request: &mut ServiceRequest, most: Option<usize>) -> Result<(), Problem> {
+    let Some(most) = most else { return Ok(()) };
     let declared = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     if declared.is_some_and(|text| text.parse::<usize>().map_or(true, |bytes| bytes > most)) {
         return Err(Problem::too_large(most));

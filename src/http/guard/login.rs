@@ -85,7 +85,7 @@ pub(in crate::http) async fn enter(
     guard: web::Data<Guard>,
 ) -> Result<HttpResponse, Problem> {
     let body = body.map_err(|fault| match fault.as_response_error().status_code() {
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(super::access::of("/login").most_bytes),
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(super::access::LOGIN),
         _ => Problem::bad_request("The form did not arrive whole; send it again."),
     })?;
     // What cannot be read is not repeated: it may be the token.

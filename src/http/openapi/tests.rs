@@ -1,40 +1,22 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use actix_web::http::{Method, header};
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::{App, web};
-use jiff::tz::TimeZone;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use crate::clock::Clock;
-use crate::engine::Engine;
-use crate::http::{State, configure, doors, sparql};
-use crate::kimai::Client;
-use crate::runs::Runs;
-use crate::settings::Settings;
+use crate::http::{configure, doors, sparql, testing};
+use crate::storage::Storage;
+use crate::story::Verdict;
 use crate::triplestore::embedded::Embedded;
-
-fn state(store: &Embedded) -> web::Data<State> {
-    let vars = [("API_TOKEN", "token"), ("KIMAI_ENDPOINT", "http://127.0.0.1:9/api")];
-    let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let settings = Settings::from_vars(vars).unwrap();
-    let kimai = Arc::new(Client::new(&settings.kimai).unwrap());
-    let clock = Clock::system(TimeZone::UTC);
-    let engine = Engine::new(&settings, Arc::new(store.clone()), kimai, clock).unwrap();
-    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let (storage, clock) = (engine.storage.clone(), engine.clock.clone());
-    let runs = Runs::open(storage, true, clock, Arc::new(engine.clone()), tasks, stop.clone()).unwrap();
-    web::Data::new(State::new(engine, runs, stop))
-}
 
 /// A service as `app` starts it, with a triplestore inside.
 macro_rules! service {
     () => {{
         let store = Embedded::in_memory().unwrap();
-        let routes = configure(state(&store));
+        let routes =
+            configure(testing::state(Storage::in_memory().unwrap(), &store, &CancellationToken::new()));
         init_service(App::new().configure(move |config| {
             config.app_data(web::Data::new(store)).configure(sparql::configure);
             routes(config);
@@ -118,6 +100,8 @@ fn examples_have_all_the_members_that_their_schemas_ask_for() {
     assert_eq!(example["type"], "queue-entries");
     assert_eq!(example["attributes"]["state"], "due");
     assert_eq!(example["attributes"]["kimai"]["project"], 3);
+    let verdict = example["attributes"]["story"]["verdict"].as_str().unwrap();
+    assert!(Verdict::from_word(verdict).is_some(), "{verdict} is no verdict");
     let body = &document["paths"]["/timesheets/lock"]["post"]["requestBody"]["content"]["application/json"];
     assert_eq!(body["example"], serde_json::json!({"month": 9, "year": 2024}));
 }

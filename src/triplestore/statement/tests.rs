@@ -120,23 +120,6 @@ fn batches_hold_at_most_a_hundred_triples_and_lose_none() {
 }
 
 #[test]
-fn what_a_select_gave_can_be_named_again() {
-    let literal = |datatype: Option<&str>, language: Option<&str>| Term::Literal {
-        value: "x\"".to_owned(),
-        datatype: datatype.map(str::to_owned),
-        language: language.map(str::to_owned),
-    };
-    let spelt = |term: &Term| Object::try_from(term).map(|object| object.to_string());
-    assert_eq!(spelt(&Term::Iri("http://x/1".to_owned())), Ok("<http://x/1>".to_owned()));
-    assert_eq!(spelt(&literal(None, None)), Ok("\"x\\\"\"".to_owned()));
-    assert_eq!(spelt(&literal(Some(xsd::STRING), None)), Ok(format!("\"x\\\"\"^^<{}>", xsd::STRING)));
-    assert_eq!(spelt(&literal(None, Some("nl"))), Ok("\"x\\\"\"@nl".to_owned()));
-    assert!(spelt(&literal(Some("date"), None)).is_err());
-    assert!(spelt(&Term::Blank("b1".to_owned())).is_err());
-    assert!(spelt(&Term::Iri("x".to_owned())).is_err());
-}
-
-#[test]
 fn a_graph_with_what_sparql_parser_refuses_is_refused_here() {
     let mut graph = LightGraph::new();
     let blank = sophia::api::term::BnodeId::new_unchecked("b");

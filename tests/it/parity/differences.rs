@@ -394,3 +394,7 @@ pub(super) async fn other_method() -> String {
     let answer = request.send().await.unwrap();
     format!("{}, Allow: {}", answer.status().as_u16(), answer.headers()["allow"].to_str().unwrap())
 }
+
+pub(super) async fn other_letter_case() -> String {
+    Stack::embedded(&[]).await.post("/Delta", Some(delta(&[]))).await.0.to_string()
+}

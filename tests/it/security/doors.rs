@@ -39,8 +39,10 @@ async fn with_a_token_the_stack_works_for_its_owner_and_for_the_delta_notifier_o
         assert_eq!(status, 401, "{method} {path}: {body}");
     }
     assert_eq!((stack.statements(), stack.kimai.requests().0.len()), (before, 0), "nothing was done");
-    let told = stranger.post(url("/delta")).body(crate::support::stack::delta(&[&work_log]).to_string());
-    assert_eq!(answer(told).await.0, 204);
+    for path in ["/delta", "/delta/"] {
+        let told = stranger.post(url(path)).body(crate::support::stack::delta(&[&work_log]).to_string());
+        assert_eq!(answer(told).await.0, 204, "{path}");
+    }
     stack.quiet().await;
     assert_eq!(stack.timesheets().len(), 1);
 

@@ -1,0 +1,29 @@
+//! What the tests of the routes have in common.
+
+use std::sync::Arc;
+
+use actix_web::web;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::State;
+use crate::app;
+use crate::clock::Clock;
+use crate::engine::Engine;
+use crate::runs::Runs;
+use crate::settings::Settings;
+use crate::storage::Storage;
+use crate::triplestore::embedded::Embedded;
+
+/// The state of a service that has just started, with the queue in `storage`.
+pub(super) fn state(storage: Storage, store: &Embedded, stop: &CancellationToken) -> web::Data<State> {
+    let vars = [("API_TOKEN", "token"), ("KIMAI_ENDPOINT", "http://127.0.0.1:9/api")];
+    let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let settings = Settings::from_vars(vars).unwrap();
+    let (kimai, clock) = (app::kimai(&settings).unwrap(), Clock::system(settings.zone.clone()));
+    let store = Arc::new(store.clone());
+    let engine = Engine::with_storage(&settings, store, kimai, clock.clone(), storage.clone()).unwrap();
+    let work = Arc::new(engine.clone());
+    let runs = Runs::open(storage, true, clock, work, TaskTracker::new(), stop.clone()).unwrap();
+    web::Data::new(State::new(engine, runs, stop.clone()))
+}
