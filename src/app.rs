@@ -48,7 +48,7 @@ pub fn remote(settings: &Settings) -> anyhow::Result<Arc<dyn Triplestore>> {
         endpoint: remote.endpoint.to_string(),
         scope: remote.scope.clone(),
         time_limit: remote.time_limit,
-        log: QueryLog { queries: remote.log_queries, updates: remote.log_updates },
+        log: QueryLog::of(remote),
     })?))
 }
 

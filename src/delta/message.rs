@@ -90,6 +90,11 @@ impl Reader {
         self.scanner.end().map_err(|what| self.fault(what))
     }
 
+    /// How many work logs it has named so far.
+    pub fn named(&self) -> usize {
+        self.shape.found.work_logs.len()
+    }
+
     /// What was understood, also of a body with a fault.
     pub fn found(self) -> Found {
         self.shape.found

@@ -16,11 +16,21 @@ use super::problem::Problem;
 use super::trace;
 use crate::crash;
 use crate::delta::{DeltaFault, Found, message};
+use crate::queue::MOST_ENTRIES;
 
 /// Where deltas come.
 pub(super) const PATH: &str = "/delta";
 /// The largest delta, in bytes: what the delta-notifier itself takes.
 pub(super) const MOST_BYTES: usize = 500 * 1024 * 1024;
+/// How much of one delta is taken.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    bytes: usize,
+    /// Their IRIs are what needs memory.
+    work_logs: usize,
+}
+
+const BOUNDS: Bounds = Bounds { bytes: MOST_BYTES, work_logs: MOST_ENTRIES };
 /// Up to here a body that makes no sense is taken to its end.
 const SMALL_BYTES: usize = 64 * 1024;
 
@@ -41,22 +51,22 @@ pub(super) async fn post(
     body: Payload,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    receive(&request, body, &state, MOST_BYTES).await
+    receive(&request, body, &state, BOUNDS).await
 }
 
-/// Takes a delta of up to `most` bytes.
+/// Takes a delta within `bounds`.
 async fn receive(
     request: &HttpRequest,
     body: Payload,
     state: &State,
-    most: usize,
+    bounds: Bounds,
 ) -> Result<HttpResponse, Problem> {
     let declared =
         request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    let (found, ended) = if declared.is_some_and(|bytes| bytes > most) {
-        (Found::default(), Err(Cut::TooLarge(most)))
+    let (found, ended) = if declared.is_some_and(|bytes| bytes > bounds.bytes) {
+        (Found::default(), Err(Cut::TooLarge(bounds.bytes)))
     } else {
-        read(body, most).await
+        read(body, bounds).await
     };
     crash::point("delta parsed");
     // Most are of no concern: of them there is nothing to tell.
@@ -95,12 +105,14 @@ async fn take(
 enum Cut {
     NotADelta(DeltaFault),
     TooLarge(usize),
+    TooMany(usize),
     Lost(String),
 }
 
 fn refuse(request: &HttpRequest, found: &Found, cut: Cut) -> Problem {
     let problem = match cut {
         Cut::TooLarge(most) => Problem::too_large(most),
+        Cut::TooMany(most) => Problem::too_many(most),
         Cut::Lost(why) => Problem::bad_request(format!("The body ended early: {why}.")),
         Cut::NotADelta(fault) => Problem::bad_request(format!("The body is not a delta: {fault}.")),
     };
@@ -110,18 +122,21 @@ fn refuse(request: &HttpRequest, found: &Found, cut: Cut) -> Problem {
     problem
 }
 
-async fn read(mut body: Payload, most: usize) -> (Found, Result<(), Cut>) {
+async fn read(mut body: Payload, bounds: Bounds) -> (Found, Result<(), Cut>) {
     let mut reader = message::Reader::default();
     let (mut bytes, mut fault) = (0, None);
     let cut = loop {
         match body.next().await {
             Some(Ok(piece)) => {
                 bytes += piece.len();
-                if bytes > most {
-                    break Some(Cut::TooLarge(most));
+                if bytes > bounds.bytes {
+                    break Some(Cut::TooLarge(bounds.bytes));
                 }
                 if fault.is_none() {
                     fault = reader.read(&piece).err();
+                }
+                if reader.named() > bounds.work_logs {
+                    break Some(Cut::TooMany(bounds.work_logs));
                 }
                 // A small rest is let pass, so that the connection can be used again.
                 if fault.is_some() && bytes > SMALL_BYTES {
@@ -147,21 +162,37 @@ mod tests {
     use crate::storage::Storage;
     use crate::telemetry::metrics::Format;
     use crate::triplestore::embedded::Embedded;
+    use crate::triplestore::vocabulary::cal;
+
+    const SMALL: Bounds = Bounds { bytes: 2_000, work_logs: 3 };
+
+    async fn small(
+        request: HttpRequest,
+        body: Payload,
+        state: web::Data<State>,
+    ) -> Result<HttpResponse, Problem> {
+        receive(&request, body, &state, SMALL).await
+    }
+
+    fn state() -> web::Data<State> {
+        let store = Embedded::in_memory().unwrap();
+        testing::state(Storage::in_memory().unwrap(), &store, &CancellationToken::new())
+    }
+
+    fn refused(state: &State, times: usize) -> bool {
+        let counted = format!("\nkimai_sync_deltas_refused_total {times}\n");
+        state.engine.metrics.text(Format::Prometheus).contains(&counted)
+    }
 
     /// A change is lost with such a delta: somebody has to hear of it.
     #[tokio::test]
     async fn one_that_is_too_large_is_counted_whether_its_length_was_declared_or_not() {
-        const MOST: usize = 100;
-        let store = Embedded::in_memory().unwrap();
-        let state = testing::state(Storage::in_memory().unwrap(), &store, &CancellationToken::new());
-        let small = async |request: HttpRequest, body: Payload, state: web::Data<State>| {
-            receive(&request, body, &state, MOST).await
-        };
+        let state = state();
         let app = App::new().app_data(state.clone()).route(PATH, web::post().to(small));
         let app = init_service(app).await;
-        let mut refused = 0;
+        let mut times = 0;
         for chunked in [false, true] {
-            for (bytes, status) in [(MOST, 204), (MOST + 1, 413)] {
+            for (bytes, status) in [(SMALL.bytes, 204), (SMALL.bytes + 1, 413)] {
                 let mut body = b"[]".to_vec();
                 body.resize(bytes, b' ');
                 let mut request = TestRequest::post().uri(PATH).set_payload(body).to_request();
@@ -175,15 +206,34 @@ mod tests {
                 let answer = call_service(&app, request).await;
                 assert_eq!(answer.status(), status, "{bytes} {chunked}");
                 if status == 413 {
-                    refused += 1;
+                    times += 1;
                     let told = String::from_utf8(read_body(answer).await.to_vec()).unwrap();
-                    assert!(told.contains("at most 100 bytes"), "{told}");
+                    assert!(told.contains("at most 2000 bytes"), "{told}");
                 }
-                let metrics = state.engine.metrics.text(Format::Prometheus);
-                let counted = format!("\nkimai_sync_deltas_refused_total {refused}\n");
-                assert!(metrics.contains(&counted), "{bytes} {chunked}: not {refused} in {metrics}");
+                assert!(refused(&state, times), "{bytes} {chunked}");
             }
         }
-        assert_eq!(refused, 2);
+        assert_eq!(times, 2);
+    }
+
+    #[tokio::test]
+    async fn one_that_names_more_work_logs_than_the_queue_holds_is_cut_off_and_told() {
+        let state = state();
+        let app = App::new().app_data(state.clone()).route(PATH, web::post().to(small));
+        let app = init_service(app).await;
+        for (named, status) in [(3, 204), (4, 413)] {
+            let triple = |n| {
+                format!(
+                    r#"{{"subject":{{"value":"http://x/{n}"}},"predicate":{{"value":"{}"}},"object":{{"value":"PT1H"}}}}"#,
+                    cal::DURATION
+                )
+            };
+            let triples = (0..named).map(triple).collect::<Vec<_>>().join(",");
+            let body = format!(r#"[{{"inserts":[{triples}],"deletes":[]}}]"#);
+            let answer =
+                call_service(&app, TestRequest::post().uri(PATH).set_payload(body).to_request()).await;
+            assert_eq!(answer.status(), status, "{named}");
+        }
+        assert!(refused(&state, 1));
     }
 }

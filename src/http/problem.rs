@@ -43,6 +43,12 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large", detail)
     }
 
+    /// The body names more than the queue could ever hold (413).
+    pub(super) fn too_many(most: usize) -> Self {
+        let detail = format!("It names more than {most} work logs, which is more than the queue holds.");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large", detail)
+    }
+
     /// Something this service needs does not answer now; the same request may work later (503).
     pub(super) fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "Not possible now", detail)

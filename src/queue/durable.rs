@@ -20,7 +20,7 @@ use crate::domain::WorkLogUri;
 use crate::storage::{Mirror, Storage, StorageFault};
 
 /// The most work logs that may wait: about 300 bytes of memory each.
-const MOST_ENTRIES: usize = 1_000_000;
+pub const MOST_ENTRIES: usize = 1_000_000;
 /// How long a run may take until its work log is given to somebody else, unless told otherwise.
 pub const LEASE: Duration = Duration::from_mins(5);
 /// When a run whose end could not be saved is tried again.

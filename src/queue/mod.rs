@@ -30,7 +30,7 @@ use jiff::Timestamp;
 
 use crate::domain::WorkLogUri;
 use crate::storage::StorageFault;
-pub use durable::{Durable, LEASE};
+pub use durable::{Durable, LEASE, MOST_ENTRIES};
 pub use entry::{Attempt, Counts, Entry, Lease, Outcome, Reason, State};
 pub use pulse::{Beat, SLOT};
 pub use seen::last_delta;
