@@ -256,12 +256,15 @@ impl Ledger {
         Ok(self.storage.write(|connection| intents(connection, None)).await?)
     }
 
-    /// How many intents are open.
-    pub async fn open_intents(&self) -> Result<usize, LedgerFault> {
+    /// How many intents are open, and when the oldest of them began.
+    pub async fn open_intents(&self) -> Result<(usize, Option<Timestamp>), LedgerFault> {
         let count = |connection: &Connection| {
-            connection.query_row("SELECT count(*) FROM intent", [], |row| row.get::<_, i64>(0))
+            let told = "SELECT count(*), min(started_at) FROM intent";
+            connection.query_row(told, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?)))
         };
-        Ok(usize::try_from(self.storage.write(count).await?).unwrap_or_default())
+        let (count, oldest) = self.storage.write(count).await?;
+        let oldest = oldest.and_then(|began| Timestamp::from_millisecond(began).ok());
+        Ok((usize::try_from(count).unwrap_or_default(), oldest))
     }
 
     /// It is known that the intent of `work_log` has led to no timesheet.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::engine::Engine;
 use crate::queue::State;
 use crate::reconcile::breaker::Neighbour;
@@ -24,9 +26,12 @@ pub async fn look(engine: &Engine) {
             metrics.set("queue_entries", &[("state", state.word())], of(number));
         }
     }
+    let age = |since: Option<Timestamp>| {
+        let age = since.map(|since| engine.clock.now().duration_since(since).as_secs_f64());
+        age.unwrap_or_default().max(0.0)
+    };
     if let Ok(oldest) = engine.queue.oldest_due().await {
-        let since = oldest.map(|due| engine.clock.now().duration_since(due).as_secs_f64());
-        metrics.set("queue_oldest_due_seconds", &[], since.unwrap_or_default().max(0.0));
+        metrics.set("queue_oldest_due_seconds", &[], age(oldest));
     }
     let down = engine.workers.down();
     let is_down = |wanted| down.iter().any(|(neighbour, _)| *neighbour == wanted);
@@ -36,8 +41,9 @@ pub async fn look(engine: &Engine) {
     metrics.set("queue_writable", &[], of(usize::from(engine.storage.trouble().is_none())));
     let silent = engine.workers.silent().map(|(_, silent)| silent).unwrap_or_default();
     metrics.set("worker_heartbeat_age_seconds", &[], silent.as_secs_f64());
-    if let Ok(Ok(open)) = tokio::time::timeout(FILE_LIMIT, engine.ledger.open_intents()).await {
+    if let Ok(Ok((open, oldest))) = tokio::time::timeout(FILE_LIMIT, engine.ledger.open_intents()).await {
         metrics.set("intents_open", &[], of(open));
+        metrics.set("intent_oldest_seconds", &[], age(oldest));
     }
 }
 

@@ -101,7 +101,7 @@ async fn a_kimai_that_fails_shows_and_a_lost_answer_is_followed_to_its_end() {
     stack.kimai.fault(When::next("POST", "/api/timesheets"), Fault::cut().applied());
     assert_eq!(stack.post("/delta", Some(delta(&[&work_log]))).await.0, 204);
     let open = async {
-        while value(&metrics(&stack).await, "intents_open") == 0.0 {
+        while value(&metrics(&stack).await, "intent_oldest_seconds") == 0.0 {
             tokio::task::yield_now().await;
         }
     };
@@ -113,6 +113,7 @@ async fn a_kimai_that_fails_shows_and_a_lost_answer_is_followed_to_its_end() {
         ("intents_resolved_total{how=\"adopted\"}", 1.0),
         ("intents_resolved_total{how=\"absent\"}", 0.0),
         ("intents_open", 0.0),
+        ("intent_oldest_seconds", 0.0),
         ("reconcile_total{result=\"adopted\"}", 1.0),
     ] {
         assert_eq!(value(&text, series), wanted, "{series} in:\n{text}");
