@@ -129,7 +129,30 @@ impl Ledger {
         wanted: WantedTimesheet,
         held: FoundTimesheet,
     ) -> Result<(), LedgerFault> {
-        let (work_log, pushed, held) = (work_log.clone(), json(&wanted), json(&held));
+        self.has_made(work_log, id, Some(wanted), held).await
+    }
+
+    /// The same of what was found when the answer was lost. Where it holds something else than `wanted`, Kimai has
+    /// rounded it, or it was made for another work log that says nearly the same: then it is to be pushed.
+    pub async fn found(
+        &self,
+        work_log: &WorkLogUri,
+        id: KimaiId,
+        wanted: WantedTimesheet,
+        held: FoundTimesheet,
+    ) -> Result<(), LedgerFault> {
+        let sure = held.holds(&wanted) || planted(Plant::NearlyTheSameIsTheSame);
+        self.has_made(work_log, id, sure.then_some(wanted), held).await
+    }
+
+    async fn has_made(
+        &self,
+        work_log: &WorkLogUri,
+        id: KimaiId,
+        pushed: Option<WantedTimesheet>,
+        held: FoundTimesheet,
+    ) -> Result<(), LedgerFault> {
+        let (work_log, pushed, held) = (work_log.clone(), pushed.as_ref().map(json), json(&held));
         self.saw(id);
         let high_water = Arc::clone(&self.high_water);
         self.claim(work_log, id, move |connection, work_log| {

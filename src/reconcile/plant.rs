@@ -3,6 +3,8 @@
 /// A fault, named after what is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Plant {
+    /// What is found after a lost answer is taken for what was sent, also where it differs by Kimai's rounding.
+    NearlyTheSameIsTheSame,
     /// A POST goes out without an intent.
     NoIntent,
     /// After a lost answer the POST is sent again without a look.

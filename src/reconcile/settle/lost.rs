@@ -5,6 +5,7 @@ use std::time::Duration;
 use tracing::info;
 
 use super::Settler;
+use crate::domain::difference::FoundTimesheet;
 use crate::domain::intent::Intent;
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::kimai::{Timesheet, TimesheetFilter};
@@ -24,7 +25,7 @@ impl Settler {
         let candidates = self.candidates(intent).await?;
         for timesheet in candidates.iter().filter(|_| !planted(Plant::NoSearch)) {
             let id = timesheet.id;
-            match self.ledger.created(subject, id, intent.wanted, timesheet.into()).await {
+            match self.ledger.found(subject, id, intent.wanted, timesheet.into()).await {
                 // Another work log just like this one took it; there may be a second.
                 Err(LedgerFault::Claimed { .. }) => {}
                 claimed => {
@@ -40,7 +41,8 @@ impl Settler {
         Ok(false)
     }
 
-    /// The timesheets that may be what `intent` led to and that no work log is linked to, lowest id first.
+    /// The timesheets that may be what `intent` led to and that no work log is linked to: those first that hold just
+    /// what was sent, lowest id first.
     async fn candidates(&self, intent: &Intent) -> Result<Vec<Timesheet>, Failure> {
         let wanted = &intent.wanted;
         // Kimai reads the bounds in the zone of the token's user.
@@ -56,6 +58,7 @@ impl Settler {
         let fitting: Vec<KimaiId> = listed.iter().map(|timesheet| timesheet.id).collect();
         let linked = self.work_logs.linked(&fitting).await?;
         listed.retain(|timesheet| !linked.contains_key(&timesheet.id));
+        listed.sort_by_key(|timesheet| !FoundTimesheet::from(timesheet).holds(wanted));
         Ok(listed)
     }
 }

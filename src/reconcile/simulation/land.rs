@@ -34,9 +34,17 @@ const PERSONS: [(&str, u64); 4] = [
     ("http://x/persons/3", 3),
     ("http://x/persons/none", 0),
 ];
-/// Duration and minutes; the last cannot be booked.
-const DURATIONS: [(&str, i64); 5] =
-    [("PT8H", 480), ("PT90M", 90), ("PT2H30M", 150), ("PT15M", 15), ("8h", 0)];
+/// Duration and minutes; two as near to each other as Kimai may round, and the last cannot be booked.
+const DURATIONS: [(&str, i64); 5] = [("PT8H", 480), ("PT90M", 90), ("PT1H20M", 80), ("PT15M", 15), ("8h", 0)];
+
+/// The place of the duration that Kimai's rounding could make of this one, if there is one.
+pub(super) fn near(duration: usize) -> usize {
+    match duration {
+        1 => 2,
+        2 => 1,
+        other => other,
+    }
+}
 
 pub(super) const GOOD_TASKS: usize = 4;
 pub(super) const GOOD_PERSONS: usize = 3;

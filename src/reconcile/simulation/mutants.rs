@@ -18,7 +18,8 @@ pub(crate) fn planted(plant: Plant) -> bool {
 /// Histories until a fault has to have shown itself.
 const SEEDS: u64 = 3_000;
 
-const ALL: [Plant; 17] = [
+const ALL: [Plant; 18] = [
+    Plant::NearlyTheSameIsTheSame,
     Plant::NoIntent,
     Plant::NoSearch,
     Plant::NoWait,

@@ -4,7 +4,7 @@ use rand::Rng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::land::{DAYS, Due, Field, GOOD_DURATIONS, GOOD_PERSONS, GOOD_TASKS, Values, due};
+use super::land::{DAYS, Due, Field, GOOD_DURATIONS, GOOD_PERSONS, GOOD_TASKS, Values, due, near};
 use super::scenario::Scenario;
 use super::state::State;
 use crate::domain::WorkLogUri;
@@ -62,10 +62,14 @@ pub(super) fn draw(state: &State, plan: &Scenario, last: &mut Option<Values>, rn
     if live { change(uri, rng) } else { come(uri, last, rng) }
 }
 
-/// A work log comes to be: twin of the last one at times, at times incomplete for long, at times gone at once.
+/// A work log comes to be: twin of the last one at times, or all but, at times incomplete for long, at times gone
+/// at once.
 fn come(uri: WorkLogUri, last: &mut Option<Values>, rng: &mut ChaCha8Rng) -> Steps {
     let values = match *last {
-        Some(twin) if rng.random_ratio(1, 4) => twin,
+        Some(twin) if rng.random_ratio(1, 4) => {
+            let duration = if rng.random_ratio(1, 3) { near(twin.duration) } else { twin.duration };
+            Values { duration, ..twin }
+        }
         _ => values(rng),
     };
     *last = Some(values);
