@@ -201,15 +201,16 @@ impl Importer {
         if plan.changes.is_empty() {
             return Ok((plan.counts, here));
         }
-        let updates = write::updates(&plan.changes)?;
-        progress.phase(format!("writing {}", noun.name), Some(updates.len()));
-        for update in updates {
-            if progress.is_stopped() {
-                break;
-            }
-            let answer = self.store.update(&update).await;
+        progress.phase(format!("writing {}", noun.name), Some(plan.changes.len()));
+        let mut updates = write::updates(&plan.changes);
+        let mut next = updates.next().transpose()?;
+        while let Some((count, update)) = next.take().filter(|_| !progress.is_stopped()) {
+            // The next one is made while this one is written.
+            let (answer, after) =
+                tokio::join!(self.store.update(&update), async { updates.next().transpose() });
             answer.map_err(|fault| ImportFault::Triplestore { what: noun.name, fault })?;
-            progress.advance(1);
+            progress.advance(count);
+            next = after?;
         }
         // A store may acknowledge what it did not keep.
         let here = self.read(noun).await?;

@@ -9,27 +9,23 @@ use crate::triplestore::statement::{BATCH, Iri, StatementFault, Triples};
 /// item with a longer name goes alone.
 const MOST_TEXT: usize = 32 * 1024;
 
-/// The updates that make `changes`, each of at most [`BATCH`] triples. A resource is never split over
-/// two, so that none is ever half there.
-pub(super) fn updates(changes: &[Change]) -> Result<Vec<String>, StatementFault> {
-    let mut updates = Vec::new();
-    let mut batch: Vec<&Change> = Vec::new();
-    let (mut triples, mut text) = (0, 0);
-    for change in changes {
-        let (more_triples, more_text) = weight(change);
-        if !batch.is_empty() && (triples + more_triples > BATCH || text + more_text > MOST_TEXT) {
-            updates.push(update(&batch)?);
-            batch.clear();
-            (triples, text) = (0, 0);
-        }
-        batch.push(change);
-        triples += more_triples;
-        text += more_text;
-    }
-    if !batch.is_empty() {
-        updates.push(update(&batch)?);
-    }
-    Ok(updates)
+/// The updates that make `changes`, each with how many of them it makes: of at most [`BATCH`] triples. A resource is
+/// never split over two, so that none is ever half there.
+pub(super) fn updates(
+    mut changes: &[Change],
+) -> impl Iterator<Item = Result<(usize, String), StatementFault>> {
+    std::iter::from_fn(move || {
+        let (mut triples, mut text) = (0, 0);
+        let full = changes.iter().position(|change| {
+            let (more_triples, more_text) = weight(change);
+            (triples, text) = (triples + more_triples, text + more_text);
+            triples > BATCH || text > MOST_TEXT
+        });
+        // One that is too large goes alone.
+        let (batch, rest) = changes.split_at_checked(full.unwrap_or(changes.len()).max(1))?;
+        changes = rest;
+        Some(update(batch).map(|update| (batch.len(), update)))
+    })
 }
 
 /// Triples touched, and about how much text they take.
@@ -44,7 +40,7 @@ fn weight(change: &Change) -> (usize, usize) {
     (cleared + change.added.len(), text + change.cleared.len() * (subject + 3))
 }
 
-fn update(batch: &[&Change]) -> Result<String, StatementFault> {
+fn update(batch: &[Change]) -> Result<String, StatementFault> {
     let mut cleared: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
     let mut triples = Triples::new();
     for change in batch {
