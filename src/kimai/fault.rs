@@ -160,7 +160,7 @@ fn describe(status: u16, said: &Value, by_kimai: bool) -> String {
         401 => "; the API token is wrong or expired, or its user is disabled",
         429 => "",
         400..500 if !by_kimai => {
-            "; that is not Kimai's own answer: is KIMAI_ENDPOINT right, does a proxy stand before it?"
+            "; that is not Kimai's own answer: look at KIMAI_ENDPOINT, and at proxies before Kimai"
         }
         403 => "; the role of the token's user does not allow this",
         _ => "",
