@@ -13,6 +13,7 @@ use crate::import::{ImportFault, Importer, Report, What};
 use crate::kimai::{Inspection, Listings, Timesheets};
 use crate::lock::Locker;
 use crate::queue::{self, Durable, Queue, Reason};
+use crate::reconcile::flow;
 use crate::reconcile::ledger::Ledger;
 use crate::reconcile::retry::Failure;
 use crate::reconcile::settle::Settler;
@@ -170,5 +171,5 @@ impl Engine {
 fn lease(settings: &Settings) -> Duration {
     let calls = settings.kimai.time_limit * KIMAI_CALLS_A_RUN;
     let queries = settings.triplestore.time_limit * QUERIES_A_RUN;
-    queue::LEASE.max(calls + queries + Duration::from_mins(1))
+    queue::LEASE.max(calls + queries + flow::LONGEST_WAIT + Duration::from_mins(1))
 }

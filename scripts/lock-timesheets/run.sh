@@ -71,6 +71,4 @@ esac
 post /timesheets/lock -H "Content-Type: application/vnd.api+json" -d "{ \"year\": \"$year\", \"month\": \"$month\" }"
 # 204 says that the lock has ended, not that each timesheet is exported.
 echo "The lock of $month/$year has ended. Which timesheets are exported, which are not, and why:"
-case "$month" in ?) month="0$month" ;; esac
 echo "  docker compose logs kimai-sync"
-echo "  docker compose exec kimai-sync kimai-sync lock $year-$month"

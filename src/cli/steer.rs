@@ -189,7 +189,7 @@ async fn run(service: &Service, path: &str, body: &Value, reach: &Reach) -> Resu
         let address = service.address();
         return Err(Refusal::Failed(format!(
             "The service stopped, or the connection broke off, before run {id} ended. See {address}/runs/{id} when it \
-             runs again: a sweep goes on, anything else has to be asked for again."
+             runs again: a sweep goes on (not with SYNC_AT_START=false), anything else has to be asked for again."
         )));
     }
     if reach.json {

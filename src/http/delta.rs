@@ -22,6 +22,7 @@ use crate::queue::MOST_ENTRIES;
 pub(super) const PATH: &str = "/delta";
 /// The largest delta, in bytes: what the delta-notifier itself takes.
 pub(super) const MOST_BYTES: usize = 500 * 1024 * 1024;
+
 /// How much of one delta is taken.
 #[derive(Debug, Clone, Copy)]
 struct Bounds {
@@ -39,7 +40,7 @@ const SMALL_BYTES: usize = 64 * 1024;
 /// Called by the delta-notifier. Every work log that the delta names is in the queue when this answers; what
 /// was understood is queued even when the rest is rubbish (400).
 #[utoipa::path(post, path = "/delta", tag = "Sync", operation_id = "delta",
-    request_body(content = Delta, description = "Up to 500 MB.", content_type = "application/json",
+    request_body(content = Delta, description = "Up to 500 MB, of up to a million work logs.", content_type = "application/json",
         example = json!([{"inserts": [{
             "subject": {"type": "uri", "value": "http://timekeeper.redpencil.io/work-logs/67BF1C2E9F3B7A0009000001"},
             "predicate": {"type": "uri", "value": "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"},
@@ -147,7 +148,9 @@ async fn read(mut body: Payload, bounds: Bounds) -> (Found, Result<(), Cut>) {
             None => break fault.or_else(|| reader.end().err()).map(Cut::NotADelta),
         }
     };
-    (reader.found(), cut.map_or(Ok(()), Err))
+    // Of what the queue could never hold nothing is kept: all or none of a delta is queued.
+    let found = if matches!(cut, Some(Cut::TooMany(_))) { Found::default() } else { reader.found() };
+    (found, cut.map_or(Ok(()), Err))
 }
 
 #[cfg(test)]
@@ -235,5 +238,6 @@ mod tests {
             assert_eq!(answer.status(), status, "{named}");
         }
         assert!(refused(&state, 1));
+        assert_eq!(state.engine.queue.counts().await.unwrap().waiting, 3, "those of the first");
     }
 }

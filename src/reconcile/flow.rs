@@ -17,7 +17,7 @@ const MOST_AHEAD: usize = 128;
 
 /// The longest wait for a turn. When Kimai has become slow since many runs began, the last of them give up what
 /// they have read: it is old by then, and their lease is to outlive them.
-const LONGEST_WAIT: Duration = Duration::from_mins(5);
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_mins(5);
 
 /// All runs on their way.
 #[derive(Debug)]

@@ -11,7 +11,7 @@
 
 pub mod breaker;
 pub mod effect;
-mod flow;
+pub(crate) mod flow;
 mod gather;
 pub mod heart;
 pub mod ledger;

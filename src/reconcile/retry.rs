@@ -38,7 +38,7 @@ pub enum Failure {
     #[error("the answer of Kimai to a new timesheet was lost; whether it was stored is looked up in {:.0} s", .0.as_secs_f64())]
     Unsure(Duration),
     /// Kimai went down or was too slow while the run waited to send something, or the service stops.
-    #[error("it gave up its turn at Kimai, which was down or slow, before anything was sent")]
+    #[error("its turn at Kimai had not come before it was given up; nothing was sent")]
     TurnedAway,
     /// The run itself broke off: a fault in this service, or data that nobody thought of.
     #[error("the run broke off: {0}; please report this")]

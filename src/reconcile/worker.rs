@@ -215,27 +215,19 @@ impl Workers {
     /// What a run says of the neighbours. `read` tells whether the triplestore answered it.
     fn tell_breakers(&self, lease: &Lease, read: bool, result: &Result<Deed, Failure>) {
         let now = self.clock.now();
-        let (outage, whose) = match result {
-            Ok(_) => (Outage::No, None),
-            Err(failure) => (failure.outage(), failure.neighbour()),
-        };
-        let kimai = match result {
-            Ok(deed) => deed.effect.reached_kimai(),
-            Err(_) => outage == Outage::No && whose == Some(Neighbour::Kimai),
-        };
-        // A link that could not be written says more than the answer before it.
-        let triplestore = read && (outage == Outage::No || whose != Some(Neighbour::Triplestore));
         let mut breakers = self.breakers();
-        for (neighbour, reached) in [(Neighbour::Triplestore, triplestore), (Neighbour::Kimai, kimai)] {
-            if reached && breakers.reached(neighbour) {
+        for neighbour in reached(read, result) {
+            if breakers.reached(neighbour) {
                 info!("{neighbour} is back; going on");
                 self.back.notify_waiters();
             }
         }
-        match (outage, result, whose) {
+        let failure = result.as_ref().err();
+        let outage = failure.map_or(Outage::No, Failure::outage);
+        match (outage, failure, failure.and_then(Failure::neighbour)) {
             (Outage::No, ..) => breakers.ended(now),
             (Outage::Pause(pause), ..) => breakers.pause(pause, now),
-            (outage, Err(failure), Some(neighbour)) => {
+            (outage, Some(failure), Some(neighbour)) => {
                 let why = failure.to_string();
                 if breakers.failed(neighbour, &lease.work_log, &why, outage == Outage::Surely, now) {
                     if neighbour == Neighbour::Kimai {
@@ -260,8 +252,10 @@ impl Workers {
             }
             Next::After(pause) => {
                 warn!(%work_log, "Cannot sync <{work_log}> now: {why}. Trying again in {:.1} s.", pause.as_secs_f64());
-                // During an outage what waits does not age: it is as young after it as before.
-                let counts = failure.outage() == Outage::No || self.breakers().down().is_empty();
+                // During an outage what waits does not age: it is as young after it as before. Nor does what
+                // only waited.
+                let waited = *failure == Failure::TurnedAway;
+                let counts = failure.outage() == Outage::No || (!waited && self.breakers().down().is_empty());
                 Outcome::Later { at: self.clock.after(pause), why, counts }
             }
         }
@@ -305,5 +299,52 @@ impl Workers {
             error!("What is parked cannot be tried again: {fault}");
             0
         })
+    }
+}
+
+/// The neighbours that a run shows to be there; `read` tells whether the triplestore answered it.
+fn reached(read: bool, result: &Result<Deed, Failure>) -> Vec<Neighbour> {
+    let failure = result.as_ref().err();
+    let whose = failure.and_then(Failure::neighbour);
+    let refused =
+        |neighbour| whose == Some(neighbour) && failure.is_some_and(|failure| failure.outage() == Outage::No);
+    let mut reached = Vec::new();
+    // A link that could not be written says more than the answer before it.
+    if refused(Neighbour::Triplestore) || (read && whose != Some(Neighbour::Triplestore)) {
+        reached.push(Neighbour::Triplestore);
+    }
+    if refused(Neighbour::Kimai) || result.as_ref().is_ok_and(|deed| deed.effect.reached_kimai()) {
+        reached.push(Neighbour::Kimai);
+    }
+    reached
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kimai::{Fault, KimaiFault, Operation};
+    use crate::triplestore::TriplestoreFault;
+
+    #[test]
+    fn a_run_shows_only_whom_it_reached() {
+        use Neighbour::{Kimai, Triplestore};
+        let kimai = |fault| Failure::Kimai(KimaiFault::new(Operation::Update, fault, "said so"));
+        let table = [
+            (true, Ok(Deed::of(Effect::Updated, &[])), vec![Triplestore, Kimai]),
+            (true, Ok(Deed::of(Effect::Unchanged, &[])), vec![Triplestore]),
+            (true, Err(Failure::Blocked(vec![])), vec![Triplestore]),
+            (true, Err(kimai(Fault::Transient)), vec![Triplestore]),
+            (true, Err(kimai(Fault::Permanent)), vec![Triplestore, Kimai]),
+            // While it looked for what a lost answer led to, it has not asked the triplestore yet.
+            (false, Err(kimai(Fault::Permanent)), vec![Kimai]),
+            (false, Err(Failure::Unsure(PROBE_EVERY)), vec![]),
+            (false, Err(Failure::Broken("a panic".into())), vec![]),
+            (false, Err(TriplestoreFault::Refused("403".into()).into()), vec![Triplestore]),
+            (false, Err(TriplestoreFault::Transient("down".into()).into()), vec![]),
+            (true, Err(TriplestoreFault::Transient("the link was not taken".into()).into()), vec![]),
+        ];
+        for (read, result, wanted) in table {
+            assert_eq!(reached(read, &result), wanted, "{read} {result:?}");
+        }
     }
 }

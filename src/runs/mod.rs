@@ -4,8 +4,8 @@
 //! - Never two sweeps, two plans, two imports of one kind or two locks at once. What is asked for
 //!   meanwhile waits for its turn, in the order in which it was asked for; the same thing asked for
 //!   again while it still waits is one run.
-//! - A sweep that a stop or crash of the process cut off is begun again under its number. An import or
-//!   lock is not: whoever asked for it was told.
+//! - A sweep that a stop or crash of the process cut off is begun again under its number, unless
+//!   `SYNC_AT_START` is false. An import or lock is not: whoever asked for it was told.
 //! - The newest [`MOST_RUNS`] are kept, over restarts too.
 
 mod book;

@@ -334,6 +334,27 @@ async fn a_crash_leaves_a_sweep_to_be_begun_again() {
     assert_eq!(after.ask(sweep(2)).await.run.id, 2, "numbers go on");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_scheduled_sweep_that_is_begun_again_gives_up_like_any_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = Storage::open_single(folder.path()).unwrap();
+    let mut scene = Scene::with(&storage, true);
+    scene.runs.ask(Order::new(sweep(1), AskedBy::Cron)).await.unwrap();
+    scene.begins().await;
+    let mut after = Scene::on(&storage);
+    after.fail(3);
+    for _ in 0..3 {
+        after.begins().await;
+        after.go();
+    }
+    // The next one comes after it.
+    let next = after.ask(sweep(1)).await;
+    after.begins().await;
+    after.go();
+    assert_eq!(next.ticket.end().await, Some(End::Done));
+    assert_eq!(after.state(1), State::Failed);
+}
+
 /// Before restored data are looked at, nothing may be put right by them.
 #[tokio::test(start_paused = true)]
 async fn where_nothing_is_to_be_swept_at_start_nothing_is_begun_again() {

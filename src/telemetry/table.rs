@@ -153,7 +153,12 @@ pub const TABLE: &[Described] = &[
         &[],
         "Creations in Kimai that were begun and of which the end is not known yet",
     ),
-    gauge("intent_oldest_seconds", "seconds", &[], "How long ago the oldest of them began, 0 without any"),
+    gauge(
+        "intent_oldest_seconds",
+        "seconds",
+        &[],
+        "How long ago the oldest creation began of which the end is not known yet, 0 without any",
+    ),
     counter(
         "intents_resolved_total",
         "creations",

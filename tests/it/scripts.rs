@@ -129,7 +129,7 @@ fn to_kimai_sends_the_period() {
 #[test]
 fn lock_timesheets_sends_month_and_year_in_the_order_month_year() {
     for shell in shells() {
-        for (month, named) in [("9", "2024-09"), ("09", "2024-09"), ("12", "2024-12")] {
+        for month in ["9", "09", "12"] {
             let run = run(&shell, "lock-timesheets", &[month, "2024"], &DONE);
             let body = format!(r#"-d|{{ "year": "2024", "month": "{month}" }}|"#);
             let expected = format!("{COMMON}{JSON}{body}{STATUS_LAST}http://kimai-sync/timesheets/lock|");
@@ -139,11 +139,6 @@ fn lock_timesheets_sends_month_and_year_in_the_order_month_year() {
             let told =
                 format!("The lock of {month}/2024 has ended. Which timesheets are exported, which are not");
             assert!(run.stdout.starts_with(&told), "{shell:?}: {}", run.stdout);
-            assert!(
-                run.stdout.ends_with(&format!(" kimai-sync lock {named}\n")),
-                "{shell:?}: {}",
-                run.stdout
-            );
         }
     }
 }

@@ -99,7 +99,6 @@ fn json_logs_are_objects_line_by_line_and_carry_the_span_of_the_work_log() {
     assert!(!log.contains(TOKEN) && !log.contains("s3cret"), "{log}");
 }
 
-/// One delta from the door to the collector: its call id goes along, its session does not.
 /// Also where the triplestore is inside, and where the filter names nothing but ourselves.
 #[test]
 fn statements_are_logged_for_whoever_asks_for_them() {
@@ -114,6 +113,7 @@ fn statements_are_logged_for_whoever_asks_for_them() {
     assert!(!log.contains("Update: "), "updates were not asked for: {log}");
 }
 
+/// One delta from the door to the collector: its call id goes along, its session does not.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delta_is_followed_to_the_triplestore_and_to_the_collector() {
     let (triplestore, collector) = (empty_triplestore().await, MockServer::start().await);
