@@ -21,7 +21,8 @@ use crate::schedule;
 use crate::settings::{GuardSettings, Settings, SweepSettings};
 use crate::triplestore::Triplestore;
 use crate::triplestore::embedded::Embedded;
-use crate::triplestore::remote::{QueryLog, Remote, RemoteConfig};
+use crate::triplestore::log::QueryLog;
+use crate::triplestore::remote::{Remote, RemoteConfig};
 
 /// Idle connections are kept longer than the delta-notifier keeps its own, which loses a delta when the
 /// other side closes first.

@@ -31,7 +31,7 @@ use crate::settings::{self, Settings};
 use crate::storage::Storage;
 use crate::telemetry;
 use crate::triplestore::embedded::Embedded;
-use crate::triplestore::remote::QueryLog;
+use crate::triplestore::log::QueryLog;
 
 /// How long the health check waits for an answer; Docker gives it 5 s.
 const HEALTH_LIMIT: Duration = Duration::from_secs(4);

@@ -28,7 +28,7 @@ use crate::sandbox::Sandbox;
 use crate::settings::{GuardSettings, Settings};
 use crate::triplestore::Triplestore;
 use crate::triplestore::embedded::Embedded;
-use crate::triplestore::remote::QueryLog;
+use crate::triplestore::log::QueryLog;
 use crate::triplestore::statement::{Iri, Triples};
 use crate::triplestore::vocabulary::PREFIXES;
 use changes::Change;

@@ -37,7 +37,7 @@ use tokio::sync::{Mutex, RwLock};
 pub use answer::Answer;
 
 use super::change::{Change, Observer};
-use super::remote::QueryLog;
+use super::log::QueryLog;
 use super::vocabulary::{APPLICATION_GRAPH, xsd};
 use super::{Row, Triplestore, TriplestoreFault};
 use disk::Disk;

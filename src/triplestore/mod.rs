@@ -10,6 +10,7 @@
 
 pub mod change;
 pub mod embedded;
+pub mod log;
 pub mod pages;
 mod period;
 pub mod remote;

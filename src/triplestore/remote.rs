@@ -14,8 +14,8 @@ use reqwest::StatusCode;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::log::QueryLog;
 use super::{Row, Triplestore, TriplestoreFault, results};
-use crate::settings::TriplestoreSettings;
 use crate::telemetry::call;
 use crate::tls;
 
@@ -26,37 +26,6 @@ const ANSWER_LIMIT: usize = 32 * 1024 * 1024;
 const SHOWN: usize = 300;
 
 const RESULTS_JSON: &str = "application/sparql-results+json";
-
-/// Which statements are logged (`LOG_SPARQL_ALL`, `_QUERIES`, `_UPDATES`), at level info and target
-/// `sparql`, which is shown whatever `LOG_LEVEL` is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct QueryLog {
-    /// Log each query.
-    pub queries: bool,
-    /// Log each update.
-    pub updates: bool,
-}
-
-impl QueryLog {
-    /// As the settings say.
-    pub fn of(settings: &TriplestoreSettings) -> Self {
-        Self { queries: settings.log_queries, updates: settings.log_updates }
-    }
-
-    /// Logs a query, if queries are to be, with the id under which it is sent.
-    pub(super) fn query(self, query: &str, call_id: Option<Uuid>) {
-        if self.queries {
-            tracing::info!(target: "sparql", mu_call_id = call_id.map(display), "Query: {query}");
-        }
-    }
-
-    /// The same of an update.
-    pub(super) fn update(self, update: &str, call_id: Option<Uuid>) {
-        if self.updates {
-            tracing::info!(target: "sparql", mu_call_id = call_id.map(display), "Update: {update}");
-        }
-    }
-}
 
 /// How to reach the triplestore.
 #[derive(Debug, Clone)]
