@@ -82,14 +82,7 @@ async fn list(service: &Service, state: Option<State>, all: bool, json: bool) ->
         } else {
             for entry in entries {
                 if !std::mem::replace(&mut headed, true) {
-                    show::print(&row([
-                        "work log",
-                        "state",
-                        "due",
-                        "tries",
-                        "because",
-                        "what stands in the way",
-                    ]));
+                    show::print(&row(["work log", "state", "due", "attempts", "trigger", "code", "error"]));
                 }
                 show::print(&line(entry));
             }
@@ -115,12 +108,13 @@ fn line(entry: &Value) -> String {
         &show::moment(at(told, "/due")),
         &tries,
         text(at(told, "/reason")),
+        text(at(told, "/code")),
         text(at(told, "/last-error")),
     ])
 }
 
-fn row(cells: [&str; 6]) -> String {
-    show::columns(&cells, &[46, 8, 20, 5, 8])
+fn row(cells: [&str; 7]) -> String {
+    show::columns(&cells, &[46, 8, 20, 8, 8, 24])
 }
 
 fn summary(page: &Value, headed: bool, more: bool) -> String {

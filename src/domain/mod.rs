@@ -1,6 +1,7 @@
 //! What the words mean: work logs, timesheets, and what to do about a difference. Pure: no I/O, no
 //! async, no clock.
 
+pub mod code;
 pub mod difference;
 pub mod finding;
 pub mod ids;
@@ -11,5 +12,6 @@ pub mod values;
 pub mod windows;
 pub mod work_log;
 
+pub use code::Code;
 pub use ids::{ActivityId, KimaiId, ProjectId, UserId, WorkLogUri};
 pub use values::Values;

@@ -8,6 +8,7 @@ use std::fmt;
 
 use jiff::{Span, civil::Date, fmt::temporal::SpanParser};
 
+use super::code::Code;
 use super::ids::{ActivityId, KimaiId, ProjectId, UserId, WorkLogUri};
 use super::values::Values;
 
@@ -153,6 +154,20 @@ pub enum Obstacle {
 }
 
 impl Obstacle {
+    /// Its stable code.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Lacks(_) => Code::WorkLogIncomplete,
+            Self::NotAnActivity(_) => Code::NotAnActivity,
+            Self::ActivityWithoutId(_) => Code::ActivityWithoutId,
+            Self::ActivityWithoutProject(_) => Code::ActivityWithoutProject,
+            Self::ProjectUnknown(_) => Code::ProjectUnknown,
+            Self::NoAccount(_) => Code::NoAccount,
+            Self::BadDuration(..) => Code::DurationInvalid,
+            Self::BadDay(_) => Code::DayInvalid,
+        }
+    }
+
     /// Whether only a change of the work log itself can help, so that waiting is no use.
     pub fn is_final(&self) -> bool {
         matches!(self, Self::BadDuration(..) | Self::BadDay(_))

@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 use super::pace;
+use crate::domain::Code;
 use crate::words::words;
 
 /// The shortest and the longest pause a `Retry-After` can ask of us.
@@ -63,6 +64,20 @@ pub enum Fault {
     Unauthorised,
 }
 
+impl Fault {
+    /// The code of a fault of which nothing more is known.
+    fn code(&self) -> Code {
+        match self {
+            Self::Transient => Code::KimaiUnavailable,
+            Self::Limited(_) => Code::KimaiBusy,
+            Self::Permanent => Code::KimaiRefused,
+            Self::Ambiguous => Code::AnswerLost,
+            Self::Gone => Code::TimesheetGone,
+            Self::Unauthorised => Code::TokenInvalid,
+        }
+    }
+}
+
 /// A failed call to Kimai, in words for people. Never holds the token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("Kimai could not {operation}: {message}")]
@@ -73,12 +88,15 @@ pub struct KimaiFault {
     pub fault: Fault,
     /// What happened, with Kimai's own field messages where it gave any.
     pub message: String,
+    /// The stable code of it.
+    pub code: Code,
 }
 
 impl KimaiFault {
     /// A fault of an `operation`, in words.
     pub fn new(operation: Operation, fault: Fault, message: impl Into<String>) -> Self {
-        Self { operation, fault, message: message.into() }
+        let code = fault.code();
+        Self { operation, fault, message: message.into(), code }
     }
 
     /// The same as it may be kept and shown: without `secret`, should an answer have repeated what was sent, and

@@ -4,6 +4,7 @@ mod faults;
 
 use super::*;
 use crate::clock::Clock;
+use crate::domain::Code;
 use crate::queue::{Durable, Outcome as RunOutcome, Reason};
 use crate::storage::Storage;
 use crate::triplestore::testing::Watched;
@@ -280,7 +281,10 @@ async fn work_logs_that_are_not_in_kimai_are_named_with_their_reason() {
     let now = jiff::Timestamp::UNIX_EPOCH;
     queue.put(&[uri("parked")], Reason::Request, now).await.unwrap();
     let lease = queue.lease().await.unwrap();
-    queue.settle(lease, RunOutcome::Parked { why: "it has no person".to_owned() }).await.unwrap();
+    queue
+        .settle(lease, RunOutcome::Parked { code: Code::NoAccount, why: "it has no person".to_owned() })
+        .await
+        .unwrap();
     queue.put(&[uri("waits")], Reason::Request, "2999-01-01T00:00:00Z".parse().unwrap()).await.unwrap();
     let locker = Locker::new(Arc::clone(&store) as Arc<dyn Triplestore>, queue);
     let report = locker.lock(september(), &Progress::unwatched()).await.unwrap();

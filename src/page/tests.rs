@@ -59,6 +59,7 @@ fn entry(iri: &str, state: State, why: Option<&str>) -> Entry {
         reason: Reason::Delta,
         attempts: 2,
         last_error: why.map(str::to_owned),
+        code: None,
         since: at("2026-11-22T00:15:00Z"),
         leased_until: None,
     }
@@ -164,7 +165,12 @@ fn hostile_story() -> Story {
         }],
         entry: None,
         memory: story::Answer::Unknown { error: text() },
-        history: story::Answer::Known(vec![story::Done { at: now(), result: text(), message: Some(text()) }]),
+        history: story::Answer::Known(vec![story::Done {
+            at: now(),
+            result: text(),
+            message: Some(text()),
+            code: None,
+        }]),
         sharing: vec![WorkLogUri::parse("http://x/work-logs/2").unwrap()],
     }
 }

@@ -46,6 +46,7 @@ impl Book {
             attempts: 0,
             reason,
             why: None,
+            code: None,
             removed: false,
             since: now,
             asked: now,
@@ -76,11 +77,11 @@ impl Book {
     /// A book of what the rows say. All at once: much quicker than one after the other.
     pub(super) fn of(rows: Vec<(WorkLogUri, Row)>) -> Self {
         let keep = |(turn, (work_log, row)): (u64, (WorkLogUri, Row))| {
-            let Row { due, reason, attempts, why, removed, since } = row;
+            let Row { due, reason, attempts, why, code, removed, since } = row;
             let place = due.map_or(Place::Parked, |due| Place::Waiting { due, turn });
             // What has not failed since may have been parked before.
             let asked = due.filter(|_| attempts == 0).map_or(since, |due| due.max(since));
-            (work_log, Kept { place, attempts, reason, why, removed, since, asked })
+            (work_log, Kept { place, attempts, reason, why, code, removed, since, asked })
         };
         let entries: BTreeMap<_, _> = (1..).zip(rows).map(keep).collect();
         let waiting = entries.iter().filter_map(|(work_log, entry)| match entry.place {
@@ -138,15 +139,16 @@ impl Book {
         let entry = self.entries.get_mut(work_log)?;
         let Place::Running { again, .. } = entry.place else { return None };
         let asked = entry.asked;
-        let (at, why) = match outcome {
-            Outcome::Done { .. } => (None, None),
-            Outcome::Later { at, why, counts } => {
+        let (at, code, why) = match outcome {
+            Outcome::Done { .. } => (None, None, None),
+            Outcome::Later { at, code, why, counts } => {
                 entry.attempts = entry.attempts.saturating_add(u32::from(*counts));
-                (Some(*at), Some(why))
+                (Some(*at), Some(*code), Some(why))
             }
-            Outcome::Parked { why } => (None, Some(why)),
+            Outcome::Parked { code, why } => (None, Some(*code), Some(why)),
         };
         entry.why = why.cloned();
+        entry.code = code;
         // The evidence served its run; a run that failed needs it once more.
         entry.removed = (entry.removed && why.is_some()) || again.is_some_and(|again| again.removed);
         match again.map(|again| again.due).or(at) {

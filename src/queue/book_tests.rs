@@ -1,6 +1,7 @@
 //! What the book does with one work log, case by case. Whole histories are in `history_tests.rs`.
 
 use super::*;
+use crate::domain::Code;
 
 const LEASE: Duration = Duration::from_secs(100);
 
@@ -38,7 +39,7 @@ impl Saved {
 }
 
 fn later(second: i64) -> Outcome {
-    Outcome::Later { at: at(second), why: "down".into(), counts: true }
+    Outcome::Later { at: at(second), code: Code::KimaiUnavailable, why: "down".into(), counts: true }
 }
 
 #[test]
@@ -72,7 +73,7 @@ fn a_parked_entry_is_kept_and_shown_until_it_changes() {
     let mut book = Saved::default();
     book.put(1, 0);
     let lease = book.lease(0).unwrap();
-    book.settle(&lease, &Outcome::Parked { why: "no account".into() });
+    book.settle(&lease, &Outcome::Parked { code: Code::NoAccount, why: "no account".into() });
     assert_eq!(book.lease(i64::from(u32::MAX)), None);
     let parked = book.0.entry(&work_log(1), at(0)).unwrap();
     assert_eq!((parked.state, parked.last_error.as_deref()), (State::Parked, Some("no account")));
@@ -106,7 +107,7 @@ fn a_run_that_outlasts_its_lease_has_lost_it() {
     assert!(!book.settle(&slow, &Outcome::done()), "even before it is given out again");
     let second = book.lease(100).unwrap();
     assert!(second.number > slow.number);
-    assert!(!book.settle(&slow, &Outcome::Parked { why: "late".into() }));
+    assert!(!book.settle(&slow, &Outcome::Parked { code: Code::NoAccount, why: "late".into() }));
     assert_eq!(book.0.counts(at(0)), Counts { running: 1, ..Counts::default() });
     assert!(book.settle(&second, &Outcome::done()));
     assert!(!book.settle(&second, &Outcome::done()), "once only");
@@ -165,7 +166,7 @@ fn a_transaction_that_failed_leaves_everything_as_it_was() {
     book.put(2, 0);
     book.put(3, 0);
     let (second, third) = (book.lease(0).unwrap(), book.lease(0).unwrap());
-    book.settle(&third, &Outcome::Parked { why: "no account".into() });
+    book.settle(&third, &Outcome::Parked { code: Code::NoAccount, why: "no account".into() });
     let entries = |book: &Saved| book.0.page(None, None, 9, at(0));
     let before = entries(&book);
 

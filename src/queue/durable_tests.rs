@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use tempfile::TempDir;
 
 use super::*;
+use crate::domain::Code;
 
 pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -66,9 +67,14 @@ async fn the_last_twenty_runs_are_remembered_and_outlive_the_entry() {
     for run in 0..25 {
         let lease = queue.lease().await.unwrap();
         let outcome = match (lease.work_log == work_log(2), run) {
-            (true, _) => Outcome::Parked { why: "no account".into() },
+            (true, _) => Outcome::Parked { code: Code::NoAccount, why: "no account".into() },
             (false, 24) => Outcome::Done { what: "created timesheet 7".into() },
-            (false, _) => Outcome::Later { at: at(0), why: format!("run {run}"), counts: true },
+            (false, _) => Outcome::Later {
+                at: at(0),
+                code: Code::KimaiUnavailable,
+                why: format!("run {run}"),
+                counts: true,
+            },
         };
         queue.settle(lease, outcome).await.unwrap();
     }
@@ -84,6 +90,8 @@ async fn the_last_twenty_runs_are_remembered_and_outlive_the_entry() {
     assert_eq!((history[1].result.as_str(), history[1].message.as_deref()), ("later", Some("run 23")));
     let parked = queue.history(&work_log(2)).await.unwrap();
     assert_eq!((parked.len(), parked[0].result.as_str()), (1, "parked"));
+    assert_eq!(parked[0].code, Some(Code::NoAccount));
+    assert_eq!(queue.entry(&work_log(2)).await.unwrap().unwrap().code, Some(Code::NoAccount));
     assert_eq!(queue.parked().await.unwrap(), [(work_log(2), "no account".to_owned())]);
 }
 
@@ -94,7 +102,7 @@ async fn the_pulse_counts_runs_by_their_slot_and_measures_from_the_change() {
     let clock = Clock::starting_at(at(86_400), TimeZone::UTC);
     let queue = Durable::open(storage(), clock.clone()).unwrap();
     let run = async |outcome: Outcome| queue.settle(queue.lease().await.unwrap(), outcome).await.unwrap();
-    let parked = || Outcome::Parked { why: "no account".into() };
+    let parked = || Outcome::Parked { code: Code::NoAccount, why: "no account".into() };
     queue.put(&[work_log(1)], Reason::Delta, clock.now()).await.unwrap();
     clock.sleep_until(at(86_402)).await;
     run(Outcome::done()).await;

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::domain::WorkLogUri;
+use crate::domain::{Code, WorkLogUri};
 use crate::words::words;
 
 /// Why a work log is in the queue. It decides no more than whose turn it is (see [`Reason::is_fresh`]).
@@ -65,6 +65,8 @@ pub enum Outcome {
     Later {
         /// Not before then.
         at: Timestamp,
+        /// The stable code of what stood in the way.
+        code: Code,
         /// What stood in the way, in words.
         why: String,
         /// Whether the run counts as a failed one: an outage is not the work log's fault.
@@ -72,6 +74,8 @@ pub enum Outcome {
     },
     /// Nothing will help until something changes: kept, shown, not tried by itself.
     Parked {
+        /// The stable code of what stands in the way.
+        code: Code,
         /// What stands in the way, in words.
         why: String,
     },
@@ -130,6 +134,8 @@ pub struct Entry {
     pub attempts: u32,
     /// What the last failed run said.
     pub last_error: Option<String>,
+    /// The stable code of that; none in entries from before there were codes.
+    pub code: Option<Code>,
     /// Since when it is in the queue.
     pub since: Timestamp,
     /// When the lease of a running one ends.
@@ -145,4 +151,6 @@ pub struct Attempt {
     pub result: String,
     /// What was done, or what stood in the way.
     pub message: Option<String>,
+    /// The stable code of what stood in the way.
+    pub code: Option<Code>,
 }

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use super::tests::{at, folder, work_log};
 use super::*;
+use crate::domain::Code;
 use model::{Model, Modelled, Run};
 
 #[path = "model_tests.rs"]
@@ -38,8 +39,13 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let outcome = prop_oneof![
         Just(Outcome::done()),
-        (0..50i64).prop_map(|second| Outcome::Later { at: at(second), why: "later".into(), counts: true }),
-        Just(Outcome::Parked { why: "parked".into() }),
+        (0..50i64).prop_map(|second| Outcome::Later {
+            at: at(second),
+            code: Code::KimaiUnavailable,
+            why: "later".into(),
+            counts: true
+        }),
+        Just(Outcome::Parked { code: Code::NoAccount, why: "parked".into() }),
     ];
     let named = prop::collection::vec((0..6u8, any::<bool>()), 1..3);
     prop_oneof![

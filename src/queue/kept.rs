@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::entry::{Entry, Reason, State};
-use crate::domain::WorkLogUri;
+use crate::domain::{Code, WorkLogUri};
 
 /// An entry as the book keeps it.
 #[derive(Debug, Clone)]
@@ -13,6 +13,8 @@ pub(super) struct Kept {
     pub(super) reason: Reason,
     /// What the last failed run said.
     pub(super) why: Option<String>,
+    /// The stable code of that.
+    pub(super) code: Option<Code>,
     /// Whether a delta told that the work log lost its class.
     pub(super) removed: bool,
     pub(super) since: Timestamp,
@@ -63,6 +65,7 @@ pub(super) struct Row {
     pub(super) reason: Reason,
     pub(super) attempts: u32,
     pub(super) why: Option<String>,
+    pub(super) code: Option<Code>,
     pub(super) removed: bool,
     pub(super) since: Timestamp,
 }
@@ -77,8 +80,8 @@ impl Kept {
         };
         let due = due.map(|due| again.map_or(due, |again| again.due.min(due)));
         let removed = self.removed || again.is_some_and(|again| again.removed);
-        let Self { attempts, reason, since, .. } = *self;
-        Row { due, reason, attempts, why: self.why.clone(), removed, since }
+        let Self { attempts, reason, code, since, .. } = *self;
+        Row { due, reason, attempts, why: self.why.clone(), code, removed, since }
     }
 }
 
@@ -97,6 +100,7 @@ pub(super) fn show(work_log: &WorkLogUri, entry: &Kept, now: Timestamp) -> Entry
         reason: entry.reason,
         attempts: entry.attempts,
         last_error: entry.why.clone(),
+        code: entry.code,
         since: entry.since,
         leased_until,
     }

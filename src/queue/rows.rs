@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row as SqlRow, params};
 use super::book::Book;
 use super::entry::{Attempt, Outcome, Reason};
 use super::kept::Row;
-use crate::domain::WorkLogUri;
+use crate::domain::{Code, WorkLogUri};
 
 /// How many runs are kept per work log.
 const RUNS_KEPT: i64 = 20;
@@ -16,7 +16,7 @@ const RUNS_KEPT_IN_ALL: i64 = 200_000;
 /// All entries, or what is wrong with one.
 pub(super) fn load(connection: &Connection) -> rusqlite::Result<Result<Book, String>> {
     let mut statement = connection
-        .prepare("SELECT work_log, due, reason, attempts, last_error, removed, since FROM entry")?;
+        .prepare("SELECT work_log, due, reason, attempts, last_error, removed, since, code FROM entry")?;
     let mut rows = statement.query([])?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
@@ -44,6 +44,7 @@ fn read(row: &SqlRow<'_>) -> rusqlite::Result<Result<(WorkLogUri, Row), String>>
         why: row.get(4)?,
         removed: row.get(5)?,
         since: instant(row.get(6)?),
+        code: code(row, 7)?,
     };
     Ok(Ok((work_log, kept)))
 }
@@ -56,13 +57,13 @@ pub(super) fn save(connection: &Connection, changes: &[(WorkLogUri, Option<Row>)
                 let mut delete = connection.prepare_cached("DELETE FROM entry WHERE work_log = ?1")?;
                 delete.execute([work_log.as_str()])?;
             }
-            Some(Row { due, reason, attempts, why, removed, since }) => {
+            Some(Row { due, reason, attempts, why, code, removed, since }) => {
                 let mut upsert = connection.prepare_cached(
-                    "INSERT INTO entry (work_log, state, due, reason, attempts, last_error, removed, since)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                    "INSERT INTO entry (work_log, state, due, reason, attempts, last_error, removed, since, code)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
                      ON CONFLICT (work_log) DO UPDATE SET state = excluded.state, due = excluded.due,
                          reason = excluded.reason, attempts = excluded.attempts, last_error = excluded.last_error,
-                         removed = excluded.removed, since = excluded.since",
+                         removed = excluded.removed, since = excluded.since, code = excluded.code",
                 )?;
                 upsert.execute(params![
                     work_log.as_str(),
@@ -73,6 +74,7 @@ pub(super) fn save(connection: &Connection, changes: &[(WorkLogUri, Option<Row>)
                     why,
                     removed,
                     since.as_millisecond(),
+                    code.map(Code::word),
                 ])?;
             }
         }
@@ -87,14 +89,16 @@ pub(super) fn add_attempt(
     at: Timestamp,
     outcome: &Outcome,
 ) -> rusqlite::Result<()> {
-    let (result, message) = match outcome {
-        Outcome::Done { what } => ("done", what),
-        Outcome::Later { why, .. } => ("later", why),
-        Outcome::Parked { why } => ("parked", why),
+    let (result, message, code) = match outcome {
+        Outcome::Done { what } => ("done", what, None),
+        Outcome::Later { why, code, .. } => ("later", why, Some(code.word())),
+        Outcome::Parked { why, code } => ("parked", why, Some(code.word())),
     };
     connection
-        .prepare_cached("INSERT INTO attempt (work_log, at, result, message) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![work_log.as_str(), at.as_millisecond(), result, message])?;
+        .prepare_cached(
+            "INSERT INTO attempt (work_log, at, result, message, code) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![work_log.as_str(), at.as_millisecond(), result, message, code])?;
     connection
         .prepare_cached(
             "DELETE FROM attempt WHERE work_log = ?1 AND id <= (SELECT id FROM attempt WHERE work_log = ?1
@@ -110,11 +114,22 @@ pub(super) fn add_attempt(
 /// The latest runs, the last one first.
 pub(super) fn attempts(connection: &Connection, work_log: &WorkLogUri) -> rusqlite::Result<Vec<Attempt>> {
     connection
-        .prepare_cached("SELECT at, result, message FROM attempt WHERE work_log = ?1 ORDER BY id DESC")?
+        .prepare_cached("SELECT at, result, message, code FROM attempt WHERE work_log = ?1 ORDER BY id DESC")?
         .query_map([work_log.as_str()], |row| {
-            Ok(Attempt { at: instant(row.get(0)?), result: row.get(1)?, message: row.get(2)? })
+            Ok(Attempt {
+                at: instant(row.get(0)?),
+                result: row.get(1)?,
+                message: row.get(2)?,
+                code: code(row, 3)?,
+            })
         })?
         .collect()
+}
+
+/// A code that this version does not know counts as none: it only explains.
+fn code(row: &SqlRow<'_>, column: usize) -> rusqlite::Result<Option<Code>> {
+    let word: Option<String> = row.get(column)?;
+    Ok(word.as_deref().and_then(Code::from_word))
 }
 
 /// In milliseconds, rounded up: nothing is due before its time.

@@ -26,7 +26,7 @@ use crate::domain::difference::FoundTimesheet;
 use crate::domain::intent::Intent;
 use crate::domain::plan::Memory;
 use crate::domain::timesheet::WantedTimesheet;
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::{Code, KimaiId, WorkLogUri};
 use crate::storage::{Storage, StorageFault};
 pub use claims::Remembered;
 
@@ -53,6 +53,18 @@ pub enum LedgerFault {
     /// What an earlier intent led to is not known yet.
     #[error("the creation begun at {0} has not been looked into yet")]
     IntentOpen(Timestamp),
+}
+
+impl LedgerFault {
+    /// The stable code of it.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Storage(_) | Self::Slow(_) => Code::StorageUnavailable,
+            Self::Claimed { .. } => Code::TimesheetClaimed,
+            Self::Found(_) => Code::TurnedAway,
+            Self::IntentOpen(_) => Code::AnswerLost,
+        }
+    }
 }
 
 /// Memory per work log, shared by the runs. Cheap to clone.

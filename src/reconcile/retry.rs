@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::breaker::Neighbour;
 use super::ledger::LedgerFault;
+use crate::domain::Code;
 use crate::domain::work_log::Obstacle;
 use crate::kimai::{Fault, KimaiFault};
 use crate::queue::QueueFault;
@@ -72,6 +73,22 @@ impl Failure {
             | Self::Broken(_)
             | Self::OutOfSight(_)
             | Self::Stopped => None,
+        }
+    }
+
+    /// The stable code of it. Of several obstacles the first one's.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Blocked(obstacles) => obstacles.first().map_or(Code::WorkLogIncomplete, Obstacle::code),
+            Self::Kimai(fault) => fault.code,
+            Self::Triplestore(fault) => fault.code(),
+            Self::Queue(_) => Code::StorageUnavailable,
+            Self::Ledger(fault) => fault.code(),
+            Self::Unsure(_) => Code::AnswerLost,
+            Self::TurnedAway => Code::TurnedAway,
+            Self::Broken(_) => Code::Internal,
+            Self::OutOfSight(_) => Code::TokenSeesTooLittle,
+            Self::Stopped => Code::Cancelled,
         }
     }
 

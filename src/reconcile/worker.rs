@@ -248,7 +248,7 @@ impl Workers {
         match retry::after(failure, lease.attempts, retry::chance()) {
             Next::Park => {
                 warn!(%work_log, "Cannot sync <{work_log}>: {why}. It is kept aside until something changes.");
-                Outcome::Parked { why }
+                Outcome::Parked { code: failure.code(), why }
             }
             Next::After(pause) => {
                 warn!(%work_log, "Cannot sync <{work_log}> now: {why}. Trying again in {:.1} s.", pause.as_secs_f64());
@@ -256,7 +256,7 @@ impl Workers {
                 // only waited.
                 let waited = *failure == Failure::TurnedAway;
                 let counts = failure.outage() == Outage::No || (!waited && self.breakers().down().is_empty());
-                Outcome::Later { at: self.clock.after(pause), why, counts }
+                Outcome::Later { at: self.clock.after(pause), code: failure.code(), why, counts }
             }
         }
     }

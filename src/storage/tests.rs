@@ -181,11 +181,16 @@ async fn a_row_that_makes_no_sense_is_said() {
 }
 
 /// What is done to a file, and what has to be said of it.
-type Harm = (&'static str, fn(&Path));
+type Harm<'a> = (&'a str, fn(&Path));
 
 #[tokio::test]
 async fn a_file_that_cannot_be_believed_is_refused_and_kept() {
-    let harms: [Harm; 10] = [
+    let newer = format!(
+        "of version {}, this program knows version {}; use a newer one",
+        KIND.version + 1,
+        KIND.version
+    );
+    let harms: [Harm<'_>; 10] = [
         ("it is empty", |file| fs::write(file, "").unwrap()),
         ("it is damaged", |file| fs::write(file, "no database at all, only a text".repeat(200)).unwrap()),
         ("it is damaged", |file| {
@@ -209,9 +214,7 @@ async fn a_file_that_cannot_be_believed_is_refused_and_kept() {
             bytes[end..].fill(0);
             fs::write(file, bytes).unwrap();
         }),
-        ("of version 5, this program knows version 4; use a newer one", |file| {
-            sql(file, "PRAGMA user_version = 5");
-        }),
+        (&newer, |file| sql(file, &format!("PRAGMA user_version = {}", KIND.version + 1))),
         ("a database of something else", |file| sql(file, "PRAGMA application_id = 7")),
         ("it is a directory", |file| {
             fs::remove_file(file).unwrap();
@@ -256,7 +259,8 @@ async fn a_file_of_the_version_before_is_brought_up_to_date() {
     let (folder, file) = filled().await;
     sql(
         &file,
-        "DROP TABLE seen; DROP TABLE pulse; DROP TABLE run; DROP TABLE finding; ALTER TABLE timesheet DROP COLUMN held; PRAGMA user_version = 1",
+        "DROP TABLE seen; DROP TABLE pulse; DROP TABLE run; DROP TABLE finding; ALTER TABLE timesheet DROP COLUMN held;
+         ALTER TABLE entry DROP COLUMN code; ALTER TABLE attempt DROP COLUMN code; PRAGMA user_version = 1",
     );
     for _ in 0..2 {
         let storage = Storage::open(folder.path()).unwrap();
@@ -268,7 +272,7 @@ async fn a_file_of_the_version_before_is_brought_up_to_date() {
                 })?;
             file.pragma_query_value(None, "user_version", |row| row.get::<_, i32>(0))
         });
-        assert_eq!(version, Ok(4));
+        assert_eq!(version, Ok(KIND.version));
     }
     sql(&file, "PRAGMA user_version = 0");
     assert!(Storage::open(folder.path()).unwrap_err().to_string().contains("of version 0"));

@@ -19,7 +19,7 @@ use serde::Serialize;
 use crate::domain::difference::FoundTimesheet;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::Obstacle;
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::{Code, KimaiId, WorkLogUri};
 use crate::engine::Engine;
 pub use find::{Found, find};
 pub use verdict::Verdict;
@@ -212,6 +212,8 @@ pub struct Waiting {
     pub attempts: u32,
     /// What stood in the way last.
     pub last_error: Option<String>,
+    /// The stable code of that.
+    pub code: Option<Code>,
     /// Since when it is in the queue.
     pub since: Timestamp,
 }
@@ -244,6 +246,8 @@ pub struct Done {
     pub result: String,
     /// What was done or stood in the way, in words.
     pub message: Option<String>,
+    /// The stable code of what stood in the way.
+    pub code: Option<Code>,
 }
 
 impl Story {

@@ -29,6 +29,7 @@ pub(super) async fn story(engine: &Engine, work_log: &WorkLogUri) -> Story {
             at: attempt.at,
             result: attempt.result,
             message: attempt.message,
+            code: attempt.code,
         };
         attempts.into_iter().map(done).collect()
     });
@@ -60,6 +61,7 @@ fn waiting(entry: &Entry) -> Waiting {
         reason: entry.reason.word(),
         attempts: entry.attempts,
         last_error: entry.last_error.clone(),
+        code: entry.code,
         since: entry.since,
     }
 }

@@ -59,6 +59,7 @@ fn entry(state: &'static str, error: Option<&str>) -> Waiting {
         reason: "delta",
         attempts: 1,
         last_error: error.map(str::to_owned),
+        code: None,
         since: at(NOW),
     }
 }
@@ -303,7 +304,8 @@ fn what_the_triplestore_hides_is_not_called_unknown_while_we_remember_it() {
     assert_eq!(judge_with(&hidden, &[]).verdict, Verdict::Deleted);
     // Nothing is remembered but that we had to do with it.
     let mut past = story(told(Subject::Absent, &[]), vec![], None);
-    past.history = Answer::Known(vec![Done { at: at(NOW), result: "done".to_owned(), message: None }]);
+    past.history =
+        Answer::Known(vec![Done { at: at(NOW), result: "done".to_owned(), message: None, code: None }]);
     assert_eq!(judge_with(&past, &[]).verdict, Verdict::Deleted);
 }
 

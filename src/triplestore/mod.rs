@@ -27,6 +27,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
+use crate::domain::Code;
+
 /// One value of a result row.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Term {
@@ -85,6 +87,17 @@ pub enum TriplestoreFault {
     /// A 200 whose body is not SPARQL JSON results.
     #[error("the triplestore's answer could not be read: {0}")]
     Unreadable(String),
+}
+
+impl TriplestoreFault {
+    /// The stable code of it.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Transient(_) => Code::TriplestoreUnavailable,
+            Self::Refused(_) => Code::TriplestoreRefused,
+            Self::Unreadable(_) => Code::TriplestoreUnreadable,
+        }
+    }
 }
 
 /// What the service asks of a triplestore.

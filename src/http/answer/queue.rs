@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::TimesheetFields;
 use super::words::{EntryReason, EntryState};
-use crate::domain::WorkLogUri;
+use crate::domain::{Code, WorkLogUri};
 use crate::queue::{Attempt, Counts, Entry};
 use crate::story::{Answer, Story};
 
@@ -97,6 +97,9 @@ pub(in crate::http) struct EntryAttributes {
     /// What the last failed run said.
     #[schema(required, example = "Kimai cannot be reached: connection refused")]
     last_error: Option<String>,
+    /// The stable code of that; null before the first run.
+    #[schema(required, value_type = Option<String>, example = "kimai-unavailable")]
+    code: Option<Code>,
     /// Since when it is in the queue.
     #[schema(value_type = String, format = DateTime, example = "2024-09-02T08:00:00Z")]
     since: Timestamp,
@@ -113,6 +116,7 @@ impl From<&Entry> for EntryAttributes {
             reason: entry.reason.into(),
             attempts: entry.attempts,
             last_error: entry.last_error.clone(),
+            code: entry.code,
             since: entry.since,
             leased_until: entry.leased_until,
         }
@@ -190,6 +194,9 @@ struct AttemptFields {
     /// What stood in the way.
     #[schema(required, example = "Kimai cannot be reached: connection refused")]
     message: Option<String>,
+    /// The stable code of what stood in the way; null where it ended well.
+    #[schema(required, value_type = Option<String>, example = "kimai-unavailable")]
+    code: Option<Code>,
 }
 
 /// What Kimai holds, or why it cannot be asked.
@@ -241,10 +248,11 @@ impl WorkLogAnswer {
     ) -> Self {
         let standing = entry
             .map_or(Standing::Settled(Settled { state: "settled" }), |entry| Standing::Queued(entry.into()));
-        let history = history.iter().map(|Attempt { at, result, message }| AttemptFields {
+        let history = history.iter().map(|Attempt { at, result, message, code }| AttemptFields {
             at: *at,
             result: result.clone(),
             message: message.clone(),
+            code: *code,
         });
         let attributes = WorkLogAttributes {
             standing,

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::clock::Clock;
+use crate::domain::Code;
 use crate::domain::ids::{ActivityId, ProjectId, UserId};
 use crate::queue::{Durable, Outcome, Queue};
 use jiff::tz::TimeZone;
@@ -113,7 +114,13 @@ async fn a_removal_is_recalled_until_the_queue_has_settled_it() {
     queue.put_named(&[(a.clone(), true)].into(), now()).await.unwrap();
     let failed = queue.lease().await.unwrap();
     assert!(ledger.recall(&a).await.unwrap().removed);
-    queue.settle(failed, Outcome::Later { at: now(), why: "down".into(), counts: true }).await.unwrap();
+    queue
+        .settle(
+            failed,
+            Outcome::Later { at: now(), code: Code::KimaiUnavailable, why: "down".into(), counts: true },
+        )
+        .await
+        .unwrap();
     assert!(ledger.recall(&a).await.unwrap().removed);
     let lease = queue.lease().await.unwrap();
     queue.settle(lease, Outcome::done()).await.unwrap();

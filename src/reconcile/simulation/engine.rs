@@ -123,7 +123,7 @@ impl Watched {
             match outcome {
                 Outcome::Done { .. } => What::Settled("done", None),
                 Outcome::Later { why, .. } => What::Settled("later", Some(why.clone())),
-                Outcome::Parked { why } => What::Settled("parked", Some(why.clone())),
+                Outcome::Parked { why, .. } => What::Settled("parked", Some(why.clone())),
             },
         );
         if let Some(id) = tokio::task::try_id() {
