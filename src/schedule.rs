@@ -4,12 +4,15 @@
 //! The scheduler underneath keeps the UTC offset of the moment a job was made and starts a job again
 //! while it still runs: hence UTC only, and the look at what is under way.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_cron_scheduler::{Job, JobScheduler};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use crate::domain::CronPattern;
 use crate::engine::Engine;
 use crate::queue::Reason;
 use crate::reconcile::sweep::Period;
@@ -19,6 +22,9 @@ use crate::runs::{AskedBy, Order, Runs, Task};
 const PARKED_RETRY: Duration = Duration::from_hours(24);
 /// The first time after the start: a service that is stopped every night comes to it too.
 const FIRST_PARKED_RETRY: Duration = Duration::from_hours(1);
+
+/// The parts of a pattern that are due at the same second start within this time.
+const SAME_MOMENT: Duration = Duration::from_millis(900);
 
 /// Today and `days` before and after it, in the zone of the engine's clock.
 pub fn around_today(engine: &Engine, days: i64) -> Period {
@@ -33,24 +39,43 @@ pub async fn run(
     days: i64,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    let pattern = CronPattern::parse(pattern).map_err(anyhow::Error::msg)?;
     let mut scheduler = JobScheduler::new().await?;
-    let job = Job::new_async(pattern, move |_, _| {
-        let (runs, period) = (runs.clone(), around_today(&engine, days));
-        Box::pin(async move {
-            if runs.is_under_way(|run| run.asked_by == AskedBy::Cron) {
-                warn!("The last scheduled sweep is still under way; this one is left out.");
-                return;
-            }
-            if let Err(fault) = runs.ask(Order::new(Task::Sweep(period), AskedBy::Cron)).await {
-                error!("The scheduled sweep could not begin: {fault}. The next one tries again.");
-            }
-        })
-    })?;
-    scheduler.add(job).await?;
+    let last = Arc::new(Mutex::new(None));
+    for part in pattern.parts() {
+        let (engine, runs, last) = (engine.clone(), runs.clone(), Arc::clone(&last));
+        let job = Job::new_async(part, move |_, _| {
+            let (engine, runs, first) = (engine.clone(), runs.clone(), is_first(&last));
+            Box::pin(async move {
+                if first {
+                    sweep(&engine, &runs, days).await;
+                }
+            })
+        })?;
+        scheduler.add(job).await?;
+    }
     scheduler.start().await?;
     stop.cancelled().await;
     scheduler.shutdown().await?;
     Ok(())
+}
+
+/// Whether this is the first part of the pattern to be due at this moment: both may be at once.
+fn is_first(last: &Mutex<Option<Instant>>) -> bool {
+    let now = Instant::now();
+    let before = last.lock().unwrap_or_else(PoisonError::into_inner).replace(now);
+    before.is_none_or(|before| now.duration_since(before) >= SAME_MOMENT)
+}
+
+async fn sweep(engine: &Engine, runs: &Runs, days: i64) {
+    if runs.is_under_way(|run| run.asked_by == AskedBy::Cron) {
+        warn!("The last scheduled sweep is still under way; this one is left out.");
+        return;
+    }
+    let order = Order::new(Task::Sweep(around_today(engine, days)), AskedBy::Cron);
+    if let Err(fault) = runs.ask(order).await {
+        error!("The scheduled sweep could not begin: {fault}. The next one tries again.");
+    }
 }
 
 /// Asks for a sweep as soon as both sides answer: for what was missed while the service was down. One of

@@ -1,14 +1,14 @@
 //! Checks of the service itself: settings, queue, sweeps, deltas.
 
-use std::fs;
 use std::path::Path;
+use std::{fs, iter};
 
-use croner::parser::{CronParser, Seconds};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::check::{Check, Topic};
 use super::{Doctor, limited};
+use crate::domain::CronPattern;
 use crate::queue::{Counts, last_delta};
 use crate::storage;
 use crate::words::sentence;
@@ -120,13 +120,10 @@ fn of_queue(counts: Counts, oldest: Option<Timestamp>, now: Timestamp) -> Check 
 
 /// When the sweeps of `pattern` come after `now`.
 pub(crate) fn upcoming(pattern: &str, now: Timestamp, zone: &TimeZone) -> Check {
-    let next = CronParser::builder().seconds(Seconds::Required).dom_and_dow(true).build().parse(pattern).ok();
-    let now = chrono::DateTime::from_timestamp(now.as_second(), 0);
-    let next: Vec<String> = next
-        .zip(now)
-        .into_iter()
-        .flat_map(|(cron, now)| cron.iter_after(now).take(TOLD).collect::<Vec<_>>())
-        .filter_map(|time| Timestamp::from_second(time.timestamp()).ok())
+    let cron = CronPattern::parse(pattern).ok();
+    let after = |instant: Timestamp| cron.as_ref().and_then(|cron| cron.next_after(instant));
+    let next: Vec<String> = iter::successors(after(now), |last| after(*last))
+        .take(TOLD)
         .map(|time| time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string())
         .collect();
     if next.is_empty() {

@@ -2,6 +2,7 @@
 //! async, no clock.
 
 pub mod code;
+pub mod cron_pattern;
 pub mod difference;
 pub mod finding;
 pub mod ids;
@@ -13,5 +14,6 @@ pub mod windows;
 pub mod work_log;
 
 pub use code::Code;
+pub use cron_pattern::CronPattern;
 pub use ids::{ActivityId, KimaiId, ProjectId, UserId, WorkLogUri};
 pub use values::Values;

@@ -6,10 +6,10 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use reqwest::Url;
 use sophia::iri::Iri;
-use tokio_cron_scheduler::Job;
 
 use super::table::{default, meaning};
 use super::{KimaiSettings, LogSettings, Raw, TraceSettings, TriplestoreSettings};
+use crate::domain::CronPattern;
 
 /// Collects what is wrong and what is risky.
 #[derive(Default)]
@@ -138,14 +138,13 @@ impl Check {
 
     pub(super) fn cron(&mut self, given: Option<&String>) -> String {
         let text = text("FALLBACK_SYNC_CRON", given);
-        let six = if text.split_whitespace().count() == 5 { format!("0 {text}") } else { text.clone() };
-        if let Err(fault) = Job::new(six.as_str(), |_, _| {}) {
+        if let Err(fault) = CronPattern::parse(&text) {
             self.faults.push(format!(
                 "FALLBACK_SYNC_CRON is '{text}' ({fault}); put there {}",
                 meaning("FALLBACK_SYNC_CRON")
             ));
         }
-        six
+        text
     }
 
     pub(super) fn host(&mut self, given: Option<&String>) -> Option<IpAddr> {

@@ -86,8 +86,8 @@ fn what_is_risky_is_said() {
 
 #[test]
 fn a_cron_pattern_may_have_five_or_six_fields() {
-    for (given, wanted) in [("*/5 * * * *", "0 */5 * * * *"), ("30 0 2 * * 1-5", "30 0 2 * * 1-5")] {
-        assert_eq!(read(&[("FALLBACK_SYNC_CRON", given)]).unwrap().sweep.cron, wanted);
+    for given in ["*/5 * * * *", "30 0 2 * * 1-5"] {
+        assert_eq!(read(&[("FALLBACK_SYNC_CRON", given)]).unwrap().sweep.cron, given);
     }
 }
 
