@@ -102,7 +102,8 @@ impl Book {
         let (number, until) = (self.leases, now.checked_add(length).unwrap_or(Timestamp::MAX));
         entry.place = Place::Running { due, number, until, again: None };
         self.by_expiry.insert((until, work_log.clone()));
-        Some(Lease { attempts: entry.attempts, reason: entry.reason, work_log, number, until })
+        let Kept { attempts, reason, asked, .. } = *entry;
+        Some(Lease { work_log, attempts, reason, asked, number, until })
     }
 
     /// Takes back the leases that have ended by `now`: their entries are due again.

@@ -47,6 +47,8 @@ pub struct Lease {
     pub attempts: u32,
     /// Why it is in the queue.
     pub reason: Reason,
+    /// When the change was asked for that this run reconciles.
+    pub asked: Timestamp,
     /// Higher than that of every lease given out before.
     pub number: u64,
     /// From then on somebody else may get the same work log, and this lease settles nothing any more.

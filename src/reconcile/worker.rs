@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use jiff::SignedDuration;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,10 @@ use crate::telemetry::metrics::Metrics;
 
 /// The pause before a queue that cannot be used is tried again.
 const PAUSE_WITHOUT_QUEUE: Duration = Duration::from_secs(1);
+
+/// How old a change may be for its work log to be still under construction: mu-cl-resources writes one in three
+/// updates.
+const HALF_WRITTEN: SignedDuration = SignedDuration::from_secs(10);
 
 /// Runs under way at a time, those included that only wait for their link: while a triplestore takes none, each
 /// hundred of them waits for the statement of the hundred before, and all have to end within their lease.
@@ -251,7 +256,12 @@ impl Workers {
                 Outcome::Parked { code: failure.code(), why }
             }
             Next::After(pause) => {
-                warn!(%work_log, "Cannot sync <{work_log}> now: {why}. Trying again in {:.1} s.", pause.as_secs_f64());
+                let seconds = pause.as_secs_f64();
+                if self.may_be_half_written(lease, failure) {
+                    debug!(%work_log, "<{work_log}> is not complete yet: {why}. Trying again in {seconds:.1} s.");
+                } else {
+                    warn!(%work_log, "Cannot sync <{work_log}> now: {why}. Trying again in {seconds:.1} s.");
+                }
                 // During an outage what waits does not age: it is as young after it as before. Nor does what
                 // only waited.
                 let waited = *failure == Failure::TurnedAway;
@@ -259,6 +269,12 @@ impl Workers {
                 Outcome::Later { at: self.clock.after(pause), code: failure.code(), why, counts }
             }
         }
+    }
+
+    /// Whether the work log lacks something that whoever writes it may be about to add: that is no news yet.
+    fn may_be_half_written(&self, lease: &Lease, failure: &Failure) -> bool {
+        let age = self.clock.now().duration_since(lease.asked);
+        matches!(failure, Failure::Blocked(_)) && age < HALF_WRITTEN
     }
 
     fn breakers(&self) -> MutexGuard<'_, Breakers> {
