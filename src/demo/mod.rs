@@ -22,6 +22,7 @@ use crate::app::{self, Service};
 use crate::clock::Clock;
 use crate::domain::ids::{ActivityId, ProjectId, UserId};
 use crate::engine::Engine;
+use crate::queue::Queue;
 use crate::reconcile::sweep::Period;
 use crate::runs::progress::Progress;
 use crate::sandbox::Sandbox;
@@ -36,8 +37,8 @@ use company::Entry;
 
 /// The same company at every start.
 const SEED: u64 = 7;
-/// The pause between two changes, in seconds.
-const PAUSES: std::ops::RangeInclusive<u64> = 2..=4;
+/// The pause between two changes.
+const PAUSES: std::ops::RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_secs(4);
 /// Changes of `--once`.
 const CHANGES_ONCE: usize = 16;
 /// Of so many changes one is a mistake, and one corrects it.
@@ -90,6 +91,19 @@ pub async fn run(once: bool, stop: CancellationToken) -> anyhow::Result<ExitCode
     let (summary, in_sync) = summary?;
     report::print(&summary)?;
     Ok(if in_sync == Some(false) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Waits until nothing runs or waits. With `once` that has to come within [`PATIENCE`]; else the demo goes on,
+/// since whoever tries it may add something that cannot be synced.
+async fn quiet(queue: &dyn Queue, once: bool) -> anyhow::Result<()> {
+    let limit = if once { PATIENCE } else { *PAUSES.end() };
+    match tokio::time::timeout(limit, queue.quiet()).await {
+        Ok(quiet) => Ok(quiet?),
+        Err(_) if once => {
+            bail!("not everything was in sync after {} s; see the messages above", limit.as_secs())
+        }
+        Err(_) => Ok(()),
+    }
 }
 
 /// The environment's settings, but for Kimai, which is the sandbox.
@@ -157,7 +171,7 @@ impl Life {
             .await?;
         let tasks: Vec<Iri> = tasks.into_iter().map(|(_, iri)| iri).collect();
         self.register_history(&tasks).await?;
-        self.quiet().await?;
+        quiet(&*self.engine.queue, once).await?;
         info!("Two months of work are in Kimai. Now people go on working.");
         if !once {
             self.engine.doctor.examine().await;
@@ -169,10 +183,10 @@ impl Life {
             let change = self.next_change(&tasks, if once { 0 } else { changes })?;
             info!("{}", change.words);
             self.update(&change.update).await?;
-            self.quiet().await?;
+            quiet(&*self.engine.queue, once).await?;
             if !once {
                 let pause = rand::Rng::random_range(&mut self.rng, PAUSES);
-                tokio::time::sleep(Duration::from_secs(pause)).await;
+                tokio::time::sleep(pause).await;
             }
         }
         self.in_sync().await
@@ -224,16 +238,6 @@ impl Life {
         Ok(())
     }
 
-    /// Waits until nothing runs or waits.
-    async fn quiet(&self) -> anyhow::Result<()> {
-        match tokio::time::timeout(PATIENCE, self.engine.queue.quiet()).await {
-            Ok(quiet) => Ok(quiet?),
-            Err(_) => {
-                bail!("not everything was in sync after {} s; see the messages above", PATIENCE.as_secs())
-            }
-        }
-    }
-
     /// Compares both sides, entry by entry.
     async fn in_sync(&self) -> anyhow::Result<bool> {
         let today = self.engine.clock.today();
@@ -272,5 +276,24 @@ impl Life {
             bail!("POST /{route} answered {status}: {}", answer.text().await?);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::WorkLogUri;
+    use crate::queue::{Durable, Reason};
+    use crate::storage::Storage;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_work_log_that_is_never_synced_ends_the_demo_only_with_once() {
+        let clock = Clock::starting_at(jiff::Timestamp::UNIX_EPOCH, jiff::tz::TimeZone::UTC);
+        let queue = Durable::open(Storage::in_memory().unwrap(), clock.clone()).unwrap();
+        quiet(&queue, true).await.unwrap();
+        let work_log = WorkLogUri::parse("http://x/1").unwrap();
+        queue.put(&[work_log], Reason::Delta, clock.after(Duration::from_hours(1))).await.unwrap();
+        quiet(&queue, false).await.unwrap();
+        assert!(quiet(&queue, true).await.is_err());
     }
 }
