@@ -11,16 +11,7 @@ usage() {
   exit 2
 }
 
-# The service's OPS_TOKEN, if it has one: ours, or what the project's .env says, which mu-cli mounts here.
-ops_token() {
-  env_file="${PROJECT:-/data/app}/.env"
-  if [ -n "${OPS_TOKEN:-}" ]; then
-    printf '%s' "$OPS_TOKEN"
-  elif [ -r "$env_file" ]; then
-    sed -n 's/^[[:space:]]*\(export[[:space:]]\{1,\}\)\{0,1\}OPS_TOKEN=//p' "$env_file" | tail -n 1 | tr -d "\"'\r" | cut -d ' ' -f 1
-  fi
-}
-token="$(ops_token)"
+token="${OPS_TOKEN:-}"
 
 call() {
   if [ -n "$token" ]; then
@@ -45,7 +36,8 @@ post() {
   case "$status" in
     2??) ;;
     401)
-      echo "kimai-sync wants its token. Put OPS_TOKEN=… into the file .env of this project, as the service has it." >&2
+      echo "kimai-sync wants its OPS_TOKEN, which mu-cli does not pass to scripts. Run this instead:" >&2
+      echo "  docker compose exec kimai-sync kimai-sync lock $year-$(printf %02d "${month#0}")" >&2
       exit 1
       ;;
     *)
