@@ -3,6 +3,7 @@
 //! Exit codes: 0 when all is well, 1 when what was asked for did not succeed (`demo --once`,
 //! `healthcheck`, `sweep`, `import`, `lock`), or something is not as it should be (`explain`, `doctor`), 2 when it could not be started or asked.
 
+mod day;
 mod doctor;
 mod explain;
 mod queue;
@@ -10,6 +11,7 @@ mod service;
 mod show;
 mod steer;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -97,8 +99,26 @@ enum Command {
     Healthcheck,
 }
 
+/// Reads the command line and does what it says.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let json = arguments.iter().any(|argument| argument == "--json");
+    match Arguments::try_parse_from(&arguments) {
+        Ok(arguments) => run(arguments).unwrap_or_else(|fault| {
+            show::error(&format!("{fault:#}"), json);
+            ExitCode::from(2)
+        }),
+        Err(wrong) if json && wrong.use_stderr() => {
+            let words = wrong.render().to_string();
+            show::error(words.trim().trim_start_matches("error: "), json);
+            ExitCode::from(2)
+        }
+        Err(wrong) => wrong.exit(),
+    }
+}
+
 /// Does what the command line says.
-pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no threads")?;
     let result = runtime.block_on(async {
         match arguments.command {

@@ -2,15 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use kimai_sync::cli::{self, Arguments};
-
 fn main() -> ExitCode {
-    match cli::run(Arguments::parse()) {
-        Ok(code) => code,
-        Err(fault) => {
-            eprintln!("kimai-sync: {fault:#}");
-            ExitCode::from(2)
-        }
-    }
+    kimai_sync::cli::main(std::env::args_os())
 }

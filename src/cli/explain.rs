@@ -23,7 +23,7 @@ pub(super) struct Explain {
 pub(super) async fn explain(arguments: Explain) -> anyhow::Result<ExitCode> {
     let Explain { work_log, reach } = arguments;
     let service = Service::at(reach.url())?;
-    Ok(ended(tell(&service, &work_log, reach.json()).await))
+    Ok(ended(tell(&service, &work_log, reach.json()).await, reach.json()))
 }
 
 async fn tell(service: &Service, work_log: &str, json: bool) -> Result<Outcome, Refusal> {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::explain;
@@ -32,13 +32,14 @@ enum Action {
     },
     /// Show the whole story of one work log, as `explain` does
     Show(explain::Explain),
-    /// Try a work log again now, or everything that is kept aside
+    /// Try one work log again now, or all that are parked
+    #[command(group = ArgGroup::new("which").required(true))]
     Retry {
         /// The work log: its IRI, its id, or the number of its timesheet in Kimai
-        #[arg(value_name = "WORK_LOG", required_unless_present = "parked", conflicts_with = "parked")]
+        #[arg(value_name = "WORK_LOG", group = "which")]
         work_log: Option<String>,
-        /// Everything that is kept aside
-        #[arg(long)]
+        /// All that are parked
+        #[arg(long, group = "which")]
         parked: bool,
         #[command(flatten)]
         reach: Reach,
@@ -58,12 +59,12 @@ pub(super) async fn queue(arguments: Queue) -> anyhow::Result<ExitCode> {
     match arguments.action {
         Action::List { state, all, reach } => {
             let service = Service::at(reach.url())?;
-            Ok(ended(list(&service, state, all, reach.json()).await))
+            Ok(ended(list(&service, state, all, reach.json()).await, reach.json()))
         }
         Action::Show(arguments) => explain::explain(arguments).await,
         Action::Retry { work_log, reach, .. } => {
             let service = Service::at(reach.url())?;
-            Ok(ended(retry(&service, work_log.as_deref(), reach.json()).await))
+            Ok(ended(retry(&service, work_log.as_deref(), reach.json()).await, reach.json()))
         }
     }
 }

@@ -25,6 +25,35 @@ pub(super) enum Refusal {
     /// It was asked, and it did not succeed (exit code 1).
     #[error("{0}")]
     Failed(String),
+    /// It answered with an error.
+    #[error("{words}")]
+    Answered {
+        /// What it said, for people.
+        words: String,
+        /// The JSON:API document that it answered with.
+        document: Value,
+        /// Whether it understood what was asked (exit code 1), or did not (2).
+        understood: bool,
+    },
+}
+
+impl Refusal {
+    /// Whether the service was asked and understood, so that the exit code is 1.
+    pub(super) fn was_asked(&self) -> bool {
+        match self {
+            Self::NotAsked(_) => false,
+            Self::Failed(_) => true,
+            Self::Answered { understood, .. } => *understood,
+        }
+    }
+
+    /// The document that the service answered with, if it did.
+    pub(super) fn document(&self) -> Option<&Value> {
+        match self {
+            Self::Answered { document, .. } => Some(document),
+            Self::NotAsked(_) | Self::Failed(_) => None,
+        }
+    }
 }
 
 /// The service at one address.
@@ -146,13 +175,12 @@ async fn refusal(answer: Response) -> Refusal {
     let document: Value = answer.json().await.unwrap_or_default();
     let errors = document.get("errors").and_then(Value::as_array).into_iter().flatten();
     let details: Vec<&str> = errors.filter_map(|error| error.get("detail")?.as_str()).collect();
-    let words =
-        if details.is_empty() { format!("The service answered {status}.") } else { details.join(" ") };
-    if status.is_client_error() && status != StatusCode::CONFLICT {
-        Refusal::NotAsked(words)
-    } else {
-        Refusal::Failed(words)
+    let understood = !status.is_client_error() || status == StatusCode::CONFLICT;
+    if !details.is_empty() {
+        return Refusal::Answered { words: details.join(" "), understood, document };
     }
+    let words = format!("The service answered {status}.");
+    if understood { Refusal::Failed(words) } else { Refusal::NotAsked(words) }
 }
 
 /// What becomes of a run.

@@ -166,6 +166,15 @@ pub(super) fn columns(cells: &[&str], widths: &[usize]) -> String {
     line.trim_end().to_owned()
 }
 
+/// Prints what went wrong: words on standard error, with `json` a JSON:API document where the answer would be.
+pub(super) fn error(words: &str, json: bool) {
+    if json {
+        print(&serde_json::json!({"errors": [{"title": "The command failed", "detail": words}]}).to_string());
+    } else {
+        eprintln!("kimai-sync: {words}");
+    }
+}
+
 /// The elements of a list; of what is none there are none.
 pub(super) fn list(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()

@@ -3,12 +3,14 @@
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use jiff::civil::Date;
 use reqwest::Url;
 use serde_json::{Value, json};
 
+use super::day::Day;
 use super::service::{Refusal, Service};
 use super::show::{self, Meter, at, attributes, text};
+use crate::clock::Clock;
+use crate::settings::Settings;
 
 /// How the service is reached, and what is printed.
 #[derive(Debug, Args)]
@@ -35,12 +37,12 @@ impl Reach {
 
 #[derive(Debug, Args)]
 pub(super) struct Sweep {
-    /// The first day, like 2024-09-01
-    #[arg(long, value_name = "DAY")]
-    from: Date,
-    /// The last day, which is swept too
-    #[arg(long, value_name = "DAY")]
-    to: Date,
+    /// The first day: 2024-09-01, today, yesterday, -7d, or a month: 2024-09
+    #[arg(long, value_name = "DAY", allow_hyphen_values = true)]
+    from: Day,
+    /// The last day, included [default: the day or month of --from]
+    #[arg(long, value_name = "DAY", allow_hyphen_values = true)]
+    to: Option<Day>,
     /// Only show what would be done, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -92,15 +94,17 @@ fn month(text: &str) -> Result<(u16, u8), String> {
 /// `kimai-sync sweep`.
 pub(super) async fn sweep(arguments: Sweep) -> anyhow::Result<ExitCode> {
     let Sweep { from, to, dry_run, confirm, reach } = arguments;
+    let today = Clock::system(Settings::zone_from_env()?).today();
+    let (from, to) = (from.first(today)?, to.unwrap_or(from).last(today)?);
     let service = Service::at(reach.url.as_ref())?;
     let mut body = json!({"start": from, "end": to});
     if dry_run {
-        return Ok(ended(plan(&service, &body, &reach).await));
+        return Ok(ended(plan(&service, &body, &reach).await, reach.json));
     }
     if let (Some(key), Some(members)) = (confirm, body.as_object_mut()) {
         members.insert("confirm".to_owned(), key.into());
     }
-    Ok(ended(run(&service, "/sync-to-kimai/work-logs", &body, &reach).await))
+    Ok(ended(run(&service, "/sync-to-kimai/work-logs", &body, &reach).await, reach.json))
 }
 
 /// `kimai-sync import`.
@@ -119,8 +123,9 @@ pub(super) async fn import(arguments: Import) -> anyhow::Result<ExitCode> {
         // One that Kimai refuses, say for want of a role, keeps none of the others away.
         match run(&service, path, &json!({}), &reach).await {
             Ok(Outcome::Well) => {}
-            Ok(Outcome::NotWell) | Err(Refusal::Failed(_)) => code = ExitCode::FAILURE,
-            other => return Ok(ended(other)),
+            Ok(Outcome::NotWell) => code = ExitCode::FAILURE,
+            Err(refusal) if refusal.was_asked() => code = ended(Err(refusal), reach.json),
+            other => return Ok(ended(other, reach.json)),
         }
     }
     Ok(code)
@@ -131,7 +136,7 @@ pub(super) async fn lock(arguments: Lock) -> anyhow::Result<ExitCode> {
     let Lock { month: (year, month), reach } = arguments;
     let service = Service::at(reach.url.as_ref())?;
     let body = json!({"year": year, "month": month});
-    Ok(ended(run(&service, "/timesheets/lock", &body, &reach).await))
+    Ok(ended(run(&service, "/timesheets/lock", &body, &reach).await, reach.json))
 }
 
 /// How what was asked for ended.
@@ -144,14 +149,18 @@ pub(super) enum Outcome {
     Left,
 }
 
-pub(super) fn ended(result: Result<Outcome, Refusal>) -> ExitCode {
+/// The exit code of what came of it. A refusal is printed, with `json` as a JSON:API document.
+pub(super) fn ended(result: Result<Outcome, Refusal>, json: bool) -> ExitCode {
     match result {
         Ok(Outcome::Well) => ExitCode::SUCCESS,
         Ok(Outcome::NotWell) => ExitCode::FAILURE,
         Ok(Outcome::Left) => ExitCode::from(130),
         Err(refusal) => {
-            eprintln!("kimai-sync: {refusal}");
-            ExitCode::from(if matches!(refusal, Refusal::NotAsked(_)) { 2 } else { 1 })
+            match refusal.document() {
+                Some(document) if json => show::print(&document.to_string()),
+                _ => show::error(&refusal.to_string(), json),
+            }
+            ExitCode::from(if refusal.was_asked() { 1 } else { 2 })
         }
     }
 }

@@ -150,7 +150,7 @@ pub enum Obstacle {
     /// The duration cannot be booked.
     BadDuration(String, &'static str),
     /// The date cannot be read.
-    BadDay(String),
+    BadDay(String, &'static str),
 }
 
 impl Obstacle {
@@ -164,13 +164,13 @@ impl Obstacle {
             Self::ProjectUnknown(_) => Code::ProjectUnknown,
             Self::NoAccount(_) => Code::NoAccount,
             Self::BadDuration(..) => Code::DurationInvalid,
-            Self::BadDay(_) => Code::DayInvalid,
+            Self::BadDay(..) => Code::DayInvalid,
         }
     }
 
     /// Whether only a change of the work log itself can help, so that waiting is no use.
     pub fn is_final(&self) -> bool {
-        matches!(self, Self::BadDuration(..) | Self::BadDay(_))
+        matches!(self, Self::BadDuration(..) | Self::BadDay(..))
     }
 }
 
@@ -184,7 +184,7 @@ impl fmt::Display for Obstacle {
             Self::ProjectUnknown(task) => write!(f, "the project of activity {task} is not one of Kimai's"),
             Self::NoAccount(person) => write!(f, "the user {person} has no Kimai account linked"),
             Self::BadDuration(text, why) => write!(f, "the duration '{text}' cannot be booked: {why}"),
-            Self::BadDay(text) => write!(f, "the date '{text}' cannot be read; write it as 2024-09-02"),
+            Self::BadDay(text, why) => write!(f, "the date '{text}' cannot be booked: {why}"),
         }
     }
 }
@@ -257,7 +257,7 @@ fn doubled(facts: &Facts, task: &TaskFacts, person: &PersonFacts) -> Vec<&'stati
 /// The work log's own day: the date part of an `xsd:date` or `xsd:dateTime`, whatever zone follows.
 /// A zone never moves the day: someone who wrote the 2nd worked on the 2nd.
 pub fn parse_day(text: &str) -> Result<Date, Obstacle> {
-    let bad = || Obstacle::BadDay(text.to_owned());
+    let bad = || Obstacle::BadDay(text.to_owned(), "write it like 2024-09-02");
     let (date, rest) = text.split_at_checked(10).ok_or_else(bad)?;
     if !is_zone(rest) {
         let time = rest.strip_prefix('T').ok_or_else(bad)?;
@@ -266,7 +266,14 @@ pub fn parse_day(text: &str) -> Result<Date, Obstacle> {
             return Err(bad());
         }
     }
-    date.parse().map_err(|_| bad())
+    let shape = date.bytes().enumerate().all(|(at, byte)| match at {
+        4 | 7 => byte == b'-',
+        _ => byte.is_ascii_digit(),
+    });
+    if !shape {
+        return Err(bad());
+    }
+    date.parse().map_err(|_| Obstacle::BadDay(text.to_owned(), "there is no such day"))
 }
 
 fn is_zone(text: &str) -> bool {
@@ -285,12 +292,29 @@ pub fn parse_duration(text: &str) -> Result<Span, Obstacle> {
     if !text.starts_with('P') || text.bytes().any(|byte| byte.is_ascii_lowercase()) {
         return Err(bad("write it in ISO 8601, like PT7H30M"));
     }
+    if let Some(span) = part_of_a_day(text) {
+        return Ok(span);
+    }
     let parse = SpanParser::new().parse_span(text);
     let span: Span = parse.map_err(|_| bad("it is not an ISO 8601 duration, like PT7H30M"))?;
     if span.get_years() != 0 || span.get_months() != 0 || span.get_weeks() != 0 {
         return Err(bad("years, months and weeks cannot be booked as hours"));
     }
     Ok(span)
+}
+
+/// A duration of days with a fraction, like `P0.5D`: ISO 8601 allows one in the last element, of which ours is
+/// of 24 hours.
+fn part_of_a_day(text: &str) -> Option<Span> {
+    let (days, fraction) = text.strip_prefix('P')?.strip_suffix('D')?.split_once(['.', ','])?;
+    let plain =
+        |digits: &str| (1..=9).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if !plain(days) || !plain(fraction) {
+        return None;
+    }
+    let scale = 10_i64.pow(u32::try_from(fraction.len()).ok()?);
+    let nanoseconds = fraction.parse::<i64>().ok()?.checked_mul(86_400_000_000_000 / scale)?;
+    Span::new().try_days(days.parse::<i64>().ok()?).ok()?.try_nanoseconds(nanoseconds).ok()
 }
 
 #[cfg(test)]

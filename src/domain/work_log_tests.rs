@@ -109,6 +109,8 @@ fn durations_are_read_as_iso_8601_or_refused_with_a_reason() {
         ("PT8H30M15S", 30_615.0),
         ("PT0.25S", 0.25),
         ("P0Y0M0DT8H", 28_800.0),
+        ("P0.5D", 43_200.0),
+        ("P1,25D", 108_000.0),
     ];
     for (text, seconds) in good {
         let total = parse_duration(text)
@@ -117,8 +119,26 @@ fn durations_are_read_as_iso_8601_or_refused_with_a_reason() {
         assert!((total.unwrap() - seconds).abs() < f64::EPSILON, "{text}");
     }
     for text in [
-        "", "P", "PT", "8h", "pt8h", "PT8h", "PT8", "8", "-PT1H", "+PT1H", "PT-1H", "P1Y", "P1M", "P1W",
+        "",
+        "P",
+        "PT",
+        "8h",
+        "pt8h",
+        "PT8h",
+        "PT8",
+        "8",
+        "-PT1H",
+        "+PT1H",
+        "PT-1H",
+        "P1Y",
+        "P1M",
+        "P1W",
         "P-1D",
+        "P.5D",
+        "P0.D",
+        "P0.5DT1H",
+        "P0.5.5D",
+        "P99999999999.5D",
     ] {
         assert!(parse_duration(text).unwrap_err().is_final(), "{text:?} must be refused");
     }
@@ -155,6 +175,10 @@ fn the_day_is_the_one_written_whatever_zone_follows() {
         "２０２４-09-02",
     ] {
         assert!(parse_day(text).is_err(), "{text:?} must be refused");
+    }
+    for text in ["2024-02-30", "2024-13-01", "2023-02-29T08:00:00Z"] {
+        let refusal = parse_day(text).unwrap_err().to_string();
+        assert_eq!(refusal, format!("the date '{text}' cannot be booked: there is no such day"));
     }
 }
 

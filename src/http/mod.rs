@@ -49,9 +49,10 @@ pub mod trace;
 
 use std::sync::Arc;
 
-use actix_web::http::StatusCode;
+use actix_web::http::header::ACCEPT;
+use actix_web::http::{Method, StatusCode};
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpResponse, ResponseError};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -137,7 +138,11 @@ pub fn configure(state: web::Data<State>) -> impl FnOnce(&mut ServiceConfig) {
     }
 }
 
-async fn unknown(request: actix_web::HttpRequest) -> HttpResponse {
+async fn unknown(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
+    let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if matches!(*request.method(), Method::GET | Method::HEAD) && accepts.contains("text/html") {
+        return page::unknown(&request, &state);
+    }
     let detail = format!("There is no {} {}.", request.method(), request.path());
     Problem::new(StatusCode::NOT_FOUND, "No such route", detail).error_response()
 }

@@ -136,7 +136,7 @@ fn uri(text: &str) -> Result<WorkLogUri, Problem> {
 
 fn not_found(id: &str) -> Problem {
     let detail = format!(
-        "Nothing is known of a work log '{id}'. Give its IRI, percent-encoded, its mu:uuid, or the number of its timesheet."
+        "Nothing is known of a work log '{id}'. Give its IRI, its id (mu:uuid), or the number of its timesheet."
     );
     Problem::new(StatusCode::NOT_FOUND, "No such work log", detail)
 }

@@ -43,13 +43,15 @@ mod work_log;
 #[cfg(test)]
 mod tests;
 
-use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, LOCATION};
+use actix_web::{HttpRequest, HttpResponse};
 
+use crate::http::State;
 use crate::http::door::Door;
 use fault::Fault;
 use frame::Frame;
 pub(crate) use frame::head;
+use moment::Moment;
 pub(crate) use updates::MOST_LISTENERS;
 
 /// The routes of the page. They share [`crate::http::State`].
@@ -79,6 +81,22 @@ fn html(frame: &Frame, content: &maud::Markup) -> HttpResponse {
         .content_type("text/html; charset=utf-8")
         .insert_header((CACHE_CONTROL, "no-store"))
         .body(frame.render(content).into_string())
+}
+
+/// What a browser gets at an address that leads nowhere (404).
+pub(crate) fn unknown(request: &HttpRequest, state: &State) -> HttpResponse {
+    let frame = Frame::new(request, "", "Not found", &Moment::of(&state.engine.clock));
+    let content = maud::html! {
+        section class="card wide" {
+            h1 { "Not found" }
+            p { "There is no page " code { (request.path()) } "." }
+            p { a href="/" { "Go to the overview" } ", or find a work log with the search above." }
+        }
+    };
+    HttpResponse::NotFound()
+        .content_type("text/html; charset=utf-8")
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .body(frame.render(&content).into_string())
 }
 
 /// 303 to `place` on this service.

@@ -188,7 +188,8 @@ mod tests {
     fn each_failure_leads_to_one_thing() {
         let minute = Duration::from_mins(1);
         let gap = Failure::Blocked(vec![Obstacle::Lacks("duration")]);
-        let malformed = Failure::Blocked(vec![Obstacle::Lacks("task"), Obstacle::BadDay("soon".into())]);
+        let malformed =
+            Failure::Blocked(vec![Obstacle::Lacks("task"), Obstacle::BadDay("soon".into(), "why")]);
         let table = [
             (kimai(Fault::Transient), 0, Next::After(Duration::from_secs(1))),
             (kimai(Fault::Transient), 3, Next::After(Duration::from_secs(8))),

@@ -228,6 +228,13 @@ impl Settings {
         if check.faults.is_empty() { Ok(token) } else { Err(SettingsFault(check.faults)) }
     }
 
+    /// `TZ` of the process's environment alone, for commands that take days.
+    pub fn zone_from_env() -> Result<TimeZone, SettingsFault> {
+        let mut check = Check::default();
+        let zone = check.zone(variable("TZ").as_ref());
+        zone.ok_or(SettingsFault(check.faults))
+    }
+
     /// Checks the given variables, all of them before it says what is wrong.
     pub fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Result<Self, SettingsFault> {
         // Of a name that is given twice the last counts.

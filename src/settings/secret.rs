@@ -45,6 +45,12 @@ impl Check {
                 }
             }
         };
+        if secret.len() > 1
+            && ["\"", "'"].iter().any(|mark| secret.starts_with(mark) && secret.ends_with(mark))
+        {
+            self.faults.push(format!("{origin} is in quotes, which count as part of it; leave them out"));
+            return None;
+        }
         // What a header cannot carry, or a terminal added.
         if !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
             self.faults.push(format!("{origin} has spaces or characters that no token has; copy it again"));
@@ -209,6 +215,14 @@ mod tests {
             "http://localhost/api",
         ] {
             assert!(with(endpoint, "true").unwrap().warnings.is_empty(), "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn quotes_around_a_secret_are_no_part_of_it() {
+        for quoted in [format!("\"{SECRET}\""), format!("'{SECRET}'")] {
+            let fault = read(&[("API_TOKEN", &quoted)]).unwrap_err();
+            assert!(fault.contains("API_TOKEN is in quotes"), "{fault}");
         }
     }
 }

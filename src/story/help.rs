@@ -22,7 +22,7 @@ pub(super) fn for_obstacle(obstacle: &Obstacle) -> String {
         Obstacle::BadDuration(..) => {
             "Open the work log and correct its duration: hours and minutes, like PT7H30M.".to_owned()
         }
-        Obstacle::BadDay(_) => "Open the work log and correct its date, like 2024-09-02.".to_owned(),
+        Obstacle::BadDay(..) => "Open the work log and correct its date, like 2024-09-02.".to_owned(),
     }
 }
 

@@ -39,7 +39,7 @@ async fn success_is_answered_to_the_byte_as_before() {
         ("/sync-from-kimai/accounts/", None, &no_content),
         ("/timesheets/lock", Some(json!({"month": "9", "year": "2024"})), &no_content),
         ("/timesheets/lock", Some(json!({"month": 9, "year": 2024})), &no_content),
-        ("/timesheets/lock/", Some(json!({"month": "09abc", "year": " 2024"})), &no_content),
+        ("/timesheets/lock/", Some(json!({"month": "09", "year": "2024"})), &no_content),
     ];
     for (path, body, wanted) in posts {
         assert_eq!(stack.post(path, body.clone()).await, *wanted, "{path} {body:?}");
@@ -81,6 +81,10 @@ async fn bad_input_keeps_its_code_and_is_told_what_to_do() {
     let table = [
         ("/update-queue/work-logs/nope", None, "'nope' is not the id of a work log"),
         ("/update-queue/work-logs/%22%20%7D%20;%20DROP%20ALL", None, "is not the id of a work log"),
+        ("/timesheets/lock", Some(json!({"month": "9; DROP", "year": "2024"})), "'9; DROP' is not a month"),
+        ("/timesheets/lock", Some(json!({"month": 9, "year": "2024-old"})), "'2024-old' is not a year"),
+        ("/timesheets/lock", Some(json!({"month": 9.5, "year": 2024})), "'9.5' is not a month"),
+        ("/timesheets/lock", Some(json!({"month": 9.0, "year": 2024})), "'9.0' is not a month"),
         ("/sync-to-kimai/work-logs", None, "The body is not JSON"),
         ("/sync-to-kimai/work-logs", Some(json!([])), "must be a JSON object"),
         (
@@ -123,6 +127,15 @@ async fn bad_input_keeps_its_code_and_is_told_what_to_do() {
     assert_eq!(stack.store.updates.load(Ordering::Relaxed), 0);
     let unknown = answer(stack.http.get(format!("{}/nope", stack.base))).await;
     assert!(detail(&unknown, 404).contains("GET /nope"));
+    let browser = stack.http.get(format!("{}/nope", stack.base)).header("accept", "text/html,*/*;q=0.8");
+    let page = browser.send().await.unwrap();
+    assert_eq!(page.status().as_u16(), 404);
+    assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
+    let page = page.text().await.unwrap();
+    assert!(
+        page.contains("There is no page <code>/nope</code>") && page.contains("href=\"/entries"),
+        "{page}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

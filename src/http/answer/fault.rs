@@ -117,7 +117,7 @@ faults! {
         "Retry-After": "After how many seconds to try again.";
     NoSuchWorkLog: 404, "Nothing is known of such a work log.",
         "No such work log",
-        "Nothing is known of a work log 'x'. Give its IRI, percent-encoded, its mu:uuid, or the number of its timesheet.";
+        "Nothing is known of a work log 'x'. Give its IRI, its id (mu:uuid), or the number of its timesheet.";
     NoSuchRun: 404, "There is no such run, or it is not kept any more.",
         "No such run", "There is no run 999, or it is not kept any more. GET /runs shows the last ones.";
     NotTheOnlyOne: 409, "Several work logs are linked to that timesheet.",

@@ -150,3 +150,50 @@ async fn whoever_stops_looking_leaves_the_run_going_and_is_told_how_to_cancel_it
     assert!(said.contains(&hint), "{said}");
     gate.open();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn days_are_taken_as_people_type_them() {
+    let stack = Stack::embedded(&[]).await;
+    let (code, out, err) = command(&stack, &["sweep", "--from", "2024-02", "--dry-run", "--json"]);
+    assert_eq!(code, 0, "{err}");
+    let plan: Value = serde_json::from_str(out.lines().next().unwrap()).unwrap();
+    let period = &plan["meta"]["period"];
+    assert_eq!((&period["start"], &period["end"]), (&Value::from("2024-02-01"), &Value::from("2024-02-29")));
+    let (code, out, err) = command(&stack, &["sweep", "--from", "-7d", "--to", "yesterday", "--dry-run"]);
+    assert_eq!(code, 0, "{out}{err}");
+    let (code, _, err) = command(&stack, &["sweep", "--from", "2024-02-30"]);
+    assert!(code == 2 && err.contains("there is no day 2024-02-30"), "{err}");
+    assert_eq!(stack.kimai_calls("POST"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_json_an_error_is_a_document_too() {
+    let stack = Stack::embedded(&[]).await;
+    let document = |out: &str| -> Value { serde_json::from_str(out).unwrap() };
+    let (code, out, err) = command(&stack, &["explain", "nobody", "--json"]);
+    assert_eq!((code, err.as_str()), (2, ""), "{out}");
+    let refused = document(&out);
+    let detail = refused["errors"][0]["detail"].as_str().unwrap();
+    assert_eq!(refused["errors"][0]["status"], "404");
+    assert!(detail.contains("'nobody'") && !detail.contains("percent"), "{detail}");
+    let (code, out, _) = command(&stack, &["sweep", "--form", "2024-09-01", "--json"]);
+    assert_eq!(code, 2);
+    assert!(document(&out)["errors"][0]["detail"].as_str().unwrap().contains("--from"), "{out}");
+    let none = program(&["queue", "list", "--json", "--url", "http://127.0.0.1:9"]).output().unwrap();
+    assert_eq!(none.status.code(), Some(2));
+    let (_, out, _) = told(&none);
+    assert!(document(&out)["errors"][0]["detail"].as_str().unwrap().contains("does not answer"), "{out}");
+}
+
+#[test]
+fn a_wrong_word_is_answered_with_the_right_one() {
+    for (arguments, wanted) in [
+        (&["explian", "x"][..], "'explain'"),
+        (&["sweep", "--form", "2024-09-01"], "'--from'"),
+        (&["import", "custmers"], "'customers'"),
+        (&["queue", "retry"], "<WORK_LOG|--parked>"),
+    ] {
+        let (code, _, err) = told(&program(arguments).output().unwrap());
+        assert!(code == 2 && err.contains(wanted), "{arguments:?}: {err}");
+    }
+}
