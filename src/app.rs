@@ -103,6 +103,8 @@ impl Service {
         }
         engine.doctor.serves(sweep.is_some());
         background.spawn(Arc::clone(&engine.doctor).watch(working.clone()));
+        let days = sweep.as_ref().map(|sweep| sweep.days);
+        background.spawn(schedule::make_up_for_refused(engine.clone(), runs.clone(), days, working.clone()));
         if let Some(SweepSettings { cron, days, at_start, .. }) = sweep {
             if at_start {
                 background.spawn(schedule::catch_up(engine.clone(), runs.clone(), days));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracing::info;
 
 use crate::clock::Clock;
-use crate::delta::Intake;
+use crate::delta::{Intake, Refused};
 use crate::doctor::{Doctor, Patient};
 use crate::domain::WorkLogUri;
 use crate::import::{ImportFault, Importer, Report, What};
@@ -66,6 +66,8 @@ pub struct Engine {
     pub metrics: Metrics,
     /// The triplestore, counted.
     pub triplestore: Arc<Watched>,
+    /// What deltas named while nothing could be saved.
+    pub refused: Refused,
 }
 
 impl Engine {
@@ -141,13 +143,15 @@ impl Engine {
             storage,
             metrics,
             triplestore,
+            refused: Refused::default(),
         })
     }
 
     /// Where deltas go.
     pub fn intake(&self) -> Intake {
         let intake = Intake::new(Arc::clone(&self.queue), self.clock.clone(), self.debounce);
-        intake.watched(self.metrics.clone(), self.workers.calls().clone())
+        let intake = intake.watched(self.metrics.clone(), self.workers.calls().clone());
+        intake.remembering(self.refused.clone())
     }
 
     /// Has a work log tried again now, whatever stood in the way: Kimai may hold something else than we think.

@@ -26,6 +26,9 @@ const FIRST_PARKED_RETRY: Duration = Duration::from_hours(1);
 /// The parts of a pattern that are due at the same second start within this time.
 const SAME_MOMENT: Duration = Duration::from_millis(900);
 
+/// How often it is tried whether what was refused can be saved now.
+const REFUSED_RETRY: Duration = Duration::from_secs(1);
+
 /// Today and `days` before and after it, in the zone of the engine's clock.
 pub fn around_today(engine: &Engine, days: i64) -> Period {
     Period::around(engine.clock.today(), days)
@@ -88,6 +91,38 @@ pub async fn catch_up(engine: Engine, runs: Runs, days: i64) {
     info!("Looking for what was missed while the service was down");
     if let Err(fault) = runs.ask(Order::new(task, AskedBy::Start)).await {
         error!("The sweep at start could not begin: {fault}. The next scheduled one finds what was missed.");
+    }
+}
+
+/// Queues what deltas named while nothing could be saved as soon as that is possible, and asks for a sweep over
+/// `days` around today, if there are sweeps: not all that was refused need be remembered.
+pub async fn make_up_for_refused(engine: Engine, runs: Runs, days: Option<i64>, stop: CancellationToken) {
+    let made_up = async {
+        loop {
+            engine.refused.any().await;
+            let named = loop {
+                tokio::time::sleep(REFUSED_RETRY).await;
+                let named = engine.refused.all();
+                let due = engine.clock.now();
+                if engine.storage.probe().await.is_ok() && engine.queue.put_named(&named, due).await.is_ok() {
+                    break named;
+                }
+            };
+            engine.refused.forget(&named);
+            info!("Queued {} work logs that deltas named while nothing could be saved", named.len());
+            if let Some(days) = days {
+                let order = Order::new(Task::Sweep(around_today(&engine, days)), AskedBy::Recovery);
+                if let Err(fault) = runs.ask(order).await {
+                    error!(
+                        "The sweep for refused deltas could not begin: {fault}. The next one finds what was missed."
+                    );
+                }
+            }
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = made_up => {}
     }
 }
 

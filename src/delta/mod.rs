@@ -1,6 +1,7 @@
 //! A delta comes in: from its message to the work logs it names, into the queue.
 
 pub mod message;
+mod refused;
 mod relevance;
 mod scan;
 mod text;
@@ -17,6 +18,7 @@ use crate::telemetry::call::{self, Calls};
 use crate::telemetry::metrics::Metrics;
 use crate::triplestore::change::{Change, Observer};
 pub use message::{DeltaFault, Found};
+pub use refused::Refused;
 
 /// Takes what deltas found into the queue.
 #[derive(Clone)]
@@ -26,6 +28,7 @@ pub struct Intake {
     settling: Duration,
     metrics: Metrics,
     calls: Calls,
+    refused: Refused,
 }
 
 impl Intake {
@@ -33,13 +36,20 @@ impl Intake {
     /// change once per matching rule, on parallel connections, within a few milliseconds. One that comes later
     /// costs one more look at the triplestore, and nothing of Kimai.
     pub fn new(queue: Arc<dyn Queue>, clock: Clock, settling: Duration) -> Self {
-        Self { queue, clock, settling, metrics: Metrics::default(), calls: Calls::default() }
+        let (metrics, calls, refused) = (Metrics::default(), Calls::default(), Refused::default());
+        Self { queue, clock, settling, metrics, calls, refused }
     }
 
     /// The same, counting in `metrics`, and noting in `calls` which call each work log waits for.
     #[must_use]
     pub fn watched(self, metrics: Metrics, calls: Calls) -> Self {
         Self { metrics, calls, ..self }
+    }
+
+    /// The same, remembering in `refused` what a delta named that could not be saved.
+    #[must_use]
+    pub fn remembering(self, refused: Refused) -> Self {
+        Self { refused, ..self }
     }
 
     /// Where deltas are counted.
@@ -60,6 +70,9 @@ impl Intake {
         let since = Instant::now();
         let taken = self.queue.put_named(&found.work_logs, self.clock.after(self.settling)).await;
         self.metrics.enqueued(since.elapsed());
+        if let Err(QueueFault::Storage(_)) = &taken {
+            self.refused.remember(&found.work_logs);
+        }
         taken
     }
 }

@@ -93,6 +93,7 @@ pub(super) fn run_state(state: runs::State) -> &'static str {
 pub(super) fn asked_by(who: AskedBy) -> &'static str {
     match who {
         AskedBy::Start => "at the start of the service",
+        AskedBy::Recovery => "after the queue could be saved again",
         AskedBy::Cron => "by the timetable",
         AskedBy::Request => "by somebody",
     }

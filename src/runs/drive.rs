@@ -118,7 +118,7 @@ impl Runs {
         let run = self.get(id);
         let words = run.map_or_else(String::new, |run| match run.asked_by {
             AskedBy::Start => "The sweep at start".to_owned(),
-            AskedBy::Cron | AskedBy::Request => run.task.words(),
+            AskedBy::Cron | AskedBy::Request | AskedBy::Recovery => run.task.words(),
         });
         warn!("{words} has to wait: {trouble}. Trying again in {pause} s.");
         progress.phase(format!("waits, trying again in {pause} s"), None);

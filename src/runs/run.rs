@@ -47,8 +47,10 @@ pub enum AskedBy {
     Cron,
     /// Somebody, over HTTP.
     Request,
+    /// The service itself, once what deltas named can be saved again.
+    Recovery,
 }
-words!(AskedBy { Start => "start", Cron => "cron", Request => "request" });
+words!(AskedBy { Start => "start", Cron => "cron", Request => "request", Recovery => "recovery" });
 
 /// Where it stands in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

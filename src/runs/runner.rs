@@ -54,10 +54,11 @@ pub struct Order {
 }
 
 impl Order {
-    /// A task without anything confirmed. What the start asks for is tried until it succeeds: both
-    /// neighbours may still be starting too.
+    /// A task without anything confirmed. What the service asks for once is tried until it succeeds: after a
+    /// start both neighbours may still be starting too.
     pub fn new(task: Task, asked_by: AskedBy) -> Self {
-        Self { task, asked_by, confirmed: None, patient: asked_by == AskedBy::Start }
+        let patient = matches!(asked_by, AskedBy::Start | AskedBy::Recovery);
+        Self { task, asked_by, confirmed: None, patient }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 
 use rusqlite::Connection;
 use tracing::{error, info};
@@ -12,6 +12,13 @@ use super::{KIND, Mirror, StorageFault};
 
 /// The most that shares one transaction, so that the first need not wait for ever.
 const MOST_JOBS: usize = 1_000;
+
+/// What a row of ours takes of the disk, roughly, in the file and in its journal.
+const BYTES_A_ROW: u64 = 1_024;
+/// The room that is tried for at least, in bytes: a few pages are free on any full disk.
+const LEAST_ROOM: u64 = 64 * 1_024;
+/// The most that is tried for, in bytes.
+const MOST_ROOM: u64 = 64 * 1_024 * 1_024;
 
 /// A part of a transaction, and who waits for it.
 pub(super) trait Job: Send {
@@ -64,8 +71,15 @@ where
 pub(super) struct Health {
     file: Arc<str>,
     mirror: OnceLock<Arc<dyn Mirror>>,
-    trouble: Mutex<Option<StorageFault>>,
+    trouble: Mutex<Option<Trouble>>,
     commits: AtomicU64,
+}
+
+/// What made a write fail, and how large it was.
+struct Trouble {
+    fault: StorageFault,
+    /// The rows that the largest refused write had changed, as far as it came.
+    rows: u64,
 }
 
 impl Health {
@@ -86,28 +100,39 @@ impl Health {
     }
 
     pub(super) fn trouble(&self) -> Option<StorageFault> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock().as_ref().map(|trouble| trouble.fault.clone())
+    }
+
+    /// The bytes that must be free before the trouble counts as over; nothing while there is none.
+    pub(super) fn room_needed(&self) -> Option<u64> {
+        let rows = self.lock().as_ref()?.rows;
+        Some(rows.saturating_mul(BYTES_A_ROW).clamp(LEAST_ROOM, MOST_ROOM))
+    }
+
+    /// So much could be written: what made writes fail is over.
+    pub(super) fn recovered(&self) {
+        if self.lock().take().is_some() {
+            info!("The queue's file {} can be written again", self.file);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Trouble>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn commits(&self) -> u64 {
         self.commits.load(Ordering::Relaxed)
     }
 
-    /// Remembers how the last attempt to write went, and tells the log when that is news.
-    fn note(&self, outcome: Result<(), &StorageFault>) {
-        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        match (outcome, trouble.is_some()) {
-            (Err(fault), false) => {
-                error!("Nothing can be saved: {fault}. Deltas are answered with 503 until it can.");
-                *trouble = Some(fault.clone());
-            }
-            (Err(fault), true) => *trouble = Some(fault.clone()),
-            (Ok(()), true) => {
-                info!("The queue's file {} can be written again", self.file);
-                *trouble = None;
-            }
-            (Ok(()), false) => {}
+    /// A write failed after it had changed `rows` rows. A later write that succeeds does not end the trouble: a
+    /// small one fits where a large one does not. [`super::Storage::probe`] ends it.
+    fn failed(&self, fault: &StorageFault, rows: u64) {
+        let mut trouble = self.lock();
+        if trouble.is_none() {
+            error!("Nothing can be saved: {fault}. Deltas are answered with 503 until it can.");
         }
+        let rows = trouble.as_ref().map_or(rows, |before| before.rows.max(rows));
+        *trouble = Some(Trouble { fault: fault.clone(), rows });
     }
 }
 
@@ -147,15 +172,11 @@ impl Writer {
         if let Some(mirror) = self.health.mirror.get() {
             mirror.ended(outcome.is_ok());
         }
-        let changed = self.connection.total_changes() != before;
+        let rows = self.connection.total_changes().saturating_sub(before);
         match &outcome {
-            Ok(()) if changed => {
-                self.health.commits.fetch_add(1, Ordering::Relaxed);
-                self.health.note(Ok(()));
-            }
-            // Reading says nothing about writing.
+            Ok(()) if rows > 0 => drop(self.health.commits.fetch_add(1, Ordering::Relaxed)),
             Ok(()) => {}
-            Err(fault) => self.health.note(Err(fault)),
+            Err(fault) => self.health.failed(fault, rows),
         }
         for job in batch {
             job.finish(outcome.clone());

@@ -175,15 +175,22 @@ impl Storage {
         }
     }
 
-    /// Whether it can be written now: tries, if the last attempt failed.
+    /// Whether it can be written now. After a failure that takes as much room as the refused write needed: it is
+    /// tried here, and given back.
     pub async fn probe(&self) -> Result<(), StorageFault> {
-        if self.inner.health.trouble().is_none() {
-            return Ok(());
-        }
-        self.write(|connection| connection.execute("UPDATE high_water SET id = id", []).map(drop)).await
+        let Some(room) = self.inner.health.room_needed() else { return Ok(()) };
+        let room = i64::try_from(room).unwrap_or(i64::MAX);
+        self.write(move |connection| {
+            connection.execute_batch("DROP TABLE IF EXISTS room; CREATE TABLE room (bytes BLOB)")?;
+            connection.execute("INSERT INTO room VALUES (zeroblob(?1))", [room]).map(drop)
+        })
+        .await?;
+        self.write(|connection| connection.execute_batch("DROP TABLE IF EXISTS room")).await?;
+        self.inner.health.recovered();
+        Ok(())
     }
 
-    /// What made the last write fail; nothing while all is well.
+    /// What made a write fail; nothing once [`Storage::probe`] has found enough room again.
     pub fn trouble(&self) -> Option<StorageFault> {
         self.inner.health.trouble()
     }

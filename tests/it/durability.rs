@@ -124,7 +124,9 @@ impl Drop for SmallDisk {
 async fn a_full_disk_is_a_503_and_heals() {
     let Some(disk) = SmallDisk::mount() else { return };
     let data = disk.0.path().join("data");
-    let running = Running::start(serve(&data));
+    let mut command = serve(&data);
+    command.env("LOG_LEVEL", "off,kimai_sync::cli=info,kimai_sync::schedule=info");
+    let running = Running::start(command);
     let base = format!("http://{}", running.address.trim_start_matches("http://"));
     let client = client();
     assert_eq!(post(&client, &base, &iri(0)).await.unwrap().0, 204);
@@ -141,8 +143,19 @@ async fn a_full_disk_is_a_503_and_heals() {
     };
     assert_eq!(refused.0, 503, "{}", refused.1);
     assert!(refused.1.contains("the disk is full; free some space"), "{}", refused.1);
+    // Whoever looks learns the same, however often: a row or two may still fit.
+    for _ in 0..5 {
+        let ready = client.get(format!("{base}/ready")).send().await.unwrap();
+        assert_eq!(ready.status().as_u16(), 503, "{}", ready.text().await.unwrap());
+        let metrics = client.get(format!("{base}/metrics")).send().await.unwrap().text().await.unwrap();
+        assert!(metrics.contains("\nkimai_sync_queue_writable 0"), "{metrics}");
+    }
     std::fs::remove_file(&filler).unwrap();
-    assert_eq!(post(&client, &base, &iri(number)).await.unwrap().0, 204, "by itself");
+    // Nobody sends the refused delta again: it is queued all the same, and what else was refused is looked for.
+    let mut running = running;
+    tokio::task::block_in_place(|| running.until("Queued 1 work logs that deltas named"));
+    let runs = client.get(format!("{base}/runs")).send().await.unwrap().text().await.unwrap();
+    assert!(runs.contains(r#""asked-by":"recovery""#), "{runs}");
     let (code, log) = tokio::task::block_in_place(|| running.end("-KILL"));
     assert_eq!(code, None, "{log}");
     assert_eq!(left_behind(&data).await.len(), number + 1);

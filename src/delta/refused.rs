@@ -1,0 +1,64 @@
+//! What deltas named while nothing could be saved.
+//!
+//! Such a delta is answered with 503, and the delta-notifier may not send it again. So the work logs that it
+//! named are remembered, to be queued as soon as something can be saved.
+//!
+//! # Caveats
+//! They are lost with the process, and what exceeds [`MOST`] is not remembered: the sweeps at the start, and after
+//! the trouble, are there for those.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::domain::WorkLogUri;
+
+/// Work logs remembered at most: some 20 MB.
+const MOST: usize = 100_000;
+
+/// Work logs of refused deltas, each with whether a delta said that it lost its class. Cheap to clone; clones
+/// share them.
+#[derive(Debug, Clone, Default)]
+pub struct Refused(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    named: Mutex<BTreeMap<WorkLogUri, bool>>,
+    some: Notify,
+}
+
+impl Refused {
+    /// Remembers what a refused delta named.
+    pub fn remember(&self, named: &BTreeMap<WorkLogUri, bool>) {
+        let mut kept = self.named();
+        for (work_log, removed) in named {
+            if let Some(known) = kept.get_mut(work_log) {
+                *known |= removed;
+            } else if kept.len() < MOST {
+                kept.insert(work_log.clone(), *removed);
+            }
+        }
+        drop(kept);
+        self.0.some.notify_one();
+    }
+
+    /// Waits until a delta was refused since the last call.
+    pub async fn any(&self) {
+        self.0.some.notified().await;
+    }
+
+    /// All that is remembered. It stays so until [`Refused::forget`].
+    pub fn all(&self) -> BTreeMap<WorkLogUri, bool> {
+        self.named().clone()
+    }
+
+    /// Forgets `queued`, which is saved now.
+    pub fn forget(&self, queued: &BTreeMap<WorkLogUri, bool>) {
+        self.named().retain(|work_log, _| !queued.contains_key(work_log));
+    }
+
+    fn named(&self) -> MutexGuard<'_, BTreeMap<WorkLogUri, bool>> {
+        self.0.named.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
