@@ -87,6 +87,7 @@ impl Service {
             workers.prepare().await;
             workers.run(stopped).await;
         });
+        background.spawn(Arc::clone(&engine.references).run(working.clone()));
         background.spawn(schedule::retry_parked_daily(engine.clone(), working.clone()));
         // Where nothing is to be swept at start, nothing that a stop cut off is either.
         let resume = sweep.as_ref().is_none_or(|sweep| sweep.at_start);

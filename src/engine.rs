@@ -15,12 +15,13 @@ use crate::lock::Locker;
 use crate::queue::{self, Durable, Queue, Reason};
 use crate::reconcile::flow;
 use crate::reconcile::ledger::Ledger;
+use crate::reconcile::references::References;
 use crate::reconcile::retry::Failure;
 use crate::reconcile::settle::Settler;
 use crate::reconcile::sweep::{Parts, Sweeper};
 use crate::reconcile::worker::Workers;
 use crate::runs::progress::Progress;
-use crate::settings::Settings;
+use crate::settings::{Relations, Settings};
 use crate::source::Source;
 use crate::storage::Storage;
 use crate::telemetry::Metrics;
@@ -50,12 +51,16 @@ pub struct Engine {
     pub workers: Arc<Workers>,
     /// Whole periods.
     pub sweeper: Arc<Sweeper>,
+    /// Who finds the work logs of tasks and persons that have changed.
+    pub references: Arc<References>,
     /// Kimai's catalogue into the triplestore.
     pub importer: Arc<Importer>,
     /// Months into "exported".
     pub locker: Arc<Locker>,
     /// Who tries everything that this needs.
     pub doctor: Arc<Doctor>,
+    /// What imports do to relations.
+    pub relations: Relations,
     /// How long a change waits for the other deltas that tell of it.
     debounce: Duration,
     /// The time, and the zone of a work day.
@@ -126,7 +131,19 @@ impl Engine {
             clock: clock.clone(),
         };
         let doctor = Arc::new(Doctor::new(patient, settings));
-        let importer = Arc::new(Importer::new(Arc::clone(&store), kimai, settings.resources.clone())?);
+        let references = Arc::new(References::new(
+            storage.clone(),
+            Arc::clone(&work_logs),
+            Arc::clone(&queue),
+            clock.clone(),
+        ));
+        let importer = Arc::new(Importer::new(
+            Arc::clone(&store),
+            kimai,
+            (settings.resources.clone(), settings.import),
+            Arc::clone(&references),
+            clock.clone(),
+        )?);
         let locker = Arc::new(Locker::new(store, Arc::clone(&queue)));
         Ok(Self {
             work_logs,
@@ -135,9 +152,11 @@ impl Engine {
             ledger,
             workers,
             sweeper,
+            references,
             importer,
             locker,
             doctor,
+            relations: settings.import.relations,
             debounce: settings.debounce,
             clock,
             storage,
@@ -160,9 +179,19 @@ impl Engine {
         Ok(self.queue.put(&[work_log], Reason::Request, self.clock.now()).await?)
     }
 
-    /// Imports, then tries what is parked again: what it was missing may be there now.
+    /// Imports, then has the work logs looked at that are booked on what was moved, and tries what is parked again:
+    /// what it was missing may be there now.
     pub async fn import(&self, what: What, progress: &Progress) -> Result<Report, ImportFault> {
         let report = self.importer.import(what, progress).await?;
+        progress.phase("looking for the work logs concerned", None);
+        match self.references.follow().await {
+            Ok(0) => {}
+            Ok(queued) => info!("Looking again at {queued} work logs whose task was moved"),
+            // They are tried for until they are found.
+            Err(failure) => {
+                progress.fault(format!("The work logs concerned are looked for later: {failure}"));
+            }
+        }
         let woken = self.workers.wake_parked(Reason::Import).await;
         if woken > 0 {
             info!("Trying {woken} parked work logs again after the import");

@@ -68,6 +68,15 @@ pub trait Source: Send + Sync {
     /// [`Kind::Tombstone`](crate::domain::work_log::Kind::Tombstone). One whose identifiers are no ids has none.
     async fn dangling(&self) -> Result<BTreeMap<WorkLogUri, Vec<KimaiId>>, TriplestoreFault>;
 
+    /// The work logs that refer to one of `iris` (a hundred at most): a task or its project, a person or their
+    /// account. Those behind `after`, in the order of their IRIs; none if there are no more. How many come at once
+    /// is the source's choice.
+    async fn referring(
+        &self,
+        iris: &[String],
+        after: Option<&WorkLogUri>,
+    ) -> Result<Vec<WorkLogUri>, TriplestoreFault>;
+
     /// Links each work log to its timesheet and to no other, or to none. After a fault some of them may be.
     async fn link(&self, links: &[Link]) -> Result<(), TriplestoreFault>;
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure};
 use kimai_sync::import::What;
-use kimai_sync::kimai::Listings;
+use kimai_sync::kimai::{Listings, Rows};
 use kimai_sync::runs::progress::Progress;
 use kimai_sync::triplestore::Triplestore;
 use kimai_sync::triplestore::embedded::{Answer, Embedded};
@@ -97,8 +97,9 @@ async fn triples(stack: &Stack) -> anyhow::Result<BTreeSet<String>> {
 
 async fn list(stack: &Stack, counts: Counts) -> anyhow::Result<()> {
     let kimai = &stack.client;
-    let (customers, projects) = (kimai.customers().await?, kimai.projects().await?);
-    let (activities, users) = (kimai.activities().await?, kimai.users().await?);
+    let (customers, projects) =
+        (kimai.customers(Rows::Imported).await?, kimai.projects(Rows::Imported).await?);
+    let (activities, users) = (kimai.activities(Rows::Imported).await?, kimai.users(Rows::Imported).await?);
     let listed = [customers.len(), projects.len(), activities.len(), users.len()];
     // One of each was there before.
     ensure!(listed == counts.map(|count| count + 1), "{listed:?} were listed");

@@ -180,6 +180,7 @@ impl From<ImportFault> for Problem {
         match fault {
             ImportFault::Kimai { fault, .. } => Self::of_kimai(&fault, detail),
             ImportFault::Triplestore { fault, .. } => Self::of_triplestore(&fault, detail),
+            ImportFault::Queue { .. } => Self::unavailable(detail),
             ImportFault::Statement(_) => Self::refused(detail),
         }
     }

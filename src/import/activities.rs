@@ -2,25 +2,30 @@
 
 use super::Resources;
 use super::noun::{Noun, Wanted};
-use crate::kimai::{KimaiFault, Listings};
+use crate::kimai::{Catalogue as List, KimaiFault, Listings, Rows};
+use crate::settings::Relations;
 use crate::triplestore::vocabulary::{ext, rdfs, skos, wf};
 
 /// How activities are written.
 pub(super) fn noun(resources: &Resources) -> Noun {
     Noun {
         name: "activities",
+        list: List::Activities,
         classes: vec![ext::KIMAI_ACTIVITY, wf::TASK],
         folder: format!("{}/tasks", resources.base_uri),
         label: rdfs::LABEL,
         fixed: vec![(skos::IN_SCHEME, resources.workspace.clone())],
         parent: Some(skos::BROADER),
         follows_kimai: true,
+        follows_moves: resources.relations == Relations::Follow,
+        is_booked_on: true,
+        is_own_class: true,
     }
 }
 
 /// All activities that Kimai lists.
 pub(super) async fn list(kimai: &dyn Listings) -> Result<Vec<Wanted>, KimaiFault> {
-    let activities = kimai.activities().await?.into_iter();
+    let activities = kimai.activities(Rows::Imported).await?.into_iter();
     Ok(activities
         .map(|activity| {
             let project = activity.project.map(|project| project.0);

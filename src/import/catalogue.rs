@@ -8,7 +8,7 @@ use super::noun::Noun;
 use crate::domain::KimaiId;
 use crate::triplestore::pages::each_by_subject;
 use crate::triplestore::statement::{Iri, StatementFault};
-use crate::triplestore::vocabulary::{dct, foaf, ui};
+use crate::triplestore::vocabulary::{dct, ext, foaf, ui};
 use crate::triplestore::{Row, Term, Triplestore, TriplestoreFault};
 
 /// One resource. Sets, since a store may hold none or several of each.
@@ -22,6 +22,8 @@ pub(super) struct Known {
     pub(super) colours: BTreeSet<Term>,
     /// The IRIs of what it belongs to.
     pub(super) parents: BTreeSet<String>,
+    /// Whether it is marked as unavailable in Kimai.
+    pub(super) unavailable: bool,
     identifiers: BTreeSet<String>,
     homepages: BTreeSet<String>,
 }
@@ -33,6 +35,7 @@ impl Known {
             labels: BTreeSet::new(),
             colours: BTreeSet::new(),
             parents: BTreeSet::new(),
+            unavailable: false,
             identifiers: BTreeSet::new(),
             homepages: BTreeSet::new(),
         })
@@ -50,6 +53,7 @@ impl Known {
         self.homepages.extend(row.remove("homepage").map(Term::into_value));
         self.labels.extend(row.remove("label"));
         self.colours.extend(row.remove("colour"));
+        self.unavailable |= row.contains_key("unavailable");
         if let Some(Term::Iri(parent)) = row.remove("parent") {
             self.parents.insert(parent);
         }
@@ -59,6 +63,15 @@ impl Known {
     fn is_foreign(&self, noun: &Noun) -> bool {
         noun.homepage()
             .is_some_and(|homepage| !self.homepages.is_empty() && !self.homepages.contains(homepage.as_str()))
+    }
+
+    /// Whether nothing but an import can have made it: other services have accounts and organisations with
+    /// identifiers too.
+    fn is_surely_kimais(&self, noun: &Noun) -> bool {
+        match noun.homepage() {
+            Some(homepage) => self.homepages.contains(homepage.as_str()),
+            None => noun.is_own_class || noun.mints(&self.iri),
+        }
     }
 }
 
@@ -82,11 +95,14 @@ impl Catalogue {
         if noun.homepage().is_some() {
             wanted.push(("homepage", foaf::ACCOUNT_SERVICE_HOMEPAGE));
         }
-        let variables: Vec<String> = wanted.iter().map(|(name, _)| format!("?{name}")).collect();
+        let mut variables: Vec<String> = wanted.iter().map(|(name, _)| format!("?{name}")).collect();
+        variables.push("?unavailable".to_owned());
         let mut pattern = format!("?s a {}", noun.class());
         for (name, predicate) in &wanted {
             let _ = write!(pattern, " OPTIONAL {{ ?s {} ?{name} }}", Iri::known(predicate));
         }
+        let mark = Iri::known(ext::UNAVAILABLE_IN_KIMAI);
+        let _ = write!(pattern, " OPTIONAL {{ ?s a ?unavailable . FILTER (?unavailable = {mark}) }}");
         let mut by_iri = BTreeMap::new();
         let note = |row| Self::note(&mut by_iri, row);
         each_by_subject(store, &variables.join(" "), &pattern, note).await?;
@@ -119,6 +135,17 @@ impl Catalogue {
     /// The resources that stand for Kimai's `id`, by IRI. More than one only after an accident.
     pub(super) fn with_id(&self, id: u64) -> impl Iterator<Item = &Known> {
         self.by_id.get(&id).into_iter().flatten().filter_map(|iri| self.by_iri.get(iri))
+    }
+
+    /// The Kimai ids of the resources that nothing but an import can have made, each with whether all of its
+    /// resources are marked as unavailable.
+    pub(super) fn imported(&self, noun: &Noun) -> BTreeMap<u64, bool> {
+        let of = |iris: &[String]| {
+            let known = iris.iter().filter_map(|iri| self.by_iri.get(iri));
+            let mut own = known.filter(|known| known.is_surely_kimais(noun)).peekable();
+            own.peek().is_some().then(|| own.all(|known| known.unavailable))
+        };
+        self.by_id.iter().filter_map(|(id, iris)| Some((*id, of(iris)?))).collect()
     }
 
     /// The resource with this IRI.

@@ -2,25 +2,29 @@
 
 use super::Resources;
 use super::noun::{Noun, Wanted};
-use crate::kimai::{KimaiFault, Listings};
+use crate::kimai::{Catalogue as List, KimaiFault, Listings, Rows};
 use crate::triplestore::vocabulary::{prov, rdfs};
 
 /// How customers are written.
 pub(super) fn noun(resources: &Resources) -> Noun {
     Noun {
         name: "customers",
+        list: List::Customers,
         classes: vec![prov::ORGANIZATION],
         folder: format!("{}/customers", resources.base_uri),
         label: rdfs::LABEL,
         fixed: Vec::new(),
         parent: None,
         follows_kimai: true,
+        follows_moves: false,
+        is_booked_on: false,
+        is_own_class: false,
     }
 }
 
 /// All customers that Kimai lists.
 pub(super) async fn list(kimai: &dyn Listings) -> Result<Vec<Wanted>, KimaiFault> {
-    let customers = kimai.customers().await?.into_iter();
+    let customers = kimai.customers(Rows::Imported).await?.into_iter();
     Ok(customers
         .map(|customer| Wanted::new(customer.id.0, customer.name, customer.color.as_deref(), None))
         .collect())

@@ -5,12 +5,14 @@
 //!
 //! # Guarantees
 //! One import runs at a time, so that nothing is made twice. An import that finds nothing new writes
-//! nothing. Nothing is ever deleted but names and colours that are replaced. One that was cut is
-//! completed by the next.
+//! nothing. Nothing is ever deleted but names, colours and relations that are replaced: what is deleted, hidden,
+//! ended or disabled in Kimai gets the class `ext:UnavailableInKimai`, and loses it when it comes back. One
+//! that was cut is completed by the next.
 
 mod activities;
 mod catalogue;
 mod customers;
+mod gone;
 mod noun;
 mod plan;
 mod projects;
@@ -25,13 +27,18 @@ use tokio::sync::Mutex;
 use tracing::{info, warn};
 use uuid::Uuid;
 
+use crate::clock::Clock;
 use crate::kimai::{Fault, KimaiFault, Listings};
+use crate::queue::QueueFault;
+use crate::reconcile::references::References;
 use crate::runs::progress::Progress;
-use crate::settings::ResourceSettings;
+use crate::settings::{ImportSettings, Relations, ResourceSettings};
 use crate::triplestore::statement::{Iri, StatementFault};
 use crate::triplestore::{Triplestore, TriplestoreFault};
 use catalogue::Catalogue;
+use gone::{Gone, Search};
 use noun::{Noun, Wanted};
+use plan::Change;
 pub use report::{Counts, Report};
 
 /// What to import.
@@ -81,6 +88,14 @@ pub enum ImportFault {
         /// What the triplestore said.
         fault: TriplestoreFault,
     },
+    /// It could not be kept that work logs are to be looked at again.
+    #[error("{what} cannot be imported: {fault}. Import again once that is fixed")]
+    Queue {
+        /// Of which list.
+        what: &'static str,
+        /// What stood in the way.
+        fault: QueueFault,
+    },
     /// Something cannot be written in SPARQL: the settings give no IRI that can be used.
     #[error(
         "nothing can be imported: {0}; look at RESOURCE_BASE_URI, WORKSPACE_URI and KIMAI_ACCOUNT_SERVICE_HOMEPAGE"
@@ -94,6 +109,7 @@ struct Resources {
     base_uri: String,
     workspace: Iri,
     account_homepage: Iri,
+    relations: Relations,
 }
 
 /// Imports, one at a time.
@@ -101,25 +117,33 @@ pub struct Importer {
     store: Arc<dyn Triplestore>,
     kimai: Arc<dyn Listings>,
     resources: Resources,
+    max_gone: usize,
+    references: Arc<References>,
+    clock: Clock,
     /// Two imports at once would each make what the other has not written yet.
     turn: Mutex<()>,
 }
 
 impl Importer {
-    /// Imports from `kimai` to `store`. Fails if one of `resources` is no absolute IRI.
+    /// Imports from `kimai` to `store`, and has the work logs looked at that are booked on what was moved. Fails
+    /// if one of `resources` is no absolute IRI.
     pub fn new(
         store: Arc<dyn Triplestore>,
         kimai: Arc<dyn Listings>,
-        resources: ResourceSettings,
+        (resources, settings): (ResourceSettings, ImportSettings),
+        references: Arc<References>,
+        clock: Clock,
     ) -> Result<Self, ImportFault> {
         let ResourceSettings { base_uri, workspace, account_homepage } = resources;
+        let ImportSettings { relations, max_gone } = settings;
         Iri::new(base_uri.as_str())?;
         let resources = Resources {
             base_uri: base_uri.trim_end_matches('/').to_owned(),
             workspace: Iri::new(workspace)?,
             account_homepage: Iri::new(account_homepage)?,
+            relations,
         };
-        Ok(Self { store, kimai, resources, turn: Mutex::default() })
+        Ok(Self { store, kimai, resources, max_gone, references, clock, turn: Mutex::default() })
     }
 
     /// Imports `what`. Returns when all is written; waits for an import that is under way. One that is
@@ -197,12 +221,36 @@ impl Importer {
         for id in here.doubled() {
             warn!(kimai.id = id, "Several {} have the Kimai id {id}; all of them follow Kimai", noun.name);
         }
-        let mut plan = plan::plan(noun, listed, &here, parents, Uuid::new_v4)?;
+        let (kimai, today) = (self.kimai.as_ref(), self.clock.today());
+        let search = Search { kimai, max_gone: self.max_gone, today, progress };
+        let Gone { ids: gone, held } = search.gone(noun, listed, &here).await;
+        let mut plan = plan::plan(noun, listed, &gone, &here, parents, Uuid::new_v4)?;
+        plan.counts.held = held;
         if plan.changes.is_empty() {
             return Ok((plan.counts, here));
         }
-        progress.phase(format!("writing {}", noun.name), Some(plan.changes.len()));
-        let mut updates = write::updates(&plan.changes);
+        // Before and after: should this end in between, what was written is followed all the same, and what is
+        // followed too early finds nothing to do.
+        self.note(noun, &plan.rebooked).await?;
+        let written = self.write(noun, &plan.changes, progress).await;
+        self.note(noun, &plan.rebooked).await?;
+        written?;
+        // A store may acknowledge what it did not keep.
+        let here = self.read(noun).await?;
+        let left = plan::plan(noun, listed, &gone, &here, parents, Uuid::new_v4)?.changes.len();
+        if left > 0 {
+            plan.counts.unconfirmed = left;
+            warn!(
+                "{left} {} are not as they were written; import again, and look at the triplestore",
+                noun.name
+            );
+        }
+        Ok((plan.counts, here))
+    }
+
+    async fn write(&self, noun: &Noun, changes: &[Change], progress: &Progress) -> Result<(), ImportFault> {
+        progress.phase(format!("writing {}", noun.name), Some(changes.len()));
+        let mut updates = write::updates(changes);
         let mut next = updates.next().transpose()?;
         while let Some((count, update)) = next.take().filter(|_| !progress.is_stopped()) {
             // The next one is made while this one is written.
@@ -212,17 +260,13 @@ impl Importer {
             progress.advance(count);
             next = after?;
         }
-        // A store may acknowledge what it did not keep.
-        let here = self.read(noun).await?;
-        let left = plan::plan(noun, listed, &here, parents, Uuid::new_v4)?.changes.len();
-        if left > 0 {
-            plan.counts.unconfirmed = left;
-            warn!(
-                "{left} {} are not as they were written; import again, and look at the triplestore",
-                noun.name
-            );
-        }
-        Ok((plan.counts, here))
+        Ok(())
+    }
+
+    /// Has the work logs looked at that are booked on these.
+    async fn note(&self, noun: &Noun, rebooked: &[Iri]) -> Result<(), ImportFault> {
+        let noted = self.references.note(rebooked.iter().map(Iri::as_str)).await;
+        noted.map_err(|fault| ImportFault::Queue { what: noun.name, fault })
     }
 
     async fn read(&self, noun: &Noun) -> Result<Catalogue, ImportFault> {

@@ -2,14 +2,18 @@
 
 use uuid::Uuid;
 
+use crate::kimai::Catalogue as List;
 use crate::triplestore::statement::{Iri, StatementFault};
 use crate::triplestore::vocabulary::foaf;
 
 /// How one kind of resource is written.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a property of the kind of its own")]
 pub(super) struct Noun {
     /// What people call them, in the plural.
     pub(super) name: &'static str,
+    /// Kimai's list of them.
+    pub(super) list: List,
     /// The classes of a new one. Existing ones are found by the first: ids of projects and activities
     /// collide.
     pub(super) classes: Vec<&'static str>,
@@ -23,6 +27,13 @@ pub(super) struct Noun {
     pub(super) parent: Option<&'static str>,
     /// Whether existing ones take over Kimai's name and colour.
     pub(super) follows_kimai: bool,
+    /// Whether existing ones take over Kimai's relation to what they belong to (`IMPORT_RELATIONS`).
+    pub(super) follows_moves: bool,
+    /// Whether work logs are booked on them, so that a move concerns their timesheets.
+    pub(super) is_booked_on: bool,
+    /// Whether their class alone says that they are Kimai's. Accounts are known by their service homepage,
+    /// customers by the folder in which they are minted.
+    pub(super) is_own_class: bool,
 }
 
 impl Noun {
@@ -37,6 +48,11 @@ impl Noun {
         fixed
             .find(|(predicate, _)| *predicate == foaf::ACCOUNT_SERVICE_HOMEPAGE)
             .map(|(_, homepage)| homepage)
+    }
+
+    /// Whether `iri` is one that [`Self::mint`] makes.
+    pub(super) fn mints(&self, iri: &Iri) -> bool {
+        iri.as_str().strip_prefix(&self.folder).is_some_and(|rest| rest.starts_with('/'))
     }
 
     /// The IRI of a new one.

@@ -2,13 +2,15 @@
 
 use super::Resources;
 use super::noun::{Noun, Wanted};
-use crate::kimai::{KimaiFault, Listings};
+use crate::kimai::{Catalogue as List, KimaiFault, Listings, Rows};
+use crate::settings::Relations;
 use crate::triplestore::vocabulary::{doap, prov, rdfs, skos, wf};
 
 /// How projects are written.
 pub(super) fn noun(resources: &Resources) -> Noun {
     Noun {
         name: "projects",
+        list: List::Projects,
         classes: vec![doap::PROJECT, wf::TASK],
         folder: format!("{}/tasks", resources.base_uri),
         label: rdfs::LABEL,
@@ -18,12 +20,15 @@ pub(super) fn noun(resources: &Resources) -> Noun {
         ],
         parent: Some(prov::WAS_ATTRIBUTED_TO),
         follows_kimai: true,
+        follows_moves: resources.relations == Relations::Follow,
+        is_booked_on: false,
+        is_own_class: true,
     }
 }
 
 /// All projects that Kimai lists.
 pub(super) async fn list(kimai: &dyn Listings) -> Result<Vec<Wanted>, KimaiFault> {
-    let projects = kimai.projects().await?.into_iter();
+    let projects = kimai.projects(Rows::Imported).await?.into_iter();
     Ok(projects
         .map(|project| {
             let customer = project.customer.map(|customer| customer.0);

@@ -7,13 +7,21 @@ use std::fmt;
 pub struct Counts {
     /// Made.
     pub new: usize,
-    /// Given another name or colour, or linked.
+    /// Given another name, colour or relation, or not marked as unavailable any more.
     pub changed: usize,
     /// Left as they were; nothing was written.
     pub unchanged: usize,
     /// Of the changed ones: linked to their customer or project, which was not there when they were made.
     pub linked: usize,
-    /// Of all: still without the customer or project they have in Kimai, since that is not imported.
+    /// Of the changed ones: moved to another customer or project, or made global, as they were in Kimai.
+    pub moved: usize,
+    /// Of the changed ones: in Kimai's list again.
+    pub back: usize,
+    /// Marked as unavailable: deleted, hidden, ended or disabled in Kimai.
+    pub gone: usize,
+    /// Not in Kimai's list, and yet not marked, since it is not sure that they are gone.
+    pub held: usize,
+    /// Of all: without the customer or project they have in Kimai, since that is not imported.
     pub waiting: usize,
     /// Changes that were acknowledged and do not show when read back.
     pub unconfirmed: usize,
@@ -25,11 +33,15 @@ pub struct Report(pub Vec<(&'static str, Counts)>);
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { new, changed, unchanged, linked, waiting, unconfirmed } = *self;
+        let Self { new, changed, unchanged, linked, moved, back, gone, held, waiting, unconfirmed } = *self;
         write!(f, "{new} new, {changed} changed, {unchanged} unchanged")?;
         let notes = [
             (linked, "linked only now"),
-            (waiting, "without what they belong to"),
+            (moved, "moved"),
+            (back, "available again"),
+            (gone, "marked as unavailable"),
+            (held, "missing from Kimai's list and not marked"),
+            (waiting, "whose customer or project is not imported"),
             (unconfirmed, "not stored"),
         ];
         for (count, note) in notes.into_iter().filter(|(count, _)| *count > 0) {

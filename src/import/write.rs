@@ -37,15 +37,24 @@ fn weight(change: &Change) -> (usize, usize) {
         .iter()
         .map(|(predicate, object)| subject + predicate.len() + object.to_string().len() + 8)
         .sum();
-    (cleared + change.added.len(), text + change.cleared.len() * (subject + 3))
+    let removed: usize = change
+        .removed
+        .iter()
+        .map(|(predicate, iri)| subject + predicate.len() + iri.as_str().len() + 8)
+        .sum();
+    let triples = cleared + change.removed.len() + change.added.len();
+    (triples, text + removed + change.cleared.len() * (subject + 3))
 }
 
 fn update(batch: &[Change]) -> Result<String, StatementFault> {
     let mut cleared: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
-    let mut triples = Triples::new();
+    let (mut triples, mut removed) = (Triples::new(), Vec::new());
     for change in batch {
         for (predicate, _) in &change.cleared {
             cleared.entry(predicate).or_default().push(change.subject.to_string());
+        }
+        for (predicate, object) in &change.removed {
+            removed.push(format!("{} {} {object}", change.subject, Iri::known(predicate)));
         }
         for (predicate, object) in &change.added {
             triples.add(&change.subject, predicate, object.clone())?;
@@ -56,6 +65,8 @@ fn update(batch: &[Change]) -> Result<String, StatementFault> {
         let (predicate, subjects) = (Iri::known(predicate), subjects.join(" "));
         format!("DELETE {{ ?s {predicate} ?old }} WHERE {{ VALUES ?s {{ {subjects} }} ?s {predicate} ?old }}")
     });
-    let operations: Vec<String> = clear.chain(triples.insert_data()?).collect();
+    // IRIs are found as they are. What goes goes first: cut in the middle, nothing has two of what it may have one of.
+    let remove = (!removed.is_empty()).then(|| format!("DELETE DATA {{\n{} .\n}}", removed.join(" .\n")));
+    let operations: Vec<String> = clear.chain(remove).chain(triples.insert_data()?).collect();
     Ok(operations.join(" ;\n"))
 }

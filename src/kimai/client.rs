@@ -11,7 +11,7 @@ use jiff::civil::DateTime;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Url};
 use secrecy::SecretString;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::time::Instant;
 use tracing::{Instrument, info_span};
 
@@ -22,7 +22,7 @@ use super::model::{
     Activity, CurrentUser, Customer, Project, Timesheet, TimesheetFilter, TimesheetForm, User,
 };
 use super::pace::{How, Pace, Place};
-use super::{Listings, Timesheets};
+use super::{Catalogue, Listings, Rows, Timesheets};
 use crate::crash;
 use crate::domain::KimaiId;
 use crate::domain::timesheet::WantedTimesheet;
@@ -143,13 +143,12 @@ impl Client {
         self.read(Operation::Read, &self.send(Operation::Read, self.request(Method::GET, path)).await?)
     }
 
-    /// A list of the catalogue: what is shown, or with `IMPORT_HIDDEN` all there is. Projects that have ended
-    /// need a word of their own.
-    async fn catalogue<T: DeserializeOwned>(&self, path: &str) -> Result<T, KimaiFault> {
-        let request = self.request(Method::GET, path);
-        let request = match (self.hidden, path) {
+    /// A list of the catalogue. Projects that have ended need a word of their own.
+    async fn catalogue<T: DeserializeOwned>(&self, list: Catalogue, rows: Rows) -> Result<T, KimaiFault> {
+        let request = self.request(Method::GET, list.path());
+        let request = match (self.hidden || rows == Rows::All, list) {
             (false, _) => request,
-            (true, "projects") => request.query(&[("visible", "3"), ("ignoreDates", "1")]),
+            (true, Catalogue::Projects) => request.query(&[("visible", "3"), ("ignoreDates", "1")]),
             (true, _) => request.query(&[("visible", "3")]),
         };
         self.read(Operation::Read, &self.send(Operation::Read, request).await?)
@@ -256,20 +255,25 @@ impl Timesheets for Client {
 
 #[async_trait]
 impl Listings for Client {
-    async fn customers(&self) -> Result<Vec<Customer>, KimaiFault> {
-        self.catalogue("customers").await
+    async fn customers(&self, rows: Rows) -> Result<Vec<Customer>, KimaiFault> {
+        self.catalogue(Catalogue::Customers, rows).await
     }
 
-    async fn projects(&self) -> Result<Vec<Project>, KimaiFault> {
-        self.catalogue("projects").await
+    async fn projects(&self, rows: Rows) -> Result<Vec<Project>, KimaiFault> {
+        self.catalogue(Catalogue::Projects, rows).await
     }
 
-    async fn activities(&self) -> Result<Vec<Activity>, KimaiFault> {
-        self.catalogue("activities").await
+    async fn activities(&self, rows: Rows) -> Result<Vec<Activity>, KimaiFault> {
+        self.catalogue(Catalogue::Activities, rows).await
     }
 
-    async fn users(&self) -> Result<Vec<User>, KimaiFault> {
-        self.catalogue("users").await
+    async fn users(&self, rows: Rows) -> Result<Vec<User>, KimaiFault> {
+        self.catalogue(Catalogue::Users, rows).await
+    }
+
+    async fn exists(&self, list: Catalogue, id: u64) -> Result<bool, KimaiFault> {
+        let found: Option<IgnoredAny> = self.look(&format!("{}/{id}", list.path())).await?;
+        Ok(found.is_some())
     }
 }
 

@@ -69,7 +69,7 @@ async fn unpaged_lists_are_asked_for_once() {
         .expect(1)
         .mount(&server)
         .await;
-    assert_eq!(client.activities().await.unwrap().len(), 2042);
+    assert_eq!(client.activities(Rows::Imported).await.unwrap().len(), 2042);
 }
 
 #[tokio::test]
@@ -114,10 +114,10 @@ async fn an_answer_beyond_32_mib_is_not_read_to_its_end() {
             .respond_with(ResponseTemplate::new(200).set_body_string(json(bytes)))
             .mount(&server)
             .await;
-        let read = client.customers().await;
+        let read = client.customers(Rows::Imported).await;
         assert_eq!(read.is_ok(), fits, "{read:?}");
         if !fits {
-            let fault = client.customers().await.unwrap_err();
+            let fault = client.customers(Rows::Imported).await.unwrap_err();
             assert_eq!(fault.fault, Fault::Transient);
             assert!(fault.message.contains("larger than 32 MiB"), "{fault}");
             let fault = client.create(&wanted()).await.unwrap_err();
@@ -186,7 +186,7 @@ async fn a_pause_that_is_asked_for_holds_for_the_whole_client() {
         .await;
     let before = Instant::now();
     assert_eq!(client.me().await.unwrap_err().fault, Fault::Limited(Duration::from_secs(1)));
-    client.customers().await.unwrap();
+    client.customers(Rows::Imported).await.unwrap();
     assert!(before.elapsed() >= Duration::from_secs(1));
 }
 

@@ -65,18 +65,56 @@ pub trait Timesheets: Send + Sync {
     async fn delete(&self, id: KimaiId) -> Result<(), KimaiFault>;
 }
 
+/// The lists of Kimai's catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Catalogue {
+    /// `/customers`.
+    Customers,
+    /// `/projects`.
+    Projects,
+    /// `/activities`.
+    Activities,
+    /// `/users`.
+    Users,
+}
+
+impl Catalogue {
+    /// Its name in paths.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Customers => "customers",
+            Self::Projects => "projects",
+            Self::Activities => "activities",
+            Self::Users => "users",
+        }
+    }
+}
+
+/// Which rows of a list are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rows {
+    /// What imports bring: what is visible and open, or with `IMPORT_HIDDEN` all there is.
+    Imported,
+    /// All there is.
+    All,
+}
+
 /// The lists that an import reads, with the same guarantees. Kimai does not page them.
 #[async_trait]
 pub trait Listings: Send + Sync {
-    /// `GET /customers`: all visible ones; with `IMPORT_HIDDEN` all there are, as in the others.
-    async fn customers(&self) -> Result<Vec<Customer>, KimaiFault>;
+    /// `GET /customers`.
+    async fn customers(&self, rows: Rows) -> Result<Vec<Customer>, KimaiFault>;
 
-    /// `GET /projects`: all visible ones.
-    async fn projects(&self) -> Result<Vec<Project>, KimaiFault>;
+    /// `GET /projects`.
+    async fn projects(&self, rows: Rows) -> Result<Vec<Project>, KimaiFault>;
 
-    /// `GET /activities`: all visible ones.
-    async fn activities(&self) -> Result<Vec<Activity>, KimaiFault>;
+    /// `GET /activities`.
+    async fn activities(&self, rows: Rows) -> Result<Vec<Activity>, KimaiFault>;
 
-    /// `GET /users`: all enabled ones; needs the permission `view_user` (`ROLE_SUPER_ADMIN`).
-    async fn users(&self) -> Result<Vec<User>, KimaiFault>;
+    /// `GET /users`; needs the permission `view_user` (`ROLE_SUPER_ADMIN`).
+    async fn users(&self, rows: Rows) -> Result<Vec<User>, KimaiFault>;
+
+    /// `GET /{list}/{id}`: whether there is such a thing, hidden or not. What the token may not see is a
+    /// [`Fault::Permanent`].
+    async fn exists(&self, list: Catalogue, id: u64) -> Result<bool, KimaiFault>;
 }

@@ -1,7 +1,7 @@
 //! Kimai's JSON, as far as we read or write it. Unknown fields are ignored; what Kimai leaves out or
 //! sends as null is an `Option`.
 
-use jiff::{Timestamp, civil::DateTime};
+use jiff::{Timestamp, civil::Date, civil::DateTime};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::domain::difference::FoundTimesheet;
@@ -97,6 +97,9 @@ pub struct Customer {
     /// `#rrggbb`, or null when unset.
     #[serde(default)]
     pub color: Option<String>,
+    /// Whether it is shown.
+    #[serde(default = "yes")]
+    pub visible: bool,
 }
 
 /// `GET /projects`.
@@ -112,6 +115,15 @@ pub struct Project {
     /// `#rrggbb`, or null when unset.
     #[serde(default)]
     pub color: Option<String>,
+    /// Whether it is shown; its customer may be hidden all the same.
+    #[serde(default = "yes")]
+    pub visible: bool,
+    /// Its first day.
+    #[serde(default)]
+    pub start: Option<Date>,
+    /// Its last day.
+    #[serde(default)]
+    pub end: Option<Date>,
 }
 
 /// `GET /activities`.
@@ -127,6 +139,9 @@ pub struct Activity {
     /// `#rrggbb`, or null when unset.
     #[serde(default)]
     pub color: Option<String>,
+    /// Whether it is shown; its project may be hidden all the same.
+    #[serde(default = "yes")]
+    pub visible: bool,
 }
 
 /// `GET /users`.
@@ -136,6 +151,13 @@ pub struct User {
     pub id: UserId,
     /// Its login name, unique.
     pub username: String,
+    /// Whether it may log in.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 fn as_instant<S: Serializer>(instant: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {

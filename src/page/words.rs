@@ -74,6 +74,7 @@ pub(super) fn reason(reason: queue::Reason) -> &'static str {
         queue::Reason::Request => "asked for by hand",
         queue::Reason::Sweep => "found by a sweep",
         queue::Reason::Import => "tried again after an import",
+        queue::Reason::Reference => "its task or person has changed",
         queue::Reason::Daily => "tried again once a day",
     }
 }

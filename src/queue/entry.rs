@@ -16,12 +16,14 @@ pub enum Reason {
     Sweep,
     /// An import may have brought what it was missing.
     Import,
+    /// Its task, the task's project, its person or their account has changed.
+    Reference,
     /// It was kept aside for a day.
     Daily,
 }
 
 words!(Reason {
-    Delta => "delta", Request => "request", Sweep => "sweep", Import => "import", Daily => "daily",
+    Delta => "delta", Request => "request", Sweep => "sweep", Import => "import", Reference => "reference", Daily => "daily",
 });
 
 impl Reason {

@@ -16,6 +16,7 @@ mod gather;
 pub mod heart;
 pub mod ledger;
 pub(crate) mod plant;
+pub mod references;
 pub mod refusals;
 pub mod retry;
 pub mod settle;

@@ -134,12 +134,18 @@ fn some((count, thing): (usize, &str)) -> String {
 
 fn imported(report: &import::Report) -> Done {
     let mut counts = BTreeMap::new();
-    for (name, import::Counts { new, changed, unchanged, linked, waiting, unconfirmed }) in &report.0 {
+    for (name, counted) in &report.0 {
+        let import::Counts { new, changed, unchanged, linked, moved, back, gone, held, waiting, unconfirmed } =
+            counted;
         let numbers = [
             ("new", new),
             ("changed", changed),
             ("unchanged", unchanged),
             ("linked", linked),
+            ("moved", moved),
+            ("available-again", back),
+            ("unavailable", gone),
+            ("held", held),
             ("without-parent", waiting),
             ("not-stored", unconfirmed),
         ];

@@ -259,13 +259,15 @@ impl Form<'_> {
     fn read(&self, input: &Map<String, Value>) -> Result<Row, Answer> {
         let mut errors = FormErrors::default();
         let mut row = self.old.cloned().unwrap_or_default();
-        // Teams are chosen when a row is made, and by their own routes after.
-        let known = |name: &str| self.old.is_none() || name != "teams";
+        // Teams are chosen when a row is made, and by their own routes after. A global activity stays one.
+        let global = |old: &Row| old.get("project").is_some_and(Value::is_null);
+        let known =
+            |name: &str| self.old.is_none_or(|old| name != "teams" && !(name == "project" && global(old)));
         let names: Vec<&str> = self.fields.iter().map(|(name, _)| *name).filter(|name| known(name)).collect();
         if input.keys().any(|key| !names.contains(&key.as_str())) {
             errors.form(EXTRA_FIELDS);
         }
-        for (name, how) in self.fields {
+        for (name, how) in self.fields.iter().filter(|(name, _)| known(name)) {
             let value = match (input.get(*name), self.old) {
                 (None, Some(_)) => continue,
                 (None, None) => absent(*how),
@@ -314,7 +316,8 @@ impl Form<'_> {
         }
     }
 
-    /// A project may move to another customer that is shown; an activity stays where it is.
+    /// A project may move to another customer that is shown, an activity to another project of the same customer;
+    /// or it becomes a global one.
     fn parent(&self, kind: Kind, name: &str, value: &Value) -> Result<Value, Vec<&'static str>> {
         if value.is_null() {
             return absent(Parent(kind));
@@ -322,13 +325,19 @@ impl Form<'_> {
         let id = id(value).unwrap_or_default();
         let shown = match kind {
             Kind::Customers => self.state.customers.get(id).is_some_and(|row| flag(row, "visible")),
-            _ => {
-                self.old.is_none()
-                    && self.state.projects.get(id).is_some_and(|row| self.state.project_visible(row))
-            }
+            _ => self.state.projects.get(id).is_some_and(|row| {
+                let customer = self.old.map(|old| self.customer_of_activity(old));
+                self.state.project_visible(row)
+                    && customer.is_none_or(|customer| customer == number(row, "customer"))
+            }),
         };
         let kept = self.old.is_some_and(|old| number(old, name) == Some(id));
         if shown || kept { Ok(json!(id)) } else { Err(vec![NO_CHOICE]) }
+    }
+
+    fn customer_of_activity(&self, activity: &Row) -> Option<u64> {
+        let project = number(activity, "project").and_then(|project| self.state.projects.get(project));
+        project.and_then(|project| number(project, "customer"))
     }
 
     fn taken(&self, name: &str, said: &str) -> bool {

@@ -8,7 +8,7 @@ use reqwest::Url;
 use sophia::iri::Iri;
 
 use super::table::{default, meaning};
-use super::{KimaiSettings, LogSettings, Raw, TraceSettings, TriplestoreSettings};
+use super::{ImportSettings, KimaiSettings, LogSettings, Raw, Relations, TraceSettings, TriplestoreSettings};
 use crate::domain::CronPattern;
 
 /// Collects what is wrong and what is risky.
@@ -60,6 +60,20 @@ impl Check {
             time_limit: time_limit?,
             import_hidden,
         })
+    }
+
+    pub(super) fn import(&mut self, raw: &Raw) -> Option<ImportSettings> {
+        let text = text("IMPORT_RELATIONS", raw.import_relations.as_ref());
+        let relations = match text.as_str() {
+            "follow" => Some(Relations::Follow),
+            "keep" => Some(Relations::Keep),
+            _ => None,
+        };
+        if relations.is_none() {
+            self.fault("IMPORT_RELATIONS", &text);
+        }
+        let max_gone = self.number("IMPORT_MAX_GONE", raw.import_max_gone.as_ref(), 0, 1_000_000);
+        Some(ImportSettings { relations: relations?, max_gone: max_gone? })
     }
 
     pub(super) fn triplestore(&mut self, raw: &Raw) -> Option<TriplestoreSettings> {

@@ -30,6 +30,8 @@ pub struct Settings {
     pub triplestore: TriplestoreSettings,
     /// What the RDF that imports write looks like.
     pub resources: ResourceSettings,
+    /// What imports do to what is there already.
+    pub import: ImportSettings,
     /// When and how far to sweep.
     pub sweep: SweepSettings,
     /// Where to listen.
@@ -91,6 +93,24 @@ pub struct ResourceSettings {
     pub workspace: String,
     /// `KIMAI_ACCOUNT_SERVICE_HOMEPAGE`.
     pub account_homepage: String,
+}
+
+/// What becomes of the relations of what was imported before (`IMPORT_RELATIONS`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Relations {
+    /// They follow Kimai.
+    Follow,
+    /// They stay as they were first.
+    Keep,
+}
+
+/// What imports do to what is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImportSettings {
+    /// `IMPORT_RELATIONS`.
+    pub relations: Relations,
+    /// `IMPORT_MAX_GONE`: how many that Kimai has deleted are marked at once.
+    pub max_gone: usize,
 }
 
 /// What a sweep may delete.
@@ -173,6 +193,8 @@ struct Raw {
     workspace_uri: Option<String>,
     kimai_account_service_homepage: Option<String>,
     import_hidden: Option<String>,
+    import_relations: Option<String>,
+    import_max_gone: Option<String>,
     fallback_sync_cron: Option<String>,
     sweep_days: Option<String>,
     sweep_max_deletions: Option<String>,
@@ -259,6 +281,7 @@ impl Settings {
         let workspace = check.iri("WORKSPACE_URI", raw.workspace_uri.as_ref());
         let account_homepage =
             check.iri("KIMAI_ACCOUNT_SERVICE_HOMEPAGE", raw.kimai_account_service_homepage.as_ref());
+        let import = check.import(raw);
         let cron = check.cron(raw.fallback_sync_cron.as_ref());
         let days = check.number("SWEEP_DAYS", raw.sweep_days.as_ref(), 1, 3660);
         let max_deletions =
@@ -283,6 +306,7 @@ impl Settings {
                 workspace: workspace?,
                 account_homepage: account_homepage?,
             },
+            import: import?,
             sweep: SweepSettings {
                 cron,
                 days: days?,

@@ -64,6 +64,16 @@ pub const TABLE: &[Setting] = &[
     ),
     setting("IMPORT_HIDDEN", "false", "whether imports bring what is hidden, ended or disabled in Kimai too"),
     setting(
+        "IMPORT_RELATIONS",
+        "follow",
+        "follow: an activity or project that was moved in Kimai is moved by the next import too; keep: it stays where it was first",
+    ),
+    setting(
+        "IMPORT_MAX_GONE",
+        "20",
+        "how many customers, projects, activities or accounts that are deleted in Kimai one import may mark as unavailable; with more of them it marks none",
+    ),
+    setting(
         "FALLBACK_SYNC_CRON",
         "0 0 */2 * * *",
         "when to sweep, as a cron pattern in UTC with seconds first (five fields without seconds work too)",

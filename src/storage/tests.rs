@@ -265,7 +265,7 @@ async fn a_file_of_the_version_before_is_brought_up_to_date() {
     let (folder, file) = filled().await;
     sql(
         &file,
-        "DROP TABLE seen; DROP TABLE pulse; DROP TABLE run; DROP TABLE finding; ALTER TABLE timesheet DROP COLUMN held;
+        "DROP TABLE changed_reference; DROP TABLE seen; DROP TABLE pulse; DROP TABLE run; DROP TABLE finding; ALTER TABLE timesheet DROP COLUMN held;
          ALTER TABLE entry DROP COLUMN code; ALTER TABLE attempt DROP COLUMN code; PRAGMA user_version = 1",
     );
     for _ in 0..2 {

@@ -1,19 +1,24 @@
 //! What would help, in words for an office worker. Pure.
 
 use crate::domain::work_log::Obstacle;
+use crate::settings::Relations;
 
-/// What removes `obstacle`.
-pub(super) fn for_obstacle(obstacle: &Obstacle) -> String {
+/// What removes `obstacle`. Whether an import can depends on `relations`.
+pub(super) fn for_obstacle(obstacle: &Obstacle, relations: Relations) -> String {
     match obstacle {
         Obstacle::Lacks(what) => format!("Open the work log and fill in its {what}."),
-        Obstacle::NotAnActivity(task) => format!(
-            "Choose a task that comes from Kimai. If {task} is new in Kimai, import tasks first (kimai-sync import tasks)."
-        ),
-        Obstacle::ActivityWithoutId(_) | Obstacle::ProjectUnknown(_) => {
-            "Import projects and activities from Kimai again (kimai-sync import tasks).".to_owned()
+        Obstacle::NotAnActivity(_) => {
+            "Choose a task that comes from Kimai. One that is new there is offered after an import (kimai-sync import tasks)."
+                .to_owned()
         }
+        Obstacle::ActivityWithoutId(_) => {
+            "Choose another task: this one does not say which activity of Kimai it is, and an import cannot tell either."
+                .to_owned()
+        }
+        Obstacle::ProjectUnknown(_) => moved(relations).to_owned(),
         Obstacle::ActivityWithoutProject(task) => format!(
-            "Choose an activity that belongs to a project: {task} is a global one of Kimai, which belongs to none."
+            "Choose an activity that belongs to a project: {task} is a global one, and Kimai lets no global activity be \
+             given a project later. If there is none yet, make one in Kimai and import it (kimai-sync import tasks)."
         ),
         Obstacle::NoAccount(person) => format!(
             "Link {person} to their Kimai account; an administrator does so where people are kept. If the account is not \
@@ -23,6 +28,20 @@ pub(super) fn for_obstacle(obstacle: &Obstacle) -> String {
             "Open the work log and correct its duration: hours and minutes, like PT7H30M.".to_owned()
         }
         Obstacle::BadDay(..) => "Open the work log and correct its date, like 2024-09-02.".to_owned(),
+    }
+}
+
+/// What helps where an activity has another project in Kimai than in the triplestore.
+fn moved(relations: Relations) -> &'static str {
+    match relations {
+        Relations::Follow => {
+            "Import tasks: the activity then moves to its project (kimai-sync import tasks). If that project is hidden or \
+             has ended in Kimai, show it again there first, or set IMPORT_HIDDEN=true."
+        }
+        Relations::Keep => {
+            "Imports leave the project of an activity alone (IMPORT_RELATIONS=keep): choose another task, or set \
+             IMPORT_RELATIONS=follow and import tasks."
+        }
     }
 }
 
@@ -47,12 +66,9 @@ const REFUSALS: &[(&str, &str)] = &[
         "Add the user of the API token to the team in Kimai, or make it an administrator.",
     ),
     ("global one, which", "Allow global activities for the project in Kimai, or choose another task."),
-    (
-        "belongs to another project",
-        "Import projects and activities from Kimai again (kimai-sync import tasks).",
-    ),
-    ("kimai has no project", "Import projects and activities from Kimai again, or choose another task."),
-    ("kimai has no activity", "Import projects and activities from Kimai again, or choose another task."),
+    (MOVED, ""),
+    ("kimai has no project", "Choose another task: this project is deleted in Kimai."),
+    ("kimai has no activity", "Choose another task: this activity is deleted in Kimai."),
     ("kimai has no user", "Link the person to another Kimai account: this one is gone."),
     (
         "already have an entry",
@@ -78,10 +94,14 @@ const REFUSALS: &[(&str, &str)] = &[
     ("please report this", "Report this with the words above: it is a fault of kimai-sync."),
 ];
 
+/// What helps against this depends on what imports do.
+const MOVED: &str = "belongs to another project";
+
 /// What helps against a refusal in these words.
-pub(super) fn for_refusal(words: &str) -> Option<String> {
+pub(super) fn for_refusal(words: &str, relations: Relations) -> Option<String> {
     let words = words.to_lowercase();
-    REFUSALS.iter().find(|(sign, _)| words.contains(sign)).map(|(_, help)| (*help).to_owned())
+    let (sign, help) = REFUSALS.iter().find(|(sign, _)| words.contains(sign))?;
+    Some(if *sign == MOVED { moved(relations) } else { help }.to_owned())
 }
 
 #[cfg(test)]
@@ -107,9 +127,29 @@ mod tests {
             ("the triplestore refused the statement: it answered 400", "access rights"),
         ];
         for (words, help) in table {
-            let said = for_refusal(words).unwrap_or_default();
+            let said = for_refusal(words, Relations::Follow).unwrap_or_default();
             assert!(said.contains(help), "{words:?} leads to {said:?}");
         }
-        assert_eq!(for_refusal("something nobody has seen yet"), None);
+        assert_eq!(for_refusal("something nobody has seen yet", Relations::Follow), None);
+    }
+
+    /// To import again is only advised where that changes something.
+    #[test]
+    fn an_import_is_advised_where_it_can_help() {
+        let task = || "'Dev'".to_owned();
+        let unknown = Obstacle::ProjectUnknown(task());
+        let moved = "activity 'Dev' belongs to another project; Kimai has no project 5";
+        for (relations, helps) in [(Relations::Follow, true), (Relations::Keep, false)] {
+            for said in [for_obstacle(&unknown, relations), for_refusal(moved, relations).unwrap()] {
+                assert_eq!(said.starts_with("Import tasks"), helps, "{said}");
+            }
+            for never in [
+                for_obstacle(&Obstacle::ActivityWithoutId(task()), relations),
+                for_refusal("Kimai has no project 5", relations).unwrap(),
+                for_refusal("Kimai has no activity 5", relations).unwrap(),
+            ] {
+                assert!(never.starts_with("Choose another task") && !never.contains("kimai-sync"), "{never}");
+            }
+        }
     }
 }

@@ -206,7 +206,7 @@ pub struct Waiting {
     pub state: &'static str,
     /// When it is tried next; none when parked.
     pub due: Option<Timestamp>,
-    /// Why it is in the queue: `delta`, `request`, `sweep`, `import` or `daily`.
+    /// Why it is in the queue: `delta`, `request`, `sweep`, `import`, `reference` or `daily`.
     pub reason: &'static str,
     /// How many runs failed since it last changed.
     pub attempts: u32,
@@ -256,7 +256,8 @@ impl Story {
         let mut story = read::story(engine, work_log).await;
         let (now, zone) = (engine.clock.now(), engine.clock.zone());
         let outages = engine.workers.outages();
-        let judged = judge(&Evidence { story: &story, outages: &outages, now, zone });
+        let relations = engine.relations;
+        let judged = judge(&Evidence { story: &story, outages: &outages, now, zone, relations });
         (story.verdict, story.says, story.help) = (judged.verdict, judged.says, judged.help);
         story
     }

@@ -8,6 +8,7 @@ use super::help::{for_obstacle, for_refusal};
 use super::words::moment;
 use super::{Answer, Held, Holds, Memory, Story, Subject, Told, Waiting};
 use crate::reconcile::breaker::{Down, Neighbour};
+use crate::settings::Relations;
 use crate::words::words;
 
 /// How a work log stands.
@@ -48,6 +49,8 @@ pub(super) struct Evidence<'a> {
     pub(super) outages: &'a [Down],
     pub(super) now: Timestamp,
     pub(super) zone: &'a TimeZone,
+    /// What an import could change.
+    pub(super) relations: Relations,
 }
 
 /// A verdict, a sentence without full stop, and what would help.
@@ -116,7 +119,7 @@ impl Evidence<'_> {
         if let Some(error) = entry.and_then(|entry| entry.last_error.as_deref()) {
             let verdict = if self.holding().is_some() { Verdict::Differs } else { Verdict::NotInKimai };
             let says = format!("{}: {error}", start(verdict, self.holding()));
-            let help = for_refusal(error).into_iter().chain([RETRY.to_owned()]);
+            let help = for_refusal(error, self.relations).into_iter().chain([RETRY.to_owned()]);
             return judged(verdict, says).helped(help);
         }
         let Some(own) = self.story.own() else {
@@ -169,7 +172,7 @@ impl Evidence<'_> {
                     "Nothing is lost: when the triplestore answers again, it goes on by itself."
                 }
             };
-            return judged(Verdict::Waits, says).helped(for_refusal(why)).helped([help]);
+            return judged(Verdict::Waits, says).helped(for_refusal(why, self.relations)).helped([help]);
         }
         if let Some(since) = self.memory().creating_since.filter(|_| entry.last_error.is_some()) {
             let since = moment(since, self.now, self.zone);
@@ -181,7 +184,11 @@ impl Evidence<'_> {
         let Some(error) = &entry.last_error else {
             return judged(Verdict::Waits, format!("Waits: {when}"));
         };
-        let help = told.obstacles.iter().map(for_obstacle).chain(for_refusal(error));
+        let help = told
+            .obstacles
+            .iter()
+            .map(|obstacle| for_obstacle(obstacle, self.relations))
+            .chain(for_refusal(error, self.relations));
         judged(Verdict::Waits, format!("Waits: {error}; {when}")).helped(help)
     }
 
@@ -189,9 +196,11 @@ impl Evidence<'_> {
         let obstacles: Vec<String> = told.obstacles.iter().map(ToString::to_string).collect();
         let verdict = if self.holding().is_some() { Verdict::Differs } else { Verdict::NotInKimai };
         let says = format!("{}: {}", start(verdict, self.holding()), obstacles.join("; "));
-        judged(verdict, says).helped(told.obstacles.iter().map(for_obstacle)).helped([
-            "What is changed at the work log is tried at once; after a link or an import, try it again.",
-        ])
+        judged(verdict, says)
+            .helped(told.obstacles.iter().map(|obstacle| for_obstacle(obstacle, self.relations)))
+            .helped([
+                "What is changed at the work log is tried at once; after a link or an import, try it again.",
+            ])
     }
 
     /// It has a timesheet, nothing is to be done for it, and yet they do not match.
@@ -201,7 +210,7 @@ impl Evidence<'_> {
                 let sent = self.memory().pushed.is_some();
                 let known = if sent { "; the last that was sent there was taken" } else { "" };
                 judged(Verdict::Unclear, format!("Not known now: timesheet {}: {error}{known}", own.id))
-                    .helped(for_refusal(error))
+                    .helped(for_refusal(error, self.relations))
                     .helped(["Try again when Kimai answers; kimai-sync doctor tries it."])
             }
             Answer::Known(None) => {
@@ -277,7 +286,7 @@ impl Evidence<'_> {
             let why = parked.map(|why| format!(": {why}")).unwrap_or_default();
             judged(Verdict::NotSeen, format!("{HOW}; timesheet {} is still in Kimai{why}", first.id))
         };
-        Some(result.helped([HIDDEN]).helped(parked.and_then(for_refusal)))
+        Some(result.helped([HIDDEN]).helped(parked.and_then(|why| for_refusal(why, self.relations))))
     }
 
     /// It is gone from the triplestore, as `how` says.
@@ -312,7 +321,7 @@ impl Evidence<'_> {
         let hidden = self.story.triplestore.known().is_some_and(|told| told.kind == Subject::Absent);
         let sweep = "Sweep its day: a timesheet that no work log has is deleted (kimai-sync sweep).";
         judged(verdict, says)
-            .helped(parked.and_then(for_refusal))
+            .helped(parked.and_then(|why| for_refusal(why, self.relations)))
             .helped(shared.is_none().then_some(sweep))
             .helped(hidden.then_some(HIDDEN))
     }

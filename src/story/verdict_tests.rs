@@ -5,6 +5,7 @@ use crate::domain::difference::FoundTimesheet;
 use crate::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::Obstacle;
+use crate::settings::Relations;
 
 const NOW: &str = "2024-09-02T12:00:00Z";
 
@@ -81,7 +82,7 @@ fn story(told: Told, timesheets: Vec<Held>, entry: impl Into<Option<Waiting>>) -
 
 fn judge_with(story: &Story, outages: &[Down]) -> Judged {
     let zone = TimeZone::get("Europe/Brussels").unwrap();
-    judge(&Evidence { story, outages, now: at(NOW), zone: &zone })
+    judge(&Evidence { story, outages, now: at(NOW), zone: &zone, relations: Relations::Follow })
 }
 
 fn jane() -> Obstacle {

@@ -13,6 +13,7 @@ pub mod embedded;
 pub mod log;
 pub mod pages;
 mod period;
+mod referring;
 pub mod remote;
 pub mod results;
 pub mod statement;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 
 use super::embedded::Embedded;
-use super::vocabulary::{dct, mu, rdf, xsd};
+use super::vocabulary::{dct, ext, mu, rdf, xsd};
 use super::{Row, Term, Triplestore, TriplestoreFault};
 
 /// Where Virtuoso cuts an answer without a word.
@@ -116,7 +116,10 @@ impl Watched {
     pub(crate) async fn up_to_minted_ids(&self) -> BTreeSet<(String, String, String)> {
         let triples = self.triples().await;
         let one = |subject: &str, predicate: &str| {
-            let mut objects = triples.iter().filter(|(s, p, _)| s == subject && p == predicate);
+            let of = |(s, p, o): &&(String, String, Term)| {
+                s == subject && p == predicate && o.value() != ext::UNAVAILABLE_IN_KIMAI
+            };
+            let mut objects = triples.iter().filter(of);
             objects.next().map(|(_, _, object)| object.value().to_owned())
         };
         let mut named: BTreeMap<String, String> = BTreeMap::new();

@@ -27,6 +27,9 @@ namespaces! {
     ext = "http://mu.semte.ch/vocabularies/ext/" {
         /// A task that is a Kimai activity: what work is booked on.
         KIMAI_ACTIVITY = "KimaiActivity",
+        /// One more class of what was imported and is not in Kimai's list any more: deleted, hidden, ended or
+        /// disabled there. A class, since tasks may have no other property than those of Timekeeper's model.
+        UNAVAILABLE_IN_KIMAI = "UnavailableInKimai",
     }
     /// Provenance.
     prov = "http://www.w3.org/ns/prov#" {

@@ -12,7 +12,7 @@ use jiff::civil::Date;
 use super::pages::{PAGE_ROWS, each_by_subject};
 use super::statement::{BATCH, Iri, Literal};
 use super::vocabulary::{PREFIXES, cal, dct, prov, rdf, rdfs, skos};
-use super::{Row, Term, Triplestore, TriplestoreFault, period};
+use super::{Row, Term, Triplestore, TriplestoreFault, period, referring};
 use crate::domain::windows::{Days, Window};
 use crate::domain::work_log::{Directory, Facts, Kind, PersonFacts, TaskFacts};
 use crate::domain::{KimaiId, WorkLogUri};
@@ -240,6 +240,14 @@ impl Source for WorkLogs {
         each_by_subject(self.store.as_ref(), "?id", pattern, note).await?;
         found.retain(|subject, facts| facts.kind(subject) == Kind::Tombstone);
         Ok(found.into_iter().map(|(subject, facts)| (subject, facts.kimai_ids())).collect())
+    }
+
+    async fn referring(
+        &self,
+        iris: &[String],
+        after: Option<&WorkLogUri>,
+    ) -> Result<Vec<WorkLogUri>, TriplestoreFault> {
+        referring::page(self.store.as_ref(), iris, after).await
     }
 
     async fn link(&self, links: &[Link]) -> Result<(), TriplestoreFault> {

@@ -143,6 +143,21 @@ differences! {
     late_customer: "a project was imported before its customer",
         old "not linked", ours "linked",
         why "the old service linked at creation only, so the order of two scripts decided for ever";
+    moved_activity: "Kimai moves an activity to another project, then tasks are imported",
+        old "skos:broader Website", ours "skos:broader Shop",
+        why "new hours on it were refused for good; IMPORT_RELATIONS=keep is the old way";
+    moved_project: "Kimai moves a project to another customer, then tasks are imported",
+        old "prov:wasAttributedTo ACME", ours "prov:wasAttributedTo Beta",
+        why "the frontend showed the old customer for good; IMPORT_RELATIONS=keep is the old way";
+    activity_made_global: "Kimai makes an activity a global one, then tasks are imported",
+        old "skos:broader Website", ours "no skos:broader",
+        why "nobody knows which project its hours belong to; IMPORT_RELATIONS=keep is the old way";
+    hours_of_a_moved_activity: "hours of an activity that Kimai moved to another project, after an import of tasks",
+        old "on Website", ours "on Shop",
+        why "they stayed on a project that the activity does not belong to";
+    hidden_in_kimai: "Kimai hides a project and deletes an activity, then tasks are imported",
+        old "nothing", ours "Analysis, More, Other, Other a ext:UnavailableInKimai",
+        why "whoever keeps tasks can see which cannot be booked on any more; it goes when they come back";
     foreign_account: "an account of another service has the Kimai user's number",
         old "0 accounts of Kimai", ours "1 account of Kimai",
         why "the user could never be linked";

@@ -214,3 +214,28 @@ async fn what_someone_changes_in_kimai_shows() {
     assert_eq!(ids("/timesheets?user=all").await, [0_u64; 0]);
     assert!(!kimai.sandbox.delete_timesheet(made), "it went with its project");
 }
+
+/// As Kimai's own form offers it: another project of the same customer, or none; and a global one stays global.
+#[tokio::test]
+async fn an_activity_moves_within_its_customer_or_becomes_a_global_one_for_good() {
+    let kimai = Kimai::start();
+    let near = kimai.sandbox.add_project("Shop", kimai_sync::domain::ids::CustomerId(1));
+    let hidden = kimai.sandbox.add_project("Hidden", kimai_sync::domain::ids::CustomerId(1));
+    kimai.sandbox.hide(Entity::Project(hidden));
+    let far = kimai.sandbox.add_project("Elsewhere", kimai.sandbox.add_customer("Beta"));
+    let path = format!("/activities/{}", kimai.activity);
+    let table = [
+        (json!(far), 400, "The selected choice is invalid."),
+        (json!(hidden), 400, "The selected choice is invalid."),
+        (json!(near), 200, "\"parentTitle\":\"Shop\""),
+        (Value::Null, 200, "\"project\":null"),
+        (json!(near), 400, "This form should not contain extra fields."),
+    ];
+    for (project, status, said) in table {
+        let request = kimai.call(Method::PATCH, &path, "brussels").json(&json!({"project": project}));
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), status, "{project}");
+        let body = answer.text().await.unwrap();
+        assert!(body.contains(said), "{project}: {body}");
+    }
+}

@@ -30,7 +30,9 @@ async fn a_fault_says_whose_it_is_and_what_to_do() {
     assert!(scene.store.updates().is_empty(), "nothing is made while it is unknown what is there");
 
     let bad = ResourceSettings { workspace: "not an IRI".to_owned(), ..resources() };
-    let fault = Importer::new(Arc::new(Watched::new()), Arc::new(Listing::default()), bad).err().unwrap();
+    let store = Arc::new(Watched::new());
+    let (references, kimai) = (references(&store).0, Arc::new(Listing::default()));
+    let fault = Importer::new(store, kimai, (bad, SETTINGS), references, clock()).err().unwrap();
     assert!(fault.to_string().contains("WORKSPACE_URI"), "{fault}");
 }
 

@@ -11,18 +11,30 @@ const ITEMS: usize = 4;
 /// What may change of an item between imports.
 #[derive(Debug, Clone)]
 struct Looks {
-    listed: bool,
+    there: There,
     name: &'static str,
     color: Option<&'static str>,
+    /// What it belongs to, if anything.
+    parent: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum There {
+    Listed,
+    Hidden,
+    Deleted,
 }
 
 /// Looks of customers, projects and activities.
 type State = Vec<Vec<Looks>>;
 
 fn state() -> impl Strategy<Value = State> {
+    let there = prop_oneof![2 => Just(There::Listed), 1 => Just(There::Hidden), 1 => Just(There::Deleted)];
     let name = prop_oneof![Just("A"), Just("B"), Just("\"\\\n🦀"), Just("")];
     let color = prop_oneof![Just(None), Just(Some("#ff0000")), Just(Some("#00ff00")), Just(Some(""))];
-    let looks = (any::<bool>(), name, color).prop_map(|(listed, name, color)| Looks { listed, name, color });
+    let parent = prop::option::of(0..ITEMS);
+    let looks = (there, name, color, parent);
+    let looks = looks.prop_map(|(there, name, color, parent)| Looks { there, name, color, parent });
     prop::collection::vec(prop::collection::vec(looks, ITEMS), 3)
 }
 
@@ -30,32 +42,39 @@ fn what() -> impl Strategy<Value = What> {
     prop_oneof![Just(What::Customers), Just(What::Tasks), Just(What::Accounts)]
 }
 
-/// Which customer each project and which project each activity belongs to, if any; never changes.
-fn relations() -> impl Strategy<Value = Vec<Vec<Option<usize>>>> {
-    prop::collection::vec(prop::collection::vec(prop::option::of(0..ITEMS), ITEMS), 2)
-}
-
-fn lists(state: &State, relations: &[Vec<Option<usize>>], all: bool) -> Lists {
-    let each = |kind: usize| (1..).zip(state[kind].iter()).filter(move |(_, looks)| all || looks.listed);
-    let parent =
-        |kind: usize, id: u64| relations[kind][usize::try_from(id).unwrap() - 1].map(|at| at as u64 + 1);
+/// What Kimai has; with `all` everything is shown.
+fn lists(state: &State, all: bool) -> Lists {
+    let each =
+        |kind: usize| (1..).zip(&state[kind]).filter(move |(_, looks)| all || looks.there != There::Deleted);
+    let shown = |looks: &Looks| all || looks.there == There::Listed;
+    let parent = |looks: &Looks| looks.parent.map(|at| at as u64 + 1);
+    let customers = each(0).map(|(id, looks)| crate::kimai::Customer {
+        visible: shown(looks),
+        ..customer(id, looks.name, looks.color)
+    });
+    let projects = each(1).map(|(id, looks)| crate::kimai::Project {
+        visible: shown(looks),
+        ..project(id, looks.name, parent(looks), looks.color)
+    });
+    let activities = each(2).map(|(id, looks)| crate::kimai::Activity {
+        visible: shown(looks),
+        ..activity(id, looks.name, parent(looks), looks.color)
+    });
+    let users = each(0)
+        .map(|(id, looks)| crate::kimai::User { enabled: shown(looks), ..user(id, &format!("user {id}")) });
     Lists {
-        customers: each(0).map(|(id, looks)| customer(id, looks.name, looks.color)).collect(),
-        projects: each(1).map(|(id, looks)| project(id, looks.name, parent(0, id), looks.color)).collect(),
-        activities: each(2).map(|(id, looks)| activity(id, looks.name, parent(1, id), looks.color)).collect(),
-        users: each(0).map(|(id, _)| user(id, &format!("user {id}"))).collect(),
+        customers: customers.collect(),
+        projects: projects.collect(),
+        activities: activities.collect(),
+        users: users.collect(),
     }
 }
 
 /// The colour each activity should have in the end, told apart from the import's own way of finding it.
-fn colour_of_activity(
-    state: &State,
-    relations: &[Vec<Option<usize>>],
-    activity: usize,
-) -> Option<&'static str> {
+fn colour_of_activity(state: &State, activity: usize) -> Option<&'static str> {
     let own = |kind: usize, at: usize| state[kind][at].color.filter(|color| !color.is_empty());
-    let project = relations[1][activity];
-    let customer = project.and_then(|project| relations[0][project]);
+    let project = state[2][activity].parent;
+    let customer = project.and_then(|project| state[1][project].parent);
     own(2, activity)
         .or_else(|| project.and_then(|project| own(1, project)))
         .or_else(|| customer.and_then(|customer| own(0, customer)))
@@ -67,16 +86,15 @@ proptest! {
     fn any_history_ends_as_its_last_state_alone(
         history in prop::collection::vec((state(), what()), 0..6),
         last in state(),
-        relations in relations(),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let lived = Scene::new(Lists::default());
             for (state, what) in &history {
-                lived.kimai.set(lists(state, &relations, false));
+                lived.kimai.set(lists(state, false));
                 lived.import(*what).await;
             }
-            let end = lists(&last, &relations, true);
+            let end = lists(&last, true);
             lived.kimai.set(end.clone());
             lived.import_all().await;
             let fresh = Scene::new(end);
@@ -85,7 +103,7 @@ proptest! {
             assert_eq!(lived.import_all().await, 0, "and there it stays");
             for at in 0..ITEMS {
                 let found = lived.values(super::ACTIVITY, at as u64 + 1, super::ui::COLOR).await;
-                let wanted: Vec<String> = colour_of_activity(&last, &relations, at).map(super::text).into_iter().collect();
+                let wanted: Vec<String> = colour_of_activity(&last, at).map(super::text).into_iter().collect();
                 assert_eq!(found, wanted);
             }
         });

@@ -15,7 +15,7 @@ use super::state::{Caller, Course, Effect, Stand, State, instant};
 use crate::domain::ids::UserId;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::windows::{Days, Window, Written};
-use crate::domain::work_log::{Directory, Facts, Kind};
+use crate::domain::work_log::{Directory, Facts, Kind, VEVENT};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::kimai::choices::{ChosenActivity, ChosenCustomer, ChosenProject, ChosenUser};
 use crate::kimai::pace::How;
@@ -354,6 +354,23 @@ impl Source for World {
             left.map(|(work_log, stand)| (work_log.clone(), stand.facts.kimai_ids())).collect()
         };
         self.store_read(Call::Dangling, read, first_half).await
+    }
+
+    async fn referring(
+        &self,
+        iris: &[String],
+        after: Option<&WorkLogUri>,
+    ) -> Result<Vec<WorkLogUri>, TriplestoreFault> {
+        let refers = |Stand { facts, .. }: &Stand| {
+            facts.types.contains(VEVENT)
+                && iris.iter().any(|iri| facts.tasks.contains(iri) || facts.persons.contains(iri))
+        };
+        let read = |state: &State| {
+            let all =
+                state.work_logs.iter().filter(|(work_log, _)| after.is_none_or(|after| *work_log > after));
+            all.filter(|(_, stand)| refers(stand)).map(|(work_log, _)| work_log.clone()).collect()
+        };
+        self.store_read(Call::OfPeriod, read, |all: Vec<WorkLogUri>| all).await
     }
 
     async fn link(&self, links: &[Link]) -> Result<(), TriplestoreFault> {

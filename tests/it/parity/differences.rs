@@ -10,6 +10,10 @@ use kimai_sync::sandbox::{Entity, Fault, When};
 use kimai_sync::triplestore::vocabulary::status;
 use serde_json::json;
 
+mod moves;
+
+pub(super) use moves::*;
+
 use super::requests::{date, headers, times};
 use crate::support::stack::{BASE, Stack, answer, delta};
 

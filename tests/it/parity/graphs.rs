@@ -179,7 +179,8 @@ _:account_zoe a foaf:OnlineAccount ; mu:uuid "minted" ; dct:identifier "3" ; foa
     let all_red = reds.map(|subject| (subject, red));
     assert_holds(&stack, &with(&renamed, &all_red), "new").await;
 
-    // A colour that changes or goes changes with those below; what moved or left in Kimai stays, as do accounts.
+    // A colour that changes or goes changes with those below. What moved in Kimai moves, what left is marked;
+    // accounts stay.
     kimai.colour(Entity::Customer(acme), Some("#111111"));
     kimai.colour(Entity::Project(green), None);
     kimai.colour(Entity::Activity(blue), None);
@@ -190,12 +191,18 @@ _:account_zoe a foaf:OnlineAccount ; mu:uuid "minted" ; dct:identifier "3" ; foa
     import(&stack).await;
     let changed = renamed
         .replace("\"Grün\"", "\"Green\"")
+        .replace(
+            "skos:broader _:green ; ui:color \"#00ff00\"",
+            "skos:broader _:website ; ui:color \"#111111\"",
+        )
         .replace(" ; ui:color \"#00ff00\"", "")
         .replace("#0000ff", "#111111");
     let dark = "ui:color \"#111111\"";
-    // The hidden project and what is below it are not listed any more: they keep what they had.
+    // The hidden project and what is below it are not listed any more: they keep what they had, and are marked.
     let hidden = ["_:other", "_:other_activity", "_:more"];
-    let colours = reds.map(|subject| (subject, if hidden.contains(&subject) { red } else { dark }));
+    let marked = format!("a ext:UnavailableInKimai ; {red}");
+    let colours =
+        reds.map(|subject| (subject, if hidden.contains(&subject) { marked.as_str() } else { dark }));
     assert_holds(&stack, &with(&changed, &colours), "changed").await;
     stack.forget_calls();
     import(&stack).await;

@@ -3,7 +3,7 @@
 use kimai_sync::app;
 use kimai_sync::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
 use kimai_sync::domain::timesheet::WantedTimesheet;
-use kimai_sync::kimai::{Listings as _, TimesheetFilter, Timesheets as _};
+use kimai_sync::kimai::{Listings as _, Rows, TimesheetFilter, Timesheets as _};
 use kimai_sync::settings::Settings;
 use serde_json::{Value, json};
 use wiremock::matchers::{any, method};
@@ -146,7 +146,7 @@ pub(super) async fn headers() -> Vec<(String, Vec<String>)> {
     kimai.create(&wanted).await.unwrap();
     kimai.update(KimaiId(1), &wanted).await.unwrap();
     kimai.delete(KimaiId(1)).await.unwrap();
-    kimai.customers().await.unwrap();
+    kimai.customers(Rows::Imported).await.unwrap();
     kimai.timesheets(&TimesheetFilter::default()).await.unwrap();
     let sent = server.received_requests().await.unwrap().into_iter();
     sent.map(|request| {

@@ -1,0 +1,90 @@
+//! Nothing that was noted is lost, and nothing starves.
+
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use super::*;
+use crate::queue::{Durable, Outcome};
+use crate::triplestore::statement::Iri;
+use crate::triplestore::testing::Watched;
+use crate::triplestore::work_logs::WorkLogs;
+
+struct Scene {
+    store: Arc<Watched>,
+    queue: Arc<Durable>,
+    references: References,
+}
+
+async fn scene(turtle: &str) -> Scene {
+    let store = Arc::new(Watched::holding(turtle).await);
+    let (storage, clock) = (Storage::in_memory().unwrap(), Clock::system(TimeZone::UTC));
+    let queue = Arc::new(Durable::open(storage.clone(), clock.clone()).unwrap());
+    let source = Arc::new(WorkLogs::new(store.clone(), Iri::new("http://kimai").unwrap()));
+    let references = References::new(storage, source, queue.clone(), clock);
+    Scene { store, queue, references }
+}
+
+fn work_logs(count: usize, task: &str) -> String {
+    let one = |number| {
+        format!("<http://x/work-logs/{task}{number:04}> a cal:Vevent ; dct:subject <http://x/{task}> .\n")
+    };
+    (0..count).map(one).collect()
+}
+
+#[tokio::test]
+async fn what_is_noted_is_followed_once_and_outlives_a_triplestore_that_is_down() {
+    let scene = scene(&work_logs(3, "a")).await;
+    let references = &scene.references;
+    references.note(["http://x/a", "http://x/a", "http://x/none"].into_iter()).await.unwrap();
+    assert_eq!(references.waiting().await, Ok(2));
+    scene.store.blind_from(1);
+    references.follow().await.unwrap_err();
+    assert_eq!(references.waiting().await, Ok(2), "it waits");
+    scene.store.start_counting();
+    assert_eq!(references.follow().await, Ok(3));
+    assert_eq!(references.follow().await, Ok(0));
+    assert_eq!((references.waiting().await, scene.store.selects()), (Ok(0), 2));
+    assert_eq!(scene.queue.counts().await.unwrap().waiting, 3);
+}
+
+#[tokio::test]
+async fn hundreds_are_looked_for_together() {
+    let scene = scene(&(0..250).map(|n| work_logs(1, &format!("t{n}-"))).collect::<String>()).await;
+    let noted: Vec<String> = (0..250).map(|n| format!("http://x/t{n}-")).collect();
+    scene.references.note(noted.iter().map(String::as_str)).await.unwrap();
+    assert_eq!(scene.references.follow().await, Ok(250));
+    assert_eq!(scene.store.selects(), 6, "a page and the end of it, for each hundred");
+}
+
+#[tokio::test]
+async fn a_fresh_change_goes_before_thousands() {
+    let scene = scene(&work_logs(2_000, "a")).await;
+    scene.references.note(std::iter::once("http://x/a")).await.unwrap();
+    assert_eq!(scene.references.follow().await, Ok(2_000));
+    let fresh = WorkLogUri::parse("http://x/work-logs/fresh").unwrap();
+    scene.queue.put(std::slice::from_ref(&fresh), Reason::Delta, jiff::Timestamp::UNIX_EPOCH).await.unwrap();
+    let lease = scene.queue.lease().await.unwrap();
+    assert_eq!(lease.work_log, fresh);
+    scene.queue.settle(lease, Outcome::done()).await.unwrap();
+    assert_eq!(scene.queue.lease().await.unwrap().reason, Reason::Reference);
+}
+
+#[tokio::test]
+async fn what_is_noted_again_while_it_is_looked_at_is_looked_at_once_more() {
+    let scene = scene(&work_logs(1, "a")).await;
+    scene.references.note(std::iter::once("http://x/a")).await.unwrap();
+    let batch = scene.references.next().await.unwrap();
+    scene.references.note(std::iter::once("http://x/a")).await.unwrap();
+    scene.references.done(batch.into_iter().map(|(id, _)| id).collect()).await.unwrap();
+    assert_eq!(scene.references.waiting().await, Ok(1));
+}
+
+#[tokio::test]
+async fn more_than_may_wait_are_refused_whole() {
+    let scene = scene("").await;
+    let many: Vec<String> = (0..MOST_WAITING).map(|number| format!("http://x/{number}")).collect();
+    scene.references.note(many.iter().map(String::as_str)).await.unwrap();
+    let fault = scene.references.note(std::iter::once("http://x/one-more")).await.unwrap_err();
+    assert_eq!(fault, QueueFault::Full(MOST_WAITING));
+}
