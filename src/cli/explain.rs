@@ -160,8 +160,7 @@ fn ours(story: &Value, lines: &mut String) {
             lines,
             "queue",
             &format!(
-                "{}{} (asked for by {}, {} failed runs)",
-                if state == "parked" { "kept aside" } else { state },
+                "{state}{} (trigger {}, {} failed attempts)",
                 due.unwrap_or_default(),
                 text(at(entry, "/reason")),
                 at(entry, "/attempts")
@@ -189,8 +188,8 @@ fn ours(story: &Value, lines: &mut String) {
         let message = at(done, "/message").as_str().unwrap_or_default();
         let result = match text(at(done, "/result")) {
             "done" => "done",
-            "later" => "to be tried again",
-            _ => "kept aside",
+            "later" => "scheduled",
+            _ => "parked",
         };
         let colon = if message.is_empty() { "" } else { ": " };
         line(lines, &show::moment(at(done, "/at")), &format!("{result}{colon}{message}"));
@@ -225,8 +224,8 @@ mod tests {
             "task         Analysis (activity 3 of project 2)",
             "person       Jane (no Kimai account)",
             "timesheet 12 is gone (only we remember it)",
-            "queue        kept aside (asked for by delta, 10 failed runs)",
-            "kept aside: no account",
+            "queue        parked (trigger delta, 10 failed attempts)",
+            "parked: no account",
         ];
         let mut rest = told.as_str();
         for words in in_order {

@@ -19,7 +19,7 @@ pub(super) struct Queue {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// List what waits, runs or is kept aside, with the reason
+    /// List what is queued, scheduled, running or parked, with the reason
     List {
         /// Only entries in this state
         #[arg(long, value_enum)]
@@ -48,8 +48,8 @@ enum Action {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum State {
-    Due,
-    Waiting,
+    Queued,
+    Scheduled,
     Running,
     Parked,
 }
@@ -122,15 +122,15 @@ fn summary(page: &Value, headed: bool, more: bool) -> String {
     let meta = at(page, "/meta");
     let count = |name: &str| at(meta, &format!("/{name}")).as_u64().unwrap_or_default();
     let mut lines = format!(
-        "{}{} wait ({} to be tried again), {} run, {} are kept aside.",
+        "{}queued {} · scheduled {} · running {} · parked {}",
         if headed { "\n" } else { "" },
-        count("waiting"),
-        count("retrying"),
+        count("queued"),
+        count("scheduled"),
         count("running"),
         count("parked")
     );
     if more {
-        lines.push_str(" There are more: --all shows them.");
+        lines.push_str("\nThere are more: --all shows them.");
     }
     for down in show::list(at(meta, "/down")) {
         let _ = write!(lines, "\nDown: {}: {}", text(at(down, "/name")), text(at(down, "/why")));

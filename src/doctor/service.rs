@@ -99,9 +99,8 @@ pub(crate) fn of_faulty_settings(faults: &[String]) -> Check {
 }
 
 fn of_queue(counts: Counts, oldest: Option<Timestamp>, now: Timestamp) -> Check {
-    let Counts { waiting, retrying, running, parked, .. } = counts;
-    let all =
-        format!("{waiting} wait ({retrying} to be tried again), {running} run, {parked} are kept aside");
+    let Counts { queued, scheduled, running, parked } = counts;
+    let all = format!("queued {queued}, scheduled {scheduled}, running {running}, parked {parked}");
     let late = oldest.map(|due| now.duration_since(due).as_secs()).filter(|late| *late > LATE);
     if let Some(late) = late {
         return QUEUE.warning(
@@ -112,7 +111,7 @@ fn of_queue(counts: Counts, oldest: Option<Timestamp>, now: Timestamp) -> Check 
     if parked > 0 {
         return QUEUE.warning(
             sentence(&all),
-            "kimai-sync queue list --state parked shows why each is kept aside, kimai-sync queue retry --parked tries them again.",
+            "kimai-sync queue list --state parked shows the reason of each, kimai-sync queue retry --parked tries them again.",
         );
     }
     QUEUE.well(sentence(&all))
@@ -226,8 +225,8 @@ mod tests {
     #[test]
     fn a_queue_that_lags_or_keeps_aside_says_what_to_do() {
         let now = at("2026-03-28T12:00:00Z");
-        let counts = Counts { waiting: 3, ..Counts::default() };
-        expect(&of_queue(counts, Some(at("2026-03-28T11:59:00Z")), now), Health::Well, "3 wait");
+        let counts = Counts { queued: 3, ..Counts::default() };
+        expect(&of_queue(counts, Some(at("2026-03-28T11:59:00Z")), now), Health::Well, "Queued 3");
         expect(
             &of_queue(counts, Some(at("2026-03-28T11:00:00Z")), now),
             Health::Warning,

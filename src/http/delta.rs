@@ -238,6 +238,6 @@ mod tests {
             assert_eq!(answer.status(), status, "{named}");
         }
         assert!(refused(&state, 1));
-        assert_eq!(state.engine.queue.counts().await.unwrap().waiting, 3, "those of the first");
+        assert_eq!(state.engine.queue.counts().await.unwrap().waiting(), 3, "those of the first");
     }
 }

@@ -95,22 +95,19 @@ impl List {
         Ok(Self { wish: wish.clone(), counts: engine.queue.counts().await?, entries, more })
     }
 
-    /// How many stand there; nothing where the queue does not count them apart.
-    fn total(&self, state: State) -> Option<usize> {
+    /// How many stand there.
+    fn total(&self, state: State) -> usize {
         match state {
-            State::Parked => Some(self.counts.parked),
-            State::Running => Some(self.counts.running),
-            State::Due | State::Waiting => None,
+            State::Parked => self.counts.parked,
+            State::Running => self.counts.running,
+            State::Queued => self.counts.queued,
+            State::Scheduled => self.counts.scheduled,
         }
     }
 
     fn title(&self) -> String {
         let (name, _) = words::entry_states(self.wish.state);
-        let first = self.wish.after.is_none() && !self.more;
-        match self.total(self.wish.state).or(first.then_some(self.entries.len())) {
-            Some(total) => format!("{name}: {}", words::number(total as u64)),
-            None => name.to_owned(),
-        }
+        format!("{name}: {}", words::number(self.total(self.wish.state) as u64))
     }
 
     /// The part `entries`.
@@ -155,7 +152,7 @@ fn tabs(current: State) -> Markup {
     html! {
         nav class="tabs" aria-label="Lists of the queue" {
             ul {
-                @for state in [State::Parked, State::Waiting, State::Due, State::Running] {
+                @for state in [State::Parked, State::Scheduled, State::Queued, State::Running] {
                     li {
                         a href={ "/entries?state=" (state.word()) } aria-current=[(state == current).then_some("page")] {
                             (words::entry_states(state).0)
@@ -201,9 +198,9 @@ pub(super) fn table(entries: &[Entry], back: &str, moment: &Moment, title: &str)
 fn row(entry: &Entry, back: &str, moment: &Moment) -> Markup {
     let (iri, short) = (entry.work_log.as_str(), words::short(entry.work_log.as_str()));
     let sign = match entry.state {
-        State::Due => Sign::Waiting,
-        State::Waiting if entry.attempts == 0 => Sign::Waiting,
-        State::Waiting | State::Parked => Sign::Warning,
+        State::Queued => Sign::Waiting,
+        State::Scheduled if entry.attempts == 0 => Sign::Waiting,
+        State::Scheduled | State::Parked => Sign::Warning,
         State::Running => Sign::Running,
     };
     html! {
@@ -213,7 +210,7 @@ fn row(entry: &Entry, back: &str, moment: &Moment) -> Markup {
             }
             td role="cell" data-label="State" {
                 (sign.with(words::entry_state(entry.state)))
-                @if let Some(due) = entry.due.filter(|_| entry.state == State::Waiting) {
+                @if let Some(due) = entry.due.filter(|_| entry.state == State::Scheduled) {
                     span class="note" { "Next try " @if due > moment.now { (moment.relative(due)) } @else { "now" } }
                 }
                 @if entry.attempts > 0 {

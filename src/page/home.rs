@@ -35,7 +35,7 @@ pub(super) async fn gather(state: &http::State) -> Result<Parts, Fault> {
     let moment = Moment::of(&engine.clock);
     let (health, load) = (Health::gather(engine), Load::gather(engine).await?);
     let parked = engine.queue.page(Some(State::Parked), None, ENTRIES).await?;
-    let waiting = engine.queue.page(Some(State::Waiting), None, ENTRIES).await?;
+    let waiting = engine.queue.page(Some(State::Scheduled), None, ENTRIES).await?;
     // What only waits for the end of a burst of changes is no news.
     let waiting: Vec<Entry> = waiting.into_iter().filter(|entry| entry.last_error.is_some()).collect();
     let beats = engine.queue.pulse(pulse::first(moment.now)).await?;
@@ -96,7 +96,7 @@ fn title(health: &Health, load: &Load, trouble: usize, alert: Option<&SweepAlert
 /// The part `state`.
 pub(super) fn headline(health: &Health, load: &Load, trouble: usize, alert: Option<&SweepAlert>) -> Markup {
     let counts = load.counts;
-    let busy = counts.waiting + counts.running;
+    let busy = counts.waiting() + counts.running;
     let verb = |count: usize, one: &'static str, more: &'static str| if count == 1 { one } else { more };
     let mut also = alert;
     let (sign, words, note) = if let Some(trouble) = health.trouble() {
@@ -155,8 +155,8 @@ fn attention(load: &Load, parked: &[Entry], waiting: &[Entry], moment: &Moment) 
             @if !waiting.is_empty() {
                 h3 id="waiting-title" { "Tried again by itself" }
                 (entries::table(waiting, "/", moment, "waiting-title"))
-                @if load.counts.retrying > waiting.len() {
-                    p { a href="/entries?state=waiting" { "All that are tried again" } }
+                @if load.counts.scheduled > waiting.len() {
+                    p { a href="/entries?state=waiting" { "All that are scheduled" } }
                 }
             }
         }

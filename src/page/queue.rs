@@ -28,8 +28,8 @@ impl Load {
 
     /// The state in few words.
     pub(super) fn words(&self) -> String {
-        let Counts { waiting, running, parked, .. } = self.counts;
-        match (parked, waiting + running) {
+        let Counts { running, parked, .. } = self.counts;
+        match (parked, self.counts.waiting() + running) {
             (0, 0) => "All synced".to_owned(),
             (0, busy) => format!("{} being synced", words::number(busy as u64)),
             (parked, _) => format!("{} parked", words::number(parked as u64)),
@@ -38,7 +38,7 @@ impl Load {
 
     /// The part `queue`.
     pub(super) fn render(&self, moment: &Moment) -> Markup {
-        let Counts { waiting, retrying, running, parked, .. } = self.counts;
+        let Counts { queued, scheduled, running, parked } = self.counts;
         let tile = |state: State, name: &str, sign: Sign, number: usize, note: Markup| {
             html! {
                 li {
@@ -51,16 +51,16 @@ impl Load {
             }
         };
         let oldest = self.oldest_due.map_or_else(
-            || html! { "Nobody is kept waiting" },
+            || html! { "The queue is empty" },
             |due| html! { "Oldest due " (moment.relative(due)) },
         );
         html! {
             section id="queue" class="card" aria-labelledby="queue-title" {
                 h2 id="queue-title" { "Work logs in the queue" }
                 ul class="plain tiles" {
-                    (tile(State::Due, "Waiting", Sign::Waiting, waiting.saturating_sub(retrying), oldest))
-                    (tile(State::Waiting, "To be tried again", Sign::Warning, retrying, html! { "Did not work out before" }))
-                    (tile(State::Running, "Being synced", Sign::Running, running, html! { "On the way to Kimai" }))
+                    (tile(State::Queued, "Queued", Sign::Waiting, queued, oldest))
+                    (tile(State::Scheduled, "Scheduled", Sign::Waiting, scheduled, html! { "To be tried later" }))
+                    (tile(State::Running, "Running", Sign::Running, running, html! { "On the way to Kimai" }))
                     (tile(State::Parked, "Parked", Sign::Warning, parked, html! { "Need somebody to change something" }))
                 }
             }

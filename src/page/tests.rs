@@ -94,7 +94,7 @@ fn a_run(task: Task, state: crate::runs::State) -> Run {
 async fn texts_of_others_stay_texts_wherever_they_stand() {
     let moment = moment();
     let long = format!("http://x/work-logs/{}'&", "ü".repeat(1900));
-    let entries = [entry(&long, State::Parked, Some(HOSTILE)), entry("http://x/1", State::Waiting, None)];
+    let entries = [entry(&long, State::Parked, Some(HOSTILE)), entry("http://x/1", State::Scheduled, None)];
     let html = entries::table(&entries, HOSTILE, &moment, "title").into_string();
     is_tame(&html);
     assert!(html.contains("&lt;script&gt;alert(1)"), "{html}");
@@ -264,7 +264,7 @@ async fn where_there_is_nothing_the_page_says_so() {
     let moment = moment();
     let load = Load::default();
     assert_eq!(load.words(), "All synced");
-    assert!(load.render(&moment).into_string().contains("Nobody is kept waiting"));
+    assert!(load.render(&moment).into_string().contains("The queue is empty"));
     assert!(runs::card(&[], &moment).into_string().contains("None yet"));
     assert!(pulse::render(&[], &moment).into_string().contains("Nothing was synced in the last 24 hours"));
     assert!(checks::render(None, &moment).into_string().contains("Not made yet"));
@@ -272,7 +272,7 @@ async fn where_there_is_nothing_the_page_says_so() {
     let nothing = a_run(Task::Plan(period()), crate::runs::State::Done);
     let html = findings::Findings::default().render(&nothing, &moment).into_string();
     assert!(html.contains("Both sides say the same"), "{html}");
-    let load = Load { counts: Counts { waiting: 3, running: 1, ..Counts::default() }, oldest_due: None };
+    let load = Load { counts: Counts { queued: 3, running: 1, ..Counts::default() }, oldest_due: None };
     assert_eq!(load.words(), "4 being synced");
 }
 

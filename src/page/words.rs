@@ -44,9 +44,9 @@ pub(super) fn seconds(seconds: f64) -> String {
 /// Where an entry stands.
 pub(super) fn entry_state(state: queue::State) -> &'static str {
     match state {
-        queue::State::Due => "Next in line",
-        queue::State::Waiting => "Waits for its time",
-        queue::State::Running => "Being synced",
+        queue::State::Queued => "Queued",
+        queue::State::Scheduled => "Scheduled",
+        queue::State::Running => "Running",
         queue::State::Parked => "Parked",
     }
 }
@@ -54,12 +54,11 @@ pub(super) fn entry_state(state: queue::State) -> &'static str {
 /// The same, of many, with what it means.
 pub(super) fn entry_states(state: queue::State) -> (&'static str, &'static str) {
     match state {
-        queue::State::Due => ("Next in line", "They are synced as soon as a place is free."),
-        queue::State::Waiting => (
-            "Waiting for their time",
-            "They did not work out or are too fresh, and are tried at the time shown.",
-        ),
-        queue::State::Running => ("Being synced", "They are on their way to Kimai now."),
+        queue::State::Queued => ("Queued", "They are synced as soon as a worker is free."),
+        queue::State::Scheduled => {
+            ("Scheduled", "They failed before or changed a moment ago, and are tried at the time shown.")
+        }
+        queue::State::Running => ("Running", "They are being synced now."),
         queue::State::Parked => (
             "Parked",
             "They cannot be synced as they are. Each is tried again when it changes, after an import, once a day, and when you press Retry.",

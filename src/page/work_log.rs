@@ -111,7 +111,7 @@ pub(super) fn parts(story: &Story, moment: &Moment) -> Parts {
     parts.add("history", history(&story.history, moment));
     parts.add("sharing", sharing(&story.sharing));
     let state = story.entry.as_ref().and_then(|entry| queue::State::from_word(entry.state));
-    let soon = matches!(state, Some(queue::State::Due | queue::State::Running | queue::State::Waiting));
+    let soon = matches!(state, Some(queue::State::Queued | queue::State::Running | queue::State::Scheduled));
     parts.pause = if soon { ON_ITS_WAY } else { AT_REST };
     parts
 }
@@ -350,7 +350,7 @@ fn history(history: &story::Answer<Vec<Done>>, moment: &Moment) -> Markup {
 fn outcome_of(result: &str) -> Markup {
     match result {
         "done" => Sign::Good.with("Done"),
-        "later" => Sign::Waiting.with("To be tried again"),
+        "later" => Sign::Waiting.with("Scheduled"),
         "parked" => Sign::Warning.with("Parked"),
         other => Sign::Neutral.with(other),
     }

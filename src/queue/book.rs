@@ -275,9 +275,8 @@ impl Book {
         for entry in self.entries.values() {
             match entry.place {
                 Place::Waiting { due, .. } => {
-                    counts.waiting += 1;
-                    counts.due += usize::from(due <= now);
-                    counts.retrying += usize::from(entry.why.is_some());
+                    counts.queued += usize::from(due <= now);
+                    counts.scheduled += usize::from(due > now);
                 }
                 Place::Running { .. } => counts.running += 1,
                 Place::Parked => counts.parked += 1,

@@ -91,7 +91,7 @@ fn failed_runs_are_counted_until_the_work_log_changes() {
         assert_eq!(lease.attempts, attempts);
         book.settle(&lease, &later(0));
     }
-    assert_eq!(book.0.counts(at(0)), Counts { waiting: 1, due: 1, retrying: 1, ..Counts::default() });
+    assert_eq!(book.0.counts(at(0)), Counts { queued: 1, ..Counts::default() });
     book.put(1, 0);
     assert_eq!(book.lease(0).unwrap().attempts, 0);
 }
@@ -180,7 +180,7 @@ fn a_transaction_that_failed_leaves_everything_as_it_was() {
     assert_eq!(book.0.changes().len(), 4);
     book.0.ended(false);
     assert_eq!(entries(&book), before);
-    assert_eq!(book.0.counts(at(0)), Counts { waiting: 1, running: 1, parked: 1, ..Counts::default() });
+    assert_eq!(book.0.counts(at(0)), Counts { scheduled: 1, running: 1, parked: 1, ..Counts::default() });
     assert!(book.settle(&second, &Outcome::done()), "the lease still holds");
     assert_eq!(book.lease(4), None);
     assert_eq!(book.lease(5).unwrap().work_log, work_log(1));
@@ -200,11 +200,11 @@ fn pages_follow_each_other_without_gap_or_overlap() {
     for number in 0..9 {
         book.put(number, i64::from(number));
     }
-    let first = book.0.page(Some(State::Due), None, 3, at(4));
-    let second = book.0.page(Some(State::Due), Some(&first[2].work_log), 3, at(4));
+    let first = book.0.page(Some(State::Queued), None, 3, at(4));
+    let second = book.0.page(Some(State::Queued), Some(&first[2].work_log), 3, at(4));
     let names: Vec<_> = first.iter().chain(&second).map(|entry| entry.work_log.clone()).collect();
     assert_eq!(names, [0, 1, 2, 3, 4].map(work_log));
-    assert_eq!(book.0.page(Some(State::Waiting), None, 9, at(4)).len(), 4);
+    assert_eq!(book.0.page(Some(State::Scheduled), None, 9, at(4)).len(), 4);
     assert_eq!(book.0.page(Some(State::Parked), None, 9, at(4)), []);
 }
 

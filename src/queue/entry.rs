@@ -96,32 +96,38 @@ impl Outcome {
 /// How many entries stand where.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// To be run now or at their due time.
-    pub waiting: usize,
-    /// Of those, the ones that are due.
-    pub due: usize,
-    /// Of those that wait, the ones that failed before.
-    pub retrying: usize,
+    /// Due: run as soon as a worker is free.
+    pub queued: usize,
+    /// To be run later, at their due time.
+    pub scheduled: usize,
     /// Under a lease.
     pub running: usize,
     /// Waiting for someone to change something.
     pub parked: usize,
 }
 
-/// Where an entry stands.
+impl Counts {
+    /// How many are to be run, now or later.
+    pub fn waiting(&self) -> usize {
+        self.queued + self.scheduled
+    }
+}
+
+/// Where an entry stands. Each state has the same name wherever people see it: on the page, in JSON, on the
+/// command line, in metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
-    /// To be run as soon as a worker is free.
-    Due,
-    /// To be run at its due time.
-    Waiting,
+    /// Due: run as soon as a worker is free.
+    Queued,
+    /// To be run later, at its due time: again after a failure, or after the other deltas of the same change.
+    Scheduled,
     /// Under a lease.
     Running,
     /// Waiting for someone to change something.
     Parked,
 }
 
-words!(State { Due => "due", Waiting => "waiting", Running => "running", Parked => "parked" });
+words!(State { Queued => "queued", Scheduled => "scheduled", Running => "running", Parked => "parked" });
 
 /// An entry as people see it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -131,8 +131,8 @@ fn expected(model: &Model) -> Vec<Shown> {
     let show = |(work_log, entry): (&WorkLogUri, &Modelled)| {
         let state = match (entry.running, entry.due) {
             (Some(_), _) => State::Running,
-            (None, Some(due)) if due <= model.now => State::Due,
-            (None, Some(_)) => State::Waiting,
+            (None, Some(due)) if due <= model.now => State::Queued,
+            (None, Some(_)) => State::Scheduled,
             (None, None) => State::Parked,
         };
         let due = entry.due.filter(|_| state != State::Running);

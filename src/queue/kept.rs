@@ -88,8 +88,8 @@ impl Kept {
 /// As people see it.
 pub(super) fn show(work_log: &WorkLogUri, entry: &Kept, now: Timestamp) -> Entry {
     let (state, due, leased_until) = match entry.place {
-        Place::Waiting { due, .. } if due <= now => (State::Due, Some(due), None),
-        Place::Waiting { due, .. } => (State::Waiting, Some(due), None),
+        Place::Waiting { due, .. } if due <= now => (State::Queued, Some(due), None),
+        Place::Waiting { due, .. } => (State::Scheduled, Some(due), None),
         Place::Running { due, until, .. } => (State::Running, Some(due), Some(until)),
         Place::Parked => (State::Parked, None, None),
     };

@@ -27,7 +27,7 @@ async fn put(queue: &Durable, numbers: std::ops::Range<usize>) -> Result<(), Que
 }
 
 async fn waiting(queue: &Durable) -> usize {
-    queue.counts().await.unwrap().waiting
+    queue.counts().await.unwrap().waiting()
 }
 
 /// A folder with a file of some pages in it, closed.

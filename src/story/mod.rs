@@ -202,7 +202,7 @@ pub struct Names {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Waiting {
-    /// `due`, `waiting`, `running` or `parked`.
+    /// `queued`, `scheduled`, `running` or `parked`.
     pub state: &'static str,
     /// When it is tried next; none when parked.
     pub due: Option<Timestamp>,

@@ -159,7 +159,7 @@ impl Evidence<'_> {
     fn waits(&self, entry: &Waiting, told: &Told) -> Judged {
         let when = match (entry.state, entry.due) {
             ("running", _) => "it is being tried just now".to_owned(),
-            ("waiting", Some(due)) => format!("next try {}", moment(due, self.now, self.zone)),
+            ("scheduled", Some(due)) => format!("next try {}", moment(due, self.now, self.zone)),
             _ => "it is tried as soon as it is its turn".to_owned(),
         };
         // What holds up everything comes before what its own last run said.

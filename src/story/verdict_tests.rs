@@ -120,7 +120,7 @@ fn who_is_in_order_or_lacks_something_is_told() {
             "",
         ),
         (
-            story(whole(), vec![held(&[])], entry("waiting", None)),
+            story(whole(), vec![held(&[])], entry("scheduled", None)),
             Verdict::InSync,
             "In sync: timesheet 12 holds what the work log says",
             "",
@@ -145,7 +145,7 @@ fn who_is_in_order_or_lacks_something_is_told() {
             story(
                 without(Obstacle::Lacks("duration")),
                 vec![],
-                entry("waiting", Some("the work log has no duration")),
+                entry("scheduled", Some("the work log has no duration")),
             ),
             Verdict::Waits,
             "Waits: the work log has no duration; next try 14:03",
@@ -164,7 +164,7 @@ fn who_is_in_order_or_lacks_something_is_told() {
 fn who_waits_or_differs_is_told() {
     judged_as_told([
         (
-            story(whole(), vec![], entry("due", None)),
+            story(whole(), vec![], entry("queued", None)),
             Verdict::Waits,
             "Waits: it is tried as soon as it is its turn",
             "",
@@ -224,7 +224,7 @@ fn who_is_gone_or_unknown_is_told() {
             "Sweep its day",
         ),
         (
-            story(told(Subject::LeftOver, &[]), vec![held(&[])], entry("due", None)),
+            story(told(Subject::LeftOver, &[]), vec![held(&[])], entry("queued", None)),
             Verdict::Waits,
             "Waits: it is tried as soon as it is its turn (it was deleted, and its timesheet is to follow)",
             "",
@@ -251,7 +251,7 @@ fn an_outage_says_since_when_and_that_nothing_is_lost() {
         why: "it answered 502".to_owned(),
         since: at("2024-09-02T11:40:00Z"),
     };
-    let waiting = story(told(Subject::WorkLog, &[]), vec![], entry("waiting", Some("it answered 502")));
+    let waiting = story(told(Subject::WorkLog, &[]), vec![], entry("scheduled", Some("it answered 502")));
     let judged = judge_with(&waiting, std::slice::from_ref(&down));
     assert_eq!(judged.verdict, Verdict::Waits);
     assert_eq!(judged.says, "Waits: Kimai is down since 13:40 (it answered 502); next try 14:03");
@@ -279,7 +279,7 @@ fn what_the_triplestore_hides_is_not_called_unknown_while_we_remember_it() {
     assert_eq!(judged.says, "Not to be seen in the triplestore; timesheet 12 is still in Kimai");
     assert_eq!(judged.help, [HIDDEN], "nothing leads to a sweep, which would delete it");
     // It is in the queue, but nothing is deleted for that.
-    hidden.entry = Some(entry("due", None));
+    hidden.entry = Some(entry("queued", None));
     let judged = judge_with(&hidden, &[]);
     assert_eq!((judged.verdict, judged.help[0].as_str()), (Verdict::Waits, HIDDEN));
     assert_eq!(judged.says, "Waits: it is tried as soon as it is its turn");
@@ -313,7 +313,7 @@ fn what_the_triplestore_hides_is_not_called_unknown_while_we_remember_it() {
 #[test]
 fn a_lost_answer_and_a_shared_timesheet_are_told() {
     let mut unsure =
-        story(told(Subject::WorkLog, &[]), vec![], entry("waiting", Some("the answer was lost")));
+        story(told(Subject::WorkLog, &[]), vec![], entry("scheduled", Some("the answer was lost")));
     unsure.memory =
         Answer::Known(Memory { creating_since: Some(at("2024-09-02T11:59:00Z")), ..Memory::default() });
     let judged = judge_with(&unsure, &[]);

@@ -15,11 +15,10 @@ const FILE_LIMIT: Duration = Duration::from_secs(2);
 pub async fn look(engine: &Engine) {
     let metrics = &engine.metrics;
     if let Ok(counts) = engine.queue.counts().await {
-        let later = counts.waiting.saturating_sub(counts.due);
         for state in State::ALL {
             let number = match state {
-                State::Due => counts.due,
-                State::Waiting => later,
+                State::Queued => counts.queued,
+                State::Scheduled => counts.scheduled,
                 State::Running => counts.running,
                 State::Parked => counts.parked,
             };

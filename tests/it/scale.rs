@@ -174,7 +174,7 @@ async fn a_sweep_of_10_200_work_logs_misses_none_on_a_virtuoso_that_cuts_its_ans
     let report = stack.engine.sweeper.sweep(september(), None, &Progress::unwatched()).await.unwrap();
     tell(&stack, "sweep of 10 200 without timesheet on Virtuoso", started);
     assert_eq!((report.work_logs, report.timesheets, report.queued), (WORK_LOGS, 0, WORK_LOGS));
-    assert_eq!(stack.engine.queue.counts().await.unwrap().waiting, WORK_LOGS);
+    assert_eq!(stack.engine.queue.counts().await.unwrap().waiting(), WORK_LOGS);
     let (selects, updates) = stack.statements();
     assert!(selects <= 40 && updates == 0, "{selects} SELECTs, {updates} updates");
 }

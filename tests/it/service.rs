@@ -171,7 +171,7 @@ async fn an_incomplete_work_log_waits_and_is_never_deleted(stack: Stack) {
     stack.update(&format!("DELETE WHERE {{ <{work_log}> dct:subject ?task }}")).await;
     assert_eq!(stack.post("/delta", Some(delta(&[&work_log]))).await.0, 204);
     let waiting = async {
-        while stack.engine.queue.counts().await.unwrap().retrying == 0 {
+        while stack.engine.queue.counts().await.unwrap().scheduled == 0 {
             tokio::task::yield_now().await;
         }
     };

@@ -169,7 +169,7 @@ async fn every_kind_of_difference_is_found_and_put_right(stack: Stack) {
         2 * EACH
     );
     // A dry run changes nothing, and asks for pages, what is missing from them, and what changed lately.
-    assert_eq!((updates, requests.writes(), stack.engine.queue.counts().await.unwrap().waiting), (0, 0, 0));
+    assert_eq!((updates, requests.writes(), stack.engine.queue.counts().await.unwrap().waiting()), (0, 0, 0));
     let by_id = EACH + EACH / 2;
     assert!(requests.0.len() <= plan.timesheets.div_ceil(PAGE) + 2 + by_id, "{} requests", requests.0.len());
 

@@ -33,16 +33,16 @@ pub(in crate::http) struct PageLinks {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(in crate::http) struct QueueMeta {
-    /// To be run now or at their due time.
+    /// Due: run as soon as a worker is free.
     #[schema(example = 2)]
-    pub(in crate::http) waiting: usize,
-    /// Of those, the ones that failed before.
+    pub(in crate::http) queued: usize,
+    /// To be run later, at their due time.
     #[schema(example = 1)]
-    pub(in crate::http) retrying: usize,
+    pub(in crate::http) scheduled: usize,
     /// Running.
     #[schema(example = 0)]
     pub(in crate::http) running: usize,
-    /// Kept aside until something changes.
+    /// Not run again until something changes.
     #[schema(example = 1)]
     pub(in crate::http) parked: usize,
     /// Since when the oldest due entry waits for a worker; null when none does.
@@ -55,8 +55,8 @@ pub(in crate::http) struct QueueMeta {
 impl QueueMeta {
     /// From the counts of the queue.
     pub(in crate::http) fn new(counts: Counts, oldest_due: Option<Timestamp>, down: Vec<Down>) -> Self {
-        let Counts { waiting, retrying, running, parked, .. } = counts;
-        Self { waiting, retrying, running, parked, oldest_due, down }
+        let Counts { queued, scheduled, running, parked } = counts;
+        Self { queued, scheduled, running, parked, oldest_due, down }
     }
 }
 

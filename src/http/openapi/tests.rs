@@ -98,7 +98,7 @@ fn examples_have_all_the_members_that_their_schemas_ask_for() {
     let content = &document["paths"]["/queue/{id}"]["get"]["responses"]["200"]["content"];
     let example = &content["application/vnd.api+json"]["example"]["data"];
     assert_eq!(example["type"], "queue-entries");
-    assert_eq!(example["attributes"]["state"], "due");
+    assert_eq!(example["attributes"]["state"], "queued");
     assert_eq!(example["attributes"]["kimai"]["project"], 3);
     let verdict = example["attributes"]["story"]["verdict"].as_str().unwrap();
     assert!(Verdict::from_word(verdict).is_some(), "{verdict} is no verdict");

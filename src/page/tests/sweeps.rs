@@ -67,7 +67,7 @@ fn the_headline_tells_of_the_last_sweep_that_ended() {
     assert!(tell(&[exported], &idle, &well).contains("Everything is synced"));
 
     let load =
-        |parked, waiting| Load { counts: Counts { waiting, parked, ..Counts::default() }, oldest_due: None };
+        |parked, queued| Load { counts: Counts { queued, parked, ..Counts::default() }, oldest_due: None };
     let html = tell(&held, &load(1, 0), &well);
     assert!(html.contains("1 work log needs") && html.contains("The last sweep held 22"), "{html}");
     assert!(!html.contains("Everything else"), "{html}");

@@ -51,5 +51,5 @@ async fn fill(data: &std::path::Path) {
     for part in all.chunks(10_000) {
         queue.put(part, Reason::Delta, clock.now()).await.unwrap();
     }
-    assert_eq!(queue.counts().await.unwrap().waiting, ENTRIES);
+    assert_eq!(queue.counts().await.unwrap().waiting(), ENTRIES);
 }

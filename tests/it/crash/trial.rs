@@ -254,6 +254,6 @@ impl Trial {
         let queue = Durable::open(storage, Clock::system(jiff::tz::TimeZone::UTC)).unwrap();
         let parked = queue.parked().await.unwrap();
         let parked = parked.into_iter().map(|(uri, why)| format!("{uri}: {why}")).collect();
-        Leftovers { intents, unlinked, waiting: queue.counts().await.unwrap().waiting, parked }
+        Leftovers { intents, unlinked, waiting: queue.counts().await.unwrap().waiting(), parked }
     }
 }

@@ -111,7 +111,7 @@ async fn why_is_it_not_in_kimai_is_answered_by_iri_id_and_number() {
             "project 'Website' is hidden",
             "→ Show it again in Kimai",
             "person       Jane (Kimai user 2)",
-            "kept aside",
+            "parked",
         ],
     );
     let (code, _, err) = explain("nobody");
@@ -129,7 +129,7 @@ async fn the_queue_is_listed_and_tried_again() {
     let stack = Stack::embedded(&[]).await;
     let queue = |arguments: &[&str]| command(&[&["queue"], arguments, &["--url", &stack.base]].concat(), &[]);
     let (code, out, _) = queue(&["list"]);
-    assert_eq!((code, out.trim()), (0, "0 wait (0 to be tried again), 0 run, 0 are kept aside."));
+    assert_eq!((code, out.trim()), (0, "queued 0 · scheduled 0 · running 0 · parked 0"));
     stack.kimai.hide(Entity::Project(stack.project));
     let mut uris = Vec::new();
     for number in 0..60 {
@@ -138,10 +138,10 @@ async fn the_queue_is_listed_and_tried_again() {
     stack.notify(&uris.iter().map(String::as_str).collect::<Vec<_>>()).await;
     let (code, out, _) = queue(&["list", "--state", "parked"]);
     assert_eq!((code, out.matches("project 'Website' is hidden").count()), (0, 50), "{out}");
-    has(&out, &["work log", "60 are kept aside. There are more: --all shows them."]);
+    has(&out, &["work log", "parked 60", "There are more: --all shows them."]);
     let (_, out, _) = queue(&["list", "--state", "parked", "--all"]);
     assert_eq!(out.matches("project 'Website' is hidden").count(), 60, "{out}");
-    let (_, out, _) = queue(&["list", "--state", "due"]);
+    let (_, out, _) = queue(&["list", "--state", "queued"]);
     assert!(!out.contains("Website"), "{out}");
 
     stack.kimai.show(Entity::Project(stack.project));
