@@ -45,7 +45,7 @@ async fn what_is_noted_is_followed_once_and_outlives_a_triplestore_that_is_down(
     assert_eq!(references.follow().await, Ok(3));
     assert_eq!(references.follow().await, Ok(0));
     assert_eq!((references.waiting().await, scene.store.selects()), (Ok(0), 2));
-    assert_eq!(scene.queue.counts().await.unwrap().waiting, 3);
+    assert_eq!(scene.queue.counts().await.unwrap().waiting(), 3);
 }
 
 #[tokio::test]
