@@ -94,8 +94,7 @@ impl Engine {
         clock: Clock,
         storage: Storage,
     ) -> anyhow::Result<Self> {
-        let metrics = kimai.metrics();
-        let triplestore = Arc::new(Watched::new(store, metrics.clone()));
+        let triplestore = Arc::new(Watched::new(store, kimai.metrics()));
         let store: Arc<dyn Triplestore> = Arc::clone(&triplestore) as _;
         let homepage = Iri::new(settings.resources.account_homepage.as_str())?;
         let work_logs: Arc<dyn Source> = Arc::new(WorkLogs::new(Arc::clone(&store), homepage.clone()));
@@ -110,7 +109,7 @@ impl Engine {
             clock.clone(),
             settings.kimai.time_limit,
         )
-        .counting(metrics.clone());
+        .counting(kimai.metrics());
         let workers = Arc::new(Workers::new(Arc::clone(&queue), settler, clock.clone()).beating());
         let parts = Parts {
             work_logs: Arc::clone(&work_logs),
@@ -127,6 +126,7 @@ impl Engine {
             timesheets: Arc::clone(&timesheets),
             kimai: Arc::clone(&kimai) as _,
             queue: Arc::clone(&queue),
+            ledger: ledger.clone(),
             storage: storage.clone(),
             clock: clock.clone(),
         };
@@ -147,6 +147,7 @@ impl Engine {
         let locker = Arc::new(Locker::new(store, Arc::clone(&queue)));
         Ok(Self {
             work_logs,
+            metrics: timesheets.metrics(),
             kimai: timesheets,
             queue,
             ledger,
@@ -160,7 +161,6 @@ impl Engine {
             debounce: settings.debounce,
             clock,
             storage,
-            metrics,
             triplestore,
             refused: Refused::default(),
         })

@@ -6,6 +6,7 @@
 
 mod check;
 mod kimai;
+mod lost;
 mod service;
 mod store;
 
@@ -23,6 +24,7 @@ use tracing::{error, info, warn};
 use crate::clock::Clock;
 use crate::kimai::{CurrentUser, Inspection, Timesheets};
 use crate::queue::Queue;
+use crate::reconcile::ledger::Ledger;
 use crate::settings::Settings;
 use crate::source::Source;
 use crate::storage::Storage;
@@ -81,6 +83,8 @@ pub struct Patient {
     pub kimai: Arc<dyn Inspection>,
     /// Where work logs wait.
     pub queue: Arc<dyn Queue>,
+    /// What is remembered of them.
+    pub ledger: Ledger,
     /// What it is kept in.
     pub storage: Storage,
     /// The time and our zone.
@@ -183,6 +187,7 @@ impl Doctor {
             Box::pin(self.rights(&asked)),
             Box::pin(self.zone(&asked)),
             Box::pin(self.rules()),
+            Box::pin(self.lost_data()),
             Box::pin(self.persons(&asked)),
             Box::pin(self.activities(&asked)),
             Box::pin(self.queue_file()),

@@ -31,6 +31,9 @@ pub enum Code {
     KimaiUnavailable,
     /// Kimai asked for a pause (429, or 503 with `Retry-After`).
     KimaiBusy,
+    /// Kimai has lost timesheets: it gives out ids again that were taken. Nothing is created until the links are
+    /// rebuilt.
+    KimaiLostData,
     /// Kimai refused the API token (401).
     TokenInvalid,
     /// The answer to a creation was lost; whether it was stored is looked up before anything else is sent.
@@ -62,7 +65,7 @@ words!(Code {
     NotAnActivity => "not-an-activity", ActivityWithoutId => "activity-without-id",
     ActivityWithoutProject => "activity-without-project", ProjectUnknown => "project-unknown",
     NoAccount => "no-account", KimaiRefused => "kimai-refused", KimaiUnavailable => "kimai-unavailable",
-    KimaiBusy => "kimai-busy", TokenInvalid => "token-invalid", AnswerLost => "answer-lost",
+    KimaiBusy => "kimai-busy", KimaiLostData => "kimai-lost-data", TokenInvalid => "token-invalid", AnswerLost => "answer-lost",
     TimesheetGone => "timesheet-gone", TimesheetClaimed => "timesheet-claimed",
     TriplestoreUnavailable => "triplestore-unavailable", TriplestoreRefused => "triplestore-refused",
     TriplestoreUnreadable => "triplestore-unreadable", TurnedAway => "turned-away",

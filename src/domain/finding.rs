@@ -79,6 +79,8 @@ pub enum Hold {
     Claimed,
     /// Kimai refused to delete it, or failed.
     Refused,
+    /// Kimai has lost timesheets: nothing is done until somebody has confirmed how the links are rebuilt.
+    KimaiLostData,
 }
 
 words!(Hold {
@@ -89,6 +91,7 @@ words!(Hold {
     TurnedOff => "turned-off",
     Claimed => "claimed",
     Refused => "refused",
+    KimaiLostData => "kimai-lost-data",
 });
 
 impl Hold {
@@ -106,6 +109,9 @@ impl Hold {
             Self::TurnedOff => "SWEEP_DELETE_ORPHANS is off",
             Self::Claimed => "a work log may be about to be linked to it; the next sweep looks again",
             Self::Refused => "Kimai did not delete it; the faults of the run say why",
+            Self::KimaiLostData => {
+                "Kimai has lost timesheets; look at all findings, then confirm with the key that the links are rebuilt"
+            }
         }
     }
 }
@@ -138,15 +144,22 @@ impl Finding {
     }
 }
 
-/// Deletions that wait for somebody's word: just these, as they were seen.
+/// What waits for somebody's word: just these deletions, as they were seen, and just these links that Kimai has lost.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unconfirmed(Vec<Finding>);
 
 impl Unconfirmed {
     /// Those of `findings` that one's word would set free.
     pub fn of(findings: &[Finding]) -> Self {
-        let held = findings.iter().filter(|finding| finding.held == Some(Hold::Unconfirmed));
-        Self(held.cloned().collect())
+        let held = findings.iter().filter_map(|finding| match finding.held {
+            Some(Hold::Unconfirmed) => Some(finding.clone()),
+            // Of these it counts whose they are: people go on changing their work logs meanwhile.
+            Some(Hold::KimaiLostData) if finding.kind == Kind::Gone => {
+                Some(Finding { wanted: None, found: None, reason: String::new(), ..finding.clone() })
+            }
+            _ => None,
+        });
+        Self(held.collect())
     }
 
     /// Whether there is nothing to confirm.

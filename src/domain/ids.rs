@@ -94,8 +94,16 @@ macro_rules! kimai_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(transparent)]
+        #[serde(try_from = "u64")]
         pub struct $name(pub u64);
+
+        impl TryFrom<u64> for $name {
+            type Error = IdFault;
+
+            fn try_from(number: u64) -> Result<Self, IdFault> {
+                in_range(number).map(Self).ok_or_else(|| IdFault::NotANumber(number.to_string()))
+            }
+        }
 
         impl FromStr for $name {
             type Err = IdFault;
@@ -136,11 +144,13 @@ kimai_id!(
 
 fn parse_number(text: &str) -> Result<u64, IdFault> {
     let digits = !text.is_empty() && text.len() <= 19 && text.bytes().all(|byte| byte.is_ascii_digit());
-    // No database holds a greater one.
-    match text.parse::<i64>().map(u64::try_from) {
-        Ok(Ok(number)) if digits && number > 0 => Ok(number),
-        _ => Err(IdFault::NotANumber(shorten(text))),
-    }
+    let number = text.parse().ok().filter(|_| digits).and_then(in_range);
+    number.ok_or_else(|| IdFault::NotANumber(shorten(text)))
+}
+
+/// `number`, unless it is one that no database gives to a row.
+fn in_range(number: u64) -> Option<u64> {
+    (1..=i64::MAX.unsigned_abs()).contains(&number).then_some(number)
 }
 
 /// Keeps a message readable when someone sends a book where an id should be.
@@ -234,5 +244,15 @@ mod tests {
             assert!(bad.parse::<KimaiId>().is_err(), "{bad:?} must be refused");
         }
         assert_eq!("9182".parse::<KimaiId>(), Ok(KimaiId(9182)));
+        for bad in ["0", "-7", "\"7\"", "9223372036854775808", "18446744073709551615", "1.5", "null"] {
+            assert!(serde_json::from_str::<KimaiId>(bad).is_err(), "{bad} must be refused");
+        }
+        for good in [1, 9182, i64::MAX.unsigned_abs()] {
+            let json = serde_json::to_string(&KimaiId(good)).unwrap();
+            assert_eq!(
+                (json.as_str(), serde_json::from_str(&json).ok()),
+                (good.to_string().as_str(), Some(KimaiId(good)))
+            );
+        }
     }
 }

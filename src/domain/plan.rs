@@ -106,7 +106,9 @@ fn own(facts: &Facts, memory: &Memory) -> Option<Own> {
 
 fn push(facts: &Facts, memory: &Memory, wanted: WantedTimesheet) -> Plan {
     let Some(Own { id, relink }) = own(facts, memory) else { return Plan::Create(wanted) };
-    match memory.linked == Some(id) && memory.pushed == Some(wanted) {
+    // A triplestore that has forgotten a link was put back, and Kimai may have been too: what it holds is not known.
+    let forgotten = facts.kimai_ids().is_empty() && !memory.unwritten && !memory.stray;
+    match memory.linked == Some(id) && memory.pushed == Some(wanted) && !forgotten {
         true if relink => Plan::Relink(id),
         true => Plan::Unchanged(id),
         false => Plan::Update { id, wanted, relink },
@@ -164,7 +166,7 @@ mod tests {
         let table = [
             (facts(vevent, &[]), nothing, Plan::Create(wanted(1)), "new"),
             (facts(vevent, &["9"]), nothing, update(9, false), "known to the triplestore"),
-            (facts(vevent, &[]), current, Plan::Relink(KimaiId(9)), "its identifier was never stored"),
+            (facts(vevent, &[]), current, update(9, true), "the triplestore has forgotten its identifier"),
             (facts(vevent, &[]), older, update(9, true), "not stored, and changed since"),
             (facts(vevent, &["undefined"]), nothing, Plan::Create(wanted(1)), "its identifier is rubbish"),
             (facts(vevent, &["9"]), current, Plan::Unchanged(KimaiId(9)), "pushed already"),

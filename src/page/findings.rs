@@ -240,7 +240,7 @@ fn outcome(finding: &Finding, told: Told) -> Markup {
             None if told == Told::Started => (words::started(finding.kind, finding.action)),
             None => (action),
             Some(hold) => {
-                @let needs_word = hold == Hold::Unconfirmed;
+                @let needs_word = matches!(hold, Hold::Unconfirmed | Hold::KimaiLostData);
                 (Sign::Warning.with(if needs_word { "Held back: needs your word" } else { "Held back" }))
                 span class="note" { (action) ": " (words::hold(hold)) "." }
             }

@@ -14,6 +14,8 @@ pub(super) struct Health {
     pub(super) triplestore: Option<String>,
     /// Why Kimai counts as down.
     pub(super) kimai: Option<String>,
+    /// What Kimai has lost.
+    pub(super) kimai_lost: Option<String>,
     /// Why nothing can be saved.
     pub(super) queue_file: Option<String>,
 }
@@ -28,6 +30,7 @@ impl Health {
                 Neighbour::Kimai => health.kimai = Some(why),
             }
         }
+        health.kimai_lost = engine.ledger.loss().map(|loss| loss.to_string());
         health.queue_file = engine.storage.trouble().map(|fault| fault.to_string());
         health
     }
@@ -39,6 +42,7 @@ impl Health {
             (_, Some(_), Some(_)) => Some("Kimai and the triplestore are down"),
             (_, Some(_), None) => Some("The triplestore is down"),
             (_, None, Some(_)) => Some("Kimai is down"),
+            (None, None, None) if self.kimai_lost.is_some() => Some("Kimai has lost timesheets"),
             (None, None, None) => None,
         }
     }
@@ -53,6 +57,10 @@ impl Health {
                         "Everything waits. It is asked again every 15 seconds, and work goes on by itself once it answers."))
                     (line("Kimai", "Answers", self.kimai.as_deref(), "Does not answer as it should",
                         "Everything waits. It is asked again every 15 seconds, and work goes on by itself once it answers."))
+                    @if let Some(lost) = &self.kimai_lost {
+                        (line("Kimai’s timesheets", "", Some(lost.as_str()), "Kimai has lost timesheets",
+                            "If the restored backup is the wrong one, restore the right one instead."))
+                    }
                     (line("Queue file", "Can be saved", self.queue_file.as_deref(), "Cannot be saved",
                         "No change is taken in until it can. Look for a full disk or a folder that may not be written."))
                 }

@@ -159,6 +159,9 @@ pub(super) fn hold(hold: Hold) -> &'static str {
         Hold::Recent => "it was changed in Kimai a moment ago; the next sweep looks again",
         Hold::TurnedOff => "deleting what has no work log is turned off in the settings",
         Hold::Claimed => "a work log may be about to be linked to it; the next sweep looks again",
+        Hold::KimaiLostData => {
+            "Kimai has lost timesheets; nothing is done until you confirm that the links are rebuilt"
+        }
         Hold::Refused => "Kimai did not delete it; the reason stands in the list of what did not work out",
     }
 }

@@ -2,7 +2,7 @@
 //! that they grow old on the way.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -37,6 +37,18 @@ pub(super) struct Way<'a> {
     flow: &'a Flow,
     ready: bool,
     turn: Option<Turn<'a>>,
+    heard: Heard,
+}
+
+/// Tells, also when its run is through, whether Kimai did what the run asked of it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Heard(Arc<AtomicBool>);
+
+impl Heard {
+    /// Whether Kimai did.
+    pub(super) fn kimai(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl Flow {
@@ -68,7 +80,7 @@ impl Flow {
     /// A run begins.
     pub(super) fn begin(&self) -> Way<'_> {
         self.ahead.fetch_add(1, Ordering::AcqRel);
-        Way { flow: self, ready: false, turn: None }
+        Way { flow: self, ready: false, turn: None, heard: Heard::default() }
     }
 
     /// Whether Kimai may soon have nothing to do, for want of runs that know what to send.
@@ -88,6 +100,16 @@ impl Flow {
 }
 
 impl Way<'_> {
+    /// Tells later whether Kimai answered.
+    pub(super) fn heard(&self) -> Heard {
+        self.heard.clone()
+    }
+
+    /// Kimai did what was asked: the way is free for the next one.
+    pub(super) fn answered(self) {
+        self.heard.0.store(true, Ordering::Relaxed);
+    }
+
     /// Waits until a change may be prepared and sent; fails when Kimai goes down meanwhile, or it takes too long.
     /// It holds until this is dropped, which is to be once Kimai has answered.
     pub(super) async fn turn(&mut self) -> Result<(), Failure> {

@@ -12,9 +12,10 @@
 //! It may be empty at any start (a container without a volume); decisions are right without it.
 
 mod claims;
+mod loss;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -23,6 +24,7 @@ use serde::Serialize;
 
 use super::plant::{Plant, planted};
 use crate::domain::difference::FoundTimesheet;
+use crate::domain::high_water::{learns_from_list, learns_from_newest};
 use crate::domain::intent::Intent;
 use crate::domain::plan::Memory;
 use crate::domain::timesheet::WantedTimesheet;
@@ -73,6 +75,8 @@ pub struct Ledger {
     storage: Storage,
     /// The highest timesheet id seen; 0 before the first. Saved along with what is saved anyway.
     high_water: Arc<AtomicU64>,
+    /// What Kimai has lost, and the links that are void since.
+    lost: Arc<Mutex<loss::Lost>>,
 }
 
 impl Ledger {
@@ -82,7 +86,8 @@ impl Ledger {
             connection.query_row("SELECT id FROM high_water", [], |row| row.get::<_, i64>(0))
         };
         let high_water = Arc::new(AtomicU64::new(storage.write_now(read)?.cast_unsigned()));
-        Ok(Self { storage, high_water })
+        let lost = Arc::new(Mutex::new(storage.write_now(loss::read)?));
+        Ok(Self { storage, high_water, lost })
     }
 
     /// What is remembered of `work_log`, with whether a delta told that it lost its class: that stands
@@ -165,7 +170,7 @@ impl Ledger {
         held: FoundTimesheet,
     ) -> Result<(), LedgerFault> {
         let (work_log, pushed, held) = (work_log.clone(), pushed.as_ref().map(json), json(&held));
-        self.saw(id);
+        self.raise(id);
         let high_water = Arc::clone(&self.high_water);
         self.claim(work_log, id, move |connection, work_log| {
             connection
@@ -254,7 +259,7 @@ impl Ledger {
         started_at: Timestamp,
     ) -> Result<(), LedgerFault> {
         if let Some(id) = high_water {
-            self.saw(id);
+            self.raise(id);
         }
         let (work_log, highest) = (work_log.clone(), Arc::clone(&self.high_water));
         let open = move |connection: &Connection| {
@@ -308,8 +313,21 @@ impl Ledger {
         Ok(self.storage.write(move |connection| close_intent(connection, &work_log)).await?)
     }
 
-    /// Kimai has a timesheet `id`. Saved with the next intent or creation.
+    /// A list has a timesheet `id`. Saved with the next intent or creation, unless it is absurd.
     pub fn saw(&self, id: KimaiId) {
+        if learns_from_list(self.high_water(), id) {
+            self.raise(id);
+        }
+    }
+
+    /// Kimai says that its newest timesheet is `id`. Saved like the one of a list.
+    pub fn saw_newest(&self, id: KimaiId) {
+        if learns_from_newest(self.high_water(), id) {
+            self.raise(id);
+        }
+    }
+
+    fn raise(&self, id: KimaiId) {
         self.high_water.fetch_max(id.0, Ordering::Relaxed);
     }
 

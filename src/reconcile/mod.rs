@@ -15,6 +15,7 @@ pub(crate) mod flow;
 mod gather;
 pub mod heart;
 pub mod ledger;
+mod losses;
 pub(crate) mod plant;
 pub mod references;
 pub mod refusals;

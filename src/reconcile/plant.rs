@@ -39,6 +39,8 @@ pub(crate) enum Plant {
     ParkedSleepsOn,
     /// A link that belongs to another work log too is taken for one's own.
     SharingIsFine,
+    /// Timesheets are created also while Kimai is known to have lost some.
+    LossIsIgnored,
 }
 
 /// Whether this fault is planted.

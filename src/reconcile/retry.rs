@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::breaker::Neighbour;
 use super::ledger::LedgerFault;
 use crate::domain::Code;
+use crate::domain::loss::Loss;
 use crate::domain::work_log::Obstacle;
 use crate::kimai::{Fault, KimaiFault};
 use crate::queue::QueueFault;
@@ -19,6 +20,9 @@ const RUNS_WHILE_BROKEN: u32 = 5;
 /// How many runs an incomplete work log gets: mu-cl-resources writes one in several steps, and people
 /// fill in the rest within minutes. After that only a change can help.
 const RUNS_WHILE_INCOMPLETE: u32 = 10;
+
+/// How often the pause is doubled while links are to be rebuilt: to half a minute.
+const DOUBLED_WHILE_LOST: u32 = 5;
 
 /// Why a run did not settle its work log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +48,9 @@ pub enum Failure {
     /// The run itself broke off: a fault in this service, or data that nobody thought of.
     #[error("the run broke off: {0}; please report this")]
     Broken(String),
+    /// Kimai gives out ids again that were taken: nothing is created until the links are rebuilt.
+    #[error("{0}")]
+    KimaiLostData(Loss),
     /// The token does not see everything that the sweep has to see.
     #[error("{0}")]
     OutOfSight(String),
@@ -71,6 +78,7 @@ impl Failure {
             | Self::Unsure(_)
             | Self::TurnedAway
             | Self::Broken(_)
+            | Self::KimaiLostData(_)
             | Self::OutOfSight(_)
             | Self::Stopped => None,
         }
@@ -87,6 +95,7 @@ impl Failure {
             Self::Unsure(_) => Code::AnswerLost,
             Self::TurnedAway => Code::TurnedAway,
             Self::Broken(_) => Code::Internal,
+            Self::KimaiLostData(_) => Code::KimaiLostData,
             Self::OutOfSight(_) => Code::TokenSeesTooLittle,
             Self::Stopped => Code::Cancelled,
         }
@@ -147,6 +156,8 @@ pub fn after(failure: &Failure, attempts: u32, chance: f64) -> Next {
         },
         Failure::Triplestore(TriplestoreFault::Refused(_)) => Next::Park,
         Failure::Unsure(wait) => Next::After(*wait),
+        // It costs no call to Kimai, and goes on soon after the links are rebuilt.
+        Failure::KimaiLostData(_) => Next::After(pause(attempts.min(DOUBLED_WHILE_LOST), chance)),
         Failure::Broken(_) if attempts + 1 >= RUNS_WHILE_BROKEN => Next::Park,
         Failure::Broken(_)
         | Failure::TurnedAway

@@ -13,6 +13,7 @@
 
 mod link;
 mod lost;
+mod reissued;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use tracing::{info, warn};
 use super::effect::{Deed, Effect};
 use super::flow::{Flow, Way};
 use super::ledger::{Ledger, LedgerFault};
+use super::losses::Losses;
 use super::plant::{Plant, planted};
 use super::refusals::Refusals;
 use super::retry::Failure;
@@ -65,6 +67,7 @@ pub struct Settler {
     ledger: Ledger,
     refusals: Refusals,
     sight: Sight,
+    losses: Losses,
     clock: Clock,
     /// How long after its start a request may still be stored.
     ambiguity: Duration,
@@ -88,6 +91,7 @@ impl Settler {
     ) -> Self {
         let refusals = Refusals::new(Arc::clone(&kimai), clock.clone());
         let sight = Sight::new(Arc::clone(&work_logs));
+        let losses = Losses::new(&work_logs, &kimai, &ledger, &clock);
         let flow = Arc::new(Flow::new(kimai.pace()));
         let together = Together::new(&work_logs, &flow);
         Self {
@@ -98,6 +102,7 @@ impl Settler {
             ledger,
             refusals,
             sight,
+            losses,
             clock,
             ambiguity: SLOWEST_DISK + pace::LONGEST_WAIT + time_limit * 2,
             asked: OnceCell::new(),
@@ -176,10 +181,16 @@ impl Settler {
                 Ok(Deed::of(effect, &[id]))
             }
             Plan::Update { id, wanted, relink } => {
+                self.may_change(&[id], &memory).await?;
                 let change = Change { id, wanted, relink, known: memory.linked };
                 self.update(subject, &facts, change, way).await
             }
-            Plan::Delete(ids) => self.delete(subject, &ids, way).await,
+            Plan::Delete(mut ids) => {
+                let void = self.ledger.void_links(subject);
+                ids.retain(|id| !void.contains(id));
+                self.may_change(&ids, &memory).await?;
+                self.delete(subject, &ids, way).await
+            }
         }
     }
 
@@ -219,8 +230,9 @@ impl Settler {
         wanted: WantedTimesheet,
         mut way: Way<'_>,
     ) -> Result<Deed, Failure> {
-        let high_water = self.high_water().await?;
         way.turn().await?;
+        self.may_create().await?;
+        let high_water = self.high_water().await?;
         if !planted(Plant::NoIntent) {
             let since = Instant::now();
             self.ledger.open_intent(subject, wanted, high_water, self.clock.now()).await?;
@@ -245,13 +257,22 @@ impl Settler {
             }
         };
         crash::point("post answered");
-        drop(way);
+        way.answered();
         let id = created.id;
         // Claimed: another work log just like this one took it for its own lost one. The intent stays
         // open, so that this one finds the other's.
-        self.ledger.created(subject, id, wanted, (&created).into()).await?;
+        let reissued = self.note_reissued(subject, id, high_water).await?;
+        match self.ledger.created(subject, id, wanted, (&created).into()).await {
+            Err(LedgerFault::Claimed { other, .. }) if self.make_way(subject, id, &other).await? => {
+                self.ledger.created(subject, id, wanted, (&created).into()).await?;
+            }
+            recorded => recorded?,
+        }
         crash::point("ledger saved");
         self.link(subject, facts, id).await?;
+        if reissued {
+            self.look_at_loss().await;
+        }
         info!(work_log = %subject, kimai.id = %id, "Created timesheet {id} for <{subject}>");
         Ok(Deed::of(Effect::Created, &[id]))
     }
@@ -263,7 +284,7 @@ impl Settler {
             if self.ledger.high_water().is_none()
                 && let Some(id) = self.kimai.newest().await?
             {
-                self.ledger.saw(id);
+                self.ledger.saw_newest(id);
             }
             Ok(())
         };
@@ -306,7 +327,7 @@ impl Settler {
             Ok(timesheet) => (&timesheet).into(),
         };
         crash::point("patched");
-        drop(way);
+        way.answered();
         match self.ledger.pushed(subject, id, wanted, held).await {
             // Whom it was made for is not linked to it any more (see `own`), or not yet.
             Err(LedgerFault::Claimed { other, .. }) => {
@@ -332,8 +353,14 @@ impl Settler {
         self.ledger.doubt([subject]).await?;
         let others = self.together.linked(ids).await?;
         let _nobody_looks = self.looking.read().await;
+        let owners = self.ledger.owners(ids).await?;
         let mut deleted = Vec::new();
         for id in ids {
+            // Kimai gave the id to another one's timesheet since, or another one has taken it over.
+            if let Some(other) = owners.get(id).filter(|owner| *owner != subject) {
+                warn!(work_log = %subject, kimai.id = %id, "Timesheet {id}, to which the deleted <{subject}> is linked, was made for <{other}>; it is kept.");
+                continue;
+            }
             let others = others.get(id).map_or(&[][..], Vec::as_slice);
             if others.contains(subject) && !planted(Plant::CameBackUnseen) {
                 let why = format!("<{subject}> came back while its timesheet was about to be deleted");
@@ -354,7 +381,7 @@ impl Settler {
             deleted.push(*id);
         }
         crash::point("deleted");
-        drop(way);
+        way.answered();
         self.unlink(subject).await?;
         self.ledger.forget(subject).await?;
         Ok(Deed::of(if deleted.is_empty() { Effect::Unlinked } else { Effect::Deleted }, &deleted))

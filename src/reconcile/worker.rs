@@ -178,6 +178,7 @@ impl Workers {
         crash::point("leased");
         let (run, since) = (self.runs.begin(), Instant::now());
         let way = self.settler.flow().begin();
+        let heard = way.heard();
         // Only now may the next one look whether there is room.
         let _ = leased.send(());
         let call = self.calls.take(&lease.work_log);
@@ -196,7 +197,8 @@ impl Workers {
         });
         drop(run);
         let took = since.elapsed();
-        span.in_scope(|| self.tell_breakers(&lease, read, &result));
+        let kimai = heard.kimai();
+        span.in_scope(|| self.tell_breakers(&lease, Reached { triplestore: read, kimai }, &result));
         let word = result.as_ref().map_or("retry", |deed| deed.effect.word());
         let outcome = match result {
             Ok(deed) => {
@@ -217,11 +219,11 @@ impl Workers {
         crash::point("acked");
     }
 
-    /// What a run says of the neighbours. `read` tells whether the triplestore answered it.
-    fn tell_breakers(&self, lease: &Lease, read: bool, result: &Result<Deed, Failure>) {
+    /// What a run says of the neighbours.
+    fn tell_breakers(&self, lease: &Lease, answered: Reached, result: &Result<Deed, Failure>) {
         let now = self.clock.now();
         let mut breakers = self.breakers();
-        for neighbour in reached(read, result) {
+        for neighbour in reached(answered, result) {
             if breakers.reached(neighbour) {
                 info!("{neighbour} is back; going on");
                 self.back.notify_waiters();
@@ -257,7 +259,9 @@ impl Workers {
             }
             Next::After(pause) => {
                 let seconds = pause.as_secs_f64();
-                if self.may_be_half_written(lease, failure) {
+                if matches!(failure, Failure::KimaiLostData(_)) {
+                    debug!(%work_log, "<{work_log}> waits until the links are rebuilt.");
+                } else if self.may_be_half_written(lease, failure) {
                     debug!(%work_log, "<{work_log}> is not complete yet: {why}. Trying again in {seconds:.1} s.");
                 } else {
                     warn!(%work_log, "Cannot sync <{work_log}> now: {why}. Trying again in {seconds:.1} s.");
@@ -318,18 +322,27 @@ impl Workers {
     }
 }
 
-/// The neighbours that a run shows to be there; `read` tells whether the triplestore answered it.
-fn reached(read: bool, result: &Result<Deed, Failure>) -> Vec<Neighbour> {
+/// Who answered a run before it ended.
+#[derive(Debug, Clone, Copy)]
+struct Reached {
+    triplestore: bool,
+    /// Kimai did what it was asked.
+    kimai: bool,
+}
+
+/// The neighbours that a run shows to be there, however it ended.
+fn reached(answered: Reached, result: &Result<Deed, Failure>) -> Vec<Neighbour> {
     let failure = result.as_ref().err();
     let whose = failure.and_then(Failure::neighbour);
     let refused =
         |neighbour| whose == Some(neighbour) && failure.is_some_and(|failure| failure.outage() == Outage::No);
     let mut reached = Vec::new();
     // A link that could not be written says more than the answer before it.
-    if refused(Neighbour::Triplestore) || (read && whose != Some(Neighbour::Triplestore)) {
+    if refused(Neighbour::Triplestore) || (answered.triplestore && whose != Some(Neighbour::Triplestore)) {
         reached.push(Neighbour::Triplestore);
     }
-    if refused(Neighbour::Kimai) || result.as_ref().is_ok_and(|deed| deed.effect.reached_kimai()) {
+    let done = answered.kimai && whose != Some(Neighbour::Kimai);
+    if done || refused(Neighbour::Kimai) || result.as_ref().is_ok_and(|deed| deed.effect.reached_kimai()) {
         reached.push(Neighbour::Kimai);
     }
     reached
@@ -338,29 +351,48 @@ fn reached(read: bool, result: &Result<Deed, Failure>) -> Vec<Neighbour> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{KimaiId, WorkLogUri};
     use crate::kimai::{Fault, KimaiFault, Operation};
+    use crate::reconcile::ledger::LedgerFault;
     use crate::triplestore::TriplestoreFault;
 
     #[test]
     fn a_run_shows_only_whom_it_reached() {
         use Neighbour::{Kimai, Triplestore};
         let kimai = |fault| Failure::Kimai(KimaiFault::new(Operation::Update, fault, "said so"));
+        let claimed = |id| {
+            let other = WorkLogUri::parse("http://x/work-logs/1").unwrap();
+            LedgerFault::Claimed { id: KimaiId(id), other }
+        };
         let table = [
-            (true, Ok(Deed::of(Effect::Updated, &[])), vec![Triplestore, Kimai]),
-            (true, Ok(Deed::of(Effect::Unchanged, &[])), vec![Triplestore]),
-            (true, Err(Failure::Blocked(vec![])), vec![Triplestore]),
-            (true, Err(kimai(Fault::Transient)), vec![Triplestore]),
-            (true, Err(kimai(Fault::Permanent)), vec![Triplestore, Kimai]),
+            (true, false, Ok(Deed::of(Effect::Updated, &[])), vec![Triplestore, Kimai]),
+            (true, false, Ok(Deed::of(Effect::Unchanged, &[])), vec![Triplestore]),
+            (true, false, Err(Failure::Blocked(vec![])), vec![Triplestore]),
+            (true, false, Err(kimai(Fault::Transient)), vec![Triplestore]),
+            (true, false, Err(kimai(Fault::Permanent)), vec![Triplestore, Kimai]),
             // While it looked for what a lost answer led to, it has not asked the triplestore yet.
-            (false, Err(kimai(Fault::Permanent)), vec![Kimai]),
-            (false, Err(Failure::Unsure(PROBE_EVERY)), vec![]),
-            (false, Err(Failure::Broken("a panic".into())), vec![]),
-            (false, Err(TriplestoreFault::Refused("403".into()).into()), vec![Triplestore]),
-            (false, Err(TriplestoreFault::Transient("down".into()).into()), vec![]),
-            (true, Err(TriplestoreFault::Transient("the link was not taken".into()).into()), vec![]),
+            (false, false, Err(kimai(Fault::Permanent)), vec![Kimai]),
+            (false, false, Err(Failure::Unsure(PROBE_EVERY)), vec![]),
+            (false, false, Err(Failure::Broken("a panic".into())), vec![]),
+            (false, false, Err(TriplestoreFault::Refused("403".into()).into()), vec![Triplestore]),
+            (false, false, Err(TriplestoreFault::Transient("down".into()).into()), vec![]),
+            (true, false, Err(TriplestoreFault::Transient("the link was not taken".into()).into()), vec![]),
+            // Kimai is well, whatever came after its answer.
+            (
+                true,
+                true,
+                Err(TriplestoreFault::Transient("the link was not taken".into()).into()),
+                vec![Kimai],
+            ),
+            (true, true, Err(claimed(9).into()), vec![Triplestore, Kimai]),
+            (true, false, Err(claimed(9).into()), vec![Triplestore]),
         ];
-        for (read, result, wanted) in table {
-            assert_eq!(reached(read, &result), wanted, "{read} {result:?}");
+        for (triplestore, kimai, result, wanted) in table {
+            assert_eq!(
+                reached(Reached { triplestore, kimai }, &result),
+                wanted,
+                "{triplestore} {kimai} {result:?}"
+            );
         }
     }
 }

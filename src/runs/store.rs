@@ -132,9 +132,11 @@ impl Store {
     /// What a run held back for want of a word.
     pub(super) async fn unconfirmed(&self, id: u64) -> Result<Unconfirmed, StorageFault> {
         let read = move |connection: &Connection| {
-            let mut rows = connection
-                .prepare_cached("SELECT n, body FROM finding WHERE run = ?1 AND held = ?2 ORDER BY n")?;
-            let rows = rows.query_map(params![id.cast_signed(), Hold::Unconfirmed.word()], |row| {
+            let mut rows = connection.prepare_cached(
+                "SELECT n, body FROM finding WHERE run = ?1 AND held IN (?2, ?3) ORDER BY n",
+            )?;
+            let held = [Hold::Unconfirmed, Hold::KimaiLostData].map(Hold::word);
+            let rows = rows.query_map(params![id.cast_signed(), held[0], held[1]], |row| {
                 Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
             })?;
             rows.collect::<rusqlite::Result<Vec<_>>>()

@@ -37,14 +37,15 @@ const IN_MEMORY: &str = "(in memory)";
 
 pub(crate) const KIND: Kind = Kind {
     application_id: 0x6b71_7565, // "kque"
-    version: 6,
+    version: 7,
     tables: concat!(
         include_str!("schema.sql"),
         include_str!("version-2.sql"),
         include_str!("version-3.sql"),
         include_str!("version-4.sql"),
         include_str!("version-5.sql"),
-        include_str!("version-6.sql")
+        include_str!("version-6.sql"),
+        include_str!("version-7.sql")
     ),
     steps: &[
         include_str!("version-2.sql"),
@@ -52,6 +53,7 @@ pub(crate) const KIND: Kind = Kind {
         include_str!("version-4.sql"),
         include_str!("version-5.sql"),
         include_str!("version-6.sql"),
+        include_str!("version-7.sql"),
     ],
     remedy: "move it away together with its -wal file, and the sweep at the start finds what was waiting",
 };

@@ -35,6 +35,7 @@ pub async fn look(engine: &Engine) {
     let down = engine.workers.down();
     let is_down = |wanted| down.iter().any(|(neighbour, _)| *neighbour == wanted);
     metrics.set("kimai_breaker_open", &[], of(usize::from(is_down(Neighbour::Kimai))));
+    metrics.set("kimai_lost_data", &[], of(usize::from(engine.ledger.loss().is_some())));
     metrics.set("triplestore_breaker_open", &[], of(usize::from(is_down(Neighbour::Triplestore))));
     metrics.set("kimai_requests_at_a_time", &[], of(engine.kimai.pace().limit()));
     metrics.set("queue_writable", &[], of(usize::from(engine.storage.trouble().is_none())));

@@ -135,6 +135,12 @@ pub const TABLE: &[Described] = &[
         "How many requests Kimai may get at a time now, between KIMAI_CONCURRENCY_MIN and KIMAI_CONCURRENCY",
     ),
     gauge("kimai_breaker_open", "0 or 1", &[], "Whether Kimai is taken to be down, so that everything waits"),
+    gauge(
+        "kimai_lost_data",
+        "0 or 1",
+        &[],
+        "Whether Kimai has lost timesheets, so that nothing is created until the links are rebuilt",
+    ),
     gauge("triplestore_breaker_open", "0 or 1", &[], "The same for the triplestore"),
     counter(
         "triplestore_requests_total",

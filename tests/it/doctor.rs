@@ -110,6 +110,7 @@ async fn a_whole_stack_is_well_and_is_left_as_it_was(stack: Stack) {
         "rights",
         "zone",
         "rules",
+        "kimai-data",
         "persons",
         "activities",
         "queue",

@@ -26,6 +26,8 @@ mod queue;
 #[cfg(test)]
 mod reading;
 #[cfg(test)]
+mod restore;
+#[cfg(test)]
 mod runs;
 mod sandbox_faults;
 mod sandbox_replay;

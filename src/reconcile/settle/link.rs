@@ -23,14 +23,15 @@ impl Settler {
             return Err(TriplestoreFault::Transient(why).into());
         }
         crash::point("linked");
-        Ok(self.ledger.linked(subject).await?)
+        self.ledger.linked(subject).await?;
+        Ok(self.ledger.has_new_link(subject).await?)
     }
 
     /// Removes the link and looks whether it is gone.
     pub(super) async fn unlink(&self, subject: &WorkLogUri) -> Result<(), Failure> {
         let link = Link { work_log: subject.clone(), to: None, had_link: true };
         if self.together.link(link).await?.identifiers.is_empty() {
-            return Ok(());
+            return Ok(self.ledger.has_new_link(subject).await?);
         }
         let why = format!("it took the removal of the Kimai id of <{subject}> and still has it");
         Err(TriplestoreFault::Transient(why).into())
@@ -73,7 +74,7 @@ impl Settler {
     }
 
     /// `facts` without the links to timesheets that were made for another work log, which is still linked
-    /// to them; none when there is nothing to leave out.
+    /// to them or about to be, and without those that Kimai has lost; none when there is nothing to leave out.
     pub(super) async fn own(
         &self,
         subject: &WorkLogUri,
@@ -87,12 +88,18 @@ impl Settler {
         }
         let mut owners = self.ledger.owners(&ids).await?;
         owners.retain(|_, owner| owner != subject);
-        let mut own = None;
+        let mut own: Option<Facts> = None;
+        let void = self.ledger.void_links(subject);
+        if !void.is_empty() {
+            let own = own.get_or_insert_with(|| facts.clone());
+            own.identifiers.retain(|text| !text.parse().is_ok_and(|id| void.contains(&id)));
+        }
         for (id, owner) in owners.into_iter().filter(|_| !planted(Plant::SharingIsFine)) {
             let others = self.work_logs.facts(&owner).await?;
-            if others.kind(&owner) == Kind::WorkLog && others.kimai_ids().contains(&id) {
+            let is_linked = others.kimai_ids().contains(&id) || self.ledger.recall(&owner).await?.unwritten;
+            if others.kind(&owner) == Kind::WorkLog && is_linked {
                 warn!(work_log = %subject, kimai.id = %id, "<{subject}> is linked to timesheet {id}, which was made for <{owner}>; it gets its own.");
-                let own: &mut Facts = own.get_or_insert_with(|| facts.clone());
+                let own = own.get_or_insert_with(|| facts.clone());
                 own.identifiers.retain(|text| text.parse() != Ok(id));
             }
         }

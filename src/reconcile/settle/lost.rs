@@ -36,9 +36,40 @@ impl Settler {
                 }
             }
         }
+        if let Some(found) = self.below_the_mark(subject, intent).await? {
+            self.metrics.intent_resolved(Resolved::Adopted);
+            info!(work_log = %subject, kimai.id = %found, "Found timesheet {found} of <{subject}>, whose answer was lost; its id was taken before");
+            return Ok(true);
+        }
         self.ledger.close_intent(subject).await?;
         self.metrics.intent_resolved(Resolved::Absent);
         Ok(false)
+    }
+
+    /// What an intent led to in a Kimai that gives out ids again: a timesheet below the mark. Looked for only where
+    /// the newest one is below it, as it is after an older backup was restored.
+    async fn below_the_mark(
+        &self,
+        subject: &WorkLogUri,
+        intent: &Intent,
+    ) -> Result<Option<KimaiId>, Failure> {
+        let Some(mark) = intent.high_water else { return Ok(None) };
+        if self.kimai.newest().await?.is_none_or(|newest| newest >= mark) {
+            return Ok(None);
+        }
+        let anywhere = Intent { high_water: None, ..*intent };
+        for timesheet in self.candidates(&anywhere).await? {
+            let id = timesheet.id;
+            let owner = self.ledger.owner(id).await?.filter(|owner| owner != subject);
+            if let Some(owner) = owner
+                && !self.make_way(subject, id, &owner).await?
+            {
+                continue;
+            }
+            self.ledger.found(subject, id, intent.wanted, (&timesheet).into()).await?;
+            return Ok(Some(id));
+        }
+        Ok(None)
     }
 
     /// The timesheets that may be what `intent` led to and that no work log is linked to: those first that hold just

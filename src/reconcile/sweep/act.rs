@@ -42,7 +42,10 @@ impl Sweeper {
         examined: Examined,
         progress: &Progress,
     ) -> Result<Report, Failure> {
-        let Examined { work_logs, timesheets, mut findings, kept, known } = examined;
+        let Examined { work_logs, timesheets, mut findings, kept, known, rebuild } = examined;
+        if let Some(void) = rebuild {
+            self.rebuild(void).await?;
+        }
         for (work_log, id) in kept {
             self.ledger.keep(&work_log, id).await?;
         }
@@ -104,12 +107,23 @@ impl Sweeper {
             if seen.as_ref().map(FoundTimesheet::from) != Some(found) {
                 continue;
             }
+            self.give_way(*id).await?;
             if self.ledger.adopt(work_log, *id, wanted, found).await? {
                 info!(%work_log, kimai.id = %id, "<{work_log}> takes timesheet {id}, which holds what it says and is nobody's");
                 adopted += 1;
             }
         }
         Ok(adopted)
+    }
+
+    /// Forgets whose `id` was, if the triplestore does not know that one any more and nothing is to be done about it.
+    async fn give_way(&self, id: KimaiId) -> Result<(), Failure> {
+        let Some(owner) = self.ledger.owner(id).await? else { return Ok(()) };
+        let is_gone = self.sight.facts(&owner).await?.kind(&owner) == Kind::Absent;
+        if is_gone && self.queue.entry(&owner).await?.is_none() {
+            self.ledger.forget(&owner).await?;
+        }
+        Ok(())
     }
 
     /// Queues whatever concerns a work log; gives their number.
@@ -144,6 +158,9 @@ impl Sweeper {
 
     pub(super) async fn remove(&self, id: KimaiId, known: &[KimaiId]) -> Result<Removal, Failure> {
         self.workers.barrier().await;
+        if let Some(loss) = self.losses.current().await? {
+            return Err(Failure::KimaiLostData(loss));
+        }
         if !self.sight.linked(&[id], known).await?.is_empty() {
             return Ok(Removal::Kept);
         }

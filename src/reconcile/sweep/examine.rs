@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt, stream};
 
+use super::lost::Void;
 use super::sides::{Sides, begins_in};
 use super::{Period, Sweeper, go_on};
 use crate::domain::difference::{Comparison, FoundTimesheet, adoptions, compare, in_words, keeper};
@@ -30,6 +31,8 @@ pub(super) struct Examined {
     /// Links of the period, to be asked for along with those in doubt: a triplestore that shows none of
     /// them shows nothing.
     pub(super) known: Vec<KimaiId>,
+    /// Links that Kimai has lost and that are to be rebuilt now.
+    pub(super) rebuild: Option<Void>,
 }
 
 impl Sweeper {
@@ -44,7 +47,7 @@ impl Sweeper {
         // First, since it tells whether the token sees everything.
         let mut findings = self.absent(period, &sides, &comparison.absent, progress).await?;
         findings.extend(self.changed(&sides, &comparison.changed).await?);
-        let kept = self.several(&sides, &comparison, &mut findings).await?;
+        let mut kept = self.several(&sides, &comparison, &mut findings).await?;
         for work_log in &comparison.incomplete {
             let why = sides.work_logs.get(work_log).and_then(|side| side.wanted.clone().err());
             findings.push(settle(&sides, Kind::Incomplete, work_log, &[], why.unwrap_or_default()));
@@ -54,9 +57,15 @@ impl Sweeper {
         self.loose(&sides, &comparison, &known, &mut findings).await?;
         self.dangling(&sides, &mut findings, progress).await?;
         go_on(progress)?;
-        self.hold(period, &sides, confirmed, &mut findings).await?;
+        let lost = self.lost(&mut findings).await?;
+        self.hold(period, &sides, confirmed, lost.is_some(), &mut findings).await?;
+        let held = findings.iter().any(|finding| finding.held == Some(Hold::KimaiLostData));
+        if held {
+            kept.clear();
+        }
+        let rebuild = lost.filter(|_| confirmed.is_some() && !held);
         let (work_logs, timesheets) = (sides.work_logs.len(), sides.timesheets.len());
-        Ok(Examined { work_logs, timesheets, findings, kept, known })
+        Ok(Examined { work_logs, timesheets, findings, kept, known, rebuild })
     }
 
     /// Links to timesheets that the list does not have: each is asked for by its id before it is believed to

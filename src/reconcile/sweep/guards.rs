@@ -12,17 +12,18 @@ use crate::kimai::TimesheetFilter;
 use crate::reconcile::retry::Failure;
 
 impl Sweeper {
-    /// Marks the deletions among `findings` that must not be done. What was confirmed is set free if it is
-    /// just what waits for confirmation now.
+    /// Marks the deletions among `findings` that must not be done, and everything where Kimai has `lost` timesheets.
+    /// What was confirmed is set free if it is just what waits for confirmation now.
     pub(super) async fn hold(
         &self,
         period: Period,
         sides: &Sides,
         confirmed: Option<&Unconfirmed>,
+        lost: bool,
         findings: &mut [Finding],
     ) -> Result<(), Failure> {
         let waits = |finding: &Finding| finding.deletes() && finding.held.is_none();
-        if !findings.iter().any(waits) {
+        if !lost && !findings.iter().any(waits) {
             return Ok(());
         }
         let recent = self.recent(period, findings).await?;
@@ -39,12 +40,16 @@ impl Sweeper {
         }
         let unhindered = findings.iter().filter(|finding| waits(finding)).count();
         // What somebody confirmed is done as it was seen or not at all, also when fewer are left of it.
-        if unhindered > self.limits.max_deletions || confirmed.is_some() {
+        if unhindered > self.limits.max_deletions || confirmed.is_some() || lost {
             for finding in findings.iter_mut().filter(|finding| waits(finding)) {
                 finding.held = Some(Hold::Unconfirmed);
             }
+            if lost {
+                self.hold_all(findings);
+            }
             if confirmed.is_some_and(|confirmed| *confirmed == Unconfirmed::of(findings)) {
-                for finding in findings.iter_mut().filter(|finding| finding.held == Some(Hold::Unconfirmed)) {
+                let free = [Some(Hold::Unconfirmed), Some(Hold::KimaiLostData)];
+                for finding in findings.iter_mut().filter(|finding| free.contains(&finding.held)) {
                     finding.held = None;
                 }
             }
@@ -80,6 +85,7 @@ impl Sweeper {
         }
         match count(Hold::Unconfirmed) {
             0 => {}
+            _ if self.ledger.loss().is_some() => {}
             held => error!(
                 "From {period} {held} {kimai}, {}. None is deleted. Look at them with \
                  POST /sync-to-kimai/work-logs?dry-run=true, and confirm with the key it gives.",

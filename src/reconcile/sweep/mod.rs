@@ -6,7 +6,8 @@
 //! - Nothing is deleted when the triplestore gives no work log for the period, nor beyond the bound
 //!   without somebody's word, nor what is exported, was changed a moment ago, or what any work log
 //!   anywhere is linked to or may be about to be. That is looked up once more right before.
-//! - With a token that does not see everything nothing is done at all.
+//! - With a token that does not see everything nothing is done at all; nor, without somebody's word, while Kimai is
+//!   known to have lost timesheets.
 //! - An entry that is right already costs no request of its own.
 //!
 //! # Assumptions
@@ -16,6 +17,7 @@
 mod act;
 mod examine;
 mod guards;
+mod lost;
 mod sides;
 
 use std::sync::Arc;
@@ -26,6 +28,7 @@ use tokio::sync::Mutex;
 use tracing::info;
 
 use super::ledger::Ledger;
+use super::losses::Losses;
 use super::retry::Failure;
 use super::sight::Sight;
 use super::worker::Workers;
@@ -92,6 +95,7 @@ pub struct Sweeper {
     queue: Arc<dyn Queue>,
     ledger: Ledger,
     sight: Sight,
+    losses: Losses,
     workers: Arc<Workers>,
     clock: Clock,
     limits: Limits,
@@ -120,7 +124,19 @@ impl Sweeper {
     pub fn new(parts: Parts, limits: Limits) -> Self {
         let Parts { work_logs, kimai, queue, ledger, workers, clock } = parts;
         let sight = Sight::new(Arc::clone(&work_logs));
-        Self { work_logs, kimai, queue, ledger, sight, workers, clock, limits, turn: Mutex::default() }
+        let losses = Losses::new(&work_logs, &kimai, &ledger, &clock);
+        Self {
+            work_logs,
+            kimai,
+            queue,
+            ledger,
+            sight,
+            losses,
+            workers,
+            clock,
+            limits,
+            turn: Mutex::default(),
+        }
     }
 
     /// What a sweep of `period` would find and do. Changes nothing.

@@ -1,0 +1,66 @@
+//! Whether Kimai still has the timesheets that it had.
+
+use super::check::{Check, Topic};
+use super::{Doctor, limited};
+use crate::domain::KimaiId;
+use crate::domain::loss::Loss;
+use crate::words::sentence;
+
+const DATA: Topic = Topic("kimai-data", "Kimai's timesheets");
+
+impl Doctor {
+    pub(super) async fn lost_data(&self) -> Check {
+        if let Some(loss) = self.patient.ledger.loss() {
+            return of_loss(&loss);
+        }
+        let Some(known) = self.patient.ledger.high_water() else {
+            return DATA.well("None is known yet.");
+        };
+        match limited(self.patient.timesheets.newest()).await {
+            Ok(newest) => of_newest(newest, known),
+            Err(why) => DATA.unknown(sentence(&why), "First see to Kimai and the token."),
+        }
+    }
+}
+
+fn of_loss(loss: &Loss) -> Check {
+    DATA.trouble(
+        format!(
+            "Kimai has lost timesheets (kimai-lost-data): it gave the id {} to a new one, although ids up to {} were in use. No timesheet is created.",
+            loss.reissued, loss.known
+        ),
+        "If the restored backup is the wrong one, stop the service and restore the right one. Else make a sweep as a dry run, read its findings, and confirm it with its key: each work log whose timesheet is lost gets a new one.",
+    )
+}
+
+/// That the newest one has gone proves nothing; a creation will.
+fn of_newest(newest: Option<KimaiId>, known: KimaiId) -> Check {
+    match newest {
+        Some(newest) if newest >= known => DATA.well(format!("The newest one is {newest}.")),
+        _ => DATA.well(format!(
+            "{}, and {known} was known: somebody has deleted the newest ones, or Kimai was restored from an older backup. The next creation shows which.",
+            newest.map_or_else(|| "There is none".to_owned(), |newest| format!("The newest one is {newest}"))
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::super::Health;
+    use super::*;
+
+    #[test]
+    fn a_loss_is_trouble_and_a_newest_timesheet_that_went_is_none() {
+        let loss = Loss { since: Timestamp::UNIX_EPOCH, reissued: KimaiId(41), known: KimaiId(50) };
+        let check = of_loss(&loss);
+        assert_eq!(check.verdict, Health::Trouble);
+        assert!(check.says.contains("kimai-lost-data") && check.says.contains("41"), "{check}");
+        for newest in [Some(KimaiId(50)), Some(KimaiId(60)), Some(KimaiId(49)), None] {
+            let check = of_newest(newest, KimaiId(50));
+            assert_eq!(check.verdict, Health::Well);
+            assert_eq!(check.says.contains("50 was known"), newest.is_none_or(|id| id.0 < 50), "{check}");
+        }
+    }
+}

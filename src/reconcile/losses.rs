@@ -1,0 +1,157 @@
+//! Whether a Kimai that gives out ids again has lost anything that concerns us, and which links.
+//!
+//! An id given out again is the proof that it went back. Whether timesheets of living work logs went with it is asked
+//! of the triplestore: where none did, as in a stack whose triplestore was put back too, there is nothing to rebuild
+//! and work goes on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use tracing::{error, info};
+
+use super::ledger::Ledger;
+use super::retry::Failure;
+use super::sight::Sight;
+use crate::clock::Clock;
+use crate::domain::difference::FoundTimesheet;
+use crate::domain::loss::Loss;
+use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::work_log::{Directory, Facts, resolve};
+use crate::domain::{KimaiId, WorkLogUri};
+use crate::kimai::Timesheets;
+use crate::source::Source;
+
+/// When it is looked again whether anything is lost: somebody may have put it right elsewhere.
+const LOOK_AGAIN: Duration = Duration::from_mins(5);
+
+/// A work log whose timesheet Kimai has lost.
+#[derive(Debug, Clone)]
+pub(super) struct LostLink {
+    pub(super) work_log: WorkLogUri,
+    pub(super) id: KimaiId,
+    /// What the work log says, where that makes a timesheet.
+    pub(super) wanted: Option<WantedTimesheet>,
+    /// What the timesheet holds that has its id now.
+    pub(super) found: Option<FoundTimesheet>,
+    /// What became of it, in words.
+    pub(super) reason: String,
+}
+
+/// Looks into losses.
+pub(super) struct Losses {
+    work_logs: Arc<dyn Source>,
+    kimai: Arc<dyn Timesheets>,
+    ledger: Ledger,
+    sight: Sight,
+    clock: Clock,
+    /// The loss that was last looked into, and when. Held while that is done.
+    looked: Mutex<Option<(Loss, Instant)>>,
+}
+
+impl Losses {
+    pub(super) fn new(
+        work_logs: &Arc<dyn Source>,
+        kimai: &Arc<dyn Timesheets>,
+        ledger: &Ledger,
+        clock: &Clock,
+    ) -> Self {
+        Self {
+            work_logs: Arc::clone(work_logs),
+            kimai: Arc::clone(kimai),
+            ledger: ledger.clone(),
+            sight: Sight::new(Arc::clone(work_logs)),
+            clock: clock.clone(),
+            looked: Mutex::default(),
+        }
+    }
+
+    /// What Kimai has lost, if that concerns any work log.
+    pub(super) async fn current(&self) -> Result<Option<Loss>, Failure> {
+        if self.ledger.loss().is_none() {
+            return Ok(None);
+        }
+        let mut looked = self.looked.lock().await;
+        let Some(loss) = self.ledger.loss() else { return Ok(None) };
+        if looked.as_ref().is_some_and(|(known, at)| *known == loss && at.elapsed() < LOOK_AGAIN) {
+            return Ok(Some(loss));
+        }
+        if self.links(&loss, 1).await?.is_empty() {
+            info!(
+                "Kimai gives out ids again from {} on, but no work log has lost its timesheet; going on",
+                loss.reissued
+            );
+            self.ledger.end_loss().await?;
+            return Ok(None);
+        }
+        error!("{loss}.");
+        *looked = Some((loss, Instant::now()));
+        Ok(Some(loss))
+    }
+
+    /// The work logs whose timesheets `loss` took, at least `enough` of them if there are so many. Fails when the
+    /// triplestore shows nothing at all.
+    pub(super) async fn links(&self, loss: &Loss, enough: usize) -> Result<Vec<LostLink>, Failure> {
+        let newest = self.kimai.newest().await?;
+        let (mut found, mut any) = (Vec::new(), false);
+        for ids in loss.chunks() {
+            let linked = self.work_logs.linked(&ids).await?;
+            if linked.is_empty() {
+                continue;
+            }
+            any = true;
+            found.extend(self.lost_among(&ids, linked, newest).await?);
+            if found.len() >= enough {
+                break;
+            }
+        }
+        if !any {
+            self.sight.linked(&[loss.reissued], &[]).await?;
+        }
+        Ok(found)
+    }
+
+    async fn lost_among(
+        &self,
+        ids: &[KimaiId],
+        linked: BTreeMap<KimaiId, Vec<WorkLogUri>>,
+        newest: Option<KimaiId>,
+    ) -> Result<Vec<LostLink>, Failure> {
+        let owners = self.ledger.owners(ids).await?;
+        let links = linked.into_iter().flat_map(|(id, work_logs)| {
+            work_logs.into_iter().map(move |work_log| (id, work_log)).collect::<Vec<_>>()
+        });
+        // What is remembered of these ids was made since.
+        let doubtful: Vec<(KimaiId, WorkLogUri)> =
+            links.filter(|(id, work_log)| owners.get(id) != Some(work_log)).collect();
+        let subjects: Vec<WorkLogUri> = doubtful.iter().map(|(_, work_log)| work_log.clone()).collect();
+        let facts = self.work_logs.facts_of(&subjects).await?;
+        let directory = self.work_logs.directory(&facts.values().collect::<Vec<_>>()).await?;
+        let mut lost = Vec::new();
+        for (id, work_log) in doubtful {
+            let wanted = facts.get(&work_log).and_then(|facts| self.wanted(facts, &directory));
+            let found = match newest {
+                Some(newest) if id <= newest => self.kimai.timesheet(id).await?,
+                _ => None,
+            };
+            let found = found.as_ref().map(FoundTimesheet::from);
+            let reason = match (owners.get(&id), &found, &wanted) {
+                (Some(other), ..) => format!("Kimai lost timesheet {id}; the id belongs to <{other}> now"),
+                (None, None, _) => format!("Kimai lost timesheet {id}"),
+                (None, Some(found), Some(wanted)) if !found.holds(wanted) => {
+                    format!("Kimai lost timesheet {id}; another one has its id now")
+                }
+                _ => continue,
+            };
+            lost.push(LostLink { work_log, id, wanted, found, reason });
+        }
+        Ok(lost)
+    }
+
+    fn wanted(&self, facts: &Facts, directory: &Directory) -> Option<WantedTimesheet> {
+        let work_log = resolve(facts, directory).ok()?;
+        WantedTimesheet::of(&work_log, self.clock.zone()).ok()
+    }
+}
