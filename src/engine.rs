@@ -63,6 +63,8 @@ pub struct Engine {
     pub relations: Relations,
     /// How long a change waits for the other deltas that tell of it.
     debounce: Duration,
+    /// How long a run may take.
+    pub(crate) run_limit: Duration,
     /// The time, and the zone of a work day.
     pub clock: Clock,
     /// What queue, memory and runs are kept in.
@@ -100,8 +102,8 @@ impl Engine {
         let work_logs: Arc<dyn Source> = Arc::new(WorkLogs::new(Arc::clone(&store), homepage.clone()));
         let timesheets: Arc<dyn Timesheets> = Arc::clone(&kimai) as _;
         let ledger = Ledger::open(storage.clone())?;
-        let queue = Durable::open(storage.clone(), clock.clone())?.with_lease(lease(settings));
-        let queue: Arc<dyn Queue> = Arc::new(queue);
+        let opened = Durable::open(storage.clone(), clock.clone())?;
+        let queue: Arc<dyn Queue> = Arc::new(opened.with_lease(lease(settings)));
         let settler = Settler::new(
             Arc::clone(&work_logs),
             Arc::clone(&timesheets),
@@ -137,13 +139,9 @@ impl Engine {
             Arc::clone(&queue),
             clock.clone(),
         ));
-        let importer = Arc::new(Importer::new(
-            Arc::clone(&store),
-            kimai,
-            (settings.resources.clone(), settings.import),
-            Arc::clone(&references),
-            clock.clone(),
-        )?);
+        let resources = (settings.resources.clone(), settings.import);
+        let (shared, noted) = (Arc::clone(&store), Arc::clone(&references));
+        let importer = Arc::new(Importer::new(shared, kimai, resources, noted, clock.clone())?);
         let locker = Arc::new(Locker::new(store, Arc::clone(&queue)));
         Ok(Self {
             work_logs,
@@ -159,6 +157,7 @@ impl Engine {
             doctor,
             relations: settings.import.relations,
             debounce: settings.debounce,
+            run_limit: settings.run_limit,
             clock,
             storage,
             triplestore,

@@ -44,6 +44,9 @@ pub enum LockFault {
         /// What the triplestore said.
         fault: TriplestoreFault,
     },
+    /// Somebody cancelled it.
+    #[error("it was cancelled. Nothing was changed")]
+    Stopped,
 }
 
 /// Locks months, one at a time.
@@ -70,10 +73,9 @@ impl Locker {
     /// report is logged as well, a line for each timesheet. One that is told to stop leaves the timesheets
     /// that it has not come to as they are.
     pub async fn lock(&self, month: Month, progress: &Progress) -> Result<LockReport, LockFault> {
-        let _turn = self.turn.lock().await;
+        let _turn = progress.until_stopped(self.turn.lock()).await.ok_or(LockFault::Stopped)?;
         progress.phase("reading the timesheets", None);
-        let report =
-            self.locked(month, progress).await.map_err(|fault| LockFault::Triplestore { month, fault })?;
+        let report = self.locked(month, progress).await?;
         for timesheet in &report.timesheets {
             match &timesheet.outcome {
                 Outcome::Failed(_) => error!(timesheet.uri = %timesheet.timesheet, "{timesheet}"),
@@ -87,11 +89,17 @@ impl Locker {
         Ok(report)
     }
 
-    async fn locked(&self, month: Month, progress: &Progress) -> Result<LockReport, TriplestoreFault> {
+    async fn locked(&self, month: Month, progress: &Progress) -> Result<LockReport, LockFault> {
         let store = self.store.as_ref();
-        let sheets = read::sheets(store, month).await?;
-        let persons = sheets.values().flat_map(|sheet| sheet.persons.iter().cloned()).collect();
-        let names = read::names(store, &persons).await?;
+        let failed = |fault| LockFault::Triplestore { month, fault };
+        let reads = async {
+            let sheets = read::sheets(store, month).await?;
+            let persons = sheets.values().flat_map(|sheet| sheet.persons.iter().cloned()).collect();
+            let names = read::names(store, &persons).await?;
+            Ok((sheets, names))
+        };
+        let (sheets, names) =
+            progress.until_stopped(reads).await.ok_or(LockFault::Stopped)?.map_err(failed)?;
         let (mut outcomes, mut submitted) = (Outcomes::new(), BTreeMap::new());
         for (timesheet, sheet) in &sheets {
             match judge(sheet) {
@@ -100,7 +108,8 @@ impl Locker {
             }
         }
         if !submitted.is_empty() {
-            let contents = links::assign(&submitted, &read::work_logs(store, month).await?);
+            let read = progress.until_stopped(read::work_logs(store, month)).await;
+            let contents = links::assign(&submitted, &read.ok_or(LockFault::Stopped)?.map_err(failed)?);
             outcomes.extend(self.export(month, &submitted, &contents, progress).await);
             for (timesheet, outcome) in &mut outcomes {
                 if let (Outcome::Exported { unsynced, .. }, Some(contents)) =
@@ -129,15 +138,12 @@ impl Locker {
         let mut linked = BTreeMap::new();
         progress.phase("linking the work logs", Some(contents.len()));
         for (timesheet, contents) in contents {
-            let done = if progress.is_stopped() {
-                Err(CANCELLED.to_owned())
-            } else {
-                self.link(timesheet, contents).await
-            };
-            linked.insert(timesheet, done);
+            linked.insert(timesheet, self.link(timesheet, contents, progress).await);
             progress.advance(1);
         }
-        let read = read::work_logs(self.store.as_ref(), month).await;
+        // Of a cancelled lock nothing is exported, so nothing has to be read back either.
+        let read = progress.until_stopped(read::work_logs(self.store.as_ref(), month)).await;
+        let read = read.unwrap_or_else(|| Ok(BTreeMap::new()));
         let present = read.map(|work_logs| links::assign(submitted, &work_logs));
         let mut complete = BTreeMap::new();
         progress.phase("setting the status", Some(contents.len()));
@@ -152,14 +158,20 @@ impl Locker {
             };
             complete.insert(timesheet, asked);
         }
-        let sheets = read::sheets(self.store.as_ref(), month).await;
+        let asked = complete.values().any(Result::is_ok);
+        let read = async {
+            if asked { read::sheets(self.store.as_ref(), month).await } else { Ok(BTreeMap::new()) }
+        };
+        let sheets = progress.until_stopped(read).await;
         let outcomes = complete.into_iter().map(|(timesheet, complete)| {
             let linked = contents.get(timesheet).map_or(0, |contents| contents.to_link.len());
             let outcome = match complete {
-                Ok((work_logs, asked)) => match confirm(timesheet, asked, sheets.as_ref()) {
-                    Ok(()) => Outcome::Exported { work_logs, linked, unsynced: Vec::new() },
-                    Err(why) => Outcome::Failed(why),
-                },
+                Ok((work_logs, asked)) => {
+                    match confirm(timesheet, asked, sheets.as_ref().map(Result::as_ref)) {
+                        Ok(()) => Outcome::Exported { work_logs, linked, unsynced: Vec::new() },
+                        Err(why) => Outcome::Failed(why),
+                    }
+                }
                 Err(why) => Outcome::Failed(why),
             };
             (timesheet.clone(), outcome)
@@ -186,9 +198,15 @@ impl Locker {
         unsynced
     }
 
-    async fn link(&self, timesheet: &Iri, contents: &Contents) -> Result<(), String> {
+    async fn link(&self, timesheet: &Iri, contents: &Contents, progress: &Progress) -> Result<(), String> {
         let updates = links::updates(timesheet, &contents.to_link).map_err(|fault| fault.to_string())?;
+        if progress.is_stopped() {
+            return Err(CANCELLED.to_owned());
+        }
         for update in updates {
+            if progress.is_stopped() {
+                return Err(CANCELLED.to_owned());
+            }
             let done = self.store.update(&update).await;
             done.map_err(|fault| format!("its work logs could not be linked: {fault}"))?;
         }
@@ -227,12 +245,11 @@ fn check(
 fn confirm(
     timesheet: &Iri,
     asked: Result<(), String>,
-    sheets: Result<&BTreeMap<Iri, Sheet>, &TriplestoreFault>,
+    sheets: Option<Result<&BTreeMap<Iri, Sheet>, &TriplestoreFault>>,
 ) -> Result<(), String> {
-    let sheets = sheets.map_err(|fault| {
-        let unknown = "whether it is exported could not be read back";
-        format!("{unknown}: {fault}; lock the month again")
-    })?;
+    let unknown = "whether it is exported could not be read back";
+    let sheets = sheets.ok_or_else(|| format!("{unknown}: the lock was cancelled; lock the month again"))?;
+    let sheets = sheets.map_err(|fault| format!("{unknown}: {fault}; lock the month again"))?;
     match sheets.get(timesheet).map(judge) {
         Some(Some(Outcome::ExportedBefore)) => Ok(()),
         Some(None) => asked.and(Err("its status was not stored; lock the month again".to_owned())),

@@ -100,7 +100,7 @@ async fn list(stack: &Stack, counts: Counts) -> anyhow::Result<()> {
     let (customers, projects) =
         (kimai.customers(Rows::Imported).await?, kimai.projects(Rows::Imported).await?);
     let (activities, users) = (kimai.activities(Rows::Imported).await?, kimai.users(Rows::Imported).await?);
-    let listed = [customers.len(), projects.len(), activities.len(), users.len()];
+    let listed = [customers.rows.len(), projects.rows.len(), activities.rows.len(), users.rows.len()];
     // One of each was there before.
     ensure!(listed == counts.map(|count| count + 1), "{listed:?} were listed");
     Ok(())

@@ -6,6 +6,7 @@
 
 mod check;
 mod kimai;
+mod list;
 mod lost;
 mod service;
 mod store;
@@ -187,6 +188,7 @@ impl Doctor {
             Box::pin(self.rights(&asked)),
             Box::pin(self.zone(&asked)),
             Box::pin(self.rules()),
+            Box::pin(self.timesheets()),
             Box::pin(self.lost_data()),
             Box::pin(self.persons(&asked)),
             Box::pin(self.activities(&asked)),

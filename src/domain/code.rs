@@ -29,6 +29,8 @@ pub enum Code {
     KimaiRefused,
     /// Kimai did not answer, or a proxy answered for it.
     KimaiUnavailable,
+    /// Kimai's list of timesheets does not end, repeats itself, or holds a row that cannot be read and matters.
+    KimaiListFaulty,
     /// Kimai asked for a pause (429, or 503 with `Retry-After`).
     KimaiBusy,
     /// Kimai has lost timesheets: it gives out ids again that were taken. Nothing is created until the links are
@@ -65,6 +67,7 @@ words!(Code {
     NotAnActivity => "not-an-activity", ActivityWithoutId => "activity-without-id",
     ActivityWithoutProject => "activity-without-project", ProjectUnknown => "project-unknown",
     NoAccount => "no-account", KimaiRefused => "kimai-refused", KimaiUnavailable => "kimai-unavailable",
+    KimaiListFaulty => "kimai-list-faulty",
     KimaiBusy => "kimai-busy", KimaiLostData => "kimai-lost-data", TokenInvalid => "token-invalid", AnswerLost => "answer-lost",
     TimesheetGone => "timesheet-gone", TimesheetClaimed => "timesheet-claimed",
     TriplestoreUnavailable => "triplestore-unavailable", TriplestoreRefused => "triplestore-refused",

@@ -166,6 +166,7 @@ impl From<&Trouble> for Problem {
             Trouble::Import(fault) => fault.clone().into(),
             Trouble::Lock(fault) => fault.clone().into(),
             Trouble::Storage(fault) => fault.clone().into(),
+            Trouble::TimeLimit(_) => Self::unavailable(format!("{}.", capitalised(&trouble.to_string()))),
             Trouble::Broken(_) => {
                 let detail = format!("{}.", capitalised(&trouble.to_string()));
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "A fault in this service", detail)
@@ -181,14 +182,16 @@ impl From<ImportFault> for Problem {
             ImportFault::Kimai { fault, .. } => Self::of_kimai(&fault, detail),
             ImportFault::Triplestore { fault, .. } => Self::of_triplestore(&fault, detail),
             ImportFault::Queue { .. } => Self::unavailable(detail),
-            ImportFault::Statement(_) => Self::refused(detail),
+            ImportFault::Stopped | ImportFault::Statement(_) => Self::refused(detail),
         }
     }
 }
 
 impl From<LockFault> for Problem {
     fn from(fault: LockFault) -> Self {
-        let LockFault::Triplestore { fault: cause, .. } = &fault;
-        Self::of_triplestore(cause, fault.to_string())
+        match &fault {
+            LockFault::Triplestore { fault: cause, .. } => Self::of_triplestore(cause, fault.to_string()),
+            LockFault::Stopped => Self::refused(fault.to_string()),
+        }
     }
 }

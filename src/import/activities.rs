@@ -2,7 +2,7 @@
 
 use super::Resources;
 use super::noun::{Noun, Wanted};
-use crate::kimai::{Catalogue as List, KimaiFault, Listings, Rows};
+use crate::kimai::{Catalogue as List, KimaiFault, Lenient, Listings, Rows};
 use crate::settings::Relations;
 use crate::triplestore::vocabulary::{ext, rdfs, skos, wf};
 
@@ -24,12 +24,10 @@ pub(super) fn noun(resources: &Resources) -> Noun {
 }
 
 /// All activities that Kimai lists.
-pub(super) async fn list(kimai: &dyn Listings) -> Result<Vec<Wanted>, KimaiFault> {
-    let activities = kimai.activities(Rows::Imported).await?.into_iter();
-    Ok(activities
-        .map(|activity| {
-            let project = activity.project.map(|project| project.0);
-            Wanted::new(activity.id.0, activity.name, activity.color.as_deref(), project)
-        })
-        .collect())
+pub(super) async fn list(kimai: &dyn Listings) -> Result<Lenient<Wanted>, KimaiFault> {
+    let activities = kimai.activities(Rows::Imported).await?;
+    Ok(activities.map(|activity| {
+        let project = activity.project.map(|project| project.0);
+        Wanted::new(activity.id.0, activity.name, activity.color.as_deref(), project)
+    }))
 }

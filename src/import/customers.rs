@@ -2,7 +2,7 @@
 
 use super::Resources;
 use super::noun::{Noun, Wanted};
-use crate::kimai::{Catalogue as List, KimaiFault, Listings, Rows};
+use crate::kimai::{Catalogue as List, KimaiFault, Lenient, Listings, Rows};
 use crate::triplestore::vocabulary::{prov, rdfs};
 
 /// How customers are written.
@@ -23,9 +23,7 @@ pub(super) fn noun(resources: &Resources) -> Noun {
 }
 
 /// All customers that Kimai lists.
-pub(super) async fn list(kimai: &dyn Listings) -> Result<Vec<Wanted>, KimaiFault> {
-    let customers = kimai.customers(Rows::Imported).await?.into_iter();
-    Ok(customers
-        .map(|customer| Wanted::new(customer.id.0, customer.name, customer.color.as_deref(), None))
-        .collect())
+pub(super) async fn list(kimai: &dyn Listings) -> Result<Lenient<Wanted>, KimaiFault> {
+    let customers = kimai.customers(Rows::Imported).await?;
+    Ok(customers.map(|customer| Wanted::new(customer.id.0, customer.name, customer.color.as_deref(), None)))
 }

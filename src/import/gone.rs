@@ -11,7 +11,7 @@ use tracing::warn;
 
 use super::catalogue::Catalogue;
 use super::noun::{Noun, Wanted};
-use crate::kimai::{Catalogue as List, Customer, Fault, KimaiFault, Listings, Project, Rows};
+use crate::kimai::{Catalogue as List, Customer, Fault, KimaiFault, Lenient, Listings, Project, Rows};
 use crate::runs::progress::Progress;
 
 /// Things asked for by id at a time.
@@ -37,8 +37,10 @@ pub(super) struct Search<'a> {
 
 impl Search<'_> {
     /// What of `here` is missing from `listed`. Asks Kimai nothing if that is nothing new.
-    pub(super) async fn gone(&self, noun: &Noun, listed: &[Wanted], here: &Catalogue) -> Gone {
-        let listed: BTreeSet<u64> = listed.iter().map(|item| item.id).collect();
+    pub(super) async fn gone(&self, noun: &Noun, listed: &Lenient<Wanted>, here: &Catalogue) -> Gone {
+        // What cannot be read is there all the same.
+        let odd = listed.odd.ids.iter().map(|id| id.0);
+        let listed: BTreeSet<u64> = listed.rows.iter().map(|item| item.id).chain(odd).collect();
         let imported = here.imported(noun);
         let missing: BTreeSet<u64> = imported
             .iter()
@@ -135,11 +137,11 @@ impl Search<'_> {
         let all = Rows::All;
         let kimai = self.kimai;
         Ok(match list {
-            List::Customers => hidden_customers(&kimai.customers(all).await?),
+            List::Customers => hidden_customers(&kimai.customers(all).await?.rows),
             List::Projects => {
                 let (customers, projects) = tokio::try_join!(kimai.customers(all), kimai.projects(all))?;
-                let mut hidden = hidden_projects(&customers, &projects);
-                for project in projects {
+                let mut hidden = hidden_projects(&customers.rows, &projects.rows);
+                for project in projects.rows {
                     let closed = project.end.is_some_and(|end| end <= self.today)
                         || project.start.is_some_and(|start| start >= self.today);
                     *hidden.entry(project.id.0).or_default() |= closed;
@@ -150,15 +152,15 @@ impl Search<'_> {
                 let lists =
                     tokio::try_join!(kimai.customers(all), kimai.projects(all), kimai.activities(all));
                 let (customers, projects, activities) = lists?;
-                let hidden = hidden_projects(&customers, &projects);
-                let activities = activities.into_iter().map(|activity| {
+                let hidden = hidden_projects(&customers.rows, &projects.rows);
+                let activities = activities.rows.into_iter().map(|activity| {
                     let project = activity.project.and_then(|id| hidden.get(&id.0)).copied();
                     (activity.id.0, !activity.visible || project.unwrap_or_default())
                 });
                 activities.collect()
             }
             List::Users => {
-                kimai.users(all).await?.into_iter().map(|user| (user.id.0, !user.enabled)).collect()
+                kimai.users(all).await?.rows.into_iter().map(|user| (user.id.0, !user.enabled)).collect()
             }
         })
     }

@@ -28,7 +28,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::kimai::{Fault, KimaiFault, Listings};
+use crate::kimai::{Fault, KimaiFault, Lenient, Listings};
 use crate::queue::QueueFault;
 use crate::reconcile::references::References;
 use crate::runs::progress::Progress;
@@ -96,6 +96,9 @@ pub enum ImportFault {
         /// What stood in the way.
         fault: QueueFault,
     },
+    /// Somebody cancelled it before anything was written.
+    #[error("it was cancelled")]
+    Stopped,
     /// Something cannot be written in SPARQL: the settings give no IRI that can be used.
     #[error(
         "nothing can be imported: {0}; look at RESOURCE_BASE_URI, WORKSPACE_URI and KIMAI_ACCOUNT_SERVICE_HOMEPAGE"
@@ -150,7 +153,7 @@ impl Importer {
     /// told to stop leaves the rest unwritten.
     pub async fn import(&self, what: What, progress: &Progress) -> Result<Report, ImportFault> {
         progress.phase("waiting for another import to end", None);
-        let _turn = self.turn.lock().await;
+        let _turn = heed(progress, async { Ok(self.turn.lock().await) }).await?;
         progress.phase("reading both sides", None);
         let report = match what {
             What::Customers => self.customers(progress).await,
@@ -163,7 +166,8 @@ impl Importer {
 
     async fn customers(&self, progress: &Progress) -> Result<Report, ImportFault> {
         let noun = customers::noun(&self.resources);
-        let (listed, here) = tokio::join!(customers::list(self.kimai.as_ref()), self.read(&noun));
+        let both = async { Ok(tokio::join!(customers::list(self.kimai.as_ref()), self.read(&noun))) };
+        let (listed, here) = heed(progress, both).await?;
         let (listed, here) = (of_kimai(&noun, listed)?, here?);
         let (counts, _) = self.bring(&noun, &listed, here, &Catalogue::default(), progress).await?;
         Ok(Report(vec![(noun.name, counts)]))
@@ -182,7 +186,7 @@ impl Importer {
             let (customers, projects) = (self.read(&customers).await?, self.read(&projects).await?);
             Ok::<_, ImportFault>((customers, projects, self.read(&activities).await?))
         };
-        let (lists, reads) = tokio::join!(lists, reads);
+        let (lists, reads) = heed(progress, async { Ok(tokio::join!(lists, reads)) }).await?;
         let ((listed_projects, listed_activities), (customers, here, here_of_activities)) = (lists?, reads?);
         let (of_projects, known_projects) =
             self.bring(&projects, &listed_projects, here, &customers, progress).await?;
@@ -194,7 +198,8 @@ impl Importer {
 
     async fn accounts(&self, progress: &Progress) -> Result<Report, ImportFault> {
         let noun = users::noun(&self.resources);
-        let (users, here) = tokio::join!(users::list(self.kimai.as_ref()), self.read(&noun));
+        let both = async { Ok(tokio::join!(users::list(self.kimai.as_ref()), self.read(&noun))) };
+        let (users, here) = heed(progress, both).await?;
         let users = users.map_err(|fault| {
             let refused = fault.fault == Fault::Permanent;
             let hint = if refused {
@@ -212,20 +217,25 @@ impl Importer {
     async fn bring(
         &self,
         noun: &Noun,
-        listed: &[Wanted],
+        listed: &Lenient<Wanted>,
         here: Catalogue,
         parents: &Catalogue,
         progress: &Progress,
     ) -> Result<(Counts, Catalogue), ImportFault> {
         progress.phase(format!("comparing {}", noun.name), None);
+        for row in &listed.odd.named {
+            warn!("One of the {} in Kimai's list cannot be read, and is left out: {}", noun.name, row.why);
+            progress.fault(format!("One of the {} was left out, it cannot be read: {}", noun.name, row.why));
+        }
         for id in here.doubled() {
             warn!(kimai.id = id, "Several {} have the Kimai id {id}; all of them follow Kimai", noun.name);
         }
         let (kimai, today) = (self.kimai.as_ref(), self.clock.today());
         let search = Search { kimai, max_gone: self.max_gone, today, progress };
-        let Gone { ids: gone, held } = search.gone(noun, listed, &here).await;
-        let mut plan = plan::plan(noun, listed, &gone, &here, parents, Uuid::new_v4)?;
-        plan.counts.held = held;
+        let looked = heed(progress, async { Ok(search.gone(noun, listed, &here).await) }).await;
+        let Gone { ids: gone, held } = looked?;
+        let mut plan = plan::plan(noun, &listed.rows, &gone, &here, parents, Uuid::new_v4)?;
+        (plan.counts.held, plan.counts.unreadable) = (held, listed.odd.count);
         if plan.changes.is_empty() {
             return Ok((plan.counts, here));
         }
@@ -234,10 +244,14 @@ impl Importer {
         self.note(noun, &plan.rebooked).await?;
         let written = self.write(noun, &plan.changes, progress).await;
         self.note(noun, &plan.rebooked).await?;
-        written?;
+        let written = written?;
+        if progress.is_stopped() {
+            plan.counts.unconfirmed = plan.changes.len().saturating_sub(written);
+            return Ok((plan.counts, here));
+        }
         // A store may acknowledge what it did not keep.
         let here = self.read(noun).await?;
-        let left = plan::plan(noun, listed, &gone, &here, parents, Uuid::new_v4)?.changes.len();
+        let left = plan::plan(noun, &listed.rows, &gone, &here, parents, Uuid::new_v4)?.changes.len();
         if left > 0 {
             plan.counts.unconfirmed = left;
             warn!(
@@ -248,19 +262,27 @@ impl Importer {
         Ok((plan.counts, here))
     }
 
-    async fn write(&self, noun: &Noun, changes: &[Change], progress: &Progress) -> Result<(), ImportFault> {
+    /// Gives how many of `changes` were written: all of them, unless it is told to stop.
+    async fn write(
+        &self,
+        noun: &Noun,
+        changes: &[Change],
+        progress: &Progress,
+    ) -> Result<usize, ImportFault> {
         progress.phase(format!("writing {}", noun.name), Some(changes.len()));
         let mut updates = write::updates(changes);
         let mut next = updates.next().transpose()?;
+        let mut written = 0;
         while let Some((count, update)) = next.take().filter(|_| !progress.is_stopped()) {
             // The next one is made while this one is written.
             let (answer, after) =
                 tokio::join!(self.store.update(&update), async { updates.next().transpose() });
             answer.map_err(|fault| ImportFault::Triplestore { what: noun.name, fault })?;
             progress.advance(count);
+            written += count;
             next = after?;
         }
-        Ok(())
+        Ok(written)
     }
 
     /// Has the work logs looked at that are booked on these.
@@ -275,7 +297,18 @@ impl Importer {
     }
 }
 
-fn of_kimai(noun: &Noun, answer: Result<Vec<Wanted>, KimaiFault>) -> Result<Vec<Wanted>, ImportFault> {
+/// Gives up a question once the import is cancelled.
+async fn heed<T>(
+    progress: &Progress,
+    question: impl Future<Output = Result<T, ImportFault>>,
+) -> Result<T, ImportFault> {
+    progress.until_stopped(question).await.unwrap_or(Err(ImportFault::Stopped))
+}
+
+fn of_kimai(
+    noun: &Noun,
+    answer: Result<Lenient<Wanted>, KimaiFault>,
+) -> Result<Lenient<Wanted>, ImportFault> {
     answer.map_err(|fault| ImportFault::Kimai { what: noun.name, fault, hint: "" })
 }
 

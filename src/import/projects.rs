@@ -2,7 +2,7 @@
 
 use super::Resources;
 use super::noun::{Noun, Wanted};
-use crate::kimai::{Catalogue as List, KimaiFault, Listings, Rows};
+use crate::kimai::{Catalogue as List, KimaiFault, Lenient, Listings, Rows};
 use crate::settings::Relations;
 use crate::triplestore::vocabulary::{doap, prov, rdfs, skos, wf};
 
@@ -27,12 +27,10 @@ pub(super) fn noun(resources: &Resources) -> Noun {
 }
 
 /// All projects that Kimai lists.
-pub(super) async fn list(kimai: &dyn Listings) -> Result<Vec<Wanted>, KimaiFault> {
-    let projects = kimai.projects(Rows::Imported).await?.into_iter();
-    Ok(projects
-        .map(|project| {
-            let customer = project.customer.map(|customer| customer.0);
-            Wanted::new(project.id.0, project.name, project.color.as_deref(), customer)
-        })
-        .collect())
+pub(super) async fn list(kimai: &dyn Listings) -> Result<Lenient<Wanted>, KimaiFault> {
+    let projects = kimai.projects(Rows::Imported).await?;
+    Ok(projects.map(|project| {
+        let customer = project.customer.map(|customer| customer.0);
+        Wanted::new(project.id.0, project.name, project.color.as_deref(), customer)
+    }))
 }

@@ -25,6 +25,8 @@ pub struct Counts {
     pub waiting: usize,
     /// Changes that were acknowledged and do not show when read back.
     pub unconfirmed: usize,
+    /// Rows of Kimai's list that could not be read, and were left out.
+    pub unreadable: usize,
 }
 
 /// What an import did, by kind of resource and in the order it was done.
@@ -33,7 +35,19 @@ pub struct Report(pub Vec<(&'static str, Counts)>);
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { new, changed, unchanged, linked, moved, back, gone, held, waiting, unconfirmed } = *self;
+        let Self {
+            new,
+            changed,
+            unchanged,
+            linked,
+            moved,
+            back,
+            gone,
+            held,
+            waiting,
+            unconfirmed,
+            unreadable,
+        } = *self;
         write!(f, "{new} new, {changed} changed, {unchanged} unchanged")?;
         let notes = [
             (linked, "linked only now"),
@@ -43,6 +57,7 @@ impl fmt::Display for Counts {
             (held, "missing from Kimai's list and not marked"),
             (waiting, "whose customer or project is not imported"),
             (unconfirmed, "not stored"),
+            (unreadable, "not readable in Kimai's list"),
         ];
         for (count, note) in notes.into_iter().filter(|(count, _)| *count > 0) {
             write!(f, ", {count} {note}")?;

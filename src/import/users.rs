@@ -3,7 +3,7 @@
 
 use super::Resources;
 use super::noun::{Noun, Wanted};
-use crate::kimai::{Catalogue as List, KimaiFault, Listings, Rows};
+use crate::kimai::{Catalogue as List, KimaiFault, Lenient, Listings, Rows};
 use crate::triplestore::vocabulary::foaf;
 
 /// How accounts are written.
@@ -24,7 +24,7 @@ pub(super) fn noun(resources: &Resources) -> Noun {
 }
 
 /// All users that Kimai lists.
-pub(super) async fn list(kimai: &dyn Listings) -> Result<Vec<Wanted>, KimaiFault> {
-    let users = kimai.users(Rows::Imported).await?.into_iter();
-    Ok(users.map(|user| Wanted::new(user.id.0, user.username, None, None)).collect())
+pub(super) async fn list(kimai: &dyn Listings) -> Result<Lenient<Wanted>, KimaiFault> {
+    let users = kimai.users(Rows::Imported).await?;
+    Ok(users.map(|user| Wanted::new(user.id.0, user.username, None, None)))
 }

@@ -22,15 +22,18 @@ use super::model::{
     Activity, CurrentUser, Customer, Project, Timesheet, TimesheetFilter, TimesheetForm, User,
 };
 use super::pace::{How, Pace, Place};
+use super::rows::{self, Lenient};
 use super::{Catalogue, Listings, Rows, Timesheets};
 use crate::crash;
 use crate::domain::KimaiId;
 use crate::domain::timesheet::WantedTimesheet;
-use crate::settings::KimaiSettings;
+use crate::settings::{KimaiSettings, ListLimits};
 use crate::telemetry::Metrics;
 
 /// The largest answer we read.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
+/// Rows looked at for the newest id: more than one, since the id of a row may be unreadable.
+const NEWEST: &str = "5";
 /// The longest rest of a pause that a call waits for: well within the lease of its run.
 const KEPT_PAUSE: Duration = Duration::from_secs(5);
 
@@ -47,6 +50,8 @@ pub struct Client {
     token: SecretString,
     /// Whether lists of the catalogue show what is hidden too.
     hidden: bool,
+    /// How long a list of timesheets may be.
+    limits: ListLimits,
     /// Nothing is sent before then: Kimai or a proxy asked for a pause.
     paused_until: Mutex<Option<Instant>>,
     pace: Arc<Pace>,
@@ -76,7 +81,8 @@ impl Client {
         let (endpoint, hidden) = (settings.endpoint.clone(), settings.import_hidden);
         let (token, metrics) = (settings.token.clone(), Metrics::new());
         let pace = Arc::new(Pace::new(settings.concurrency.clone()));
-        Ok(Self { http, endpoint, token, hidden, paused_until: Mutex::default(), pace, metrics })
+        let limits = settings.list;
+        Ok(Self { http, endpoint, token, hidden, limits, paused_until: Mutex::default(), pace, metrics })
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -135,8 +141,7 @@ impl Client {
     }
 
     fn read<T: DeserializeOwned>(&self, operation: Operation, answer: &Answer) -> Result<T, KimaiFault> {
-        serde_json::from_slice(&answer.body)
-            .map_err(|fault| KimaiFault::unreadable(operation, &fault.to_string()).presentable(&self.token))
+        serde_json::from_slice(&answer.body).map_err(|fault| self.unreadable(operation, &fault))
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, KimaiFault> {
@@ -144,14 +149,27 @@ impl Client {
     }
 
     /// A list of the catalogue. Projects that have ended need a word of their own.
-    async fn catalogue<T: DeserializeOwned>(&self, list: Catalogue, rows: Rows) -> Result<T, KimaiFault> {
+    async fn catalogue<T: DeserializeOwned>(
+        &self,
+        list: Catalogue,
+        rows: Rows,
+    ) -> Result<Lenient<T>, KimaiFault> {
         let request = self.request(Method::GET, list.path());
         let request = match (self.hidden || rows == Rows::All, list) {
             (false, _) => request,
             (true, Catalogue::Projects) => request.query(&[("visible", "3"), ("ignoreDates", "1")]),
             (true, _) => request.query(&[("visible", "3")]),
         };
-        self.read(Operation::Read, &self.send(Operation::Read, request).await?)
+        self.rows(&self.send(Operation::Read, request).await?)
+    }
+
+    /// The rows of a list, those that cannot be read apart.
+    fn rows<T: DeserializeOwned>(&self, answer: &Answer) -> Result<Lenient<T>, KimaiFault> {
+        Lenient::read(&answer.body).map_err(|fault| self.unreadable(Operation::Read, &fault))
+    }
+
+    fn unreadable(&self, operation: Operation, fault: &serde_json::Error) -> KimaiFault {
+        KimaiFault::unreadable(operation, &fault.to_string()).presentable(&self.token)
     }
 
     /// One thing, or none where Kimai answers 404.
@@ -209,11 +227,12 @@ impl Timesheets for Client {
     }
 
     async fn newest(&self) -> Result<Option<KimaiId>, KimaiFault> {
-        let query = [("user", "all"), ("page", "1"), ("size", "1"), ("orderBy", "id"), ("order", "DESC")];
+        let query = [("user", "all"), ("page", "1"), ("size", NEWEST), ("orderBy", "id"), ("order", "DESC")];
         let answer =
             self.send(Operation::Read, self.request(Method::GET, "timesheets").query(&query)).await?;
-        let rows: Vec<Timesheet> = self.read(Operation::Read, &answer)?;
-        Ok(rows.first().map(|row| row.id))
+        // Only the ids count: a row that is odd otherwise must not keep everybody's hours out of Kimai.
+        let ids = rows::ids(&answer.body).map_err(|fault| self.unreadable(Operation::Read, &fault))?;
+        Ok(ids.into_iter().max())
     }
 
     async fn choices(&self, wanted: &WantedTimesheet) -> Result<Choices, KimaiFault> {
@@ -255,19 +274,19 @@ impl Timesheets for Client {
 
 #[async_trait]
 impl Listings for Client {
-    async fn customers(&self, rows: Rows) -> Result<Vec<Customer>, KimaiFault> {
+    async fn customers(&self, rows: Rows) -> Result<Lenient<Customer>, KimaiFault> {
         self.catalogue(Catalogue::Customers, rows).await
     }
 
-    async fn projects(&self, rows: Rows) -> Result<Vec<Project>, KimaiFault> {
+    async fn projects(&self, rows: Rows) -> Result<Lenient<Project>, KimaiFault> {
         self.catalogue(Catalogue::Projects, rows).await
     }
 
-    async fn activities(&self, rows: Rows) -> Result<Vec<Activity>, KimaiFault> {
+    async fn activities(&self, rows: Rows) -> Result<Lenient<Activity>, KimaiFault> {
         self.catalogue(Catalogue::Activities, rows).await
     }
 
-    async fn users(&self, rows: Rows) -> Result<Vec<User>, KimaiFault> {
+    async fn users(&self, rows: Rows) -> Result<Lenient<User>, KimaiFault> {
         self.catalogue(Catalogue::Users, rows).await
     }
 

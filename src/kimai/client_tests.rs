@@ -9,6 +9,8 @@ use super::*;
 use crate::domain::ids::{ActivityId, ProjectId, UserId};
 
 const TOKEN: &str = "s3cret-token";
+/// Of lists: enough for 40 full pages.
+pub(super) const LIMITS: ListLimits = ListLimits { rows: 20_000, pages: 60 };
 
 pub(super) async fn kimai() -> (MockServer, Client) {
     let server = MockServer::start().await;
@@ -23,6 +25,7 @@ fn client_of(endpoint: &str) -> Client {
         concurrency: 1..=1,
         time_limit: Duration::from_millis(500),
         import_hidden: false,
+        list: LIMITS,
     };
     Client::new(&settings).unwrap()
 }
@@ -69,7 +72,7 @@ async fn unpaged_lists_are_asked_for_once() {
         .expect(1)
         .mount(&server)
         .await;
-    assert_eq!(client.activities(Rows::Imported).await.unwrap().len(), 2042);
+    assert_eq!(client.activities(Rows::Imported).await.unwrap().rows.len(), 2042);
 }
 
 #[tokio::test]
@@ -105,6 +108,7 @@ async fn an_answer_beyond_32_mib_is_not_read_to_its_end() {
         concurrency: 1..=1,
         time_limit: Duration::from_mins(1),
         import_hidden: false,
+        list: LIMITS,
     };
     let client = Client::new(&settings).unwrap();
     let json = |bytes: usize| format!("[{}]", " ".repeat(bytes - 2));

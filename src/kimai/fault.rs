@@ -122,6 +122,15 @@ impl KimaiFault {
         Self::new(operation, fault, describe(status, &said, by_kimai))
     }
 
+    /// A row of a list that cannot be read, where it may be what was looked for.
+    pub fn odd_row(why: &str) -> Self {
+        let message = format!(
+            "a timesheet in its list cannot be read ({why}) and may be the one whose answer was lost. Correct or delete \
+             it in Kimai, then try again"
+        );
+        Self { code: Code::KimaiListFaulty, ..Self::new(Operation::Read, Fault::Permanent, message) }
+    }
+
     /// A request that was cut or timed out. `sent` says whether it may have reached Kimai.
     pub fn cut(operation: Operation, sent: bool, why: &str) -> Self {
         let fault = if sent { unanswered(operation) } else { Fault::Transient };

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::fault::KimaiFault;
+use super::fault::{Fault, KimaiFault, Operation};
 use super::model::Timesheet;
-use crate::domain::KimaiId;
+use super::rows::{Lenient, OddRows};
+use crate::domain::{Code, KimaiId};
 
 /// What a list of timesheets brought.
 ///
@@ -18,10 +19,12 @@ pub struct Listed {
     pub timesheets: Vec<Timesheet>,
     /// Where timesheets may be missing, lowest ids first.
     pub gaps: Vec<Gap>,
+    /// Lenient that could not be read, and may be any timesheet.
+    pub odd: OddRows,
 }
 
 impl Listed {
-    /// All of them; any gap is a fault.
+    /// All that could be read; any gap is a fault, a row that could not be read is none.
     pub fn whole(self) -> Result<Vec<Timesheet>, KimaiFault> {
         match self.gaps.into_iter().next() {
             Some(gap) => Err(gap.fault),
@@ -31,8 +34,16 @@ impl Listed {
 
     /// Whether the timesheet `id` may be one that could not be read.
     pub fn may_lack(&self, id: KimaiId) -> bool {
-        self.gaps.iter().any(|gap| gap.covers(id))
+        self.odd.ids.contains(&id) || self.gaps.iter().any(|gap| gap.covers(id))
     }
+}
+
+const SEE_TO_PROXY: &str = "a proxy before Kimai may drop the X-Total-Pages header, or answer without regard to the \
+    query; let it pass /api through unchanged and uncached";
+
+/// A fault of the list itself, not of the way to it.
+pub(super) fn list_fault(why: String) -> KimaiFault {
+    KimaiFault { code: Code::KimaiListFaulty, ..KimaiFault::new(Operation::Read, Fault::Permanent, why) }
 }
 
 /// Pages in a row that could not be read.
@@ -56,11 +67,22 @@ impl Gap {
 /// One page as it was read.
 #[derive(Debug)]
 pub(super) struct Page {
-    pub(super) timesheets: Vec<Timesheet>,
-    /// How many pages there are, as far as this one knows.
-    pub(super) pages: usize,
+    /// Its number, from 1.
+    pub(super) number: usize,
+    pub(super) rows: Lenient<Timesheet>,
+    /// How many pages there are, if Kimai says so.
+    pub(super) pages: Option<usize>,
     /// How many timesheets there are in all, if Kimai says so.
     pub(super) total: Option<usize>,
+}
+
+/// What a page says about those after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    /// There may be more.
+    GoOn,
+    /// It is past the end.
+    End,
 }
 
 /// Pages as they come in, first page first.
@@ -68,6 +90,7 @@ pub(super) struct Page {
 pub(super) struct Reading {
     /// By id, so that what came twice is there once. The later reading counts.
     timesheets: BTreeMap<KimaiId, Timesheet>,
+    odd: OddRows,
     gaps: Vec<Gap>,
     /// The last id so far of the pages that could be read.
     last: Option<KimaiId>,
@@ -77,22 +100,52 @@ pub(super) struct Reading {
     totals: Option<(usize, usize, usize)>,
     /// A page that was there is no more.
     ended_early: bool,
+    /// Lenient came in another order than was asked for: what a missing page holds cannot be told by ids.
+    unordered: bool,
 }
 
 impl Reading {
-    pub(super) fn add(&mut self, page: Page) {
-        let ids = page.timesheets.iter().map(|timesheet| timesheet.id);
-        if let (Some(first), Some(last)) = (ids.clone().min(), ids.max()) {
-            if let Some(fault) = self.open.take() {
-                self.gaps.push(Gap { above: self.last, below: Some(first), fault });
-            }
-            self.last = self.last.max(Some(last));
-        }
-        if let Some(total) = page.total {
+    pub(super) fn add(&mut self, page: Page) -> Then {
+        let Page { number, rows: Lenient { rows, odd }, total, .. } = page;
+        if let Some(total) = total {
             let (first, least, most) = self.totals.unwrap_or((total, total, total));
             self.totals = Some((first, least.min(total), most.max(total)));
         }
-        self.timesheets.extend(page.timesheets.into_iter().map(|timesheet| (timesheet.id, timesheet)));
+        if rows.is_empty() && odd.count == 0 {
+            return Then::End;
+        }
+        self.unordered |= !rows.is_sorted_by(|one, next| one.id < next.id);
+        let ids = rows.iter().map(|timesheet| timesheet.id).chain(odd.ids.iter().copied());
+        let (first, last) = (ids.clone().min(), ids.max());
+        if number > 1 && last <= self.last {
+            self.open.get_or_insert_with(|| {
+                list_fault(format!(
+                    "page {number} of its list of timesheets brings nothing new, so the list cannot be read to its \
+                     end: {SEE_TO_PROXY}"
+                ))
+            });
+            return Then::End;
+        }
+        if let Some(fault) = self.open.take() {
+            self.gaps.push(Gap { above: self.last, below: first, fault });
+        }
+        self.last = self.last.max(last);
+        for timesheet in rows {
+            self.odd.found(timesheet.id);
+            self.timesheets.insert(timesheet.id, timesheet);
+        }
+        self.odd.extend(odd, |id| self.timesheets.contains_key(&id));
+        Then::GoOn
+    }
+
+    /// Whether Kimai says how long the list is.
+    pub(super) fn tells_totals(&self) -> bool {
+        self.totals.is_some()
+    }
+
+    /// How many rows there are so far.
+    pub(super) fn rows(&self) -> usize {
+        self.timesheets.len() + self.odd.count
     }
 
     /// A page could not be read.
@@ -100,7 +153,7 @@ impl Reading {
         self.open.get_or_insert(fault);
     }
 
-    /// A page is not there any more: rows went away meanwhile.
+    /// A page that Kimai had told of is not there any more: rows went away meanwhile.
     pub(super) fn gone(&mut self) {
         self.ended_early = true;
     }
@@ -109,10 +162,16 @@ impl Reading {
     /// all of them are here: those came at the end.
     pub(super) fn may_have_shifted(&self) -> bool {
         let moved = self.totals.is_some_and(|(first, least, most)| {
-            let only_more = least == first && self.timesheets.len() >= most;
+            let only_more = least == first && self.rows() >= most;
             least != most && !only_more
         });
-        moved || self.ended_early
+        moved || self.ended_early || self.lacks_rows()
+    }
+
+    /// Whether there are fewer rows than Kimai says, although every page could be read.
+    fn lacks_rows(&self) -> bool {
+        let whole = self.gaps.is_empty() && self.open.is_none();
+        whole && self.totals.is_some_and(|(_, least, _)| self.rows() < least)
     }
 
     /// Reads all once more: what is here stays, since one reading may see what another misses.
@@ -121,10 +180,28 @@ impl Reading {
     }
 
     pub(super) fn end(mut self) -> Listed {
+        let complete = self.totals.is_some_and(|(_, _, most)| self.rows() >= most);
+        let why = if self.lacks_rows() {
+            let (told, came) = (self.totals.map_or(0, |(_, least, _)| least), self.rows());
+            Some(format!(
+                "its list of timesheets has {told} rows by its X-Total-Count header, but its pages hold {came}"
+            ))
+        } else {
+            // What takes no notice of the order takes none of the page and its size either.
+            let ignored = self.unordered && !complete;
+            ignored.then(|| "its list of timesheets is not in the order that was asked for".to_owned())
+        };
+        let anywhere = self.unordered || why.is_some();
+        if let Some(why) = why {
+            self.open.get_or_insert_with(|| list_fault(format!("{why}: {SEE_TO_PROXY}")));
+        }
         if let Some(fault) = self.open.take() {
             self.gaps.push(Gap { above: self.last, below: None, fault });
         }
-        Listed { timesheets: self.timesheets.into_values().collect(), gaps: self.gaps }
+        if anywhere {
+            self.gaps.iter_mut().for_each(|gap| (gap.above, gap.below) = (None, None));
+        }
+        Listed { timesheets: self.timesheets.into_values().collect(), gaps: self.gaps, odd: self.odd }
     }
 }
 
@@ -145,13 +222,14 @@ mod tests {
             end: None,
             exported: false,
         };
-        Page { timesheets: ids.into_iter().map(row).collect(), pages: 9, total: Some(total) }
+        let rows: Vec<Timesheet> = ids.into_iter().map(row).collect();
+        Page { number: 1, rows: rows.into(), pages: Some(9), total: Some(total) }
     }
 
     fn reading(pages: Vec<Page>) -> Reading {
         let mut reading = Reading::default();
         for page in pages {
-            reading.add(page);
+            assert_eq!(reading.add(page), Then::GoOn);
         }
         reading
     }

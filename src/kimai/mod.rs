@@ -8,6 +8,7 @@ pub mod inspection;
 mod listed;
 pub mod model;
 pub mod pace;
+mod rows;
 
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ pub use inspection::{Inspection, Right, Rights, TimesheetRules, Version};
 pub use listed::{Gap, Listed};
 pub use model::{Activity, CurrentUser, Customer, Project, Timesheet, TimesheetFilter, User};
 pub use pace::Pace;
+pub use rows::{Lenient, OddRow, OddRows};
 
 /// The calls about timesheets.
 ///
@@ -45,8 +47,9 @@ pub trait Timesheets: Send + Sync {
     /// `GET /timesheets/{id}`; `None` when Kimai answers 404.
     async fn timesheet(&self, id: KimaiId) -> Result<Option<Timesheet>, KimaiFault>;
 
-    /// `GET /timesheets`, all pages. One that cannot be read costs itself only ([`Listed::gaps`]); the first
-    /// one, four in a row, a wrong token or a pause that Kimai insists on costs all.
+    /// `GET /timesheets`, all pages. One that cannot be read costs itself only ([`Listed::gaps`]), as does a row
+    /// ([`Listed::odd`]); the first page, four in a row, a wrong token, a pause that Kimai insists on or a list
+    /// beyond `KIMAI_LIST_MAX_ROWS` and `KIMAI_LIST_MAX_PAGES` costs all.
     async fn timesheets(&self, filter: &TimesheetFilter) -> Result<Listed, KimaiFault>;
 
     /// The largest id of any timesheet there is now; none in an empty Kimai.
@@ -99,20 +102,21 @@ pub enum Rows {
     All,
 }
 
-/// The lists that an import reads, with the same guarantees. Kimai does not page them.
+/// The lists that an import reads, with the same guarantees; a row that cannot be read costs itself only. Kimai does
+/// not page them.
 #[async_trait]
 pub trait Listings: Send + Sync {
     /// `GET /customers`.
-    async fn customers(&self, rows: Rows) -> Result<Vec<Customer>, KimaiFault>;
+    async fn customers(&self, rows: Rows) -> Result<Lenient<Customer>, KimaiFault>;
 
     /// `GET /projects`.
-    async fn projects(&self, rows: Rows) -> Result<Vec<Project>, KimaiFault>;
+    async fn projects(&self, rows: Rows) -> Result<Lenient<Project>, KimaiFault>;
 
     /// `GET /activities`.
-    async fn activities(&self, rows: Rows) -> Result<Vec<Activity>, KimaiFault>;
+    async fn activities(&self, rows: Rows) -> Result<Lenient<Activity>, KimaiFault>;
 
     /// `GET /users`; needs the permission `view_user` (`ROLE_SUPER_ADMIN`).
-    async fn users(&self, rows: Rows) -> Result<Vec<User>, KimaiFault>;
+    async fn users(&self, rows: Rows) -> Result<Lenient<User>, KimaiFault>;
 
     /// `GET /{list}/{id}`: whether there is such a thing, hidden or not. What the token may not see is a
     /// [`Fault::Permanent`].

@@ -25,6 +25,8 @@ use crate::storage::StorageFault;
 const PAUSES: (u64, u64) = (2, 60);
 /// How often a sweep that somebody asked for is tried: one dropped connection is no answer.
 const TRIES: u32 = 3;
+/// How long a run may take to heed that it is to end: as long as one request may take by default.
+const LONGEST_STOP: Duration = Duration::from_mins(1);
 /// The most often that progress within a phase is written to the file.
 const WRITE_EVERY: Duration = Duration::from_secs(1);
 
@@ -37,7 +39,7 @@ impl Runs {
         while self.turn(id, &stop).await {
             progress.restart();
             self.write(id).await;
-            let result = self.perform(id, &order, &progress).await;
+            let result = self.perform(id, &order, &progress, &stop).await;
             tries += 1;
             match result {
                 result if stop.is_cancelled() => {
@@ -45,7 +47,9 @@ impl Runs {
                     return self.stopped(id, done, &progress).await;
                 }
                 Ok(done) => return self.done(id, with_earlier(done, &progress)).await,
-                Err(trouble) if order.patient || (tries < TRIES && trouble.may_pass()) => {
+                Err(trouble)
+                    if (order.patient && !trouble.is_final()) || (tries < TRIES && trouble.may_pass()) =>
+                {
                     self.rest(id, &trouble, pause, &progress, &stop).await;
                     pause = (pause * 2).min(PAUSES.1);
                 }
@@ -78,7 +82,13 @@ impl Runs {
     }
 
     /// Does the work, and writes how far it is on the way.
-    async fn perform(&self, id: u64, order: &Order, progress: &Progress) -> Result<Done, Trouble> {
+    async fn perform(
+        &self,
+        id: u64,
+        order: &Order,
+        progress: &Progress,
+        stop: &CancellationToken,
+    ) -> Result<Done, Trouble> {
         let confirmed: Option<&Unconfirmed> = order.confirmed.as_ref().map(|(_, set)| set.as_ref());
         let work = self.inner.work.perform(order.task, confirmed, progress);
         // One that breaks off must not hold up all that come after it.
@@ -87,6 +97,7 @@ impl Runs {
         tokio::select! {
             result = work => result.unwrap_or_else(|panic| Err(Trouble::Broken(words(panic.as_ref())))),
             () = self.record(id, progress) => Err(Trouble::Broken("nothing tells how far it is".to_owned())),
+            () = overdue(self.inner.work.time_limit(), stop) => Err(Trouble::TimeLimit(self.inner.work.time_limit())),
         }
     }
 
@@ -251,6 +262,19 @@ impl Runs {
         if let Err(fault) = self.inner.store.save(&[run]).await {
             warn!("Run {id} goes on, but how far it is could not be saved: {fault}");
         }
+    }
+}
+
+/// Waits until a run has been under way for `limit`, or has not heeded `stop` for long: from then on it would only
+/// hold up the next one.
+async fn overdue(limit: Duration, stop: &CancellationToken) {
+    let unheeded = async {
+        stop.cancelled().await;
+        tokio::time::sleep(LONGEST_STOP).await;
+    };
+    tokio::select! {
+        () = tokio::time::sleep(limit) => {}
+        () = unheeded => {}
     }
 }
 

@@ -96,6 +96,16 @@ impl Progress {
         self.stop.is_cancelled()
     }
 
+    /// What `work` comes to, or nothing once the run is to end: for questions only, since what is dropped half way
+    /// may have been done.
+    pub async fn until_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => None,
+            result = work => Some(result),
+        }
+    }
+
     /// Where it stands now, and from then on.
     pub fn watch(&self) -> watch::Receiver<Stand> {
         self.stand.subscribe()

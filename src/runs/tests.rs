@@ -28,6 +28,9 @@ use crate::storage::Storage;
 
 type Answer = Result<Done, Trouble>;
 
+/// How long a run may take.
+const LIMIT: Duration = Duration::from_hours(2);
+
 /// Work that ends when the test says so.
 struct Double {
     begun: mpsc::UnboundedSender<(Task, Option<Unconfirmed>)>,
@@ -75,6 +78,10 @@ impl Work for Double {
             Some(answer) => answer,
             None => Ok(Done { message: "Done.".to_owned(), ..Done::default() }),
         }
+    }
+
+    fn time_limit(&self) -> Duration {
+        LIMIT
     }
 }
 

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 
 use super::progress::Progress;
 use super::run::Task;
+use crate::domain::Code;
 use crate::domain::finding::{Finding, Kind, Unconfirmed};
 use crate::engine::Engine;
 use crate::import::{self, ImportFault};
@@ -49,6 +50,12 @@ pub enum Trouble {
     /// What it found could not be kept.
     #[error(transparent)]
     Storage(#[from] StorageFault),
+    /// It was under way for too long.
+    #[error(
+        "it was ended after {} min (RUN_TIME_LIMIT). What was done until then stays done; look at what its phase \
+         waited for, or raise the limit if there really is so much to do", .0.as_secs() / 60
+    )]
+    TimeLimit(Duration),
     /// A fault in this service, or data that nobody thought of.
     #[error("it broke off: {0}; please report this")]
     Broken(String),
@@ -62,6 +69,11 @@ impl Trouble {
             Outage::Pause(asked) => asked <= MOMENT,
             Outage::No | Outage::Surely => false,
         }
+    }
+
+    /// Whether trying again would only ask for the same again: a list without end stays one.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Sweep(failure) if failure.code() == Code::KimaiListFaulty)
     }
 
     /// The pause that Kimai asks for; none if it does not.
@@ -84,6 +96,10 @@ pub trait Work: Send + Sync {
         confirmed: Option<&Unconfirmed>,
         progress: &Progress,
     ) -> Result<Done, Trouble>;
+
+    /// How long one attempt may take before it is dropped, so that the next run begins. The work must be able to
+    /// end at any point, as at a crash.
+    fn time_limit(&self) -> Duration;
 }
 
 #[async_trait]
@@ -101,11 +117,16 @@ impl Work for Engine {
             Task::Lock(month) => Ok(locked(&self.locker.lock(month, progress).await?, progress)),
         }
     }
+
+    fn time_limit(&self) -> Duration {
+        self.run_limit
+    }
 }
 
 /// Counts of all kinds, also those of which nothing was found.
 fn swept(report: sweep::Report, acted: bool) -> Done {
-    let sweep::Report { work_logs, timesheets, queued, deleted, adopted, held, findings } = report;
+    let sweep::Report { work_logs, timesheets, unreadable, queued, deleted, adopted, held, findings } =
+        report;
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     for kind in Kind::ALL {
         counts.insert(kind.word().to_owned(), 0);
@@ -116,7 +137,11 @@ fn swept(report: sweep::Report, acted: bool) -> Done {
     let [logs, sheets, differences] =
         [(work_logs, "work log"), (timesheets, "timesheet"), (findings.len(), "difference")].map(some);
     let mut message = format!("{logs} and {sheets} compared, {differences} found");
-    let mut numbers = vec![("work-logs", work_logs), ("timesheets", timesheets)];
+    if unreadable > 0 {
+        let _ = write!(message, ", {} of Kimai could not be read", some((unreadable, "row")));
+    }
+    let mut numbers =
+        vec![("work-logs", work_logs), ("timesheets", timesheets), ("unreadable-rows", unreadable)];
     if acted {
         numbers.extend([("queued", queued), ("deleted", deleted), ("adopted", adopted)]);
         let [logs, sheets] = [(queued, "work log"), (deleted, "timesheet")].map(some);
@@ -135,8 +160,19 @@ fn some((count, thing): (usize, &str)) -> String {
 fn imported(report: &import::Report) -> Done {
     let mut counts = BTreeMap::new();
     for (name, counted) in &report.0 {
-        let import::Counts { new, changed, unchanged, linked, moved, back, gone, held, waiting, unconfirmed } =
-            counted;
+        let import::Counts {
+            new,
+            changed,
+            unchanged,
+            linked,
+            moved,
+            back,
+            gone,
+            held,
+            waiting,
+            unconfirmed,
+            unreadable,
+        } = counted;
         let numbers = [
             ("new", new),
             ("changed", changed),
@@ -148,6 +184,7 @@ fn imported(report: &import::Report) -> Done {
             ("held", held),
             ("without-parent", waiting),
             ("not-stored", unconfirmed),
+            ("unreadable-rows", unreadable),
         ];
         counts.extend(numbers.map(|(word, count)| (format!("{name}-{word}"), *count as u64)));
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::log::LoggedRequest;
+use super::proxy::Proxy;
 
 type Test = Arc<dyn Fn(&LoggedRequest) -> bool + Send + Sync>;
 
@@ -75,6 +76,7 @@ pub(super) enum Then {
     Tear,
     Wait(Duration),
     Hold(Gate),
+    Proxy(Proxy),
 }
 
 impl Fault {
@@ -119,6 +121,11 @@ impl Fault {
     /// The request waits until the gate is opened.
     pub fn hold(gate: &Gate) -> Self {
         Self { applied: false, then: Then::Hold(gate.clone()) }
+    }
+
+    /// The answer comes through a proxy that spoils it.
+    pub fn through(proxy: Proxy) -> Self {
+        Self { applied: false, then: Then::Proxy(proxy) }
     }
 
     /// Kimai applies the request first: what is lost or late is only its answer.

@@ -77,6 +77,7 @@ async fn strike(
             return Some(response.body(body));
         }
         Then::Tear => return Some(tear(early.unwrap_or_else(|| sandbox.answer(request)))),
+        Then::Proxy(proxy) => return Some(write(proxy.pass(sandbox, request))),
         Then::Wait(pause) => tokio::time::sleep(pause).await,
         Then::Hold(gate) => gate.pass().await,
     }

@@ -8,7 +8,10 @@ use reqwest::Url;
 use sophia::iri::Iri;
 
 use super::table::{default, meaning};
-use super::{ImportSettings, KimaiSettings, LogSettings, Raw, Relations, TraceSettings, TriplestoreSettings};
+use super::{
+    ImportSettings, KimaiSettings, ListLimits, LogSettings, Raw, Relations, TraceSettings,
+    TriplestoreSettings,
+};
 use crate::domain::CronPattern;
 
 /// Collects what is wrong and what is risky.
@@ -52,6 +55,8 @@ impl Check {
                 self.warnings.push(risk.into());
             }
         }
+        let rows = self.number("KIMAI_LIST_MAX_ROWS", raw.kimai_list_max_rows.as_ref(), 500, 100_000_000);
+        let pages = self.number("KIMAI_LIST_MAX_PAGES", raw.kimai_list_max_pages.as_ref(), 1, 1_000_000);
         let import_hidden = self.truth("IMPORT_HIDDEN", raw.import_hidden.as_ref(), false);
         Some(KimaiSettings {
             endpoint: endpoint?,
@@ -59,6 +64,7 @@ impl Check {
             concurrency: least?..=most?,
             time_limit: time_limit?,
             import_hidden,
+            list: ListLimits { rows: rows?, pages: pages? },
         })
     }
 

@@ -38,6 +38,8 @@ pub struct Settings {
     pub server: ServerSettings,
     /// `DEBOUNCE_MS`: how long a change waits for the other deltas that tell of it.
     pub debounce: Duration,
+    /// `RUN_TIME_LIMIT`: how long a sweep, plan, import or lock may be under way.
+    pub run_limit: Duration,
     /// `CHECK_AT_START`: whether the doctor comes by itself.
     pub check_at_start: bool,
     /// Who may come in.
@@ -65,6 +67,17 @@ pub struct KimaiSettings {
     pub time_limit: Duration,
     /// `IMPORT_HIDDEN`.
     pub import_hidden: bool,
+    /// How long a list of timesheets may be.
+    pub list: ListLimits,
+}
+
+/// How long a list of Kimai's timesheets may be before it is taken for one without end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListLimits {
+    /// `KIMAI_LIST_MAX_ROWS`.
+    pub rows: usize,
+    /// `KIMAI_LIST_MAX_PAGES`.
+    pub pages: usize,
 }
 
 /// How to reach the triplestore.
@@ -212,6 +225,9 @@ struct Raw {
     kimai_concurrency: Option<String>,
     kimai_concurrency_min: Option<String>,
     debounce_ms: Option<String>,
+    kimai_list_max_rows: Option<String>,
+    kimai_list_max_pages: Option<String>,
+    run_time_limit: Option<String>,
     kimai_timeout: Option<String>,
     mu_sparql_timeout: Option<String>,
     mu_application_graph: Option<String>,
@@ -290,6 +306,7 @@ impl Settings {
         let grace = check.number("SWEEP_GRACE", raw.sweep_grace.as_ref(), 0, 7 * 24 * 60);
         let at_start = check.truth("SYNC_AT_START", raw.sync_at_start.as_ref(), true);
         let debounce = check.number("DEBOUNCE_MS", raw.debounce_ms.as_ref(), 0, 60_000);
+        let run_limit = check.number("RUN_TIME_LIMIT", raw.run_time_limit.as_ref(), 1, 7 * 24 * 60);
         let check_at_start = check.truth("CHECK_AT_START", raw.check_at_start.as_ref(), true);
         let data_dir = check::text("DATA_DIR", raw.data_dir.as_ref()).into();
         let host = check.host(raw.host.as_ref());
@@ -319,6 +336,7 @@ impl Settings {
             },
             server: ServerSettings { host, port },
             debounce: Duration::from_millis(debounce.unwrap_or_default()),
+            run_limit: Duration::from_mins(run_limit?),
             check_at_start,
             guard,
             data_dir,

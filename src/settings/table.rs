@@ -130,6 +130,17 @@ pub const TABLE: &[Setting] = &[
         "10",
         "how long a change waits for the other deltas that tell of it, in milliseconds",
     ),
+    setting(
+        "KIMAI_LIST_MAX_ROWS",
+        "1000000",
+        "how many timesheets one list of Kimai may hold before it is reported as one without end",
+    ),
+    setting("KIMAI_LIST_MAX_PAGES", "10000", "how many pages of 500 such a list may have"),
+    setting(
+        "RUN_TIME_LIMIT",
+        "120",
+        "how many minutes a sweep, plan, import or lock may take before it is ended, so that the next one begins",
+    ),
     setting("KIMAI_TIMEOUT", "30", "time limit of one call to Kimai, in seconds"),
     setting("MU_SPARQL_TIMEOUT", "60", "time limit of one SPARQL query or update, in seconds"),
     setting(

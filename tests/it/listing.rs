@@ -4,10 +4,11 @@ use std::net::TcpListener;
 
 use jiff::tz::TimeZone;
 use kimai_sync::clock::Clock;
-use kimai_sync::domain::KimaiId;
-use kimai_sync::kimai::{Client, Listed, TimesheetFilter, Timesheets as _};
-use kimai_sync::sandbox::{Fault, Gate, LoggedRequest, Role, Sandbox, When};
+use kimai_sync::domain::{Code, KimaiId};
+use kimai_sync::kimai::{Client, KimaiFault, Listed, TimesheetFilter, Timesheets as _};
+use kimai_sync::sandbox::{Fault, Gate, LoggedRequest, Proxy, Role, Sandbox, When};
 use kimai_sync::settings::Settings;
+use serde_json::json;
 use tokio::task::JoinSet;
 
 const LIST: &str = "/api/timesheets";
@@ -23,6 +24,10 @@ struct Kimai {
 
 impl Kimai {
     fn with(timesheets: usize) -> Self {
+        Self::within(timesheets, &[])
+    }
+
+    fn within(timesheets: usize, settings: &[(&str, &str)]) -> Self {
         let now = "2026-11-21T12:00:00Z".parse().unwrap();
         let sandbox = Sandbox::new(Clock::starting_at(now, TimeZone::UTC));
         let user = sandbox.add_user("sync", "Europe/Brussels", Role::SuperAdmin, Some("token"));
@@ -36,7 +41,8 @@ impl Kimai {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}/api", listener.local_addr().unwrap());
         let vars = [("API_TOKEN", "token"), ("KIMAI_ENDPOINT", endpoint.as_str())];
-        let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let vars = vars.iter().chain(settings);
+        let vars = vars.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let client = Client::new(&Settings::from_vars(vars).unwrap().kimai).unwrap();
         let mut server = JoinSet::new();
         server.spawn(sandbox.serve(listener).unwrap());
@@ -114,4 +120,111 @@ async fn what_changed_since_an_instant_can_be_asked_for_alone() {
     assert!(kimai.sandbox.edit_timesheet(KimaiId(2), |row| row.description = Some("changed".to_owned())));
     let filter = TimesheetFilter { modified_after: Some(later), ..TimesheetFilter::default() };
     assert_eq!(ids(kimai.client.timesheets(&filter).await.unwrap()), [2]);
+}
+
+impl Kimai {
+    /// Reads the list through a proxy that spoils each of its pages.
+    async fn through(&self, proxy: Proxy) -> Result<Listed, KimaiFault> {
+        self.sandbox.fault(When::next("GET", LIST).times(usize::MAX), Fault::through(proxy));
+        self.client.timesheets(&TimesheetFilter::default()).await
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_brings_nothing_new_is_not_read_on_and_may_lack_what_comes_after() {
+    let table = [
+        // The last page is full: without headers nobody knows that it is the last.
+        (1_000, Proxy::RepeatsLastPage, 1_000, 3, KimaiId(1_001)),
+        (1_001, Proxy::RepeatsOneRow, 1, 2, KimaiId(8)),
+        (1_001, Proxy::IgnoresQuery, 50, 1, KimaiId(7)),
+    ];
+    for (rows, proxy, read, asked, lacking) in table {
+        let kimai = Kimai::with(rows);
+        let listed = kimai.through(proxy.clone()).await.unwrap();
+        assert_eq!((listed.timesheets.len(), kimai.asked()), (read, asked), "{proxy:?}");
+        assert!(listed.may_lack(lacking), "{proxy:?}");
+        let fault = listed.whole().unwrap_err();
+        assert_eq!(fault.code, Code::KimaiListFaulty, "{fault}");
+        assert!(fault.message.contains("proxy"), "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_without_headers_ends_where_kimai_says_so() {
+    for rows in [0, 499, 500, 1_000, 1_001] {
+        let kimai = Kimai::with(rows);
+        let listed = kimai.through(Proxy::StripsHeaders).await.unwrap();
+        assert_eq!(ids(listed), (1..=rows as u64).collect::<Vec<_>>());
+        assert_eq!(kimai.asked(), rows / 500 + 1);
+    }
+    // A last page that is not full ends it too.
+    let kimai = Kimai::with(501);
+    assert_eq!(ids(kimai.through(Proxy::RepeatsLastPage).await.unwrap()).len(), 501);
+    assert_eq!(kimai.asked(), 2);
+}
+
+#[tokio::test]
+async fn an_absurd_number_of_pages_ends_where_the_pages_do() {
+    for (header, value) in [("X-Total-Pages", "1000000000000"), ("X-Total-Pages", "18446744073709551615")] {
+        let kimai = Kimai::with(1_200);
+        let proxy = Proxy::Header(header, value.to_owned());
+        kimai.sandbox.fault(When::next("GET", LIST), Fault::through(proxy.clone()));
+        let listed = kimai.client.timesheets(&TimesheetFilter::default()).await.unwrap();
+        assert_eq!(ids(listed), (1..=1_200).collect::<Vec<_>>(), "one absurd answer costs nothing");
+        let always = kimai.through(proxy).await.unwrap();
+        assert_eq!(ids(always), (1..=1_200).collect::<Vec<_>>());
+        // Each list once more, since a page that was told of is not there; four at a time.
+        assert!(kimai.asked() <= 4 * 7, "{}", kimai.asked());
+    }
+    // Nonsense in the headers counts as none, and a number of rows that never came as a fault.
+    for (header, value) in [("X-Total-Pages", "-1"), ("X-Total-Pages", "soon"), ("X-Total-Count", "")] {
+        let kimai = Kimai::with(600);
+        let listed = kimai.through(Proxy::Header(header, value.to_owned())).await.unwrap();
+        assert_eq!(ids(listed).len(), 600, "{header}: {value}");
+    }
+    for proxy in [
+        Proxy::Header("X-Total-Pages", "1".to_owned()),
+        Proxy::Header("X-Total-Count", "1000000000000".to_owned()),
+        Proxy::DropsRows,
+    ] {
+        let kimai = Kimai::with(600);
+        let listed = kimai.through(proxy.clone()).await.unwrap();
+        assert!(listed.may_lack(KimaiId(2)) && listed.may_lack(KimaiId(599)), "{proxy:?}");
+        assert_eq!(listed.whole().unwrap_err().code, Code::KimaiListFaulty, "{proxy:?}");
+        assert!(kimai.asked() <= 2 * 3, "{proxy:?}: {}", kimai.asked());
+    }
+}
+
+#[tokio::test]
+async fn a_list_without_end_is_given_up_at_the_bound_for_rows_or_pages() {
+    for (name, bound, most) in [("KIMAI_LIST_MAX_ROWS", "2000", 5), ("KIMAI_LIST_MAX_PAGES", "3", 4)] {
+        let kimai = Kimai::within(0, &[(name, bound)]);
+        let fault = kimai.through(Proxy::Endless).await.unwrap_err();
+        assert_eq!(fault.code, Code::KimaiListFaulty, "{fault}");
+        assert!(fault.message.contains(&format!("{name} ({bound})")), "{fault}");
+        assert_eq!(kimai.asked(), most);
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_is_odd_costs_itself_alone_and_no_creation() {
+    let row = |id: serde_json::Value, end: &str| json!({"id": id, "activity": 1, "project": 1, "user": 1, "begin": "2026-11-21T08:00:00+0100", "end": end});
+    let (well, never) = ("2026-11-21T09:00:00+0100", "9999-12-31T23:59:59+0000");
+    let table = [
+        (row(json!(-7), well), None),
+        (row(json!("7"), well), Some(KimaiId(7))),
+        (row(json!(0), well), None),
+        (row(json!(7), never), Some(KimaiId(7))),
+        (json!("not a row"), None),
+    ];
+    for (odd, id) in table {
+        let kimai = Kimai::with(3);
+        let listed = kimai.through(Proxy::Row(odd.clone())).await.unwrap();
+        assert_eq!((listed.timesheets.len(), listed.odd.count, &listed.gaps), (3, 1, &vec![]), "{odd}");
+        assert_eq!(listed.may_lack(KimaiId(7)), id.is_some(), "{odd}");
+        assert!(!listed.may_lack(KimaiId(8)), "{odd}");
+        // Before each creation the newest id is asked for.
+        let newest = kimai.client.newest().await.unwrap();
+        assert_eq!(newest, Some(id.unwrap_or(KimaiId(3))), "{odd}");
+    }
 }

@@ -2,6 +2,8 @@
 
 // `cfg(test)` on each: clippy then knows that helpers outside a test function may unwrap too.
 #[cfg(test)]
+mod bounds;
+#[cfg(test)]
 mod browser;
 #[cfg(test)]
 mod crash;

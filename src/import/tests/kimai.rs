@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::domain::ids::{ActivityId, CustomerId, ProjectId, UserId};
 use crate::kimai::{
-    Activity, Catalogue, Customer, Fault, KimaiFault, Listings, Operation, Project, Rows, User,
+    Activity, Catalogue, Customer, Fault, KimaiFault, Lenient, Listings, Operation, Project, Rows, User,
 };
 
 /// What there is.
@@ -84,18 +84,18 @@ impl Listing {
         rows: Rows,
         pick: impl FnOnce(&Lists) -> &Vec<T>,
         id: impl Fn(&T) -> u64,
-    ) -> Result<Vec<T>, KimaiFault> {
+    ) -> Result<Lenient<T>, KimaiFault> {
         if let Some(fault) = self.fault.lock().unwrap().clone() {
             return Err(fault);
         }
         let lists = self.lists.lock().unwrap();
         if rows == Rows::All {
             self.looks.lock().unwrap().push("all".to_owned());
-            return Ok(pick(&lists).clone());
+            return Ok(pick(&lists).clone().into());
         }
         let mut shown = pick(&lists.shown()).clone();
         shown.retain(|one| !self.loses.lock().unwrap().contains(&id(one)));
-        Ok(shown)
+        Ok(shown.into())
     }
 }
 
@@ -128,19 +128,19 @@ pub(super) fn user(id: u64, username: &str) -> User {
 
 #[async_trait]
 impl Listings for Listing {
-    async fn customers(&self, rows: Rows) -> Result<Vec<Customer>, KimaiFault> {
+    async fn customers(&self, rows: Rows) -> Result<Lenient<Customer>, KimaiFault> {
         self.list(rows, |lists| &lists.customers, |one| one.id.0)
     }
 
-    async fn projects(&self, rows: Rows) -> Result<Vec<Project>, KimaiFault> {
+    async fn projects(&self, rows: Rows) -> Result<Lenient<Project>, KimaiFault> {
         self.list(rows, |lists| &lists.projects, |one| one.id.0)
     }
 
-    async fn activities(&self, rows: Rows) -> Result<Vec<Activity>, KimaiFault> {
+    async fn activities(&self, rows: Rows) -> Result<Lenient<Activity>, KimaiFault> {
         self.list(rows, |lists| &lists.activities, |one| one.id.0)
     }
 
-    async fn users(&self, rows: Rows) -> Result<Vec<User>, KimaiFault> {
+    async fn users(&self, rows: Rows) -> Result<Lenient<User>, KimaiFault> {
         self.list(rows, |lists| &lists.users, |one| one.id.0)
     }
 

@@ -85,8 +85,7 @@ impl Client {
     async fn somebody_elses(&self, me: UserId) -> Result<Option<Timesheet>, KimaiFault> {
         let query = [("user", "all"), ("size", LOOKED_THROUGH), ("orderBy", "id"), ("order", "DESC")];
         let request = self.request(Method::GET, "timesheets").query(&query);
-        let listed: Vec<Timesheet> =
-            self.read(Operation::Read, &self.send(Operation::Read, request).await?)?;
+        let listed = self.rows::<Timesheet>(&self.send(Operation::Read, request).await?)?.rows;
         let others = listed.into_iter().filter(|timesheet| timesheet.user.is_some_and(|user| user != me));
         Ok(others.min_by_key(|timesheet| timesheet.exported))
     }

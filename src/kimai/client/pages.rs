@@ -10,8 +10,9 @@ use reqwest::header::{HeaderMap, HeaderName};
 
 use super::{Client, wall_clock};
 use crate::kimai::fault::{Fault, KimaiFault, Operation};
-use crate::kimai::listed::{Listed, Page, Reading};
-use crate::kimai::model::{Timesheet, TimesheetFilter};
+use crate::kimai::listed::{Listed, Page, Reading, Then, list_fault};
+use crate::kimai::model::TimesheetFilter;
+use crate::settings::ListLimits;
 
 /// The largest page Kimai gives; it cuts greater numbers down silently.
 pub(super) const PAGE_SIZE: usize = 500;
@@ -42,22 +43,33 @@ impl Client {
         mut reading: Reading,
     ) -> Result<Reading, KimaiFault> {
         let first = self.page_with_patience(filter, 1).await?;
-        let (mut pages, mut read, mut lost) = (first.pages, 1, 0);
-        reading.add(first);
+        let (mut pages, mut read, mut lost) = (expected(&first), 1, 0);
+        if reading.add(first) == Then::End {
+            return Ok(reading);
+        }
         while read < pages {
             let numbers = read + 1..=pages;
             read = pages;
-            let wanted = numbers.map(|number| self.page_with_patience(filter, number));
+            let wanted = numbers.map(async |number| (number, self.page_with_patience(filter, number).await));
             let mut answers = stream::iter(wanted).buffered(SIDE_BY_SIDE);
-            while let Some(answer) = answers.next().await {
+            // How many pages there are is Kimai's word, or a proxy's: what ends the list is what comes.
+            while let Some((number, answer)) = answers.next().await {
                 match answer {
                     Ok(page) => {
-                        pages = pages.max(page.pages);
+                        pages = pages.max(expected(&page));
                         lost = 0;
-                        reading.add(page);
+                        if reading.add(page) == Then::End {
+                            return Ok(reading);
+                        }
+                        self.bound(&reading, number)?;
                     }
-                    // Rows went away meanwhile: a page past the last one is 404, not an empty list.
-                    Err(fault) if fault.fault == Fault::Gone => reading.gone(),
+                    // A page past the last one is 404, not an empty list.
+                    Err(fault) if fault.fault == Fault::Gone => {
+                        if reading.tells_totals() {
+                            reading.gone();
+                        }
+                        return Ok(reading);
+                    }
                     Err(fault) if matches!(fault.fault, Fault::Unauthorised | Fault::Limited(_)) => {
                         return Err(fault);
                     }
@@ -67,11 +79,26 @@ impl Client {
                             return Err(fault);
                         }
                         reading.lost(fault);
+                        self.bound(&reading, number)?;
                     }
                 }
             }
         }
         Ok(reading)
+    }
+
+    /// Gives up on a list that is longer than any company's.
+    fn bound(&self, reading: &Reading, page: usize) -> Result<(), KimaiFault> {
+        let ListLimits { rows, pages } = self.limits;
+        if reading.rows() <= rows && page <= pages {
+            return Ok(());
+        }
+        Err(list_fault(format!(
+            "its list of timesheets does not end: {} rows on {page} pages so far. If there really are as many, sweep \
+             shorter periods or raise KIMAI_LIST_MAX_ROWS ({rows}) and KIMAI_LIST_MAX_PAGES ({pages}); else look at \
+             proxies before Kimai",
+            reading.rows()
+        )))
     }
 
     /// A page; what passes by itself is tried again, soon.
@@ -102,12 +129,16 @@ impl Client {
         query.extend(bounds.into_iter().filter_map(|(name, bound)| Some((name, wall_clock(bound?)))));
         let request = self.request(Method::GET, "timesheets").query(&query);
         let answer = self.send(Operation::Read, request).await?;
-        let timesheets: Vec<Timesheet> = self.read(Operation::Read, &answer)?;
-        // Without the header a full page means that there may be more.
-        let more = number + usize::from(timesheets.len() == PAGE_SIZE);
-        let pages = count(&answer.headers, &TOTAL_PAGES).unwrap_or(more);
-        Ok(Page { pages, total: count(&answer.headers, &TOTAL_COUNT), timesheets })
+        let rows = self.rows(&answer)?;
+        let (pages, total) = (count(&answer.headers, &TOTAL_PAGES), count(&answer.headers, &TOTAL_COUNT));
+        Ok(Page { number, rows, pages, total })
     }
+}
+
+/// How many pages there are, as far as `page` knows. Without the header a full page means that there may be more.
+fn expected(page: &Page) -> usize {
+    let full = page.rows.rows.len() + page.rows.odd.count >= PAGE_SIZE;
+    page.pages.unwrap_or(page.number + usize::from(full))
 }
 
 fn count(headers: &HeaderMap, name: &HeaderName) -> Option<usize> {

@@ -1,6 +1,12 @@
 //! No fault leaves a timesheet exported without its work logs.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
 use super::*;
+use crate::triplestore::Row;
 use crate::triplestore::testing::WAYS;
 
 /// Two people with 150 work logs each, some of them in another timesheet: 3 updates a person.
@@ -80,4 +86,61 @@ async fn a_triplestore_that_cannot_be_read_is_an_error_and_one_that_falls_silent
     assert_eq!(report.failed(), 2, "{report}");
     assert!(is_whole(&store, "ann").await);
     assert!(outcome(&report, "ann").to_string().contains("could not be read back"));
+}
+
+/// A triplestore in whose statement number `at` the lock is cancelled: a query then gets no answer any more.
+struct Cancelling {
+    inner: Arc<Watched>,
+    at: usize,
+    seen: AtomicUsize,
+    stop: CancellationToken,
+}
+
+impl Cancelling {
+    fn strikes(&self) -> bool {
+        let strikes = self.seen.fetch_add(1, Ordering::SeqCst) + 1 == self.at;
+        if strikes {
+            self.stop.cancel();
+        }
+        strikes
+    }
+}
+
+#[async_trait]
+impl Triplestore for Cancelling {
+    async fn select(&self, query: &str) -> Result<Vec<Row>, TriplestoreFault> {
+        if self.strikes() {
+            std::future::pending::<()>().await;
+        }
+        self.inner.select(query).await
+    }
+
+    async fn update(&self, update: &str) -> Result<(), TriplestoreFault> {
+        self.strikes();
+        self.inner.update(update).await
+    }
+}
+
+#[tokio::test]
+async fn a_cancelled_lock_waits_for_no_query_and_sends_nothing_more() {
+    for at in 1.. {
+        let (inner, stop) = (two_people().await, CancellationToken::new());
+        let store =
+            Cancelling { inner: Arc::clone(&inner), at, seen: AtomicUsize::new(0), stop: stop.clone() };
+        let store = Arc::new(store);
+        let locker = Locker::new(Arc::clone(&store) as _, queue());
+        let progress = Progress::new(stop.clone());
+        let ended = locker.lock(september(), &progress);
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(20), ended).await.expect("it ends");
+        if !stop.is_cancelled() {
+            assert!(at > 10, "{at}");
+            return;
+        }
+        let after = store.seen.load(Ordering::SeqCst) - at;
+        assert_eq!(after, 0, "statement {at}: {ended:?}");
+        for name in ["ann", "bob"] {
+            let exported = status_of(&inner, name).await == [status::EXPORTED];
+            assert!(!exported || is_whole(&inner, name).await, "statement {at}");
+        }
+    }
 }

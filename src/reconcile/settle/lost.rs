@@ -8,7 +8,7 @@ use super::Settler;
 use crate::domain::difference::FoundTimesheet;
 use crate::domain::intent::Intent;
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::kimai::{Timesheet, TimesheetFilter};
+use crate::kimai::{KimaiFault, Timesheet, TimesheetFilter};
 use crate::reconcile::ledger::LedgerFault;
 use crate::reconcile::plant::{Plant, planted};
 use crate::reconcile::retry::Failure;
@@ -22,7 +22,7 @@ impl Settler {
             return Err(Failure::Unsure(self.ambiguity.saturating_sub(age)));
         }
         let _alone = self.looking.write().await;
-        let candidates = self.candidates(intent).await?;
+        let (candidates, odd) = self.candidates(intent).await?;
         for timesheet in candidates.iter().filter(|_| !planted(Plant::NoSearch)) {
             let id = timesheet.id;
             match self.ledger.found(subject, id, intent.wanted, timesheet.into()).await {
@@ -41,6 +41,10 @@ impl Settler {
             info!(work_log = %subject, kimai.id = %found, "Found timesheet {found} of <{subject}>, whose answer was lost; its id was taken before");
             return Ok(true);
         }
+        // A row that cannot be read may be what was sent: to send it once more might double it.
+        if let Some(why) = odd {
+            return Err(KimaiFault::odd_row(&why).into());
+        }
         self.ledger.close_intent(subject).await?;
         self.metrics.intent_resolved(Resolved::Absent);
         Ok(false)
@@ -58,7 +62,7 @@ impl Settler {
             return Ok(None);
         }
         let anywhere = Intent { high_water: None, ..*intent };
-        for timesheet in self.candidates(&anywhere).await? {
+        for timesheet in self.candidates(&anywhere).await?.0 {
             let id = timesheet.id;
             let owner = self.ledger.owner(id).await?.filter(|owner| owner != subject);
             if let Some(owner) = owner
@@ -73,15 +77,17 @@ impl Settler {
     }
 
     /// The timesheets that may be what `intent` led to and that no work log is linked to: those first that hold just
-    /// what was sent, lowest id first.
-    async fn candidates(&self, intent: &Intent) -> Result<Vec<Timesheet>, Failure> {
+    /// what was sent, lowest id first. And what is wrong with a row that may be it too, but cannot be read.
+    async fn candidates(&self, intent: &Intent) -> Result<(Vec<Timesheet>, Option<String>), Failure> {
         let wanted = &intent.wanted;
         // Kimai reads the bounds in the zone of the token's user.
         let day = wanted.begin.to_zoned(jiff::tz::TimeZone::UTC).datetime();
         let shifted = |days: i64| day.checked_add(jiff::ToSpan::days(days)).unwrap_or(day);
         let (begin, end, user) = (Some(shifted(-2)), Some(shifted(2)), Some(wanted.user));
         let filter = TimesheetFilter { begin, end, user, ..TimesheetFilter::default() };
-        let mut listed = self.kimai.timesheets(&filter).await?.whole()?;
+        let listed = self.kimai.timesheets(&filter).await?;
+        let odd = listed.odd.newer_than(intent.high_water);
+        let mut listed = listed.whole()?;
         for timesheet in &listed {
             self.ledger.saw(timesheet.id);
         }
@@ -90,6 +96,6 @@ impl Settler {
         let linked = self.work_logs.linked(&fitting).await?;
         listed.retain(|timesheet| !linked.contains_key(&timesheet.id));
         listed.sort_by_key(|timesheet| !FoundTimesheet::from(timesheet).holds(wanted));
-        Ok(listed)
+        Ok((listed, odd))
     }
 }

@@ -107,6 +107,8 @@ pub(super) enum Trouble {
     NotFoundPage,
     /// Of a list; the other pages can be read.
     PageLost,
+    /// Of a list; one row cannot be read.
+    RowOdd,
     // The triplestore.
     Empty,
     Half,
@@ -115,7 +117,7 @@ pub(super) enum Trouble {
 
 impl Trouble {
     /// What Kimai and the way to it can do, in the order of the fault matrix.
-    pub(super) const KIMAI: [Self; 22] = [
+    pub(super) const KIMAI: [Self; 23] = [
         Self::Refused,
         Self::Dns,
         Self::Tls,
@@ -138,6 +140,7 @@ impl Trouble {
         Self::Html,
         Self::NotFoundPage,
         Self::PageLost,
+        Self::RowOdd,
     ];
     /// What the triplestore and the way to it can do.
     pub(super) const TRIPLESTORE: [Self; 10] = [
@@ -175,7 +178,7 @@ impl Trouble {
             Self::NotStored => call.writes(),
             Self::Empty => !call.writes(),
             // Each of the others is one answer about one subject: cut short, it is unreadable.
-            Self::PageLost => call == Call::List,
+            Self::PageLost | Self::RowOdd => call == Call::List,
             Self::Half => matches!(call, Call::OfPeriod | Call::Dangling),
             _ => true,
         }
@@ -210,7 +213,7 @@ impl Trouble {
             Self::CutAfterRequest | Self::CutInAnswer => {
                 KimaiFault::cut(operation, true, "the connection was cut")
             }
-            Self::Status500 | Self::PageLost => answer(500, None, ""),
+            Self::Status500 | Self::PageLost | Self::RowOdd => answer(500, None, ""),
             Self::Status502 => answer(502, None, "<html>bad gateway</html>"),
             Self::Status503 => answer(503, None, ""),
             Self::Status504 => answer(504, None, ""),

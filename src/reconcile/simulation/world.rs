@@ -20,7 +20,8 @@ use crate::domain::{KimaiId, WorkLogUri};
 use crate::kimai::choices::{ChosenActivity, ChosenCustomer, ChosenProject, ChosenUser};
 use crate::kimai::pace::How;
 use crate::kimai::{
-    Choices, CurrentUser, Gap, KimaiFault, Listed, Pace, Timesheet, TimesheetFilter, Timesheets,
+    Choices, CurrentUser, Gap, KimaiFault, Listed, OddRow, OddRows, Pace, Timesheet, TimesheetFilter,
+    Timesheets,
 };
 use crate::source::{Link, Source};
 use crate::triplestore::TriplestoreFault;
@@ -161,7 +162,18 @@ fn without_a_page(mut timesheets: Vec<Timesheet>) -> Listed {
     let fault = Trouble::PageLost.of_kimai(Call::List);
     let gap = Gap { above: id(timesheets.last()), below: id(after.first()), fault };
     timesheets.extend(after);
-    Listed { timesheets, gaps: vec![gap] }
+    Listed { timesheets, gaps: vec![gap], ..Listed::default() }
+}
+
+/// The middle row cannot be read; of every second one neither can its id.
+fn with_an_odd_row(mut timesheets: Vec<Timesheet>) -> Listed {
+    let mut odd = OddRows::default();
+    let middle = timesheets.len() / 2;
+    if middle < timesheets.len() {
+        let id = timesheets.remove(middle).id;
+        odd.push(OddRow { id: Some(id).filter(|id| id.0.is_multiple_of(2)), why: "injected".to_owned() });
+    }
+    Listed { timesheets, odd, ..Listed::default() }
 }
 
 /// A request on its way. It goes on without its caller, for a while.
@@ -225,7 +237,8 @@ impl Timesheets for World {
             timesheets.map(|sheet| sheet.row.clone()).collect::<Vec<_>>()
         };
         match self.read(Call::List, listed).await {
-            (None, timesheets) => Ok(Listed { timesheets, gaps: Vec::new() }),
+            (None, timesheets) => Ok(Listed { timesheets, ..Listed::default() }),
+            (Some(Trouble::RowOdd), timesheets) => Ok(with_an_odd_row(timesheets)),
             (Some(Trouble::PageLost), timesheets) => Ok(without_a_page(timesheets)),
             (Some(trouble), _) => Err(trouble.of_kimai(Call::List)),
         }

@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use super::examine::Examined;
 use super::sides::is_ours;
-use super::{Period, Report, Sweeper, go_on};
+use super::{Period, Report, Sweeper, go_on, heed};
 use crate::crash;
 use crate::domain::difference::FoundTimesheet;
 use crate::domain::finding::{Action, Finding, Hold};
@@ -42,15 +42,16 @@ impl Sweeper {
         examined: Examined,
         progress: &Progress,
     ) -> Result<Report, Failure> {
-        let Examined { work_logs, timesheets, mut findings, kept, known, rebuild } = examined;
+        let Examined { work_logs, timesheets, unreadable, mut findings, kept, known, rebuild } = examined;
         if let Some(void) = rebuild {
             self.rebuild(void).await?;
         }
         for (work_log, id) in kept {
+            go_on(progress)?;
             self.ledger.keep(&work_log, id).await?;
         }
-        let mut report = Report { work_logs, timesheets, ..Report::default() };
-        report.adopted = self.adopt(&findings).await?;
+        let mut report = Report { work_logs, timesheets, unreadable, ..Report::default() };
+        report.adopted = self.adopt(&findings, progress).await?;
         report.queued = self.enqueue(&findings, progress).await?;
         crash::point("sweep half way");
         let orphans = findings.iter_mut().filter(|finding| finding.action == Action::Delete);
@@ -60,7 +61,7 @@ impl Sweeper {
         for finding in orphans {
             go_on(progress)?;
             let Some(id) = finding.timesheets.first().copied() else { continue };
-            match self.delete_orphan(id, &known).await {
+            match self.delete_orphan(id, &known, progress).await {
                 Ok(Removal::Deleted) => {
                     report.deleted += 1;
                     progress.deleted(finding);
@@ -90,20 +91,20 @@ impl Sweeper {
     }
 
     /// Gives work logs the timesheets that hold just what they say. What has got one since needs none.
-    async fn adopt(&self, findings: &[Finding]) -> Result<usize, Failure> {
+    async fn adopt(&self, findings: &[Finding], progress: &Progress) -> Result<usize, Failure> {
         let mut adopted = 0;
         let findings: Vec<&Finding> =
             findings.iter().filter(|finding| finding.action == Action::Adopt).collect();
         if !findings.is_empty() {
             // A run may be deleting one for its own work log, or have done so since the list was read.
-            self.workers.barrier().await;
+            self.barrier(progress).await?;
         }
         for finding in findings {
             let (Some(work_log), Some(id)) = (&finding.work_log, finding.timesheets.first()) else {
                 continue;
             };
             let (Some(wanted), Some(found)) = (finding.wanted, finding.found) else { continue };
-            let seen = self.kimai.timesheet(*id).await?;
+            let seen = heed(progress, async { Ok(self.kimai.timesheet(*id).await?) }).await?;
             if seen.as_ref().map(FoundTimesheet::from) != Some(found) {
                 continue;
             }
@@ -148,40 +149,34 @@ impl Sweeper {
         Ok(work_logs.len())
     }
 
-    async fn delete_orphan(&self, id: KimaiId, known: &[KimaiId]) -> Result<Removal, Failure> {
+    async fn delete_orphan(
+        &self,
+        id: KimaiId,
+        known: &[KimaiId],
+        progress: &Progress,
+    ) -> Result<Removal, Failure> {
         if planted(Plant::SweepLooksOnce) {
             self.kimai.delete(id).await?;
             return Ok(Removal::Deleted);
         }
-        self.remove(id, known).await
+        self.remove(id, known, progress).await
     }
 
-    pub(super) async fn remove(&self, id: KimaiId, known: &[KimaiId]) -> Result<Removal, Failure> {
-        self.workers.barrier().await;
+    pub(super) async fn remove(
+        &self,
+        id: KimaiId,
+        known: &[KimaiId],
+        progress: &Progress,
+    ) -> Result<Removal, Failure> {
+        self.barrier(progress).await?;
         if let Some(loss) = self.losses.current().await? {
             return Err(Failure::KimaiLostData(loss));
         }
-        if !self.sight.linked(&[id], known).await?.is_empty() {
-            return Ok(Removal::Kept);
-        }
-        let remains = self.work_logs.tombstones(&[id]).await?.remove(&id);
-        if let Some(work_log) = remains
-            && is_ours(&work_log, self.ledger.owner(id).await?.as_ref())
-        {
-            self.queue.put(&[work_log], Reason::Sweep, self.clock.now()).await?;
-            return Ok(Removal::Queued);
-        }
-        if let Some(claimant) = self.claimant(id).await? {
-            self.queue.put(&[claimant], Reason::Sweep, self.clock.now()).await?;
-            return Ok(Removal::Kept);
+        // Questions and local memory only: a cancelled sweep need not wait for their answers.
+        if let Some(kept) = heed(progress, self.keeps(id, known)).await? {
+            return Ok(kept);
         }
         let owner = self.ledger.owner(id).await?;
-        if let Some(owner) = &owner
-            && self.sight.facts(owner).await?.kind(owner) == Kind::WorkLog
-        {
-            self.queue.put(std::slice::from_ref(owner), Reason::Sweep, self.clock.now()).await?;
-            return Ok(Removal::Kept);
-        }
         self.ledger.doubt(&owner).await?;
         match self.kimai.delete(id).await {
             Ok(()) => info!(kimai.id = %id, "Deleted timesheet {id}, which no work log is linked to"),
@@ -193,6 +188,40 @@ impl Sweeper {
             self.ledger.forget(owner).await?;
         }
         Ok(Removal::Deleted)
+    }
+
+    /// Waits for the end of the runs under way.
+    async fn barrier(&self, progress: &Progress) -> Result<(), Failure> {
+        heed(progress, async {
+            self.workers.barrier().await;
+            Ok(())
+        })
+        .await
+    }
+
+    /// What keeps the timesheet `id` from being deleted here and now, if anything does.
+    async fn keeps(&self, id: KimaiId, known: &[KimaiId]) -> Result<Option<Removal>, Failure> {
+        if !self.sight.linked(&[id], known).await?.is_empty() {
+            return Ok(Some(Removal::Kept));
+        }
+        let remains = self.work_logs.tombstones(&[id]).await?.remove(&id);
+        if let Some(work_log) = remains
+            && is_ours(&work_log, self.ledger.owner(id).await?.as_ref())
+        {
+            self.queue.put(&[work_log], Reason::Sweep, self.clock.now()).await?;
+            return Ok(Some(Removal::Queued));
+        }
+        if let Some(claimant) = self.claimant(id).await? {
+            self.queue.put(&[claimant], Reason::Sweep, self.clock.now()).await?;
+            return Ok(Some(Removal::Kept));
+        }
+        if let Some(owner) = &self.ledger.owner(id).await?
+            && self.sight.facts(owner).await?.kind(owner) == Kind::WorkLog
+        {
+            self.queue.put(std::slice::from_ref(owner), Reason::Sweep, self.clock.now()).await?;
+            return Ok(Some(Removal::Kept));
+        }
+        Ok(None)
     }
 
     /// The work log whose creation with a lost answer may have led to this timesheet. Asked for before the

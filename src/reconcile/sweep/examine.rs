@@ -25,6 +25,8 @@ const LOOKS_AT_ONCE: usize = 4;
 pub(super) struct Examined {
     pub(super) work_logs: usize,
     pub(super) timesheets: usize,
+    /// Rows of Kimai's list that could not be read.
+    pub(super) unreadable: usize,
     pub(super) findings: Vec<Finding>,
     /// Who keeps a timesheet to which several are linked, and which of several a work log keeps.
     pub(super) kept: Vec<(WorkLogUri, KimaiId)>,
@@ -65,7 +67,7 @@ impl Sweeper {
         }
         let rebuild = lost.filter(|_| confirmed.is_some() && !held);
         let (work_logs, timesheets) = (sides.work_logs.len(), sides.timesheets.len());
-        Ok(Examined { work_logs, timesheets, findings, kept, known, rebuild })
+        Ok(Examined { work_logs, timesheets, unreadable: sides.odd.count, findings, kept, known, rebuild })
     }
 
     /// Links to timesheets that the list does not have: each is asked for by its id before it is believed to

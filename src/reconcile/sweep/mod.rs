@@ -40,6 +40,8 @@ use crate::queue::Queue;
 use crate::runs::progress::Progress;
 use crate::settings::Limits;
 use crate::source::Source;
+use examine::Examined;
+pub(crate) use sides::window;
 
 /// Days, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +78,8 @@ pub struct Report {
     pub work_logs: usize,
     /// Kimai timesheets of the period.
     pub timesheets: usize,
+    /// Rows of Kimai's list that could not be read.
+    pub unreadable: usize,
     /// Work logs queued, since something about them differed.
     pub queued: usize,
     /// Timesheets that a work log took for its own.
@@ -141,10 +145,10 @@ impl Sweeper {
 
     /// What a sweep of `period` would find and do. Changes nothing.
     pub async fn plan(&self, period: Period, progress: &Progress) -> Result<Report, Failure> {
-        let examined = self.examine(period, None, progress).await?;
-        let held = examined.findings.iter().filter(|finding| finding.held.is_some()).count();
-        let (work_logs, timesheets) = (examined.work_logs, examined.timesheets);
-        Ok(Report { work_logs, timesheets, held, findings: examined.findings, ..Report::default() })
+        let Examined { work_logs, timesheets, unreadable, findings, .. } =
+            heed(progress, self.examine(period, None, progress)).await?;
+        let held = findings.iter().filter(|finding| finding.held.is_some()).count();
+        Ok(Report { work_logs, timesheets, unreadable, held, findings, ..Report::default() })
     }
 
     /// Sweeps `period`: queues every work log that differs, and deletes orphans within the guards, and
@@ -156,9 +160,9 @@ impl Sweeper {
         confirmed: Option<&Unconfirmed>,
         progress: &Progress,
     ) -> Result<Report, Failure> {
-        let _turn = self.turn.lock().await;
+        let _turn = heed(progress, async { Ok(self.turn.lock().await) }).await?;
         info!("Sweeping {period}");
-        let examined = self.examine(period, confirmed, progress).await?;
+        let examined = heed(progress, self.examine(period, confirmed, progress)).await?;
         let report = self.act(period, examined, progress).await?;
         self.count(period, &report);
         info!(
@@ -184,8 +188,16 @@ impl Sweeper {
     /// gone, or about to be. Where we know what it was made for, that is settled instead: it may only
     /// lack its link, or leave one behind.
     pub async fn remove_orphan(&self, id: KimaiId) -> Result<bool, Failure> {
-        Ok(self.remove(id, &[]).await? != act::Removal::Kept)
+        Ok(self.remove(id, &[], &Progress::unwatched()).await? != act::Removal::Kept)
     }
+}
+
+/// Gives up a question once the sweep is cancelled, however long the answer takes.
+async fn heed<T>(
+    progress: &Progress,
+    question: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    progress.until_stopped(question).await.unwrap_or(Err(Failure::Stopped))
 }
 
 /// Ends a sweep that somebody cancelled.

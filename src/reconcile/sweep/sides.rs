@@ -13,7 +13,7 @@ use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::windows::windows;
 use crate::domain::work_log::{Directory, Facts, resolve};
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::kimai::{Gap, Listed, Timesheet, TimesheetFilter};
+use crate::kimai::{Gap, Listed, OddRows, Timesheet, TimesheetFilter};
 use crate::reconcile::plant::{Plant, planted};
 use crate::reconcile::retry::Failure;
 use crate::runs::progress::Progress;
@@ -33,12 +33,14 @@ pub(super) struct Sides {
     pub(super) timesheets: TimesheetSides,
     /// Pages of Kimai's list that could not be read.
     gaps: Vec<Gap>,
+    /// Rows of Kimai's list that could not be read.
+    pub(super) odd: OddRows,
 }
 
 impl Sides {
-    /// Whether the timesheet `id` may be on a page that could not be read.
+    /// Whether the timesheet `id` may be on a page or in a row that could not be read.
     pub(super) fn may_lack(&self, id: KimaiId) -> bool {
-        self.gaps.iter().any(|gap| gap.covers(id))
+        self.odd.ids.contains(&id) || self.gaps.iter().any(|gap| gap.covers(id))
     }
 }
 
@@ -47,9 +49,13 @@ impl Sweeper {
     /// list has its link by then.
     pub(super) async fn sides(&self, period: Period, progress: &Progress) -> Result<Sides, Failure> {
         progress.phase("reading the timesheets", None);
-        let Listed { timesheets, gaps } = self.kimai.timesheets(&window(period)).await?;
+        let Listed { timesheets, gaps, odd } = self.kimai.timesheets(&window(period)).await?;
         for gap in &gaps {
             progress.fault(format!("Timesheets were left alone, a page of the list was lost: {}", gap.fault));
+        }
+        for row in &odd.named {
+            progress
+                .fault(format!("A timesheet was left alone, it cannot be read in Kimai's list: {}", row.why));
         }
         let timesheets = self.inside(period, timesheets);
         // What runs may have created a timesheet above and not linked it yet.
@@ -60,7 +66,7 @@ impl Sweeper {
         progress.phase("reading the work logs", None);
         let (work_logs, remains) = tokio::try_join!(self.work_logs(period, progress), self.remains())?;
         go_on(progress)?;
-        Ok(Sides { work_logs, remains, timesheets, gaps })
+        Ok(Sides { work_logs, remains, timesheets, gaps, odd })
     }
 
     /// The timesheets that begin on a day of `period`.
@@ -166,7 +172,7 @@ impl Sweeper {
 
 /// Kimai reads the bounds in the zone of the token's user, so a wider window is asked for and the days
 /// are decided here.
-pub(super) fn window(period: Period) -> TimesheetFilter {
+pub(crate) fn window(period: Period) -> TimesheetFilter {
     // Kimai knows years of four digits.
     let first = Date::constant(1, 1, 1);
     let bound = |day: Date, days: i64| day.checked_add(days.days()).unwrap_or(day).max(first).at(0, 0, 0, 0);

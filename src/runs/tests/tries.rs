@@ -98,3 +98,42 @@ async fn the_sweep_at_start_is_one_run_that_waits_with_growing_pauses_in_nobodys
     assert!(before.elapsed() < Duration::from_secs(1));
     assert_eq!(scene.runs.list(None).len(), 2, "not a run for each attempt");
 }
+
+/// A run that hangs for good, deaf to everything.
+#[tokio::test(start_paused = true)]
+async fn a_stuck_run_holds_up_the_next_for_no_longer_than_its_time_limit() {
+    let mut scene = Scene::with(&Storage::in_memory().unwrap(), true);
+    for task in
+        [sweep(1), Task::Plan(period(1)), Task::Import(What::Tasks), Task::Lock(Month::new(2024, 9).unwrap())]
+    {
+        let stuck = scene.ask(task).await;
+        scene.begins().await;
+        let before = tokio::time::Instant::now();
+        let next = scene.ask(task).await;
+        assert!(!next.joined);
+        scene.begins().await;
+        assert_eq!(before.elapsed(), LIMIT, "{task:?}");
+        let run = scene.runs.get(stuck.run.id).unwrap();
+        assert_eq!(run.state, State::Failed);
+        assert!(run.message.as_ref().unwrap().contains("ended after 120 min (RUN_TIME_LIMIT)"), "{run:?}");
+        // Nor does one that does not heed that it was cancelled.
+        let before = tokio::time::Instant::now();
+        scene.runs.cancel(next.run.id).await.unwrap();
+        assert_eq!(next.ticket.end().await, Some(End::Cancelled));
+        assert!(before.elapsed() <= Duration::from_mins(1), "{task:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_sweep_at_start_does_not_ask_a_list_without_end_again_and_again() {
+    let mut scene = Scene::new();
+    let endless = KimaiFault {
+        code: crate::domain::Code::KimaiListFaulty,
+        ..KimaiFault::new(Operation::Read, Fault::Permanent, "its list of timesheets does not end")
+    };
+    scene.answer(Err(Trouble::Sweep(endless.into())));
+    scene.go();
+    let asked = scene.runs.ask(Order::new(sweep(1), AskedBy::Start)).await.unwrap();
+    scene.begins().await;
+    assert_eq!(asked.ticket.end().await.unwrap().state(), State::Failed);
+}

@@ -1,0 +1,89 @@
+//! Whether Kimai's list of timesheets can be read: all of it, and each row.
+
+use super::check::{Check, Topic, some};
+use super::{Doctor, LIMIT};
+use crate::domain::Code;
+use crate::kimai::{KimaiFault, Listed};
+use crate::reconcile::sweep::{Period, window};
+use crate::words::sentence;
+
+const LIST: Topic = Topic("timesheets", "Timesheets in Kimai");
+const PROXY: &str =
+    "Let whatever stands before Kimai pass /api through unchanged and uncached, headers included.";
+const LEFT_ALONE: &str = "Correct or delete them in Kimai. Until then they are neither updated nor deleted, nor is their work log synced anew.";
+
+impl Doctor {
+    /// The days that a scheduled sweep covers.
+    pub(super) async fn timesheets(&self) -> Check {
+        let period = Period::around(self.patient.clock.today(), self.given.days);
+        let filter = window(period);
+        match tokio::time::timeout(LIMIT, self.patient.timesheets.timesheets(&filter)).await {
+            Ok(listed) => of_list(listed, &period.to_string()),
+            Err(_) => LIST.unknown(
+                format!("The list of {period} took longer than {} s.", LIMIT.as_secs()),
+                "Look at the report of a sweep instead: it names what cannot be read.",
+            ),
+        }
+    }
+}
+
+fn of_list(listed: Result<Listed, KimaiFault>, period: &str) -> Check {
+    let Listed { timesheets, gaps, odd } = match listed {
+        Ok(listed) => listed,
+        Err(fault) => return of_fault(&fault),
+    };
+    if let Some(gap) = gaps.first() {
+        return of_fault(&gap.fault);
+    }
+    if odd.count > 0 {
+        let named: Vec<String> = odd.named.iter().map(|row| row.why.clone()).collect();
+        let all = timesheets.len() + odd.count;
+        let says = format!("{} of {all} rows from {period} cannot be read: {}.", odd.count, some(&named));
+        return LIST.warning(says, LEFT_ALONE);
+    }
+    LIST.well(format!("All {} from {period} can be read.", timesheets.len()))
+}
+
+fn of_fault(fault: &KimaiFault) -> Check {
+    let says = sentence(&fault.to_string());
+    if fault.code == Code::KimaiListFaulty {
+        return LIST.trouble(says, PROXY);
+    }
+    LIST.unknown(says, "First see to Kimai and the token.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Health;
+    use super::*;
+    use crate::kimai::{Fault, Gap, OddRow, Operation};
+
+    #[test]
+    fn what_a_list_lacks_is_counted_and_named() {
+        let mut odd = crate::kimai::OddRows::default();
+        odd.push(OddRow { id: None, why: "row with id -7: negative".to_owned() });
+        let odd = Listed { odd, ..Listed::default() };
+        let faulty = KimaiFault {
+            code: Code::KimaiListFaulty,
+            ..KimaiFault::new(Operation::Read, Fault::Permanent, "page 2 brings nothing new")
+        };
+        let gap = |fault: &KimaiFault| Listed {
+            gaps: vec![Gap { above: None, below: None, fault: fault.clone() }],
+            ..Listed::default()
+        };
+        let down = KimaiFault::cut(Operation::Read, true, "cut");
+        let table = [
+            (Ok(Listed::default()), Health::Well, "All 0 from September"),
+            (Ok(odd), Health::Warning, "1 of 1 rows from September cannot be read: row with id -7"),
+            (Ok(gap(&faulty)), Health::Trouble, "page 2 brings nothing new"),
+            (Err(faulty), Health::Trouble, "unchanged and uncached"),
+            (Ok(gap(&down)), Health::Unknown, "cut"),
+            (Err(down), Health::Unknown, "First see to Kimai"),
+        ];
+        for (listed, verdict, words) in table {
+            let check = of_list(listed, "September");
+            assert_eq!(check.verdict, verdict, "{check}");
+            assert!(check.to_string().contains(words), "{words:?} is not in {check}");
+        }
+    }
+}
