@@ -57,7 +57,8 @@ pub enum Repair {
     Write(KimaiId),
     /// To go: it leads to the timesheet of another.
     Remove,
-    /// Nothing, but to be remembered: it leads to another timesheet than we know of, which is nobody's then.
+    /// To be remembered, and written if it is not its only one: it leads to another timesheet than we know of,
+    /// which is nobody's then.
     Keep(KimaiId),
 }
 
@@ -117,8 +118,8 @@ fn push(facts: &Facts, memory: &Memory, wanted: WantedTimesheet) -> Plan {
 
 fn block(facts: &Facts, memory: &Memory, obstacles: Vec<Obstacle>) -> Plan {
     let repair = match own(facts, memory) {
-        Some(Own { id, relink: true }) => Some(Repair::Write(id)),
-        Some(Own { id, .. }) => memory.linked.filter(|known| *known != id).map(|_| Repair::Keep(id)),
+        Some(Own { id, .. }) if memory.linked.is_some_and(|known| known != id) => Some(Repair::Keep(id)),
+        Some(Own { id, relink }) => relink.then_some(Repair::Write(id)),
         None => memory.stray.then_some(Repair::Remove),
     };
     Plan::Blocked { obstacles, repair }
@@ -210,6 +211,7 @@ mod tests {
         assert_eq!(blocked(&["9"], &Memory { stray: true, ..memory }), linking(write));
         // The triplestore's link goes before what we remember.
         assert_eq!(blocked(&["4"], &memory), linking(Some(Repair::Keep(KimaiId(4)))));
+        assert_eq!(blocked(&["4", "5"], &memory), linking(Some(Repair::Keep(KimaiId(4)))), "also of several");
         let stray = Memory { stray: true, ..Memory::default() };
         assert_eq!(blocked(&[], &stray), linking(Some(Repair::Remove)));
     }

@@ -41,6 +41,10 @@ pub(crate) enum Plant {
     SharingIsFine,
     /// Timesheets are created also while Kimai is known to have lost some.
     LossIsIgnored,
+    /// A work log that Kimai refuses keeps in memory the timesheet that it is not linked to any more.
+    RefusedRemembersOld,
+    /// A work log that is gone keeps in memory the timesheet that the sweep would give to another.
+    GoneOwnerKeeps,
 }
 
 /// Whether this fault is planted.

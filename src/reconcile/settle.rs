@@ -318,9 +318,15 @@ impl Settler {
                 return self.create(subject, facts, wanted, way).await;
             }
             Err(fault) => {
-                // It will not be tried again soon: without the link its timesheet looks like nobody's.
-                if relink && fault.fault == Fault::Permanent {
-                    self.link(subject, facts, id).await?;
+                // It will not be tried again soon: without the link its timesheet looks like nobody's, and the one
+                // it was linked to before like its own.
+                if fault.fault == Fault::Permanent {
+                    if relink {
+                        self.link(subject, facts, id).await?;
+                    }
+                    if known.is_some_and(|known| known != id) && !planted(Plant::RefusedRemembersOld) {
+                        self.remember(subject, id).await?;
+                    }
                 }
                 return Err(self.refusals.explain(fault, &wanted).await.into());
             }

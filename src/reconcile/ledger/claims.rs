@@ -90,6 +90,17 @@ impl Ledger {
         Ok(self.storage.write(adopt).await?)
     }
 
+    /// The timesheet `id` is not `work_log`'s any more, if it was.
+    pub async fn give_up(&self, work_log: &WorkLogUri, id: KimaiId) -> Result<(), LedgerFault> {
+        let work_log = work_log.clone();
+        let give_up = move |connection: &Connection| {
+            let mut delete =
+                connection.prepare_cached("DELETE FROM timesheet WHERE work_log = ?1 AND id = ?2")?;
+            delete.execute(params![work_log.as_str(), id.0.cast_signed()]).map(drop)
+        };
+        Ok(self.storage.write(give_up).await?)
+    }
+
     /// Of all that are linked to `id`, `work_log` is to keep it. One that has got a timesheet since, which
     /// is not linked yet, keeps that.
     pub async fn keep(&self, work_log: &WorkLogUri, id: KimaiId) -> Result<(), LedgerFault> {

@@ -153,6 +153,14 @@ async fn what_is_adopted_is_nobodys_and_nothing_is_created_beside_it() {
         assert!(!ledger().adopt(&a, KimaiId(10), wanted(1), held).await.unwrap(), "a has one");
         ledger().open_intent(&b, wanted(1), None, now()).await.unwrap();
         assert!(!ledger().adopt(&b, KimaiId(10), wanted(1), held).await.unwrap(), "b may have one");
+        ledger().close_intent(&b).await.unwrap();
+        ledger().give_up(&a, KimaiId(10)).await.unwrap();
+        assert!(
+            !ledger().adopt(&b, id, wanted(1), held).await.unwrap(),
+            "a has given up another, not this one"
+        );
+        ledger().give_up(&a, id).await.unwrap();
+        assert!(ledger().adopt(&b, id, wanted(1), held).await.unwrap(), "it is nobody's now");
     })
     .await;
 }

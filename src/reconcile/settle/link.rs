@@ -37,9 +37,8 @@ impl Settler {
         Err(TriplestoreFault::Transient(why).into())
     }
 
-    /// Remembers `id`, which `subject` is linked to, as its own instead of `known`, unless it was made for a
-    /// work log that is not linked to it yet. If Kimai does not have it the link is an old one, and `known`
-    /// gets it back.
+    /// Makes `id`, which `subject` is linked to, its only link and remembers it instead of `known`. If Kimai does
+    /// not have it the link is an old one, and `known` gets it back.
     pub(super) async fn keep(
         &self,
         subject: &WorkLogUri,
@@ -53,6 +52,15 @@ impl Settler {
                 None => Ok(()),
             };
         }
+        if facts.kimai_ids() != [id] {
+            self.link(subject, facts, id).await?;
+        }
+        self.remember(subject, id).await
+    }
+
+    /// Remembers `id`, which `subject` is linked to, as its own, unless it was made for a work log that is not
+    /// linked to it yet.
+    pub(super) async fn remember(&self, subject: &WorkLogUri, id: KimaiId) -> Result<(), Failure> {
         match self.ledger.owner(id).await? {
             Some(other) if other != *subject => self.take_over(subject, id, &other).await.map(drop),
             _ => Ok(self.ledger.keep(subject, id).await?),

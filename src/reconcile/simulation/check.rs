@@ -1,8 +1,9 @@
 //! The promise, checked from the world and its history alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::engine::Engine;
+use super::excuses::{Count, Excuses};
 use super::faults::{Call, Trouble};
 use super::history::{Event, History, What, Who, short};
 use super::land::{Due, due};
@@ -33,7 +34,11 @@ pub(super) struct Found {
     pub(super) doubled: Vec<String>,
     /// Work logs looked at, and of those the ones the promise does not cover yet.
     pub(super) seen: u64,
-    pub(super) excused: u64,
+    pub(super) excused: Count,
+    /// Of those that were not covered, the ones that were wrong.
+    pub(super) wrong: Count,
+    /// Timesheets too many that the promise does not cover yet.
+    pub(super) left: Count,
     /// Links that stand under deleted work logs, to timesheets that are gone too.
     pub(super) remnants: u64,
 }
@@ -48,11 +53,11 @@ impl Found {
 /// What the service says of itself.
 pub(super) struct Service {
     /// What is parked, and why.
-    parked: BTreeMap<WorkLogUri, String>,
+    pub(super) parked: BTreeMap<WorkLogUri, String>,
     /// Whose it takes each timesheet for.
-    owners: BTreeMap<KimaiId, WorkLogUri>,
+    pub(super) owners: BTreeMap<KimaiId, WorkLogUri>,
     /// What it was about to create, for which work log.
-    intents: Vec<(WorkLogUri, Intent)>,
+    pub(super) intents: Vec<(WorkLogUri, Intent)>,
 }
 
 impl Service {
@@ -66,62 +71,54 @@ impl Service {
 
 /// Looks at everything.
 pub(super) fn look(state: &State, service: &Service, look: Look) -> Found {
-    let parked = &service.parked;
+    let excuses = (look == Look::BeforeSweep).then_some(Excuses { state, service });
     let mut found = Found::default();
+    look_at_work_logs(state, service, excuses.as_ref(), &mut found);
+    look_at_sheets(state, excuses.as_ref(), &mut found);
+    found
+}
+
+fn look_at_work_logs(state: &State, service: &Service, excuses: Option<&Excuses<'_>>, found: &mut Found) {
+    for (work_log, stand) in &state.work_logs {
+        found.seen += 1;
+        let why = wrong(state, stand, service.parked.get(work_log));
+        if let Some(excuse) = excuses.and_then(|excuses| excuses.of_work_log(work_log)) {
+            found.excused.add(excuse);
+            if why.is_some() {
+                found.wrong.add(excuse);
+            }
+            continue;
+        }
+        found.lost.extend(why.map(|why| format!("work log {} {why}", short(work_log))));
+        found.remnants += u64::from(!stand.is_live() && !stand.facts.identifiers.is_empty());
+    }
+}
+
+fn look_at_sheets(state: &State, excuses: Option<&Excuses<'_>>, found: &mut Found) {
     let mut owners: BTreeMap<KimaiId, Vec<&WorkLogUri>> = BTreeMap::new();
     for (work_log, stand) in state.work_logs.iter().filter(|(_, stand)| stand.is_live()) {
         for id in stand.facts.kimai_ids() {
             owners.entry(id).or_default().push(work_log);
         }
     }
-    let excused: BTreeSet<&WorkLogUri> = match look {
-        Look::AfterSweep | Look::AfterSecondSweep => BTreeSet::new(),
-        Look::BeforeSweep => {
-            let all = state.work_logs.iter();
-            all.filter(|(work_log, stand)| is_excused(state, work_log, stand, parked))
-                .map(|(uri, _)| uri)
-                .collect()
-        }
-    };
-    found.excused = excused.len() as u64;
-    for (work_log, stand) in &state.work_logs {
-        found.seen += 1;
-        if excused.contains(work_log) {
-            continue;
-        }
-        if let Some(why) = wrong(state, stand, parked.get(work_log)) {
-            found.lost.push(format!("work log {} {why}", short(work_log)));
-        }
-        found.remnants += u64::from(!stand.is_live() && !stand.facts.identifiers.is_empty());
-    }
     for (id, sheet) in &state.sheets {
         let Maker::Service { work_log, .. } = &sheet.maker else { continue };
-        match owners.get(id).map(Vec::as_slice) {
-            None | Some([]) if look == Look::BeforeSweep && may_be_left(state, work_log, parked) => {}
-            // Of twins, each may find what was made for the other.
-            None | Some([])
-                if look == Look::BeforeSweep
-                    && service.intents.iter().any(|(twin, intent)| {
-                        sheet.holds(&intent.wanted) && may_be_left(state, twin, parked)
-                    }) => {}
-            // Nor did the service hear that the twin is gone who got it.
-            None | Some([])
-                if look == Look::BeforeSweep
-                    && service.owners.get(id).is_some_and(|twin| may_be_left(state, twin, parked)) => {}
-            // One that somebody booked by hand may have been found instead.
-            None | Some([])
-                if look == Look::BeforeSweep && state.booked.iter().any(|booked| sheet.holds(booked)) => {}
-            None | Some([]) => {
-                found.doubled.push(format!("timesheet {id}, made for {}, has no work log", short(work_log)));
+        let (excuse, why) = match owners.get(id).map_or(&[][..], Vec::as_slice) {
+            [_] => continue,
+            [] => {
+                let excuse = excuses.and_then(|excuses| excuses.of_sheet(*id, sheet));
+                (excuse, format!("timesheet {id}, made for {}, has no work log", short(work_log)))
             }
-            Some([_]) => {}
-            Some([first, second, ..]) => {
-                let (first, second) = (short(first), short(second));
-                found.doubled.push(format!("timesheet {id} belongs to both {first} and {second}"));
+            sharing @ [first, second, ..] => {
+                let excuse = excuses.and_then(|excuses| excuses.of_shared(sharing));
+                (excuse, format!("timesheet {id} belongs to both {} and {}", short(first), short(second)))
             }
+        };
+        match excuse {
+            Some(excuse) => found.left.add(excuse),
+            None => found.doubled.push(why),
         }
     }
-    found
 }
 
 /// Runs that met with a fault that only a change can help, and did not keep their work log aside.
@@ -153,27 +150,6 @@ pub(super) fn not_kept_aside(history: &History) -> Vec<String> {
         }
     }
     broken
-}
-
-/// What cannot be right before a sweep: the service never heard of it, or Kimai or the triplestore said
-/// or did something that only a sweep finds out.
-fn is_excused(
-    state: &State,
-    work_log: &WorkLogUri,
-    stand: &Stand,
-    parked: &BTreeMap<WorkLogUri, String>,
-) -> bool {
-    let unheard = state.accepted.get(work_log) != Some(&stand.version);
-    unheard || state.by_hand.contains(work_log) || may_be_left(state, work_log, parked)
-}
-
-/// Whether a timesheet of this work log may be left over before a sweep. That somebody changed it in Kimai
-/// by hand is no excuse.
-fn may_be_left(state: &State, work_log: &WorkLogUri, parked: &BTreeMap<WorkLogUri, String>) -> bool {
-    let stand = state.work_logs.get(work_log);
-    let unheard = stand.is_some_and(|stand| state.accepted.get(work_log) != Some(&stand.version));
-    let refused = parked.get(work_log).is_some_and(|why| why.contains("injected"));
-    unheard || refused || state.overtaken.contains(work_log)
 }
 
 /// Why this work log is not as it should be, if it is not.

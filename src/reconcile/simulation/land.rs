@@ -47,6 +47,8 @@ pub(super) fn near(duration: usize) -> usize {
 }
 
 pub(super) const GOOD_TASKS: usize = 4;
+/// The place of the task that only Kimai refuses.
+pub(super) const HIDDEN_TASK: usize = 4;
 pub(super) const GOOD_PERSONS: usize = 3;
 pub(super) const GOOD_DURATIONS: usize = 4;
 

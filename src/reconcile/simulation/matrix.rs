@@ -25,6 +25,7 @@ fn scenario(seed: u64, script: Script) -> Scenario {
         max_deletions: 20,
         workers: 2,
         script: Some(script),
+        acts: Vec::new(),
     }
 }
 

@@ -4,7 +4,9 @@ use rand::Rng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::land::{DAYS, Due, Field, GOOD_DURATIONS, GOOD_PERSONS, GOOD_TASKS, Values, due, near};
+use super::land::{
+    DAYS, Due, Field, GOOD_DURATIONS, GOOD_PERSONS, GOOD_TASKS, HIDDEN_TASK, Values, due, near,
+};
 use super::scenario::Scenario;
 use super::state::State;
 use crate::domain::WorkLogUri;
@@ -57,9 +59,37 @@ pub(super) fn draw(state: &State, plan: &Scenario, last: &mut Option<Values>, rn
     let live = state.work_logs.get(&uri).is_some_and(super::state::Stand::is_live);
     if live && rng.random_ratio(plan.links_by_hand, 100) {
         let of = self::uri(rng.random_range(0..plan.work_logs));
-        return vec![(0, uri, Step::CopyLink { of, beside: rng.random() })];
+        return copy_link(uri, of, rng);
+    }
+    if live && rng.random_ratio(1, 20) {
+        let other = self::uri(rng.random_range(0..plan.work_logs));
+        return move_over(&uri, other, *last, rng);
     }
     if live { change(uri, rng) } else { come(uri, last, rng) }
+}
+
+/// A link is written by hand; at times its work log goes, or the other cannot be synced.
+fn copy_link(uri: WorkLogUri, of: WorkLogUri, rng: &mut ChaCha8Rng) -> Steps {
+    let mut steps = vec![(0, uri.clone(), Step::CopyLink { of: of.clone(), beside: rng.random() })];
+    if rng.random_ratio(1, 3) {
+        steps.push((rng.random_range(0..2_000), of, removal(rng)));
+    }
+    if rng.random_ratio(1, 3) {
+        let refused = Values { task: HIDDEN_TASK, ..values(rng) };
+        steps.push((rng.random_range(0..2_000), uri, Step::Set(refused, Field::Task)));
+    }
+    steps
+}
+
+/// A work log goes and comes again under another IRI: as the last that came, which it often is.
+fn move_over(uri: &WorkLogUri, other: WorkLogUri, last: Option<Values>, rng: &mut ChaCha8Rng) -> Steps {
+    let values = last.unwrap_or_else(|| values(rng));
+    let set = |(at, field)| (at, uri.clone(), Step::Set(values, field));
+    let mut steps: Steps = Field::ALL.map(|field| set((0, field))).into();
+    let at = rng.random_range(0..5_000);
+    let whole = Step::Begin(values, Field::ALL.to_vec());
+    steps.extend([(at, uri.clone(), removal(rng)), (at + rng.random_range(0..300), other, whole)]);
+    steps
 }
 
 /// A work log comes to be: twin of the last one at times, or all but, at times incomplete for long, at times gone
@@ -171,7 +201,7 @@ pub(super) fn take(state: &mut State, uri: &WorkLogUri, step: &Step) -> Option<b
         Step::CopyLink { of, beside } if live && of != uri => {
             let copied = state.work_logs.get(of)?.facts.identifiers.clone();
             if !copied.is_empty() {
-                state.links_by_hand = true;
+                state.linked_by_hand.extend([uri.clone(), of.clone()]);
                 state.change(uri, "gets another's link by hand", |facts| {
                     if !beside {
                         facts.identifiers.clear();
@@ -188,7 +218,7 @@ pub(super) fn take(state: &mut State, uri: &WorkLogUri, step: &Step) -> Option<b
 fn by_hand(state: &mut State, uri: &WorkLogUri, delete: bool) {
     let linked = state.work_logs.get(uri).and_then(|stand| stand.facts.kimai_ids().first().copied());
     let Some(id) = linked.filter(|id| state.sheets.contains_key(id)) else { return };
-    state.by_hand.insert(uri.clone());
+    state.touched_in_kimai.insert(uri.clone());
     let (by_hand, now) = (state.caller(), state.now);
     if delete {
         drop(state.apply(&super::state::Effect::Delete(id), &by_hand));

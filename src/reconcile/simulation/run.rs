@@ -1,5 +1,7 @@
 //! One history: from a seed to what the checker found.
 
+mod rest;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,33 +9,32 @@ use std::time::Duration;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tokio::time::timeout;
 
-use super::check::{self, Look};
+use super::check;
 use super::engine::{Disk, Engine};
 use super::faults::Weather;
 use super::history::{What, Who};
 use super::land::{self, DAYS, Values};
 use super::people::{self, Step};
-use super::scenario::{Outcome, Scenario};
+use super::scenario::{Act, Outcome, Scenario};
 use super::world::World;
 use crate::delta::Found;
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::queue::{Queue, Reason};
 use crate::reconcile::sweep::Period;
 use crate::runs::progress::Progress;
 
-/// All is quiet by then when nothing goes wrong any more: ten times the longest pause of an incomplete work log.
-const SETTLES_WITHIN: Duration = Duration::from_hours(2);
-/// After that long, whatever was under way has arrived or never will.
-const LAST_ARRIVALS: i64 = 100_000;
 /// Until then nothing goes wrong: the company has its first timesheet.
 const FOUNDED: i64 = 2_000;
 
 #[derive(Debug, Clone)]
 enum Event {
     Change,
-    Step(WorkLogUri, Step),
+    Step {
+        work_log: WorkLogUri,
+        step: Step,
+        /// Whether deltas tell of it; chance decides where nobody did.
+        heard: Option<bool>,
+    },
     Delta {
         work_log: WorkLogUri,
         removed: bool,
@@ -99,8 +100,7 @@ impl Sim {
         let outcome = Outcome {
             broken: Vec::new(),
             world: world.clone(),
-            before_sweep: (0, 0),
-            remnants: 0,
+            before_sweep: check::Found::default(),
             second_sweep: 0,
         };
         let mut sim = Self {
@@ -122,6 +122,9 @@ impl Sim {
 
     /// When changes come: in bursts, at ease, or with long silence between.
     fn write_agenda(&mut self) {
+        for Act { at, work_log, step, heard } in self.plan.acts.clone() {
+            self.at(at, Event::Step { work_log, step, heard: Some(heard) });
+        }
         let mut at = FOUNDED;
         for _ in 0..self.plan.changes {
             at += match self.rng.random_range(0..10) {
@@ -168,7 +171,8 @@ impl Sim {
     /// have nothing to do with the service, a year ago and exported ones of these days.
     fn found_company(&mut self) {
         let stable = Values { day: 0, duration: 0, task: 0, person: 0 };
-        self.at(0, Event::Step(people::uri(99), Step::Begin(stable, land::Field::ALL.to_vec())));
+        let step = Step::Begin(stable, land::Field::ALL.to_vec());
+        self.at(0, Event::Step { work_log: people::uri(99), step, heard: None });
         let values = Values { day: -365, duration: 0, task: 0, person: 0 };
         let mut state = self.world.state();
         for (values, exported) in [(values, false), (Values { day: 1, ..values }, true)] {
@@ -234,10 +238,10 @@ impl Sim {
                 let steps = people::draw(&state, &self.plan, &mut self.last_values, &mut self.rng);
                 drop(state);
                 for (later, work_log, step) in steps {
-                    self.at(now + later, Event::Step(work_log, step));
+                    self.at(now + later, Event::Step { work_log, step, heard: None });
                 }
             }
-            Event::Step(work_log, step) => self.step(&work_log, &step),
+            Event::Step { work_log, step, heard } => self.step(&work_log, &step, heard),
             Event::Weather(weather) => {
                 let mut state = self.world.state();
                 state.weather = weather;
@@ -248,13 +252,14 @@ impl Sim {
     }
 
     /// A step of a change, and the deltas that tell of it: several, since several rules match, or none.
-    fn step(&mut self, work_log: &WorkLogUri, step: &Step) {
+    fn step(&mut self, work_log: &WorkLogUri, step: &Step, heard: Option<bool>) {
         let mut state = self.world.state();
         let now = state.now;
         let Some(removed) = people::take(&mut state, work_log, step) else { return };
         let version = state.work_logs.get(work_log).map_or(0, |stand| stand.version);
-        let lost = now >= FOUNDED && self.rng.random_ratio(self.plan.deltas_lost, 100);
-        if lost {
+        let heard =
+            heard.unwrap_or_else(|| now < FOUNDED || !self.rng.random_ratio(self.plan.deltas_lost, 100));
+        if !heard {
             state.note(Who::People, What::DeltaLost(work_log.clone(), version));
             return;
         }
@@ -320,7 +325,7 @@ impl Sim {
             state.callers.clear();
             state.note(Who::People, What::Crashed(storage_lost));
             if storage_lost {
-                state.storage += 1;
+                state.lose_storage();
                 self.disk = Disk::fresh();
             }
         }
@@ -341,60 +346,5 @@ impl Sim {
             }
         }
         self.world.state().turn_to(until);
-    }
-
-    /// Nothing goes wrong any more. All has to become quiet, then right.
-    async fn come_to_rest(&mut self, engine: Engine) {
-        let now = {
-            let mut state = self.world.state();
-            state.weather = Weather::default();
-            state.script = None;
-            state.note(Who::People, What::Weather(Weather::default()));
-            state.now
-        };
-        self.world.sleep_until(now + LAST_ARRIVALS).await;
-        self.look(&engine, Look::BeforeSweep).await;
-        engine.stop().await;
-        self.world.state().note(Who::People, What::Stopped);
-        drop(engine);
-        let engine = self.start(10_000);
-        engine.workers.wake_parked(Reason::Daily).await;
-        let sweep = self.sweep(&engine, -DAYS, DAYS);
-        if !engine.tasks.spawn(sweep()).await.expect("a sweep does not panic") {
-            self.outcome.broken.push("the last sweep failed although nothing went wrong".to_owned());
-        }
-        self.look(&engine, Look::AfterSweep).await;
-        if self.outcome.second_sweep > 0 {
-            let sweep = self.sweep(&engine, -DAYS, DAYS);
-            engine.tasks.spawn(sweep()).await.expect("a sweep does not panic");
-            self.look(&engine, Look::AfterSecondSweep).await;
-        }
-        engine.stop().await;
-    }
-
-    async fn look(&mut self, engine: &Engine, look: Look) {
-        if timeout(SETTLES_WITHIN, engine.queue.quiet()).await.is_err() {
-            self.outcome.broken.push(format!("{look:?}: it did not become quiet within {SETTLES_WITHIN:?}"));
-            return;
-        }
-        let ids: Vec<KimaiId> = self.world.state().sheets.keys().copied().collect();
-        let service = check::Service::ask(engine, &ids).await;
-        let state = self.world.state();
-        // What was known of a storage that was lost is not promised to be kept.
-        if look == Look::BeforeSweep && (state.storage > 0 || state.links_by_hand) {
-            return;
-        }
-        let found = check::look(&state, &service, look);
-        if look == Look::BeforeSweep {
-            self.outcome.before_sweep = (found.seen, found.excused);
-        }
-        self.outcome.remnants += found.remnants;
-        // A lost storage and a request that came too late take two sweeps, and so does a second link.
-        let twice = state.storage > 0 || state.links_by_hand;
-        if look == Look::AfterSweep && twice && found.rules().next().is_some() {
-            self.outcome.second_sweep += 1;
-            return;
-        }
-        self.outcome.broken.extend(found.rules().map(|rule| format!("{look:?}: {rule}")));
     }
 }

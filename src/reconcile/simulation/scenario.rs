@@ -5,8 +5,11 @@ use std::sync::Arc;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::check::Found;
 use super::faults::Script;
+use super::people::Step;
 use super::world::World;
+use crate::domain::WorkLogUri;
 
 /// What a history is made of.
 #[derive(Debug, Clone)]
@@ -30,6 +33,19 @@ pub(super) struct Scenario {
     pub(super) workers: usize,
     /// Trouble by plan instead of by weather.
     pub(super) script: Option<Script>,
+    /// What people do by plan, beside what they do by chance.
+    pub(super) acts: Vec<Act>,
+}
+
+/// A step that somebody takes at a certain time.
+#[derive(Debug, Clone)]
+pub(super) struct Act {
+    /// Milliseconds since the beginning.
+    pub(super) at: i64,
+    pub(super) work_log: WorkLogUri,
+    pub(super) step: Step,
+    /// Whether deltas tell of it.
+    pub(super) heard: bool,
 }
 
 impl Scenario {
@@ -53,6 +69,27 @@ impl Scenario {
             max_deletions: one_of(&[0, 3, 20]) as usize,
             workers: one_of(&[1, 2, 4]) as usize,
             script: None,
+            acts: Vec::new(),
+        }
+    }
+
+    /// One in which nothing happens but `acts`, with all else that is left to chance as `seed` has it.
+    pub(super) fn of_acts(seed: u64, acts: Vec<Act>) -> Self {
+        Self {
+            seed,
+            work_logs: 0,
+            changes: 0,
+            faults: 0,
+            deltas_lost: 0,
+            crashes: 0,
+            storage_lost: 0,
+            sweeps: 0,
+            sweep_at_start: false,
+            links_by_hand: 0,
+            max_deletions: 20,
+            workers: 2,
+            script: None,
+            acts,
         }
     }
 }
@@ -62,9 +99,8 @@ pub(super) struct Outcome {
     /// Rules that were broken; none is what we promise.
     pub(super) broken: Vec<String>,
     pub(super) world: Arc<World>,
-    /// The work logs looked at before the last sweep, and those not covered then.
-    pub(super) before_sweep: (u64, u64),
-    pub(super) remnants: u64,
+    /// What the look before the last sweep found; the remnants of all looks.
+    pub(super) before_sweep: Found,
     /// Whether one sweep was not enough.
     pub(super) second_sweep: u64,
 }

@@ -3,7 +3,7 @@
 use super::faults::Call;
 use super::history::{What, Who, short};
 use super::land;
-use super::state::{Caller, State};
+use super::state::{Caller, State, Target};
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::kimai::{KimaiFault, Operation, Timesheet};
@@ -90,6 +90,11 @@ impl State {
             sheet.row = Timesheet { exported: sheet.row.exported, ..row.clone() };
             sheet.modified = self.now;
         }
+        let linked = self.work_logs.iter().filter(|(_, stand)| stand.facts.kimai_ids().contains(&id));
+        for work_log in linked.map(|(work_log, _)| work_log) {
+            self.touched_in_kimai.remove(work_log);
+        }
+        self.touch(Target::Sheet(id));
         self.note(caller.who.clone(), What::Patched(id, *wanted));
         Ok(row)
     }

@@ -79,6 +79,22 @@ pub(super) struct Course {
 #[expect(clippy::cast_possible_truncation, reason = "it is seconds")]
 const LIMIT: i64 = TIME_LIMIT.as_millis() as i64;
 
+/// A request that takes effect at some time, when its caller is gone.
+struct Late {
+    at: i64,
+    /// When it was sent.
+    sent: i64,
+    effect: Effect,
+    caller: Caller,
+}
+
+/// What requests change.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Target {
+    Sheet(KimaiId),
+    WorkLog(WorkLogUri),
+}
+
 pub(super) struct State {
     pub(super) rng: ChaCha8Rng,
     pub(super) work_logs: BTreeMap<WorkLogUri, Stand>,
@@ -88,24 +104,27 @@ pub(super) struct State {
     pub(super) weather: Weather,
     pub(super) script: Option<Script>,
     /// Requests that take effect later, when their caller is gone.
-    late: Vec<(i64, Effect, Caller)>,
+    late: Vec<Late>,
+    /// When each was last changed.
+    changed: BTreeMap<Target, i64>,
     pub(super) history: History,
     pub(super) callers: HashMap<tokio::task::Id, Caller>,
     /// How often the storage was lost.
     pub(super) storage: u32,
     /// How many runs there were.
     pub(super) runs: u64,
-    /// Work logs whose timesheet somebody touched by hand.
-    pub(super) by_hand: BTreeSet<WorkLogUri>,
+    /// Work logs whose timesheet somebody changed or deleted in Kimai, and the service has not written since.
+    pub(super) touched_in_kimai: BTreeSet<WorkLogUri>,
     /// What work logs say and somebody booked by hand.
     pub(super) booked: Vec<WantedTimesheet>,
-    /// Whether somebody wrote links by hand.
-    pub(super) links_by_hand: bool,
-    /// Work logs of which a change, a link or a deletion took effect after its caller was gone, over a later
-    /// one perhaps.
+    /// Work logs that got a link by hand, and those it was copied from.
+    pub(super) linked_by_hand: BTreeSet<WorkLogUri>,
+    /// Work logs of which a change, a link or a deletion took effect after its caller was gone, over a newer one.
     pub(super) overtaken: BTreeSet<WorkLogUri>,
-    /// The newest version of each work log that an acknowledged delta told of.
+    /// The newest version of each work log that an acknowledged delta told of, with the storage of now and before
+    /// the last was lost.
     pub(super) accepted: BTreeMap<WorkLogUri, u32>,
+    pub(super) accepted_before_loss: BTreeMap<WorkLogUri, u32>,
     /// Milliseconds since the beginning, as last seen.
     pub(super) now: i64,
 }
@@ -123,15 +142,17 @@ impl State {
             weather: Weather::default(),
             script: None,
             late: Vec::new(),
+            changed: BTreeMap::new(),
             history: History::default(),
             callers: HashMap::new(),
             storage: 0,
             runs: 0,
-            by_hand: BTreeSet::new(),
+            touched_in_kimai: BTreeSet::new(),
             booked: Vec::new(),
-            links_by_hand: false,
+            linked_by_hand: BTreeSet::new(),
             overtaken: BTreeSet::new(),
             accepted: BTreeMap::new(),
+            accepted_before_loss: BTreeMap::new(),
             now: 0,
         }
     }
@@ -139,25 +160,44 @@ impl State {
     /// The time is `now`: what was to take effect until then does.
     pub(super) fn turn_to(&mut self, now: i64) {
         while let Some(next) =
-            (0..self.late.len()).filter(|n| self.late[*n].0 <= now).min_by_key(|n| self.late[*n].0)
+            (0..self.late.len()).filter(|n| self.late[*n].at <= now).min_by_key(|n| self.late[*n].at)
         {
-            let (at, effect, caller) = self.late.remove(next);
+            let Late { at, sent, effect, caller } = self.late.remove(next);
             self.now = self.now.max(at);
-            if let Effect::Delete(id) = effect {
-                let linked = self.work_logs.iter().filter(|(_, stand)| stand.facts.kimai_ids().contains(&id));
-                self.overtaken.extend(linked.map(|(work_log, _)| work_log.clone()));
-            }
-            if let Effect::Link(links) = &effect {
-                self.overtaken.extend(links.iter().map(|link| link.work_log.clone()));
-            }
+            self.overtake(&effect, &caller, sent);
             // Whatever the answer: nobody waits for it.
             drop(self.apply(&effect, &caller));
-            if let (false, Who::Run(_, work_log)) = (matches!(effect, Effect::Create(_)), &caller.who) {
-                self.overtaken.insert(work_log.clone());
-            }
             self.note(caller.who, What::AfterCallerWasGone);
         }
         self.now = self.now.max(now);
+    }
+
+    /// Notes whose newer state `effect`, which was `sent` long ago, is about to take the place of.
+    fn overtake(&mut self, effect: &Effect, caller: &Caller, sent: i64) {
+        let is_newer = |target| self.changed.get(&target).is_some_and(|changed| *changed > sent);
+        let work_log = |work_log: &WorkLogUri| is_newer(Target::WorkLog(work_log.clone()));
+        let mut overtaken = Vec::new();
+        match effect {
+            Effect::Create(_) => {}
+            Effect::Update(id, _) | Effect::Delete(id) => {
+                let linked = self.work_logs.iter().filter(|(_, stand)| stand.facts.kimai_ids().contains(id));
+                let mut concerned: Vec<&WorkLogUri> = linked.map(|(work_log, _)| work_log).collect();
+                if let Who::Run(_, own) = &caller.who {
+                    concerned.push(own);
+                }
+                let sheet = is_newer(Target::Sheet(*id));
+                overtaken.extend(concerned.into_iter().filter(|of| sheet || work_log(of)).cloned());
+            }
+            Effect::Link(links) => {
+                overtaken.extend(links.iter().map(|link| &link.work_log).filter(|of| work_log(of)).cloned());
+            }
+        }
+        self.overtaken.extend(overtaken);
+    }
+
+    /// `target` is changed now.
+    pub(super) fn touch(&mut self, target: Target) {
+        self.changed.insert(target, self.now);
     }
 
     pub(super) fn note(&mut self, who: Who, what: What) {
@@ -205,7 +245,7 @@ impl State {
     pub(super) fn leave_behind(&mut self, effect: Effect, caller: Caller) {
         if self.rng.random() {
             let at = self.now + self.rng.random_range(0..LIMIT);
-            self.late.push((at, effect, caller));
+            self.late.push(Late { at, sent: self.now, effect, caller });
         }
     }
 
@@ -213,7 +253,7 @@ impl State {
     pub(super) fn put_off(&mut self, effect: Effect, caller: Caller, course: Course) {
         let gives_up = if course.back > 1_000 { LIMIT } else { course.back.cast_signed() };
         let at = self.now + gives_up + self.rng.random_range(0..LIMIT * 9 / 10);
-        self.late.push((at, effect, caller));
+        self.late.push(Late { at, sent: self.now, effect, caller });
     }
 
     /// The request takes effect now. Gives the timesheet it made or changed, or Kimai's refusal.
@@ -246,6 +286,10 @@ impl State {
         }
         stand.facts.identifiers.extend(to.map(|id| id.to_string()));
         stand.refresh(now);
+        if to.is_some_and(|id| self.sheets.contains_key(&id)) {
+            self.touched_in_kimai.remove(work_log);
+        }
+        self.touch(Target::WorkLog(work_log.clone()));
         let what = to.map_or(What::Unlinked(work_log.clone()), |id| What::Linked(work_log.clone(), id));
         self.note(caller.who.clone(), what);
     }
@@ -255,6 +299,12 @@ impl State {
         let newest = self.accepted.entry(work_log.clone()).or_default();
         *newest = version.max(*newest);
         self.note(Who::People, What::Accepted(work_log, version));
+    }
+
+    /// The storage is lost, with all that was acknowledged.
+    pub(super) fn lose_storage(&mut self) {
+        self.storage += 1;
+        self.accepted_before_loss = std::mem::take(&mut self.accepted);
     }
 
     /// The work logs of some kind that are linked to one of `ids`.
@@ -297,6 +347,7 @@ impl State {
         stand.life += u32::from(!was_live && stand.is_live());
         stand.refresh(now);
         let version = stand.version;
+        self.touch(Target::WorkLog(work_log.clone()));
         self.note(Who::People, What::Changed(work_log.clone(), step, version));
     }
 }

@@ -11,6 +11,7 @@ use super::{Period, Report, Sweeper, go_on, heed};
 use crate::crash;
 use crate::domain::difference::FoundTimesheet;
 use crate::domain::finding::{Action, Finding, Hold};
+use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::Kind;
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::kimai::Fault;
@@ -51,7 +52,7 @@ impl Sweeper {
             self.ledger.keep(&work_log, id).await?;
         }
         let mut report = Report { work_logs, timesheets, unreadable, ..Report::default() };
-        report.adopted = self.adopt(&findings, progress).await?;
+        report.adopted = self.adopt(&findings, &known, progress).await?;
         report.queued = self.enqueue(&findings, progress).await?;
         crash::point("sweep half way");
         let orphans = findings.iter_mut().filter(|finding| finding.action == Action::Delete);
@@ -91,25 +92,30 @@ impl Sweeper {
     }
 
     /// Gives work logs the timesheets that hold just what they say. What has got one since needs none.
-    async fn adopt(&self, findings: &[Finding], progress: &Progress) -> Result<usize, Failure> {
-        let mut adopted = 0;
-        let findings: Vec<&Finding> =
-            findings.iter().filter(|finding| finding.action == Action::Adopt).collect();
-        if !findings.is_empty() {
-            // A run may be deleting one for its own work log, or have done so since the list was read.
-            self.barrier(progress).await?;
+    async fn adopt(
+        &self,
+        findings: &[Finding],
+        known: &[KimaiId],
+        progress: &Progress,
+    ) -> Result<usize, Failure> {
+        let adoptions: Vec<Adoption<'_>> = findings.iter().filter_map(Adoption::of).collect();
+        let ids: Vec<KimaiId> = adoptions.iter().map(|adoption| adoption.id).collect();
+        if ids.is_empty() {
+            return Ok(0);
         }
-        for finding in findings {
-            let (Some(work_log), Some(id)) = (&finding.work_log, finding.timesheets.first()) else {
-                continue;
-            };
-            let (Some(wanted), Some(found)) = (finding.wanted, finding.found) else { continue };
-            let seen = heed(progress, async { Ok(self.kimai.timesheet(*id).await?) }).await?;
-            if seen.as_ref().map(FoundTimesheet::from) != Some(found) {
+        self.give_up(&ids).await?;
+        // A run may be deleting one for its own work log, or have done so since the list was read.
+        self.barrier(progress).await?;
+        let (linked, remains) =
+            (self.sight.linked(&ids, known).await?, self.work_logs.tombstones(&ids).await?);
+        let mut adopted = 0;
+        for Adoption { work_log, id, wanted, found } in adoptions {
+            let seen = heed(progress, async { Ok(self.kimai.timesheet(id).await?) }).await?;
+            let is_nobodys = !linked.contains_key(&id) && !remains.contains_key(&id);
+            if !is_nobodys || seen.as_ref().map(FoundTimesheet::from) != Some(found) {
                 continue;
             }
-            self.give_way(*id).await?;
-            if self.ledger.adopt(work_log, *id, wanted, found).await? {
+            if self.ledger.adopt(work_log, id, wanted, found).await? {
                 info!(%work_log, kimai.id = %id, "<{work_log}> takes timesheet {id}, which holds what it says and is nobody's");
                 adopted += 1;
             }
@@ -117,12 +123,15 @@ impl Sweeper {
         Ok(adopted)
     }
 
-    /// Forgets whose `id` was, if the triplestore does not know that one any more and nothing is to be done about it.
-    async fn give_way(&self, id: KimaiId) -> Result<(), Failure> {
-        let Some(owner) = self.ledger.owner(id).await? else { return Ok(()) };
-        let is_gone = self.sight.facts(&owner).await?.kind(&owner) == Kind::Absent;
-        if is_gone && self.queue.entry(&owner).await?.is_none() {
-            self.ledger.forget(&owner).await?;
+    /// Forgets whom `ids` were made for, where that is gone and nothing is to be done about it: no delta told of it.
+    /// Runs that still remember it have to end before another work log takes its timesheet.
+    async fn give_up(&self, ids: &[KimaiId]) -> Result<(), Failure> {
+        let owners = self.ledger.owners(ids).await?;
+        for (id, owner) in owners.into_iter().filter(|_| !planted(Plant::GoneOwnerKeeps)) {
+            let is_gone = self.sight.facts(&owner).await?.kind(&owner) != Kind::WorkLog;
+            if is_gone && self.queue.entry(&owner).await?.is_none() {
+                self.ledger.give_up(&owner, id).await?;
+            }
         }
         Ok(())
     }
@@ -235,6 +244,24 @@ impl Sweeper {
         let found = (&timesheet).into();
         let claimant = intents.into_iter().find(|(_, intent)| intent.could_be(id, &found));
         Ok(claimant.map(|(work_log, _)| work_log))
+    }
+}
+
+/// A work log, and the timesheet that it is to take.
+struct Adoption<'a> {
+    work_log: &'a WorkLogUri,
+    id: KimaiId,
+    wanted: WantedTimesheet,
+    found: FoundTimesheet,
+}
+
+impl<'a> Adoption<'a> {
+    fn of(finding: &'a Finding) -> Option<Self> {
+        if finding.action != Action::Adopt {
+            return None;
+        }
+        let (work_log, id) = (finding.work_log.as_ref()?, *finding.timesheets.first()?);
+        Some(Self { work_log, id, wanted: finding.wanted?, found: finding.found? })
     }
 }
 

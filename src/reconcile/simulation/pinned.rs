@@ -1,0 +1,77 @@
+//! What once went wrong for a seed, told by what happens: a seed plays something else after every change of the world.
+
+use super::history::What;
+use super::land::{Field, HIDDEN_TASK, Values};
+use super::people::{Step, uri};
+use super::run::simulate;
+use super::scenario::{Act, Outcome, Scenario};
+
+/// Each with so many ways for requests to overtake one another.
+const SEEDS: u64 = 20;
+
+fn begins(day: i32) -> Step {
+    Step::Begin(Values { day, duration: 0, task: 1, person: 1 }, Field::ALL.to_vec())
+}
+
+fn told(at: i64, number: usize, step: Step) -> Act {
+    Act { at, work_log: uri(number), step, heard: true }
+}
+
+fn untold(at: i64, number: usize, step: Step) -> Act {
+    Act { heard: false, ..told(at, number, step) }
+}
+
+/// All that is pinned, for the faults that are planted.
+pub(super) fn all() -> impl Iterator<Item = Scenario> {
+    let acts = [deleted_and_entered_again(Step::RemoveAll), refused_and_linked_by_hand()];
+    acts.into_iter().map(|acts| Scenario::of_acts(0, acts))
+}
+
+fn each(acts: &[Act], check: impl Fn(&Outcome)) {
+    for seed in 0..SEEDS {
+        let outcome = simulate(Scenario::of_acts(seed, acts.to_vec()));
+        let history = outcome.world.state().history.to_string();
+        assert!(outcome.broken.is_empty(), "seed {seed}: {}\n{history}", outcome.broken.join("\n"));
+        check(&outcome);
+    }
+}
+
+/// Somebody deletes a work log and enters just the same as a new one, and neither is heard of.
+fn deleted_and_entered_again(removal: Step) -> Vec<Act> {
+    vec![told(2_500, 1, begins(1)), untold(40_000, 1, removal), untold(41_000, 2, begins(1))]
+}
+
+/// A work log that Kimai refuses is linked by hand to the timesheet of another one, which is deleted.
+fn refused_and_linked_by_hand() -> Vec<Act> {
+    let refused = Values { day: 1, duration: 0, task: HIDDEN_TASK, person: 1 };
+    vec![
+        told(2_500, 1, begins(1)),
+        told(2_500, 2, begins(2)),
+        told(40_000, 1, Step::Set(refused, Field::Task)),
+        untold(80_000, 1, Step::CopyLink { of: uri(2), beside: false }),
+        told(80_100, 2, Step::RemoveAll),
+    ]
+}
+
+/// A sweep has one timesheet to give and one work log to take it, and must not believe its memory of the work log that
+/// is gone.
+#[test]
+fn a_sweep_gives_the_timesheet_of_a_deleted_work_log_to_its_twin() {
+    let made =
+        |outcome: &Outcome| outcome.world.state().history.count(|what| matches!(what, What::Posted(..)));
+    each(&deleted_and_entered_again(Step::RemoveAll), |outcome| assert_eq!(made(outcome), 2));
+    // What is left of the work log takes its timesheet along.
+    each(&deleted_and_entered_again(Step::LeaveLink), |outcome| assert_eq!(made(outcome), 3));
+}
+
+/// What it is linked to is its own now, and the one it had is nobody's.
+#[test]
+fn a_work_log_that_kimai_refuses_gives_up_the_timesheet_that_it_is_not_linked_to_any_more() {
+    each(&refused_and_linked_by_hand(), |outcome| {
+        assert_eq!(
+            outcome.world.state().sheets.len(),
+            4,
+            "two booked by hand, one untouched, one of the two"
+        );
+    });
+}

@@ -1,0 +1,72 @@
+//! The end of a history, where nothing goes wrong any more: all has to become quiet, then right.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::super::check::{self, Look};
+use super::super::engine::Engine;
+use super::super::faults::Weather;
+use super::super::history::{What, Who};
+use super::super::land::DAYS;
+use super::Sim;
+use crate::domain::KimaiId;
+use crate::queue::{Queue, Reason};
+
+/// All is quiet by then when nothing goes wrong any more: ten times the longest pause of an incomplete work log.
+const SETTLES_WITHIN: Duration = Duration::from_hours(2);
+/// After that long, whatever was under way has arrived or never will.
+const LAST_ARRIVALS: i64 = 100_000;
+
+impl Sim {
+    /// Nothing goes wrong any more. All has to become quiet, then right.
+    pub(super) async fn come_to_rest(&mut self, engine: Engine) {
+        let now = {
+            let mut state = self.world.state();
+            state.weather = Weather::default();
+            state.script = None;
+            state.note(Who::People, What::Weather(Weather::default()));
+            state.now
+        };
+        self.world.sleep_until(now + LAST_ARRIVALS).await;
+        self.look(&engine, Look::BeforeSweep).await;
+        engine.stop().await;
+        self.world.state().note(Who::People, What::Stopped);
+        drop(engine);
+        let engine = self.start(10_000);
+        engine.workers.wake_parked(Reason::Daily).await;
+        let sweep = self.sweep(&engine, -DAYS, DAYS);
+        if !engine.tasks.spawn(sweep()).await.expect("a sweep does not panic") {
+            self.outcome.broken.push("the last sweep failed although nothing went wrong".to_owned());
+        }
+        self.look(&engine, Look::AfterSweep).await;
+        if self.outcome.second_sweep > 0 {
+            let sweep = self.sweep(&engine, -DAYS, DAYS);
+            engine.tasks.spawn(sweep()).await.expect("a sweep does not panic");
+            self.look(&engine, Look::AfterSecondSweep).await;
+        }
+        engine.stop().await;
+    }
+
+    async fn look(&mut self, engine: &Engine, look: Look) {
+        if timeout(SETTLES_WITHIN, engine.queue.quiet()).await.is_err() {
+            self.outcome.broken.push(format!("{look:?}: it did not become quiet within {SETTLES_WITHIN:?}"));
+            return;
+        }
+        let ids: Vec<KimaiId> = self.world.state().sheets.keys().copied().collect();
+        let service = check::Service::ask(engine, &ids).await;
+        let state = self.world.state();
+        let found = check::look(&state, &service, look);
+        // A lost storage, and a second link, take two sweeps.
+        let twice = state.storage > 0 || !state.linked_by_hand.is_empty();
+        if look == Look::AfterSweep && twice && found.rules().next().is_some() {
+            self.outcome.second_sweep += 1;
+            return;
+        }
+        self.outcome.broken.extend(found.rules().map(|rule| format!("{look:?}: {rule}")));
+        match look {
+            Look::BeforeSweep => self.outcome.before_sweep = found,
+            Look::AfterSweep | Look::AfterSecondSweep => self.outcome.before_sweep.remnants += found.remnants,
+        }
+    }
+}
