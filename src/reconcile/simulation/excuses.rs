@@ -75,7 +75,7 @@ pub(super) struct Excuses<'a> {
 impl Excuses<'_> {
     /// Why this work log need not be right.
     pub(super) fn of_work_log(&self, work_log: &WorkLogUri) -> Option<Excuse> {
-        let touched = self.state.touched_in_kimai.contains(work_log).then_some(Excuse::TouchedInKimai);
+        let touched = self.state.touched_in_kimai.contains_key(work_log).then_some(Excuse::TouchedInKimai);
         self.of_owner(work_log).or(touched)
     }
 

@@ -218,7 +218,7 @@ pub(super) fn take(state: &mut State, uri: &WorkLogUri, step: &Step) -> Option<b
 fn by_hand(state: &mut State, uri: &WorkLogUri, delete: bool) {
     let linked = state.work_logs.get(uri).and_then(|stand| stand.facts.kimai_ids().first().copied());
     let Some(id) = linked.filter(|id| state.sheets.contains_key(id)) else { return };
-    state.touched_in_kimai.insert(uri.clone());
+    state.touched_in_kimai.insert(uri.clone(), id);
     let (by_hand, now) = (state.caller(), state.now);
     if delete {
         drop(state.apply(&super::state::Effect::Delete(id), &by_hand));

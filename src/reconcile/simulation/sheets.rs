@@ -90,10 +90,7 @@ impl State {
             sheet.row = Timesheet { exported: sheet.row.exported, ..row.clone() };
             sheet.modified = self.now;
         }
-        let linked = self.work_logs.iter().filter(|(_, stand)| stand.facts.kimai_ids().contains(&id));
-        for work_log in linked.map(|(work_log, _)| work_log) {
-            self.touched_in_kimai.remove(work_log);
-        }
+        self.touched_in_kimai.retain(|_, touched| *touched != id);
         self.touch(Target::Sheet(id));
         self.note(caller.who.clone(), What::Patched(id, *wanted));
         Ok(row)

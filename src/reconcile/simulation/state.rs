@@ -113,8 +113,9 @@ pub(super) struct State {
     pub(super) storage: u32,
     /// How many runs there were.
     pub(super) runs: u64,
-    /// Work logs whose timesheet somebody changed or deleted in Kimai, and the service has not written since.
-    pub(super) touched_in_kimai: BTreeSet<WorkLogUri>,
+    /// Work logs whose timesheet somebody changed or deleted in Kimai, until the service has written that, or linked
+    /// another one in its place.
+    pub(super) touched_in_kimai: BTreeMap<WorkLogUri, KimaiId>,
     /// What work logs say and somebody booked by hand.
     pub(super) booked: Vec<WantedTimesheet>,
     /// Work logs that got a link by hand, and those it was copied from.
@@ -147,7 +148,7 @@ impl State {
             callers: HashMap::new(),
             storage: 0,
             runs: 0,
-            touched_in_kimai: BTreeSet::new(),
+            touched_in_kimai: BTreeMap::new(),
             booked: Vec::new(),
             linked_by_hand: BTreeSet::new(),
             overtaken: BTreeSet::new(),
@@ -286,8 +287,8 @@ impl State {
         }
         stand.facts.identifiers.extend(to.map(|id| id.to_string()));
         stand.refresh(now);
-        if to.is_some_and(|id| self.sheets.contains_key(&id)) {
-            self.touched_in_kimai.remove(work_log);
+        if let Some(id) = to.filter(|id| self.sheets.contains_key(id)) {
+            self.touched_in_kimai.retain(|of, touched| of != work_log || *touched == id);
         }
         self.touch(Target::WorkLog(work_log.clone()));
         let what = to.map_or(What::Unlinked(work_log.clone()), |id| What::Linked(work_log.clone(), id));
