@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
+use crate::domain::hours::RoundedMonth;
+
 /// The most that a column but the last takes, in characters.
 const WIDTHS: [usize; 5] = [30, 12, 11, 34, 34];
 const HEADINGS: [&str; 6] = ["work log", "timesheets", "kind", "triplestore", "Kimai", "reason"];
@@ -104,6 +106,7 @@ pub(super) fn summary(run: &Value) -> String {
     if found > 0 {
         let _ = write!(lines, "\nFound: {}.", counts(at(told, "/counts")));
     }
+    lines.push_str(&rounded(at(told, "/rounded")));
     for fault in at(told, "/faults").as_array().into_iter().flatten() {
         let _ = write!(lines, "\nFailed: {}", text(fault));
     }
@@ -114,6 +117,12 @@ pub(super) fn summary(run: &Value) -> String {
         let _ = write!(lines, "\nand {more} more that failed");
     }
     lines
+}
+
+/// What Kimai rounded, a line for each month.
+pub(super) fn rounded(months: &Value) -> String {
+    let months: Vec<RoundedMonth> = serde_json::from_value(months.clone()).unwrap_or_default();
+    months.iter().fold(String::new(), |lines, month| format!("{lines}\n{month}"))
 }
 
 /// The kinds of which something was found.
@@ -264,6 +273,12 @@ mod tests {
         assert!(head().find("reason").unwrap() < line.chars().count());
         let orphan = json!({"attributes": {"kind": "orphan", "timesheets": [7], "reason": "nobody's", "held-because": "too many"}});
         assert!(finding(&orphan).ends_with("nobody's [held back: too many]"));
+        let months = json!([{"month": "2024-09", "timesheets": 1, "said": 27360, "counted": 27900}]);
+        assert_eq!(
+            rounded(&months),
+            "\n2024-09: Kimai counts 7:45 for 7:36 in 1 timesheet, rounding (+0:09)"
+        );
+        assert_eq!(rounded(&Value::Null), "");
         assert_eq!(counts(&json!({"orphan": 2, "missing": 0, "work-logs": 9})), "2 orphan");
     }
 }

@@ -243,7 +243,11 @@ async fn plan(service: &Service, body: &Value, reach: &Reach) -> Result<Outcome,
         if headed {
             show::print("Begin-end (UTC), then the ids of project, activity and user.\n");
         }
-        show::print(&format!("Found: {}. Nothing was changed.", show::counts(at(meta, "/counts"))));
+        show::print(&format!(
+            "Found: {}. Nothing was changed.{}",
+            show::counts(at(meta, "/counts")),
+            show::rounded(at(meta, "/rounded"))
+        ));
         if held > 0 {
             show::print(&format!("{held} deletions would be held back."));
         }

@@ -1,10 +1,10 @@
 //! Checks of Kimai: whether it answers, whom, what that user may, and which of its settings are in the way.
 
-use jiff::Span;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::check::{Check, Topic};
+use super::hours::{YEAR, moved_days};
 use super::{Asked, Doctor, limited};
 use crate::kimai::{CurrentUser, Right, Rights, TimesheetRules, Version};
 use crate::words::sentence;
@@ -25,7 +25,7 @@ impl Doctor {
     }
 
     /// Who the token is.
-    async fn me<'a>(&self, asked: &'a Asked) -> Result<&'a CurrentUser, String> {
+    pub(super) async fn me<'a>(&self, asked: &'a Asked) -> Result<&'a CurrentUser, String> {
         let me = asked.me.get_or_init(|| limited(self.patient.timesheets.me())).await;
         me.as_ref().map_err(Clone::clone)
     }
@@ -161,9 +161,6 @@ fn of_rights(me: &CurrentUser, rights: &Rights) -> Check {
     RIGHTS.well("It may see, enter and change the hours of others and see users; by its role it may delete, which cannot be tried.")
 }
 
-/// Days looked at: offsets change within a year.
-const YEAR: i64 = 366;
-
 fn of_zone(ours: &TimeZone, me: &CurrentUser, today: Date) -> Check {
     let our_name = ours.iana_name().unwrap_or("UTC");
     let Some(their_name) = me.timezone.as_deref() else {
@@ -176,15 +173,10 @@ fn of_zone(ours: &TimeZone, me: &CurrentUser, today: Date) -> Check {
         let says = format!("'{}' has the time zone {their_name}, which is not known here.", me.username);
         return ZONE.unknown(says, format!("Give '{}' the time zone {our_name} in Kimai.", me.username));
     };
-    let moved = (0..YEAR).filter_map(|days| {
-        let day = today.checked_add(Span::new().days(days)).ok()?;
-        let midnight = day.to_zoned(ours.clone()).ok()?;
-        (midnight.with_time_zone(theirs.clone()).date() != day).then_some(day)
-    });
-    let moved: Vec<Date> = moved.collect();
+    let moved = moved_days(ours, &theirs, today);
     let user = &me.username;
     if let Some(first) = moved.first() {
-        let when = if moved.len() == usize::try_from(YEAR).unwrap_or_default() {
+        let when = if moved.len() == YEAR {
             "each day".to_owned()
         } else {
             format!("{} days of a year, next on {first}", moved.len())

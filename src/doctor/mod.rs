@@ -5,6 +5,7 @@
 //! triple of no meaning, which is removed at once. A check ends within [`LIMIT`] and never fails the others.
 
 mod check;
+mod hours;
 mod kimai;
 mod list;
 mod lost;
@@ -84,7 +85,7 @@ pub struct Patient {
     pub kimai: Arc<dyn Inspection>,
     /// Where work logs wait.
     pub queue: Arc<dyn Queue>,
-    /// What is remembered of them.
+    /// What is remembered of Kimai's answers.
     pub ledger: Ledger,
     /// What it is kept in.
     pub storage: Storage,
@@ -187,6 +188,8 @@ impl Doctor {
             Box::pin(self.token(&asked)),
             Box::pin(self.rights(&asked)),
             Box::pin(self.zone(&asked)),
+            Box::pin(self.owners(&asked)),
+            Box::pin(self.hours()),
             Box::pin(self.rules()),
             Box::pin(self.timesheets()),
             Box::pin(self.lost_data()),

@@ -44,6 +44,12 @@ pub enum Code {
     TimesheetGone,
     /// The timesheet belongs to another work log.
     TimesheetClaimed,
+    /// Somebody entered a break in Kimai, and it cannot be removed.
+    BreakKept,
+    /// Kimai's rounding leaves nothing of the hours.
+    RoundedToZero,
+    /// Kimai books the timesheet on another day than the work log's.
+    WrongDay,
     /// The triplestore did not answer.
     TriplestoreUnavailable,
     /// The triplestore refused the statement.
@@ -69,7 +75,8 @@ words!(Code {
     NoAccount => "no-account", KimaiRefused => "kimai-refused", KimaiUnavailable => "kimai-unavailable",
     KimaiListFaulty => "kimai-list-faulty",
     KimaiBusy => "kimai-busy", KimaiLostData => "kimai-lost-data", TokenInvalid => "token-invalid", AnswerLost => "answer-lost",
-    TimesheetGone => "timesheet-gone", TimesheetClaimed => "timesheet-claimed",
+    TimesheetGone => "timesheet-gone", TimesheetClaimed => "timesheet-claimed", BreakKept => "break-kept",
+    RoundedToZero => "rounded-to-zero", WrongDay => "wrong-day",
     TriplestoreUnavailable => "triplestore-unavailable", TriplestoreRefused => "triplestore-refused",
     TriplestoreUnreadable => "triplestore-unreadable", TurnedAway => "turned-away",
     StorageUnavailable => "storage-unavailable", TokenSeesTooLittle => "token-sees-too-little",

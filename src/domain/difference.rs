@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::hours;
 use super::ids::{ActivityId, KimaiId, ProjectId, UserId, WorkLogUri};
 use super::timesheet::WantedTimesheet;
 
@@ -13,11 +14,17 @@ const ROUNDING: SignedDuration = SignedDuration::from_mins(1);
 
 /// A timesheet as Kimai holds it, as far as we own it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Kept")]
 pub struct FoundTimesheet {
     /// Start.
     pub begin: Timestamp,
     /// End; none while the record runs.
     pub end: Option<Timestamp>,
+    /// Seconds that Kimai counts: from begin to end without the break, rounded as it is set to. None while it runs.
+    pub duration: i32,
+    /// Seconds of break.
+    #[serde(rename = "break")]
+    pub pause: i32,
     /// The project, if it has one.
     pub project: Option<ProjectId>,
     /// The activity, if it has one.
@@ -26,21 +33,73 @@ pub struct FoundTimesheet {
     pub user: Option<UserId>,
 }
 
+/// One as it is kept. Before Kimai's own count was read there was none, nor a break.
+#[derive(Deserialize)]
+struct Kept {
+    begin: Timestamp,
+    end: Option<Timestamp>,
+    duration: Option<i32>,
+    #[serde(default, rename = "break")]
+    pause: i32,
+    project: Option<ProjectId>,
+    activity: Option<ActivityId>,
+    user: Option<UserId>,
+}
+
+impl From<Kept> for FoundTimesheet {
+    fn from(kept: Kept) -> Self {
+        let Kept { begin, end, duration, pause, project, activity, user } = kept;
+        let duration = duration.unwrap_or_else(|| between(begin, end, pause));
+        Self { begin, end, duration, pause, project, activity, user }
+    }
+}
+
+/// Seconds from begin to end without the break: what Kimai counts where it does not round durations.
+pub(crate) fn between(begin: Timestamp, end: Option<Timestamp>, pause: i32) -> i32 {
+    let seconds = end.map_or(0, |end| end.as_second() - begin.as_second() - i64::from(pause));
+    i32::try_from(seconds).unwrap_or(if seconds < 0 { i32::MIN } else { i32::MAX })
+}
+
 impl FoundTimesheet {
-    /// Whether it holds what is wanted, but for Kimai's rounding.
+    /// Whether it holds what is wanted, but for Kimai's rounding to the minute.
     pub fn holds(&self, wanted: &WantedTimesheet) -> bool {
         let near = |found: Timestamp, wanted: Timestamp| found.duration_since(wanted).abs() < ROUNDING;
         near(self.begin, wanted.begin)
             && self.end.is_some_and(|end| near(end, wanted.end))
+            && (i64::from(self.duration) - wanted.seconds()).abs() < ROUNDING.as_secs()
+            && self.pause == 0
+            && !self.is_nothing_of(wanted)
             && self.project == Some(wanted.project)
             && self.activity == Some(wanted.activity)
             && self.user == Some(wanted.user)
     }
 
+    /// The same as if Kimai counted all time from begin to end.
+    #[must_use]
+    pub(crate) fn by_times(self) -> Self {
+        Self { duration: between(self.begin, self.end, 0), pause: 0, ..self }
+    }
+
+    /// Whether Kimai counts no hours for some that are wanted.
+    pub fn is_nothing_of(&self, wanted: &WantedTimesheet) -> bool {
+        self.duration == 0 && self.end.is_some() && wanted.seconds() > 0
+    }
+
+    /// Whether `self` is what Kimai made of `wanted` by its rounding alone: `pushed` was sent last and `held` was the
+    /// answer. Neither a break nor hours that became none are rounding.
+    pub fn is_answer_to(
+        &self,
+        wanted: &WantedTimesheet,
+        pushed: Option<&WantedTimesheet>,
+        held: Option<&Self>,
+    ) -> bool {
+        pushed == Some(wanted) && held == Some(self) && self.pause == 0 && !self.is_nothing_of(wanted)
+    }
+
     /// The same as something that could be wanted, where it is booked on all it has to be; one that runs ends
     /// as it begins.
     pub fn whole(&self) -> Option<WantedTimesheet> {
-        let Self { begin, end, project, activity, user } = *self;
+        let Self { begin, end, project, activity, user, .. } = *self;
         let end = end.unwrap_or(begin);
         Some(WantedTimesheet { begin, end, project: project?, activity: activity?, user: user? })
     }
@@ -50,7 +109,8 @@ impl From<WantedTimesheet> for FoundTimesheet {
     fn from(wanted: WantedTimesheet) -> Self {
         let WantedTimesheet { begin, end, project, activity, user } = wanted;
         let (project, activity, user) = (Some(project), Some(activity), Some(user));
-        Self { begin, end: Some(end), project, activity, user }
+        let duration = between(begin, Some(end), 0);
+        Self { begin, end: Some(end), duration, pause: 0, project, activity, user }
     }
 }
 
@@ -181,136 +241,10 @@ pub fn in_words(found: &FoundTimesheet, wanted: &WantedTimesheet) -> String {
     differs("project", found.project.map(|id| id.to_string()), wanted.project.to_string());
     differs("activity", found.activity.map(|id| id.to_string()), wanted.activity.to_string());
     differs("user", found.user.map(|id| id.to_string()), wanted.user.to_string());
+    words.extend(hours::differing(found, wanted));
     words.join("; ")
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn wanted() -> WantedTimesheet {
-        WantedTimesheet {
-            begin: "2024-09-02T00:00:00Z".parse().unwrap(),
-            end: "2024-09-02T08:00:00Z".parse().unwrap(),
-            project: ProjectId(1),
-            activity: ActivityId(2),
-            user: UserId(3),
-        }
-    }
-
-    fn found() -> FoundTimesheet {
-        let WantedTimesheet { begin, end, project, activity, user } = wanted();
-        FoundTimesheet {
-            begin,
-            end: Some(end),
-            project: Some(project),
-            activity: Some(activity),
-            user: Some(user),
-        }
-    }
-
-    #[test]
-    fn every_field_we_own_counts_and_rounding_does_not() {
-        assert!(found().holds(&wanted()));
-        let seconds = |text: &str| text.parse::<Timestamp>().unwrap();
-        assert!(FoundTimesheet { end: Some(seconds("2024-09-02T08:00:59Z")), ..found() }.holds(&wanted()));
-        let different = [
-            FoundTimesheet { begin: seconds("2024-09-01T23:59:00Z"), ..found() },
-            FoundTimesheet { end: Some(seconds("2024-09-02T08:01:00Z")), ..found() },
-            FoundTimesheet { end: None, ..found() },
-            FoundTimesheet { project: Some(ProjectId(9)), ..found() },
-            FoundTimesheet { activity: None, ..found() },
-            FoundTimesheet { user: Some(UserId(9)), ..found() },
-        ];
-        for found in different {
-            assert!(!found.holds(&wanted()), "{found:?}");
-        }
-    }
-
-    fn work_log(name: &str) -> WorkLogUri {
-        WorkLogUri::parse(&format!("http://x/{name}")).unwrap()
-    }
-
-    fn ids(ids: &[u64]) -> Vec<KimaiId> {
-        ids.iter().copied().map(KimaiId).collect()
-    }
-
-    fn complete(linked: &[u64]) -> WorkLogSide {
-        WorkLogSide { ids: ids(linked), wanted: Ok(wanted()) }
-    }
-
-    fn incomplete(linked: &[u64]) -> WorkLogSide {
-        WorkLogSide { ids: ids(linked), wanted: Err("it has no duration".to_owned()) }
-    }
-
-    fn sides(of: &[(&str, WorkLogSide)]) -> WorkLogSides {
-        of.iter().map(|(name, side)| (work_log(name), side.clone())).collect()
-    }
-
-    fn timesheets(of: &[(u64, FoundTimesheet)]) -> TimesheetSides {
-        of.iter()
-            .map(|(id, found)| (KimaiId(*id), TimesheetSide { found: *found, exported: false }))
-            .collect()
-    }
-
-    #[test]
-    fn each_difference_has_its_list() {
-        let work_logs = sides(&[
-            ("right", complete(&[1])),
-            ("new", complete(&[])),
-            ("absent", complete(&[99])),
-            ("changed", complete(&[2])),
-            ("gap", incomplete(&[3])),
-            ("gap-absent", incomplete(&[98])),
-            ("twice", complete(&[4, 5])),
-            ("twin-a", complete(&[7])),
-            ("twin-b", incomplete(&[7])),
-            ("twin-c", complete(&[8, 9])),
-            ("twin-d", complete(&[9])),
-        ]);
-        let other = FoundTimesheet { user: Some(UserId(9)), ..found() };
-        let all: Vec<_> = (1..=9).map(|id| (id, if id == 2 { other } else { found() })).collect();
-        let expected = Comparison {
-            missing: vec![work_log("new")],
-            changed: vec![work_log("changed")],
-            absent: vec![(work_log("absent"), KimaiId(99))],
-            doubled: vec![work_log("twice")],
-            incomplete: vec![work_log("gap"), work_log("gap-absent")],
-            shared: [(7, ["twin-a", "twin-b"]), (9, ["twin-c", "twin-d"])]
-                .map(|(id, names)| (KimaiId(id), names.map(work_log).to_vec()))
-                .into(),
-            unlinked: ids(&[6]),
-        };
-        assert_eq!(compare(&work_logs, &timesheets(&all)), expected);
-    }
-
-    #[test]
-    fn equal_work_logs_adopt_one_timesheet_each() {
-        let work_logs = sides(&[("a", complete(&[])), ("b", complete(&[])), ("c", complete(&[]))]);
-        let missing: Vec<WorkLogUri> = work_logs.keys().cloned().collect();
-        let other = FoundTimesheet { activity: Some(ActivityId(9)), ..found() };
-        let longer = FoundTimesheet { end: Some("2024-09-02T09:00:00Z".parse().unwrap()), ..found() };
-        let timesheets = timesheets(&[(1, other), (2, longer), (3, found()), (4, found())]);
-        let adopted = adoptions(&work_logs, &timesheets, &missing, &ids(&[1, 2, 3, 4]));
-        assert_eq!(adopted, [(work_log("a"), KimaiId(3)), (work_log("b"), KimaiId(4))]);
-    }
-
-    #[test]
-    fn of_those_who_share_it_keeps_it_for_whom_it_was_made_or_who_says_the_same() {
-        let sharing = ["a", "b", "c"].map(work_log);
-        let holds = |name: &'static str| move |of: &WorkLogUri| *of == work_log(name);
-        assert_eq!(keeper(&sharing, Some(&work_log("c")), holds("b")), Some(&work_log("c")));
-        assert_eq!(keeper(&sharing, Some(&work_log("elsewhere")), holds("b")), Some(&work_log("b")));
-        assert_eq!(keeper(&sharing, None, holds("none")), Some(&work_log("a")));
-    }
-
-    #[test]
-    fn the_words_name_what_differs_and_nothing_else() {
-        let other = FoundTimesheet { user: None, end: None, ..found() };
-        let words = in_words(&other, &wanted());
-        assert_eq!(
-            words,
-            "end: Kimai has none, the work log says 2024-09-02T08:00:00Z; user: Kimai has none, the work log says 3"
-        );
-    }
-}
+#[path = "difference_tests.rs"]
+mod tests;

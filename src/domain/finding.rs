@@ -16,6 +16,10 @@ pub enum Kind {
     Missing,
     /// A timesheet that holds something else than its work log says.
     Changed,
+    /// A timesheet of which Kimai's rounding leaves nothing.
+    ZeroHours,
+    /// A timesheet that Kimai books on another day in its reports.
+    WrongDay,
     /// A work log linked to a timesheet that Kimai does not have.
     Gone,
     /// A timesheet on a day of the period whose work log is on another one, or the other way round.
@@ -37,6 +41,8 @@ pub enum Kind {
 words!(Kind {
     Missing => "missing",
     Changed => "changed",
+    ZeroHours => "zero-hours",
+    WrongDay => "wrong-day",
     Gone => "gone",
     Moved => "moved",
     SharedLink => "shared-link",

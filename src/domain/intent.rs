@@ -7,9 +7,8 @@ use super::difference::FoundTimesheet;
 use super::ids::KimaiId;
 use super::timesheet::WantedTimesheet;
 
-/// What Kimai may round the end by: 15 minutes in its coarsest usual setting. Begin is midnight, which
-/// no rounding moves.
-const MOST_ROUNDING: SignedDuration = SignedDuration::from_mins(15);
+/// What Kimai may round begin and end by: an hour is the coarsest setting that makes sense.
+const MOST_ROUNDING: SignedDuration = SignedDuration::from_hours(1);
 
 /// A POST that may have been stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,9 +25,10 @@ impl Intent {
     /// Whether the timesheet `id` may be what was stored.
     pub fn could_be(&self, id: KimaiId, found: &FoundTimesheet) -> bool {
         let WantedTimesheet { begin, end, project, activity, user } = self.wanted;
+        let near = |found: Timestamp, sent: Timestamp| found.duration_since(sent).abs() <= MOST_ROUNDING;
         self.high_water.is_none_or(|mark| id > mark)
-            && found.begin == begin
-            && found.end.is_some_and(|found| found.duration_since(end).abs() <= MOST_ROUNDING)
+            && near(found.begin, begin)
+            && found.end.is_some_and(|found| near(found, end))
             && found.project == Some(project)
             && found.activity == Some(activity)
             && found.user == Some(user)
@@ -47,19 +47,16 @@ mod tests {
         let (project, activity, user) = (ProjectId(1), ActivityId(2), UserId(3));
         let wanted = WantedTimesheet { begin, end, project, activity, user };
         let intent = Intent { wanted, high_water: Some(KimaiId(10)), started_at: begin };
-        let same = FoundTimesheet {
-            begin,
-            end: Some(end),
-            project: Some(project),
-            activity: Some(activity),
-            user: Some(user),
-        };
+        let same = FoundTimesheet::from(wanted);
         let rounded = Some("2024-09-02T08:00:00Z".parse().unwrap());
-        let later = Some("2024-09-02T08:06:00Z".parse().unwrap());
+        let later = Some("2024-09-02T08:51:00Z".parse().unwrap());
+        // Midnight in Kolkata, to the hour.
+        let floored = "2024-09-01T23:30:00Z".parse().unwrap();
         let table = [
             (11, same, true, "made since"),
             (10, same, false, "there before"),
             (11, FoundTimesheet { end: rounded, ..same }, true, "rounded by Kimai"),
+            (11, FoundTimesheet { begin: floored, ..same }, true, "begin rounded by Kimai"),
             (11, FoundTimesheet { end: later, ..same }, false, "another duration"),
             (11, FoundTimesheet { end: None, ..same }, false, "running"),
             (11, FoundTimesheet { begin: end, ..same }, false, "another day"),

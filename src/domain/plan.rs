@@ -1,5 +1,6 @@
 //! What to do about one work log: a pure decision over what both sides and our memory say.
 
+use super::difference::FoundTimesheet;
 use super::ids::{KimaiId, WorkLogUri};
 use super::timesheet::WantedTimesheet;
 use super::work_log::{Facts, Kind, Obstacle};
@@ -13,10 +14,38 @@ pub struct Memory {
     pub unwritten: bool,
     /// What we last pushed there, unless someone asked to push again.
     pub pushed: Option<WantedTimesheet>,
+    /// What Kimai made of it.
+    pub held: Option<FoundTimesheet>,
+    /// How many days the day that Kimai books it on is from its own; none where that is not known.
+    pub shift: Option<i32>,
     /// Whether a delta told us that the work log lost its class.
     pub removed: bool,
     /// Whether the triplestore also links it to the timesheet of another work log, left out of its facts.
     pub stray: bool,
+}
+
+impl Memory {
+    /// Whether Kimai took `wanted` and yet holds something that is not right: a break, no hours at all, or another
+    /// day.
+    fn is_amiss(&self, wanted: &WantedTimesheet) -> bool {
+        self.is_off_day() || self.held.is_some_and(|held| held.pause != 0 || held.is_nothing_of(wanted))
+    }
+
+    fn is_off_day(&self) -> bool {
+        self.shift.is_some_and(|shift| shift != 0)
+    }
+
+    /// Whether sending `wanted` alone would change nothing in Kimai that is not right, since begin and end are there
+    /// already: Kimai works out its day and hours only when one of these changes.
+    fn needs_renewal(&self, wanted: &WantedTimesheet) -> bool {
+        self.held.is_some_and(|held| {
+            let same_times = held.begin == wanted.begin && held.end == Some(wanted.end);
+            let off_day = self.is_off_day() && held.begin == wanted.begin;
+            // That a break goes is change enough.
+            let uncounted = held.pause == 0 && i64::from(held.duration) != wanted.seconds();
+            off_day || (same_times && uncounted)
+        })
+    }
 }
 
 /// What to do.
@@ -34,6 +63,8 @@ pub enum Plan {
         wanted: WantedTimesheet,
         /// Whether the link has to be written to the triplestore.
         relink: bool,
+        /// Whether Kimai has to work out its day and hours anew.
+        renew: bool,
     },
     /// The timesheet holds what it should, but the work log lacks its id, or has others too.
     Relink(KimaiId),
@@ -109,10 +140,11 @@ fn push(facts: &Facts, memory: &Memory, wanted: WantedTimesheet) -> Plan {
     let Some(Own { id, relink }) = own(facts, memory) else { return Plan::Create(wanted) };
     // A triplestore that has forgotten a link was put back, and Kimai may have been too: what it holds is not known.
     let forgotten = facts.kimai_ids().is_empty() && !memory.unwritten && !memory.stray;
-    match memory.linked == Some(id) && memory.pushed == Some(wanted) && !forgotten {
+    let remembered = memory.linked == Some(id);
+    match remembered && memory.pushed == Some(wanted) && !forgotten && !memory.is_amiss(&wanted) {
         true if relink => Plan::Relink(id),
         true => Plan::Unchanged(id),
-        false => Plan::Update { id, wanted, relink },
+        false => Plan::Update { id, wanted, relink, renew: remembered && memory.needs_renewal(&wanted) },
     }
 }
 
@@ -130,7 +162,7 @@ mod tests {
     use super::*;
     use crate::domain::ids::{ActivityId, ProjectId, UserId};
     use crate::domain::work_log::VEVENT;
-    use jiff::Timestamp;
+    use jiff::{SignedDuration, Timestamp};
     use proptest::prelude::*;
 
     fn wanted(user: u64) -> WantedTimesheet {
@@ -163,7 +195,7 @@ mod tests {
         let unwritten = Memory { unwritten: true, ..elsewhere };
         let stray = Memory { stray: true, ..current };
         let vevent = Some(VEVENT);
-        let update = |id, relink| Plan::Update { id: KimaiId(id), wanted: wanted(1), relink };
+        let update = |id, relink| Plan::Update { id: KimaiId(id), wanted: wanted(1), relink, renew: false };
         let table = [
             (facts(vevent, &[]), nothing, Plan::Create(wanted(1)), "new"),
             (facts(vevent, &["9"]), nothing, update(9, false), "known to the triplestore"),
@@ -189,6 +221,48 @@ mod tests {
         ];
         for (facts, memory, expected, why) in table {
             assert_eq!(decide(&facts, &memory), expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn what_kimai_took_and_does_not_hold_right_is_sent_again_with_a_change_that_it_notices() {
+        let begin: Timestamp = "2024-09-02T00:00:00Z".parse().unwrap();
+        let after = |minutes| begin + SignedDuration::from_mins(minutes);
+        let wanted = WantedTimesheet { end: after(7), ..wanted(1) };
+        let held = |end, minutes: i32| {
+            Some(FoundTimesheet { end: Some(after(end)), duration: minutes * 60, ..wanted.into() })
+        };
+        let sent = Memory { linked: Some(KimaiId(9)), pushed: Some(wanted), ..Memory::default() };
+        let doubted = Memory { pushed: None, ..sent };
+        let nothing = || Plan::Unchanged(KimaiId(9));
+        let update = |renew| Plan::Update { id: KimaiId(9), wanted, relink: false, renew };
+        let moved = Some(FoundTimesheet { begin: after(-1440), ..held(7, 7).unwrap() });
+        let table = [
+            (Memory { held: held(7, 7), ..sent }, nothing(), "just what was sent"),
+            (Memory { held: held(15, 15), ..sent }, nothing(), "rounded"),
+            (Memory { held: held(7, 15), ..sent }, nothing(), "its duration rounded"),
+            (Memory { held: held(7, 0), ..sent }, update(true), "rounded to nothing"),
+            (Memory { held: held(0, 0), ..sent }, update(false), "its end rounded to its begin"),
+            (Memory { held: held(7, 15), ..doubted }, update(true), "asked for again, its duration rounded"),
+            (Memory { held: held(15, 15), ..doubted }, update(false), "asked for again, its end rounded"),
+            (Memory { held: held(7, 7), shift: Some(0), ..sent }, nothing(), "on its day"),
+            (Memory { held: held(7, 7), shift: Some(-1), ..sent }, update(true), "on the day before"),
+            (
+                Memory { held: moved, shift: Some(-1), ..doubted },
+                update(false),
+                "moved to another day anyway",
+            ),
+        ];
+        let with_break = held(7, 4).map(|held| FoundTimesheet { pause: 180, ..held });
+        let table = table.into_iter().chain([(
+            Memory { held: with_break, ..sent },
+            update(false),
+            "with a break that could not be removed",
+        )]);
+        let facts = facts(Some(VEVENT), &["9"]);
+        let subject = WorkLogUri::parse("http://x/work-logs/1").unwrap();
+        for (memory, expected, why) in table {
+            assert_eq!(plan(&subject, &facts, &memory, || Ok(wanted)), expected, "{why}");
         }
     }
 
@@ -232,7 +306,7 @@ mod tests {
         ) {
             let facts = Facts { identifiers: identifiers.into_iter().collect(), ..facts(class, &[]) };
             let (linked, pushed) = (linked.map(KimaiId), pushed.map(wanted));
-            let memory = Memory { linked, unwritten, pushed, removed, stray: false };
+            let memory = Memory { linked, unwritten, pushed, removed, ..Memory::default() };
             if let Plan::Delete(_) = decide(&facts, &memory) {
                 prop_assert!(class.is_none());
                 prop_assert!(!facts.identifiers.is_empty() || (removed && linked.is_some()));

@@ -1,6 +1,7 @@
 //! The Kimai timesheet that a work log should have.
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +23,29 @@ pub struct WantedTimesheet {
     pub user: UserId,
 }
 
+/// By how much a timesheet is moved for a moment, so that Kimai works out its day and hours anew: the least that no
+/// rounding to the minute takes back.
+const NUDGE: SignedDuration = SignedDuration::from_mins(1);
+
 impl WantedTimesheet {
+    /// Seconds of work.
+    pub fn seconds(&self) -> i64 {
+        self.end.as_second() - self.begin.as_second()
+    }
+
+    /// The day of the work log, where days begin in `zone`.
+    pub fn day(&self, zone: &TimeZone) -> Date {
+        self.begin.to_zoned(zone.clone()).date()
+    }
+
+    /// The same a minute later, where it can be so: Kimai does not work anything out anew while nothing changes.
+    /// Later and not earlier, so that it stays within its day.
+    #[must_use]
+    pub fn nudged(&self) -> Self {
+        let later = |instant: Timestamp| instant.checked_add(NUDGE).unwrap_or(instant);
+        Self { begin: later(self.begin), end: later(self.end), ..*self }
+    }
+
     /// The timesheet of `work_log` when days begin in `zone`. Fails only for dates and durations that
     /// leave the calendar (beyond the year 9999).
     pub fn of(work_log: &WorkLog, zone: &TimeZone) -> Result<Self, Obstacle> {

@@ -71,12 +71,15 @@ pub struct ChosenUser {
     /// Whether it is a system account, which cannot have hours.
     #[serde(default, rename = "systemAccount")]
     pub system_account: bool,
+    /// Whether the token may see all this.
+    #[serde(skip, default = "yes")]
+    pub seen: bool,
 }
 
 impl ChosenUser {
     /// A user that exists, but whose state the token may not see.
     pub fn unseen(id: UserId) -> Self {
-        Self { username: id.to_string(), enabled: true, system_account: false }
+        Self { username: id.to_string(), enabled: true, system_account: false, seen: false }
     }
 }
 
@@ -169,14 +172,20 @@ mod tests {
             project: Some(project.clone()),
             customer: Some(ChosenCustomer { name: "ACME".into(), visible: true }),
             activity: Some(ChosenActivity { name: "Dev".into(), project: Some(ProjectId(1)), visible: true }),
-            user: Some(ChosenUser { username: "jane".into(), enabled: true, system_account: false }),
+            user: Some(ChosenUser {
+                username: "jane".into(),
+                enabled: true,
+                system_account: false,
+                seen: true,
+            }),
         };
         let with_project = |project| Choices { project, ..right.clone() };
         let with_activity = |activity| Choices { activity, ..right.clone() };
         let with_user = |user| Choices { user, ..right.clone() };
         let activity = |project, visible| Some(ChosenActivity { name: "Dev".into(), project, visible });
-        let user =
-            |enabled, system_account| Some(ChosenUser { username: "jane".into(), enabled, system_account });
+        let user = |enabled, system_account| {
+            Some(ChosenUser { username: "jane".into(), enabled, system_account, seen: true })
+        };
         let end = Some("2026-06-30".parse().unwrap());
         let no_globals = ChosenProject { global_activities: false, ..project.clone() };
         let table = [

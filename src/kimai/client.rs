@@ -19,7 +19,7 @@ use super::choices::{Choices, ChosenProject, ChosenUser};
 use super::fault::{Fault, KimaiFault, Operation};
 use super::listed::Listed;
 use super::model::{
-    Activity, CurrentUser, Customer, Project, Timesheet, TimesheetFilter, TimesheetForm, User,
+    Activity, CurrentUser, Customer, NoBreak, Project, Timesheet, TimesheetFilter, TimesheetForm, User,
 };
 use super::pace::{How, Pace, Place};
 use super::rows::{self, Lenient};
@@ -258,6 +258,11 @@ impl Timesheets for Client {
     async fn update(&self, id: KimaiId, wanted: &WantedTimesheet) -> Result<Timesheet, KimaiFault> {
         let request =
             self.request(Method::PATCH, &format!("timesheets/{id}")).json(&TimesheetForm::from(wanted));
+        self.read(Operation::Update, &self.send(Operation::Update, request).await?)
+    }
+
+    async fn end_break(&self, id: KimaiId) -> Result<Timesheet, KimaiFault> {
+        let request = self.request(Method::PATCH, &format!("timesheets/{id}")).json(&NoBreak::FORM);
         self.read(Operation::Update, &self.send(Operation::Update, request).await?)
     }
 

@@ -35,6 +35,24 @@ const fn yes() -> bool {
     true
 }
 
+/// One of `GET /users`, as far as it says on which day hours are shown.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Person {
+    /// Its id.
+    pub id: UserId,
+    /// The login name.
+    pub username: String,
+    /// The zone in which Kimai shows its hours.
+    #[serde(default)]
+    pub timezone: Option<String>,
+    /// Whether it may log in.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// Whether it is a system account, which has no hours.
+    #[serde(default, rename = "systemAccount")]
+    pub system_account: bool,
+}
+
 /// Whether the token may do something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Right {
@@ -69,6 +87,9 @@ pub trait Inspection: Send + Sync {
 
     /// `GET /config/timesheet`.
     async fn rules(&self) -> Result<TimesheetRules, KimaiFault>;
+
+    /// `GET /users`: all enabled ones; needs the permission `view_user`.
+    async fn people(&self) -> Result<Vec<Person>, KimaiFault>;
 
     /// What the token of the user `me` may do. Nothing is changed: what is sent to be refused has no project and
     /// times that are none, so that no Kimai can store it. It shows as 400 in Kimai's log.

@@ -219,7 +219,10 @@ mod tests {
             project: None,
             user: None,
             begin: Timestamp::UNIX_EPOCH,
+            day: jiff::civil::date(1970, 1, 1),
             end: None,
+            duration: 0,
+            pause: 0,
             exported: false,
         };
         let rows: Vec<Timesheet> = ids.into_iter().map(row).collect();

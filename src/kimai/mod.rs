@@ -64,6 +64,10 @@ pub trait Timesheets: Send + Sync {
     /// `PATCH /timesheets/{id}` with all fields we own. [`Fault::Gone`] when there is none.
     async fn update(&self, id: KimaiId, wanted: &WantedTimesheet) -> Result<Timesheet, KimaiFault>;
 
+    /// `PATCH /timesheets/{id}` that takes its break away. [`Fault::Permanent`] with status 400 while breaks are
+    /// turned off in Kimai.
+    async fn end_break(&self, id: KimaiId) -> Result<Timesheet, KimaiFault>;
+
     /// `DELETE /timesheets/{id}`. [`Fault::Gone`] when there is none.
     async fn delete(&self, id: KimaiId) -> Result<(), KimaiFault>;
 }

@@ -1,10 +1,13 @@
 //! Kimai's JSON, as far as we read or write it. Unknown fields are ignored; what Kimai leaves out or
 //! sends as null is an `Option`.
 
-use jiff::{Timestamp, civil::Date, civil::DateTime};
+use jiff::{
+    Timestamp,
+    civil::{Date, DateTime},
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::domain::difference::FoundTimesheet;
+use crate::domain::difference::{FoundTimesheet, between};
 use crate::domain::ids::{ActivityId, CustomerId, KimaiId, ProjectId, UserId};
 use crate::domain::timesheet::WantedTimesheet;
 
@@ -29,8 +32,21 @@ impl From<&WantedTimesheet> for TimesheetForm {
     }
 }
 
+/// What takes a break away. Kimai's form has the field only while breaks are turned on there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct NoBreak {
+    #[serde(rename = "break")]
+    pause: &'static str,
+}
+
+impl NoBreak {
+    /// Kimai reads hours and minutes here.
+    pub(super) const FORM: Self = Self { pause: "0:00" };
+}
+
 /// `GET /timesheets` and the answers to POST and PATCH.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "Written")]
 pub struct Timesheet {
     /// Its id, never reused.
     pub id: KimaiId,
@@ -40,21 +56,59 @@ pub struct Timesheet {
     pub project: Option<ProjectId>,
     /// Whose hours they are.
     pub user: Option<UserId>,
-    /// Start. Kimai writes offsets without a colon (`+0100`), in the owner's zone.
-    #[serde(deserialize_with = "instant")]
+    /// Start.
     pub begin: Timestamp,
+    /// The day of the start as Kimai wrote it: of the answer to a creation, and to an update that changed begin, the
+    /// day that Kimai books it on in its reports. Elsewhere it is the day in the owner's zone.
+    pub day: Date,
     /// End; absent while the record runs.
-    #[serde(default, deserialize_with = "optional_instant")]
     pub end: Option<Timestamp>,
+    /// Seconds that Kimai counts.
+    pub duration: i32,
+    /// Seconds of break.
+    pub pause: i32,
     /// Whether it is on an invoice already.
-    #[serde(default)]
     pub exported: bool,
+}
+
+/// One as Kimai writes it.
+#[derive(Deserialize)]
+struct Written {
+    id: KimaiId,
+    activity: Option<ActivityId>,
+    project: Option<ProjectId>,
+    user: Option<UserId>,
+    /// Kimai writes offsets without a colon (`+0100`), in the owner's zone; in the answer to a creation in that of
+    /// the token's user.
+    #[serde(deserialize_with = "instant_and_day")]
+    begin: (Timestamp, Date),
+    #[serde(default, deserialize_with = "optional_instant")]
+    end: Option<Timestamp>,
+    #[serde(default)]
+    duration: Option<i64>,
+    /// Since 2.23.
+    #[serde(default, rename = "break")]
+    pause: Option<i64>,
+    #[serde(default)]
+    exported: bool,
+}
+
+impl From<Written> for Timesheet {
+    fn from(written: Written) -> Self {
+        let Written { id, activity, project, user, begin: (begin, day), end, duration, pause, exported } =
+            written;
+        let whole =
+            |seconds: i64| i32::try_from(seconds).unwrap_or(if seconds < 0 { i32::MIN } else { i32::MAX });
+        let pause = pause.map_or(0, whole);
+        let duration = duration.map_or_else(|| between(begin, end, pause), whole);
+        Self { id, activity, project, user, begin, day, end, duration, pause, exported }
+    }
 }
 
 impl From<&Timesheet> for FoundTimesheet {
     fn from(timesheet: &Timesheet) -> Self {
-        let Timesheet { begin, end, project, activity, user, .. } = *timesheet;
-        Self { begin, end, project, activity, user }
+        let Timesheet { begin, end, duration, pause, project, activity, user, .. } = *timesheet;
+        Self { begin, end, duration, pause, project, activity, user }
     }
 }
 
@@ -164,8 +218,10 @@ fn as_instant<S: Serializer>(instant: &Timestamp, serializer: S) -> Result<S::Ok
     serializer.collect_str(&format_args!("{instant:.3}"))
 }
 
-fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-    parse_instant(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+fn instant_and_day<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(Timestamp, Date), D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let day = text.get(..10).unwrap_or(&text).parse::<Date>().map_err(serde::de::Error::custom)?;
+    Ok((parse_instant(&text).map_err(serde::de::Error::custom)?, day))
 }
 
 fn optional_instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
@@ -204,6 +260,25 @@ mod tests {
             assert_eq!(parse_instant(text).unwrap(), wanted, "{text}");
         }
         assert!(parse_instant("2024-01-04").is_err());
+    }
+
+    #[test]
+    fn a_timesheet_tells_its_day_as_it_is_written_and_what_kimai_counts() {
+        let read = |more: &str| {
+            let begin = r#""begin":"2024-09-01T18:00:00-0400","end":"2024-09-02T02:00:00-0400""#;
+            let text = format!(r#"{{"id":1,"activity":2,"project":2,"user":3,{begin}{more}}}"#);
+            serde_json::from_str::<Timesheet>(&text).unwrap()
+        };
+        let found = read(r#","duration":27000,"break":1800"#);
+        assert_eq!(
+            (found.day.to_string().as_str(), found.duration, found.pause),
+            ("2024-09-01", 27_000, 1_800)
+        );
+        assert_eq!(found.begin.to_string(), "2024-09-01T22:00:00Z");
+        // Before 2.23 there is no break.
+        assert_eq!((read("").duration, read("").pause), (28_800, 0));
+        assert_eq!(read(r#","duration":null,"break":null"#).duration, 28_800);
+        assert_eq!(serde_json::to_string(&NoBreak::FORM).unwrap(), r#"{"break":"0:00"}"#);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::words;
 use super::work_log::address;
 use crate::domain::difference::FoundTimesheet;
 use crate::domain::finding::{Finding, Hold, Kind};
+use crate::domain::hours;
 use crate::runs::{self, FindingFilter, Run, Runs};
 
 /// Differences on a page.
@@ -225,12 +226,20 @@ fn why(finding: &Finding, wanted: Option<&FoundTimesheet>) -> String {
     };
     let differs = [
         (wanted.begin == found.begin && wanted.end == found.end, "time"),
+        (wanted.pause == found.pause, "break"),
+        (!uncounted(found), "number of hours"),
         (wanted.project == found.project, "project"),
         (wanted.activity == found.activity, "activity"),
         (wanted.user == found.user, "user"),
     ];
     let names: Vec<&str> = differs.iter().filter(|(same, _)| !same).map(|(_, name)| *name).collect();
     format!("The timesheet has another {}.", names.join(" and another "))
+}
+
+/// Whether Kimai counts something else than the time between begin and end, without any break.
+fn uncounted(found: &FoundTimesheet) -> bool {
+    let between = found.end.map_or(0, |end| end.as_second() - found.begin.as_second());
+    found.pause == 0 && i64::from(found.duration) != between
 }
 
 fn outcome(finding: &Finding, told: Told) -> Markup {
@@ -259,9 +268,12 @@ fn side(
     let differs =
         |same: fn(&FoundTimesheet, &FoundTimesheet) -> bool| other.is_some_and(|other| !same(this, other));
     let when = when(this.begin, this.end, moment);
+    let length = i64::from(this.duration);
     html! {
         ul class="plain side" {
             (line("", &when, differs(|one, other| one.begin == other.begin && one.end == other.end)))
+            @if this.pause != 0 { (line("Break", &hours::clock(this.pause.into()), true)) }
+            @if this.pause != 0 || uncounted(this) { (line("Counts", &hours::clock(length), true)) }
             (line("Project", &names.project(this.project), differs(|one, other| one.project == other.project)))
             (line("Activity", &names.activity(this.activity), differs(|one, other| one.activity == other.activity)))
             (line("User", &names.user(this.user), differs(|one, other| one.user == other.user)))

@@ -89,6 +89,7 @@ pub(super) fn render(run: &Run, moment: &Moment) -> Markup {
                 @if run.started.is_some() { div { dt { "Took" } dd { (runs::took(run, moment)) } } }
             }
             (counts(run))
+            (rounded(run))
             (next_steps(run, moment))
         }
     }
@@ -129,6 +130,17 @@ fn counts(run: &Run) -> Markup {
                     li { strong { (words::number(*count)) } " " (name.replace('-', " ")) }
                 }
                 @if run.held > 0 { li class="held" { strong { (words::number(run.held as u64)) } " deletions held back" } }
+            }
+        }
+    }
+}
+
+/// What Kimai rounded, by month.
+fn rounded(run: &Run) -> Markup {
+    html! {
+        @if !run.rounded.is_empty() {
+            ul class="plain" aria-label="Rounded by Kimai" {
+                @for month in &run.rounded { li { (month) "." } }
             }
         }
     }

@@ -82,6 +82,7 @@ fn a_run(task: Task, state: crate::runs::State) -> Run {
         confirm: None,
         findings: 0,
         findings_removed: false,
+        rounded: Vec::new(),
         asked: now(),
         started: None,
         ended: None,
@@ -147,8 +148,15 @@ fn hostile_story() -> Story {
         complaints: vec![text()],
         obstacles: Vec::new(),
     };
-    let found =
-        FoundTimesheet { begin: now(), end: None, project: None, activity: None, user: Some(UserId(3)) };
+    let found = FoundTimesheet {
+        begin: now(),
+        end: None,
+        duration: 0,
+        pause: 0,
+        project: None,
+        activity: None,
+        user: Some(UserId(3)),
+    };
     let names = story::Names { customer: Some(text()), project: Some(text()), ..story::Names::default() };
     let holds = story::Holds { found, exported: true, names };
     Story {
@@ -161,6 +169,7 @@ fn hostile_story() -> Story {
             id: KimaiId(4),
             linked: false,
             kimai: story::Answer::Known(Some(holds)),
+            rounding: None,
             differences: vec![text()],
         }],
         entry: None,

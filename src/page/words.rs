@@ -114,6 +114,8 @@ pub(super) fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::Missing => "Not in Kimai",
         Kind::Changed => "Differs",
+        Kind::ZeroHours => "Rounded to nothing",
+        Kind::WrongDay => "Booked on another day",
         Kind::Gone => "Gone from Kimai",
         Kind::Moved => "On another day",
         Kind::SharedLink => "Shares a timesheet",
@@ -132,6 +134,7 @@ pub(super) fn action(kind: Kind, action: Action) -> &'static str {
         (Action::Adopt, _) => "Take the timesheet for its own",
         (Action::Settle, Kind::Missing | Kind::Gone) => "Create a timesheet",
         (Action::Settle, Kind::Changed | Kind::Moved) => "Update the timesheet",
+        (Action::Settle, Kind::ZeroHours | Kind::WrongDay) => "Let Kimai work it out again",
         (Action::Settle, Kind::SharedLink) => "Give each its own timesheet",
         (Action::Settle, Kind::DoubleLink) => "Keep one of its timesheets",
         (Action::Settle, Kind::Adoptable | Kind::Incomplete) => "Try again, or park with its reason",

@@ -12,6 +12,7 @@
 //! It may be empty at any start (a container without a volume); decisions are right without it.
 
 mod claims;
+mod counted;
 mod loss;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,7 +24,6 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
 use super::plant::{Plant, planted};
-use crate::domain::difference::FoundTimesheet;
 use crate::domain::high_water::{learns_from_list, learns_from_newest};
 use crate::domain::intent::Intent;
 use crate::domain::plan::Memory;
@@ -31,6 +31,7 @@ use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::{Code, KimaiId, WorkLogUri};
 use crate::storage::{Storage, StorageFault};
 pub use claims::Remembered;
+pub use counted::{Counted, Held};
 
 /// Why the ledger could not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -100,13 +101,16 @@ impl Ledger {
                 .query_row([work_log.as_str()], |row| row.get(0))
                 .optional()?;
             let known = connection
-                .prepare_cached("SELECT id, linked, pushed FROM timesheet WHERE work_log = ?1")?
+                .prepare_cached("SELECT id, linked, pushed, held, shift FROM timesheet WHERE work_log = ?1")?
                 .query_row([work_log.as_str()], |row| {
                     // What cannot be read is pushed again.
                     let pushed: Option<String> = row.get(2)?;
                     let pushed = pushed.and_then(|json| serde_json::from_str(&json).ok());
+                    let held: Option<String> = row.get(3)?;
+                    let held = held.and_then(|json| serde_json::from_str(&json).ok());
                     let (linked, unwritten) = (Some(id_of(row, 0)?), !row.get::<_, bool>(1)?);
-                    Ok(Memory { linked, unwritten, pushed, ..Memory::default() })
+                    let shift = row.get(4)?;
+                    Ok(Memory { linked, unwritten, pushed, held, shift, ..Memory::default() })
                 })
                 .optional()?;
             Ok(Memory { removed: removed.unwrap_or(false), ..known.unwrap_or_default() })
@@ -121,17 +125,20 @@ impl Ledger {
         work_log: &WorkLogUri,
         id: KimaiId,
         wanted: WantedTimesheet,
-        held: FoundTimesheet,
+        held: Held,
     ) -> Result<(), LedgerFault> {
-        let (work_log, pushed, held) = (work_log.clone(), json(&wanted), json(&held));
+        let (work_log, pushed, held) = (work_log.clone(), json(&wanted), held);
         self.claim(work_log, id, move |connection, work_log| {
+            let (rounded, shift, held) = (held.rounded(&wanted), held.shift, json(&held.found));
             connection
                 .prepare_cached(
-                    "INSERT INTO timesheet (work_log, id, pushed, held, linked) VALUES (?1, ?2, ?3, ?4, 1)
+                    "INSERT INTO timesheet (work_log, id, pushed, held, rounded, shift, linked)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1)
                      ON CONFLICT (work_log) DO UPDATE SET id = excluded.id, pushed = excluded.pushed,
-                         held = excluded.held, linked = CASE WHEN id = excluded.id THEN linked ELSE 1 END",
+                         held = excluded.held, rounded = excluded.rounded, shift = excluded.shift,
+                         linked = CASE WHEN id = excluded.id THEN linked ELSE 1 END",
                 )?
-                .execute(params![work_log.as_str(), id.0.cast_signed(), pushed, held])
+                .execute(params![work_log.as_str(), id.0.cast_signed(), pushed, held, rounded, shift])
                 .map(drop)
         })
         .await
@@ -144,7 +151,7 @@ impl Ledger {
         work_log: &WorkLogUri,
         id: KimaiId,
         wanted: WantedTimesheet,
-        held: FoundTimesheet,
+        held: Held,
     ) -> Result<(), LedgerFault> {
         self.has_made(work_log, id, Some(wanted), held).await
     }
@@ -156,9 +163,9 @@ impl Ledger {
         work_log: &WorkLogUri,
         id: KimaiId,
         wanted: WantedTimesheet,
-        held: FoundTimesheet,
+        held: Held,
     ) -> Result<(), LedgerFault> {
-        let sure = held.holds(&wanted) || planted(Plant::NearlyTheSameIsTheSame);
+        let sure = held.found.holds(&wanted) || planted(Plant::NearlyTheSameIsTheSame);
         self.has_made(work_log, id, sure.then_some(wanted), held).await
     }
 
@@ -167,18 +174,20 @@ impl Ledger {
         work_log: &WorkLogUri,
         id: KimaiId,
         pushed: Option<WantedTimesheet>,
-        held: FoundTimesheet,
+        held: Held,
     ) -> Result<(), LedgerFault> {
-        let (work_log, pushed, held) = (work_log.clone(), pushed.as_ref().map(json), json(&held));
+        let rounded = pushed.and_then(|pushed| held.rounded(&pushed));
+        let (work_log, pushed, shift) = (work_log.clone(), pushed.as_ref().map(json), held.shift);
+        let held = json(&held.found);
         self.raise(id);
         let high_water = Arc::clone(&self.high_water);
         self.claim(work_log, id, move |connection, work_log| {
             connection
                 .prepare_cached(
-                    "INSERT OR REPLACE INTO timesheet (work_log, id, pushed, held, linked)
-                     VALUES (?1, ?2, ?3, ?4, 0)",
+                    "INSERT OR REPLACE INTO timesheet (work_log, id, pushed, held, rounded, shift, linked)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)",
                 )?
-                .execute(params![work_log.as_str(), id.0.cast_signed(), pushed, held])?;
+                .execute(params![work_log.as_str(), id.0.cast_signed(), pushed, held, rounded, shift])?;
             close_intent(connection, work_log)?;
             save_high_water(connection, &high_water)
         })
@@ -205,18 +214,6 @@ impl Ledger {
     /// The triplestore knows the timesheet of `work_log`.
     pub async fn linked(&self, work_log: &WorkLogUri) -> Result<(), LedgerFault> {
         self.execute("UPDATE timesheet SET linked = 1 WHERE work_log = ?1 AND linked = 0", work_log).await
-    }
-
-    /// The timesheets whose ids the triplestore does not know yet.
-    pub async fn unlinked(&self) -> Result<Vec<(WorkLogUri, KimaiId)>, LedgerFault> {
-        let read = |connection: &Connection| {
-            connection
-                .prepare_cached("SELECT work_log, id FROM timesheet WHERE linked = 0 ORDER BY work_log")?
-                .query_map([], |row| Ok((work_log_of(row, 0)?, id_of(row, 1)?)))?
-                .filter_map(|row| row.map(|(work_log, id)| Some((work_log?, id))).transpose())
-                .collect()
-        };
-        Ok(self.storage.write(read).await?)
     }
 
     /// `work_log` has no timesheet any more.
@@ -294,17 +291,6 @@ impl Ledger {
     /// All open intents, in the order of their work logs.
     pub async fn intents(&self) -> Result<Vec<(WorkLogUri, Intent)>, LedgerFault> {
         Ok(self.storage.write(|connection| intents(connection, None)).await?)
-    }
-
-    /// How many intents are open, and when the oldest of them began.
-    pub async fn open_intents(&self) -> Result<(usize, Option<Timestamp>), LedgerFault> {
-        let count = |connection: &Connection| {
-            let told = "SELECT count(*), min(started_at) FROM intent";
-            connection.query_row(told, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?)))
-        };
-        let (count, oldest) = self.storage.write(count).await?;
-        let oldest = oldest.and_then(|began| Timestamp::from_millisecond(began).ok());
-        Ok((usize::try_from(count).unwrap_or_default(), oldest))
     }
 
     /// It is known that the intent of `work_log` has led to no timesheet.

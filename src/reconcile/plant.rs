@@ -37,6 +37,10 @@ pub(crate) enum Plant {
     CameBackUnseen,
     /// A delta does not wake what is parked.
     ParkedSleepsOn,
+    /// Breaks and what Kimai counts are not looked at: hours are the time from begin to end.
+    EndMinusBegin,
+    /// What Kimai has to work out anew is sent as it was.
+    NothingIsRenewed,
     /// A link that belongs to another work log too is taken for one's own.
     SharingIsFine,
     /// Timesheets are created also while Kimai is known to have lost some.

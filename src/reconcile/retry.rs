@@ -6,6 +6,7 @@ use super::breaker::Neighbour;
 use super::ledger::LedgerFault;
 use crate::domain::Code;
 use crate::domain::loss::Loss;
+use crate::domain::mismatch::Mismatch;
 use crate::domain::work_log::Obstacle;
 use crate::kimai::{Fault, KimaiFault};
 use crate::queue::QueueFault;
@@ -30,6 +31,9 @@ pub enum Failure {
     /// The work log is there, but cannot become a timesheet (yet).
     #[error("{}", join(.0))]
     Blocked(Vec<Obstacle>),
+    /// Kimai took what was sent, and holds something else.
+    #[error(transparent)]
+    Mismatch(#[from] Mismatch),
     /// Kimai failed or refused.
     #[error(transparent)]
     Kimai(#[from] KimaiFault),
@@ -73,6 +77,7 @@ impl Failure {
             Self::Kimai(_) => Some(Neighbour::Kimai),
             Self::Triplestore(_) => Some(Neighbour::Triplestore),
             Self::Blocked(_)
+            | Self::Mismatch(_)
             | Self::Queue(_)
             | Self::Ledger(_)
             | Self::Unsure(_)
@@ -88,6 +93,7 @@ impl Failure {
     pub fn code(&self) -> Code {
         match self {
             Self::Blocked(obstacles) => obstacles.first().map_or(Code::WorkLogIncomplete, Obstacle::code),
+            Self::Mismatch(mismatch) => mismatch.code(),
             Self::Kimai(fault) => fault.code,
             Self::Triplestore(fault) => fault.code(),
             Self::Queue(_) => Code::StorageUnavailable,
@@ -154,7 +160,7 @@ pub fn after(failure: &Failure, attempts: u32, chance: f64) -> Next {
             // After an ambiguous one the next run looks before it sends again.
             Fault::Transient | Fault::Gone | Fault::Ambiguous => Next::After(pause(attempts, chance)),
         },
-        Failure::Triplestore(TriplestoreFault::Refused(_)) => Next::Park,
+        Failure::Mismatch(_) | Failure::Triplestore(TriplestoreFault::Refused(_)) => Next::Park,
         Failure::Unsure(wait) => Next::After(*wait),
         // It costs no call to Kimai, and goes on soon after the links are rebuilt.
         Failure::KimaiLostData(_) => Next::After(pause(attempts.min(DOUBLED_WHILE_LOST), chance)),

@@ -13,6 +13,7 @@
 
 mod link;
 mod lost;
+mod push;
 mod reissued;
 
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use tracing::{info, warn};
 
 use super::effect::{Deed, Effect};
 use super::flow::{Flow, Way};
-use super::ledger::{Ledger, LedgerFault};
+use super::ledger::{Held, Ledger, LedgerFault};
 use super::losses::Losses;
 use super::plant::{Plant, planted};
 use super::refusals::Refusals;
@@ -48,13 +49,15 @@ const SLOWEST_DISK: Duration = Duration::from_secs(5);
 
 /// A timesheet that is to hold something else.
 #[derive(Clone, Copy)]
-struct Change {
+struct Change<'a> {
     id: KimaiId,
     wanted: WantedTimesheet,
     /// Whether its link is to be written too.
     relink: bool,
-    /// The timesheet that is remembered, should this one be gone.
-    known: Option<KimaiId>,
+    /// Whether Kimai has to work out its day and hours anew.
+    renew: bool,
+    /// What is remembered: its timesheet is taken should this one be gone.
+    memory: &'a Memory,
 }
 
 /// Settles work logs one at a time. The caller sees to it that no work log has two runs at once.
@@ -180,9 +183,9 @@ impl Settler {
                 };
                 Ok(Deed::of(effect, &[id]))
             }
-            Plan::Update { id, wanted, relink } => {
+            Plan::Update { id, wanted, relink, renew } => {
                 self.may_change(&[id], &memory).await?;
-                let change = Change { id, wanted, relink, known: memory.linked };
+                let change = Change { id, wanted, relink, renew, memory: &memory };
                 self.update(subject, &facts, change, way).await
             }
             Plan::Delete(mut ids) => {
@@ -261,10 +264,11 @@ impl Settler {
         let id = created.id;
         // Claimed: another work log just like this one took it for its own lost one. The intent stays
         // open, so that this one finds the other's.
+        let held = self.held(&created, &wanted);
         let reissued = self.note_reissued(subject, id, high_water).await?;
-        match self.ledger.created(subject, id, wanted, (&created).into()).await {
+        match self.ledger.created(subject, id, wanted, held).await {
             Err(LedgerFault::Claimed { other, .. }) if self.make_way(subject, id, &other).await? => {
-                self.ledger.created(subject, id, wanted, (&created).into()).await?;
+                self.ledger.created(subject, id, wanted, held).await?;
             }
             recorded => recorded?,
         }
@@ -273,6 +277,7 @@ impl Settler {
         if reissued {
             self.look_at_loss().await;
         }
+        self.is_counted(subject, id, &wanted, held)?;
         info!(work_log = %subject, kimai.id = %id, "Created timesheet {id} for <{subject}>");
         Ok(Deed::of(Effect::Created, &[id]))
     }
@@ -296,21 +301,22 @@ impl Settler {
         &self,
         subject: &WorkLogUri,
         facts: &Facts,
-        change: Change,
+        change: Change<'_>,
         mut way: Way<'_>,
     ) -> Result<Deed, Failure> {
-        let Change { id, wanted, relink, known } = change;
+        let Change { id, wanted, relink, renew, memory } = change;
         way.turn().await?;
         // From here on it is not known what Kimai holds, until the answer is there.
         self.ledger.doubt([subject]).await?;
         if planted(Plant::RememberedBeforeSent) {
             self.ledger.pushed(subject, id, wanted, wanted.into()).await?;
         }
-        let held = match self.kimai.update(id, &wanted).await {
+        let pushed = match self.push(id, &wanted, memory, renew).await {
             Err(KimaiFault { fault: Fault::Gone, .. }) => {
                 // An older link that was written late: the timesheet we remember is still its own.
-                if let Some(known) = known.filter(|known| *known != id && !planted(Plant::OldLinkWins)) {
-                    let change = Change { id: known, relink: true, known: None, ..change };
+                let known = memory.linked.filter(|known| *known != id && !planted(Plant::OldLinkWins));
+                if let Some(known) = known {
+                    let change = Change { id: known, relink: true, ..change };
                     return Box::pin(self.update(subject, facts, change, way)).await;
                 }
                 warn!(work_log = %subject, kimai.id = %id, "Timesheet {id} of <{subject}> is gone from Kimai; it is created again.");
@@ -318,22 +324,16 @@ impl Settler {
                 return self.create(subject, facts, wanted, way).await;
             }
             Err(fault) => {
-                // It will not be tried again soon: without the link its timesheet looks like nobody's, and the one
-                // it was linked to before like its own.
                 if fault.fault == Fault::Permanent {
-                    if relink {
-                        self.link(subject, facts, id).await?;
-                    }
-                    if known.is_some_and(|known| known != id) && !planted(Plant::RefusedRemembersOld) {
-                        self.remember(subject, id).await?;
-                    }
+                    self.refused(subject, facts, change).await?;
                 }
                 return Err(self.refusals.explain(fault, &wanted).await.into());
             }
-            Ok(timesheet) => (&timesheet).into(),
+            Ok(pushed) => pushed,
         };
         crash::point("patched");
         way.answered();
+        let held = Held { found: (&pushed.answer).into(), shift: pushed.shift };
         match self.ledger.pushed(subject, id, wanted, held).await {
             // Whom it was made for is not linked to it any more (see `own`), or not yet.
             Err(LedgerFault::Claimed { other, .. }) => {
@@ -347,6 +347,9 @@ impl Settler {
         }
         if relink {
             self.link(subject, facts, id).await?;
+        }
+        if let Some(mismatch) = pushed.mismatch {
+            return Err(mismatch.into());
         }
         info!(work_log = %subject, kimai.id = %id, "Updated timesheet {id} for <{subject}>");
         Ok(Deed::of(Effect::Updated, &[id]))

@@ -165,6 +165,7 @@ impl Book {
             confirm: None,
             findings: 0,
             findings_removed: false,
+            rounded: Vec::new(),
             asked: now,
             started: None,
             ended: None,

@@ -147,12 +147,12 @@ impl Runs {
 
     async fn done(&self, id: u64, done: Done) {
         let (kept, confirm) = self.keep_findings(id, &done).await;
-        let Done { counts, held, mut message, .. } = done;
+        let Done { counts, held, rounded, mut message, .. } = done;
         if let Err(fault) = &kept {
             let _ = write!(message, " What it found in detail could not be kept: {fault}.");
         }
         self.end(id, End::Done, |run| {
-            (run.counts, run.held, run.confirm) = (counts, held, confirm);
+            (run.counts, run.held, run.confirm, run.rounded) = (counts, held, confirm, rounded);
             run.findings = kept.unwrap_or(0);
             if run.resumed {
                 message += " It was begun again after a stop of the service; should it have deleted anything before, the log names it.";
@@ -194,7 +194,7 @@ impl Runs {
             let begun = if run.started.is_some() { "What was done until then stays done." } else { "" };
             run.message = Some(format!("It was cancelled. {begun}").trim_end().to_owned());
             if let Some(done) = done {
-                (run.counts, run.held) = (done.counts, done.held);
+                (run.counts, run.held, run.rounded) = (done.counts, done.held, done.rounded);
             }
         })
         .await;

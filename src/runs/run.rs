@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::progress::Stand;
+use crate::domain::hours::RoundedMonth;
 use crate::import::What;
 use crate::lock::Month;
 use crate::reconcile::sweep::Period;
@@ -220,6 +221,9 @@ pub struct Run {
     /// Whether its findings were removed to make room.
     #[serde(default)]
     pub findings_removed: bool,
+    /// What Kimai rounded, by month: of sweeps and plans.
+    #[serde(default)]
+    pub rounded: Vec<RoundedMonth>,
     /// When it was asked for.
     pub asked: Timestamp,
     /// When it first began.

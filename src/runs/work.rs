@@ -10,6 +10,7 @@ use super::progress::Progress;
 use super::run::Task;
 use crate::domain::Code;
 use crate::domain::finding::{Finding, Kind, Unconfirmed};
+use crate::domain::hours::{RoundedMonth, clock};
 use crate::engine::Engine;
 use crate::import::{self, ImportFault};
 use crate::lock::{LockFault, LockReport, Outcome};
@@ -29,6 +30,8 @@ pub struct Done {
     pub counts: BTreeMap<String, u64>,
     /// Deletions that were held back.
     pub held: usize,
+    /// What Kimai rounded, by month: of sweeps and plans.
+    pub rounded: Vec<RoundedMonth>,
     /// Each difference, of sweeps and plans.
     pub findings: Vec<Finding>,
     /// In a sentence.
@@ -125,8 +128,17 @@ impl Work for Engine {
 
 /// Counts of all kinds, also those of which nothing was found.
 fn swept(report: sweep::Report, acted: bool) -> Done {
-    let sweep::Report { work_logs, timesheets, unreadable, queued, deleted, adopted, held, findings } =
-        report;
+    let sweep::Report {
+        work_logs,
+        timesheets,
+        unreadable,
+        queued,
+        deleted,
+        adopted,
+        held,
+        rounded,
+        findings,
+    } = report;
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     for kind in Kind::ALL {
         counts.insert(kind.word().to_owned(), 0);
@@ -149,7 +161,14 @@ fn swept(report: sweep::Report, acted: bool) -> Done {
     }
     let _ = write!(message, ", {} held back.", some((held, "deletion")));
     counts.extend(numbers.into_iter().map(|(name, count)| (name.to_owned(), count as u64)));
-    Done { counts, held, findings, message }
+    let counted: i64 = rounded.iter().map(|month| month.counted - month.said).sum();
+    let timesheets: u64 = rounded.iter().map(|month| month.timesheets).sum();
+    if timesheets > 0 {
+        let sign = if counted < 0 { "" } else { "+" };
+        let sheets = some((usize::try_from(timesheets).unwrap_or(usize::MAX), "timesheet"));
+        let _ = write!(message, " Kimai rounded {sheets}: {sign}{} in all.", clock(counted));
+    }
+    Done { counts, held, rounded, findings, message }
 }
 
 /// A number of things, in words.

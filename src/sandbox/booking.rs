@@ -56,7 +56,7 @@ impl Booking<'_> {
         }
         checks::run(self, &draft, &mut errors);
         errors.verdict(&fields)?;
-        self.record(id, draft, input.contains_key("begin")).ok_or_else(|| Answer::refused(500))
+        self.record(id, draft).ok_or_else(|| Answer::refused(500))
     }
 
     /// The zone in which times without one are read, and in which the answer is written: the token's,
@@ -189,20 +189,19 @@ impl Booking<'_> {
         Ok(known.map(str::to_owned).collect())
     }
 
-    /// Rounds, and sets what Kimai works out itself.
-    fn record(&self, id: u64, draft: Draft, begin_sent: bool) -> Option<StoredTimesheet> {
+    /// Sets what Kimai works out itself. A record that nothing is changed of is not saved: it keeps what was
+    /// worked out under older settings, and the time of its last change.
+    fn record(&self, id: u64, draft: Draft) -> Option<StoredTimesheet> {
         let (project, activity) = (draft.project?, draft.activity?);
-        let step = self.state.rules.rounding;
-        let begin = time::floor(draft.begin, step);
-        let end = draft.end.map(|end| time::ceil(end, step));
-        let day = self.old.map(|old| old.day).filter(|_| !begin_sent);
+        let (begin, end) = (draft.begin, draft.end);
+        let day = self.old.filter(|old| old.begin == begin).map(|old| old.day);
         let defines = &self.state.rules.meta_fields;
         let meta = match self.old {
             Some(old) => old.meta.clone(),
             None => defines.iter().map(|name| (name.clone(), None)).collect(),
         };
         let priced = end.is_some() && draft.fixed_rate.is_none();
-        Some(StoredTimesheet {
+        let mut record = StoredTimesheet {
             id,
             user: draft.user,
             project,
@@ -212,15 +211,21 @@ impl Booking<'_> {
             day: day.unwrap_or_else(|| time::day(begin, self.zone())),
             zone: self.state.zone_of(draft.user),
             break_seconds: draft.break_seconds,
+            duration: self.old.map_or(0, |old| old.duration),
             description: draft.description,
             tags: draft.tags,
             fixed_rate: draft.fixed_rate,
             hourly_rate: if priced { draft.hourly_rate.or(Some(0.0)) } else { draft.hourly_rate },
             exported: draft.exported,
             billable: draft.billable.unwrap_or_else(|| billable(self.state, project, activity)),
-            modified: self.now,
+            modified: self.old.map_or(self.now, |old| old.modified),
             meta,
-        })
+        };
+        if self.old != Some(&record) {
+            record.modified = self.now;
+            record.calculate(&self.state.rules, self.zone());
+        }
+        Some(record)
     }
 }
 

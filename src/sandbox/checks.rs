@@ -119,7 +119,7 @@ fn budget(booking: &Booking<'_>, draft: &Draft, errors: &mut FormErrors) {
     let own = booking.old.map(|old| old.id);
     let others =
         booking.state.timesheets.iter().filter(|(id, row)| Some(*id) != own && row.project == project);
-    let used: i64 = others.map(|(_, row)| row.duration()).sum();
+    let used: i64 = others.map(|(_, row)| row.duration).sum();
     let wanted = end.as_second() - draft.begin.as_second() - draft.break_seconds;
     if budget > 0 && used + wanted > budget {
         let free = (budget - used).max(0);

@@ -56,7 +56,7 @@ pub use faults::{Fault, Gate, When};
 pub use log::{LoggedRequest, Requests};
 pub use proxy::Proxy;
 use request::Request;
-pub use rules::Rules;
+pub use rules::{Rounding, Rules};
 pub use seed::Entity;
 use state::State;
 pub use state::StoredTimesheet;

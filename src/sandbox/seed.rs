@@ -163,6 +163,7 @@ impl Sandbox {
             day: time::day(begin, &zone),
             zone,
             break_seconds: 0,
+            duration: end.map_or(0, |end| end.as_second() - begin.as_second()),
             description: None,
             tags: Vec::new(),
             fixed_rate: None,
@@ -174,14 +175,18 @@ impl Sandbox {
         }))
     }
 
-    /// Changes a timesheet behind the service's back, `modified` too; nothing is checked. False if it is not
-    /// there.
+    /// Changes a timesheet behind the service's back, `modified` too; nothing is checked or rounded. What is counted
+    /// follows the times and the break, unless that is changed itself. False if it is not there.
     pub fn edit_timesheet(&self, id: KimaiId, change: impl FnOnce(&mut StoredTimesheet)) -> bool {
         let modified = self.now();
         let mut state = self.state();
         let Some(row) = state.timesheets.get_mut(id.0) else { return false };
+        let (was, before) = (row.duration, row.between());
         row.modified = modified;
         change(row);
+        if row.duration == was && row.between() != before {
+            row.duration = row.between();
+        }
         true
     }
 

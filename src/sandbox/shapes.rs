@@ -203,7 +203,7 @@ pub(super) fn timesheet(
     let mut shown = json!({
         "id": row.id, "tags": row.tags,
         "begin": time::write(row.begin, zone), "end": row.end.map(|end| time::write(end, zone)),
-        "duration": row.duration(), "break": row.break_seconds, "description": row.description,
+        "duration": row.duration, "break": row.break_seconds, "description": row.description,
         "rate": row.rate(), "internalRate": row.rate(),
         "exported": row.exported, "billable": row.billable, "metaFields": meta,
     });

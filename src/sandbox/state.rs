@@ -6,6 +6,7 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde_json::{Map, Value};
 
 use super::rules::Rules;
+use super::time::at_second;
 
 /// A user, customer, project, activity, tag or team: the fields of Kimai's own JSON.
 pub(super) type Row = Map<String, Value>;
@@ -77,13 +78,17 @@ pub struct StoredTimesheet {
     pub begin: Timestamp,
     /// End; none while it runs.
     pub end: Option<Timestamp>,
-    /// The day Kimai's reports book it on (`date_tz`): begin's day in the zone it was *sent* in, which is
-    /// the day before for a Brussels midnight that a UTC token sends.
+    /// The day Kimai's reports book it on (`date_tz`), which no answer shows. It is made when begin is set: in the
+    /// zone of the token's user when the record is created, in the record's own [`StoredTimesheet::zone`] when begin
+    /// is changed later. A change of anything else leaves it, and so does a begin that is sent as it was.
     pub day: Date,
     /// The zone its times are shown in: its owner's when it was last saved.
     pub zone: TimeZone,
     /// Seconds of break, taken off the duration.
     pub break_seconds: i64,
+    /// Seconds that Kimai counts, as worked out when it was last saved: end less begin and break, rounded. None
+    /// while it runs.
+    pub duration: i64,
     /// Free text.
     pub description: Option<String>,
     /// Names of tags.
@@ -103,15 +108,33 @@ pub struct StoredTimesheet {
 }
 
 impl StoredTimesheet {
-    /// Seconds booked: none while it runs.
-    pub fn duration(&self) -> i64 {
+    /// Does what Kimai does when a record is saved: rounds begin, end and duration. A begin that is moved by that
+    /// is set anew, in `zone`, and with it the day.
+    pub(super) fn calculate(&mut self, rules: &Rules, zone: &TimeZone) {
+        let Some(end) = self.end else {
+            self.duration = 0;
+            return;
+        };
+        let mode = rules.rounding_mode;
+        let begin = at_second(mode.begin(self.begin.as_second(), rules.rounding));
+        if begin != self.begin {
+            self.begin = begin;
+            self.day = super::time::day(begin, zone);
+        }
+        let end = at_second(mode.end(end.as_second(), rules.rounding));
+        self.end = Some(end);
+        self.duration = mode.end(self.between(), rules.duration_rounding);
+    }
+
+    /// Seconds from begin to end without the break; none while it runs.
+    pub(super) fn between(&self) -> i64 {
         self.end.map_or(0, |end| end.as_second() - self.begin.as_second() - self.break_seconds)
     }
 
     /// What it costs.
     pub(super) fn rate(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "a duration is far below 2^52 seconds")]
-        let hours = self.duration() as f64 / 3600.0;
+        let hours = self.duration as f64 / 3600.0;
         self.fixed_rate.unwrap_or_else(|| self.hourly_rate.unwrap_or(0.0) * hours)
     }
 }

@@ -1,7 +1,5 @@
 //! Times as Kimai reads and writes them.
 
-use std::time::Duration;
-
 use jiff::{
     Timestamp,
     civil::{Date, DateTime, Time},
@@ -50,18 +48,6 @@ pub(super) fn zone(name: &str) -> TimeZone {
     TimeZone::get(name).unwrap_or(TimeZone::UTC)
 }
 
-/// The last full `step` at or before `instant`; a zero step changes nothing but fractions of a second.
-pub(super) fn floor(instant: Timestamp, step: Duration) -> Timestamp {
-    let seconds = instant.as_second();
-    at_second(seconds - seconds.rem_euclid(whole_seconds(step)))
-}
-
-/// The first full `step` at or after `instant`.
-pub(super) fn ceil(instant: Timestamp, step: Duration) -> Timestamp {
-    let seconds = instant.as_second();
-    at_second(seconds + (-seconds).rem_euclid(whole_seconds(step)))
-}
-
 /// `128:00` for 460800 seconds.
 pub(super) fn hours_minutes(seconds: i64) -> String {
     format!("{}:{:02}", seconds / 3600, seconds % 3600 / 60)
@@ -75,11 +61,8 @@ pub(super) fn read_duration(text: &str) -> Option<i64> {
     Some(i64::from(hours) * 3600 + i64::from(minutes) * 60)
 }
 
-fn whole_seconds(step: Duration) -> i64 {
-    i64::try_from(step.as_secs()).unwrap_or(1).max(1)
-}
-
-fn at_second(second: i64) -> Timestamp {
+/// The instant of that second since 1970.
+pub(super) fn at_second(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap_or(Timestamp::MAX)
 }
 
@@ -109,14 +92,5 @@ mod tests {
         assert_eq!(read("2026-10-25T02:30:00"), "2026-10-25T00:30:00Z");
         assert_eq!(read("2026-03-29T02:30:00"), "2026-03-29T01:30:00Z");
         assert_eq!(read("2026-07-01T00:00"), "2026-06-30T22:00:00Z");
-    }
-
-    #[test]
-    fn rounding_before_1970_goes_the_same_way() {
-        let minute = Duration::from_mins(1);
-        let instant: Timestamp = "1969-12-31T23:59:30Z".parse().unwrap();
-        assert_eq!(floor(instant, minute).to_string(), "1969-12-31T23:59:00Z");
-        assert_eq!(ceil(instant, minute).to_string(), "1970-01-01T00:00:00Z");
-        assert_eq!(ceil(instant, Duration::ZERO), instant);
     }
 }

@@ -8,9 +8,10 @@ use super::auth::{Role, Who};
 use super::booking::Booking;
 use super::filter::{Filter, Page};
 use super::request::Query;
+use super::rules::Rules;
 use super::shapes;
 use super::state::{State, StoredTimesheet};
-use super::time;
+use super::time::{self, at_second};
 
 /// Records in `/timesheets/recent` when nothing is asked.
 const RECENT: u64 = 10;
@@ -69,10 +70,10 @@ pub(super) fn create(
     let full = query.flag("full")? == Some(true);
     let row = Booking { state, who, now, old: None }.read(state.timesheets.next_id(), input)?;
     if row.end.is_none() {
-        let step = state.rules.rounding;
+        let rules = state.rules.clone();
         let running =
             state.timesheets.iter_mut().filter(|other| other.user == row.user && other.end.is_none());
-        running.for_each(|other| stop_at(other, time::ceil(now, step)));
+        running.for_each(|other| stop_at(other, now, &rules));
     }
     Ok(stored(state, row, &who.zone, full))
 }
@@ -123,12 +124,12 @@ pub(super) fn act(
     let mut row = old.clone();
     row.modified = now;
     let shown_in = row.zone.clone();
-    let step = state.rules.rounding;
     match action {
-        Action::Stop => stop_at(&mut row, time::ceil(now, step)),
+        Action::Stop => stop_at(&mut row, now, &state.rules),
         Action::Export => {
             who.needs(Role::Teamlead)?;
             row.exported = !row.exported;
+            row.calculate(&state.rules, &shown_in);
         }
         Action::Meta => {
             let name = input.get("name").and_then(Value::as_str).unwrap_or_default();
@@ -147,8 +148,9 @@ pub(super) fn act(
             row = StoredTimesheet {
                 id: state.timesheets.next_id(),
                 user: who.id,
-                begin: time::floor(now, step),
+                begin: at_second(state.rules.rounding_mode.begin(now.as_second(), state.rules.rounding)),
                 end: None,
+                duration: 0,
                 day: time::day(now, &who.zone),
                 zone: who.zone.clone(),
                 hourly_rate: None,
@@ -165,8 +167,12 @@ fn find(state: &State, id: u64) -> Result<&StoredTimesheet, Answer> {
     state.timesheets.get(id).ok_or_else(|| Answer::refused(404))
 }
 
-fn stop_at(row: &mut StoredTimesheet, end: Timestamp) {
+/// Kimai sets the begin anew as it stops a record, and with it the day, in the record's own zone.
+fn stop_at(row: &mut StoredTimesheet, end: Timestamp, rules: &Rules) {
     row.end = Some(end.max(row.begin));
+    let zone = row.zone.clone();
+    row.day = time::day(row.begin, &zone);
+    row.calculate(rules, &zone);
     if row.fixed_rate.is_none() {
         row.hourly_rate = row.hourly_rate.or(Some(0.0));
     }

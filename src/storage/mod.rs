@@ -37,7 +37,7 @@ const IN_MEMORY: &str = "(in memory)";
 
 pub(crate) const KIND: Kind = Kind {
     application_id: 0x6b71_7565, // "kque"
-    version: 7,
+    version: 8,
     tables: concat!(
         include_str!("schema.sql"),
         include_str!("version-2.sql"),
@@ -45,7 +45,8 @@ pub(crate) const KIND: Kind = Kind {
         include_str!("version-4.sql"),
         include_str!("version-5.sql"),
         include_str!("version-6.sql"),
-        include_str!("version-7.sql")
+        include_str!("version-7.sql"),
+        include_str!("version-8.sql")
     ),
     steps: &[
         include_str!("version-2.sql"),
@@ -54,6 +55,7 @@ pub(crate) const KIND: Kind = Kind {
         include_str!("version-5.sql"),
         include_str!("version-6.sql"),
         include_str!("version-7.sql"),
+        include_str!("version-8.sql"),
     ],
     remedy: "move it away together with its -wal file, and the sweep at the start finds what was waiting",
 };

@@ -1,5 +1,6 @@
 //! What would help, in words for an office worker. Pure.
 
+use crate::domain::Code;
 use crate::domain::work_log::Obstacle;
 use crate::settings::Relations;
 
@@ -42,6 +43,25 @@ fn moved(relations: Relations) -> &'static str {
             "Imports leave the project of an activity alone (IMPORT_RELATIONS=keep): choose another task, or set \
              IMPORT_RELATIONS=follow and import tasks."
         }
+    }
+}
+
+/// What helps where Kimai took the hours and yet does not hold them right.
+pub(super) fn for_code(code: Code) -> Option<&'static str> {
+    match code {
+        Code::BreakKept => Some(
+            "Turn breaks on in Kimai (System, Settings, Time-tracking) and try again: then the break is removed. If \
+             there was one, correct the duration of the work log.",
+        ),
+        Code::RoundedToZero => Some(
+            "Change the rounding of the duration in Kimai (System, Settings, Rounding), or correct the duration of the \
+             work log.",
+        ),
+        Code::WrongDay => Some(
+            "In Kimai, give the user of the API token and the owner of the hours the time zone that is set as TZ. \
+             kimai-sync doctor says whose differs.",
+        ),
+        _ => None,
     }
 }
 

@@ -169,6 +169,8 @@ pub struct Held {
     pub kimai: Answer<Option<Holds>>,
     /// Where it differs from what the work log says, a clause each. Empty too when it cannot be told.
     pub differences: Vec<String>,
+    /// What Kimai counts for what the work log says, where it rounds.
+    pub rounding: Option<String>,
 }
 
 /// What Kimai holds in a timesheet.
@@ -230,6 +232,8 @@ pub struct Memory {
     pub pushed: Option<WantedTimesheet>,
     /// What Kimai made of it: it may round.
     pub held: Option<FoundTimesheet>,
+    /// How many days the day that Kimai books it on in its reports is from its own; none where that is not known.
+    pub days_off: Option<i32>,
     /// When we sent a new timesheet off whose answer we do not have: what became of it is looked up.
     pub creating_since: Option<Timestamp>,
     /// Whether a delta told that the work log was deleted.

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use jiff::tz::TimeZone;
+
 use super::find::within;
 use super::verdict::Verdict;
 use super::words::differences;
 use super::{Answer, Done, Held, Holds, Memory, Names, Person, Story, Subject, Task, Told, Waiting};
 use crate::domain::difference::FoundTimesheet;
+use crate::domain::hours;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::{Directory, Facts, Kind, resolve};
 use crate::domain::{KimaiId, WorkLogUri};
@@ -69,12 +72,12 @@ fn waiting(entry: &Entry) -> Waiting {
 async fn memory(engine: &Engine, work_log: &WorkLogUri) -> Result<Answer<Memory>, LedgerFault> {
     let recalled = engine.ledger.recall(work_log).await?;
     let intent = engine.ledger.intent(work_log).await?;
-    let remembered = engine.ledger.remembered(std::slice::from_ref(work_log)).await?;
     Ok(Answer::Known(Memory {
         timesheet: recalled.linked,
         link_unwritten: recalled.unwritten,
         pushed: recalled.pushed,
-        held: remembered.get(work_log).and_then(|remembered| remembered.held),
+        held: recalled.held,
+        days_off: recalled.shift,
         creating_since: intent.map(|intent| intent.started_at),
         removed: recalled.removed,
     }))
@@ -179,19 +182,31 @@ async fn held(
         Answer::Known(Some(timesheet)) => Answer::Known(Some(holds(engine, &timesheet).await)),
     };
     let zone = engine.clock.zone();
-    let differences = match (kimai.known(), wanted) {
+    let (mut differing, mut rounding) = (Vec::new(), None);
+    if let (Some(Some(holds)), Some(wanted)) = (kimai.known(), wanted) {
         // Kimai may round what it is sent; that is no difference.
-        (Some(Some(holds)), Some(wanted)) if !answered(id, holds.found, wanted, memory) => {
-            differences(&holds.found, &wanted, &holds.names, zone)
+        if !answered(id, holds.found, wanted, memory) {
+            differing = differences(&holds.found, &wanted, &holds.names, zone);
         }
-        _ => Vec::new(),
-    };
-    Held { id, linked, kimai, differences }
+        if differing.is_empty() {
+            rounding = hours::rounding(&holds.found, &wanted);
+        }
+        differing.extend(other_day(id, &wanted, memory, zone));
+    }
+    Held { id, linked, kimai, differences: differing, rounding }
+}
+
+/// That Kimai books it on another day in its reports: that stands in no answer but the one that set it.
+fn other_day(id: KimaiId, wanted: &WantedTimesheet, memory: &Memory, zone: &TimeZone) -> Option<String> {
+    let off = memory.days_off.filter(|off| *off != 0 && memory.timesheet == Some(id))?;
+    let day = wanted.day(zone);
+    let booked = day.checked_add(jiff::ToSpan::days(off)).ok()?;
+    Some(format!("day: {booked} in the reports of Kimai, {day} by the work log"))
 }
 
 /// Whether it holds just what Kimai made of what was sent last.
 fn answered(id: KimaiId, found: FoundTimesheet, wanted: WantedTimesheet, memory: &Memory) -> bool {
-    memory.timesheet == Some(id) && memory.pushed == Some(wanted) && memory.held == Some(found)
+    memory.timesheet == Some(id) && found.is_answer_to(&wanted, memory.pushed.as_ref(), memory.held.as_ref())
 }
 
 async fn holds(engine: &Engine, timesheet: &Timesheet) -> Holds {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::help::{for_obstacle, for_refusal};
+use super::help::{for_code, for_obstacle, for_refusal};
 use super::words::moment;
 use super::{Answer, Held, Holds, Memory, Story, Subject, Told, Waiting};
 use crate::reconcile::breaker::{Down, Neighbour};
@@ -119,7 +119,9 @@ impl Evidence<'_> {
         if let Some(error) = entry.and_then(|entry| entry.last_error.as_deref()) {
             let verdict = if self.holding().is_some() { Verdict::Differs } else { Verdict::NotInKimai };
             let says = format!("{}: {error}", start(verdict, self.holding()));
-            let help = for_refusal(error, self.relations).into_iter().chain([RETRY.to_owned()]);
+            let known = entry.and_then(|entry| entry.code).and_then(for_code).map(str::to_owned);
+            let help =
+                known.or_else(|| for_refusal(error, self.relations)).into_iter().chain([RETRY.to_owned()]);
             return judged(verdict, says).helped(help);
         }
         let Some(own) = self.story.own() else {
@@ -140,7 +142,8 @@ impl Evidence<'_> {
             return None;
         }
         let exported = if holds.exported { ", and is marked as exported" } else { "" };
-        let says = format!("In sync: timesheet {} holds what the work log says{exported}", own.id);
+        let rounding = own.rounding.as_ref().map(|rounding| format!("; {rounding}")).unwrap_or_default();
+        let says = format!("In sync: timesheet {} holds what the work log says{exported}{rounding}", own.id);
         let result = judged(Verdict::InSync, says);
         let several = told.identifiers.len() > 1;
         let shared = !self.story.sharing.is_empty();

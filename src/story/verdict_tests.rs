@@ -29,6 +29,7 @@ fn held(differences: &[&str]) -> Held {
         id: KimaiId(12),
         linked: true,
         kimai: Answer::Known(Some(holds)),
+        rounding: None,
         differences: differences.iter().map(|text| (*text).to_owned()).collect(),
     }
 }

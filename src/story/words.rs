@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 
 use super::Names;
 use crate::domain::difference::FoundTimesheet;
+use crate::domain::hours;
 use crate::domain::timesheet::WantedTimesheet;
 
 /// An instant as somebody in `zone` reads it: only the time on the same day, else with the day.
@@ -36,7 +37,7 @@ pub(super) fn differences(
     let alone = |one: FoundTimesheet| one.holds(wanted);
     let right = FoundTimesheet::from(*wanted);
     let time = |instant: Timestamp| day_and_time(instant, zone);
-    let FoundTimesheet { begin, end, project, activity, user } = *found;
+    let FoundTimesheet { begin, end, project, activity, user, .. } = *found;
     tell("begin", alone(FoundTimesheet { begin, ..right }), Some(time(begin)), time(wanted.begin));
     tell("end", alone(FoundTimesheet { end, ..right }), end.map(time), time(wanted.end));
     let labelled = |id: Option<u64>, name: &Option<String>| {
@@ -48,6 +49,9 @@ pub(super) fn differences(
     tell("activity", activity == Some(wanted.activity), shown, wanted.activity.to_string());
     let shown = labelled(user.map(|id| id.0), &names.user);
     tell("user", user == Some(wanted.user), shown, wanted.user.to_string());
+    if !found.holds(wanted) {
+        clauses.extend(hours::differing(found, wanted));
+    }
     clauses
 }
 
@@ -72,11 +76,16 @@ mod tests {
         let right = FoundTimesheet::from(wanted);
         assert_eq!(tell(right), Vec::<String>::new());
         assert_eq!(
-            tell(FoundTimesheet { end: Some(at("2024-09-02T06:00:31Z")), ..right }),
+            tell(FoundTimesheet { end: Some(at("2024-09-02T06:00:31Z")), duration: 28_831, ..right }),
             Vec::<String>::new()
+        );
+        assert_eq!(
+            tell(FoundTimesheet { duration: 25_200, pause: 3_600, ..right }),
+            ["break: Kimai has 1:00, the work log says none"]
         );
         let other = FoundTimesheet {
             end: Some(at("2024-09-02T05:30:00Z")),
+            duration: 27_000,
             project: Some(ProjectId(9)),
             activity: None,
             ..right

@@ -45,9 +45,19 @@ pub async fn look(engine: &Engine) {
         metrics.set("intents_open", &[], of(open));
         metrics.set("intent_oldest_seconds", &[], age(oldest));
     }
+    if let Ok(Ok(counted)) = tokio::time::timeout(FILE_LIMIT, engine.ledger.counted()).await {
+        metrics.set("rounded_timesheets", &[], of(counted.rounded));
+        metrics.set("rounded_seconds", &[], of_signed(counted.seconds));
+        metrics.set("off_day_timesheets", &[], of(counted.off_day));
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "nobody has 2^53 work logs")]
-fn of(number: usize) -> f64 {
+fn of(number: impl TryInto<u64>) -> f64 {
+    number.try_into().unwrap_or_default() as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "nor seconds")]
+fn of_signed(number: i64) -> f64 {
     number as f64
 }

@@ -165,6 +165,24 @@ pub const TABLE: &[Described] = &[
         &[],
         "How long ago the oldest creation began of which the end is not known yet, 0 without any",
     ),
+    gauge(
+        "rounded_timesheets",
+        "timesheets",
+        &[],
+        "Timesheets for which Kimai counts something else than was sent, since it rounds",
+    ),
+    gauge(
+        "rounded_seconds",
+        "seconds",
+        &[],
+        "What Kimai counts more in these than was sent, less than zero where it counts less",
+    ),
+    gauge(
+        "off_day_timesheets",
+        "timesheets",
+        &[],
+        "Timesheets that Kimai books on another day in its reports than the work log's",
+    ),
     counter(
         "intents_resolved_total",
         "creations",

@@ -109,6 +109,8 @@ async fn a_whole_stack_is_well_and_is_left_as_it_was(stack: Stack) {
         "token",
         "rights",
         "zone",
+        "owners",
+        "hours",
         "rules",
         "kimai-data",
         "persons",

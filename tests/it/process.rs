@@ -185,7 +185,7 @@ fn a_killed_standalone_keeps_its_data_and_finishes_after_the_restart() {
     let mut second = Running::start(standalone(&[]));
     second.until("Swept ");
     let minutes = || {
-        let mut minutes: Vec<i64> = sandbox.timesheets().iter().map(|row| row.duration() / 60).collect();
+        let mut minutes: Vec<i64> = sandbox.timesheets().iter().map(|row| row.duration / 60).collect();
         minutes.sort_unstable();
         minutes
     };

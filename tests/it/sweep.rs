@@ -4,9 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use kimai_sync::domain::finding::{Hold, Kind, Unconfirmed};
-use kimai_sync::domain::ids::KimaiId;
+use kimai_sync::domain::ids::{KimaiId, WorkLogUri};
+use kimai_sync::domain::timesheet::WantedTimesheet;
+use kimai_sync::reconcile::ledger::Held;
 use kimai_sync::reconcile::sweep::Report;
 use kimai_sync::runs::progress::Progress;
 use kimai_sync::sandbox::{Fault, Role, StoredTimesheet, When};
@@ -57,6 +60,18 @@ impl Planter<'_> {
         uri
     }
 
+    /// The next work log, of whose timesheet Kimai answered that it books it so many days from its own.
+    async fn remember(&mut self, id: KimaiId, duration: &str, shift: i32) {
+        let (user, activity, begin) = booking(self.next, USERS);
+        let (user, (project, activity)) =
+            (self.staff.company.users[user], self.staff.company.activities[activity]);
+        let wanted = WantedTimesheet { begin, end: begin + EIGHT_HOURS, project, activity, user };
+        let uri = WorkLogUri::parse(&self.work_log(&[id], duration, 0)).unwrap();
+        let held = Held { found: wanted.into(), shift: Some(shift) };
+        self.stack.engine.ledger.created(&uri, id, wanted, held).await.unwrap();
+        self.stack.engine.ledger.linked(&uri).await.unwrap();
+    }
+
     /// What is left of a deleted work log.
     fn tombstone(&mut self, id: KimaiId) {
         let uri = format!("{BASE}/work-logs/planted-{:05}", self.next);
@@ -91,6 +106,11 @@ async fn plant(stack: &Stack, staff: &Staff, from: usize) -> BTreeMap<Kind, usiz
             _ => row.user += 1,
         });
         planter.work_log(&[changed], full, 0);
+        let uncounted = planter.timesheet(|row| row.duration = 0);
+        planter.work_log(&[uncounted], full, 0);
+        // What was made while the token's user was in another zone.
+        let off_day = planter.timesheet(|row| row.day = row.day.yesterday().unwrap());
+        planter.remember(off_day, full, -1).await;
         planter.work_log(&[KimaiId(9_000_000 + number as u64)], full, 0);
         let shared = planter.timesheet(|_| ());
         planter.work_log(&[shared], full, 0);
@@ -192,6 +212,9 @@ async fn every_kind_of_difference_is_found_and_put_right(stack: Stack) {
     let last = sweep(&stack, None).await;
     assert_eq!(counted(&last), BTreeMap::from([(Kind::Incomplete, EACH)]), "all else is right");
     assert!(stack.kimai.timesheets().iter().all(|row| row.id != late.0 && row.description.is_none()));
+    let rows = stack.kimai.timesheets();
+    assert!(rows.iter().all(|row| row.duration >= EIGHT_HOURS.as_secs()), "each is counted");
+    assert!(rows.iter().all(|row| row.day == row.begin.to_zoned(TimeZone::UTC).date()), "each is on its day");
     assert_eq!(untouched(&stack), before.0, "nothing else was touched");
     assert_links_are_one_to_one(&stack).await;
 }

@@ -45,6 +45,12 @@ pub(super) struct TimesheetFields {
     /// End; none while the record runs.
     #[schema(required, value_type = Option<String>, format = DateTime, example = "2024-09-03T06:00:00Z")]
     pub(super) end: Option<jiff::Timestamp>,
+    /// Seconds of work: in Kimai what it counts, from begin to end without the break, rounded as it is set to.
+    #[schema(example = 28800)]
+    pub(super) duration: i32,
+    /// Seconds of break.
+    #[schema(example = 0)]
+    pub(super) r#break: i32,
     /// The Kimai project.
     #[schema(required, example = 3)]
     pub(super) project: Option<u64>,
@@ -61,6 +67,8 @@ impl From<crate::domain::difference::FoundTimesheet> for TimesheetFields {
         Self {
             begin: found.begin,
             end: found.end,
+            duration: found.duration,
+            r#break: found.pause,
             project: found.project.map(|id| id.0),
             activity: found.activity.map(|id| id.0),
             user: found.user.map(|id| id.0),

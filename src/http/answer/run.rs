@@ -17,6 +17,7 @@ use super::fault::{Broken, Cancelled, MEDIA_TYPE, Refused, Unavailable};
 use super::finding::FindingResource;
 use super::words::{RunAskedBy, RunKind, RunState};
 use crate::domain::finding;
+use crate::domain::hours::RoundedMonth;
 use crate::reconcile::sweep::Period;
 use crate::runs::{Confirm, Run};
 
@@ -108,6 +109,8 @@ struct RunAttributes {
     /// What it found and did, in numbers.
     #[schema(example = json!({"missing": 2, "changed": 1}))]
     counts: BTreeMap<String, u64>,
+    /// What Kimai rounded, by month: of sweeps and plans. It is no difference.
+    rounded: Vec<RoundedFields>,
     /// What failed and cost itself only: the first hundred.
     faults: Vec<String>,
     /// How many failed in all.
@@ -137,6 +140,30 @@ struct RunAttributes {
     /// Why it failed or has to wait, or what it did, in a sentence.
     #[schema(required, example = "3 differences found, 3 put right.")]
     message: Option<String>,
+}
+
+/// What Kimai rounded in one month.
+#[derive(Debug, Serialize, ToSchema)]
+struct RoundedFields {
+    /// The month of the work logs' days.
+    #[schema(example = "2024-09", pattern = "^[0-9]{4}-[0-9]{2}$")]
+    month: String,
+    /// How many timesheets it rounded.
+    #[schema(example = 2)]
+    timesheets: u64,
+    /// Seconds that their work logs say.
+    #[schema(example = 54720)]
+    said: i64,
+    /// Seconds that Kimai counts for them.
+    #[schema(example = 55800)]
+    counted: i64,
+}
+
+impl RoundedFields {
+    fn of(rounded: &RoundedMonth) -> Self {
+        let RoundedMonth { month, timesheets, said, counted } = rounded;
+        Self { month: month.clone(), timesheets: *timesheets, said: *said, counted: *counted }
+    }
 }
 
 /// A key that confirms deletions.
@@ -185,6 +212,7 @@ impl RunResource {
                 done: stand.done,
                 total: stand.total,
                 counts: run.counts.clone(),
+                rounded: run.rounded.iter().map(RoundedFields::of).collect(),
                 faults: stand.faults.clone(),
                 faults_in_all: stand.faults_in_all,
                 held: run.held,
@@ -240,6 +268,8 @@ struct PlanMeta {
     /// What sets those deletions free that only wait for somebody's word.
     #[schema(required)]
     confirm: Option<ConfirmFields>,
+    /// What Kimai rounded, by month. It is no difference.
+    rounded: Vec<RoundedFields>,
     /// What was found, in a sentence.
     #[schema(required, example = "3 differences found.")]
     message: Option<String>,
@@ -279,6 +309,7 @@ impl PlanAnswer {
                 findings: run.findings,
                 held: run.held,
                 confirm: run.confirm.as_ref().map(ConfirmFields::of),
+                rounded: run.rounded.iter().map(RoundedFields::of).collect(),
                 message: run.message.clone(),
                 faults: run.stand.faults.clone(),
                 faults_in_all: run.stand.faults_in_all,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Client, in_words, whole};
 use crate::domain::ids::UserId;
 use crate::kimai::fault::{Fault, KimaiFault, Operation};
-use crate::kimai::inspection::{Inspection, Right, Rights, TimesheetRules, Version};
+use crate::kimai::inspection::{Inspection, Person, Right, Rights, TimesheetRules, Version};
 use crate::kimai::model::Timesheet;
 
 /// Timesheets looked through for one that is somebody else's.
@@ -23,6 +23,10 @@ impl Inspection for Client {
 
     async fn rules(&self) -> Result<TimesheetRules, KimaiFault> {
         self.get("config/timesheet").await
+    }
+
+    async fn people(&self) -> Result<Vec<Person>, KimaiFault> {
+        self.get("users").await
     }
 
     async fn rights(&self, me: UserId) -> Result<Rights, KimaiFault> {

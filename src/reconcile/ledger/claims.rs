@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Ledger, LedgerFault, id_of, intents, json, owner, timesheet_of};
+use super::{Ledger, LedgerFault, id_of, intents, json, owner, timesheet_of, work_log_of};
 use crate::domain::difference::FoundTimesheet;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::{KimaiId, WorkLogUri};
@@ -18,6 +18,8 @@ pub struct Remembered {
     pub pushed: Option<WantedTimesheet>,
     /// What Kimai answered: it may round.
     pub held: Option<FoundTimesheet>,
+    /// How many days the day that Kimai books it on is from its own, if that is known.
+    pub shift: Option<i32>,
 }
 
 impl Ledger {
@@ -36,6 +38,18 @@ impl Ledger {
         Ok(self.storage.write(read).await?)
     }
 
+    /// The timesheets whose ids the triplestore does not know yet.
+    pub async fn unlinked(&self) -> Result<Vec<(WorkLogUri, KimaiId)>, LedgerFault> {
+        let read = |connection: &Connection| {
+            connection
+                .prepare_cached("SELECT work_log, id FROM timesheet WHERE linked = 0 ORDER BY work_log")?
+                .query_map([], |row| Ok((work_log_of(row, 0)?, id_of(row, 1)?)))?
+                .filter_map(|row| row.map(|(work_log, id)| Some((work_log?, id))).transpose())
+                .collect()
+        };
+        Ok(self.storage.write(read).await?)
+    }
+
     /// What is remembered of `work_logs`.
     pub async fn remembered(
         &self,
@@ -43,8 +57,8 @@ impl Ledger {
     ) -> Result<BTreeMap<WorkLogUri, Remembered>, LedgerFault> {
         let work_logs = work_logs.to_vec();
         let read = move |connection: &Connection| {
-            let mut select =
-                connection.prepare_cached("SELECT id, pushed, held FROM timesheet WHERE work_log = ?1")?;
+            let mut select = connection
+                .prepare_cached("SELECT id, pushed, held, shift FROM timesheet WHERE work_log = ?1")?;
             let mut all = BTreeMap::new();
             for work_log in work_logs {
                 let row = |row: &rusqlite::Row<'_>| {
@@ -53,6 +67,7 @@ impl Ledger {
                         id: id_of(row, 0)?,
                         pushed: pushed.and_then(|json| serde_json::from_str(&json).ok()),
                         held: held.and_then(|json| serde_json::from_str(&json).ok()),
+                        shift: row.get(3)?,
                     })
                 };
                 if let Some(remembered) = select.query_row([work_log.as_str()], row).optional()? {
@@ -112,7 +127,8 @@ impl Ledger {
             connection
                 .prepare_cached(
                     "INSERT INTO timesheet (work_log, id, linked) VALUES (?1, ?2, 1)
-                     ON CONFLICT (work_log) DO UPDATE SET id = excluded.id, pushed = NULL, held = NULL
+                     ON CONFLICT (work_log) DO UPDATE SET id = excluded.id, pushed = NULL, held = NULL,
+                         rounded = NULL, shift = CASE WHEN id = excluded.id THEN shift END
                      WHERE linked = 1",
                 )?
                 .execute(params![work_log.as_str(), id.0.cast_signed()])

@@ -3,6 +3,7 @@
 use super::*;
 use crate::clock::Clock;
 use crate::domain::Code;
+use crate::domain::difference::FoundTimesheet;
 use crate::domain::ids::{ActivityId, ProjectId, UserId};
 use crate::queue::{Durable, Outcome, Queue};
 use jiff::tz::TimeZone;
@@ -29,6 +30,11 @@ async fn everywhere(story: impl AsyncFn(&dyn Fn() -> Ledger)) {
     story(&|| Ledger::open(Storage::open(directory.path()).unwrap()).unwrap()).await;
 }
 
+/// What is remembered where Kimai answered with just this.
+fn holding(wanted: WantedTimesheet) -> Memory {
+    Memory { held: Some(wanted.into()), ..Memory::default() }
+}
+
 #[tokio::test]
 async fn a_creation_closes_its_intent_and_waits_for_its_link() {
     everywhere(async |ledger| {
@@ -43,7 +49,7 @@ async fn a_creation_closes_its_intent_and_waits_for_its_link() {
         assert_eq!(ledger().intent(&a).await.unwrap(), None);
         assert_eq!(ledger().unlinked().await.unwrap(), [(a.clone(), id)]);
         let memory =
-            Memory { linked: Some(id), unwritten: true, pushed: Some(wanted(1)), ..Memory::default() };
+            Memory { linked: Some(id), unwritten: true, pushed: Some(wanted(1)), ..holding(wanted(1)) };
         assert_eq!(ledger().recall(&a).await.unwrap(), memory);
         assert_eq!(ledger().owner(id).await.unwrap(), Some(a.clone()));
         assert_eq!(ledger().high_water(), Some(id));
@@ -53,7 +59,7 @@ async fn a_creation_closes_its_intent_and_waits_for_its_link() {
         ledger().linked(&a).await.unwrap();
         assert_eq!(ledger().unlinked().await.unwrap(), []);
         ledger().doubt([&a, &work_log("b")]).await.unwrap();
-        assert_eq!(ledger().recall(&a).await.unwrap(), Memory { linked: Some(id), ..Memory::default() });
+        assert_eq!(ledger().recall(&a).await.unwrap(), Memory { linked: Some(id), ..holding(wanted(2)) });
         ledger().forget(&a).await.unwrap();
         assert_eq!(ledger().recall(&a).await.unwrap(), Memory::default());
         assert_eq!(ledger().owner(id).await.unwrap(), None);
@@ -145,7 +151,7 @@ async fn what_is_adopted_is_nobodys_and_nothing_is_created_beside_it() {
         let (a, b, id, held) = (work_log("a"), work_log("b"), KimaiId(9), wanted(1).into());
         assert!(ledger().adopt(&a, id, wanted(1), held).await.unwrap());
         let memory =
-            Memory { linked: Some(id), unwritten: true, pushed: Some(wanted(1)), ..Memory::default() };
+            Memory { linked: Some(id), unwritten: true, pushed: Some(wanted(1)), ..holding(wanted(1)) };
         assert_eq!(ledger().recall(&a).await.unwrap(), memory);
         let refused = ledger().open_intent(&a, wanted(1), None, now()).await;
         assert_eq!(refused, Err(LedgerFault::Found(id)));
@@ -179,6 +185,43 @@ async fn of_those_who_share_a_timesheet_one_keeps_it() {
         ledger().created(&c, KimaiId(10), wanted(1), wanted(1).into()).await.unwrap();
         ledger().keep(&c, id).await.unwrap();
         assert_eq!(ledger().recall(&c).await.unwrap().linked, Some(KimaiId(10)));
+    })
+    .await;
+}
+
+/// Kimai tells its day only when it sets it, and what it rounds is summed up for the doctor and the metrics.
+#[tokio::test]
+async fn what_kimai_counts_and_on_which_day_is_remembered_and_summed_up() {
+    everywhere(async |ledger| {
+        let sent = |n: i64| {
+            let begin = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(24 * n);
+            WantedTimesheet { begin, end: begin + jiff::SignedDuration::from_mins(456), ..wanted(1) }
+        };
+        let rounded = |n| FoundTimesheet { duration: 27_000, ..sent(n).into() };
+        let answers = [(rounded(1), Some(0)), (sent(2).into(), Some(-1)), (rounded(3), None)];
+        for (n, (found, shift)) in (1..).zip(answers) {
+            let (a, id) = (work_log(&n.to_string()), KimaiId(n));
+            let held = Held { found, shift };
+            ledger().created(&a, id, sent(n.cast_signed()), held).await.unwrap();
+            assert_eq!(ledger().recall(&a).await.unwrap().shift, shift);
+        }
+        let counted = Counted { rounded: 2, seconds: -720, off_day: 1 };
+        assert_eq!(ledger().counted().await.unwrap(), counted);
+        assert_eq!(ledger().off_days().await.unwrap(), [(work_log("2"), (KimaiId(2), -1))].into());
+        assert_eq!(ledger().unknown_days().await.unwrap(), 1);
+        let sample = ledger().rounded_sample().await.unwrap();
+        assert_eq!(sample, [(sent(3), rounded(3)), (sent(1), rounded(1))]);
+        ledger()
+            .pushed(&work_log("2"), KimaiId(2), sent(2), Held { found: sent(2).into(), shift: Some(0) })
+            .await
+            .unwrap();
+        assert_eq!(ledger().counted().await.unwrap().off_day, 0);
+        // Another timesheet has another day.
+        ledger().linked(&work_log("1")).await.unwrap();
+        ledger().keep(&work_log("1"), KimaiId(1)).await.unwrap();
+        assert_eq!(ledger().recall(&work_log("1")).await.unwrap().shift, Some(0));
+        ledger().keep(&work_log("1"), KimaiId(9)).await.unwrap();
+        assert_eq!(ledger().recall(&work_log("1")).await.unwrap().shift, None);
     })
     .await;
 }

@@ -2,16 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use super::counting;
 use super::engine::Engine;
 use super::excuses::{Count, Excuses};
 use super::faults::{Call, Trouble};
 use super::history::{Event, History, What, Who, short};
 use super::land::{Due, due};
-use super::sheets::Maker;
+use super::sheets::{Maker, Sheet};
 use super::state::{Stand, State};
 use crate::domain::intent::Intent;
+use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::queue::Queue;
+use crate::reconcile::ledger::Remembered;
 
 /// How strict to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,14 +61,17 @@ pub(super) struct Service {
     pub(super) owners: BTreeMap<KimaiId, WorkLogUri>,
     /// What it was about to create, for which work log.
     pub(super) intents: Vec<(WorkLogUri, Intent)>,
+    /// What it remembers of each work log.
+    pub(super) remembered: BTreeMap<WorkLogUri, Remembered>,
 }
 
 impl Service {
-    pub(super) async fn ask(engine: &Engine, ids: &[KimaiId]) -> Self {
+    pub(super) async fn ask(engine: &Engine, ids: &[KimaiId], work_logs: &[WorkLogUri]) -> Self {
         let owners = engine.ledger.owners(ids).await.expect("the ledger can be read");
         let parked = engine.queue.parked().await.expect("the queue can be read").into_iter().collect();
         let intents = engine.ledger.intents().await.expect("the ledger can be read");
-        Self { parked, owners, intents }
+        let remembered = engine.ledger.remembered(work_logs).await.expect("the ledger can be read");
+        Self { parked, owners, intents, remembered }
     }
 }
 
@@ -81,7 +87,8 @@ pub(super) fn look(state: &State, service: &Service, look: Look) -> Found {
 fn look_at_work_logs(state: &State, service: &Service, excuses: Option<&Excuses<'_>>, found: &mut Found) {
     for (work_log, stand) in &state.work_logs {
         found.seen += 1;
-        let why = wrong(state, stand, service.parked.get(work_log));
+        let look = if excuses.is_some() { Look::BeforeSweep } else { Look::AfterSweep };
+        let why = wrong(state, stand, service.parked.get(work_log), service.remembered.get(work_log), look);
         if let Some(excuse) = excuses.and_then(|excuses| excuses.of_work_log(work_log)) {
             found.excused.add(excuse);
             if why.is_some() {
@@ -152,8 +159,32 @@ pub(super) fn not_kept_aside(history: &History) -> Vec<String> {
     broken
 }
 
+/// Whether the day that Kimai books it on is another than what is remembered of it, or than its own although that is
+/// remembered. What nobody was told cannot be put right.
+fn off_day(
+    sheet: &Sheet,
+    wanted: &WantedTimesheet,
+    remembered: Option<&Remembered>,
+    look: Look,
+) -> Option<String> {
+    let own = counting::day(wanted.begin, false);
+    let off = sheet.booked.since(own).expect("they are near").get_days();
+    let known = remembered?.shift?;
+    // What is created while the token's zone is wrong is put right by a sweep.
+    let open = off != 0 && look != Look::BeforeSweep;
+    (known != off || open).then(|| {
+        format!("is booked on {} instead of {own}, and {known} days off are remembered", sheet.booked)
+    })
+}
+
 /// Why this work log is not as it should be, if it is not.
-fn wrong(state: &State, stand: &Stand, parked: Option<&String>) -> Option<String> {
+fn wrong(
+    state: &State,
+    stand: &Stand,
+    parked: Option<&String>,
+    remembered: Option<&Remembered>,
+    look: Look,
+) -> Option<String> {
     let ids = stand.facts.kimai_ids();
     match due(&stand.facts) {
         Due::Nothing => parked.map(|why| format!("is gone, yet parked: {why}")),
@@ -164,14 +195,30 @@ fn wrong(state: &State, stand: &Stand, parked: Option<&String>) -> Option<String
             }
         },
         Due::Sheet(wanted) => {
-            if let Some(why) = parked {
-                return Some(format!("is complete, yet parked: {why}"));
+            let sheet = if let [id] = ids.as_slice() { state.sheets.get(id) } else { None };
+            let amiss = sheet.and_then(|sheet| state.counting.amiss(sheet, &wanted));
+            let own = counting::day(wanted.begin, false);
+            let booked_off = look == Look::BeforeSweep && sheet.is_some_and(|sheet| sheet.booked != own);
+            match (parked, amiss) {
+                // The token's zone was wrong when it was tried.
+                (Some(why), None) if booked_off && why.contains("in its reports") => {}
+                (Some(why), None) => return Some(format!("is complete, yet parked: {why}")),
+                (None, Some(reason)) => return Some(format!("should be parked since: {reason}")),
+                (Some(why), Some(reason)) if !why.contains(reason) => {
+                    return Some(format!("is parked since: {why}; but should be: {reason}"));
+                }
+                _ => {}
             }
             let [id] = ids.as_slice() else { return Some(format!("is linked to {ids:?}")) };
-            match state.sheets.get(id) {
+            match sheet {
                 None => Some(format!("is linked to timesheet {id}, which is gone")),
-                Some(sheet) if sheet.holds(&wanted) => None,
-                Some(sheet) => Some(format!("should have {wanted:?}, has {:?}", sheet.row)),
+                Some(sheet) if sheet.row.pause != 0 && amiss.is_none() => {
+                    Some(format!("has a break in timesheet {id}"))
+                }
+                Some(sheet) if !sheet.holds(&wanted, &state.counting) => {
+                    Some(format!("should have {wanted:?}, has {:?}", sheet.row))
+                }
+                Some(sheet) => off_day(sheet, &wanted, remembered.filter(|last| last.id == *id), look),
             }
         }
     }

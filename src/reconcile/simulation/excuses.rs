@@ -91,7 +91,7 @@ impl Excuses<'_> {
             .service
             .intents
             .iter()
-            .filter(|(_, intent)| sheet.holds(&intent.wanted))
+            .filter(|(_, intent)| sheet.holds(&intent.wanted, &self.state.counting))
             .map(|(twin, _)| twin);
         let heir = || self.service.owners.get(&id).and_then(|twin| self.of_owner(twin));
         self.of_owner(work_log)
@@ -125,6 +125,10 @@ impl Excuses<'_> {
 
     /// Whether one that somebody booked by hand is where this one was to be.
     fn found_instead(&self, sheet: &Sheet) -> Option<Excuse> {
-        self.state.booked.iter().any(|booked| sheet.holds(booked)).then_some(Excuse::FoundInstead)
+        self.state
+            .booked
+            .iter()
+            .any(|booked| sheet.holds(booked, &self.state.counting))
+            .then_some(Excuse::FoundInstead)
     }
 }

@@ -38,6 +38,7 @@ pub(super) enum What {
     Posted(KimaiId, WantedTimesheet),
     /// Kimai changed one.
     Patched(KimaiId, WantedTimesheet),
+    BreakEnded(KimaiId),
     /// Kimai deleted one.
     Deleted(KimaiId),
     /// The triplestore linked the work log.
@@ -148,6 +149,7 @@ impl fmt::Display for What {
             Self::Failed(call, trouble) => write!(f, "{call:?}: {trouble:?}"),
             Self::Posted(id, wanted) => write!(f, "KIMAI POST {id}: {}", Values(wanted)),
             Self::Patched(id, wanted) => write!(f, "KIMAI PATCH {id}: {}", Values(wanted)),
+            Self::BreakEnded(id) => write!(f, "KIMAI PATCH {id}: no break"),
             Self::Deleted(id) => write!(f, "KIMAI DELETE {id}"),
             Self::Linked(work_log, id) => write!(f, "TRIPLESTORE {} -> {id}", short(work_log)),
             Self::Unlinked(work_log) => write!(f, "TRIPLESTORE {} -> nothing", short(work_log)),

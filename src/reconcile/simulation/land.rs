@@ -34,8 +34,10 @@ const PERSONS: [(&str, u64); 4] = [
     ("http://x/persons/3", 3),
     ("http://x/persons/none", 0),
 ];
-/// Duration and minutes; two as near to each other as Kimai may round, and the last cannot be booked.
-const DURATIONS: [(&str, i64); 5] = [("PT8H", 480), ("PT90M", 90), ("PT1H20M", 80), ("PT15M", 15), ("8h", 0)];
+/// Duration and minutes; two as near to each other as Kimai may round, one of which rounding may leave nothing, and
+/// the last cannot be booked.
+const DURATIONS: [(&str, i64); 6] =
+    [("PT8H", 480), ("PT90M", 90), ("PT1H20M", 80), ("PT15M", 15), ("PT7M", 7), ("8h", 0)];
 
 /// The place of the duration that Kimai's rounding could make of this one, if there is one.
 pub(super) fn near(duration: usize) -> usize {
@@ -50,7 +52,7 @@ pub(super) const GOOD_TASKS: usize = 4;
 /// The place of the task that only Kimai refuses.
 pub(super) const HIDDEN_TASK: usize = 4;
 pub(super) const GOOD_PERSONS: usize = 3;
-pub(super) const GOOD_DURATIONS: usize = 4;
+pub(super) const GOOD_DURATIONS: usize = 5;
 
 pub(super) fn zone() -> TimeZone {
     TimeZone::get("Europe/Brussels").expect("it is bundled")

@@ -1,5 +1,6 @@
 //! Each fault, at each call, at the first, the second or every third time; the rest of the world is well.
 
+use super::counting::Counting;
 use super::faults::{Call, Script, Trouble, When};
 use super::history::What;
 use super::run::simulate;
@@ -24,6 +25,7 @@ fn scenario(seed: u64, script: Script) -> Scenario {
         links_by_hand: 0,
         max_deletions: 20,
         workers: 2,
+        counting: Counting { duration: 900, ..Counting::default() },
         script: Some(script),
         acts: Vec::new(),
     }

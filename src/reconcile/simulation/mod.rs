@@ -6,6 +6,7 @@
 //! `KIMAI_SYNC_SEED=12345 cargo test --lib simulation::tests` plays one again and prints all that happened.
 
 mod check;
+mod counting;
 pub(crate) mod dice;
 mod engine;
 mod excuses;

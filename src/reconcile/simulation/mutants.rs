@@ -19,7 +19,7 @@ pub(crate) fn planted(plant: Plant) -> bool {
 /// Histories until a fault has to have shown itself.
 const SEEDS: u64 = 3_000;
 
-const ALL: [Plant; 20] = [
+const ALL: [Plant; 22] = [
     Plant::NearlyTheSameIsTheSame,
     Plant::NoIntent,
     Plant::NoSearch,
@@ -40,6 +40,8 @@ const ALL: [Plant; 20] = [
     Plant::SharingIsFine,
     Plant::RefusedRemembersOld,
     Plant::GoneOwnerKeeps,
+    Plant::EndMinusBegin,
+    Plant::NothingIsRenewed,
 ];
 
 /// The first history that finds the fault, and by which rule: the pinned ones first, then those of seeds.

@@ -25,8 +25,8 @@ pub(super) enum Step {
     RemoveAll,
     /// Somebody deletes its timesheet in Kimai.
     DeleteInKimai,
-    /// Somebody changes its timesheet in Kimai.
-    EditInKimai,
+    /// Somebody changes its timesheet in Kimai: its end, or a break.
+    EditInKimai { with_break: bool },
     /// Somebody books in Kimai by hand what it says.
     BookInKimai,
     /// Somebody writes the link of another work log to it by hand, beside or instead of its own.
@@ -137,7 +137,7 @@ fn change(uri: WorkLogUri, rng: &mut ChaCha8Rng) -> Steps {
             vec![(0, uri.clone(), removal(rng)), (rng.random_range(1..300), uri, whole)]
         }
         94..97 => vec![(0, uri, Step::DeleteInKimai)],
-        _ => vec![(0, uri, Step::EditInKimai)],
+        _ => vec![(0, uri, Step::EditInKimai { with_break: rng.random() })],
     }
 }
 
@@ -186,8 +186,12 @@ pub(super) fn take(state: &mut State, uri: &WorkLogUri, step: &Step) -> Option<b
             state.change(uri, "removed", |facts| *facts = Facts::default());
             Some(true)
         }
-        Step::DeleteInKimai | Step::EditInKimai => {
-            by_hand(state, uri, matches!(step, Step::DeleteInKimai));
+        Step::DeleteInKimai => {
+            by_hand(state, uri, None);
+            None
+        }
+        Step::EditInKimai { with_break } => {
+            by_hand(state, uri, Some(*with_break));
             None
         }
         Step::BookInKimai => {
@@ -215,15 +219,15 @@ pub(super) fn take(state: &mut State, uri: &WorkLogUri, step: &Step) -> Option<b
     }
 }
 
-fn by_hand(state: &mut State, uri: &WorkLogUri, delete: bool) {
+/// Somebody edits its timesheet, with a break or without, or deletes it.
+fn by_hand(state: &mut State, uri: &WorkLogUri, with_break: Option<bool>) {
     let linked = state.work_logs.get(uri).and_then(|stand| stand.facts.kimai_ids().first().copied());
     let Some(id) = linked.filter(|id| state.sheets.contains_key(id)) else { return };
     state.touched_in_kimai.insert(uri.clone(), id);
-    let (by_hand, now) = (state.caller(), state.now);
-    if delete {
+    if let Some(with_break) = with_break {
+        state.edit_by_hand(id, with_break);
+    } else {
+        let by_hand = state.caller();
         drop(state.apply(&super::state::Effect::Delete(id), &by_hand));
-    } else if let Some(sheet) = state.sheets.get_mut(&id) {
-        sheet.row.end = Some(sheet.row.begin + jiff::SignedDuration::from_mins(7));
-        sheet.modified = now;
     }
 }

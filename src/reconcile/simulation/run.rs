@@ -47,6 +47,8 @@ enum Event {
         storage_lost: bool,
     },
     Weather(Weather),
+    /// Somebody corrects the zone of the token's user.
+    TokenCorrected,
 }
 
 enum End {
@@ -116,6 +118,7 @@ impl Sim {
         };
         sim.write_agenda();
         sim.world.state().script = sim.plan.script;
+        sim.world.state().counting = sim.plan.counting;
         sim.found_company();
         sim
     }
@@ -152,6 +155,9 @@ impl Sim {
             if self.plan.faults > 0 && self.rng.random_ratio(1, 12) {
                 let weather = self.weather();
                 self.at(at, Event::Weather(weather));
+            }
+            if self.plan.counting.token_away && self.rng.random_ratio(1, 10) {
+                self.at(at, Event::TokenCorrected);
             }
         }
     }
@@ -247,6 +253,7 @@ impl Sim {
                 state.weather = weather;
                 state.note(Who::People, What::Weather(weather));
             }
+            Event::TokenCorrected => self.world.state().counting.token_away = false,
             Event::Delta { .. } | Event::Sweep(..) | Event::Check | Event::Crash { .. } => {}
         }
     }

@@ -6,6 +6,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::check::Found;
+use super::counting::Counting;
 use super::faults::Script;
 use super::people::Step;
 use super::world::World;
@@ -31,6 +32,8 @@ pub(super) struct Scenario {
     pub(super) links_by_hand: u32,
     pub(super) max_deletions: usize,
     pub(super) workers: usize,
+    /// How Kimai counts and books.
+    pub(super) counting: Counting,
     /// Trouble by plan instead of by weather.
     pub(super) script: Option<Script>,
     /// What people do by plan, beside what they do by chance.
@@ -68,6 +71,11 @@ impl Scenario {
             links_by_hand: one_of(&[0, 0, 0, 8]),
             max_deletions: one_of(&[0, 3, 20]) as usize,
             workers: one_of(&[1, 2, 4]) as usize,
+            counting: {
+                let (end, duration) = [(0, 0), (0, 0), (900, 0), (0, 900)][one_of(&[0, 1, 2, 3]) as usize];
+                let (breaks_off, token_away) = (one_of(&[0, 0, 1]) == 1, one_of(&[0, 0, 1]) == 1);
+                Counting { end, duration, breaks_off, token_away }
+            },
             script: None,
             acts: Vec::new(),
         }
@@ -88,6 +96,7 @@ impl Scenario {
             links_by_hand: 0,
             max_deletions: 20,
             workers: 2,
+            counting: Counting::default(),
             script: None,
             acts,
         }

@@ -1,9 +1,13 @@
 //! Kimai's half of the truth: timesheets, who made them, and when one must not be deleted.
 
+use jiff::civil::Date;
+
+use super::counting::{self, Counting};
 use super::faults::Call;
 use super::history::{What, Who, short};
 use super::land;
 use super::state::{Caller, State, Target};
+use crate::domain::ids::UserId;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::kimai::{KimaiFault, Operation, Timesheet};
@@ -22,16 +26,22 @@ pub(super) enum Maker {
 #[derive(Debug, Clone)]
 pub(super) struct Sheet {
     pub(super) row: Timesheet,
+    /// The day that Kimai books it on.
+    pub(super) booked: Date,
+    /// Whether the zone that stands in it is one of another day.
+    away: bool,
     pub(super) maker: Maker,
     /// When it was made or last changed.
     pub(super) modified: i64,
 }
 
 impl Sheet {
-    pub(super) fn holds(&self, wanted: &WantedTimesheet) -> bool {
+    pub(super) fn holds(&self, wanted: &WantedTimesheet, counting: &Counting) -> bool {
         let row = &self.row;
+        let (end, duration) = counting.of(wanted.begin, wanted.end, row.pause);
         row.begin == wanted.begin
-            && row.end == Some(wanted.end)
+            && row.end == Some(end)
+            && row.duration == duration
             && row.project == Some(wanted.project)
             && row.activity == Some(wanted.activity)
             && row.user == Some(wanted.user)
@@ -53,7 +63,11 @@ impl State {
     fn insert(&mut self, wanted: &WantedTimesheet, caller: &Caller) -> Timesheet {
         let id = KimaiId(self.next_id);
         self.next_id += 1;
-        let row = row(id, wanted);
+        let by_service = matches!(caller.who, Who::Run(..));
+        let owner_away = counting::is_away(wanted.user);
+        let away = if by_service { self.counting.token_away } else { owner_away };
+        let row = self.row(id, wanted, 0, away);
+        let booked = row.day;
         let maker = match &caller.who {
             Who::Run(_, work_log) => {
                 let life = self.work_logs.get(work_log).map_or(0, |stand| stand.life);
@@ -61,7 +75,8 @@ impl State {
             }
             _ => Maker::Hand,
         };
-        self.sheets.insert(id, Sheet { row: row.clone(), maker, modified: self.now });
+        let sheet = Sheet { row: row.clone(), booked, away: owner_away, maker, modified: self.now };
+        self.sheets.insert(id, sheet);
         row
     }
 
@@ -81,19 +96,88 @@ impl State {
         wanted: &WantedTimesheet,
         caller: &Caller,
     ) -> Result<Timesheet, KimaiFault> {
-        if !self.sheets.contains_key(&id) {
+        let Some(old) = self.sheets.get(&id).cloned() else {
             return Err(KimaiFault::from_answer(Operation::Update, 404, None, NOT_FOUND));
+        };
+        // The token's user can have hours too.
+        let owner = if wanted.user == counting::SERVICE { UserId(1) } else { wanted.user };
+        self.validate(Operation::Update, &WantedTimesheet { user: owner, ..*wanted }, caller)?;
+        let mut row = self.row(id, wanted, old.row.pause, old.away);
+        row.exported = old.row.exported;
+        // What nothing is changed of is not counted anew, nor is the day set while begin stays.
+        if (wanted.begin, Some(wanted.end)) == (old.row.begin, old.row.end) {
+            row.duration = old.row.duration;
         }
-        self.validate(Operation::Update, wanted, caller)?;
-        let row = row(id, wanted);
+        let booked = if row.begin == old.row.begin { old.booked } else { row.day };
+        let (away, now) = (self.is_away(wanted.user), self.now);
         if let Some(sheet) = self.sheets.get_mut(&id) {
-            sheet.row = Timesheet { exported: sheet.row.exported, ..row.clone() };
-            sheet.modified = self.now;
+            *sheet = Sheet { row: row.clone(), booked, away, modified: now, ..old };
         }
         self.touched_in_kimai.retain(|_, touched| *touched != id);
         self.touch(Target::Sheet(id));
         self.note(caller.who.clone(), What::Patched(id, *wanted));
         Ok(row)
+    }
+
+    /// Whether this user is in a zone of another day.
+    fn is_away(&self, user: UserId) -> bool {
+        if user == counting::SERVICE { self.counting.token_away } else { counting::is_away(user) }
+    }
+
+    /// The break of a timesheet is taken away, or Kimai has no such field.
+    pub(super) fn end_break(&mut self, id: KimaiId, caller: &Caller) -> Result<Timesheet, KimaiFault> {
+        let counting = self.counting;
+        let Some(sheet) = self.sheets.get_mut(&id) else {
+            return Err(KimaiFault::from_answer(Operation::Update, 404, None, NOT_FOUND));
+        };
+        if counting.breaks_off {
+            let body = br#"{"code":400,"message":"Validation Failed","errors":{"errors":
+                ["This form should not contain extra fields."],"children":{}}}"#;
+            return Err(KimaiFault::from_answer(Operation::Update, 400, None, body));
+        }
+        let row = &mut sheet.row;
+        row.pause = 0;
+        if let Some(end) = row.end {
+            let (end, duration) = counting.of(row.begin, end, 0);
+            (row.end, row.duration) = (Some(end), duration);
+        }
+        let row = row.clone();
+        sheet.modified = self.now;
+        self.touch(Target::Sheet(id));
+        self.note(caller.who.clone(), What::BreakEnded(id));
+        Ok(row)
+    }
+
+    /// Somebody enters a break of half an hour, or another end.
+    pub(super) fn edit_by_hand(&mut self, id: KimaiId, with_break: bool) {
+        let (now, counting) = (self.now, self.counting);
+        let Some(Sheet { row, modified, .. }) = self.sheets.get_mut(&id) else { return };
+        let Some(end) = row.end else { return };
+        let end = if with_break {
+            row.pause = if row.duration > 1_800 { 1_800 } else { 60 };
+            end
+        } else {
+            row.begin + jiff::SignedDuration::from_mins(21)
+        };
+        let (end, duration) = counting.of(row.begin, end, row.pause);
+        (row.end, row.duration, *modified) = (Some(end), duration, now);
+    }
+
+    fn row(&self, id: KimaiId, wanted: &WantedTimesheet, pause: i32, away: bool) -> Timesheet {
+        let WantedTimesheet { begin, end, project, activity, user } = *wanted;
+        let (end, duration) = self.counting.of(begin, end, pause);
+        Timesheet {
+            id,
+            begin,
+            day: counting::day(begin, away),
+            end: Some(end),
+            duration,
+            pause,
+            project: Some(project),
+            activity: Some(activity),
+            user: Some(user),
+            exported: false,
+        }
     }
 
     pub(super) fn delete(&mut self, id: KimaiId, caller: &Caller) -> Result<(), KimaiFault> {
@@ -144,18 +228,5 @@ impl State {
         let body = br#"{"code":400,"message":"Validation Failed","errors":{"children":{"project":{"errors":
             ["The selected choice is invalid."]}}}}"#;
         Err(KimaiFault::from_answer(operation, 400, None, body))
-    }
-}
-
-fn row(id: KimaiId, wanted: &WantedTimesheet) -> Timesheet {
-    let WantedTimesheet { begin, end, project, activity, user } = *wanted;
-    Timesheet {
-        id,
-        begin,
-        end: Some(end),
-        project: Some(project),
-        activity: Some(activity),
-        user: Some(user),
-        exported: false,
     }
 }

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::counting::Counting;
 use super::faults::{Call, Fate, Script, TIME_LIMIT, Trouble, Weather};
 use super::history::{History, What, Who};
 use super::land;
@@ -40,6 +41,7 @@ impl Stand {
 pub(super) enum Effect {
     Create(WantedTimesheet),
     Update(KimaiId, WantedTimesheet),
+    EndBreak(KimaiId),
     Delete(KimaiId),
     Link(Vec<Link>),
 }
@@ -48,7 +50,7 @@ impl Effect {
     pub(super) fn call(&self) -> Call {
         match self {
             Self::Create(_) => Call::Create,
-            Self::Update(..) => Call::Update,
+            Self::Update(..) | Self::EndBreak(_) => Call::Update,
             Self::Delete(_) => Call::Delete,
             Self::Link(links) if links.iter().all(|link| link.to.is_none()) => Call::Unlink,
             Self::Link(_) => Call::Link,
@@ -101,6 +103,8 @@ pub(super) struct State {
     pub(super) sheets: BTreeMap<KimaiId, Sheet>,
     pub(super) next_id: u64,
     pub(super) directory: Directory,
+    /// How Kimai counts and books.
+    pub(super) counting: Counting,
     pub(super) weather: Weather,
     pub(super) script: Option<Script>,
     /// Requests that take effect later, when their caller is gone.
@@ -140,6 +144,7 @@ impl State {
             sheets: BTreeMap::new(),
             next_id: 1,
             directory: land::directory(),
+            counting: Counting::default(),
             weather: Weather::default(),
             script: None,
             late: Vec::new(),
@@ -180,7 +185,7 @@ impl State {
         let mut overtaken = Vec::new();
         match effect {
             Effect::Create(_) => {}
-            Effect::Update(id, _) | Effect::Delete(id) => {
+            Effect::Update(id, _) | Effect::EndBreak(id) | Effect::Delete(id) => {
                 let linked = self.work_logs.iter().filter(|(_, stand)| stand.facts.kimai_ids().contains(id));
                 let mut concerned: Vec<&WorkLogUri> = linked.map(|(work_log, _)| work_log).collect();
                 if let Who::Run(_, own) = &caller.who {
@@ -266,6 +271,7 @@ impl State {
         match effect {
             Effect::Create(wanted) => return self.create(wanted, caller).map(Some),
             Effect::Update(id, wanted) => return self.update(*id, wanted, caller).map(Some),
+            Effect::EndBreak(id) => return self.end_break(*id, caller).map(Some),
             Effect::Delete(id) => self.delete(*id, caller)?,
             Effect::Link(links) => links.iter().for_each(|link| self.link(link, caller)),
         }

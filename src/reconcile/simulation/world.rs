@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use jiff::civil::Date;
 use tokio::time::Instant;
 
+use super::counting;
 use super::faults::{Call, Fate, Trouble};
 use super::land;
 use super::sheets::Sheet;
 use super::state::{Caller, Course, Effect, Stand, State, instant};
-use crate::domain::ids::UserId;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::windows::{Days, Window, Written};
 use crate::domain::work_log::{Directory, Facts, Kind, VEVENT};
@@ -212,9 +212,12 @@ impl Timesheets for World {
     }
 
     async fn me(&self) -> Result<CurrentUser, KimaiFault> {
-        let me =
-            CurrentUser { id: UserId(9), username: "sync".to_owned(), timezone: None, roles: Vec::new() };
-        self.kimai_read(Call::Look, |_| me).await
+        let me = |state: &State| {
+            let zone = if state.counting.token_away { "UTC" } else { "Europe/Brussels" };
+            let (id, timezone) = (counting::SERVICE, Some(zone.to_owned()));
+            CurrentUser { id, username: "sync".to_owned(), timezone, roles: Vec::new() }
+        };
+        self.kimai_read(Call::Look, me).await
     }
 
     async fn timesheet(&self, id: KimaiId) -> Result<Option<Timesheet>, KimaiFault> {
@@ -261,7 +264,7 @@ impl Timesheets for World {
             project: Some(project),
             customer: Some(ChosenCustomer { name: "Customer".to_owned(), visible: true }),
             activity: Some(ChosenActivity { name: "Activity".to_owned(), project: None, visible: true }),
-            user: Some(ChosenUser::unseen(wanted.user)),
+            user: Some(ChosenUser { seen: true, ..ChosenUser::unseen(wanted.user) }),
         };
         self.kimai_read(Call::Choices, |_| choices).await
     }
@@ -273,6 +276,11 @@ impl Timesheets for World {
 
     async fn update(&self, id: KimaiId, wanted: &WantedTimesheet) -> Result<Timesheet, KimaiFault> {
         let changed = self.kimai_write(Effect::Update(id, *wanted)).await?;
+        changed.ok_or_else(|| KimaiFault::unreadable(Call::Update.operation(), "no body"))
+    }
+
+    async fn end_break(&self, id: KimaiId) -> Result<Timesheet, KimaiFault> {
+        let changed = self.kimai_write(Effect::EndBreak(id)).await?;
         changed.ok_or_else(|| KimaiFault::unreadable(Call::Update.operation(), "no body"))
     }
 

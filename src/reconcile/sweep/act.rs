@@ -43,7 +43,8 @@ impl Sweeper {
         examined: Examined,
         progress: &Progress,
     ) -> Result<Report, Failure> {
-        let Examined { work_logs, timesheets, unreadable, mut findings, kept, known, rebuild } = examined;
+        let Examined { work_logs, timesheets, unreadable, rounded, mut findings, kept, known, rebuild } =
+            examined;
         if let Some(void) = rebuild {
             self.rebuild(void).await?;
         }
@@ -51,7 +52,7 @@ impl Sweeper {
             go_on(progress)?;
             self.ledger.keep(&work_log, id).await?;
         }
-        let mut report = Report { work_logs, timesheets, unreadable, ..Report::default() };
+        let mut report = Report { work_logs, timesheets, unreadable, rounded, ..Report::default() };
         report.adopted = self.adopt(&findings, &known, progress).await?;
         report.queued = self.enqueue(&findings, progress).await?;
         crash::point("sweep half way");

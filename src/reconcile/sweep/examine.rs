@@ -9,6 +9,8 @@ use super::sides::{Sides, begins_in};
 use super::{Period, Sweeper, go_on};
 use crate::domain::difference::{Comparison, FoundTimesheet, adoptions, compare, in_words, keeper};
 use crate::domain::finding::{Action, Finding, Hold, Kind, Unconfirmed};
+use crate::domain::hours::RoundedMonth;
+use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::Kind as Subject;
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::kimai::{Fault, KimaiFault, Timesheet};
@@ -27,6 +29,8 @@ pub(super) struct Examined {
     pub(super) timesheets: usize,
     /// Rows of Kimai's list that could not be read.
     pub(super) unreadable: usize,
+    /// What Kimai rounded.
+    pub(super) rounded: Vec<RoundedMonth>,
     pub(super) findings: Vec<Finding>,
     /// Who keeps a timesheet to which several are linked, and which of several a work log keeps.
     pub(super) kept: Vec<(WorkLogUri, KimaiId)>,
@@ -49,6 +53,8 @@ impl Sweeper {
         // First, since it tells whether the token sees everything.
         let mut findings = self.absent(period, &sides, &comparison.absent, progress).await?;
         findings.extend(self.changed(&sides, &comparison.changed).await?);
+        self.off_days(&sides, &mut findings).await?;
+        let rounded = self.rounded(&sides, &findings);
         let mut kept = self.several(&sides, &comparison, &mut findings).await?;
         for work_log in &comparison.incomplete {
             let why = sides.work_logs.get(work_log).and_then(|side| side.wanted.clone().err());
@@ -67,7 +73,16 @@ impl Sweeper {
         }
         let rebuild = lost.filter(|_| confirmed.is_some() && !held);
         let (work_logs, timesheets) = (sides.work_logs.len(), sides.timesheets.len());
-        Ok(Examined { work_logs, timesheets, unreadable: sides.odd.count, findings, kept, known, rebuild })
+        Ok(Examined {
+            work_logs,
+            timesheets,
+            unreadable: sides.odd.count,
+            rounded,
+            findings,
+            kept,
+            known,
+            rebuild,
+        })
     }
 
     /// Links to timesheets that the list does not have: each is asked for by its id before it is believed to
@@ -116,7 +131,7 @@ impl Sweeper {
         let inside = begins_in(&timesheet, period, self.clock.zone());
         // One that was made since the list was read is right.
         (!inside || !found.holds(wanted)).then(|| {
-            let kind = if inside { Kind::Changed } else { Kind::Moved };
+            let kind = if inside { changed_kind(&found, wanted) } else { Kind::Moved };
             let why = in_words(&found, wanted);
             Finding { found: Some(found), ..settle(sides, kind, work_log, &[id], why) }
         })
@@ -130,9 +145,10 @@ impl Sweeper {
             let (id, wanted) = (*side.ids.first()?, side.wanted.as_ref().ok()?);
             let found = sides.timesheets.get(&id)?.found;
             let answered = remembered.get(work_log).is_some_and(|last| {
-                last.id == id && last.pushed == Some(*wanted) && last.held == Some(found)
+                last.id == id && found.is_answer_to(wanted, last.pushed.as_ref(), last.held.as_ref())
             });
-            (!answered).then(|| settle(sides, Kind::Changed, work_log, &[id], in_words(&found, wanted)))
+            let kind = changed_kind(&found, wanted);
+            (!answered).then(|| settle(sides, kind, work_log, &[id], in_words(&found, wanted)))
         });
         Ok(differs.collect())
     }
@@ -307,7 +323,13 @@ impl Sweeper {
     }
 }
 
-fn settle(sides: &Sides, kind: Kind, work_log: &WorkLogUri, ids: &[KimaiId], reason: String) -> Finding {
+pub(super) fn settle(
+    sides: &Sides,
+    kind: Kind,
+    work_log: &WorkLogUri,
+    ids: &[KimaiId],
+    reason: String,
+) -> Finding {
     Finding {
         kind,
         work_log: Some(work_log.clone()),
@@ -318,6 +340,12 @@ fn settle(sides: &Sides, kind: Kind, work_log: &WorkLogUri, ids: &[KimaiId], rea
         action: Action::Settle,
         held: None,
     }
+}
+
+/// What differs in `found`, which is not what `wanted` says: hours that became none have their own kind.
+fn changed_kind(found: &FoundTimesheet, wanted: &WantedTimesheet) -> Kind {
+    let rest = FoundTimesheet { duration: FoundTimesheet::from(*wanted).duration, ..*found };
+    if found.is_nothing_of(wanted) && rest.holds(wanted) { Kind::ZeroHours } else { Kind::Changed }
 }
 
 /// A timesheet that no work log is linked to; `claimant` may be about to be.

@@ -15,6 +15,7 @@
 //! those have no work log, and are deleted as orphans.
 
 mod act;
+mod counted;
 mod examine;
 mod guards;
 mod lost;
@@ -27,6 +28,8 @@ use jiff::civil::Date;
 use tokio::sync::Mutex;
 use tracing::info;
 
+use examine::Examined;
+
 use super::ledger::Ledger;
 use super::losses::Losses;
 use super::retry::Failure;
@@ -35,12 +38,12 @@ use super::worker::Workers;
 use crate::clock::Clock;
 use crate::domain::KimaiId;
 use crate::domain::finding::{Finding, Unconfirmed};
+use crate::domain::hours::RoundedMonth;
 use crate::kimai::Timesheets;
 use crate::queue::Queue;
 use crate::runs::progress::Progress;
 use crate::settings::Limits;
 use crate::source::Source;
-use examine::Examined;
 pub(crate) use sides::window;
 
 /// Days, both included.
@@ -88,6 +91,8 @@ pub struct Report {
     pub deleted: usize,
     /// Deletions that were held back by one of the guards.
     pub held: usize,
+    /// What Kimai rounded, by month. That is no difference.
+    pub rounded: Vec<RoundedMonth>,
     /// Every difference.
     pub findings: Vec<Finding>,
 }
@@ -145,10 +150,10 @@ impl Sweeper {
 
     /// What a sweep of `period` would find and do. Changes nothing.
     pub async fn plan(&self, period: Period, progress: &Progress) -> Result<Report, Failure> {
-        let Examined { work_logs, timesheets, unreadable, findings, .. } =
+        let Examined { work_logs, timesheets, unreadable, rounded, findings, .. } =
             heed(progress, self.examine(period, None, progress)).await?;
         let held = findings.iter().filter(|finding| finding.held.is_some()).count();
-        Ok(Report { work_logs, timesheets, unreadable, held, findings, ..Report::default() })
+        Ok(Report { work_logs, timesheets, unreadable, held, rounded, findings, ..Report::default() })
     }
 
     /// Sweeps `period`: queues every work log that differs, and deletes orphans within the guards, and

@@ -8,7 +8,7 @@ use jiff::{ToSpan, tz::TimeZone};
 use tokio::sync::mpsc;
 
 use super::{Period, Sweeper, go_on};
-use crate::domain::difference::{TimesheetSide, TimesheetSides, WorkLogSide, WorkLogSides};
+use crate::domain::difference::{FoundTimesheet, TimesheetSide, TimesheetSides, WorkLogSide, WorkLogSides};
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::windows::windows;
 use crate::domain::work_log::{Directory, Facts, resolve};
@@ -79,7 +79,11 @@ impl Sweeper {
         let inside = timesheets.into_iter().filter(|timesheet| begins_in(timesheet, period, zone));
         inside
             .map(|timesheet| {
-                let side = TimesheetSide { found: (&timesheet).into(), exported: timesheet.exported };
+                let found = match FoundTimesheet::from(&timesheet) {
+                    found if planted(Plant::EndMinusBegin) => found.by_times(),
+                    found => found,
+                };
+                let side = TimesheetSide { found, exported: timesheet.exported };
                 (timesheet.id, side)
             })
             .collect()

@@ -10,7 +10,7 @@ use super::super::faults::Weather;
 use super::super::history::{What, Who};
 use super::super::land::DAYS;
 use super::Sim;
-use crate::domain::KimaiId;
+use crate::domain::{KimaiId, WorkLogUri};
 use crate::queue::{Queue, Reason};
 
 /// All is quiet by then when nothing goes wrong any more: ten times the longest pause of an incomplete work log.
@@ -25,6 +25,7 @@ impl Sim {
             let mut state = self.world.state();
             state.weather = Weather::default();
             state.script = None;
+            state.counting.token_away = false;
             state.note(Who::People, What::Weather(Weather::default()));
             state.now
         };
@@ -54,7 +55,8 @@ impl Sim {
             return;
         }
         let ids: Vec<KimaiId> = self.world.state().sheets.keys().copied().collect();
-        let service = check::Service::ask(engine, &ids).await;
+        let work_logs: Vec<WorkLogUri> = self.world.state().work_logs.keys().cloned().collect();
+        let service = check::Service::ask(engine, &ids, &work_logs).await;
         let state = self.world.state();
         let found = check::look(&state, &service, look);
         // A lost storage, and a second link, take two sweeps.

@@ -1,0 +1,249 @@
+//! Checks of the hours in Kimai: whether it counts what work logs say, books them on their day, and shows them there.
+
+use std::collections::BTreeMap;
+
+use jiff::Span;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use super::check::{Check, Topic};
+use super::{Asked, Doctor, limited};
+use crate::domain::Code;
+use crate::domain::hours::{Habit, clock};
+use crate::kimai::inspection::Person;
+use crate::reconcile::ledger::{Counted, LedgerFault};
+use crate::words::sentence;
+
+const HOURS: Topic = Topic("hours", "Hours in Kimai");
+const OWNERS: Topic = Topic("owners", "Time zones of people");
+
+/// Days looked at: offsets change within a year.
+pub(super) const YEAR: usize = 366;
+/// The most people that stand in one line.
+const MOST_NAMES: usize = 10;
+/// What keeps hours from being counted or booked right.
+const CODES: &[Code] = &[Code::BreakKept, Code::RoundedToZero, Code::WrongDay];
+
+/// What is remembered of Kimai's answers.
+#[derive(Debug, Default)]
+struct Known {
+    counted: Counted,
+    habit: Habit,
+    /// Parked work logs by code.
+    parked: BTreeMap<Code, u64>,
+    /// Of how many timesheets the day is not known.
+    unknown_days: u64,
+}
+
+impl Doctor {
+    pub(super) async fn hours(&self) -> Check {
+        let known = async {
+            let ledger = &self.patient.ledger;
+            Ok::<_, LedgerFault>(Known {
+                counted: ledger.counted().await?,
+                habit: Habit::of(&ledger.rounded_sample().await?),
+                parked: ledger.parked_as(CODES).await?,
+                unknown_days: ledger.unknown_days().await?,
+            })
+        };
+        match limited(known).await {
+            Ok(known) => of_hours(&known),
+            Err(why) => HOURS.unknown(sentence(&why), "First see to the queue's file."),
+        }
+    }
+
+    pub(super) async fn owners(&self, asked: &Asked) -> Check {
+        let clock = &self.patient.clock;
+        // The token's user has a check of its own.
+        let me = limited(self.me(asked)).await.map(|me| me.id);
+        match limited(self.patient.kimai.people()).await {
+            Ok(mut people) => {
+                people.retain(|person| Ok(person.id) != me && person.enabled && !person.system_account);
+                of_owners(clock.zone(), &people, clock.today())
+            }
+            Err(why) => OWNERS.unknown(
+                sentence(&why),
+                "Look at the time zones of people in Kimai, or give the user of the token the right to see users \
+                 (view_user) for a moment.",
+            ),
+        }
+    }
+}
+
+fn of_hours(known: &Known) -> Check {
+    let Known { counted: Counted { rounded, seconds, off_day }, habit, parked, unknown_days } = known;
+    let parked = |code| parked.get(&code).copied().unwrap_or_default();
+    let (mut says, mut help) = (Vec::new(), Vec::new());
+    let (zero, paused) = (parked(Code::RoundedToZero), parked(Code::BreakKept));
+    let many = |count: u64, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+    if zero > 0 {
+        says.push(format!("Kimai's rounding leaves nothing of {}", many(zero, "work log")));
+        help.push("round durations less");
+    }
+    if paused > 0 {
+        says.push(format!("{} in Kimai with a break that it refuses to remove", many(paused, "timesheet")));
+        help.push("turn breaks on until these work logs are tried again");
+    }
+    if *off_day > 0 {
+        let on = if *off_day == 1 { "is" } else { "are" };
+        says.push(format!("{} {on} booked on another day than the work log's", many(*off_day, "timesheet")));
+        help.push(
+            "give the users concerned the time zone that is set as TZ (see the lines about time zones), then sweep \
+             those days",
+        );
+    }
+    let trouble = !says.is_empty();
+    if *rounded > 0 {
+        let sign = if *seconds < 0 { "" } else { "+" };
+        let in_all = clock(*seconds);
+        says.push(format!(
+            "Kimai rounded {}, {sign}{in_all} in all{}",
+            many(*rounded, "timesheet"),
+            setting(*habit)
+        ));
+        help.push(
+            "set rounding to what you want hours to be counted by; what is there already stays as it is",
+        );
+    }
+    if *unknown_days > 0 {
+        let of = many(*unknown_days, "timesheet");
+        says.push(format!("on which day Kimai books {of} was never told, and cannot be asked"));
+    }
+    if help.is_empty() {
+        says.insert(0, "Kimai counts what work logs say, and books it on their day".to_owned());
+        return HOURS.well(sentence(&says.join("; ")));
+    }
+    let (says, help) =
+        (sentence(&says.join("; ")), format!("In Kimai, under System, Settings: {}.", help.join("; ")));
+    if trouble { HOURS.trouble(says, help) } else { HOURS.warning(says, help) }
+}
+
+/// The setting that makes Kimai round so, which it does not tell itself.
+fn setting(habit: Habit) -> String {
+    let names = [
+        (habit.times, "begin and end", "timesheet.rounding.default.begin and .end"),
+        (habit.duration, "the duration", "timesheet.rounding.default.duration"),
+    ];
+    let told = names.into_iter().filter_map(|(step, what, name)| {
+        Some(format!("{what} to {} min ({name})", step.filter(|step| *step > 0)?))
+    });
+    let told: Vec<String> = told.collect();
+    if told.is_empty() { String::new() } else { format!(": as it seems {}", told.join(", and ")) }
+}
+
+/// The days of the coming year of which midnight in `ours` falls on another day in `theirs`.
+pub(super) fn moved_days(ours: &TimeZone, theirs: &TimeZone, today: Date) -> Vec<Date> {
+    let days = today.series(Span::new().days(1)).take(YEAR);
+    let moved = days.filter_map(|day| {
+        let midnight = day.to_zoned(ours.clone()).ok()?;
+        (midnight.with_time_zone(theirs.clone()).date() != day).then_some(day)
+    });
+    moved.collect()
+}
+
+fn of_owners(ours: &TimeZone, people: &[Person], today: Date) -> Check {
+    let our_name = ours.iana_name().unwrap_or("UTC");
+    let mut zones: BTreeMap<&str, bool> = BTreeMap::new();
+    for person in people {
+        let Some(name) = person.timezone.as_deref() else { continue };
+        zones.entry(name).or_insert_with(|| {
+            TimeZone::get(name).is_ok_and(|theirs| !moved_days(ours, &theirs, today).is_empty())
+        });
+    }
+    let moved = people.iter().filter_map(|person| {
+        let zone = person.timezone.as_deref()?;
+        zones.get(zone).is_some_and(|moved| *moved).then(|| format!("'{}' ({zone})", person.username))
+    });
+    let mut moved: Vec<String> = moved.collect();
+    if moved.is_empty() {
+        return OWNERS
+            .well(format!("Midnight in {our_name} is the same day for all {} people.", people.len()));
+    }
+    let more = moved.len().saturating_sub(MOST_NAMES);
+    moved.truncate(MOST_NAMES);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    OWNERS.warning(
+        format!(
+            "Midnight in {our_name} is the day before for {}{more}: Kimai's lists, calendars, exports and invoices \
+             show their hours on that day. Its reports have them on the right one, until a work log is moved to \
+             another day.",
+            moved.join(", ")
+        ),
+        format!(
+            "Give them the time zone {our_name} in Kimai, in their profiles. Each of their timesheets is shown right \
+             once it is saved again."
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Health;
+    use super::*;
+    use crate::domain::ids::UserId;
+
+    fn expect(check: &Check, verdict: Health, words: &[&str]) {
+        assert_eq!(check.verdict, verdict, "{check}");
+        for words in words {
+            assert!(check.to_string().contains(words), "{words:?} is not in {check}");
+        }
+    }
+
+    #[test]
+    fn what_kimai_counts_otherwise_is_told_with_the_setting_that_causes_it() {
+        let counted = |rounded, seconds, off_day| Counted { rounded, seconds, off_day };
+        let known = |counted, parked: &[(Code, u64)]| Known {
+            counted,
+            parked: parked.iter().copied().collect(),
+            ..Known::default()
+        };
+        expect(&of_hours(&Known::default()), Health::Well, &["Kimai counts what work logs say"]);
+        let old = Known { unknown_days: 7, ..Known::default() };
+        expect(&of_hours(&old), Health::Well, &["books 7 timesheets was never told"]);
+        let rounded =
+            Known { habit: Habit { times: Some(15), duration: None }, ..known(counted(12, 4_860, 0), &[]) };
+        let words =
+            ["12 timesheets, +1:21 in all", "begin and end to 15 min", "timesheet.rounding.default.begin"];
+        expect(&of_hours(&rounded), Health::Warning, &words);
+        let durations = Known {
+            habit: Habit { times: None, duration: Some(15) },
+            ..known(counted(1, -360, 0), &[(Code::RoundedToZero, 2)])
+        };
+        let words = ["nothing of 2 work logs", "1 timesheet, -0:06", "timesheet.rounding.default.duration"];
+        expect(&of_hours(&durations), Health::Trouble, &words);
+        let paused = known(counted(0, 0, 3), &[(Code::BreakKept, 1)]);
+        let words =
+            ["1 timesheet in Kimai with a break", "3 timesheets are booked on another day", "turn breaks on"];
+        expect(&of_hours(&paused), Health::Trouble, &words);
+    }
+
+    #[test]
+    fn people_of_another_day_are_named_and_not_all_of_hundreds() {
+        let today: Date = "2026-01-15".parse().unwrap();
+        let brussels = TimeZone::get("Europe/Brussels").unwrap();
+        let person = |name: &str, zone: Option<&str>| Person {
+            id: UserId(1),
+            username: name.to_owned(),
+            timezone: zone.map(str::to_owned),
+            enabled: true,
+            system_account: false,
+        };
+        let people = [
+            person("jan", Some("Europe/Brussels")),
+            person("zoe", Some("Europe/Paris")),
+            person("kim", Some("Asia/Tokyo")),
+            person("ann", None),
+            person("eva", Some("Mars/Olympus")),
+        ];
+        expect(&of_owners(&brussels, &people, today), Health::Well, &["same day for all 5 people"]);
+        let away = [person("jan", Some("UTC")), people[0].clone(), person("joe", Some("America/New_York"))];
+        let check = of_owners(&brussels, &away, today);
+        expect(
+            &check,
+            Health::Warning,
+            &["'jan' (UTC), 'joe' (America/New_York):", "time zone Europe/Brussels"],
+        );
+        let hundreds = vec![person("jan", Some("UTC")); 300];
+        expect(&of_owners(&brussels, &hundreds, today), Health::Warning, &["and 290 more"]);
+    }
+}

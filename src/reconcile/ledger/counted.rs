@@ -1,0 +1,140 @@
+//! What Kimai counts, and on which day, as far as its answers told: asked by the sweep, the doctor and the metrics.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+
+use super::{Ledger, LedgerFault, id_of, work_log_of};
+use crate::domain::difference::FoundTimesheet;
+use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::{Code, KimaiId, WorkLogUri};
+use crate::kimai::Timesheet;
+
+/// Timesheets by which the doctor judges how Kimai rounds: the latest ones.
+const SAMPLE: i64 = 200;
+
+/// What Kimai answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// What it holds.
+    pub found: FoundTimesheet,
+    /// How many days the day that it books this on is from its own, if the answer tells.
+    pub shift: Option<i32>,
+}
+
+impl Held {
+    /// What it counts more than `wanted` says, in seconds.
+    pub(super) fn rounded(&self, wanted: &WantedTimesheet) -> Option<i64> {
+        Some(i64::from(self.found.duration) - wanted.seconds()).filter(|more| *more != 0)
+    }
+}
+
+impl From<FoundTimesheet> for Held {
+    fn from(found: FoundTimesheet) -> Self {
+        Self { found, shift: None }
+    }
+}
+
+impl From<WantedTimesheet> for Held {
+    fn from(wanted: WantedTimesheet) -> Self {
+        FoundTimesheet::from(wanted).into()
+    }
+}
+
+impl From<&Timesheet> for Held {
+    fn from(timesheet: &Timesheet) -> Self {
+        FoundTimesheet::from(timesheet).into()
+    }
+}
+
+/// What Kimai counts and books, of all timesheets that are remembered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// How many it rounded.
+    pub rounded: u64,
+    /// By how many seconds in all.
+    pub seconds: i64,
+    /// How many it books on another day than their own.
+    pub off_day: u64,
+}
+
+impl Ledger {
+    /// How many intents are open, and when the oldest of them began.
+    pub async fn open_intents(&self) -> Result<(usize, Option<Timestamp>), LedgerFault> {
+        let count = |connection: &Connection| {
+            let told = "SELECT count(*), min(started_at) FROM intent";
+            connection.query_row(told, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?)))
+        };
+        let (count, oldest) = self.storage.write(count).await?;
+        let oldest = oldest.and_then(|began| Timestamp::from_millisecond(began).ok());
+        Ok((usize::try_from(count).unwrap_or_default(), oldest))
+    }
+
+    /// What Kimai counts and books.
+    pub async fn counted(&self) -> Result<Counted, LedgerFault> {
+        let read = |connection: &Connection| {
+            let rounded = "SELECT count(*), coalesce(sum(rounded), 0) FROM timesheet WHERE rounded <> 0";
+            let (rounded, seconds) = connection
+                .prepare_cached(rounded)?
+                .query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))?;
+            let off_day: i64 = connection
+                .prepare_cached("SELECT count(*) FROM timesheet WHERE shift <> 0")?
+                .query_row([], |row| row.get(0))?;
+            Ok(Counted { rounded: rounded.cast_unsigned(), seconds, off_day: off_day.cast_unsigned() })
+        };
+        Ok(self.storage.write(read).await?)
+    }
+
+    /// The work logs whose timesheet Kimai books on another day, and how many days from their own.
+    pub async fn off_days(&self) -> Result<BTreeMap<WorkLogUri, (KimaiId, i32)>, LedgerFault> {
+        let read = |connection: &Connection| {
+            connection
+                .prepare_cached("SELECT work_log, id, shift FROM timesheet WHERE shift <> 0")?
+                .query_map([], |row| Ok((work_log_of(row, 0)?, (id_of(row, 1)?, row.get(2)?))))?
+                .filter_map(|row| row.map(|(work_log, of)| Some((work_log?, of))).transpose())
+                .collect()
+        };
+        Ok(self.storage.write(read).await?)
+    }
+
+    /// Of how many timesheets it is not known on which day Kimai books them.
+    pub async fn unknown_days(&self) -> Result<u64, LedgerFault> {
+        let read = |connection: &Connection| {
+            let count = "SELECT count(*) FROM timesheet WHERE shift IS NULL";
+            connection.query_row(count, [], |row| row.get::<_, i64>(0))
+        };
+        Ok(self.storage.write(read).await?.cast_unsigned())
+    }
+
+    /// The latest timesheets that Kimai rounded: what was sent, and what it made of it.
+    pub async fn rounded_sample(&self) -> Result<Vec<(WantedTimesheet, FoundTimesheet)>, LedgerFault> {
+        let read = |connection: &Connection| {
+            let rows = connection
+                .prepare_cached(
+                    "SELECT pushed, held FROM timesheet WHERE rounded <> 0 AND pushed IS NOT NULL
+                     ORDER BY id DESC LIMIT ?1",
+                )?
+                .query_map([SAMPLE], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?
+                .collect::<rusqlite::Result<Vec<_>>>()?;
+            let pair = |(pushed, held): (String, String)| {
+                Some((serde_json::from_str(&pushed).ok()?, serde_json::from_str(&held).ok()?))
+            };
+            Ok(rows.into_iter().filter_map(pair).collect())
+        };
+        Ok(self.storage.write(read).await?)
+    }
+
+    /// How many parked work logs there are with each of `codes`.
+    pub async fn parked_as(&self, codes: &'static [Code]) -> Result<BTreeMap<Code, u64>, LedgerFault> {
+        let read = |connection: &Connection| {
+            let mut count = connection
+                .prepare_cached("SELECT count(*) FROM entry WHERE code = ?1 AND state = 'parked'")?;
+            let of = |code: &Code| {
+                Ok((*code, count.query_row([code.word()], |row| row.get::<_, i64>(0))?.cast_unsigned()))
+            };
+            codes.iter().map(of).collect()
+        };
+        Ok(self.storage.write(read).await?)
+    }
+}

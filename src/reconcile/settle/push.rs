@@ -1,0 +1,228 @@
+//! What a timesheet should hold, sent to one that is there, until Kimai counts and books it right.
+//!
+//! Kimai works out the hours and the day of its reports only when begin, end or break change, the day in the zone
+//! that stands in the timesheet: its owner's at the last save. So what is not right is moved by a minute and back;
+//! and where the owner's zone makes another day of it, that is done in the hands of the token's user.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use tracing::warn;
+
+use super::{Change, Settler};
+use crate::domain::difference::FoundTimesheet;
+use crate::domain::mismatch::Mismatch;
+use crate::domain::plan::Memory;
+use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::work_log::Facts;
+use crate::domain::{KimaiId, WorkLogUri};
+use crate::kimai::{CurrentUser, Fault, KimaiFault, Timesheet};
+use crate::reconcile::ledger::Held;
+use crate::reconcile::plant::{Plant, planted};
+use crate::reconcile::retry::Failure;
+
+/// What Kimai made of what was sent.
+pub(super) struct Pushed {
+    pub(super) answer: Timesheet,
+    /// How many days the day that Kimai books it on is from its own, if that is known.
+    pub(super) shift: Option<i32>,
+    /// What is not right all the same.
+    pub(super) mismatch: Option<Mismatch>,
+}
+
+/// What is known of a timesheet while it is sent to.
+struct Course<'a> {
+    zone: &'a TimeZone,
+    wanted: &'a WantedTimesheet,
+    begin: Option<Timestamp>,
+    shift: Option<i32>,
+    /// Whether Kimai has worked it out anew.
+    renewed: bool,
+}
+
+impl Course<'_> {
+    /// `sent` as the begin was answered. Only a begin that is not what it was makes Kimai set the day.
+    fn after(&mut self, sent: Timestamp, answer: &Timesheet) {
+        if self.begin.is_some_and(|begin| begin != sent) {
+            self.shift = Some(shift(answer, self.wanted, self.zone));
+            self.renewed = true;
+        }
+        self.begin = Some(answer.begin);
+    }
+
+    fn is_off_day(&self) -> bool {
+        self.shift.is_some_and(|shift| shift != 0)
+    }
+}
+
+/// How many days from its own the day is on which Kimai answered that the timesheet begins.
+fn shift(answer: &Timesheet, wanted: &WantedTimesheet, zone: &TimeZone) -> i32 {
+    answer.day.since(wanted.day(zone)).map_or(0, |span| span.get_days())
+}
+
+impl Settler {
+    /// Sends `wanted` to the timesheet `id`. With `renew` also where nothing seems to change.
+    pub(super) async fn push(
+        &self,
+        id: KimaiId,
+        wanted: &WantedTimesheet,
+        memory: &Memory,
+        renew: bool,
+    ) -> Result<Pushed, KimaiFault> {
+        let memory = memory.linked.filter(|linked| *linked == id).map_or(Memory::default(), |_| *memory);
+        let held = memory.held.filter(|_| memory.pushed.is_some());
+        let (zone, begin, shift) = (self.clock.zone(), held.map(|held| held.begin), memory.shift);
+        let mut course = Course { zone, wanted, begin, shift, renewed: false };
+        let mut answer = if renew && !planted(Plant::NothingIsRenewed) && !self.is_exported(id).await? {
+            self.renew(id, *wanted, &mut course).await?
+        } else {
+            let answer = self.kimai.update(id, wanted).await?;
+            course.after(wanted.begin, &answer);
+            answer
+        };
+        // It was in doubt what begin was there, so it is not known whether the day was set now. Where the zone that the
+        // timesheet has had all along makes the right day of it, that is no matter.
+        let in_doubt = begin.is_none() && memory.shift.is_some() && !course.renewed;
+        let same_owner = memory.held.is_some_and(|held| held.user == Some(wanted.user));
+        let right = memory.shift == Some(0) && same_owner && self::shift(&answer, wanted, zone) == 0;
+        // An exported one is not moved about: it may be on an invoice.
+        let movable = !answer.exported && !planted(Plant::NothingIsRenewed);
+        if in_doubt && !right && movable {
+            answer = self.renew(id, *wanted, &mut course).await?;
+        }
+        let mut mismatch = None;
+        if answer.pause != 0 && !planted(Plant::EndMinusBegin) {
+            match self.kimai.end_break(id).await {
+                Ok(without) => answer = without,
+                Err(KimaiFault { fault: Fault::Permanent, .. }) => {
+                    mismatch = Some(Mismatch::Break { id, seconds: answer.pause.into() });
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+        let nothing = |answer: &Timesheet| FoundTimesheet::from(answer).is_nothing_of(wanted);
+        if (nothing(&answer) || course.is_off_day()) && !course.renewed && movable {
+            answer = self.renew(id, *wanted, &mut course).await?;
+        }
+        if course.is_off_day()
+            && movable
+            && let Some(again) = self.renew_as_me(id, wanted, &mut course).await?
+        {
+            answer = again;
+        }
+        if nothing(&answer) {
+            mismatch = mismatch.or(Some(Mismatch::Zero { id, said: wanted.seconds() }));
+        }
+        if course.is_off_day() {
+            mismatch = mismatch.or_else(|| self.off_day(id, wanted, course.shift));
+        }
+        Ok(Pushed { answer, shift: course.shift, mismatch })
+    }
+
+    /// What Kimai answered to a creation.
+    pub(super) fn held(&self, answer: &Timesheet, wanted: &WantedTimesheet) -> Held {
+        Held { found: answer.into(), shift: Some(shift(answer, wanted, self.clock.zone())) }
+    }
+
+    /// Fails if Kimai counts nothing of what was just created. Another day is left to a sweep: while the zone of the
+    /// token's user is wrong, that is so for all.
+    pub(super) fn is_counted(
+        &self,
+        subject: &WorkLogUri,
+        id: KimaiId,
+        wanted: &WantedTimesheet,
+        held: Held,
+    ) -> Result<(), Mismatch> {
+        if held.found.is_nothing_of(wanted) && !planted(Plant::EndMinusBegin) {
+            return Err(Mismatch::Zero { id, said: wanted.seconds() });
+        }
+        if let Some(mismatch) = self.off_day(id, wanted, held.shift) {
+            warn!(work_log = %subject, kimai.id = %id, "Created timesheet {id} for <{subject}>, but {mismatch}; a sweep puts that right");
+        }
+        Ok(())
+    }
+
+    async fn is_exported(&self, id: KimaiId) -> Result<bool, KimaiFault> {
+        Ok(self.kimai.timesheet(id).await?.is_some_and(|timesheet| timesheet.exported))
+    }
+
+    /// Kimai took nothing, and it will not be tried again soon: without the link its timesheet looks like nobody's, and
+    /// the one it was linked to before like its own.
+    pub(super) async fn refused(
+        &self,
+        subject: &WorkLogUri,
+        facts: &Facts,
+        Change { id, relink, memory, .. }: Change<'_>,
+    ) -> Result<(), Failure> {
+        if relink {
+            self.link(subject, facts, id).await?;
+        }
+        let other = memory.linked.is_some_and(|known| known != id);
+        if other && !planted(Plant::RefusedRemembersOld) {
+            self.remember(subject, id).await?;
+        }
+        Ok(())
+    }
+
+    /// That Kimai books it so many days from its own.
+    pub(super) fn off_day(
+        &self,
+        id: KimaiId,
+        wanted: &WantedTimesheet,
+        shift: Option<i32>,
+    ) -> Option<Mismatch> {
+        let (shift, day) = (shift.filter(|shift| *shift != 0)?, wanted.day(self.clock.zone()));
+        let booked = day.checked_add(jiff::ToSpan::days(shift)).ok()?;
+        Some(Mismatch::Day { id, day, booked })
+    }
+
+    /// Moves it by a minute and back. When that is cut off in between, the next run finds the begin wrong, and sets
+    /// it.
+    async fn renew(
+        &self,
+        id: KimaiId,
+        wanted: WantedTimesheet,
+        course: &mut Course<'_>,
+    ) -> Result<Timesheet, KimaiFault> {
+        let nudged = wanted.nudged();
+        let answer = self.kimai.update(id, &nudged).await?;
+        course.after(nudged.begin, &answer);
+        let answer = self.kimai.update(id, &wanted).await?;
+        course.after(wanted.begin, &answer);
+        Ok(answer)
+    }
+
+    /// The same in the hands of the token's user, so that the day is set in its zone. Not where that would be
+    /// another day too, nor unless it is sure that the owner can be given it back: Kimai takes no user anew who is
+    /// disabled.
+    async fn renew_as_me(
+        &self,
+        id: KimaiId,
+        wanted: &WantedTimesheet,
+        course: &mut Course<'_>,
+    ) -> Result<Option<Timesheet>, KimaiFault> {
+        let me = self.kimai.me().await?;
+        if me.id == wanted.user || !books_right(&me, wanted, course.zone) {
+            return Ok(None);
+        }
+        let owner = self.kimai.choices(wanted).await?.user;
+        if !owner.is_some_and(|owner| owner.seen && owner.enabled && !owner.system_account) {
+            return Ok(None);
+        }
+        let nudged = WantedTimesheet { user: me.id, ..wanted.nudged() };
+        match self.kimai.update(id, &nudged).await {
+            Ok(answer) => course.after(nudged.begin, &answer),
+            // The token's user cannot have hours: it is a system account.
+            Err(KimaiFault { fault: Fault::Permanent, .. }) => return Ok(None),
+            Err(fault) => return Err(fault),
+        }
+        let answer = self.kimai.update(id, wanted).await?;
+        course.after(wanted.begin, &answer);
+        Ok(Some(answer))
+    }
+}
+
+/// Whether the day of `wanted` in `zone` is the same for `me`.
+fn books_right(me: &CurrentUser, wanted: &WantedTimesheet, zone: &TimeZone) -> bool {
+    let theirs = me.timezone.as_deref().and_then(|name| TimeZone::get(name).ok());
+    theirs.is_some_and(|theirs| wanted.day(&theirs) == wanted.day(zone))
+}
