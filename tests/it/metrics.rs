@@ -84,7 +84,7 @@ async fn what_happens_is_counted() {
         ("kimai_requests_total{operation=\"delete\",status=\"2xx\"}", 1.0),
         ("kimai_request_seconds_count{operation=\"create\"}", 1.0),
         ("queue_entries{state=\"parked\"}", 1.0),
-        ("queue_entries{state=\"due\"}", 0.0),
+        ("queue_entries{state=\"queued\"}", 0.0),
     ] {
         assert_eq!(since(&after, series), wanted, "{series} in:\n{after}");
     }

@@ -73,7 +73,7 @@ async fn the_list_is_paged_and_bad_questions_are_told_what_to_ask() {
     stack.quiet().await;
 
     for (path, status, words) in [
-        ("/queue?filter[state]=lost", 400, "there are due, waiting, running, parked"),
+        ("/queue?filter[state]=lost", 400, "there are queued, scheduled, running, parked"),
         ("/queue?page[size]=0", 400, "a number from 1 to 500"),
         ("/queue?page[after]=x", 400, "is not an absolute IRI"),
         ("/queue/nope", 404, "Nothing is known of a work log 'nope'"),
