@@ -133,7 +133,7 @@ fn own(facts: &Facts, memory: &Memory) -> Option<Own> {
     let ours = memory.linked.filter(|linked| memory.unwritten || ids.contains(linked));
     let id = ours.or(ids.first().copied()).or(memory.linked)?;
     // Of several one stays; the timesheets of the others are orphans then, and left to the sweep.
-    Some(Own { id, relink: ids != [id] || memory.unwritten || memory.stray })
+    Some(Own { id, relink: !facts.is_linked_to_just(id) || memory.unwritten || memory.stray })
 }
 
 fn push(facts: &Facts, memory: &Memory, wanted: WantedTimesheet) -> Plan {
@@ -211,6 +211,10 @@ mod tests {
             (facts(vevent, &["9", "12"]), current, Plan::Relink(KimaiId(9)), "linked twice"),
             (facts(vevent, &["2", "9"]), current, Plan::Relink(KimaiId(9)), "linked twice, made for it"),
             (facts(vevent, &["9", "12"]), nothing, update(9, true), "linked twice, unknown to us"),
+            (facts(vevent, &["009"]), current, Plan::Relink(KimaiId(9)), "written in a way that others do not look for"),
+            (facts(vevent, &[" 9", "9"]), older, update(9, true), "written in two ways"),
+            (facts(vevent, &["9", "undefined"]), current, Plan::Relink(KimaiId(9)), "beside what is no id"),
+            (facts(None, &["+09", "9"]), nothing, Plan::Delete(vec![KimaiId(9)]), "tombstone, in two ways"),
             (facts(None, &["9"]), nothing, Plan::Delete(vec![KimaiId(9)]), "tombstone"),
             (facts(None, &["9"]), linked, Plan::Delete(vec![KimaiId(9)]), "tombstone, once"),
             (facts(None, &["undefined"]), nothing, Plan::Delete(vec![]), "tombstone without a number"),

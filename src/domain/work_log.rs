@@ -68,11 +68,22 @@ impl Facts {
     /// The Kimai ids it is linked to, lowest first. Text that is no id (an old fault stored
     /// "undefined") is left out.
     pub fn kimai_ids(&self) -> Vec<KimaiId> {
-        let mut ids: Vec<KimaiId> = self.identifiers.iter().filter_map(|text| text.parse().ok()).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        ids
+        ids(&self.identifiers)
     }
+
+    /// Whether it is linked to `id` alone, and in the one way in which that is written here: others look for
+    /// the text.
+    pub fn is_linked_to_just(&self, id: KimaiId) -> bool {
+        matches!(&*self.identifiers, [text] if *text == id.to_string())
+    }
+}
+
+/// The Kimai ids among some texts, lowest first, each once however often and in whatever ways it is written.
+fn ids(texts: &Values) -> Vec<KimaiId> {
+    let mut ids: Vec<KimaiId> = texts.iter().filter_map(|text| text.parse().ok()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
 }
 
 /// Whether the IRI is of the kinds that the import mints: those carry Kimai ids of other tables.
@@ -238,7 +249,7 @@ fn name(label: Option<&str>, iri: &str) -> String {
 
 /// The lowest of the texts that are a Kimai id.
 fn smallest(identifiers: &Values) -> Option<u64> {
-    identifiers.iter().filter_map(|text| text.parse::<KimaiId>().ok()).map(|id| id.0).min()
+    ids(identifiers).first().map(|id| id.0)
 }
 
 fn doubled(facts: &Facts, task: &TaskFacts, person: &PersonFacts) -> Vec<&'static str> {
@@ -247,9 +258,9 @@ fn doubled(facts: &Facts, task: &TaskFacts, person: &PersonFacts) -> Vec<&'stati
         ("date", facts.days.len()),
         ("task", facts.tasks.len()),
         ("person", facts.persons.len()),
-        ("Kimai timesheet", facts.identifiers.len()),
-        ("project of the activity", task.project_identifiers.len()),
-        ("Kimai account of the person", person.account_identifiers.len()),
+        ("Kimai timesheet", ids(&facts.identifiers).len()),
+        ("project of the activity", ids(&task.project_identifiers).len()),
+        ("Kimai account of the person", ids(&person.account_identifiers).len()),
     ];
     counts.into_iter().filter(|(_, count)| *count > 1).map(|(what, _)| what).collect()
 }

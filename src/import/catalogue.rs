@@ -41,8 +41,7 @@ impl Known {
         })
     }
 
-    /// The Kimai id it stands for: compared by text, since other tools write numbers with a datatype,
-    /// and the lowest of several, as the engine takes it.
+    /// The Kimai id it stands for, in whatever way it is written: the lowest of several, as the engine takes it.
     fn id(&self) -> Option<u64> {
         self.identifiers.iter().filter_map(|text| text.parse::<KimaiId>().ok()).map(|id| id.0).min()
     }

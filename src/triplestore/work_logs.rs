@@ -84,22 +84,24 @@ impl WorkLogs {
         Ok(())
     }
 
-    /// The subjects that carry one of `ids` and meet `condition`. Other tools write the number with
-    /// another datatype, so the text is what counts.
+    /// The subjects that carry one of `ids` and meet `condition`. The number may have any datatype and be written in
+    /// any way that is read as one of them: what is found by its text is read like all ids.
     async fn subjects(
         &self,
         ids: &[KimaiId],
         condition: &str,
-    ) -> Result<Vec<(KimaiId, WorkLogUri)>, TriplestoreFault> {
-        let mut subjects = Vec::new();
+    ) -> Result<BTreeSet<(KimaiId, WorkLogUri)>, TriplestoreFault> {
+        let mut subjects = BTreeSet::new();
         for ids in ids.chunks(BATCH) {
-            let wanted = ids.iter().map(|id| format!("\"{id}\"")).collect::<Vec<_>>().join(", ");
+            let numbers = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join("|");
+            // Zeros, a sign or white space may come before the number, and no digit after it.
+            let looks_like_one = format!("REGEX (STR(?id), \"^[^1-9]*({numbers})[^0-9]*$\")");
             let rows = self.select(format!(
-                "SELECT DISTINCT ?s ?id WHERE {{ ?s dct:identifier ?id . {condition} FILTER (STR(?id) IN ({wanted})) }}"
+                "SELECT DISTINCT ?s ?id WHERE {{ ?s dct:identifier ?id . {condition} FILTER ({looks_like_one}) }}"
             ));
             for row in rows.await? {
-                let id = text(&row, "id").and_then(|id| id.parse().ok());
-                subjects.extend(id.zip(subject(&row)));
+                let id: Option<KimaiId> = text(&row, "id").and_then(|id| id.parse().ok());
+                subjects.extend(id.filter(|id| ids.contains(id)).zip(subject(&row)));
             }
         }
         Ok(subjects)
@@ -348,3 +350,7 @@ fn note(facts: &mut Facts, row: &Row) {
     };
     set.insert(value.to_owned());
 }
+
+#[cfg(test)]
+#[path = "work_logs_tests.rs"]
+mod tests;

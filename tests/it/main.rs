@@ -16,6 +16,8 @@ mod hours;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod identifiers;
+#[cfg(test)]
 mod listing;
 #[cfg(test)]
 mod metrics;
