@@ -168,6 +168,7 @@ impl Engine {
     /// Where deltas go.
     pub fn intake(&self) -> Intake {
         let intake = Intake::new(Arc::clone(&self.queue), self.clock.clone(), self.debounce);
+        let intake = intake.following(Arc::clone(&self.references));
         let intake = intake.watched(self.metrics.clone(), self.workers.calls().clone());
         intake.remembering(self.refused.clone())
     }

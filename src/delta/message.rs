@@ -6,7 +6,7 @@
 //!
 //! Memory is needed for those IRIs only, whatever the body's length and shape (see `scan.rs`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::relevance::{self, Predicate};
 use super::scan::{Scalar, Scanner, Sink};
@@ -21,6 +21,8 @@ const SHAPE: &str = "expected a delta: [{\"inserts\":[…],\"deletes\":[…]}] o
 pub struct Found {
     /// What may be work logs; `true` where the delta removed the class `cal:Vevent`.
     pub work_logs: BTreeMap<WorkLogUri, bool>,
+    /// What work logs refer to and has changed in a way that concerns them: tasks, persons, accounts.
+    pub references: BTreeSet<String>,
     /// Change sets read.
     pub change_sets: u64,
     /// Parts that made no sense and were left out.
@@ -36,6 +38,9 @@ impl Found {
 
     /// The same, where it is known what the predicate is and whether the object is the class of work logs.
     fn subject(&mut self, subject: &[u8], predicate: Predicate, of_work_logs: bool, deleted: bool) {
+        if predicate == Predicate::Reference {
+            return self.reference(subject);
+        }
         if !relevance::is_relevant(predicate, of_work_logs) {
             return;
         }
@@ -49,6 +54,23 @@ impl Found {
         } else {
             self.skipped += 1;
         }
+    }
+}
+
+impl Found {
+    /// Keeps what work logs may refer to. The link of a work log is none of that: this service writes it itself.
+    fn reference(&mut self, subject: &[u8]) {
+        let Ok(subject) = std::str::from_utf8(subject) else { return };
+        if !self.references.contains(subject)
+            && WorkLogUri::parse(subject).is_ok_and(|subject| !subject.is_minted())
+        {
+            self.references.insert(subject.to_owned());
+        }
+    }
+
+    /// How many IRIs it holds.
+    pub fn named(&self) -> usize {
+        self.work_logs.len() + self.references.len()
     }
 }
 
@@ -90,9 +112,9 @@ impl Reader {
         self.scanner.end().map_err(|what| self.fault(what))
     }
 
-    /// How many work logs it has named so far.
+    /// How many work logs, and things that they refer to, it has named so far.
     pub fn named(&self) -> usize {
-        self.shape.found.work_logs.len()
+        self.shape.found.named()
     }
 
     /// What was understood, also of a body with a fault.

@@ -65,6 +65,32 @@ fn the_recorded_deltas_name_their_work_logs() {
     }
 }
 
+/// A person's account, an activity's project, and the numbers of tasks and accounts lead to the timesheets of others.
+#[test]
+fn what_work_logs_refer_to_is_named_apart() {
+    let subjects = ["http://x/persons/jane", "http://x/tasks/1", "http://x/accounts/1", "urn:x"];
+    for predicate in [
+        "http://xmlns.com/foaf/0.1/account",
+        "http://xmlns.com/foaf/0.1/accountServiceHomepage",
+        "http://www.w3.org/2004/02/skos/core#broader",
+        "http://purl.org/dc/terms/identifier",
+    ] {
+        let triples: Vec<Value> =
+            subjects.iter().map(|subject| triple(subject, predicate, "http://x/o")).collect();
+        let body =
+            json!([{"inserts": [triples[0], triples[1]], "deletes": [triples[2], triples[3], triples[0]]}]);
+        let found = found(&body.to_string()).unwrap();
+        assert!(found.work_logs.is_empty() && found.skipped == 0, "{found:?}");
+        assert_eq!((found.references.len(), found.named()), (4, 4));
+        assert!(subjects.iter().all(|subject| found.references.contains(*subject)), "{found:?}");
+    }
+    // Our own links, and what is no IRI, concern nobody.
+    let identifier = |subject| triple(subject, "http://purl.org/dc/terms/identifier", "1");
+    let body =
+        json!([{"inserts": [identifier(WORK_LOG), identifier("no IRI"), identifier("")], "deletes": []}]);
+    assert_eq!(found(&body.to_string()).unwrap(), Found { change_sets: 1, ..Found::default() });
+}
+
 #[test]
 fn genesis_is_understood() {
     let body = json!({"delta": {"inserts": [{"s": WORK_LOG, "p": "http://purl.org/dc/terms/subject", "o": "http://x/t"}]}});

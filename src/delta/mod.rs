@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::queue::{Queue, QueueFault};
+use crate::reconcile::references::References;
 use crate::telemetry::call::{self, Calls};
 use crate::telemetry::metrics::Metrics;
 use crate::triplestore::change::{Change, Observer};
@@ -24,6 +25,7 @@ pub use refused::Refused;
 #[derive(Clone)]
 pub struct Intake {
     queue: Arc<dyn Queue>,
+    references: Option<Arc<References>>,
     clock: Clock,
     settling: Duration,
     metrics: Metrics,
@@ -37,13 +39,19 @@ impl Intake {
     /// costs one more look at the triplestore, and nothing of Kimai.
     pub fn new(queue: Arc<dyn Queue>, clock: Clock, settling: Duration) -> Self {
         let (metrics, calls, refused) = (Metrics::default(), Calls::default(), Refused::default());
-        Self { queue, clock, settling, metrics, calls, refused }
+        Self { queue, references: None, clock, settling, metrics, calls, refused }
     }
 
     /// The same, counting in `metrics`, and noting in `calls` which call each work log waits for.
     #[must_use]
     pub fn watched(self, metrics: Metrics, calls: Calls) -> Self {
         Self { metrics, calls, ..self }
+    }
+
+    /// The same, having `references` find the work logs of tasks, persons and accounts that have changed.
+    #[must_use]
+    pub fn following(self, references: Arc<References>) -> Self {
+        Self { references: Some(references), ..self }
     }
 
     /// The same, remembering in `refused` what a delta named that could not be saved.
@@ -60,8 +68,12 @@ impl Intake {
     /// Queues what a delta found. When this returns, the delta may be acknowledged.
     pub async fn accept(&self, found: &Found) -> Result<(), QueueFault> {
         self.metrics.delta(found.work_logs.len(), found.skipped);
+        let followed = match &self.references {
+            Some(references) => references.note(found.references.iter().map(String::as_str)).await,
+            None => Ok(()),
+        };
         if found.work_logs.is_empty() {
-            return Ok(());
+            return followed;
         }
         // Before it is queued: its run may begin at once.
         if let Some(call) = call::current() {
@@ -73,7 +85,7 @@ impl Intake {
         if let Err(QueueFault::Storage(_)) = &taken {
             self.refused.remember(&found.work_logs);
         }
-        taken
+        taken.and(followed)
     }
 }
 

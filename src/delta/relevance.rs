@@ -1,4 +1,4 @@
-//! Which triples concern a work log: the same ones the delta rules match.
+//! Which triples concern a work log, or something that work logs refer to: the same ones the delta rules match.
 
 /// `rdf:type`.
 pub(super) const TYPE: &str = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type";
@@ -12,6 +12,15 @@ const PROPERTIES: [&str; 4] = [
     "http://purl.org/dc/terms/subject",
 ];
 
+/// The properties by which tasks, persons and accounts lead to Kimai: their change concerns the work logs that refer
+/// to their subject. Customers and work logs have an identifier too; that is told apart when its turn comes.
+const REFERENCES: [&str; 4] = [
+    "http://xmlns.com/foaf/0.1/account",
+    "http://xmlns.com/foaf/0.1/accountServiceHomepage",
+    "http://www.w3.org/2004/02/skos/core#broader",
+    "http://purl.org/dc/terms/identifier",
+];
+
 /// What a predicate has to do with work logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Predicate {
@@ -19,6 +28,8 @@ pub(super) enum Predicate {
     Type,
     /// Changes a timesheet.
     Property,
+    /// Changes the timesheets of all work logs that refer to its subject.
+    Reference,
     /// Nothing.
     Other,
 }
@@ -28,8 +39,10 @@ impl Predicate {
     pub(super) fn of(is: impl Fn(&str) -> bool) -> Self {
         if is(TYPE) {
             Self::Type
-        } else if PROPERTIES.into_iter().any(is) {
+        } else if PROPERTIES.into_iter().any(&is) {
             Self::Property
+        } else if REFERENCES.into_iter().any(&is) {
+            Self::Reference
         } else {
             Self::Other
         }

@@ -211,7 +211,12 @@ mod tests {
             (facts(vevent, &["9", "12"]), current, Plan::Relink(KimaiId(9)), "linked twice"),
             (facts(vevent, &["2", "9"]), current, Plan::Relink(KimaiId(9)), "linked twice, made for it"),
             (facts(vevent, &["9", "12"]), nothing, update(9, true), "linked twice, unknown to us"),
-            (facts(vevent, &["009"]), current, Plan::Relink(KimaiId(9)), "written in a way that others do not look for"),
+            (
+                facts(vevent, &["009"]),
+                current,
+                Plan::Relink(KimaiId(9)),
+                "written in a way that others do not look for",
+            ),
             (facts(vevent, &[" 9", "9"]), older, update(9, true), "written in two ways"),
             (facts(vevent, &["9", "undefined"]), current, Plan::Relink(KimaiId(9)), "beside what is no id"),
             (facts(None, &["+09", "9"]), nothing, Plan::Delete(vec![KimaiId(9)]), "tombstone, in two ways"),

@@ -37,8 +37,9 @@ const SMALL_BYTES: usize = 64 * 1024;
 
 /// Takes what changed in the triplestore
 ///
-/// Called by the delta-notifier. Every work log that the delta names is in the queue when this answers; what
-/// was understood is queued even when the rest is rubbish (400).
+/// Called by the delta-notifier. Every work log that the delta names is in the queue when this answers, and it is
+/// kept that those of changed tasks, persons and accounts are to be queued; what was understood is queued even when
+/// the rest is rubbish (400).
 #[utoipa::path(post, path = "/delta", tag = "Sync", operation_id = "delta",
     request_body(content = Delta, description = "Up to 500 MB, of up to a million work logs.", content_type = "application/json",
         example = json!([{"inserts": [{
@@ -71,7 +72,7 @@ async fn receive(
     };
     crash::point("delta parsed");
     // Most are of no concern: of them there is nothing to tell.
-    let concerns = !found.work_logs.is_empty() || found.skipped > 0 || ended.is_err();
+    let concerns = found.named() > 0 || found.skipped > 0 || ended.is_err();
     let span = if concerns { trace::span(request.method(), PATH) } else { Span::none() };
     let answer = take(request, &found, ended, state).instrument(span.clone()).await;
     trace::answered(&span, answer.as_ref().map_or_else(ResponseError::status_code, HttpResponse::status));
@@ -92,6 +93,12 @@ async fn take(
     crash::point("delta saved");
     if !found.work_logs.is_empty() {
         info!("Queued {} work logs of a delta", found.work_logs.len());
+    }
+    if !found.references.is_empty() {
+        info!(
+            "Looking for the work logs of {} tasks, persons or accounts that changed",
+            found.references.len()
+        );
     }
     match ended {
         Ok(()) => Ok(HttpResponse::NoContent().finish()),

@@ -4,10 +4,12 @@
 //! # Guarantees
 //! - What [`References::note`] has returned for is on disk, and is followed also after a death of the process,
 //!   as soon as the triplestore answers.
-//! - What is noted while it is looked at is looked at once more.
+//! - What is noted while it is looked at is looked at once more. What could not be saved is tried for again, as long
+//!   as the process lives.
 //! - Work logs are queued as background, page by page: however many there are, a page is held.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, params_from_iter};
@@ -17,13 +19,15 @@ use tracing::{info, warn};
 
 use super::retry::Failure;
 use crate::clock::Clock;
-use crate::domain::WorkLogUri;
 use crate::queue::{Queue, QueueFault, Reason};
 use crate::source::Source;
 use crate::storage::Storage;
+use crate::triplestore::TriplestoreFault;
 
 /// The most that may wait; each is an IRI on disk.
-pub const MOST_WAITING: usize = 100_000;
+pub const MOST_WAITING: usize = 1_000_000;
+/// The most that are remembered while nothing can be saved.
+const MOST_MISSED: usize = 10_000;
 /// References looked at together, and work logs queued in one transaction.
 const BATCH: i64 = 100;
 const QUEUED_AT_ONCE: usize = 500;
@@ -40,32 +44,64 @@ pub struct References {
     noted: Notify,
     /// Two at once would look for the same.
     turn: Mutex<()>,
+    /// What could not be saved, up to a bound: whoever told of it may not tell again.
+    missed: StdMutex<BTreeSet<String>>,
 }
 
 impl References {
     /// Keeps what is to be followed in `storage`, asks `source`, and queues in `queue`.
     pub fn new(storage: Storage, source: Arc<dyn Source>, queue: Arc<dyn Queue>, clock: Clock) -> Self {
-        Self { storage, source, queue, clock, noted: Notify::new(), turn: Mutex::default() }
+        Self {
+            storage,
+            source,
+            queue,
+            clock,
+            noted: Notify::new(),
+            turn: Mutex::default(),
+            missed: StdMutex::default(),
+        }
     }
 
     /// Has the work logs queued that refer to one of `iris`, soon. All or none are taken.
     pub async fn note<'a>(&self, iris: impl Iterator<Item = &'a str> + Send) -> Result<(), QueueFault> {
+        self.note_within(MOST_WAITING, iris).await
+    }
+
+    async fn note_within<'a>(
+        &self,
+        most: usize,
+        iris: impl Iterator<Item = &'a str> + Send,
+    ) -> Result<(), QueueFault> {
         let iris: Vec<String> = iris.map(str::to_owned).collect();
         if iris.is_empty() {
             return Ok(());
         }
-        let note = move |connection: &Connection| {
+        let saved = self.save(most, iris.clone()).await;
+        if let Err(QueueFault::Storage(_)) = &saved {
+            let mut missed = self.missed();
+            let room = MOST_MISSED.saturating_sub(missed.len());
+            missed.extend(iris.into_iter().take(room));
+        }
+        self.noted.notify_one();
+        saved
+    }
+
+    async fn save(&self, most: usize, iris: Vec<String>) -> Result<(), QueueFault> {
+        let save = move |connection: &Connection| {
             let waiting = count(connection)?;
-            if waiting + iris.len() > MOST_WAITING {
+            if waiting + iris.len() > most {
                 return Ok(Err(QueueFault::Full(waiting)));
             }
             let mut insert =
                 connection.prepare_cached("INSERT OR REPLACE INTO changed_reference (iri) VALUES (?1)")?;
             iris.iter().try_for_each(|iri| insert.execute([iri]).map(drop)).map(Ok)
         };
-        self.storage.write(note).await??;
-        self.noted.notify_one();
-        Ok(())
+        self.storage.write(save).await?
+    }
+
+    /// Only ever left whole.
+    fn missed(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.missed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many wait to be looked at.
@@ -77,24 +113,53 @@ impl References {
     /// of it waits for the next call.
     pub async fn follow(&self) -> Result<usize, Failure> {
         let _turn = self.turn.lock().await;
+        let missed: Vec<String> = self.missed().iter().cloned().collect();
+        if !missed.is_empty() {
+            self.save(MOST_WAITING, missed.clone()).await?;
+            let missed: BTreeSet<String> = missed.into_iter().collect();
+            self.missed().retain(|iri| !missed.contains(iri));
+        }
         let mut queued = 0;
         loop {
             let batch = self.next().await?;
             if batch.is_empty() {
                 return Ok(queued);
             }
-            let iris: Vec<String> = batch.iter().map(|(_, iri)| iri.clone()).collect();
-            let mut after: Option<WorkLogUri> = None;
-            loop {
-                let page = self.source.referring(&iris, after.as_ref()).await?;
-                let Some(last) = page.last().cloned() else { break };
-                for work_logs in page.chunks(QUEUED_AT_ONCE) {
-                    self.queue.put(work_logs, Reason::Reference, self.clock.now()).await?;
+            let (ids, iris): (Vec<i64>, Vec<String>) = batch.into_iter().unzip();
+            match self.queue_referring(&iris).await {
+                Ok(count) => {
+                    queued += count;
+                    self.done(ids).await?;
                 }
-                queued += page.len();
-                after = Some(last);
+                Err(failure) if is_refused(&failure) => {
+                    // One of them is to blame: it costs the others nothing.
+                    for (id, iri) in ids.into_iter().zip(iris) {
+                        match self.queue_referring(std::slice::from_ref(&iri)).await {
+                            Ok(count) => queued += count,
+                            Err(failure) if is_refused(&failure) => {
+                                warn!("The work logs that refer to <{iri}> cannot be looked for: {failure}");
+                            }
+                            Err(failure) => return Err(failure),
+                        }
+                        self.done(vec![id]).await?;
+                    }
+                }
+                Err(failure) => return Err(failure),
             }
-            self.done(batch.into_iter().map(|(id, _)| id).collect()).await?;
+        }
+    }
+
+    /// Queues the work logs that refer to one of `iris`, page by page; gives their number.
+    async fn queue_referring(&self, iris: &[String]) -> Result<usize, Failure> {
+        let (mut queued, mut after) = (0, None);
+        loop {
+            let page = self.source.referring(iris, after.as_ref()).await?;
+            let Some(last) = page.last().cloned() else { return Ok(queued) };
+            for work_logs in page.chunks(QUEUED_AT_ONCE) {
+                self.queue.put(work_logs, Reason::Reference, self.clock.now()).await?;
+            }
+            queued += page.len();
+            after = Some(last);
         }
     }
 
@@ -151,6 +216,11 @@ impl References {
         };
         Ok(self.storage.write(delete).await.map_err(QueueFault::from)?)
     }
+}
+
+/// Whether the triplestore does not take the statement, however often it is sent.
+fn is_refused(failure: &Failure) -> bool {
+    matches!(failure, Failure::Triplestore(TriplestoreFault::Refused(_)))
 }
 
 fn count(connection: &Connection) -> rusqlite::Result<usize> {

@@ -11,7 +11,8 @@ const DAY: Date = date(2024, 9, 2);
 
 fn texts() -> impl Strategy<Value = String> {
     let number = prop_oneof![0..200u64, any::<u64>()];
-    let before = prop::sample::select(vec!["", "0", "000", " ", "+", "+0", "\t\n", "\u{a0}", "-", "#", "1 ", "+ "]);
+    let before =
+        prop::sample::select(vec!["", "0", "000", " ", "+", "+0", "\t\n", "\u{a0}", "-", "#", "1 ", "+ "]);
     let after = prop::sample::select(vec!["", " ", "\n", ".0", "e1", " 2", "é", "０", "\"", "\\"]);
     prop_oneof![
         (before, number, after).prop_map(|(before, number, after)| format!("{before}{number}{after}")),

@@ -40,7 +40,9 @@ async fn a_linked_timesheet_is_nobodys_orphan_however_its_number_is_written(stac
 async fn what_is_no_number_links_nothing(stack: Stack) {
     let uri = stack.register("A", "2024-09-02", "PT8H").await;
     let begin = "2024-09-02T00:00:00Z".parse().unwrap();
-    for (count, written) in ["1.0", "-1", "1 1", "0", "undefined", "é1¹", "1\u{1F600}", ""].into_iter().enumerate() {
+    for (count, written) in
+        ["1.0", "-1", "1 1", "0", "undefined", "é1¹", "1\u{1F600}", ""].into_iter().enumerate()
+    {
         let id = stack.kimai.add_timesheet(stack.user, (stack.project, stack.activity), begin, Some(begin));
         stack.change(&uri, "dct:identifier", &format!("\"{written}\"")).await;
         let put = stack.http.put(format!("{}/kimai-timesheets/{id}", stack.base));

@@ -32,6 +32,8 @@ mod queue;
 #[cfg(test)]
 mod reading;
 #[cfg(test)]
+mod references;
+#[cfg(test)]
 mod restore;
 #[cfg(test)]
 mod runs;

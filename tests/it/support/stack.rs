@@ -254,6 +254,8 @@ impl Stack {
 
     /// Waits until nothing runs or waits.
     pub(crate) async fn quiet(&self) {
+        // Where that fails, it is tried again by itself.
+        let _ = self.engine.references.follow().await;
         tokio::time::timeout(PATIENCE, self.engine.queue.quiet()).await.expect("it settles in time").unwrap();
     }
 
