@@ -32,7 +32,7 @@ use crate::triplestore::watched::Watched;
 use crate::triplestore::work_logs::WorkLogs;
 
 /// The most calls to Kimai that settling one work log takes, one after the other, with those that it waits for.
-const KIMAI_CALLS_A_RUN: u32 = 16;
+const KIMAI_CALLS_A_RUN: u32 = 20;
 /// The most queries and updates that it takes, with those of others that it waits for.
 const QUERIES_A_RUN: u32 = 24;
 
@@ -111,7 +111,8 @@ impl Engine {
             clock.clone(),
             settings.kimai.time_limit,
         )
-        .counting(kimai.metrics());
+        .counting(kimai.metrics())
+        .overwriting_exported(settings.sweep.limits.overwrite_exported);
         let workers = Arc::new(Workers::new(Arc::clone(&queue), settler, clock.clone()).beating());
         let parts = Parts {
             work_logs: Arc::clone(&work_logs),
@@ -177,6 +178,17 @@ impl Engine {
     pub async fn try_again(&self, work_log: WorkLogUri) -> Result<(), Failure> {
         self.ledger.doubt([&work_log]).await?;
         Ok(self.queue.put(&[work_log], Reason::Request, self.clock.now()).await?)
+    }
+
+    /// Has a work log tried again now, with leave to overwrite its timesheet although it is exported: this once.
+    pub async fn overwrite(&self, work_log: &WorkLogUri) -> Result<(), Failure> {
+        self.ledger.doubt([work_log]).await?;
+        Ok(self.queue.overwrite(work_log).await?)
+    }
+
+    /// The same for all that are parked since their timesheet is exported; gives their number.
+    pub async fn overwrite_exported(&self) -> Result<usize, Failure> {
+        Ok(self.queue.overwrite_exported().await?)
     }
 
     /// Imports, then has the work logs looked at that are booked on what was moved, and tries what is parked again:

@@ -33,14 +33,18 @@ enum Action {
     /// Show the whole story of one work log, as `explain` does
     Show(explain::Explain),
     /// Try one work log again now, or all that are parked
-    #[command(group = ArgGroup::new("which").required(true))]
+    #[command(group = ArgGroup::new("which"))]
     Retry {
         /// The work log: its IRI, its id, or the number of its timesheet in Kimai
-        #[arg(value_name = "WORK_LOG", group = "which")]
+        #[arg(value_name = "WORK_LOG", group = "which", required_unless_present_any = ["parked", "exported"])]
         work_log: Option<String>,
         /// All that are parked
-        #[arg(long, group = "which")]
+        #[arg(long, group = "which", conflicts_with = "exported")]
         parked: bool,
+        /// Overwrite the timesheet although it is exported in Kimai, this once; without a work log those of all
+        /// that are parked for that
+        #[arg(long)]
+        exported: bool,
         #[command(flatten)]
         reach: Reach,
     },
@@ -62,9 +66,9 @@ pub(super) async fn queue(arguments: Queue) -> anyhow::Result<ExitCode> {
             Ok(ended(list(&service, state, all, reach.json()).await, reach.json()))
         }
         Action::Show(arguments) => explain::explain(arguments).await,
-        Action::Retry { work_log, reach, .. } => {
+        Action::Retry { work_log, exported, reach, .. } => {
             let service = Service::at(reach.url())?;
-            Ok(ended(retry(&service, work_log.as_deref(), reach.json()).await, reach.json()))
+            Ok(ended(retry(&service, work_log.as_deref(), exported, reach.json()).await, reach.json()))
         }
     }
 }
@@ -138,10 +142,19 @@ fn summary(page: &Value, headed: bool, more: bool) -> String {
     lines
 }
 
-async fn retry(service: &Service, work_log: Option<&str>, json: bool) -> Result<Outcome, Refusal> {
-    let (path, words) = match work_log {
-        Some(work_log) => (format!("/queue/{}/retry", path_of(work_log)), "It is tried again now."),
-        None => ("/queue/retry-parked".to_owned(), ""),
+async fn retry(
+    service: &Service,
+    work_log: Option<&str>,
+    exported: bool,
+    json: bool,
+) -> Result<Outcome, Refusal> {
+    let named = |what: &str| work_log.map(|work_log| format!("/queue/{}/{what}", path_of(work_log)));
+    let (path, words) = if exported {
+        let path = named("overwrite").unwrap_or_else(|| "/queue/overwrite-exported".to_owned());
+        (path, "It is tried again now, and its timesheet overwritten although it is exported.")
+    } else {
+        let path = named("retry").unwrap_or_else(|| "/queue/retry-parked".to_owned());
+        (path, "It is tried again now.")
     };
     let answer = service.send_off(&path).await?;
     if json {
@@ -149,6 +162,9 @@ async fn retry(service: &Service, work_log: Option<&str>, json: bool) -> Result<
         return Ok(Outcome::Well);
     }
     match at(&answer, "/meta/retried").as_u64() {
+        Some(count) if exported => show::print(&format!(
+            "{count} work logs are tried again now, and their timesheets overwritten although they are exported."
+        )),
         Some(count) => show::print(&format!("{count} work logs are tried again now.")),
         None => show::print(words),
     }

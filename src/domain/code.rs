@@ -42,6 +42,8 @@ pub enum Code {
     AnswerLost,
     /// The timesheet is not in Kimai any more.
     TimesheetGone,
+    /// The timesheet is exported in Kimai and holds something else; it is not overwritten unless somebody asks.
+    TimesheetExported,
     /// The timesheet belongs to another work log.
     TimesheetClaimed,
     /// Somebody entered a break in Kimai, and it cannot be removed.
@@ -75,7 +77,7 @@ words!(Code {
     NoAccount => "no-account", KimaiRefused => "kimai-refused", KimaiUnavailable => "kimai-unavailable",
     KimaiListFaulty => "kimai-list-faulty",
     KimaiBusy => "kimai-busy", KimaiLostData => "kimai-lost-data", TokenInvalid => "token-invalid", AnswerLost => "answer-lost",
-    TimesheetGone => "timesheet-gone", TimesheetClaimed => "timesheet-claimed", BreakKept => "break-kept",
+    TimesheetGone => "timesheet-gone", TimesheetExported => "timesheet-exported", TimesheetClaimed => "timesheet-claimed", BreakKept => "break-kept",
     RoundedToZero => "rounded-to-zero", WrongDay => "wrong-day",
     TriplestoreUnavailable => "triplestore-unavailable", TriplestoreRefused => "triplestore-refused",
     TriplestoreUnreadable => "triplestore-unreadable", TurnedAway => "turned-away",

@@ -4,6 +4,7 @@
 pub mod code;
 pub mod cron_pattern;
 pub mod difference;
+pub mod exported;
 pub mod finding;
 pub mod high_water;
 pub mod hours;

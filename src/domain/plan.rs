@@ -1,6 +1,7 @@
 //! What to do about one work log: a pure decision over what both sides and our memory say.
 
 use super::difference::FoundTimesheet;
+use super::exported::UpdateIntent;
 use super::ids::{KimaiId, WorkLogUri};
 use super::timesheet::WantedTimesheet;
 use super::work_log::{Facts, Kind, Obstacle};
@@ -22,6 +23,8 @@ pub struct Memory {
     pub removed: bool,
     /// Whether the triplestore also links it to the timesheet of another work log, left out of its facts.
     pub stray: bool,
+    /// A change of its timesheet of which the answer is not known.
+    pub unanswered: Option<UpdateIntent>,
 }
 
 impl Memory {
@@ -196,7 +199,7 @@ mod tests {
         let stray = Memory { stray: true, ..current };
         let vevent = Some(VEVENT);
         let update = |id, relink| Plan::Update { id: KimaiId(id), wanted: wanted(1), relink, renew: false };
-        let table = [
+        let table = vec![
             (facts(vevent, &[]), nothing, Plan::Create(wanted(1)), "new"),
             (facts(vevent, &["9"]), nothing, update(9, false), "known to the triplestore"),
             (facts(vevent, &[]), current, update(9, true), "the triplestore has forgotten its identifier"),

@@ -29,6 +29,10 @@ pub(super) struct QueueQuery {
     #[serde(rename = "filter[state]")]
     #[param(inline, value_type = Option<EntryState>, nullable = false)]
     pub(super) state: Option<String>,
+    /// Only entries whose last run failed with this code.
+    #[serde(rename = "filter[code]")]
+    #[param(nullable = false, example = "timesheet-exported")]
+    pub(super) code: Option<String>,
     /// How many entries make a page.
     #[serde(rename = "page[size]")]
     #[param(value_type = Option<u64>, minimum = 1, maximum = 500, default = 50, nullable = false)]

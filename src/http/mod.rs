@@ -15,6 +15,7 @@
 //! | `GET /queue` | 200, 400 | none | ops |
 //! | `GET /queue/{id or IRI}` | 200, 404 | none | ops |
 //! | `POST /queue/{id or IRI}/retry`, `POST /queue/retry-parked` | 202, 404 | none | ops |
+//! | `POST /queue/{id or IRI}/overwrite`, `POST /queue/overwrite-exported` | 202, 404 | none | ops |
 //! | `GET /openapi.json`, `/docs` | 200 | none | people, programs |
 //! | `GET /live` | 200, 503 | none | the container's health check |
 //! | `GET /ready` | 200, 503 | none | whoever sends traffic |
@@ -98,6 +99,8 @@ fn doors() -> Vec<Door> {
         Door::new(sync::__path_lock, sync::lock),
         Door::new(queue::__path_list, queue::list),
         Door::new(queue::__path_retry_parked, queue::retry_parked),
+        Door::new(queue::__path_overwrite_exported, queue::overwrite_exported),
+        Door::new(queue::__path_overwrite, queue::overwrite).matching("/queue/{id:.*}/overwrite"),
         Door::new(queue::__path_retry, queue::retry).matching("/queue/{id:.*}/retry"),
         Door::new(queue::__path_show, queue::show).matching("/queue/{id:.*}"),
         Door::new(runs::__path_list, runs::list),

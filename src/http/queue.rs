@@ -11,9 +11,9 @@ use super::answer::fault::{BadRequest, MEDIA_TYPE, NoSuchWorkLog, NotTheOnlyOne,
 use super::answer::queue::{Down, PageLinks, QueueMeta, QueuePage, RetriedAnswer, WorkLogAnswer};
 use super::ask::{QueueQuery, one_of};
 use super::problem::{JSON_API, Problem};
-use crate::domain::WorkLogUri;
+use crate::domain::{Code, WorkLogUri};
 use crate::engine::Engine;
-use crate::queue::{Reason, State as EntryState};
+use crate::queue::{Filter, Reason, State as EntryState};
 use crate::story::{self, Found, Story};
 
 /// Entries on a page without and with `page[size]`.
@@ -40,10 +40,13 @@ pub(super) async fn list(
     let filter = filter.transpose()?;
     let size = query.size.as_deref().map_or(Ok(PAGE), size_of)?;
     let after = query.after.as_deref().map(uri).transpose()?;
-    let entries = engine.queue.page(filter, after.as_ref(), size).await?;
+    let code = query.code.as_deref().map(|word| one_of(word, "code", &Code::ALL, Code::word)).transpose()?;
+    let wanted = Filter { state: filter, code, not: None };
+    let entries = engine.queue.page(wanted, after.as_ref(), size).await?;
     let next = entries.last().filter(|_| entries.len() == size).map(|last| {
         let mut pairs = vec![("page[size]", size.to_string()), ("page[after]", last.work_log.to_string())];
         pairs.extend(filter.map(|state| ("filter[state]", state.word().to_owned())));
+        pairs.extend(code.map(|code| ("filter[code]", code.word().to_owned())));
         format!("{}?{}", request.path(), serde_urlencoded::to_string(pairs).unwrap_or_default())
     });
     let counts = engine.queue.counts().await?;
@@ -101,6 +104,34 @@ pub(super) async fn retry(id: Path<String>, state: web::Data<State>) -> Result<H
 ))]
 pub(super) async fn retry_parked(state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let woken = state.engine.queue.wake_parked(Reason::Request).await?;
+    Ok(answer::accepted(&RetriedAnswer::from(woken)))
+}
+
+/// Tries one work log again now and overwrites its exported timesheet
+///
+/// What is exported in Kimai may be on an invoice, so it is never changed or deleted unless somebody asks for just
+/// that work log. Leave is for one try: a run that fails for a while keeps it, also over a restart; one that ends
+/// done or parked has used it up.
+#[utoipa::path(post, path = "/queue/{id}/overwrite", tag = "Queue", operation_id = "overwrite",
+    params(("id" = String, Path, description = "The work log's IRI, percent-encoded, its `mu:uuid`, or the number of its timesheet.",
+        example = "67BF1C2E9F3B7A0009000001")),
+    responses((status = 202, description = "It is queued."), BadRequest, NoSuchWorkLog, NotTheOnlyOne, Refused, Unavailable))]
+pub(super) async fn overwrite(id: Path<String>, state: web::Data<State>) -> Result<HttpResponse, Problem> {
+    let engine = &state.engine;
+    let work_log = find(engine, &id).await?;
+    engine.overwrite(&work_log).await?;
+    Ok(HttpResponse::Accepted().content_type(JSON_API).finish())
+}
+
+/// Tries everything again that is parked since its timesheet is exported, and overwrites those
+///
+/// All with the code `timesheet-exported`, each as by `POST /queue/{id}/overwrite`.
+#[utoipa::path(post, path = "/queue/overwrite-exported", tag = "Queue", operation_id = "overwriteExported", responses(
+    (status = 202, description = "They are queued.", body = RetriedAnswer, content_type = MEDIA_TYPE),
+    Unavailable,
+))]
+pub(super) async fn overwrite_exported(state: web::Data<State>) -> Result<HttpResponse, Problem> {
+    let woken = state.engine.overwrite_exported().await?;
     Ok(answer::accepted(&RetriedAnswer::from(woken)))
 }
 

@@ -29,6 +29,7 @@ use crate::domain::KimaiId;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::settings::{KimaiSettings, ListLimits};
 use crate::telemetry::Metrics;
+use pages::PAGE_SIZE;
 
 /// The largest answer we read.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
@@ -224,6 +225,14 @@ impl Timesheets for Client {
 
     async fn timesheets(&self, filter: &TimesheetFilter) -> Result<Listed, KimaiFault> {
         self.list(filter).await
+    }
+
+    async fn some_timesheets(
+        &self,
+        filter: &TimesheetFilter,
+        most: usize,
+    ) -> Result<Vec<Timesheet>, KimaiFault> {
+        Ok(self.page(filter, 1, most.clamp(1, PAGE_SIZE)).await?.rows.rows)
     }
 
     async fn newest(&self) -> Result<Option<KimaiId>, KimaiFault> {

@@ -52,6 +52,14 @@ pub trait Timesheets: Send + Sync {
     /// beyond `KIMAI_LIST_MAX_ROWS` and `KIMAI_LIST_MAX_PAGES` costs all.
     async fn timesheets(&self, filter: &TimesheetFilter) -> Result<Listed, KimaiFault>;
 
+    /// `GET /timesheets`, no more than one page of at most `most`, lowest id first: what is not in it may be there
+    /// all the same.
+    async fn some_timesheets(
+        &self,
+        filter: &TimesheetFilter,
+        most: usize,
+    ) -> Result<Vec<Timesheet>, KimaiFault>;
+
     /// The largest id of any timesheet there is now; none in an empty Kimai.
     async fn newest(&self) -> Result<Option<KimaiId>, KimaiFault>;
 

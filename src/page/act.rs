@@ -23,6 +23,18 @@ pub(super) fn doors() -> Vec<Door> {
     vec![
         Door::form("/do/retry", "Tries one work log now", &["id", "back"], retry),
         Door::form("/do/retry-parked", "Tries all that is parked now", &["back"], retry_parked),
+        Door::form(
+            "/do/overwrite",
+            "Overwrites the exported timesheet of one work log",
+            &["id", "back"],
+            overwrite,
+        ),
+        Door::form(
+            "/do/overwrite-exported",
+            "Overwrites the exported timesheets of all that are parked for that",
+            &["sure", "back"],
+            overwrite_exported,
+        ),
         Door::form("/do/plan", "Finds out what a sweep would do", &["preset", "start", "end"], plan),
         Door::form("/do/sweep", "Puts a period right", &["start", "end", "confirm"], sweep),
         Door::form("/do/cancel", "Ends a run", &["run"], cancel),
@@ -44,6 +56,11 @@ impl Fields {
 
     fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|text| text.trim()).filter(|text| !text.is_empty())
+    }
+
+    fn work_log(&self) -> Result<WorkLogUri, Fault> {
+        let id = self.get("id").ok_or_else(|| Fault::bad("No work log is named"))?;
+        WorkLogUri::parse(id).map_err(|fault| Fault::bad(fault.to_string()))
     }
 
     fn day(&self, name: &str, which: &str) -> Result<Date, Fault> {
@@ -81,8 +98,7 @@ pub(super) fn is_ours(path: &str) -> bool {
 /// `POST /do/retry`: tries one work log now.
 async fn retry(body: Bytes, state: web::Data<State>) -> Answer {
     let fields = Fields::read(&body)?;
-    let id = fields.get("id").ok_or_else(|| Fault::bad("No work log is named"))?;
-    let work_log = WorkLogUri::parse(id).map_err(|fault| Fault::bad(fault.to_string()))?;
+    let work_log = fields.work_log()?;
     state.engine.try_again(work_log).await.map_err(|failure| Fault::unavailable(failure.to_string()))?;
     Ok(see(&fields.back("retried")))
 }
@@ -92,6 +108,28 @@ async fn retry_parked(body: Bytes, state: web::Data<State>) -> Answer {
     let fields = Fields::read(&body)?;
     state.engine.queue.wake_parked(Reason::Request).await?;
     Ok(see(&fields.back("retried-all")))
+}
+
+/// `POST /do/overwrite`: overwrites the exported timesheet of one work log.
+async fn overwrite(body: Bytes, state: web::Data<State>) -> Answer {
+    let fields = Fields::read(&body)?;
+    let work_log = fields.work_log()?;
+    let asked = state.engine.overwrite(&work_log).await;
+    asked.map_err(|failure| Fault::unavailable(failure.to_string()))?;
+    Ok(see(&fields.back("overwritten")))
+}
+
+/// `POST /do/overwrite-exported`: the same for all that are parked for that.
+async fn overwrite_exported(body: Bytes, state: web::Data<State>) -> Answer {
+    let fields = Fields::read(&body)?;
+    if fields.get("sure") != Some("yes") {
+        return Err(Fault::bad(
+            "What is on an invoice would be changed; go back, and tick that none of them is",
+        ));
+    }
+    let asked = state.engine.overwrite_exported().await;
+    asked.map_err(|failure| Fault::unavailable(failure.to_string()))?;
+    Ok(see(&fields.back("overwritten-all")))
 }
 
 /// `POST /do/plan`: finds out what a sweep of a period would do.

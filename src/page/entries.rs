@@ -13,10 +13,10 @@ use super::moment::Moment;
 use super::parts::Parts;
 use super::work_log::address;
 use super::{Answer, words};
-use crate::domain::WorkLogUri;
+use crate::domain::{Code, WorkLogUri};
 use crate::engine::Engine;
 use crate::http;
-use crate::queue::{Counts, Entry, State};
+use crate::queue::{Counts, Entry, Filter, State};
 
 /// Entries on a page.
 pub(super) const PAGE: usize = 50;
@@ -26,6 +26,8 @@ pub(super) const PAGE: usize = 50;
 pub(super) struct Wish {
     /// Where they stand.
     state: State,
+    /// Whether only those are wanted whose timesheet is exported.
+    exported: bool,
     /// They come behind this one.
     after: Option<WorkLogUri>,
 }
@@ -38,14 +40,27 @@ impl Wish {
             Some(word) => State::from_word(word)
                 .ok_or_else(|| Fault::bad("There is no such list; go back to the overview and choose one"))?,
         };
+        let exported = match pairs.get("code").map(String::as_str) {
+            None => false,
+            Some(word) if word == Code::TimesheetExported.word() => true,
+            Some(_) => {
+                return Err(Fault::bad("There is no such list; go back to the overview and choose one"));
+            }
+        };
         let after = pairs
             .get("after")
             .map(|iri| WorkLogUri::parse(iri).map_err(|fault| Fault::bad(fault.to_string())));
-        Ok(Self { state, after: after.transpose()? })
+        Ok(Self { state, exported, after: after.transpose()? })
+    }
+
+    fn filter(&self) -> Filter {
+        let code = self.exported.then_some(Code::TimesheetExported);
+        Filter { code, ..self.state.into() }
     }
 
     fn query(&self) -> String {
         let mut pairs = vec![("state", self.state.word())];
+        pairs.extend(self.exported.then_some(("code", Code::TimesheetExported.word())));
         pairs.extend(self.after.as_ref().map(|after| ("after", after.as_str())));
         words::query(&pairs)
     }
@@ -81,6 +96,8 @@ pub(super) struct List {
     pub(super) wish: Wish,
     /// How many there are in all.
     pub(super) counts: Counts,
+    /// How many of them are parked since their timesheet is exported.
+    pub(super) kept: usize,
     /// Those of this page.
     pub(super) entries: Vec<Entry>,
     /// Whether there are more behind them.
@@ -89,15 +106,18 @@ pub(super) struct List {
 
 impl List {
     async fn gather(engine: &Engine, wish: &Wish) -> Result<Self, Fault> {
-        let mut entries = engine.queue.page(Some(wish.state), wish.after.as_ref(), PAGE + 1).await?;
+        let mut entries = engine.queue.page(wish.filter(), wish.after.as_ref(), PAGE + 1).await?;
         let more = entries.len() > PAGE;
         entries.truncate(PAGE);
-        Ok(Self { wish: wish.clone(), counts: engine.queue.counts().await?, entries, more })
+        let parked = engine.queue.parked_by_code().await?;
+        let kept = parked.get(&Some(Code::TimesheetExported)).copied().unwrap_or_default();
+        Ok(Self { wish: wish.clone(), counts: engine.queue.counts().await?, kept, entries, more })
     }
 
     /// How many stand there.
     fn total(&self, state: State) -> usize {
         match state {
+            State::Parked if self.wish.exported => self.kept,
             State::Parked => self.counts.parked,
             State::Running => self.counts.running,
             State::Queued => self.counts.queued,
@@ -106,21 +126,27 @@ impl List {
     }
 
     fn title(&self) -> String {
-        let (name, _) = words::entry_states(self.wish.state);
+        let (name, _) = self.words();
         format!("{name}: {}", words::number(self.total(self.wish.state) as u64))
+    }
+
+    /// What they are called, and what that means.
+    fn words(&self) -> (&'static str, &'static str) {
+        if self.wish.exported { words::EXPORTED } else { words::entry_states(self.wish.state) }
     }
 
     /// The part `entries`.
     pub(super) fn render(&self, moment: &Moment) -> Markup {
         let state = self.wish.state;
-        let (_, meaning) = words::entry_states(state);
+        let (_, meaning) = self.words();
         let here = format!("/entries?{}", self.wish.query());
         html! {
             section id="entries" class="card wide" aria-labelledby="entries-title" {
                 h1 id="entries-title" { (self.title()) }
-                (tabs(state))
+                (tabs(&self.wish))
                 p class="lead" { (meaning) }
-                @if state == State::Parked && self.counts.parked > 0 { (retry_all(self.counts.parked, &here)) }
+                @if self.wish.exported && self.kept > 0 { (overwrite_all(self.kept, &here)) }
+                @if !self.wish.exported && state == State::Parked && self.counts.parked > 0 { (retry_all(self.counts.parked, &here)) }
                 @if self.entries.is_empty() {
                     p class="empty" {
                         @if self.wish.after.is_some() { "There are no more." } @else { "There are none." }
@@ -148,14 +174,20 @@ impl List {
     }
 }
 
-fn tabs(current: State) -> Markup {
+fn tabs(current: &Wish) -> Markup {
     html! {
         nav class="tabs" aria-label="Lists of the queue" {
             ul {
                 @for state in [State::Parked, State::Scheduled, State::Queued, State::Running] {
                     li {
-                        a href={ "/entries?state=" (state.word()) } aria-current=[(state == current).then_some("page")] {
+                        a href={ "/entries?state=" (state.word()) }
+                            aria-current=[(state == current.state && !current.exported).then_some("page")] {
                             (words::entry_states(state).0)
+                        }
+                    }
+                    @if state == State::Parked {
+                        li {
+                            a href=(EXPORTED) aria-current=[current.exported.then_some("page")] { (words::EXPORTED.0) }
                         }
                     }
                 }
@@ -170,6 +202,33 @@ pub(super) fn retry_all(parked: usize, back: &str) -> Markup {
         form class="inline" action="/do/retry-parked" method="post" {
             input type="hidden" name="back" value=(back);
             button type="submit" id="retry-all" { "Retry all " (words::number(parked as u64)) }
+        }
+    }
+}
+
+/// Where all are listed whose timesheet is exported.
+pub(super) const EXPORTED: &str = "/entries?state=parked&code=timesheet-exported";
+
+/// The form that overwrites every exported timesheet whose work log is parked. One click is not enough for it.
+fn overwrite_all(kept: usize, back: &str) -> Markup {
+    html! {
+        form class="inline" action="/do/overwrite-exported" method="post" {
+            input type="hidden" name="back" value=(back);
+            label { input type="checkbox" name="sure" value="yes" required; " None of them is on an invoice" }
+            button type="submit" id="overwrite-all" class="danger" { "Overwrite all " (words::number(kept as u64)) }
+        }
+    }
+}
+
+/// The button that overwrites the exported timesheet of one work log.
+pub(super) fn overwrite(work_log: &WorkLogUri, back: &str) -> Markup {
+    html! {
+        form action="/do/overwrite" method="post" {
+            input type="hidden" name="id" value=(work_log);
+            input type="hidden" name="back" value=(back);
+            button type="submit" class="danger" aria-label={ "Overwrite the timesheet of " (words::short(work_log.as_str())) } {
+                "Overwrite this one"
+            }
         }
     }
 }
@@ -234,6 +293,7 @@ fn row(entry: &Entry, back: &str, moment: &Moment) -> Markup {
                         input type="hidden" name="back" value=(back);
                         button type="submit" aria-label={ "Retry " (short) } { "Retry" }
                     }
+                    @if entry.code == Some(Code::TimesheetExported) { (overwrite(&entry.work_log, back)) }
                 }
             }
         }

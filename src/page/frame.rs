@@ -134,6 +134,10 @@ impl Frame {
 fn said(word: &str) -> Option<&'static str> {
     Some(match word {
         "retried" => "It is being tried again.",
+        "overwritten" => "It is being tried again, and its timesheet overwritten although it is exported.",
+        "overwritten-all" => {
+            "All of them are being tried again, and their timesheets overwritten although they are exported."
+        }
         "retried-all" => "All parked work logs are being tried again.",
         "checked" => "All checks were made again.",
         "asked" => "It has been asked for. Follow it here.",

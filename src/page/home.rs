@@ -12,8 +12,9 @@ use super::moment::Moment;
 use super::parts::Parts;
 use super::queue::Load;
 use super::{Answer, checks, entries, pulse, runs, start, words};
+use crate::domain::Code;
 use crate::http;
-use crate::queue::{Entry, State};
+use crate::queue::{Entry, Filter, State};
 use crate::runs::{self as book, Kind, Run};
 
 /// Entries of each list shown here; the rest stands on the page of the queue.
@@ -34,8 +35,12 @@ pub(super) async fn gather(state: &http::State) -> Result<Parts, Fault> {
     let engine = &state.engine;
     let moment = Moment::of(&engine.clock);
     let (health, load) = (Health::gather(engine), Load::gather(engine).await?);
-    let parked = engine.queue.page(Some(State::Parked), None, ENTRIES).await?;
-    let waiting = engine.queue.page(Some(State::Scheduled), None, ENTRIES).await?;
+    let parked = engine
+        .queue
+        .page(Filter { not: Some(Code::TimesheetExported), ..State::Parked.into() }, None, ENTRIES)
+        .await?;
+    let kept = engine.queue.page(Filter::EXPORTED, None, ENTRIES).await?;
+    let waiting = engine.queue.page(State::Scheduled.into(), None, ENTRIES).await?;
     // What only waits for the end of a burst of changes is no news.
     let waiting: Vec<Entry> = waiting.into_iter().filter(|entry| entry.last_error.is_some()).collect();
     let beats = engine.queue.pulse(pulse::first(moment.now)).await?;
@@ -50,7 +55,7 @@ pub(super) async fn gather(state: &http::State) -> Result<Parts, Fault> {
     parts.add("checks", checks::render(report.as_ref(), &moment));
     parts.add("queue", load.render(&moment));
     parts.add("pulse", pulse::render(&beats, &moment));
-    parts.add("attention", attention(&load, &parked, &waiting, &moment));
+    parts.add("attention", attention(&load, [&parked, &kept, &waiting], &moment));
     parts.add("runs", runs::card(&runs, &moment));
     Ok(parts)
 }
@@ -135,22 +140,28 @@ pub(super) fn headline(health: &Health, load: &Load, trouble: usize, alert: Opti
     }
 }
 
-fn attention(load: &Load, parked: &[Entry], waiting: &[Entry], moment: &Moment) -> Markup {
+fn attention(load: &Load, [parked, kept, waiting]: [&[Entry]; 3], moment: &Moment) -> Markup {
+    let shown = parked.len() + kept.len();
     html! {
         section id="attention" class="card" aria-labelledby="attention-title" {
             div class="card-head" {
                 h2 id="attention-title" { "Not synced yet" }
-                @if !parked.is_empty() { (entries::retry_all(load.counts.parked, "/")) }
+                @if shown > 0 { (entries::retry_all(load.counts.parked, "/")) }
             }
-            @if parked.is_empty() && waiting.is_empty() {
+            @if shown == 0 && waiting.is_empty() {
                 p class="empty" { "Nothing is parked, and nothing has to be tried again." }
             }
             @if !parked.is_empty() {
                 h3 id="parked-title" { "Parked: somebody has to change something" }
                 (entries::table(parked, "/", moment, "parked-title"))
-                @if load.counts.parked > parked.len() {
-                    p { a href="/entries?state=parked" { "All " (words::number(load.counts.parked as u64)) " parked work logs" } }
-                }
+            }
+            @if !kept.is_empty() {
+                h3 id="exported-title" { (words::EXPORTED.0) ": kept as they are" }
+                (entries::table(kept, "/", moment, "exported-title"))
+                p { a href=(entries::EXPORTED) { "All that are exported in Kimai" } }
+            }
+            @if load.counts.parked > shown {
+                p { a href="/entries?state=parked" { "All " (words::number(load.counts.parked as u64)) " parked work logs" } }
             }
             @if !waiting.is_empty() {
                 h3 id="waiting-title" { "Tried again by itself" }

@@ -15,7 +15,7 @@
 //! | `GET /run`, `GET /run/{number}?kind=&held=&after=` | sweeps, plans, imports and locks; one of them |
 //! | `GET /find?q=…`, `GET /work-log?id=IRI` | the search; the whole story of one work log |
 //! | `GET /updates?page=…` | server-sent events: the parts of one of these pages as they change |
-//! | `POST /do/…` | what forms do: retry, plan, sweep, cancel, import, lock, check; 303 to where it shows |
+//! | `POST /do/…` | what forms do: retry, overwrite, plan, sweep, cancel, import, lock, check; 303 to where it shows |
 //! | `GET /assets/…` | style, script and icon |
 
 mod act;

@@ -66,6 +66,12 @@ pub(super) fn entry_states(state: queue::State) -> (&'static str, &'static str) 
     }
 }
 
+/// What is parked since its timesheet is exported, and what that means.
+pub(super) const EXPORTED: (&str, &str) = (
+    "Exported in Kimai",
+    "Their timesheets are exported in Kimai, may be on an invoice, and hold something else than the work log says. They stay as they are until you overwrite them here, take the export mark away in Kimai, or set the work log back.",
+);
+
 /// Why an entry is in the queue.
 pub(super) fn reason(reason: queue::Reason) -> &'static str {
     match reason {

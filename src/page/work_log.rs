@@ -160,6 +160,7 @@ fn head(story: &Story) -> Markup {
                 input type="hidden" name="back" value=(address(&story.work_log));
                 button type="submit" id="retry" class="primary" { "Try it again now" }
             }
+            @if story.is_kept_exported() { (super::entries::overwrite(&story.work_log, &address(&story.work_log))) }
             p class="iri" { (iri) }
         }
     }

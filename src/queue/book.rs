@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::entry::{Counts, Entry, Lease, Outcome, Reason, State};
+use super::entry::{Counts, Entry, Filter, Lease, Outcome, Reason};
 use super::kept::{Again, Kept, Place, Row, Wish, show};
 use super::turns::Turns;
-use crate::domain::WorkLogUri;
+use crate::domain::{Code, WorkLogUri};
 use crate::reconcile::plant::{Plant, planted};
 
 /// All entries, by work log, by whose turn it is and by the end of their lease. Every step costs the logarithm
@@ -38,7 +38,7 @@ impl Book {
     /// that what was given up or backed off is tried afresh. What is fresh stays so until it has run; what
     /// is parked had its run.
     pub(super) fn put(&mut self, work_log: &WorkLogUri, wish: Wish) {
-        let Wish { reason, removed, due, now } = wish;
+        let Wish { reason, removed, overwrite, due, now } = wish;
         self.touch(work_log);
         let turn = self.next_turn();
         let entry = self.entries.entry(work_log.clone()).or_insert(Kept {
@@ -48,6 +48,7 @@ impl Book {
             why: None,
             code: None,
             removed: false,
+            overwrite: false,
             since: now,
             asked: now,
         });
@@ -61,15 +62,19 @@ impl Book {
         }
         match &mut entry.place {
             Place::Running { again, .. } if !planted(Plant::TwoRuns) => {
-                let before = again.unwrap_or(Again { due, removed: false, asked: now });
-                let removed = before.removed || removed;
-                *again = Some(Again { due: before.due.min(due), removed, ..before });
+                let before = again.unwrap_or(Again { due, removed: false, overwrite: false, asked: now });
+                let (removed, overwrite) = (before.removed || removed, before.overwrite || overwrite);
+                *again = Some(Again { due: before.due.min(due), removed, overwrite, ..before });
             }
-            Place::Waiting { due: earlier, .. } if *earlier <= due => entry.removed |= removed,
+            Place::Waiting { due: earlier, .. } if *earlier <= due => {
+                entry.removed |= removed;
+                entry.overwrite |= overwrite;
+            }
             Place::Parked if !entry.since.eq(&now) && planted(Plant::ParkedSleepsOn) => {}
             place => {
                 *place = Place::Waiting { due, turn };
                 entry.removed |= removed;
+                entry.overwrite |= overwrite;
             }
         }
     }
@@ -77,11 +82,11 @@ impl Book {
     /// A book of what the rows say. All at once: much quicker than one after the other.
     pub(super) fn of(rows: Vec<(WorkLogUri, Row)>) -> Self {
         let keep = |(turn, (work_log, row)): (u64, (WorkLogUri, Row))| {
-            let Row { due, reason, attempts, why, code, removed, since } = row;
+            let Row { due, reason, attempts, why, code, removed, overwrite, since } = row;
             let place = due.map_or(Place::Parked, |due| Place::Waiting { due, turn });
             // What has not failed since may have been parked before.
             let asked = due.filter(|_| attempts == 0).map_or(since, |due| due.max(since));
-            (work_log, Kept { place, attempts, reason, why, code, removed, since, asked })
+            (work_log, Kept { place, attempts, reason, why, code, removed, overwrite, since, asked })
         };
         let entries: BTreeMap<_, _> = (1..).zip(rows).map(keep).collect();
         let waiting = entries.iter().filter_map(|(work_log, entry)| match entry.place {
@@ -102,8 +107,8 @@ impl Book {
         let (number, until) = (self.leases, now.checked_add(length).unwrap_or(Timestamp::MAX));
         entry.place = Place::Running { due, number, until, again: None };
         self.by_expiry.insert((until, work_log.clone()));
-        let Kept { attempts, reason, asked, .. } = *entry;
-        Some(Lease { work_log, attempts, reason, asked, number, until })
+        let Kept { attempts, reason, asked, overwrite, .. } = *entry;
+        Some(Lease { work_log, attempts, reason, asked, overwrite, number, until })
     }
 
     /// Takes back the leases that have ended by `now`: their entries are due again.
@@ -152,6 +157,9 @@ impl Book {
         entry.code = code;
         // The evidence served its run; a run that failed needs it once more.
         entry.removed = (entry.removed && why.is_some()) || again.is_some_and(|again| again.removed);
+        // Leave to overwrite is for one try: what is parked now would use it up at some other time.
+        let used = !matches!(outcome, Outcome::Later { .. });
+        entry.overwrite = (entry.overwrite && !used) || again.is_some_and(|again| again.overwrite);
         match again.map(|again| again.due).or(at) {
             Some(due) => {
                 if let Some(again) = again {
@@ -190,6 +198,7 @@ impl Book {
             && let Place::Running { again, .. } = entry.place
         {
             entry.removed |= again.is_some_and(|again| again.removed);
+            entry.overwrite |= again.is_some_and(|again| again.overwrite);
             let due = again.map_or(at, |again| again.due.min(at));
             entry.place = Place::Waiting { due, turn };
         }
@@ -198,10 +207,22 @@ impl Book {
 
     /// Makes every parked entry due now; gives their number.
     pub(super) fn wake_parked(&mut self, reason: Reason, now: Timestamp) -> usize {
-        let parked = self.entries.iter().filter(|(_, entry)| matches!(entry.place, Place::Parked));
-        let woken: Vec<_> = parked.map(|(work_log, _)| work_log.clone()).collect();
+        let wish = Wish { reason, removed: false, overwrite: false, due: now, now };
+        self.wake(wish, |_| true)
+    }
+
+    /// The same for those whose timesheet is exported, each with leave to overwrite it.
+    pub(super) fn overwrite_exported(&mut self, now: Timestamp) -> usize {
+        let wish = Wish { reason: Reason::Request, removed: false, overwrite: true, due: now, now };
+        self.wake(wish, |entry| entry.code == Some(Code::TimesheetExported))
+    }
+
+    fn wake(&mut self, wish: Wish, wanted: impl Fn(&Kept) -> bool) -> usize {
+        let parked = |entry: &Kept| matches!(entry.place, Place::Parked) && wanted(entry);
+        let woken = self.entries.iter().filter(|(_, entry)| parked(entry));
+        let woken: Vec<_> = woken.map(|(work_log, _)| work_log.clone()).collect();
         for work_log in &woken {
-            self.put(work_log, Wish { reason, removed: false, due: now, now });
+            self.put(work_log, wish);
         }
         woken.len()
     }
@@ -290,10 +311,19 @@ impl Book {
         self.turns.first_due()
     }
 
-    /// Entries in the order of their IRIs, from behind `after` on; those in `state`, if one is given.
+    /// How many entries are parked with each code.
+    pub(super) fn parked_by_code(&self) -> BTreeMap<Option<Code>, usize> {
+        let mut counts = BTreeMap::new();
+        for entry in self.entries.values().filter(|entry| matches!(entry.place, Place::Parked)) {
+            *counts.entry(entry.code).or_default() += 1;
+        }
+        counts
+    }
+
+    /// Entries in the order of their IRIs, from behind `after` on; those that `filter` wants.
     pub(super) fn page(
         &self,
-        state: Option<State>,
+        filter: Filter,
         after: Option<&WorkLogUri>,
         most: usize,
         now: Timestamp,
@@ -301,7 +331,12 @@ impl Book {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let entries = self.entries.range::<WorkLogUri, _>((from, Bound::Unbounded));
         let shown = entries.map(|(work_log, entry)| show(work_log, entry, now));
-        shown.filter(|entry| state.is_none_or(|state| state == entry.state)).take(most).collect()
+        let wanted = |entry: &Entry| {
+            filter.state.is_none_or(|state| state == entry.state)
+                && filter.code.is_none_or(|code| Some(code) == entry.code)
+                && (filter.not.is_none() || filter.not != entry.code)
+        };
+        shown.filter(wanted).take(most).collect()
     }
 
     pub(super) fn entry(&self, work_log: &WorkLogUri, now: Timestamp) -> Option<Entry> {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::Code;
+use crate::queue::State;
 
 const LEASE: Duration = Duration::from_secs(100);
 
@@ -23,7 +24,7 @@ impl Saved {
     }
 
     fn put_as(&mut self, number: u8, reason: Reason, removed: bool, due: i64) {
-        self.0.put(&work_log(number), Wish { reason, removed, due: at(due), now: at(0) });
+        self.0.put(&work_log(number), Wish { reason, removed, overwrite: false, due: at(due), now: at(0) });
         self.0.ended(true);
     }
 
@@ -131,7 +132,10 @@ fn a_lease_is_given_back_also_while_a_later_transaction_has_its_entry() {
     assert!(book.0.settle(&lease.work_log, lease.number, &Outcome::done()).is_some());
     book.0.ended(false);
     // Before whoever settled is told, a delta names the same work log.
-    book.0.put(&lease.work_log, Wish { reason: Reason::Delta, removed: false, due: at(7), now: at(1) });
+    book.0.put(
+        &lease.work_log,
+        Wish { reason: Reason::Delta, removed: false, overwrite: false, due: at(7), now: at(1) },
+    );
     book.0.give_back(&lease.work_log, lease.number, at(5));
     assert_eq!(book.lease(9), None, "nothing that is not on disk is given out");
     book.0.ended(true);
@@ -167,10 +171,10 @@ fn a_transaction_that_failed_leaves_everything_as_it_was() {
     book.put(3, 0);
     let (second, third) = (book.lease(0).unwrap(), book.lease(0).unwrap());
     book.settle(&third, &Outcome::Parked { code: Code::NoAccount, why: "no account".into() });
-    let entries = |book: &Saved| book.0.page(None, None, 9, at(0));
+    let entries = |book: &Saved| book.0.page(Filter::default(), None, 9, at(0));
     let before = entries(&book);
 
-    let wish = Wish { reason: Reason::Sweep, removed: true, due: at(1), now: at(9) };
+    let wish = Wish { reason: Reason::Sweep, removed: true, overwrite: false, due: at(1), now: at(9) };
     for number in [1, 2, 4] {
         book.0.put(&work_log(number), wish);
     }
@@ -190,7 +194,10 @@ fn a_transaction_that_failed_leaves_everything_as_it_was() {
 fn what_changes_nothing_is_not_written() {
     let mut book = Saved::default();
     book.put(1, 3);
-    book.0.put(&work_log(1), Wish { reason: Reason::Delta, removed: false, due: at(7), now: at(1) });
+    book.0.put(
+        &work_log(1),
+        Wish { reason: Reason::Delta, removed: false, overwrite: false, due: at(7), now: at(1) },
+    );
     assert_eq!(book.0.changes(), []);
 }
 
@@ -200,12 +207,12 @@ fn pages_follow_each_other_without_gap_or_overlap() {
     for number in 0..9 {
         book.put(number, i64::from(number));
     }
-    let first = book.0.page(Some(State::Queued), None, 3, at(4));
-    let second = book.0.page(Some(State::Queued), Some(&first[2].work_log), 3, at(4));
+    let first = book.0.page(State::Queued.into(), None, 3, at(4));
+    let second = book.0.page(State::Queued.into(), Some(&first[2].work_log), 3, at(4));
     let names: Vec<_> = first.iter().chain(&second).map(|entry| entry.work_log.clone()).collect();
     assert_eq!(names, [0, 1, 2, 3, 4].map(work_log));
-    assert_eq!(book.0.page(Some(State::Scheduled), None, 9, at(4)).len(), 4);
-    assert_eq!(book.0.page(Some(State::Parked), None, 9, at(4)), []);
+    assert_eq!(book.0.page(State::Scheduled.into(), None, 9, at(4)).len(), 4);
+    assert_eq!(book.0.page(State::Parked.into(), None, 9, at(4)), []);
 }
 
 fn numbered(number: usize) -> WorkLogUri {
@@ -215,7 +222,7 @@ fn numbered(number: usize) -> WorkLogUri {
 #[test]
 fn somebody_who_changes_a_work_log_does_not_wait_for_a_sweep_of_10_000() {
     let mut book = Saved::default();
-    let wish = |reason| Wish { reason, removed: false, due: at(0), now: at(0) };
+    let wish = |reason| Wish { reason, removed: false, overwrite: false, due: at(0), now: at(0) };
     for number in 0..10_000 {
         book.0.put(&numbered(number), wish(Reason::Sweep));
     }
@@ -273,4 +280,59 @@ fn what_is_fresh_stays_so_until_it_has_run() {
     book.settle(&lease, &later(6));
     assert!(!fresh(&book, 2), "and that of the background is of the background");
     assert_eq!(book.lease(6).unwrap().work_log, work_log(1));
+}
+
+#[test]
+fn leave_to_overwrite_is_for_one_try_and_for_whom_it_was_asked() {
+    let exported = || Outcome::Parked { code: Code::TimesheetExported, why: "exported".into() };
+    let mut book = Saved::default();
+    for number in [1, 2, 3] {
+        book.put(number, 0);
+    }
+    for _ in 0..3 {
+        let lease = book.lease(0).unwrap();
+        assert!(!lease.overwrite);
+        let other = Outcome::Parked { code: Code::NoAccount, why: "no account".into() };
+        book.settle(&lease, &if lease.work_log == work_log(3) { other } else { exported() });
+    }
+    // One of them, by name: what fails for a while keeps its leave, what fails for good has used it up.
+    let wish = Wish { reason: Reason::Request, removed: false, overwrite: true, due: at(1), now: at(1) };
+    book.0.put(&work_log(1), wish);
+    book.0.ended(true);
+    let lease = book.lease(1).unwrap();
+    assert_eq!((&lease.work_log, lease.overwrite), (&work_log(1), true));
+    book.settle(&lease, &later(2));
+    let lease = book.lease(2).unwrap();
+    assert!(lease.overwrite);
+    book.settle(&lease, &exported());
+    assert_eq!(book.0.wake_parked(Reason::Daily, at(3)), 3);
+    book.0.ended(true);
+    while let Some(lease) = book.lease(3) {
+        assert!(!lease.overwrite, "{lease:?}");
+        let other = Outcome::Parked { code: Code::NoAccount, why: "no account".into() };
+        book.settle(&lease, &if lease.work_log == work_log(3) { other } else { exported() });
+    }
+    // All of them, and no others.
+    assert_eq!(book.0.overwrite_exported(at(4)), 2);
+    book.0.ended(true);
+    for number in [1, 2] {
+        let lease = book.lease(4).unwrap();
+        assert_eq!((&lease.work_log, lease.overwrite), (&work_log(number), true));
+        book.settle(&lease, &Outcome::done());
+    }
+    assert_eq!(book.lease(4), None);
+}
+
+#[test]
+fn leave_to_overwrite_that_is_asked_for_during_a_run_is_the_next_runs() {
+    let mut book = Saved::default();
+    book.put(1, 0);
+    let lease = book.lease(0).unwrap();
+    let wish = Wish { reason: Reason::Request, removed: false, overwrite: true, due: at(0), now: at(0) };
+    book.0.put(&work_log(1), wish);
+    book.0.ended(true);
+    let row = book.0.entry(&work_log(1), at(0)).map(|entry| entry.state);
+    assert_eq!(row, Some(State::Running));
+    book.settle(&lease, &Outcome::Parked { code: Code::TimesheetExported, why: "exported".into() });
+    assert!(book.lease(0).unwrap().overwrite);
 }

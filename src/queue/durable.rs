@@ -13,10 +13,10 @@ use tracing::warn;
 use super::book::Book;
 use super::kept::Wish;
 use super::{
-    Attempt, Beat, Counts, Entry, Lease, Outcome, Queue, QueueFault, Reason, State, pulse, rows, seen,
+    Attempt, Beat, Counts, Entry, Filter, Lease, Outcome, Queue, QueueFault, Reason, State, pulse, rows, seen,
 };
 use crate::clock::Clock;
-use crate::domain::WorkLogUri;
+use crate::domain::{Code, WorkLogUri};
 use crate::storage::{Mirror, Storage, StorageFault};
 
 /// The most work logs that may wait: about 300 bytes of memory each.
@@ -83,6 +83,7 @@ impl Durable {
         &self,
         work_logs: Vec<(WorkLogUri, bool)>,
         reason: Reason,
+        overwrite: bool,
         due: Timestamp,
     ) -> Result<(), QueueFault> {
         let (shared, now) = (Arc::clone(&self.shared), self.clock.now());
@@ -93,7 +94,7 @@ impl Durable {
                 return Ok(Err(QueueFault::Full(book.len())));
             }
             for (work_log, removed) in work_logs {
-                book.put(&work_log, Wish { reason, removed, due, now });
+                book.put(&work_log, Wish { reason, removed, overwrite, due, now });
             }
             if reason == Reason::Delta {
                 seen::note(connection, now)?;
@@ -118,12 +119,21 @@ impl Durable {
 impl Queue for Durable {
     async fn put(&self, work_logs: &[WorkLogUri], reason: Reason, due: Timestamp) -> Result<(), QueueFault> {
         let work_logs = work_logs.iter().map(|work_log| (work_log.clone(), false)).collect();
-        self.take(work_logs, reason, due).await
+        self.take(work_logs, reason, false, due).await
+    }
+
+    async fn overwrite(&self, work_log: &WorkLogUri) -> Result<(), QueueFault> {
+        self.take(vec![(work_log.clone(), false)], Reason::Request, true, self.clock.now()).await
+    }
+
+    async fn overwrite_exported(&self) -> Result<usize, QueueFault> {
+        let (shared, now) = (Arc::clone(&self.shared), self.clock.now());
+        Ok(self.storage.write(move |_| Ok(shared.book().overwrite_exported(now))).await?)
     }
 
     async fn put_named(&self, named: &BTreeMap<WorkLogUri, bool>, due: Timestamp) -> Result<(), QueueFault> {
         let work_logs = named.iter().map(|(work_log, removed)| (work_log.clone(), *removed)).collect();
-        self.take(work_logs, Reason::Delta, due).await
+        self.take(work_logs, Reason::Delta, false, due).await
     }
 
     async fn lease(&self) -> Result<Lease, QueueFault> {
@@ -171,6 +181,10 @@ impl Queue for Durable {
         Ok(self.storage.write(move |_| Ok(shared.book().wake_parked(reason, now))).await?)
     }
 
+    async fn parked_by_code(&self) -> Result<BTreeMap<Option<Code>, usize>, QueueFault> {
+        Ok(self.shared.book().parked_by_code())
+    }
+
     async fn counts(&self) -> Result<Counts, QueueFault> {
         Ok(self.shared.book().counts(self.clock.now()))
     }
@@ -192,17 +206,17 @@ impl Queue for Durable {
     }
 
     async fn parked(&self) -> Result<Vec<(WorkLogUri, String)>, QueueFault> {
-        let parked = self.page(Some(State::Parked), None, usize::MAX).await?;
+        let parked = self.page(State::Parked.into(), None, usize::MAX).await?;
         Ok(parked.into_iter().map(|entry| (entry.work_log, entry.last_error.unwrap_or_default())).collect())
     }
 
     async fn page(
         &self,
-        state: Option<State>,
+        filter: Filter,
         after: Option<&WorkLogUri>,
         most: usize,
     ) -> Result<Vec<Entry>, QueueFault> {
-        Ok(self.shared.book().page(state, after, most, self.clock.now()))
+        Ok(self.shared.book().page(filter, after, most, self.clock.now()))
     }
 
     async fn entry(&self, work_log: &WorkLogUri) -> Result<Option<Entry>, QueueFault> {

@@ -51,6 +51,9 @@ pub struct Lease {
     pub reason: Reason,
     /// When the change was asked for that this run reconciles.
     pub asked: Timestamp,
+    /// Whether somebody asked for its exported timesheet to be overwritten. This run's alone: what fails for good
+    /// or is done has used it up.
+    pub overwrite: bool,
     /// Higher than that of every lease given out before.
     pub number: u64,
     /// From then on somebody else may get the same work log, and this lease settles nothing any more.
@@ -128,6 +131,29 @@ pub enum State {
 }
 
 words!(State { Queued => "queued", Scheduled => "scheduled", Running => "running", Parked => "parked" });
+
+/// Which entries are wanted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only those in this state.
+    pub state: Option<State>,
+    /// Only those whose last run failed with this code.
+    pub code: Option<Code>,
+    /// None whose last run failed with this code.
+    pub not: Option<Code>,
+}
+
+impl Filter {
+    /// What is parked since its timesheet is exported.
+    pub const EXPORTED: Self =
+        Self { state: Some(State::Parked), code: Some(Code::TimesheetExported), not: None };
+}
+
+impl From<State> for Filter {
+    fn from(state: State) -> Self {
+        Self { state: Some(state), ..Self::default() }
+    }
+}
 
 /// An entry as people see it.
 #[derive(Debug, Clone, PartialEq, Eq)]

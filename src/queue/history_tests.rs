@@ -112,7 +112,7 @@ fn snapshot(from: &Path) -> TempDir {
 type Shown = (WorkLogUri, State, Option<i64>, u32, bool, bool);
 
 async fn shown(queue: &Durable) -> Vec<Shown> {
-    let entries = queue.page(None, None, usize::MAX).await.unwrap();
+    let entries = queue.page(Filter::default(), None, usize::MAX).await.unwrap();
     let show = |entry: Entry| {
         let due = entry.due.filter(|_| entry.state != State::Running);
         (

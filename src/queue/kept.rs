@@ -17,6 +17,8 @@ pub(super) struct Kept {
     pub(super) code: Option<Code>,
     /// Whether a delta told that the work log lost its class.
     pub(super) removed: bool,
+    /// Whether somebody asked for its exported timesheet to be overwritten.
+    pub(super) overwrite: bool,
     pub(super) since: Timestamp,
     /// When the change was asked for that its next run settles.
     pub(super) asked: Timestamp,
@@ -44,6 +46,7 @@ pub(super) enum Place {
 pub(super) struct Again {
     pub(super) due: Timestamp,
     pub(super) removed: bool,
+    pub(super) overwrite: bool,
     pub(super) asked: Timestamp,
 }
 
@@ -53,6 +56,8 @@ pub(super) struct Wish {
     pub(super) reason: Reason,
     /// Whether a delta told that it lost its class.
     pub(super) removed: bool,
+    /// Whether its exported timesheet is to be overwritten.
+    pub(super) overwrite: bool,
     pub(super) due: Timestamp,
     pub(super) now: Timestamp,
 }
@@ -67,6 +72,7 @@ pub(super) struct Row {
     pub(super) why: Option<String>,
     pub(super) code: Option<Code>,
     pub(super) removed: bool,
+    pub(super) overwrite: bool,
     pub(super) since: Timestamp,
 }
 
@@ -80,8 +86,9 @@ impl Kept {
         };
         let due = due.map(|due| again.map_or(due, |again| again.due.min(due)));
         let removed = self.removed || again.is_some_and(|again| again.removed);
+        let overwrite = self.overwrite || again.is_some_and(|again| again.overwrite);
         let Self { attempts, reason, code, since, .. } = *self;
-        Row { due, reason, attempts, why: self.why.clone(), code, removed, since }
+        Row { due, reason, attempts, why: self.why.clone(), code, removed, overwrite, since }
     }
 }
 

@@ -28,10 +28,10 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::domain::WorkLogUri;
+use crate::domain::{Code, WorkLogUri};
 use crate::storage::StorageFault;
 pub use durable::{Durable, LEASE, MOST_ENTRIES};
-pub use entry::{Attempt, Counts, Entry, Lease, Outcome, Reason, State};
+pub use entry::{Attempt, Counts, Entry, Filter, Lease, Outcome, Reason, State};
 pub use pulse::{Beat, SLOT};
 pub use seen::last_delta;
 
@@ -69,6 +69,16 @@ pub trait Queue: Send + Sync {
     /// Makes every parked entry due now; gives their number.
     async fn wake_parked(&self, reason: Reason) -> Result<usize, QueueFault>;
 
+    /// Makes a work log due now, with leave to overwrite its timesheet although it is exported: the next run that is
+    /// not to be tried again uses it up. It outlives the process, as the entry does.
+    async fn overwrite(&self, work_log: &WorkLogUri) -> Result<(), QueueFault>;
+
+    /// The same for every entry that is parked with [`Code::TimesheetExported`]; gives their number.
+    async fn overwrite_exported(&self) -> Result<usize, QueueFault>;
+
+    /// How many entries are parked with each code.
+    async fn parked_by_code(&self) -> Result<BTreeMap<Option<Code>, usize>, QueueFault>;
+
     /// How many entries stand where.
     async fn counts(&self) -> Result<Counts, QueueFault>;
 
@@ -81,11 +91,11 @@ pub trait Queue: Send + Sync {
     /// The parked entries with the reason of each.
     async fn parked(&self) -> Result<Vec<(WorkLogUri, String)>, QueueFault>;
 
-    /// At most `most` entries in the order of their IRIs, from behind `after` on; those in `state`, if
-    /// one is given. The last of a page is the `after` of the next.
+    /// At most `most` entries in the order of their IRIs, from behind `after` on; those that `filter` wants.
+    /// The last of a page is the `after` of the next.
     async fn page(
         &self,
-        state: Option<State>,
+        filter: Filter,
         after: Option<&WorkLogUri>,
         most: usize,
     ) -> Result<Vec<Entry>, QueueFault>;

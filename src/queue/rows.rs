@@ -15,8 +15,9 @@ const RUNS_KEPT_IN_ALL: i64 = 200_000;
 
 /// All entries, or what is wrong with one.
 pub(super) fn load(connection: &Connection) -> rusqlite::Result<Result<Book, String>> {
-    let mut statement = connection
-        .prepare("SELECT work_log, due, reason, attempts, last_error, removed, since, code FROM entry")?;
+    let mut statement = connection.prepare(
+        "SELECT work_log, due, reason, attempts, last_error, removed, since, code, overwrite FROM entry",
+    )?;
     let mut rows = statement.query([])?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
@@ -45,6 +46,7 @@ fn read(row: &SqlRow<'_>) -> rusqlite::Result<Result<(WorkLogUri, Row), String>>
         removed: row.get(5)?,
         since: instant(row.get(6)?),
         code: code(row, 7)?,
+        overwrite: row.get(8)?,
     };
     Ok(Ok((work_log, kept)))
 }
@@ -57,13 +59,15 @@ pub(super) fn save(connection: &Connection, changes: &[(WorkLogUri, Option<Row>)
                 let mut delete = connection.prepare_cached("DELETE FROM entry WHERE work_log = ?1")?;
                 delete.execute([work_log.as_str()])?;
             }
-            Some(Row { due, reason, attempts, why, code, removed, since }) => {
+            Some(Row { due, reason, attempts, why, code, removed, overwrite, since }) => {
                 let mut upsert = connection.prepare_cached(
-                    "INSERT INTO entry (work_log, state, due, reason, attempts, last_error, removed, since, code)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+                    "INSERT INTO entry (work_log, state, due, reason, attempts, last_error, removed, since, code,
+                         overwrite)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
                      ON CONFLICT (work_log) DO UPDATE SET state = excluded.state, due = excluded.due,
                          reason = excluded.reason, attempts = excluded.attempts, last_error = excluded.last_error,
-                         removed = excluded.removed, since = excluded.since, code = excluded.code",
+                         removed = excluded.removed, since = excluded.since, code = excluded.code,
+                         overwrite = excluded.overwrite",
                 )?;
                 upsert.execute(params![
                     work_log.as_str(),
@@ -75,6 +79,7 @@ pub(super) fn save(connection: &Connection, changes: &[(WorkLogUri, Option<Row>)
                     removed,
                     since.as_millisecond(),
                     code.map(Code::word),
+                    overwrite,
                 ])?;
             }
         }

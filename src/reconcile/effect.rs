@@ -11,6 +11,8 @@ pub enum Effect {
     Adopted,
     /// The timesheet was brought up to date.
     Updated,
+    /// The same, although it is exported: somebody asked for that.
+    Overwritten,
     /// The timesheet was deleted, and its link removed.
     Deleted,
     /// Nothing had to change in Kimai, but the triplestore had lost the link, or had a wrong one too.
@@ -29,7 +31,7 @@ impl Effect {
         match self {
             Self::Created => "created",
             Self::Adopted => "adopted",
-            Self::Updated => "updated",
+            Self::Updated | Self::Overwritten => "updated",
             Self::Deleted => "deleted",
             Self::Relinked | Self::Unlinked | Self::Unchanged | Self::NotAWorkLog => "unchanged",
         }
@@ -68,6 +70,7 @@ impl Deed {
             Effect::Created => format!("created {named}"),
             Effect::Adopted => format!("found {named} again, whose answer had been lost"),
             Effect::Updated => format!("updated {named}"),
+            Effect::Overwritten => format!("overwrote {named}, which is exported"),
             Effect::Deleted => format!("deleted {named}"),
             Effect::Relinked => format!("wrote the link to {named} again"),
             Effect::Unlinked => {

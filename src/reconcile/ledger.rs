@@ -14,6 +14,7 @@
 mod claims;
 mod counted;
 mod loss;
+mod updates;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -113,7 +114,8 @@ impl Ledger {
                     Ok(Memory { linked, unwritten, pushed, held, shift, ..Memory::default() })
                 })
                 .optional()?;
-            Ok(Memory { removed: removed.unwrap_or(false), ..known.unwrap_or_default() })
+            let unanswered = updates::unanswered(connection, &work_log)?;
+            Ok(Memory { removed: removed.unwrap_or(false), unanswered, ..known.unwrap_or_default() })
         };
         Ok(self.storage.write(recall).await?)
     }
@@ -138,8 +140,8 @@ impl Ledger {
                          held = excluded.held, rounded = excluded.rounded, shift = excluded.shift,
                          linked = CASE WHEN id = excluded.id THEN linked ELSE 1 END",
                 )?
-                .execute(params![work_log.as_str(), id.0.cast_signed(), pushed, held, rounded, shift])
-                .map(drop)
+                .execute(params![work_log.as_str(), id.0.cast_signed(), pushed, held, rounded, shift])?;
+            updates::close(connection, work_log)
         })
         .await
     }
@@ -218,7 +220,13 @@ impl Ledger {
 
     /// `work_log` has no timesheet any more.
     pub async fn forget(&self, work_log: &WorkLogUri) -> Result<(), LedgerFault> {
-        self.execute("DELETE FROM timesheet WHERE work_log = ?1", work_log).await
+        let work_log = work_log.clone();
+        let forget = move |connection: &Connection| {
+            let mut forget = connection.prepare_cached("DELETE FROM timesheet WHERE work_log = ?1")?;
+            forget.execute([work_log.as_str()])?;
+            updates::close(connection, &work_log)
+        };
+        Ok(self.storage.write(forget).await?)
     }
 
     /// Runs `statement` on `work_log`.

@@ -11,6 +11,7 @@
 
 pub mod breaker;
 pub mod effect;
+mod exported;
 pub(crate) mod flow;
 mod gather;
 pub mod heart;

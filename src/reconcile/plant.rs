@@ -49,6 +49,10 @@ pub(crate) enum Plant {
     RefusedRemembersOld,
     /// A work log that is gone keeps in memory the timesheet that the sweep would give to another.
     GoneOwnerKeeps,
+    /// Nobody looks whether a timesheet is exported before it is changed or deleted.
+    ExportedIsOverwritten,
+    /// What was exported between the look and the change is not put back.
+    ExportedMeanwhileIsKept,
 }
 
 /// Whether this fault is planted.

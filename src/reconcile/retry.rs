@@ -34,6 +34,9 @@ pub enum Failure {
     /// Kimai took what was sent, and holds something else.
     #[error(transparent)]
     Mismatch(#[from] Mismatch),
+    /// Its timesheet is exported and holds something else, both in words; nobody asked for it to be overwritten.
+    #[error("{0}")]
+    Exported(String),
     /// Kimai failed or refused.
     #[error(transparent)]
     Kimai(#[from] KimaiFault),
@@ -74,7 +77,7 @@ impl Failure {
     /// Who answered, or did not; none when it is neither's doing.
     pub fn neighbour(&self) -> Option<Neighbour> {
         match self {
-            Self::Kimai(_) => Some(Neighbour::Kimai),
+            Self::Kimai(_) | Self::Exported(_) => Some(Neighbour::Kimai),
             Self::Triplestore(_) => Some(Neighbour::Triplestore),
             Self::Blocked(_)
             | Self::Mismatch(_)
@@ -94,6 +97,7 @@ impl Failure {
         match self {
             Self::Blocked(obstacles) => obstacles.first().map_or(Code::WorkLogIncomplete, Obstacle::code),
             Self::Mismatch(mismatch) => mismatch.code(),
+            Self::Exported(_) => Code::TimesheetExported,
             Self::Kimai(fault) => fault.code,
             Self::Triplestore(fault) => fault.code(),
             Self::Queue(_) => Code::StorageUnavailable,
@@ -160,7 +164,9 @@ pub fn after(failure: &Failure, attempts: u32, chance: f64) -> Next {
             // After an ambiguous one the next run looks before it sends again.
             Fault::Transient | Fault::Gone | Fault::Ambiguous => Next::After(pause(attempts, chance)),
         },
-        Failure::Mismatch(_) | Failure::Triplestore(TriplestoreFault::Refused(_)) => Next::Park,
+        Failure::Exported(_) | Failure::Mismatch(_) | Failure::Triplestore(TriplestoreFault::Refused(_)) => {
+            Next::Park
+        }
         Failure::Unsure(wait) => Next::After(*wait),
         // It costs no call to Kimai, and goes on soon after the links are rebuilt.
         Failure::KimaiLostData(_) => Next::After(pause(attempts.min(DOUBLED_WHILE_LOST), chance)),
@@ -213,6 +219,7 @@ mod tests {
             (kimai(Fault::Transient), u32::MAX, Next::After(LONGEST_PAUSE)),
             (kimai(Fault::Limited(minute)), 7, Next::After(minute)),
             (kimai(Fault::Permanent), 0, Next::Park),
+            (Failure::Exported("5:00 in Kimai, exported; 2:00 here".into()), 0, Next::Park),
             (kimai(Fault::Ambiguous), 0, Next::After(Duration::from_secs(1))),
             (Failure::Unsure(minute), 9, Next::After(minute)),
             (kimai(Fault::Unauthorised), 9, Next::After(FIRST_PAUSE)),

@@ -11,10 +11,12 @@
 //! within the ambiguity window (the way of its intent to the disk, its wait for a place, and twice the time
 //! limit) or never.
 
+mod exported;
 mod link;
 mod lost;
 mod push;
 mod reissued;
+mod update;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,8 +26,9 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::effect::{Deed, Effect};
+use super::exported::Looks;
 use super::flow::{Flow, Way};
-use super::ledger::{Held, Ledger, LedgerFault};
+use super::ledger::{Ledger, LedgerFault};
 use super::losses::Losses;
 use super::plant::{Plant, planted};
 use super::refusals::Refusals;
@@ -47,6 +50,8 @@ use crate::triplestore::TriplestoreFault;
 /// The longest that saving an intent may take before what it announces is sent.
 const SLOWEST_DISK: Duration = Duration::from_secs(5);
 
+pub(super) use exported::Exported;
+
 /// A timesheet that is to hold something else.
 #[derive(Clone, Copy)]
 struct Change<'a> {
@@ -65,6 +70,7 @@ pub struct Settler {
     work_logs: Arc<dyn Source>,
     /// The same, asked by many runs at once.
     together: Together,
+    looks: Looks,
     flow: Arc<Flow>,
     kimai: Arc<dyn Timesheets>,
     ledger: Ledger,
@@ -80,6 +86,8 @@ pub struct Settler {
     /// it is forgotten: what the one has seen must not be gone, and nobody's, when it is claimed.
     looking: RwLock<()>,
     metrics: Metrics,
+    /// What is to become of exported timesheets unless somebody asks for more.
+    exported: Exported,
 }
 
 impl Settler {
@@ -97,9 +105,11 @@ impl Settler {
         let losses = Losses::new(&work_logs, &kimai, &ledger, &clock);
         let flow = Arc::new(Flow::new(kimai.pace()));
         let together = Together::new(&work_logs, &flow);
+        let looks = Looks::new(&kimai, &flow);
         Self {
             work_logs,
             together,
+            looks,
             flow,
             kimai,
             ledger,
@@ -111,7 +121,15 @@ impl Settler {
             asked: OnceCell::new(),
             looking: RwLock::default(),
             metrics: Metrics::default(),
+            exported: Exported::Keep,
         }
+    }
+
+    /// The same, changing and deleting what is exported too, with `overwrite`.
+    #[must_use]
+    pub fn overwriting_exported(mut self, overwrite: bool) -> Self {
+        self.exported = if overwrite { Exported::Overwrite } else { Exported::Keep };
+        self
     }
 
     /// The same, counting in `metrics`.
@@ -132,13 +150,16 @@ impl Settler {
     }
 
     /// Brings Kimai in line with what the triplestore says of `subject` now; `read` tells whether it said so.
-    /// The run is on its `way` until Kimai has answered.
+    /// The run is on its `way` until Kimai has answered. With `overwrite` its timesheet is changed or deleted although
+    /// it is exported.
     pub(super) async fn settle(
         &self,
         subject: &WorkLogUri,
         way: Way<'_>,
         read: &mut bool,
+        overwrite: bool,
     ) -> Result<Deed, Failure> {
+        let exported = if overwrite { Exported::Overwrite } else { self.exported };
         let adopted = match self.ledger.intent(subject).await? {
             Some(intent) => self.resolve(subject, &intent).await?,
             None => false,
@@ -159,7 +180,11 @@ impl Settler {
             _ => (Err(Vec::new()), None),
         };
         memory.stray = own.is_some();
-        match plan(subject, own.as_ref().unwrap_or(&facts), &memory, || wanted) {
+        let plan = plan(subject, own.as_ref().unwrap_or(&facts), &memory, || wanted);
+        if exported == Exported::Overwrite {
+            memory.unanswered = None;
+        }
+        match plan {
             Plan::Nothing => Ok(Deed::of(Effect::NotAWorkLog, &[])),
             Plan::Unchanged(id) => Ok(Deed::of(Effect::Unchanged, &[id])),
             Plan::Blocked { obstacles, repair } => {
@@ -170,6 +195,7 @@ impl Settler {
                     Some(Repair::Keep(id)) => self.keep(subject, &facts, id, memory.linked).await?,
                     None => {}
                 }
+                self.recover(subject, memory.unanswered).await?;
                 Err(Failure::Blocked(obstacles))
             }
             Plan::Create(wanted) => self.create(subject, &facts, wanted, way).await,
@@ -186,13 +212,14 @@ impl Settler {
             Plan::Update { id, wanted, relink, renew } => {
                 self.may_change(&[id], &memory).await?;
                 let change = Change { id, wanted, relink, renew, memory: &memory };
-                self.update(subject, &facts, change, way).await
+                self.update(subject, &facts, change, exported, way).await
             }
             Plan::Delete(mut ids) => {
                 let void = self.ledger.void_links(subject);
                 ids.retain(|id| !void.contains(id));
                 self.may_change(&ids, &memory).await?;
-                self.delete(subject, &ids, way).await
+                self.recover(subject, memory.unanswered).await?;
+                self.delete(subject, &ids, exported, way).await
             }
         }
     }
@@ -262,6 +289,9 @@ impl Settler {
         crash::point("post answered");
         way.answered();
         let id = created.id;
+        if created.exported {
+            warn!(work_log = %subject, kimai.id = %id, "Kimai says that timesheet {id}, just created for <{subject}>, is exported");
+        }
         // Claimed: another work log just like this one took it for its own lost one. The intent stays
         // open, so that this one finds the other's.
         let held = self.held(&created, &wanted);
@@ -297,65 +327,13 @@ impl Settler {
         Ok(self.ledger.high_water())
     }
 
-    async fn update(
+    async fn delete(
         &self,
         subject: &WorkLogUri,
-        facts: &Facts,
-        change: Change<'_>,
+        ids: &[KimaiId],
+        exported: Exported,
         mut way: Way<'_>,
     ) -> Result<Deed, Failure> {
-        let Change { id, wanted, relink, renew, memory } = change;
-        way.turn().await?;
-        // From here on it is not known what Kimai holds, until the answer is there.
-        self.ledger.doubt([subject]).await?;
-        if planted(Plant::RememberedBeforeSent) {
-            self.ledger.pushed(subject, id, wanted, wanted.into()).await?;
-        }
-        let pushed = match self.push(id, &wanted, memory, renew).await {
-            Err(KimaiFault { fault: Fault::Gone, .. }) => {
-                // An older link that was written late: the timesheet we remember is still its own.
-                let known = memory.linked.filter(|known| *known != id && !planted(Plant::OldLinkWins));
-                if let Some(known) = known {
-                    let change = Change { id: known, relink: true, ..change };
-                    return Box::pin(self.update(subject, facts, change, way)).await;
-                }
-                warn!(work_log = %subject, kimai.id = %id, "Timesheet {id} of <{subject}> is gone from Kimai; it is created again.");
-                self.ledger.forget(subject).await?;
-                return self.create(subject, facts, wanted, way).await;
-            }
-            Err(fault) => {
-                if fault.fault == Fault::Permanent {
-                    self.refused(subject, facts, change).await?;
-                }
-                return Err(self.refusals.explain(fault, &wanted).await.into());
-            }
-            Ok(pushed) => pushed,
-        };
-        crash::point("patched");
-        way.answered();
-        let held = Held { found: (&pushed.answer).into(), shift: pushed.shift };
-        match self.ledger.pushed(subject, id, wanted, held).await {
-            // Whom it was made for is not linked to it any more (see `own`), or not yet.
-            Err(LedgerFault::Claimed { other, .. }) => {
-                if self.take_over(subject, id, &other).await? {
-                    self.ledger.pushed(subject, id, wanted, held).await?;
-                } else {
-                    warn!(work_log = %subject, kimai.id = %id, "Timesheet {id} of <{subject}> also belongs to <{other}>.");
-                }
-            }
-            recorded => recorded?,
-        }
-        if relink {
-            self.link(subject, facts, id).await?;
-        }
-        if let Some(mismatch) = pushed.mismatch {
-            return Err(mismatch.into());
-        }
-        info!(work_log = %subject, kimai.id = %id, "Updated timesheet {id} for <{subject}>");
-        Ok(Deed::of(Effect::Updated, &[id]))
-    }
-
-    async fn delete(&self, subject: &WorkLogUri, ids: &[KimaiId], mut way: Way<'_>) -> Result<Deed, Failure> {
         way.turn().await?;
         // From here on it is not known whether Kimai still holds them: should the work log come back under
         // its IRI, its timesheet is pushed, and found missing.
@@ -363,7 +341,7 @@ impl Settler {
         let others = self.together.linked(ids).await?;
         let _nobody_looks = self.looking.read().await;
         let owners = self.ledger.owners(ids).await?;
-        let mut deleted = Vec::new();
+        let mut own = Vec::new();
         for id in ids {
             // Kimai gave the id to another one's timesheet since, or another one has taken it over.
             if let Some(other) = owners.get(id).filter(|owner| *owner != subject) {
@@ -380,19 +358,13 @@ impl Settler {
                 warn!(work_log = %subject, kimai.id = %id, "Timesheet {id} of the deleted <{subject}> also belongs to <{other}>; it is kept.");
                 continue;
             }
-            match self.kimai.delete(*id).await {
-                Ok(()) => info!(work_log = %subject, kimai.id = %id, "Deleted timesheet {id} of <{subject}>"),
-                Err(KimaiFault { fault: Fault::Gone, .. }) => {
-                    info!(work_log = %subject, kimai.id = %id, "Timesheet {id} of <{subject}> was deleted already");
-                }
-                Err(fault) => return Err(fault.into()),
-            }
-            deleted.push(*id);
+            own.push(*id);
         }
+        self.delete_all(subject, &own, exported).await?;
         crash::point("deleted");
         way.answered();
         self.unlink(subject).await?;
         self.ledger.forget(subject).await?;
-        Ok(Deed::of(if deleted.is_empty() { Effect::Unlinked } else { Effect::Deleted }, &deleted))
+        Ok(Deed::of(if own.is_empty() { Effect::Unlinked } else { Effect::Deleted }, &own))
     }
 }

@@ -187,7 +187,7 @@ impl Workers {
             span.record("mu_call_id", call.id());
         }
         let mut read = false;
-        let settled = self.settler.settle(&lease.work_log, way, &mut read);
+        let settled = self.settler.settle(&lease.work_log, way, &mut read, lease.overwrite);
         let settled = call::within(call, settled).instrument(span.clone());
         // A run that panics costs its own work log and no worker.
         let result = AssertUnwindSafe(settled).catch_unwind().await.unwrap_or_else(|panic| {

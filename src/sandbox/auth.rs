@@ -91,7 +91,8 @@ impl Who {
     /// 403 if the record is someone else's, exported or locked and the role may not change it.
     pub(super) fn may_change(&self, state: &State, timesheet: &StoredTimesheet) -> Result<(), Answer> {
         let locked = state.rules.locked_before.is_some_and(|limit| timesheet.begin < limit);
-        let closed = (timesheet.exported || locked) && self.role < Role::Admin;
+        let closed = (timesheet.exported && self.role < state.rules.edit_exported)
+            || (locked && self.role < Role::Admin);
         if self.manages(state, timesheet.user) && !closed { Ok(()) } else { Err(Answer::refused(403)) }
     }
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::auth::Role;
+
 /// Which way Kimai rounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rounding {
@@ -66,6 +68,8 @@ pub struct Rules {
     pub breaks: bool,
     /// Records beginning before this are locked, but for roles with `lockdown_override`.
     pub locked_before: Option<Timestamp>,
+    /// The least role with `edit_exported_timesheet`: all below it get 403 for changes of exported records.
+    pub edit_exported: Role,
     /// `trackingMode`, told by `/config/timesheet`.
     pub tracking_mode: String,
     /// `defaultBeginTime`, likewise.
@@ -88,6 +92,7 @@ impl Default for Rules {
             require_activity: true,
             breaks: false,
             locked_before: None,
+            edit_exported: Role::Admin,
             tracking_mode: "default".to_owned(),
             default_begin: "now".to_owned(),
             meta_fields: Vec::new(),

@@ -156,6 +156,22 @@ impl Check {
         }
     }
 
+    /// One of a few words, each with what it means.
+    pub(super) fn one_of<T: Copy, const N: usize>(
+        &mut self,
+        name: &str,
+        given: Option<&String>,
+        words: [(&str, T); N],
+    ) -> Option<T> {
+        let text = text(name, given);
+        let found = words.iter().find(|(word, _)| *word == text.trim().to_ascii_lowercase());
+        if found.is_none() {
+            let words = words.map(|(word, _)| word).join(" or ");
+            self.faults.push(format!("{name} is '{text}'; put there {words}: {}", meaning(name)));
+        }
+        found.map(|(_, meaning)| *meaning)
+    }
+
     pub(super) fn cron(&mut self, given: Option<&String>) -> String {
         let text = text("FALLBACK_SYNC_CRON", given);
         if let Err(fault) = CronPattern::parse(&text) {

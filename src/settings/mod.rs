@@ -135,6 +135,8 @@ pub struct Limits {
     pub delete_orphans: bool,
     /// `SWEEP_GRACE`: how long an orphan must have been left alone in Kimai.
     pub grace: Duration,
+    /// `SYNC_EXPORTED` is `overwrite`: what is exported in Kimai is changed and deleted too.
+    pub overwrite_exported: bool,
 }
 
 /// When and how far to sweep.
@@ -213,6 +215,7 @@ struct Raw {
     sweep_max_deletions: Option<String>,
     sweep_delete_orphans: Option<String>,
     sweep_grace: Option<String>,
+    sync_exported: Option<String>,
     sync_at_start: Option<String>,
     check_at_start: Option<String>,
     data_dir: Option<String>,
@@ -304,6 +307,8 @@ impl Settings {
             check.number("SWEEP_MAX_DELETIONS", raw.sweep_max_deletions.as_ref(), 0, 1_000_000);
         let delete_orphans = check.truth("SWEEP_DELETE_ORPHANS", raw.sweep_delete_orphans.as_ref(), true);
         let grace = check.number("SWEEP_GRACE", raw.sweep_grace.as_ref(), 0, 7 * 24 * 60);
+        let overwrite_exported =
+            check.one_of("SYNC_EXPORTED", raw.sync_exported.as_ref(), [("keep", false), ("overwrite", true)]);
         let at_start = check.truth("SYNC_AT_START", raw.sync_at_start.as_ref(), true);
         let debounce = check.number("DEBOUNCE_MS", raw.debounce_ms.as_ref(), 0, 60_000);
         let run_limit = check.number("RUN_TIME_LIMIT", raw.run_time_limit.as_ref(), 1, 7 * 24 * 60);
@@ -331,6 +336,7 @@ impl Settings {
                     max_deletions: max_deletions?,
                     delete_orphans,
                     grace: Duration::from_mins(grace?),
+                    overwrite_exported: overwrite_exported?,
                 },
                 at_start,
             },

@@ -95,6 +95,11 @@ pub const TABLE: &[Setting] = &[
         "how many minutes a timesheet must have been left alone in Kimai before a sweep deletes it as an orphan",
     ),
     setting(
+        "SYNC_EXPORTED",
+        "keep",
+        "what becomes of timesheets that are exported in Kimai when their work log changes or is deleted: keep (the work log is parked) or overwrite",
+    ),
+    setting(
         "SYNC_AT_START",
         "true",
         "whether to sweep once at start, for what was missed while the service was down, and to take up again what a stop cut off",

@@ -1,7 +1,7 @@
 //! What would help, in words for an office worker. Pure.
 
-use crate::domain::Code;
 use crate::domain::work_log::Obstacle;
+use crate::domain::{Code, WorkLogUri};
 use crate::settings::Relations;
 
 /// What removes `obstacle`. Whether an import can depends on `relations`.
@@ -63,6 +63,23 @@ pub(super) fn for_code(code: Code) -> Option<&'static str> {
         ),
         _ => None,
     }
+}
+
+/// What helps where the timesheet of `work_log` is exported in Kimai and holds something else; `deleted` tells
+/// whether the work log is.
+pub(super) fn for_exported(work_log: &WorkLogUri, deleted: bool) -> [String; 2] {
+    let (kimai_is_right, what) = if deleted {
+        ("Look in Kimai whether it is on an invoice: then leave it.", "delete it")
+    } else {
+        (
+            "Look in Kimai whether it is on an invoice: then set the work log to what Kimai holds, and both are in sync.",
+            "overwrite it",
+        )
+    };
+    let overwrite = format!(
+        "To {what} all the same, press the button, run kimai-sync queue retry {work_log} --exported, or take the export mark away in Kimai and try again."
+    );
+    [kimai_is_right.to_owned(), overwrite]
 }
 
 /// Words of Kimai, of ours about Kimai, or of the triplestore, in small letters, and what helps when they stand

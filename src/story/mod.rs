@@ -274,6 +274,16 @@ impl Story {
         told || self.entry.is_some() || done || memory != Memory::default()
     }
 
+    /// Whether a timesheet of it stays as it is since it is exported in Kimai, though it holds something else.
+    pub fn is_kept_exported(&self) -> bool {
+        let parked = self.entry.as_ref().is_some_and(|entry| entry.code == Some(Code::TimesheetExported));
+        let exported = |held: &Held| {
+            let holds = held.kimai.known().and_then(Option::as_ref);
+            holds.is_some_and(|holds| holds.exported) && !held.differences.is_empty()
+        };
+        parked || self.own().is_some_and(exported)
+    }
+
     /// Its own timesheet: the one linked, or else the one we remember.
     pub fn own(&self) -> Option<&Held> {
         self.timesheets.first()

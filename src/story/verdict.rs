@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::help::{for_code, for_obstacle, for_refusal};
+use super::help::{for_code, for_exported, for_obstacle, for_refusal};
 use super::words::moment;
 use super::{Answer, Held, Holds, Memory, Story, Subject, Told, Waiting};
+use crate::domain::Code;
 use crate::reconcile::breaker::{Down, Neighbour};
 use crate::settings::Relations;
 use crate::words::words;
@@ -119,6 +120,9 @@ impl Evidence<'_> {
         if let Some(error) = entry.and_then(|entry| entry.last_error.as_deref()) {
             let verdict = if self.holding().is_some() { Verdict::Differs } else { Verdict::NotInKimai };
             let says = format!("{}: {error}", start(verdict, self.holding()));
+            if self.is_exported() {
+                return judged(verdict, says).helped(for_exported(&self.story.work_log, false));
+            }
             let known = entry.and_then(|entry| entry.code).and_then(for_code).map(str::to_owned);
             let help =
                 known.or_else(|| for_refusal(error, self.relations)).into_iter().chain([RETRY.to_owned()]);
@@ -233,9 +237,11 @@ impl Evidence<'_> {
                     own.id,
                     own.differences.join("; ")
                 );
-                judged(Verdict::Differs, says).helped([RETRY]).helped(exported.then_some(
-                    "It is marked as exported: look whether it is on an invoice before you change it.",
-                ))
+                if *exported {
+                    let says = format!("{says}; it is exported, and stays as it is");
+                    return judged(Verdict::Differs, says).helped(for_exported(&self.story.work_log, false));
+                }
+                judged(Verdict::Differs, says).helped([RETRY])
             }
         }
     }
@@ -323,10 +329,19 @@ impl Evidence<'_> {
         let verdict = if shared.is_some() { Verdict::Deleted } else { Verdict::LeftOver };
         let hidden = self.story.triplestore.known().is_some_and(|told| told.kind == Subject::Absent);
         let sweep = "Sweep its day: a timesheet that no work log has is deleted (kimai-sync sweep).";
+        if self.is_exported() {
+            return judged(verdict, says).helped(for_exported(&self.story.work_log, true));
+        }
         judged(verdict, says)
             .helped(parked.and_then(|why| for_refusal(why, self.relations)))
             .helped(shared.is_none().then_some(sweep))
             .helped(hidden.then_some(HIDDEN))
+    }
+
+    /// Whether it is parked since its timesheet is exported.
+    fn is_exported(&self) -> bool {
+        let entry = self.story.entry.as_ref().filter(|entry| entry.state == "parked");
+        entry.is_some_and(|entry| entry.code == Some(Code::TimesheetExported))
     }
 
     /// Its own timesheet, if Kimai holds it.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::domain::Code;
 use crate::engine::Engine;
 use crate::queue::State;
 use crate::reconcile::breaker::Neighbour;
@@ -23,6 +24,12 @@ pub async fn look(engine: &Engine) {
                 State::Parked => counts.parked,
             };
             metrics.set("queue_entries", &[("state", state.word())], of(number));
+        }
+    }
+    if let Ok(parked) = engine.queue.parked_by_code().await {
+        for code in Code::ALL {
+            let number = parked.get(&Some(code)).copied().unwrap_or_default();
+            metrics.set("queue_parked", &[("code", code.word())], of(number));
         }
     }
     let age = |since: Option<Timestamp>| {

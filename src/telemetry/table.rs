@@ -1,6 +1,7 @@
 //! The one list of metrics: names, kinds, units, labels, meanings. All are there, at zero, from the start.
 
 use super::metrics::{Answer, Resolved};
+use crate::domain::Code;
 use crate::domain::finding::Hold;
 use crate::kimai::Operation;
 use crate::queue::State;
@@ -99,6 +100,12 @@ pub const TABLE: &[Described] = &[
         "Work logs that deltas named, each once for every delta",
     ),
     gauge("queue_entries", "work logs", &[("state", STATES)], "Work logs in the queue"),
+    gauge(
+        "queue_parked",
+        "work logs",
+        &[("code", Code::WORDS)],
+        "Parked work logs, by what keeps them from being synced",
+    ),
     gauge(
         "queue_oldest_due_seconds",
         "seconds",

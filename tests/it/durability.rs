@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use kimai_sync::clock::Clock;
 use kimai_sync::domain::WorkLogUri;
-use kimai_sync::queue::{Durable, Queue, Reason};
+use kimai_sync::queue::{Durable, Filter, Queue, Reason};
 use kimai_sync::storage::{FILE, Storage};
 use tokio_util::task::TaskTracker;
 
@@ -52,7 +52,7 @@ async fn post(client: &reqwest::Client, running: &str, iri: &str) -> Option<(u16
 /// What is in the queue that a process left behind.
 async fn left_behind(data: &Path) -> BTreeSet<String> {
     let queue = Durable::open(Storage::open(data).unwrap(), Clock::system(jiff::tz::TimeZone::UTC)).unwrap();
-    let entries = queue.page(None, None, usize::MAX).await.unwrap();
+    let entries = queue.page(Filter::default(), None, usize::MAX).await.unwrap();
     entries.into_iter().map(|entry| entry.work_log.to_string()).collect()
 }
 

@@ -12,6 +12,8 @@ mod doctor;
 #[cfg(test)]
 mod durability;
 #[cfg(test)]
+mod exported;
+#[cfg(test)]
 mod hours;
 #[cfg(test)]
 mod http;

@@ -131,7 +131,7 @@ async fn a_kimai_that_fails_shows_and_a_lost_answer_is_followed_to_its_end() {
     };
     tokio::time::timeout(std::time::Duration::from_secs(20), down).await.expect("the breaker opens");
     let text = metrics(&stack).await;
-    assert!(value(&text, "kimai_requests_total{operation=\"update\",status=\"401\"}") >= 1.0, "{text}");
+    assert!(value(&text, "kimai_requests_total{operation=\"look\",status=\"401\"}") >= 1.0, "{text}");
     let (ready, ..) = answer(stack.http.get(format!("{}/ready", stack.base))).await;
     assert_eq!(ready, 200, "deltas are still taken while Kimai is down");
 }

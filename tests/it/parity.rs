@@ -69,11 +69,11 @@ differences! {
         why "each delta-notifier rule that matches sends one; nothing changed between them";
     refused_once: "a PATCH that is answered 500 once",
         old "PATCH /api/timesheets/1",
-        ours "PATCH /api/timesheets/1, PATCH /api/timesheets/1",
+        ours "GET /api/timesheets/1, PATCH /api/timesheets/1, GET /api/timesheets/1, PATCH /api/timesheets/1",
         why "what fails is tried again instead of being dropped";
     gone_from_kimai: "an update of a timesheet that was deleted in Kimai",
         old "PATCH /api/timesheets/1",
-        ours "PATCH /api/timesheets/1, POST /api/timesheets; dct:identifier 2",
+        ours "GET /api/timesheets/1, POST /api/timesheets; dct:identifier 2",
         why "the hours were lost for good: every later change was a PATCH on 404";
     rubbish_identifier: "an update of a work log with dct:identifier \"undefined\", which an old fault left",
         old "PATCH /api/timesheets/undefined; dct:identifier undefined",
@@ -81,8 +81,16 @@ differences! {
         why "it has no timesheet";
     two_identifiers: "an update of a work log with the identifiers 10 and 9",
         old "PATCH /api/timesheets/ of either",
-        ours "PATCH /api/timesheets/9",
+        ours "GET /api/timesheets/9, PATCH /api/timesheets/9",
         why "every run takes the same one, by number";
+    exported_and_changed: "an update of a timesheet that is exported in Kimai",
+        old "PATCH /api/timesheets/1",
+        ours "GET /api/timesheets/1; timesheet-exported; dct:identifier 1",
+        why "it may be on an invoice; with SYNC_EXPORTED=overwrite it is changed as before";
+    exported_and_deleted: "a work log is deleted whose timesheet is exported in Kimai",
+        old "DELETE /api/timesheets/1",
+        ours "GET /api/timesheets/1; timesheet-exported; dct:identifier 1",
+        why "it may be on an invoice; with SYNC_EXPORTED=overwrite it is deleted as before";
     activity_with_a_subject: "an activity whose Kimai id is 3 gets a dct:subject",
         old "DELETE /api/timesheets/3",
         ours "nothing",
@@ -101,7 +109,7 @@ differences! {
         why "the timesheet belongs to the one that is still there";
     changed_without_a_delta: "a sweep over a work log that was changed without a delta",
         old "GET /api/timesheets",
-        ours "GET /api/timesheets, PATCH /api/timesheets/1",
+        ours "GET /api/timesheets, GET /api/timesheets/1, PATCH /api/timesheets/1",
         why "a lost delta of an update was never made up for";
     orphan_without_work_logs: "a sweep finds a timesheet, but the triplestore gives no work log at all",
         old "GET /api/timesheets, DELETE /api/timesheets/1",

@@ -39,7 +39,7 @@ impl Scene {
 
     /// The names of the work logs that are queued.
     async fn queued(&self) -> Vec<String> {
-        let entries = self.queue.page(None, None, 100).await.unwrap();
+        let entries = self.queue.page(crate::queue::Filter::default(), None, 100).await.unwrap();
         assert!(entries.iter().all(|entry| entry.reason == Reason::Reference));
         entries.iter().map(|entry| entry.work_log.as_str().rsplit('/').next().unwrap().to_owned()).collect()
     }

@@ -104,7 +104,7 @@ impl Client {
     /// A page; what passes by itself is tried again, soon.
     async fn page_with_patience(&self, filter: &TimesheetFilter, number: usize) -> Result<Page, KimaiFault> {
         for pause in PAUSES {
-            match self.page(filter, number).await {
+            match self.page(filter, number, PAGE_SIZE).await {
                 Err(fault) if fault.fault == Fault::Transient => tokio::time::sleep(pause).await,
                 Err(KimaiFault { fault: Fault::Limited(asked), .. }) if asked <= LONGEST_PAUSE => {
                     tokio::time::sleep(asked).await;
@@ -112,15 +112,20 @@ impl Client {
                 answer => return answer,
             }
         }
-        self.page(filter, number).await
+        self.page(filter, number, PAGE_SIZE).await
     }
 
-    async fn page(&self, filter: &TimesheetFilter, number: usize) -> Result<Page, KimaiFault> {
+    pub(super) async fn page(
+        &self,
+        filter: &TimesheetFilter,
+        number: usize,
+        size: usize,
+    ) -> Result<Page, KimaiFault> {
         let user = filter.user.map_or_else(|| "all".to_owned(), |user| user.to_string());
         let mut query = vec![
             ("user", user),
             ("page", number.to_string()),
-            ("size", PAGE_SIZE.to_string()),
+            ("size", size.to_string()),
             ("orderBy", "id".to_owned()),
             ("order", "ASC".to_owned()),
         ];

@@ -37,6 +37,8 @@ struct Course<'a> {
     shift: Option<i32>,
     /// Whether Kimai has worked it out anew.
     renewed: bool,
+    /// Whether nothing more may be sent once it is exported.
+    keep: bool,
 }
 
 impl Course<'_> {
@@ -47,6 +49,11 @@ impl Course<'_> {
             self.renewed = true;
         }
         self.begin = Some(answer.begin);
+    }
+
+    /// Whether it was exported since it was looked at: what was changed of it is put back.
+    fn is_over(&self, answer: &Timesheet) -> bool {
+        self.keep && answer.exported
     }
 
     fn is_off_day(&self) -> bool {
@@ -60,25 +67,30 @@ fn shift(answer: &Timesheet, wanted: &WantedTimesheet, zone: &TimeZone) -> i32 {
 }
 
 impl Settler {
-    /// Sends `wanted` to the timesheet `id`. With `renew` also where nothing seems to change.
+    /// Sends what is wanted to a timesheet, with `renew` also where nothing seems to change. One that was not exported
+    /// `before` and is by the time of an answer gets nothing more.
     pub(super) async fn push(
         &self,
-        id: KimaiId,
-        wanted: &WantedTimesheet,
-        memory: &Memory,
-        renew: bool,
+        change: &Change<'_>,
+        before: Option<&Timesheet>,
     ) -> Result<Pushed, KimaiFault> {
+        let Change { id, ref wanted, memory, renew, .. } = *change;
         let memory = memory.linked.filter(|linked| *linked == id).map_or(Memory::default(), |_| *memory);
         let held = memory.held.filter(|_| memory.pushed.is_some());
         let (zone, begin, shift) = (self.clock.zone(), held.map(|held| held.begin), memory.shift);
-        let mut course = Course { zone, wanted, begin, shift, renewed: false };
-        let mut answer = if renew && !planted(Plant::NothingIsRenewed) && !self.is_exported(id).await? {
+        let keep = before.is_some_and(|before| !before.exported);
+        let mut course = Course { zone, wanted, begin, shift, renewed: false, keep };
+        let renewable = renew && !planted(Plant::NothingIsRenewed);
+        let mut answer = if renewable && (keep || !self.is_exported(id).await?) {
             self.renew(id, *wanted, &mut course).await?
         } else {
             let answer = self.kimai.update(id, wanted).await?;
             course.after(wanted.begin, &answer);
             answer
         };
+        if course.is_over(&answer) {
+            return Ok(Pushed { answer, shift: course.shift, mismatch: None });
+        }
         // It was in doubt what begin was there, so it is not known whether the day was set now. Where the zone that the
         // timesheet has had all along makes the right day of it, that is no matter.
         let in_doubt = begin.is_none() && memory.shift.is_some() && !course.renewed;
@@ -88,6 +100,9 @@ impl Settler {
         let movable = !answer.exported && !planted(Plant::NothingIsRenewed);
         if in_doubt && !right && movable {
             answer = self.renew(id, *wanted, &mut course).await?;
+        }
+        if course.is_over(&answer) {
+            return Ok(Pushed { answer, shift: course.shift, mismatch: None });
         }
         let mut mismatch = None;
         if answer.pause != 0 && !planted(Plant::EndMinusBegin) {
@@ -100,11 +115,13 @@ impl Settler {
             }
         }
         let nothing = |answer: &Timesheet| FoundTimesheet::from(answer).is_nothing_of(wanted);
+        let movable = movable && !course.is_over(&answer);
         if (nothing(&answer) || course.is_off_day()) && !course.renewed && movable {
             answer = self.renew(id, *wanted, &mut course).await?;
         }
         if course.is_off_day()
             && movable
+            && !course.is_over(&answer)
             && let Some(again) = self.renew_as_me(id, wanted, &mut course).await?
         {
             answer = again;
@@ -186,6 +203,9 @@ impl Settler {
         let nudged = wanted.nudged();
         let answer = self.kimai.update(id, &nudged).await?;
         course.after(nudged.begin, &answer);
+        if course.is_over(&answer) {
+            return Ok(answer);
+        }
         let answer = self.kimai.update(id, &wanted).await?;
         course.after(wanted.begin, &answer);
         Ok(answer)
@@ -210,6 +230,7 @@ impl Settler {
         }
         let nudged = WantedTimesheet { user: me.id, ..wanted.nudged() };
         match self.kimai.update(id, &nudged).await {
+            Ok(answer) if course.is_over(&answer) => return Ok(Some(answer)),
             Ok(answer) => course.after(nudged.begin, &answer),
             // The token's user cannot have hours: it is a system account.
             Err(KimaiFault { fault: Fault::Permanent, .. }) => return Ok(None),

@@ -12,8 +12,8 @@ use super::sheets::{Maker, Sheet};
 use super::state::{Stand, State};
 use crate::domain::intent::Intent;
 use crate::domain::timesheet::WantedTimesheet;
-use crate::domain::{KimaiId, WorkLogUri};
-use crate::queue::Queue;
+use crate::domain::{Code, KimaiId, WorkLogUri};
+use crate::queue::{Queue, State as EntryState};
 use crate::reconcile::ledger::Remembered;
 
 /// How strict to be.
@@ -35,6 +35,8 @@ pub(super) struct Found {
     pub(super) lost: Vec<String>,
     /// Timesheets too many.
     pub(super) doubled: Vec<String>,
+    /// Exported timesheets that hold something else than when they were exported.
+    pub(super) overwritten: Vec<String>,
     /// Work logs looked at, and of those the ones the promise does not cover yet.
     pub(super) seen: u64,
     pub(super) excused: Count,
@@ -49,14 +51,27 @@ pub(super) struct Found {
 impl Found {
     pub(super) fn rules(&self) -> impl Iterator<Item = String> {
         let lost = self.lost.iter().map(|what| format!("LOST: {what}"));
-        lost.chain(self.doubled.iter().map(|what| format!("DOUBLED: {what}")))
+        let overwritten = self.overwritten.iter().map(|what| format!("OVERWRITTEN: {what}"));
+        lost.chain(self.doubled.iter().map(|what| format!("DOUBLED: {what}"))).chain(overwritten)
+    }
+}
+
+/// Why a work log is parked.
+pub(super) struct Parked {
+    pub(super) why: String,
+    code: Option<Code>,
+}
+
+impl Parked {
+    fn is_exported(&self) -> bool {
+        self.code == Some(Code::TimesheetExported)
     }
 }
 
 /// What the service says of itself.
 pub(super) struct Service {
     /// What is parked, and why.
-    pub(super) parked: BTreeMap<WorkLogUri, String>,
+    pub(super) parked: BTreeMap<WorkLogUri, Parked>,
     /// Whose it takes each timesheet for.
     pub(super) owners: BTreeMap<KimaiId, WorkLogUri>,
     /// What it was about to create, for which work log.
@@ -68,10 +83,31 @@ pub(super) struct Service {
 impl Service {
     pub(super) async fn ask(engine: &Engine, ids: &[KimaiId], work_logs: &[WorkLogUri]) -> Self {
         let owners = engine.ledger.owners(ids).await.expect("the ledger can be read");
-        let parked = engine.queue.parked().await.expect("the queue can be read").into_iter().collect();
+        let parked = engine.queue.page(EntryState::Parked.into(), None, usize::MAX).await;
+        let parked = parked.expect("the queue can be read").into_iter().map(|entry| {
+            let why = entry.last_error.unwrap_or_default();
+            (entry.work_log, Parked { why, code: entry.code })
+        });
+        let parked = parked.collect();
         let intents = engine.ledger.intents().await.expect("the ledger can be read");
         let remembered = engine.ledger.remembered(work_logs).await.expect("the ledger can be read");
         Self { parked, owners, intents, remembered }
+    }
+}
+
+impl Service {
+    /// Whether a work log that is linked to the timesheet is parked since an exported one stays as it is.
+    fn keeps(&self, state: &State, id: KimaiId) -> bool {
+        let linked = state.subjects(&[id], |_, stand| !stand.is_live());
+        linked.into_iter().any(|(_, work_log)| self.parked.get(&work_log).is_some_and(Parked::is_exported))
+    }
+
+    /// Whether the answer to a change of the timesheet was lost, and a work log is parked for that.
+    fn reports(&self, state: &State, id: KimaiId) -> bool {
+        let linked = state.subjects(&[id], |_, _| true).into_iter().map(|(_, work_log)| work_log);
+        let mut concerned = linked.chain(self.owners.get(&id).cloned());
+        let is_parked = |work_log: WorkLogUri| self.parked.get(&work_log).is_some_and(Parked::is_exported);
+        state.doubtful.contains(&id) && concerned.any(is_parked)
     }
 }
 
@@ -80,7 +116,7 @@ pub(super) fn look(state: &State, service: &Service, look: Look) -> Found {
     let excuses = (look == Look::BeforeSweep).then_some(Excuses { state, service });
     let mut found = Found::default();
     look_at_work_logs(state, service, excuses.as_ref(), &mut found);
-    look_at_sheets(state, excuses.as_ref(), &mut found);
+    look_at_sheets(state, service, excuses.as_ref(), &mut found);
     found
 }
 
@@ -88,7 +124,7 @@ fn look_at_work_logs(state: &State, service: &Service, excuses: Option<&Excuses<
     for (work_log, stand) in &state.work_logs {
         found.seen += 1;
         let look = if excuses.is_some() { Look::BeforeSweep } else { Look::AfterSweep };
-        let why = wrong(state, stand, service.parked.get(work_log), service.remembered.get(work_log), look);
+        let why = wrong(state, service, work_log, stand, look);
         if let Some(excuse) = excuses.and_then(|excuses| excuses.of_work_log(work_log)) {
             found.excused.add(excuse);
             if why.is_some() {
@@ -101,7 +137,7 @@ fn look_at_work_logs(state: &State, service: &Service, excuses: Option<&Excuses<
     }
 }
 
-fn look_at_sheets(state: &State, excuses: Option<&Excuses<'_>>, found: &mut Found) {
+fn look_at_sheets(state: &State, service: &Service, excuses: Option<&Excuses<'_>>, found: &mut Found) {
     let mut owners: BTreeMap<KimaiId, Vec<&WorkLogUri>> = BTreeMap::new();
     for (work_log, stand) in state.work_logs.iter().filter(|(_, stand)| stand.is_live()) {
         for id in stand.facts.kimai_ids() {
@@ -109,9 +145,18 @@ fn look_at_sheets(state: &State, excuses: Option<&Excuses<'_>>, found: &mut Foun
         }
     }
     for (id, sheet) in &state.sheets {
+        if sheet.is_overwritten() && !state.beyond_help.contains(id) && !service.reports(state, *id) {
+            found
+                .overwritten
+                .push(format!("timesheet {id} holds {:?}, exported was {:?}", sheet.row, sheet.billed));
+        }
         let Maker::Service { work_log, .. } = &sheet.maker else { continue };
         let (excuse, why) = match owners.get(id).map_or(&[][..], Vec::as_slice) {
             [_] => continue,
+            // What is exported outlives its work log: that is promised.
+            [] if sheet.row.exported => continue,
+            // So does what a deleted work log has beside it: they go together.
+            [] if service.keeps(state, *id) => continue,
             [] => {
                 let excuse = excuses.and_then(|excuses| excuses.of_sheet(*id, sheet));
                 (excuse, format!("timesheet {id}, made for {}, has no work log", short(work_log)))
@@ -136,7 +181,9 @@ pub(super) fn not_kept_aside(history: &History) -> Vec<String> {
         let Who::Run(run, work_log) = who else { continue };
         match what {
             // An explanation that cannot be had costs nothing.
-            What::Failed(call, trouble) if trouble.is_permanent() && *call != Call::Choices => {
+            // Nor can a list in which several are looked at: each is looked at alone then.
+            What::Failed(Call::Choices | Call::Several, _) => {}
+            What::Failed(_, trouble) if trouble.is_permanent() => {
                 refused.insert(*run, *trouble);
             }
             // The link of what was refused could not be written: that is tried again.
@@ -178,33 +225,67 @@ fn off_day(
 }
 
 /// Why this work log is not as it should be, if it is not.
+///
+/// An exported timesheet that holds something else than its work log says is right as it is: then the work log is
+/// parked, and its code says so; that is promised, not excused. So is one whose work log is deleted.
 fn wrong(
     state: &State,
+    service: &Service,
+    work_log: &WorkLogUri,
     stand: &Stand,
-    parked: Option<&String>,
-    remembered: Option<&Remembered>,
     look: Look,
 ) -> Option<String> {
-    let ids = stand.facts.kimai_ids();
+    let (ids, parked) = (stand.facts.kimai_ids(), service.parked.get(work_log));
+    let remembered = service.remembered.get(work_log);
+    let exported = |id: &KimaiId| state.sheets.get(id).is_some_and(|sheet| sheet.row.exported);
+    let is_exported = parked.is_some_and(Parked::is_exported);
     match due(&stand.facts) {
-        Due::Nothing => parked.map(|why| format!("is gone, yet parked: {why}")),
+        Due::Nothing => {
+            let remembered = service.owners.iter().filter(|(_, owner)| *owner == work_log).map(|(id, _)| id);
+            let kept = ids.iter().chain(remembered).any(exported);
+            match parked {
+                Some(_) if is_exported && kept => None,
+                Some(Parked { why, .. }) => Some(format!("is gone, yet parked: {why}")),
+                None => {
+                    let shared =
+                        |id: &KimaiId| !state.subjects(&[*id], |_, stand| stand.is_live()).is_empty();
+                    let left = ids.iter().find(|id| exported(id) && !shared(id))?;
+                    Some(format!("is gone, and should be parked since timesheet {left} is exported"))
+                }
+            }
+        }
         Due::Parked(reason) => match parked {
             None => Some(format!("should be parked since: {reason}")),
-            Some(why) => {
+            // Kimai is not asked whether it would take what is not sent.
+            Some(_) if is_exported && ids.iter().any(exported) => None,
+            Some(Parked { why, .. }) => {
                 (!why.contains(reason)).then(|| format!("is parked since: {why}; but should be: {reason}"))
             }
         },
         Due::Sheet(wanted) => {
+            let holds = |id: &KimaiId| {
+                state
+                    .sheets
+                    .get(id)
+                    .is_some_and(|sheet| sheet.row.pause == 0 && sheet.holds(&wanted, &state.counting))
+            };
+            let kept = ids.iter().any(|id| exported(id) && !holds(id));
+            // After a lost answer, and where it is not known that Kimai rounded, somebody has to look whatever it holds.
+            match parked {
+                Some(_) if is_exported && ids.iter().any(exported) => return None,
+                None if kept => return Some("should be parked since its timesheet is exported".to_owned()),
+                _ => {}
+            }
             let sheet = if let [id] = ids.as_slice() { state.sheets.get(id) } else { None };
             let amiss = sheet.and_then(|sheet| state.counting.amiss(sheet, &wanted));
             let own = counting::day(wanted.begin, false);
             let booked_off = look == Look::BeforeSweep && sheet.is_some_and(|sheet| sheet.booked != own);
             match (parked, amiss) {
                 // The token's zone was wrong when it was tried.
-                (Some(why), None) if booked_off && why.contains("in its reports") => {}
-                (Some(why), None) => return Some(format!("is complete, yet parked: {why}")),
+                (Some(why), None) if booked_off && why.why.contains("in its reports") => {}
+                (Some(Parked { why, .. }), None) => return Some(format!("is complete, yet parked: {why}")),
                 (None, Some(reason)) => return Some(format!("should be parked since: {reason}")),
-                (Some(why), Some(reason)) if !why.contains(reason) => {
+                (Some(Parked { why, .. }), Some(reason)) if !why.contains(reason) => {
                     return Some(format!("is parked since: {why}; but should be: {reason}"));
                 }
                 _ => {}
@@ -218,6 +299,10 @@ fn wrong(
                 Some(sheet) if !sheet.holds(&wanted, &state.counting) => {
                     Some(format!("should have {wanted:?}, has {:?}", sheet.row))
                 }
+                // The day of what is exported stays as it is too.
+                Some(sheet) if sheet.row.exported => None,
+                // Kimai tells the day in the answer to a change only: of one that came too late nobody is told.
+                Some(_) if state.overtaken.contains(work_log) => None,
                 Some(sheet) => off_day(sheet, &wanted, remembered.filter(|last| last.id == *id), look),
             }
         }

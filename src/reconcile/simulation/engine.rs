@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,9 +18,11 @@ use super::state::instant;
 use super::world::World;
 use crate::clock::Clock;
 use crate::delta::Intake;
-use crate::domain::WorkLogUri;
+use crate::domain::{Code, WorkLogUri};
 use crate::kimai::Timesheets;
-use crate::queue::{Attempt, Beat, Counts, Durable, Entry, Lease, Outcome, Queue, QueueFault, Reason, State};
+use crate::queue::{
+    Attempt, Beat, Counts, Durable, Entry, Filter, Lease, Outcome, Queue, QueueFault, Reason,
+};
 use crate::reconcile::ledger::Ledger;
 use crate::reconcile::settle::Settler;
 use crate::reconcile::sweep::{Parts, Sweeper};
@@ -76,7 +79,8 @@ impl Engine {
             workers: Arc::clone(&pool),
             clock: clock.clone(),
         };
-        let limits = Limits { max_deletions, delete_orphans: true, grace: Duration::ZERO };
+        let limits =
+            Limits { max_deletions, delete_orphans: true, grace: Duration::ZERO, overwrite_exported: false };
         let sweeper = Arc::new(Sweeper::new(parts, limits));
         let intake = Intake::new(as_queue, clock, DEBOUNCE);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
@@ -103,7 +107,14 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    fn began(&self, work_log: &WorkLogUri) {
+    /// What is parked since its timesheet is exported.
+    pub(super) fn parked_exported(&self) -> Vec<WorkLogUri> {
+        let page = self.inner.page(Filter::EXPORTED, None, usize::MAX).now_or_never();
+        let entries = page.and_then(Result::ok).unwrap_or_default();
+        entries.into_iter().map(|entry| entry.work_log).collect()
+    }
+
+    fn began(&self, Lease { work_log, overwrite, .. }: &Lease) {
         let mut state = self.world.state();
         let other =
             state.callers.values().any(|caller| matches!(&caller.who, Who::Run(_, of) if of == work_log));
@@ -111,13 +122,27 @@ impl Watched {
         let who = Who::Run(state.runs, work_log.clone());
         state.enter(who.clone(), What::Leased);
         if other {
-            state.note(who, What::Broken("two runs for one work log at once".to_owned()));
+            state.note(who.clone(), What::Broken("two runs for one work log at once".to_owned()));
+        }
+        if *overwrite {
+            let asked = state.asked.get_mut(work_log).filter(|times| **times > 0);
+            let granted = asked.map(|times| *times -= 1);
+            if granted.is_none() {
+                state.note(who, What::Broken("it may overwrite, and nobody asked for that".to_owned()));
+            }
+            state.leave.insert(work_log.clone());
+            let caller = tokio::task::try_id().and_then(|id| state.callers.get_mut(&id));
+            caller.expect("it has just entered").leave = true;
         }
     }
 
-    fn ended(&self, outcome: &Outcome) {
+    fn ended(&self, work_log: &WorkLogUri, outcome: &Outcome) {
         let mut state = self.world.state();
         let who = state.caller().who;
+        state.changing.remove(work_log);
+        if state.leave.remove(work_log) && matches!(outcome, Outcome::Later { .. }) {
+            state.ask(work_log.clone());
+        }
         state.note(
             who,
             match outcome {
@@ -144,17 +169,29 @@ impl Queue for Watched {
 
     async fn lease(&self) -> Result<Lease, QueueFault> {
         let lease = self.inner.lease().await?;
-        self.began(&lease.work_log);
+        self.began(&lease);
         Ok(lease)
     }
 
     async fn settle(&self, lease: Lease, outcome: Outcome) -> Result<(), QueueFault> {
-        self.ended(&outcome);
+        self.ended(&lease.work_log, &outcome);
         self.inner.settle(lease, outcome).await
     }
 
     async fn wake_parked(&self, reason: Reason) -> Result<usize, QueueFault> {
         self.inner.wake_parked(reason).await
+    }
+
+    async fn overwrite(&self, work_log: &WorkLogUri) -> Result<(), QueueFault> {
+        self.inner.overwrite(work_log).await
+    }
+
+    async fn overwrite_exported(&self) -> Result<usize, QueueFault> {
+        self.inner.overwrite_exported().await
+    }
+
+    async fn parked_by_code(&self) -> Result<BTreeMap<Option<Code>, usize>, QueueFault> {
+        self.inner.parked_by_code().await
     }
 
     async fn counts(&self) -> Result<Counts, QueueFault> {
@@ -175,11 +212,11 @@ impl Queue for Watched {
 
     async fn page(
         &self,
-        state: Option<State>,
+        filter: Filter,
         after: Option<&WorkLogUri>,
         most: usize,
     ) -> Result<Vec<Entry>, QueueFault> {
-        self.inner.page(state, after, most).await
+        self.inner.page(filter, after, most).await
     }
 
     async fn entry(&self, work_log: &WorkLogUri) -> Result<Option<Entry>, QueueFault> {

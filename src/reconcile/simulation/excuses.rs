@@ -109,7 +109,7 @@ impl Excuses<'_> {
     /// Why what this work log has in Kimai may be wrong, or too much.
     fn of_owner(&self, work_log: &WorkLogUri) -> Option<Excuse> {
         let state = self.state;
-        if self.service.parked.get(work_log).is_some_and(|why| why.contains("injected")) {
+        if self.service.parked.get(work_log).is_some_and(|parked| parked.why.contains("injected")) {
             return Some(Excuse::Refused);
         }
         if state.linked_by_hand.contains(work_log) {

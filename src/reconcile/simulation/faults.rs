@@ -25,6 +25,8 @@ pub(super) enum Call {
     Link,
     Unlink,
     Look,
+    /// A list in which several timesheets are looked at.
+    Several,
     List,
     Newest,
     Choices,
@@ -35,8 +37,16 @@ pub(super) enum Call {
 
 impl Call {
     /// Those that go to Kimai, in the order of the fault matrix.
-    pub(super) const KIMAI: [Self; 7] =
-        [Self::Create, Self::Update, Self::Delete, Self::Look, Self::List, Self::Newest, Self::Choices];
+    pub(super) const KIMAI: [Self; 8] = [
+        Self::Create,
+        Self::Update,
+        Self::Delete,
+        Self::Look,
+        Self::Several,
+        Self::List,
+        Self::Newest,
+        Self::Choices,
+    ];
     /// Those that go to the triplestore.
     pub(super) const TRIPLESTORE: [Self; 9] = [
         Self::Facts,
@@ -55,7 +65,7 @@ impl Call {
             Self::Create => Operation::Create,
             Self::Update => Operation::Update,
             Self::Delete => Operation::Delete,
-            Self::List | Self::Newest => Operation::Read,
+            Self::Several | Self::List | Self::Newest => Operation::Read,
             _ => Operation::Look,
         }
     }

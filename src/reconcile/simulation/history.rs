@@ -57,6 +57,10 @@ pub(super) enum What {
     Stopped,
     /// A sweep began, over all days or some.
     SweepBegan(i32, i32),
+    /// Somebody exported the timesheet in Kimai, or took that back.
+    Exported(KimaiId, bool),
+    /// Somebody asked for the exported timesheet of the work log to be overwritten.
+    OverwriteAsked(WorkLogUri),
     /// A check of one timesheet began.
     CheckBegan(KimaiId),
     /// A sweep or a check ended.
@@ -160,6 +164,9 @@ impl fmt::Display for What {
             Self::Crashed(true) => f.write_str("==== kill -9, and its storage is lost"),
             Self::Stopped => f.write_str("==== the service stops"),
             Self::SweepBegan(first, last) => write!(f, "begins, from day {first} to {last}"),
+            Self::Exported(id, true) => write!(f, "timesheet {id} is exported"),
+            Self::Exported(id, false) => write!(f, "timesheet {id} is not exported any more"),
+            Self::OverwriteAsked(work_log) => write!(f, "asks to overwrite that of {}", short(work_log)),
             Self::CheckBegan(id) => write!(f, "checks timesheet {id}"),
             Self::SweepEnded(how) => write!(f, "ends: {how}"),
             Self::Weather(weather) => write!(f, "---- {weather:?}"),

@@ -26,6 +26,7 @@ fn scenario(seed: u64, script: Script) -> Scenario {
         max_deletions: 20,
         workers: 2,
         counting: Counting { duration: 900, ..Counting::default() },
+        exports: 10,
         script: Some(script),
         acts: Vec::new(),
     }

@@ -19,7 +19,7 @@ pub(crate) fn planted(plant: Plant) -> bool {
 /// Histories until a fault has to have shown itself.
 const SEEDS: u64 = 3_000;
 
-const ALL: [Plant; 22] = [
+const ALL: [Plant; 24] = [
     Plant::NearlyTheSameIsTheSame,
     Plant::NoIntent,
     Plant::NoSearch,
@@ -42,6 +42,8 @@ const ALL: [Plant; 22] = [
     Plant::GoneOwnerKeeps,
     Plant::EndMinusBegin,
     Plant::NothingIsRenewed,
+    Plant::ExportedIsOverwritten,
+    Plant::ExportedMeanwhileIsKept,
 ];
 
 /// The first history that finds the fault, and by which rule: the pinned ones first, then those of seeds.

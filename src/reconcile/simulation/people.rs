@@ -27,6 +27,8 @@ pub(super) enum Step {
     DeleteInKimai,
     /// Somebody changes its timesheet in Kimai: its end, or a break.
     EditInKimai { with_break: bool },
+    /// Somebody exports its timesheet in Kimai, or takes that back.
+    ExportInKimai,
     /// Somebody books in Kimai by hand what it says.
     BookInKimai,
     /// Somebody writes the link of another work log to it by hand, beside or instead of its own.
@@ -64,6 +66,9 @@ pub(super) fn draw(state: &State, plan: &Scenario, last: &mut Option<Values>, rn
     if live && rng.random_ratio(1, 20) {
         let other = self::uri(rng.random_range(0..plan.work_logs));
         return move_over(&uri, other, *last, rng);
+    }
+    if live && plan.exports > 0 && rng.random_ratio(plan.exports, 100) {
+        return vec![(0, uri, Step::ExportInKimai)];
     }
     if live { change(uri, rng) } else { come(uri, last, rng) }
 }
@@ -192,6 +197,12 @@ pub(super) fn take(state: &mut State, uri: &WorkLogUri, step: &Step) -> Option<b
         }
         Step::EditInKimai { with_break } => {
             by_hand(state, uri, Some(*with_break));
+            None
+        }
+        Step::ExportInKimai => {
+            let linked = state.work_logs.get(uri)?.facts.kimai_ids().first().copied()?;
+            let exported = state.sheets.get(&linked)?.row.exported;
+            state.export(linked, !exported);
             None
         }
         Step::BookInKimai => {

@@ -1,12 +1,12 @@
 //! One history: from a seed to what the checker found.
 
+mod ask;
 mod rest;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -20,8 +20,6 @@ use super::scenario::{Act, Outcome, Scenario};
 use super::world::World;
 use crate::delta::Found;
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::reconcile::sweep::Period;
-use crate::runs::progress::Progress;
 
 /// Until then nothing goes wrong: the company has its first timesheet.
 const FOUNDED: i64 = 2_000;
@@ -43,6 +41,8 @@ enum Event {
     Sweep(i32, i32),
     /// Somebody asks for a timesheet to be checked, by HTTP.
     Check,
+    /// Somebody asks for the exported timesheet of a work log to be overwritten.
+    Overwrite,
     Crash {
         storage_lost: bool,
     },
@@ -119,6 +119,7 @@ impl Sim {
         sim.write_agenda();
         sim.world.state().script = sim.plan.script;
         sim.world.state().counting = sim.plan.counting;
+        sim.world.state().exports = sim.plan.exports;
         sim.found_company();
         sim
     }
@@ -144,6 +145,9 @@ impl Sim {
             }
             if self.rng.random_ratio(1, 40) {
                 self.at(at, Event::Check);
+            }
+            if self.plan.exports > 0 && self.rng.random_ratio(1, 15) {
+                self.at(at, Event::Overwrite);
             }
             if self.rng.random_ratio(self.plan.crashes, 100) {
                 let storage_lost =
@@ -223,6 +227,7 @@ impl Sim {
                     engine.tasks.spawn(async move { sweeping().await });
                 }
                 Event::Check => self.check(&engine),
+                Event::Overwrite => self.overwrite(&engine),
                 other => self.happen(other),
             }
         }
@@ -254,7 +259,11 @@ impl Sim {
                 state.note(Who::People, What::Weather(weather));
             }
             Event::TokenCorrected => self.world.state().counting.token_away = false,
-            Event::Delta { .. } | Event::Sweep(..) | Event::Check | Event::Crash { .. } => {}
+            Event::Delta { .. }
+            | Event::Sweep(..)
+            | Event::Check
+            | Event::Overwrite
+            | Event::Crash { .. } => {}
         }
     }
 
@@ -289,49 +298,23 @@ impl Sim {
         });
     }
 
-    fn check(&mut self, engine: &Engine) {
-        let ids: Vec<KimaiId> = self.world.state().sheets.keys().copied().collect();
-        let Some(id) = ids.choose(&mut self.rng).copied() else { return };
-        self.sweeps += 1;
-        let who = Who::Check(self.sweeps);
-        let (world, sweeper) = (Arc::clone(&self.world), Arc::clone(&engine.sweeper));
-        engine.tasks.spawn(async move {
-            world.state().enter(who.clone(), What::CheckBegan(id));
-            let result = sweeper.remove_orphan(id).await;
-            world.state().note(who, What::SweepEnded(format!("{result:?}")));
-        });
-    }
-
-    /// A sweep to be awaited; it says whether it went well.
-    fn sweep(
-        &mut self,
-        engine: &Engine,
-        first: i32,
-        last: i32,
-    ) -> impl Fn() -> futures_util::future::BoxFuture<'static, bool> + Send + 'static {
-        self.sweeps += 1;
-        let who = Who::Sweep(self.sweeps);
-        let (world, sweeper) = (Arc::clone(&self.world), Arc::clone(&engine.sweeper));
-        let period = Period { first: land::day(first), last: land::day(last) };
-        move || {
-            let (world, sweeper, who) = (Arc::clone(&world), Arc::clone(&sweeper), who.clone());
-            Box::pin(async move {
-                world.state().enter(who.clone(), What::SweepBegan(first, last));
-                let result = sweeper.sweep(period, None, &Progress::unwatched()).await;
-                let how = result.as_ref().map_or_else(ToString::to_string, |report| format!("{report:?}"));
-                world.state().note(who, What::SweepEnded(how));
-                result.is_ok()
-            })
-        }
-    }
-
     /// Between two lives: what comes meanwhile finds nobody.
     fn lie_dead(&mut self, storage_lost: bool) {
         {
             let mut state = self.world.state();
             state.callers.clear();
             state.note(Who::People, What::Crashed(storage_lost));
+            let changing = std::mem::take(&mut state.changing);
+            state.doubtful.extend(changing.into_values());
+            let running = std::mem::take(&mut state.leave);
+            for work_log in running {
+                state.ask(work_log);
+            }
             if storage_lost {
+                state.asked.clear();
+                let changed = state.sheets.iter().filter(|(_, sheet)| sheet.is_overwritten());
+                let changed: Vec<KimaiId> = changed.map(|(id, _)| *id).collect();
+                state.beyond_help.extend(changed);
                 state.lose_storage();
                 self.disk = Disk::fresh();
             }

@@ -34,6 +34,9 @@ pub(super) struct Scenario {
     pub(super) workers: usize,
     /// How Kimai counts and books.
     pub(super) counting: Counting,
+    /// Changes of a work log that are exports of its timesheet in Kimai, in per cent; one in a dozen comes between a
+    /// look and what follows it.
+    pub(super) exports: u32,
     /// Trouble by plan instead of by weather.
     pub(super) script: Option<Script>,
     /// What people do by plan, beside what they do by chance.
@@ -76,6 +79,7 @@ impl Scenario {
                 let (breaks_off, token_away) = (one_of(&[0, 0, 1]) == 1, one_of(&[0, 0, 1]) == 1);
                 Counting { end, duration, breaks_off, token_away }
             },
+            exports: one_of(&[0, 0, 10, 30]),
             script: None,
             acts: Vec::new(),
         }
@@ -94,6 +98,7 @@ impl Scenario {
             sweeps: 0,
             sweep_at_start: false,
             links_by_hand: 0,
+            exports: 0,
             max_deletions: 20,
             workers: 2,
             counting: Counting::default(),

@@ -1,12 +1,14 @@
 //! Kimai's half of the truth: timesheets, who made them, and when one must not be deleted.
 
 use jiff::civil::Date;
+use rand::Rng;
 
 use super::counting::{self, Counting};
 use super::faults::Call;
 use super::history::{What, Who, short};
 use super::land;
 use super::state::{Caller, State, Target};
+use crate::domain::difference::FoundTimesheet;
 use crate::domain::ids::UserId;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::{KimaiId, WorkLogUri};
@@ -33,9 +35,18 @@ pub(super) struct Sheet {
     pub(super) maker: Maker,
     /// When it was made or last changed.
     pub(super) modified: i64,
+    /// What it held when it was exported, and since when it is.
+    pub(super) billed: Option<Timesheet>,
+    pub(super) exported_at: i64,
 }
 
 impl Sheet {
+    /// Whether it was exported with something else than it holds now.
+    pub(super) fn is_overwritten(&self) -> bool {
+        let held = |row: &Timesheet| FoundTimesheet::from(row);
+        self.billed.as_ref().is_some_and(|billed| held(billed) != held(&self.row))
+    }
+
     pub(super) fn holds(&self, wanted: &WantedTimesheet, counting: &Counting) -> bool {
         let row = &self.row;
         let (end, duration) = counting.of(wanted.begin, wanted.end, row.pause);
@@ -75,19 +86,58 @@ impl State {
             }
             _ => Maker::Hand,
         };
-        let sheet = Sheet { row: row.clone(), booked, away: owner_away, maker, modified: self.now };
+        let sheet = Sheet {
+            row: row.clone(),
+            booked,
+            away: owner_away,
+            maker,
+            modified: self.now,
+            billed: None,
+            exported_at: 0,
+        };
         self.sheets.insert(id, sheet);
         row
     }
 
     /// Somebody books hours by hand.
     pub(super) fn book_by_hand(&mut self, wanted: &WantedTimesheet, exported: bool) -> KimaiId {
-        let by_hand = Caller { who: Who::People, since: self.now, storage: self.storage };
+        let by_hand = Caller { who: Who::People, since: self.now, storage: self.storage, leave: true };
         let id = self.insert(wanted, &by_hand).id;
-        if let Some(sheet) = self.sheets.get_mut(&id) {
-            sheet.row.exported = exported;
+        if exported {
+            self.export(id, true);
         }
         id
+    }
+
+    /// Somebody exports a timesheet, or takes that back.
+    pub(super) fn export(&mut self, id: KimaiId, exported: bool) {
+        let Some(sheet) = self.sheets.get_mut(&id) else { return };
+        if !exported && sheet.is_overwritten() {
+            // What was to be put back may be exported anew meanwhile, as it is.
+            self.beyond_help.insert(id);
+        }
+        sheet.row.exported = exported;
+        sheet.billed = exported.then(|| sheet.row.clone());
+        sheet.exported_at = self.now;
+        let touched = self.work_logs.iter().filter(|(_, stand)| stand.facts.kimai_ids().contains(&id));
+        self.touched_in_kimai.extend(touched.map(|(work_log, _)| (work_log.clone(), id)));
+        if let Maker::Service { work_log, .. } = &sheet.maker {
+            self.touched_in_kimai.insert(work_log.clone(), id);
+        }
+        self.note(Who::People, What::Exported(id, exported));
+    }
+
+    /// `who` has seen, at `at`, how these are; at times somebody exports one right after.
+    pub(super) fn looked(&mut self, who: &Who, at: i64, ids: &[KimaiId]) {
+        for id in ids {
+            self.looks.insert((who.to_string(), *id), at);
+        }
+        if self.exports > 0 && *who != Who::People && self.rng.random_ratio(1, 12) {
+            let first = ids.iter().find(|id| self.sheets.get(id).is_some_and(|sheet| !sheet.row.exported));
+            if let Some(id) = first.copied() {
+                self.export(id, true);
+            }
+        }
     }
 
     pub(super) fn update(
@@ -108,10 +158,14 @@ impl State {
         if (wanted.begin, Some(wanted.end)) == (old.row.begin, old.row.end) {
             row.duration = old.row.duration;
         }
+        if let Who::Run(_, work_log) = &caller.who {
+            self.changing.insert(work_log.clone(), id);
+        }
         let booked = if row.begin == old.row.begin { old.booked } else { row.day };
         let (away, now) = (self.is_away(wanted.user), self.now);
+        let billed = if caller.leave && row.exported { Some(row.clone()) } else { old.billed.clone() };
         if let Some(sheet) = self.sheets.get_mut(&id) {
-            *sheet = Sheet { row: row.clone(), booked, away, modified: now, ..old };
+            *sheet = Sheet { row: row.clone(), booked, away, modified: now, billed, ..old };
         }
         self.touched_in_kimai.retain(|_, touched| *touched != id);
         self.touch(Target::Sheet(id));
@@ -143,6 +197,9 @@ impl State {
         }
         let row = row.clone();
         sheet.modified = self.now;
+        if caller.leave && row.exported {
+            sheet.billed = Some(row.clone());
+        }
         self.touch(Target::Sheet(id));
         self.note(caller.who.clone(), What::BreakEnded(id));
         Ok(row)
@@ -151,7 +208,7 @@ impl State {
     /// Somebody enters a break of half an hour, or another end.
     pub(super) fn edit_by_hand(&mut self, id: KimaiId, with_break: bool) {
         let (now, counting) = (self.now, self.counting);
-        let Some(Sheet { row, modified, .. }) = self.sheets.get_mut(&id) else { return };
+        let Some(Sheet { row, modified, billed, .. }) = self.sheets.get_mut(&id) else { return };
         let Some(end) = row.end else { return };
         let end = if with_break {
             row.pause = if row.duration > 1_800 { 1_800 } else { 60 };
@@ -161,6 +218,8 @@ impl State {
         };
         let (end, duration) = counting.of(row.begin, end, row.pause);
         (row.end, row.duration, *modified) = (Some(end), duration, now);
+        // What people change themselves is theirs to answer for.
+        *billed = billed.is_some().then(|| row.clone());
     }
 
     fn row(&self, id: KimaiId, wanted: &WantedTimesheet, pause: i32, away: bool) -> Timesheet {
@@ -197,7 +256,10 @@ impl State {
         if caller.who == Who::People {
             return None;
         }
-        if sheet.row.exported && matches!(caller.who, Who::Sweep(_)) {
+        // What was exported after the last look right before it could not be known.
+        let looked = self.looks.get(&(caller.who.to_string(), id));
+        let known = looked.is_none_or(|at| sheet.exported_at < *at);
+        if sheet.row.exported && known && !caller.leave {
             return Some(format!("timesheet {id} was deleted although it is exported"));
         }
         for (work_log, stand) in &self.work_logs {

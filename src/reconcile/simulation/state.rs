@@ -65,6 +65,8 @@ pub(super) struct Caller {
     pub(super) since: i64,
     /// The storage he works with: how many were lost before.
     pub(super) storage: u32,
+    /// Whether somebody asked him to overwrite what is exported.
+    pub(super) leave: bool,
 }
 
 /// How one call will go.
@@ -126,6 +128,21 @@ pub(super) struct State {
     pub(super) linked_by_hand: BTreeSet<WorkLogUri>,
     /// Work logs of which a change, a link or a deletion took effect after its caller was gone, over a newer one.
     pub(super) overtaken: BTreeSet<WorkLogUri>,
+    /// When each caller last saw each timesheet.
+    pub(super) looks: BTreeMap<(String, KimaiId), i64>,
+    /// Whether people export timesheets between a look and what follows it.
+    pub(super) exports: u32,
+    /// How often somebody asked for the exported timesheet of each work log to be overwritten and no run has done so
+    /// yet, and those whose run does so now.
+    pub(super) asked: BTreeMap<WorkLogUri, u32>,
+    pub(super) leave: BTreeSet<WorkLogUri>,
+    /// Timesheets that runs change now, and those of which an answer was lost: nobody can tell whether they were
+    /// exported before that or after.
+    pub(super) changing: BTreeMap<WorkLogUri, KimaiId>,
+    pub(super) doubtful: BTreeSet<KimaiId>,
+    /// Exported timesheets that a request changed after its caller was gone, or whose values before were lost with
+    /// the storage: nobody could put those back.
+    pub(super) beyond_help: BTreeSet<KimaiId>,
     /// The newest version of each work log that an acknowledged delta told of, with the storage of now and before
     /// the last was lost.
     pub(super) accepted: BTreeMap<WorkLogUri, u32>,
@@ -157,6 +174,13 @@ impl State {
             booked: Vec::new(),
             linked_by_hand: BTreeSet::new(),
             overtaken: BTreeSet::new(),
+            looks: BTreeMap::new(),
+            exports: 0,
+            asked: BTreeMap::new(),
+            leave: BTreeSet::new(),
+            changing: BTreeMap::new(),
+            doubtful: BTreeSet::new(),
+            beyond_help: BTreeSet::new(),
             accepted: BTreeMap::new(),
             accepted_before_loss: BTreeMap::new(),
             now: 0,
@@ -173,6 +197,14 @@ impl State {
             self.overtake(&effect, &caller, sent);
             // Whatever the answer: nobody waits for it.
             drop(self.apply(&effect, &caller));
+            if let Effect::Update(id, _) = effect
+                && self.sheets.get(&id).is_some_and(Sheet::is_overwritten)
+            {
+                self.beyond_help.insert(id);
+            }
+            if let (false, Who::Run(_, work_log)) = (matches!(effect, Effect::Create(_)), &caller.who) {
+                self.overtaken.insert(work_log.clone());
+            }
             self.note(caller.who, What::AfterCallerWasGone);
         }
         self.now = self.now.max(now);
@@ -212,14 +244,24 @@ impl State {
 
     pub(super) fn caller(&self) -> Caller {
         let known = tokio::task::try_id().and_then(|id| self.callers.get(&id));
-        known.cloned().unwrap_or(Caller { who: Who::People, since: self.now, storage: self.storage })
+        known.cloned().unwrap_or(Caller {
+            who: Who::People,
+            since: self.now,
+            storage: self.storage,
+            leave: true,
+        })
     }
 
     /// From now on this task is `who`, who begins to look at the world.
     pub(super) fn enter(&mut self, who: Who, what: What) {
-        let caller = Caller { who: who.clone(), since: self.now, storage: self.storage };
+        let caller = Caller { who: who.clone(), since: self.now, storage: self.storage, leave: false };
         self.callers.extend(tokio::task::try_id().map(|id| (id, caller)));
         self.note(who, what);
+    }
+
+    /// Somebody asked for the exported timesheet of `work_log` to be overwritten.
+    pub(super) fn ask(&mut self, work_log: WorkLogUri) {
+        *self.asked.entry(work_log).or_default() += 1;
     }
 
     /// Decides how a call goes.

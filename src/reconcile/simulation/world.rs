@@ -141,6 +141,15 @@ async fn pause(milliseconds: u64) {
     }
 }
 
+/// Whether a list shows it. The token's zone is UTC here. Kimai knows whole seconds.
+fn matches(filter: &TimesheetFilter, Sheet { row, modified, .. }: &Sheet) -> bool {
+    let begin = jiff::tz::TimeZone::UTC.to_datetime(row.begin);
+    filter.begin.is_none_or(|first| first <= begin)
+        && filter.end.is_none_or(|last| begin <= last)
+        && filter.user.is_none_or(|user| row.user == Some(user))
+        && filter.modified_after.is_none_or(|after| after.as_second() <= instant(*modified).as_second())
+}
+
 fn written(day: Date) -> Written {
     Written { text: day.to_string(), datatype: None }
 }
@@ -186,6 +195,9 @@ impl Flight<'_> {
     fn arrive(&mut self, course: Course) -> Result<Option<Timesheet>, KimaiFault> {
         let Some((effect, caller)) = self.request.take() else { return Ok(None) };
         let mut state = self.world.state();
+        if let (Some(_), Effect::Update(id, _)) = (course.trouble, &effect) {
+            state.doubtful.insert(*id);
+        }
         match course.fate {
             Fate::Now => state.apply(&effect, &caller),
             Fate::Late => {
@@ -221,22 +233,34 @@ impl Timesheets for World {
     }
 
     async fn timesheet(&self, id: KimaiId) -> Result<Option<Timesheet>, KimaiFault> {
-        self.kimai_read(Call::Look, |state| state.sheets.get(&id).map(|sheet| sheet.row.clone())).await
+        let read = |state: &State| (state.now, state.sheets.get(&id).map(|sheet| sheet.row.clone()));
+        let (at, row) = self.kimai_read(Call::Look, read).await?;
+        let mut state = self.state();
+        let who = state.caller().who;
+        state.looked(&who, at, &[id]);
+        Ok(row)
+    }
+
+    async fn some_timesheets(
+        &self,
+        filter: &TimesheetFilter,
+        most: usize,
+    ) -> Result<Vec<Timesheet>, KimaiFault> {
+        let read = |state: &State| {
+            let fitting = state.sheets.values().filter(|sheet| matches(filter, sheet));
+            (state.now, fitting.map(|sheet| sheet.row.clone()).take(most).collect::<Vec<_>>())
+        };
+        let (at, rows) = self.kimai_read(Call::Several, read).await?;
+        let ids: Vec<KimaiId> = rows.iter().map(|row| row.id).collect();
+        let mut state = self.state();
+        let who = state.caller().who;
+        state.looked(&who, at, &ids);
+        Ok(rows)
     }
 
     async fn timesheets(&self, filter: &TimesheetFilter) -> Result<Listed, KimaiFault> {
-        // The token's zone is UTC here. Kimai knows whole seconds.
-        let matches = |Sheet { row, modified, .. }: &Sheet| {
-            let begin = jiff::tz::TimeZone::UTC.to_datetime(row.begin);
-            filter.begin.is_none_or(|first| first <= begin)
-                && filter.end.is_none_or(|last| begin <= last)
-                && filter.user.is_none_or(|user| row.user == Some(user))
-                && filter
-                    .modified_after
-                    .is_none_or(|after| after.as_second() <= instant(*modified).as_second())
-        };
         let listed = |state: &State| {
-            let timesheets = state.sheets.values().filter(|sheet| matches(sheet));
+            let timesheets = state.sheets.values().filter(|sheet| matches(filter, sheet));
             timesheets.map(|sheet| sheet.row.clone()).collect::<Vec<_>>()
         };
         match self.read(Call::List, listed).await {

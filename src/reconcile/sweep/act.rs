@@ -10,12 +10,13 @@ use super::sides::is_ours;
 use super::{Period, Report, Sweeper, go_on, heed};
 use crate::crash;
 use crate::domain::difference::FoundTimesheet;
-use crate::domain::finding::{Action, Finding, Hold};
+use crate::domain::finding::{self, Action, Finding, Hold};
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::Kind;
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::kimai::Fault;
-use crate::queue::Reason;
+use crate::queue::{Filter, Reason};
+use crate::reconcile::exported::{self, Deletion};
 use crate::reconcile::plant::{Plant, planted};
 use crate::reconcile::retry::Failure;
 use crate::runs::progress::Progress;
@@ -34,6 +35,8 @@ pub(super) enum Removal {
     Queued,
     /// It is somebody's, or may be.
     Kept,
+    /// It is exported, and stays.
+    Exported,
 }
 
 impl Sweeper {
@@ -70,6 +73,7 @@ impl Sweeper {
                 }
                 Ok(Removal::Queued) => report.queued += 1,
                 Ok(Removal::Kept) => finding.held = Some(Hold::Claimed),
+                Ok(Removal::Exported) => finding.held = Some(Hold::Exported),
                 Err(Failure::Kimai(fault)) if fault.fault == Fault::Permanent => {
                     warn!(kimai.id = %id, "Timesheet {id} has no work log but stays: {fault}");
                     progress.fault(format!("Timesheet {id} of {period} has no work log but stays: {fault}"));
@@ -139,7 +143,18 @@ impl Sweeper {
 
     /// Queues whatever concerns a work log; gives their number.
     async fn enqueue(&self, findings: &[Finding], progress: &Progress) -> Result<usize, Failure> {
-        let concerned = |finding: &&Finding| finding.held.is_none() || finding.held == Some(Hold::Claimed);
+        let known = self.queue.page(Filter::EXPORTED, None, usize::MAX).await?.into_iter();
+        let known: BTreeSet<WorkLogUri> = known.map(|entry| entry.work_log).collect();
+        let concerned = |finding: &&Finding| match finding.held {
+            None | Some(Hold::Claimed) => true,
+            // Its hours are right, and its day stays as it is.
+            Some(Hold::Exported) if finding.kind == finding::Kind::WrongDay => false,
+            // Parked with both values, once: another run would find the same.
+            Some(Hold::Exported) => {
+                finding.work_log.as_ref().is_some_and(|work_log| !known.contains(work_log))
+            }
+            Some(_) => false,
+        };
         let work_logs: BTreeSet<&WorkLogUri> =
             findings.iter().filter(concerned).filter_map(|finding| finding.work_log.as_ref()).collect();
         let work_logs: Vec<WorkLogUri> = work_logs.into_iter().cloned().collect();
@@ -188,10 +203,12 @@ impl Sweeper {
         }
         let owner = self.ledger.owner(id).await?;
         self.ledger.doubt(&owner).await?;
-        match self.kimai.delete(id).await {
-            Ok(()) => info!(kimai.id = %id, "Deleted timesheet {id}, which no work log is linked to"),
-            Err(fault) if fault.fault == Fault::Gone => {}
-            Err(fault) => return Err(fault.into()),
+        match exported::delete(&*self.kimai, id, !self.limits.overwrite_exported).await? {
+            Deletion::Deleted => {
+                info!(kimai.id = %id, "Deleted timesheet {id}, which no work log is linked to");
+            }
+            Deletion::Gone => {}
+            Deletion::Exported(_) => return Ok(Removal::Exported),
         }
         // Not before: a timesheet that could not be deleted is still its own.
         if let Some(owner) = &owner {

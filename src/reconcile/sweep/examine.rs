@@ -7,7 +7,10 @@ use futures_util::{StreamExt, stream};
 use super::lost::Void;
 use super::sides::{Sides, begins_in};
 use super::{Period, Sweeper, go_on};
-use crate::domain::difference::{Comparison, FoundTimesheet, adoptions, compare, in_words, keeper};
+use crate::domain::difference::{
+    Comparison, FoundTimesheet, TimesheetSide, adoptions, compare, in_words, keeper,
+};
+use crate::domain::exported::both_values;
 use crate::domain::finding::{Action, Finding, Hold, Kind, Unconfirmed};
 use crate::domain::hours::RoundedMonth;
 use crate::domain::timesheet::WantedTimesheet;
@@ -132,9 +135,22 @@ impl Sweeper {
         // One that was made since the list was read is right.
         (!inside || !found.holds(wanted)).then(|| {
             let kind = if inside { changed_kind(&found, wanted) } else { Kind::Moved };
-            let why = in_words(&found, wanted);
-            Finding { found: Some(found), ..settle(sides, kind, work_log, &[id], why) }
+            let exported = timesheet.exported && !found.holds(wanted);
+            let side = TimesheetSide { found, exported };
+            self.differs(settle(sides, kind, work_log, &[id], String::new()), side, wanted)
         })
+    }
+
+    /// `finding` of a timesheet that holds something else than `wanted`. One that is exported is left as it is.
+    fn differs(&self, finding: Finding, side: TimesheetSide, wanted: &WantedTimesheet) -> Finding {
+        let TimesheetSide { found, exported } = side;
+        let kept = exported && !self.limits.overwrite_exported;
+        let reason = if kept {
+            both_values(&found, Some(wanted), self.clock.zone())
+        } else {
+            in_words(&found, wanted)
+        };
+        Finding { found: Some(found), reason, held: kept.then_some(Hold::Exported), ..finding }
     }
 
     /// Those whose timesheet holds something else, and not just what Kimai made of what was sent last.
@@ -143,12 +159,13 @@ impl Sweeper {
         let differs = changed.iter().filter_map(|work_log| {
             let side = sides.work_logs.get(work_log)?;
             let (id, wanted) = (*side.ids.first()?, side.wanted.as_ref().ok()?);
-            let found = sides.timesheets.get(&id)?.found;
+            let timesheet = *sides.timesheets.get(&id)?;
+            let found = timesheet.found;
             let answered = remembered.get(work_log).is_some_and(|last| {
                 last.id == id && found.is_answer_to(wanted, last.pushed.as_ref(), last.held.as_ref())
             });
-            let kind = changed_kind(&found, wanted);
-            (!answered).then(|| settle(sides, kind, work_log, &[id], in_words(&found, wanted)))
+            let finding = || settle(sides, changed_kind(&found, wanted), work_log, &[id], String::new());
+            (!answered).then(|| self.differs(finding(), timesheet, wanted))
         });
         Ok(differs.collect())
     }
@@ -242,7 +259,7 @@ impl Sweeper {
         remains.retain(|work_log, _| !told.contains(work_log));
         progress.phase("looking at what is left of deleted work logs", Some(remains.len()));
         let looks = remains.into_iter().map(async |(work_log, ids)| {
-            let exported = self.any_exported(sides, &ids).await;
+            let exported = self.first_exported(sides, &ids).await;
             (work_log, ids, exported)
         });
         let mut looks = stream::iter(looks).buffered(LOOKS_AT_ONCE);
@@ -251,8 +268,12 @@ impl Sweeper {
             progress.advance(1);
             match exported {
                 Ok(exported) => {
-                    let why = "the work log was deleted, all that is left of it is its link".to_owned();
-                    let held = exported.then_some(Hold::Exported);
+                    let mut why = "the work log was deleted, all that is left of it is its link".to_owned();
+                    if let Some((id, found)) = &exported {
+                        let both = both_values(found, None, self.clock.zone());
+                        why = format!("{why}; timesheet {id}: {both}");
+                    }
+                    let held = exported.map(|_| Hold::Exported);
                     findings.push(Finding { held, ..settle(sides, Kind::Dangling, &work_log, &ids, why) });
                 }
                 Err((id, fault)) => unseen(&work_log, id, fault, progress)?,
@@ -261,20 +282,27 @@ impl Sweeper {
         Ok(())
     }
 
-    /// Whether one of `ids` is exported. Those of other days are asked for by their id.
-    async fn any_exported(&self, sides: &Sides, ids: &[KimaiId]) -> Result<bool, (KimaiId, KimaiFault)> {
+    /// The first of `ids` that is exported and is to stay. Those of other days are asked for by their id.
+    async fn first_exported(
+        &self,
+        sides: &Sides,
+        ids: &[KimaiId],
+    ) -> Result<Option<(KimaiId, FoundTimesheet)>, (KimaiId, KimaiFault)> {
+        if self.limits.overwrite_exported {
+            return Ok(None);
+        }
         for id in ids {
             let exported = if let Some(listed) = sides.timesheets.get(id) {
-                listed.exported
+                listed.exported.then_some(listed.found)
             } else {
                 let seen = self.kimai.timesheet(*id).await.map_err(|fault| (*id, fault))?;
-                seen.is_some_and(|timesheet| timesheet.exported)
+                seen.filter(|timesheet| timesheet.exported).map(|timesheet| (&timesheet).into())
             };
-            if exported {
-                return Ok(true);
+            if let Some(found) = exported {
+                return Ok(Some((*id, found)));
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// Those of `unlinked` that are nobody's, anywhere. The others get their finding.
@@ -296,7 +324,9 @@ impl Sweeper {
             // A link that was written since the work logs were read is right.
             for work_log in work_logs.iter().filter(|work_log| !sides.work_logs.contains_key(work_log)) {
                 let why = format!("timesheet {id} begins in the period, its work log is on another day");
-                findings.push(settle(sides, Kind::Moved, work_log, &[id], why));
+                let exported = sides.timesheets.get(&id).is_some_and(|timesheet| timesheet.exported);
+                let held = (exported && !self.limits.overwrite_exported).then_some(Hold::Exported);
+                findings.push(Finding { held, ..settle(sides, Kind::Moved, work_log, &[id], why) });
             }
         }
         // What is left of deleted work logs is told of later, each with all its timesheets.

@@ -32,7 +32,9 @@ impl Sweeper {
             let orphan = finding.kind == Kind::Orphan;
             finding.held = match () {
                 () if sides.work_logs.is_empty() && !sides.timesheets.is_empty() => Some(Hold::NoWorkLogs),
-                () if sheet.is_some_and(|sheet| sheet.exported) => Some(Hold::Exported),
+                () if sheet.is_some_and(|sheet| sheet.exported) && !self.limits.overwrite_exported => {
+                    Some(Hold::Exported)
+                }
                 () if orphan && !self.limits.delete_orphans => Some(Hold::TurnedOff),
                 () if orphan && finding.timesheets.iter().any(|id| recent.contains(id)) => Some(Hold::Recent),
                 () => None,

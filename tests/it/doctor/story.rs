@@ -48,7 +48,7 @@ async fn a_work_log_tells_where_it_stands_from_its_making_to_its_end(stack: Stac
     expect(&changed, "differs", "07:00 in Kimai");
     assert_eq!(changed["timesheets"][0]["differences"].as_array().unwrap().len(), 1, "{changed}");
     stack.kimai.edit_timesheet(id, |row| row.exported = true);
-    assert!(story(&stack, "AB12").await["help"].to_string().contains("marked as exported"));
+    assert!(story(&stack, "AB12").await["help"].to_string().contains("--exported"));
     assert!(stack.kimai.delete_timesheet(id));
     expect(&story(&stack, "AB12").await, "not-in-kimai", "is gone from there");
     assert_eq!(stack.post("/queue/AB12/retry", None).await.0, 202);

@@ -19,6 +19,7 @@ on_each_store!(
     a_timesheet_that_someone_asks_about_is_kept_or_deleted,
 );
 
+/// But for the looks whether a timesheet is exported.
 async fn a_new_a_changed_and_a_deleted_work_log_are_sent_to_the_byte_as_before(stack: Stack) {
     let work_log = stack.register("A", "2024-09-02", "PT8H").await;
     stack.notify(&[&work_log]).await;
@@ -30,7 +31,9 @@ async fn a_new_a_changed_and_a_deleted_work_log_are_sent_to_the_byte_as_before(s
         requests(&stack),
         [
             r#"POST /api/timesheets {"begin":"2024-09-02T00:00:00.000Z","end":"2024-09-02T08:00:00.000Z","project":2,"activity":3,"user":2}"#,
+            "GET /api/timesheets/1",
             r#"PATCH /api/timesheets/1 {"begin":"2024-09-02T00:00:00.000Z","end":"2024-09-02T07:30:00.000Z","project":2,"activity":3,"user":2}"#,
+            "GET /api/timesheets/1",
             "DELETE /api/timesheets/1",
         ]
     );
@@ -46,7 +49,11 @@ async fn a_work_log_that_someone_asks_for_is_sent_again(stack: Stack) {
     let body = r#"{"begin":"2024-09-02T00:00:00.000Z","end":"2024-09-02T08:00:00.000Z","project":2,"activity":3,"user":2}"#;
     assert_eq!(
         requests(&stack),
-        [format!("POST /api/timesheets {body}"), format!("PATCH /api/timesheets/1 {body}")]
+        [
+            format!("POST /api/timesheets {body}"),
+            "GET /api/timesheets/1".to_owned(),
+            format!("PATCH /api/timesheets/1 {body}")
+        ]
     );
 }
 
@@ -56,7 +63,7 @@ async fn a_timesheet_that_someone_asks_about_is_kept_or_deleted(stack: Stack) {
     let begin = "2024-09-02T00:00:00Z".parse().unwrap();
     stack.kimai.add_timesheet(stack.user, (stack.project, stack.activity), begin, Some(begin));
     stack.forget_calls();
-    for (id, asked) in [(1, &[][..]), (2, &["DELETE /api/timesheets/2"])] {
+    for (id, asked) in [(1, &[][..]), (2, &["GET /api/timesheets/2", "DELETE /api/timesheets/2"])] {
         let url = format!("{}/kimai-timesheets/{id}", stack.base);
         assert_eq!(answer(stack.http.put(url)).await.0, 204);
         assert_eq!(requests(&stack), asked);

@@ -26,6 +26,7 @@ impl Sim {
             state.weather = Weather::default();
             state.script = None;
             state.counting.token_away = false;
+            state.exports = 0;
             state.note(Who::People, What::Weather(Weather::default()));
             state.now
         };

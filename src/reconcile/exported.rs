@@ -1,0 +1,135 @@
+//! The look at a timesheet before it is changed or deleted: what is exported in Kimai may be on an invoice.
+//!
+//! # Guarantees
+//! No timesheet is changed or deleted that Kimai showed as exported in the look before, and none without a look,
+//! unless somebody asked for that or `SYNC_EXPORTED` is `overwrite`.
+//!
+//! # Caveats
+//! Kimai knows no condition on a change. What is exported between the look and a change is put back as soon as
+//! its answer says so; of a deletion nobody is told, so its look is the last request before it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use tracing::debug;
+
+use super::flow::Flow;
+use super::gather::{Gather, LONGEST_WAIT, Statement};
+use super::plant::{Plant, planted};
+use super::retry::Failure;
+use crate::domain::KimaiId;
+use crate::domain::exported::{Group, Look, groups};
+use crate::kimai::{Fault, KimaiFault, Timesheet, TimesheetFilter, Timesheets};
+use crate::triplestore::TriplestoreFault;
+
+/// Looks of a burst that go without company.
+const FIRST_LOOKS: f64 = 10.0;
+/// How long a look waits for company although Kimai may soon have nothing to do.
+const SHORT_WAIT: Duration = Duration::from_millis(100);
+/// The farthest that the wall clock of any zone is from UTC: Kimai reads bounds in that of the token's user.
+const FARTHEST_ZONE: SignedDuration = SignedDuration::from_hours(14);
+
+/// What became of a deletion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Deletion {
+    /// Kimai deleted it.
+    Deleted,
+    /// It was not there any more.
+    Gone,
+    /// It is exported, and was left alone.
+    Exported(Timesheet),
+}
+
+/// Deletes the timesheet `id`, with `keep` only if it is not exported. The look comes right before: nothing else
+/// tells of what was deleted.
+pub(super) async fn delete(kimai: &dyn Timesheets, id: KimaiId, keep: bool) -> Result<Deletion, KimaiFault> {
+    if keep && !planted(Plant::ExportedIsOverwritten) {
+        match kimai.timesheet(id).await? {
+            None => return Ok(Deletion::Gone),
+            Some(timesheet) if timesheet.exported => return Ok(Deletion::Exported(timesheet)),
+            Some(_) => {}
+        }
+    }
+    match kimai.delete(id).await {
+        Ok(()) => Ok(Deletion::Deleted),
+        Err(fault) if fault.fault == Fault::Gone => Ok(Deletion::Gone),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// The looks of all runs.
+pub(super) struct Looks {
+    kimai: Arc<dyn Timesheets>,
+    lists: Gather<Lists>,
+}
+
+struct Lists {
+    kimai: Arc<dyn Timesheets>,
+    flow: Arc<Flow>,
+}
+
+impl Looks {
+    pub(super) fn new(kimai: &Arc<dyn Timesheets>, flow: &Arc<Flow>) -> Self {
+        let lists = Lists { kimai: Arc::clone(kimai), flow: Arc::clone(flow) };
+        Self { kimai: Arc::clone(kimai), lists: Gather::new(lists) }
+    }
+
+    /// What Kimai holds of a timesheet; nothing where it is gone. Those of many runs are looked at in one list.
+    pub(super) async fn at(&self, look: Look) -> Result<Option<Timesheet>, Failure> {
+        match self.lists.ask(look).await? {
+            Some(listed) => Ok(Some(listed)),
+            None => self.now(look.id).await,
+        }
+    }
+
+    /// The same, alone and at once.
+    pub(super) async fn now(&self, id: KimaiId) -> Result<Option<Timesheet>, Failure> {
+        Ok(self.kimai.timesheet(id).await?)
+    }
+}
+
+#[async_trait]
+impl Statement for Lists {
+    type Question = Look;
+    /// None where no list showed it: whoever asks looks at it by its id.
+    type Answer = Option<Timesheet>;
+
+    async fn run(&self, looks: &[Look]) -> Result<Vec<Option<Timesheet>>, TriplestoreFault> {
+        let mut seen: BTreeMap<KimaiId, Timesheet> = BTreeMap::new();
+        for group in groups(looks) {
+            match self.kimai.some_timesheets(&filter(&group), group.rows()).await {
+                Ok(rows) => seen.extend(rows.into_iter().map(|row| (row.id, row))),
+                Err(fault) => debug!("{} timesheets are looked at one by one: {fault}", group.count),
+            }
+        }
+        Ok(looks.iter().map(|look| seen.get(&look.id).cloned()).collect())
+    }
+
+    fn budget(&self) -> f64 {
+        FIRST_LOOKS
+    }
+
+    fn patience(&self) -> Duration {
+        if self.flow.is_thin() { SHORT_WAIT } else { LONGEST_WAIT }
+    }
+
+    fn is_alone(&self) -> bool {
+        self.flow.is_alone()
+    }
+}
+
+fn filter(group: &Group) -> TimesheetFilter {
+    let wall = |instant: Timestamp, by: SignedDuration| {
+        TimeZone::UTC.to_datetime(instant.checked_add(by).unwrap_or(instant))
+    };
+    TimesheetFilter {
+        begin: Some(wall(group.first, -FARTHEST_ZONE)),
+        end: Some(wall(group.last, FARTHEST_ZONE)),
+        user: group.user,
+        ..TimesheetFilter::default()
+    }
+}

@@ -1,0 +1,73 @@
+//! What people ask of the service: to sweep, to check one timesheet, to overwrite what is exported.
+
+use std::sync::Arc;
+
+use rand::Rng;
+use rand::seq::IndexedRandom;
+
+use super::Sim;
+use crate::domain::{KimaiId, WorkLogUri};
+use crate::queue::Queue;
+use crate::reconcile::simulation::engine::Engine;
+use crate::reconcile::simulation::history::{What, Who};
+use crate::reconcile::simulation::land;
+use crate::reconcile::sweep::Period;
+use crate::runs::progress::Progress;
+
+impl Sim {
+    /// Somebody asks for one, or for all that are parked, as page and command line do.
+    pub(super) fn overwrite(&mut self, engine: &Engine) {
+        let parked = engine.queue.parked_exported();
+        let Some(one) = parked.choose(&mut self.rng).cloned() else { return };
+        let all = self.rng.random_ratio(1, 4);
+        let (world, queue) = (Arc::clone(&self.world), Arc::clone(&engine.queue));
+        engine.tasks.spawn(async move {
+            {
+                let mut state = world.state();
+                // Of all, any may be parked by the time it is on disk.
+                let every: Vec<WorkLogUri> = state.work_logs.keys().cloned().collect();
+                for work_log in if all { every } else { vec![one.clone()] } {
+                    state.note(Who::People, What::OverwriteAsked(work_log.clone()));
+                    state.ask(work_log);
+                }
+            }
+            if all { queue.overwrite_exported().await.map(drop) } else { queue.overwrite(&one).await }
+        });
+    }
+
+    pub(super) fn check(&mut self, engine: &Engine) {
+        let ids: Vec<KimaiId> = self.world.state().sheets.keys().copied().collect();
+        let Some(id) = ids.choose(&mut self.rng).copied() else { return };
+        self.sweeps += 1;
+        let who = Who::Check(self.sweeps);
+        let (world, sweeper) = (Arc::clone(&self.world), Arc::clone(&engine.sweeper));
+        engine.tasks.spawn(async move {
+            world.state().enter(who.clone(), What::CheckBegan(id));
+            let result = sweeper.remove_orphan(id).await;
+            world.state().note(who, What::SweepEnded(format!("{result:?}")));
+        });
+    }
+
+    /// A sweep to be awaited; it says whether it went well.
+    pub(super) fn sweep(
+        &mut self,
+        engine: &Engine,
+        first: i32,
+        last: i32,
+    ) -> impl Fn() -> futures_util::future::BoxFuture<'static, bool> + Send + 'static {
+        self.sweeps += 1;
+        let who = Who::Sweep(self.sweeps);
+        let (world, sweeper) = (Arc::clone(&self.world), Arc::clone(&engine.sweeper));
+        let period = Period { first: land::day(first), last: land::day(last) };
+        move || {
+            let (world, sweeper, who) = (Arc::clone(&world), Arc::clone(&sweeper), who.clone());
+            Box::pin(async move {
+                world.state().enter(who.clone(), What::SweepBegan(first, last));
+                let result = sweeper.sweep(period, None, &Progress::unwatched()).await;
+                let how = result.as_ref().map_or_else(ToString::to_string, |report| format!("{report:?}"));
+                world.state().note(who, What::SweepEnded(how));
+                result.is_ok()
+            })
+        }
+    }
+}
