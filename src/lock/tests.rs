@@ -290,7 +290,7 @@ async fn work_logs_that_are_not_in_kimai_are_named_with_their_reason() {
     let report = locker.lock(september(), &Progress::unwatched()).await.unwrap();
     let Outcome::Exported { work_logs: 4, unsynced, .. } = outcome(&report, "a") else { panic!("{report}") };
     let said = unsynced.join("\n").replace(&format!("{BASE}/work-logs/"), "");
-    assert_eq!(said, "<lost> has no Kimai id\n<parked> is parked: it has no person\n<waits> is waiting");
+    assert_eq!(said, "<lost> has no Kimai id\n<parked> is parked: it has no person\n<waits> is scheduled");
     assert_eq!(report.unsynced(), 1);
     assert!(
         report.to_string().ends_with("1 of them with work logs that are not in Kimai as they are"),
