@@ -218,17 +218,6 @@ impl Ledger {
         self.execute("UPDATE timesheet SET linked = 1 WHERE work_log = ?1 AND linked = 0", work_log).await
     }
 
-    /// `work_log` has no timesheet any more.
-    pub async fn forget(&self, work_log: &WorkLogUri) -> Result<(), LedgerFault> {
-        let work_log = work_log.clone();
-        let forget = move |connection: &Connection| {
-            let mut forget = connection.prepare_cached("DELETE FROM timesheet WHERE work_log = ?1")?;
-            forget.execute([work_log.as_str()])?;
-            updates::close(connection, &work_log)
-        };
-        Ok(self.storage.write(forget).await?)
-    }
-
     /// Runs `statement` on `work_log`.
     async fn execute(&self, statement: &'static str, work_log: &WorkLogUri) -> Result<(), LedgerFault> {
         let work_log = work_log.clone();

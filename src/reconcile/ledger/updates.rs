@@ -8,6 +8,17 @@ use crate::domain::WorkLogUri;
 use crate::domain::exported::UpdateIntent;
 
 impl Ledger {
+    /// `work_log` has no timesheet any more.
+    pub async fn forget(&self, work_log: &WorkLogUri) -> Result<(), LedgerFault> {
+        let work_log = work_log.clone();
+        let forget = move |connection: &Connection| {
+            let mut forget = connection.prepare_cached("DELETE FROM timesheet WHERE work_log = ?1")?;
+            forget.execute([work_log.as_str()])?;
+            close(connection, &work_log)
+        };
+        Ok(self.storage.write(forget).await?)
+    }
+
     /// Says what is about to be sent to the timesheet of `work_log`: when this returns, it is on disk, and what Kimai
     /// holds is in doubt until the answer is known.
     pub async fn begin_update(&self, work_log: &WorkLogUri, intent: UpdateIntent) -> Result<(), LedgerFault> {

@@ -12,29 +12,12 @@ use super::faults::{Call, Fate, Script, TIME_LIMIT, Trouble, Weather};
 use super::history::{History, What, Who};
 use super::land;
 use super::sheets::Sheet;
+pub(super) use super::stand::Stand;
 use crate::domain::timesheet::WantedTimesheet;
-use crate::domain::work_log::{Directory, Facts, VEVENT};
+use crate::domain::work_log::{Directory, Facts};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::kimai::{KimaiFault, Timesheet};
 use crate::source::Link;
-
-/// A work log in the triplestore.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Stand {
-    pub(super) facts: Facts,
-    /// Counts its changes, but for those of its link.
-    pub(super) version: u32,
-    /// Counts how often it came to be.
-    pub(super) life: u32,
-    /// The timesheets it is linked to as a work log, and since when.
-    pub(super) links: BTreeMap<KimaiId, i64>,
-}
-
-impl Stand {
-    pub(super) fn is_live(&self) -> bool {
-        self.facts.types.contains(VEVENT)
-    }
-}
 
 /// What a request does when it takes effect.
 #[derive(Debug, Clone)]
@@ -398,20 +381,6 @@ impl State {
         let version = stand.version;
         self.touch(Target::WorkLog(work_log.clone()));
         self.note(Who::People, What::Changed(work_log.clone(), step, version));
-    }
-}
-
-impl Stand {
-    fn refresh(&mut self, now: i64) {
-        if !self.is_live() {
-            self.links.clear();
-            return;
-        }
-        let ids = self.facts.kimai_ids();
-        self.links.retain(|id, _| ids.contains(id));
-        for id in ids {
-            self.links.entry(id).or_insert(now);
-        }
     }
 }
 

@@ -11,18 +11,15 @@ use tokio::time::Instant;
 use super::counting;
 use super::faults::{Call, Fate, Trouble};
 use super::land;
-use super::sheets::Sheet;
-use super::state::{Caller, Course, Effect, Stand, State, instant};
+use super::listing::{matches, with_an_odd_row, without_a_page};
+use super::state::{Caller, Course, Effect, Stand, State};
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::windows::{Days, Window, Written};
 use crate::domain::work_log::{Directory, Facts, Kind, VEVENT};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::kimai::choices::{ChosenActivity, ChosenCustomer, ChosenProject, ChosenUser};
 use crate::kimai::pace::How;
-use crate::kimai::{
-    Choices, CurrentUser, Gap, KimaiFault, Listed, OddRow, OddRows, Pace, Timesheet, TimesheetFilter,
-    Timesheets,
-};
+use crate::kimai::{Choices, CurrentUser, KimaiFault, Listed, Pace, Timesheet, TimesheetFilter, Timesheets};
 use crate::source::{Link, Source};
 use crate::triplestore::TriplestoreFault;
 
@@ -141,15 +138,6 @@ async fn pause(milliseconds: u64) {
     }
 }
 
-/// Whether a list shows it. The token's zone is UTC here. Kimai knows whole seconds.
-fn matches(filter: &TimesheetFilter, Sheet { row, modified, .. }: &Sheet) -> bool {
-    let begin = jiff::tz::TimeZone::UTC.to_datetime(row.begin);
-    filter.begin.is_none_or(|first| first <= begin)
-        && filter.end.is_none_or(|last| begin <= last)
-        && filter.user.is_none_or(|user| row.user == Some(user))
-        && filter.modified_after.is_none_or(|after| after.as_second() <= instant(*modified).as_second())
-}
-
 fn written(day: Date) -> Written {
     Written { text: day.to_string(), datatype: None }
 }
@@ -160,29 +148,6 @@ fn first_half<K: Ord + Clone, V>(mut all: BTreeMap<K, V>) -> BTreeMap<K, V> {
         all.split_off(&middle);
     }
     all
-}
-
-/// The middle third could not be read, or the end where there is no more than that.
-fn without_a_page(mut timesheets: Vec<Timesheet>) -> Listed {
-    let third = timesheets.len().div_ceil(3);
-    let after = timesheets.split_off((2 * third).min(timesheets.len()));
-    timesheets.truncate(third);
-    let id = |row: Option<&Timesheet>| row.map(|row| row.id);
-    let fault = Trouble::PageLost.of_kimai(Call::List);
-    let gap = Gap { above: id(timesheets.last()), below: id(after.first()), fault };
-    timesheets.extend(after);
-    Listed { timesheets, gaps: vec![gap], ..Listed::default() }
-}
-
-/// The middle row cannot be read; of every second one neither can its id.
-fn with_an_odd_row(mut timesheets: Vec<Timesheet>) -> Listed {
-    let mut odd = OddRows::default();
-    let middle = timesheets.len() / 2;
-    if middle < timesheets.len() {
-        let id = timesheets.remove(middle).id;
-        odd.push(OddRow { id: Some(id).filter(|id| id.0.is_multiple_of(2)), why: "injected".to_owned() });
-    }
-    Listed { timesheets, odd, ..Listed::default() }
 }
 
 /// A request on its way. It goes on without its caller, for a while.

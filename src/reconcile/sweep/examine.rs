@@ -7,9 +7,7 @@ use futures_util::{StreamExt, stream};
 use super::lost::Void;
 use super::sides::{Sides, begins_in};
 use super::{Period, Sweeper, go_on};
-use crate::domain::difference::{
-    Comparison, FoundTimesheet, TimesheetSide, adoptions, compare, in_words, keeper,
-};
+use crate::domain::difference::{Comparison, FoundTimesheet, TimesheetSide, adoptions, compare, keeper};
 use crate::domain::exported::both_values;
 use crate::domain::finding::{Action, Finding, Hold, Kind, Unconfirmed};
 use crate::domain::hours::RoundedMonth;
@@ -141,18 +139,6 @@ impl Sweeper {
         })
     }
 
-    /// `finding` of a timesheet that holds something else than `wanted`. One that is exported is left as it is.
-    fn differs(&self, finding: Finding, side: TimesheetSide, wanted: &WantedTimesheet) -> Finding {
-        let TimesheetSide { found, exported } = side;
-        let kept = exported && !self.limits.overwrite_exported;
-        let reason = if kept {
-            both_values(&found, Some(wanted), self.clock.zone())
-        } else {
-            in_words(&found, wanted)
-        };
-        Finding { found: Some(found), reason, held: kept.then_some(Hold::Exported), ..finding }
-    }
-
     /// Those whose timesheet holds something else, and not just what Kimai made of what was sent last.
     async fn changed(&self, sides: &Sides, changed: &[WorkLogUri]) -> Result<Vec<Finding>, Failure> {
         let remembered = self.ledger.remembered(changed).await?;
@@ -280,29 +266,6 @@ impl Sweeper {
             }
         }
         Ok(())
-    }
-
-    /// The first of `ids` that is exported and is to stay. Those of other days are asked for by their id.
-    async fn first_exported(
-        &self,
-        sides: &Sides,
-        ids: &[KimaiId],
-    ) -> Result<Option<(KimaiId, FoundTimesheet)>, (KimaiId, KimaiFault)> {
-        if self.limits.overwrite_exported {
-            return Ok(None);
-        }
-        for id in ids {
-            let exported = if let Some(listed) = sides.timesheets.get(id) {
-                listed.exported.then_some(listed.found)
-            } else {
-                let seen = self.kimai.timesheet(*id).await.map_err(|fault| (*id, fault))?;
-                seen.filter(|timesheet| timesheet.exported).map(|timesheet| (&timesheet).into())
-            };
-            if let Some(found) = exported {
-                return Ok(Some((*id, found)));
-            }
-        }
-        Ok(None)
     }
 
     /// Those of `unlinked` that are nobody's, anywhere. The others get their finding.

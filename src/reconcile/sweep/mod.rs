@@ -17,6 +17,7 @@
 mod act;
 mod counted;
 mod examine;
+mod exported;
 mod guards;
 mod lost;
 mod sides;

@@ -1,5 +1,7 @@
 //! Makes each situation of the table of differences, and says what is seen of it.
 
+mod exported;
+
 use std::fmt::Write;
 
 use kimai_sync::domain::KimaiId;
@@ -16,6 +18,8 @@ pub(super) use moves::*;
 
 use super::requests::{date, headers, times};
 use crate::support::stack::{BASE, Stack, answer, delta};
+
+pub(super) use exported::{exported_and_changed, exported_and_deleted};
 
 /// Methods and paths of what was asked of Kimai.
 fn asked(stack: &Stack) -> String {
@@ -207,30 +211,6 @@ pub(super) async fn many_orphans() -> String {
     }
     sweep(&stack).await;
     asked(&stack)
-}
-
-/// What was asked of Kimai, the code with which the work log is parked, and its link.
-async fn parked(stack: &Stack, uri: &str) -> String {
-    let work_log = kimai_sync::domain::WorkLogUri::parse(uri).unwrap();
-    let entry = stack.engine.queue.entry(&work_log).await.unwrap().unwrap();
-    format!("{}; {}; {}", asked(stack), entry.code.unwrap().word(), identifier(stack, uri).await)
-}
-
-pub(super) async fn exported_and_changed() -> String {
-    let stack = Stack::embedded(&[]).await;
-    let uri = synced(&stack).await;
-    stack.kimai.edit_timesheet(KimaiId(1), |row| row.exported = true);
-    shortened(&stack, &uri).await;
-    parked(&stack, &uri).await
-}
-
-pub(super) async fn exported_and_deleted() -> String {
-    let stack = Stack::embedded(&[]).await;
-    let uri = synced(&stack).await;
-    stack.kimai.edit_timesheet(KimaiId(1), |row| row.exported = true);
-    stack.take_back(&uri).await;
-    stack.notify(&[&uri]).await;
-    parked(&stack, &uri).await
 }
 
 pub(super) async fn uuid_version() -> String {

@@ -1,0 +1,38 @@
+//! What Kimai's lists show.
+
+use super::faults::{Call, Trouble};
+use super::sheets::Sheet;
+use super::state::instant;
+use crate::kimai::{Gap, Listed, OddRow, OddRows, Timesheet, TimesheetFilter};
+
+/// Whether a list shows it. The token's zone is UTC here. Kimai knows whole seconds.
+pub(super) fn matches(filter: &TimesheetFilter, Sheet { row, modified, .. }: &Sheet) -> bool {
+    let begin = jiff::tz::TimeZone::UTC.to_datetime(row.begin);
+    filter.begin.is_none_or(|first| first <= begin)
+        && filter.end.is_none_or(|last| begin <= last)
+        && filter.user.is_none_or(|user| row.user == Some(user))
+        && filter.modified_after.is_none_or(|after| after.as_second() <= instant(*modified).as_second())
+}
+
+/// The middle third could not be read, or the end where there is no more than that.
+pub(super) fn without_a_page(mut timesheets: Vec<Timesheet>) -> Listed {
+    let third = timesheets.len().div_ceil(3);
+    let after = timesheets.split_off((2 * third).min(timesheets.len()));
+    timesheets.truncate(third);
+    let id = |row: Option<&Timesheet>| row.map(|row| row.id);
+    let fault = Trouble::PageLost.of_kimai(Call::List);
+    let gap = Gap { above: id(timesheets.last()), below: id(after.first()), fault };
+    timesheets.extend(after);
+    Listed { timesheets, gaps: vec![gap], ..Listed::default() }
+}
+
+/// The middle row cannot be read; of every second one neither can its id.
+pub(super) fn with_an_odd_row(mut timesheets: Vec<Timesheet>) -> Listed {
+    let mut odd = OddRows::default();
+    let middle = timesheets.len() / 2;
+    if middle < timesheets.len() {
+        let id = timesheets.remove(middle).id;
+        odd.push(OddRow { id: Some(id).filter(|id| id.0.is_multiple_of(2)), why: "injected".to_owned() });
+    }
+    Listed { timesheets, odd, ..Listed::default() }
+}

@@ -1,0 +1,38 @@
+//! A work log as the triplestore holds it.
+
+use std::collections::BTreeMap;
+
+use crate::domain::KimaiId;
+use crate::domain::work_log::{Facts, VEVENT};
+
+/// A work log in the triplestore.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Stand {
+    pub(super) facts: Facts,
+    /// Counts its changes, but for those of its link.
+    pub(super) version: u32,
+    /// Counts how often it came to be.
+    pub(super) life: u32,
+    /// The timesheets it is linked to as a work log, and since when.
+    pub(super) links: BTreeMap<KimaiId, i64>,
+}
+
+impl Stand {
+    pub(super) fn is_live(&self) -> bool {
+        self.facts.types.contains(VEVENT)
+    }
+}
+
+impl Stand {
+    pub(super) fn refresh(&mut self, now: i64) {
+        if !self.is_live() {
+            self.links.clear();
+            return;
+        }
+        let ids = self.facts.kimai_ids();
+        self.links.retain(|id, _| ids.contains(id));
+        for id in ids {
+            self.links.entry(id).or_insert(now);
+        }
+    }
+}

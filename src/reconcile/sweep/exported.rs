@@ -1,0 +1,47 @@
+//! What a sweep finds of exported timesheets: they stay as they are.
+
+use super::Sweeper;
+use super::sides::Sides;
+use crate::domain::KimaiId;
+use crate::domain::difference::{FoundTimesheet, TimesheetSide, in_words};
+use crate::domain::exported::both_values;
+use crate::domain::finding::{Finding, Hold};
+use crate::domain::timesheet::WantedTimesheet;
+use crate::kimai::KimaiFault;
+
+impl Sweeper {
+    /// `finding` of a timesheet that holds something else than `wanted`. One that is exported is left as it is.
+    pub(super) fn differs(&self, finding: Finding, side: TimesheetSide, wanted: &WantedTimesheet) -> Finding {
+        let TimesheetSide { found, exported } = side;
+        let kept = exported && !self.limits.overwrite_exported;
+        let reason = if kept {
+            both_values(&found, Some(wanted), self.clock.zone())
+        } else {
+            in_words(&found, wanted)
+        };
+        Finding { found: Some(found), reason, held: kept.then_some(Hold::Exported), ..finding }
+    }
+
+    /// The first of `ids` that is exported and is to stay. Those of other days are asked for by their id.
+    pub(super) async fn first_exported(
+        &self,
+        sides: &Sides,
+        ids: &[KimaiId],
+    ) -> Result<Option<(KimaiId, FoundTimesheet)>, (KimaiId, KimaiFault)> {
+        if self.limits.overwrite_exported {
+            return Ok(None);
+        }
+        for id in ids {
+            let exported = if let Some(listed) = sides.timesheets.get(id) {
+                listed.exported.then_some(listed.found)
+            } else {
+                let seen = self.kimai.timesheet(*id).await.map_err(|fault| (*id, fault))?;
+                seen.filter(|timesheet| timesheet.exported).map(|timesheet| (&timesheet).into())
+            };
+            if let Some(found) = exported {
+                return Ok(Some((*id, found)));
+            }
+        }
+        Ok(None)
+    }
+}
