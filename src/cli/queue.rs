@@ -33,17 +33,17 @@ enum Action {
     /// Show the whole story of one work log, as `explain` does
     Show(explain::Explain),
     /// Try one work log again now, or all that are parked
-    #[command(group = ArgGroup::new("which"))]
+    #[command(group = ArgGroup::new("which").required(true).multiple(true))]
     Retry {
         /// The work log: its IRI, its id, or the number of its timesheet in Kimai
-        #[arg(value_name = "WORK_LOG", group = "which", required_unless_present_any = ["parked", "exported"])]
+        #[arg(value_name = "WORK_LOG", group = "which", conflicts_with = "parked")]
         work_log: Option<String>,
         /// All that are parked
         #[arg(long, group = "which", conflicts_with = "exported")]
         parked: bool,
         /// Overwrite the timesheet although it is exported in Kimai, this once; without a work log those of all
         /// that are parked for that
-        #[arg(long)]
+        #[arg(long, group = "which")]
         exported: bool,
         #[command(flatten)]
         reach: Reach,

@@ -44,7 +44,10 @@ pub(super) async fn check_timesheet(
     id: Path<String>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let id: KimaiId = id.parse().map_err(|fault| Problem::bad_request(format!("{fault}.")))?;
+    // Of the forms that the triplestore may hold an address takes digits only.
+    let digits = if id.bytes().all(|byte| byte.is_ascii_digit()) { id.as_str() } else { "" };
+    let id: KimaiId =
+        digits.parse().map_err(|_| Problem::bad_request(format!("'{id}' is not a Kimai id.")))?;
     state.engine.sweeper.remove_orphan(id).await?;
     Ok(HttpResponse::NoContent().finish())
 }

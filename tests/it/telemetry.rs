@@ -69,7 +69,7 @@ fn json_logs_are_objects_line_by_line_and_carry_the_span_of_the_work_log() {
     command.envs([("LOG_FORMAT", "json"), ("LOG_LEVEL", "debug"), ("SYNC_AT_START", "false")]);
     let mut running = Running::start(command);
     let update = "INSERT DATA { <http://x/1> a <http://www.w3.org/2002/12/cal/ical#Vevent> ;
-        <http://www.w3.org/2002/12/cal/ical#duration> \"PT1H\" }";
+        <http://www.w3.org/2002/12/cal/ical#dtstart> \"soon\" }";
     let mut door = TcpStream::connect(&running.address).unwrap();
     write!(
         door,

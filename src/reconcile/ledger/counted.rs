@@ -71,6 +71,12 @@ impl Ledger {
         Ok((usize::try_from(count).unwrap_or_default(), oldest))
     }
 
+    /// What Kimai holds in the timesheet of `work_log` is about to change, and in whose zone is not known if the answer
+    /// is lost.
+    pub async fn forget_held(&self, work_log: &WorkLogUri) -> Result<(), LedgerFault> {
+        self.execute("UPDATE timesheet SET held = NULL WHERE work_log = ?1", work_log).await
+    }
+
     /// What Kimai counts and books.
     pub async fn counted(&self) -> Result<Counted, LedgerFault> {
         let read = |connection: &Connection| {

@@ -162,6 +162,20 @@ impl Settler {
         Ok(self.kimai.timesheet(id).await?.is_some_and(|timesheet| timesheet.exported))
     }
 
+    /// Where the timesheet gets another owner it is not known in whose zone a request whose answer is lost sets the
+    /// day: what Kimai holds is forgotten.
+    pub(super) async fn doubt_day(
+        &self,
+        subject: &WorkLogUri,
+        wanted: &WantedTimesheet,
+        memory: &Memory,
+    ) -> Result<(), Failure> {
+        if memory.held.is_some_and(|held| held.user != Some(wanted.user)) {
+            self.ledger.forget_held(subject).await?;
+        }
+        Ok(())
+    }
+
     /// Kimai took nothing, and it will not be tried again soon: without the link its timesheet looks like nobody's, and
     /// the one it was linked to before like its own.
     pub(super) async fn refused(

@@ -38,6 +38,7 @@ impl Settler {
             Some(before) => self.ledger.begin_update(subject, intent(&change, before)).await?,
             None => self.ledger.doubt([subject]).await?,
         }
+        self.doubt_day(subject, &wanted, change.memory).await?;
         if planted(Plant::RememberedBeforeSent) {
             self.ledger.pushed(subject, id, wanted, wanted.into()).await?;
         }

@@ -191,7 +191,7 @@ fn a_wrong_word_is_answered_with_the_right_one() {
         (&["explian", "x"][..], "'explain'"),
         (&["sweep", "--form", "2024-09-01"], "'--from'"),
         (&["import", "custmers"], "'customers'"),
-        (&["queue", "retry"], "<WORK_LOG|--parked>"),
+        (&["queue", "retry"], "<WORK_LOG|--parked|--exported>"),
     ] {
         let (code, _, err) = told(&program(arguments).output().unwrap());
         assert!(code == 2 && err.contains(wanted), "{arguments:?}: {err}");
