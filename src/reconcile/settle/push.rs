@@ -77,11 +77,17 @@ impl Settler {
         let Change { id, ref wanted, memory, renew, .. } = *change;
         let memory = memory.linked.filter(|linked| *linked == id).map_or(Memory::default(), |_| *memory);
         let held = memory.held.filter(|_| memory.pushed.is_some());
-        let (zone, begin, shift) = (self.clock.zone(), held.map(|held| held.begin), memory.shift);
+        let renewable = renew && !planted(Plant::NothingIsRenewed);
+        // One that may be overwritten was not looked at before.
+        let looked = match before {
+            None if renewable || held.is_none() => self.kimai.timesheet(id).await?,
+            _ => None,
+        };
+        let (zone, shift) = (self.clock.zone(), memory.shift);
+        let begin = held.map(|held| held.begin).or(looked.as_ref().map(|looked| looked.begin));
         let keep = before.is_some_and(|before| !before.exported);
         let mut course = Course { zone, wanted, begin, shift, renewed: false, keep };
-        let renewable = renew && !planted(Plant::NothingIsRenewed);
-        let mut answer = if renewable && (keep || !self.is_exported(id).await?) {
+        let mut answer = if renewable && (keep || looked.is_some_and(|looked| !looked.exported)) {
             self.renew(id, *wanted, &mut course).await?
         } else {
             let answer = self.kimai.update(id, wanted).await?;
@@ -93,13 +99,17 @@ impl Settler {
         }
         // It was in doubt what begin was there, so it is not known whether the day was set now. Where the zone that the
         // timesheet has had all along makes the right day of it, that is no matter.
-        let in_doubt = begin.is_none() && memory.shift.is_some() && !course.renewed;
+        let in_doubt = held.is_none() && memory.shift.is_some() && !course.renewed;
         let same_owner = memory.held.is_some_and(|held| held.user == Some(wanted.user));
         let right = memory.shift == Some(0) && same_owner && self::shift(&answer, wanted, zone) == 0;
         // An exported one is not moved about: it may be on an invoice.
         let movable = !answer.exported && !planted(Plant::NothingIsRenewed);
-        if in_doubt && !right && movable {
-            answer = self.renew(id, *wanted, &mut course).await?;
+        if in_doubt && !right {
+            if movable {
+                answer = self.renew(id, *wanted, &mut course).await?;
+            } else {
+                course.shift = None;
+            }
         }
         if course.is_over(&answer) {
             return Ok(Pushed { answer, shift: course.shift, mismatch: None });
@@ -156,10 +166,6 @@ impl Settler {
             warn!(work_log = %subject, kimai.id = %id, "Created timesheet {id} for <{subject}>, but {mismatch}; a sweep puts that right");
         }
         Ok(())
-    }
-
-    async fn is_exported(&self, id: KimaiId) -> Result<bool, KimaiFault> {
-        Ok(self.kimai.timesheet(id).await?.is_some_and(|timesheet| timesheet.exported))
     }
 
     /// Where the timesheet gets another owner it is not known in whose zone a request whose answer is lost sets the
