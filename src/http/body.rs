@@ -7,7 +7,7 @@ use actix_web::web::Bytes;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::problem::Problem;
 use crate::reconcile::sweep::Period;
@@ -48,7 +48,7 @@ impl Members {
     pub(super) fn text(&self, name: &str, example: &str) -> Result<String, Problem> {
         match self.0.get(name) {
             Some(Value::String(text)) => Ok(text.clone()),
-            Some(Value::Number(number)) => Ok(number.to_string()),
+            Some(Value::Number(number)) => Ok(number_as_text(number)),
             Some(_) => {
                 Err(Problem::bad_request(format!("'{name}' must be a text or number, like {example}."))
                     .at(name))
@@ -85,6 +85,14 @@ impl Members {
     }
 }
 
+/// A number as people write it: for JSON Schema `9.0` is the whole number 9.
+fn number_as_text(number: &Number) -> String {
+    match number.as_f64().filter(|value| number.is_f64() && value.fract() == 0.0) {
+        Some(whole) => format!("{whole:.0}"),
+        None => number.to_string(),
+    }
+}
+
 /// The day of `2024-09-02`, of an instant (its day in `zone`) or of a local date-time.
 fn day_of(text: &str, zone: &TimeZone) -> Option<Date> {
     let instant = || text.parse::<Timestamp>().ok().map(|instant| instant.to_zoned(zone.clone()).date());
@@ -111,6 +119,14 @@ mod tests {
         ];
         for (text, day) in table {
             assert_eq!(day_of(text, &brussels), day.map(|day| day.parse().unwrap()), "{text:?}");
+        }
+    }
+    #[test]
+    fn a_number_is_as_whole_as_it_is_for_json_schema() {
+        for (json, text) in
+            [("9", "9"), ("9.0", "9"), ("4.859e3", "4859"), ("9.5", "9.5"), ("-0.0", "-0"), ("-3", "-3")]
+        {
+            assert_eq!(number_as_text(&json.parse().unwrap()), text, "{json}");
         }
     }
 }

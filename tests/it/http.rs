@@ -39,6 +39,7 @@ async fn success_is_answered_to_the_byte_as_before() {
         ("/sync-from-kimai/accounts/", None, &no_content),
         ("/timesheets/lock", Some(json!({"month": "9", "year": "2024"})), &no_content),
         ("/timesheets/lock", Some(json!({"month": 9, "year": 2024})), &no_content),
+        ("/timesheets/lock", Some(json!({"month": 9.0, "year": 2024.0})), &no_content),
         ("/timesheets/lock/", Some(json!({"month": "09", "year": "2024"})), &no_content),
     ];
     for (path, body, wanted) in posts {
@@ -84,7 +85,6 @@ async fn bad_input_keeps_its_code_and_is_told_what_to_do() {
         ("/timesheets/lock", Some(json!({"month": "9; DROP", "year": "2024"})), "'9; DROP' is not a month"),
         ("/timesheets/lock", Some(json!({"month": 9, "year": "2024-old"})), "'2024-old' is not a year"),
         ("/timesheets/lock", Some(json!({"month": 9.5, "year": 2024})), "'9.5' is not a month"),
-        ("/timesheets/lock", Some(json!({"month": 9.0, "year": 2024})), "'9.0' is not a month"),
         ("/sync-to-kimai/work-logs", None, "The body is not JSON"),
         ("/sync-to-kimai/work-logs", Some(json!([])), "must be a JSON object"),
         (
