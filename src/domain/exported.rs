@@ -29,7 +29,7 @@ impl UpdateIntent {
     /// Whether this change may have overwritten what is exported by now. Where the answer was lost, it may also have
     /// been exported after the change, as it is.
     pub fn may_have_overwritten(&self, found: &FoundTimesheet, exported: bool) -> bool {
-        exported && found.holds(&self.sent) && !self.before.holds(&self.sent)
+        exported && *found != self.before && may_come_of(found, &self.sent)
     }
 
     /// What has to be sent to put it back; none where Kimai would not take that: it is still running, or booked
@@ -37,6 +37,19 @@ impl UpdateIntent {
     pub fn put_back(&self) -> Option<WantedTimesheet> {
         self.before.end.and_then(|_| self.before.whole())
     }
+}
+
+/// The most by which Kimai rounds begin and end.
+const ROUNDED: SignedDuration = SignedDuration::from_hours(1);
+
+/// Whether Kimai may have made `found` of what was sent, however it rounds.
+fn may_come_of(found: &FoundTimesheet, sent: &WantedTimesheet) -> bool {
+    let near = |found: Timestamp, sent: Timestamp| found.duration_since(sent).abs() <= ROUNDED;
+    near(found.begin, sent.begin)
+        && found.end.is_some_and(|end| near(end, sent.end))
+        && found.project == Some(sent.project)
+        && found.activity == Some(sent.activity)
+        && found.user == Some(sent.user)
 }
 
 /// What Kimai holds in an exported timesheet and what the work log says instead, for people; without `wanted`
@@ -171,8 +184,10 @@ mod tests {
         let intent = UpdateIntent { id: KimaiId(7), before, sent, exported: false };
         let now = FoundTimesheet::from(sent);
         let elsewhere = FoundTimesheet { project: Some(ProjectId(9)), ..now };
+        let rounded = FoundTimesheet { end: Some(at("2024-09-02T00:15:00Z")), duration: 0, ..now };
         let table = [
             (now, true, true, "exported, and holds what was sent"),
+            (rounded, true, true, "exported, and holds what Kimai made of it"),
             (now, false, false, "not exported"),
             (before, true, false, "exported, and never reached"),
             (elsewhere, true, false, "changed by somebody else since"),

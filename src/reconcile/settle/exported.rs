@@ -239,14 +239,4 @@ impl Settler {
         }
         Ok(())
     }
-
-    /// Whether `answer`, of a change of what was not exported in the look before it, says that it is by now.
-    pub(super) fn was_exported_meanwhile(answer: &Timesheet, before: &Timesheet) -> bool {
-        answer.exported && !before.exported && !planted(Plant::ExportedMeanwhileIsKept)
-    }
-}
-
-/// The change of which the answer is not known yet.
-pub(super) fn intent(change: &Change<'_>, before: &Timesheet) -> UpdateIntent {
-    UpdateIntent { id: change.id, before: before.into(), sent: change.wanted, exported: false }
 }

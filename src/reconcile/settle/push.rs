@@ -10,6 +10,7 @@ use tracing::warn;
 
 use super::{Change, Settler};
 use crate::domain::difference::FoundTimesheet;
+use crate::domain::exported::UpdateIntent;
 use crate::domain::mismatch::Mismatch;
 use crate::domain::plan::Memory;
 use crate::domain::timesheet::WantedTimesheet;
@@ -23,6 +24,8 @@ use crate::reconcile::retry::Failure;
 /// What Kimai made of what was sent.
 pub(super) struct Pushed {
     pub(super) answer: Timesheet,
+    /// The change that overwrote it although it was exported: since an answer before it, or our look.
+    pub(super) overwrote: Option<UpdateIntent>,
     /// How many days the day that Kimai books it on is from its own, if that is known.
     pub(super) shift: Option<i32>,
     /// What is not right all the same.
@@ -31,14 +34,17 @@ pub(super) struct Pushed {
 
 /// What is known of a timesheet while it is sent to.
 struct Course<'a> {
+    subject: &'a WorkLogUri,
+    id: KimaiId,
     zone: &'a TimeZone,
     wanted: &'a WantedTimesheet,
+    /// What Kimai held when it was last not exported; none where it may be overwritten.
+    free: Option<Timesheet>,
+    overwrote: Option<UpdateIntent>,
     begin: Option<Timestamp>,
     shift: Option<i32>,
     /// Whether Kimai has worked it out anew.
     renewed: bool,
-    /// Whether nothing more may be sent once it is exported.
-    keep: bool,
 }
 
 impl Course<'_> {
@@ -51,9 +57,28 @@ impl Course<'_> {
         self.begin = Some(answer.begin);
     }
 
-    /// Whether it was exported since it was looked at: what was changed of it is put back.
-    fn is_over(&self, answer: &Timesheet) -> bool {
-        self.keep && answer.exported
+    /// What is about to be sent, if it must not overwrite what is exported.
+    fn intent(&self, sent: WantedTimesheet) -> Option<UpdateIntent> {
+        let before = self.free.as_ref()?.into();
+        Some(UpdateIntent { id: self.id, before, sent, exported: false })
+    }
+
+    /// Takes the answer to a change. One that says that it is exported by now overwrote what it held before.
+    fn answered(&mut self, intent: Option<UpdateIntent>, answer: &Timesheet) {
+        if intent.is_some() && answer.exported && !planted(Plant::ExportedMeanwhileIsKept) {
+            self.overwrote = intent;
+        } else if self.free.is_some() {
+            self.free = Some(answer.clone());
+        }
+    }
+
+    /// Whether it was exported since it was looked at: then nothing more is sent but what puts it back.
+    fn is_over(&self) -> bool {
+        self.overwrote.is_some()
+    }
+
+    fn pushed(self, answer: Timesheet, mismatch: Option<Mismatch>) -> Pushed {
+        Pushed { answer, overwrote: self.overwrote, shift: self.shift, mismatch }
     }
 
     fn is_off_day(&self) -> bool {
@@ -71,9 +96,10 @@ impl Settler {
     /// `before` and is by the time of an answer gets nothing more.
     pub(super) async fn push(
         &self,
+        subject: &WorkLogUri,
         change: &Change<'_>,
-        before: Option<&Timesheet>,
-    ) -> Result<Pushed, KimaiFault> {
+        before: Option<Timesheet>,
+    ) -> Result<Pushed, Failure> {
         let Change { id, ref wanted, memory, renew, .. } = *change;
         let memory = memory.linked.filter(|linked| *linked == id).map_or(Memory::default(), |_| *memory);
         let held = memory.held.filter(|_| memory.pushed.is_some());
@@ -85,17 +111,17 @@ impl Settler {
         };
         let (zone, shift) = (self.clock.zone(), memory.shift);
         let begin = held.map(|held| held.begin).or(looked.as_ref().map(|looked| looked.begin));
-        let keep = before.is_some_and(|before| !before.exported);
-        let mut course = Course { zone, wanted, begin, shift, renewed: false, keep };
-        let mut answer = if renewable && (keep || looked.is_some_and(|looked| !looked.exported)) {
-            self.renew(id, *wanted, &mut course).await?
+        let free = before.filter(|before| !before.exported);
+        let movable = free.as_ref().or(looked.as_ref()).is_some_and(|seen| !seen.exported);
+        let mut course =
+            Course { subject, id, zone, wanted, free, overwrote: None, begin, shift, renewed: false };
+        let mut answer = if renewable && movable {
+            self.renew(&mut course).await?
         } else {
-            let answer = self.kimai.update(id, wanted).await?;
-            course.after(wanted.begin, &answer);
-            answer
+            self.send(*wanted, &mut course).await?
         };
-        if course.is_over(&answer) {
-            return Ok(Pushed { answer, shift: course.shift, mismatch: None });
+        if course.is_over() {
+            return Ok(course.pushed(answer, None));
         }
         // It was in doubt what begin was there, so it is not known whether the day was set now. Where the zone that the
         // timesheet has had all along makes the right day of it, that is no matter.
@@ -106,33 +132,33 @@ impl Settler {
         let movable = !answer.exported && !planted(Plant::NothingIsRenewed);
         if in_doubt && !right {
             if movable {
-                answer = self.renew(id, *wanted, &mut course).await?;
+                answer = self.renew(&mut course).await?;
             } else {
                 course.shift = None;
             }
         }
-        if course.is_over(&answer) {
-            return Ok(Pushed { answer, shift: course.shift, mismatch: None });
+        if course.is_over() {
+            return Ok(course.pushed(answer, None));
         }
         let mut mismatch = None;
         if answer.pause != 0 && !planted(Plant::EndMinusBegin) {
-            match self.kimai.end_break(id).await {
+            match self.end_break(&mut course).await {
                 Ok(without) => answer = without,
-                Err(KimaiFault { fault: Fault::Permanent, .. }) => {
+                Err(Failure::Kimai(KimaiFault { fault: Fault::Permanent, .. })) => {
                     mismatch = Some(Mismatch::Break { id, seconds: answer.pause.into() });
                 }
-                Err(fault) => return Err(fault),
+                Err(failure) => return Err(failure),
             }
         }
         let nothing = |answer: &Timesheet| FoundTimesheet::from(answer).is_nothing_of(wanted);
-        let movable = movable && !course.is_over(&answer);
+        let movable = movable && !course.is_over();
         if (nothing(&answer) || course.is_off_day()) && !course.renewed && movable {
-            answer = self.renew(id, *wanted, &mut course).await?;
+            answer = self.renew(&mut course).await?;
         }
         if course.is_off_day()
             && movable
-            && !course.is_over(&answer)
-            && let Some(again) = self.renew_as_me(id, wanted, &mut course).await?
+            && !course.is_over()
+            && let Some(again) = self.renew_as_me(&mut course).await?
         {
             answer = again;
         }
@@ -142,7 +168,7 @@ impl Settler {
         if course.is_off_day() {
             mismatch = mismatch.or_else(|| self.off_day(id, wanted, course.shift));
         }
-        Ok(Pushed { answer, shift: course.shift, mismatch })
+        Ok(course.pushed(answer, mismatch))
     }
 
     /// What Kimai answered to a creation.
@@ -212,53 +238,60 @@ impl Settler {
         Some(Mismatch::Day { id, day, booked })
     }
 
+    /// Sends `values`. What they may overwrite is on disk before.
+    async fn send(&self, values: WantedTimesheet, course: &mut Course<'_>) -> Result<Timesheet, Failure> {
+        let intent = course.intent(values);
+        if let Some(intent) = intent {
+            self.ledger.begin_update(course.subject, intent).await?;
+        }
+        let answer = self.kimai.update(course.id, &values).await?;
+        course.answered(intent, &answer);
+        course.after(values.begin, &answer);
+        Ok(answer)
+    }
+
+    async fn end_break(&self, course: &mut Course<'_>) -> Result<Timesheet, Failure> {
+        let intent = course.intent(*course.wanted);
+        if let Some(intent) = intent {
+            self.ledger.begin_update(course.subject, intent).await?;
+        }
+        let answer = self.kimai.end_break(course.id).await?;
+        course.answered(intent, &answer);
+        Ok(answer)
+    }
+
     /// Moves it by a minute and back. When that is cut off in between, the next run finds the begin wrong, and sets
     /// it.
-    async fn renew(
-        &self,
-        id: KimaiId,
-        wanted: WantedTimesheet,
-        course: &mut Course<'_>,
-    ) -> Result<Timesheet, KimaiFault> {
-        let nudged = wanted.nudged();
-        let answer = self.kimai.update(id, &nudged).await?;
-        course.after(nudged.begin, &answer);
-        if course.is_over(&answer) {
+    async fn renew(&self, course: &mut Course<'_>) -> Result<Timesheet, Failure> {
+        let answer = self.send(course.wanted.nudged(), course).await?;
+        if course.is_over() {
             return Ok(answer);
         }
-        let answer = self.kimai.update(id, &wanted).await?;
-        course.after(wanted.begin, &answer);
-        Ok(answer)
+        self.send(*course.wanted, course).await
     }
 
     /// The same in the hands of the token's user, so that the day is set in its zone. Not where that would be
     /// another day too, nor unless it is sure that the owner can be given it back: Kimai takes no user anew who is
     /// disabled.
-    async fn renew_as_me(
-        &self,
-        id: KimaiId,
-        wanted: &WantedTimesheet,
-        course: &mut Course<'_>,
-    ) -> Result<Option<Timesheet>, KimaiFault> {
+    async fn renew_as_me(&self, course: &mut Course<'_>) -> Result<Option<Timesheet>, Failure> {
+        let wanted = *course.wanted;
         let me = self.kimai.me().await?;
-        if me.id == wanted.user || !books_right(&me, wanted, course.zone) {
+        if me.id == wanted.user || !books_right(&me, &wanted, course.zone) {
             return Ok(None);
         }
-        let owner = self.kimai.choices(wanted).await?.user;
+        let owner = self.kimai.choices(&wanted).await?.user;
         if !owner.is_some_and(|owner| owner.seen && owner.enabled && !owner.system_account) {
             return Ok(None);
         }
         let nudged = WantedTimesheet { user: me.id, ..wanted.nudged() };
-        match self.kimai.update(id, &nudged).await {
-            Ok(answer) if course.is_over(&answer) => return Ok(Some(answer)),
-            Ok(answer) => course.after(nudged.begin, &answer),
+        match self.send(nudged, course).await {
+            Ok(answer) if course.is_over() => return Ok(Some(answer)),
+            Ok(_) => {}
             // The token's user cannot have hours: it is a system account.
-            Err(KimaiFault { fault: Fault::Permanent, .. }) => return Ok(None),
-            Err(fault) => return Err(fault),
+            Err(Failure::Kimai(KimaiFault { fault: Fault::Permanent, .. })) => return Ok(None),
+            Err(failure) => return Err(failure),
         }
-        let answer = self.kimai.update(id, wanted).await?;
-        course.after(wanted.begin, &answer);
-        Ok(Some(answer))
+        self.send(wanted, course).await.map(Some)
     }
 }
 

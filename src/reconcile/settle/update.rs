@@ -2,7 +2,7 @@
 
 use tracing::{info, warn};
 
-use super::exported::{Exported, Seen, intent};
+use super::exported::{Exported, Seen};
 use super::{Change, Settler};
 use crate::crash;
 use crate::domain::WorkLogUri;
@@ -34,34 +34,34 @@ impl Settler {
             Seen::Gone => return self.gone(subject, facts, change, exported, way).await,
         };
         // From here on it is not known what Kimai holds, until the answer is there.
-        match &before {
-            Some(before) => self.ledger.begin_update(subject, intent(&change, before)).await?,
-            None => self.ledger.doubt([subject]).await?,
+        if before.is_none() {
+            self.ledger.doubt([subject]).await?;
         }
         self.doubt_day(subject, &wanted, change.memory).await?;
         if planted(Plant::RememberedBeforeSent) {
             self.ledger.pushed(subject, id, wanted, wanted.into()).await?;
         }
-        let pushed = match self.push(&change, before.as_ref()).await {
-            Err(KimaiFault { fault: Fault::Gone, .. }) => {
+        let pushed = match self.push(subject, &change, before).await {
+            Err(Failure::Kimai(KimaiFault { fault: Fault::Gone, .. })) => {
                 return self.gone(subject, facts, change, exported, way).await;
             }
-            Err(fault) => {
+            Err(Failure::Kimai(fault)) => {
                 if fault.fault == Fault::Permanent {
                     self.ledger.end_update(subject).await?; // nothing was changed
                     self.refused(subject, facts, change).await?;
                 }
                 return Err(self.refusals.explain(fault, &wanted).await.into());
             }
+            Err(failure) => return Err(failure),
             Ok(pushed) => pushed,
         };
         crash::point("patched");
-        if let Some(before) = before.filter(|before| Self::was_exported_meanwhile(&pushed.answer, before)) {
+        if let Some(intent) = pushed.overwrote {
             self.ledger.exported_meanwhile(subject).await?;
             if relink {
                 self.link(subject, facts, id).await?;
             }
-            self.put_back(subject, intent(&change, &before), Some(&wanted)).await?;
+            self.put_back(subject, intent, Some(&wanted)).await?;
         }
         way.answered();
         let held = Held { found: (&pushed.answer).into(), shift: pushed.shift };
