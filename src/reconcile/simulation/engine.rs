@@ -140,7 +140,7 @@ impl Watched {
         let mut state = self.world.state();
         let who = state.caller().who;
         state.changing.remove(work_log);
-        if state.leave.remove(work_log) && matches!(outcome, Outcome::Later { .. }) {
+        if matches!(outcome, Outcome::Later { .. }) && state.leave.remove(work_log) {
             state.ask(work_log.clone());
         }
         state.note(
@@ -175,7 +175,11 @@ impl Queue for Watched {
 
     async fn settle(&self, lease: Lease, outcome: Outcome) -> Result<(), QueueFault> {
         self.ended(&lease.work_log, &outcome);
-        self.inner.settle(lease, outcome).await
+        let work_log = lease.work_log.clone();
+        let settled = self.inner.settle(lease, outcome).await;
+        // Until it is on disk that the run is done, the next process has leave too.
+        self.world.state().leave.remove(&work_log);
+        settled
     }
 
     async fn wake_parked(&self, reason: Reason) -> Result<usize, QueueFault> {

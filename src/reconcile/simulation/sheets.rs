@@ -270,7 +270,7 @@ impl State {
         }
         let Maker::Service { work_log, life, storage } = &sheet.maker else { return None };
         let stand = self.work_logs.get(work_log).filter(|stand| stand.is_live() && stand.life == *life)?;
-        let its_own = *storage == self.storage && stand.links.is_empty();
+        let its_own = *storage == self.storage && stand.links.is_empty() && !stand.taken.contains(&id);
         (its_own && matches!(caller.who, Who::Sweep(_) | Who::Check(_))).then(|| {
             format!("timesheet {id} was deleted before work log {} could be linked to it", short(work_log))
         })

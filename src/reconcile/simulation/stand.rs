@@ -1,6 +1,6 @@
 //! A work log as the triplestore holds it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::KimaiId;
 use crate::domain::work_log::{Facts, VEVENT};
@@ -15,6 +15,8 @@ pub(super) struct Stand {
     pub(super) life: u32,
     /// The timesheets it is linked to as a work log, and since when.
     pub(super) links: BTreeMap<KimaiId, i64>,
+    /// The timesheets whose link somebody took from it by hand: it need not get them back.
+    pub(super) taken: BTreeSet<KimaiId>,
 }
 
 impl Stand {

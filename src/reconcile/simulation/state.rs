@@ -373,8 +373,10 @@ impl State {
     ) {
         let now = self.now;
         let stand = self.work_logs.entry(work_log.clone()).or_default();
-        let was_live = stand.is_live();
+        let (was_live, linked) = (stand.is_live(), stand.facts.kimai_ids());
         write(&mut stand.facts);
+        let left = stand.facts.kimai_ids();
+        stand.taken.extend(linked.into_iter().filter(|id| !left.contains(id)));
         stand.version += 1;
         stand.life += u32::from(!was_live && stand.is_live());
         stand.refresh(now);
