@@ -175,10 +175,12 @@ impl Queue for Watched {
 
     async fn settle(&self, lease: Lease, outcome: Outcome) -> Result<(), QueueFault> {
         self.ended(&lease.work_log, &outcome);
-        let work_log = lease.work_log.clone();
+        let ended = (!matches!(outcome, Outcome::Later { .. })).then(|| lease.work_log.clone());
         let settled = self.inner.settle(lease, outcome).await;
         // Until it is on disk that the run is done, the next process has leave too.
-        self.world.state().leave.remove(&work_log);
+        if let Some(work_log) = ended {
+            self.world.state().leave.remove(&work_log);
+        }
         settled
     }
 
