@@ -178,13 +178,10 @@ impl Gate {
     }
 }
 
-/// The faults still to come, and how slow every answer is.
+/// The faults still to come.
 #[derive(Debug, Default)]
 pub(super) struct Script {
     queue: Vec<(When, Fault)>,
-    pub(super) latency: Duration,
-    /// Requests at a time that do not get into each other's way; as many as come without.
-    pub(super) side_by_side: Option<u32>,
 }
 
 impl Script {

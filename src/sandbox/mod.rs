@@ -29,6 +29,7 @@ mod colours;
 mod faults;
 mod filter;
 mod forms;
+mod latency;
 mod log;
 mod proxy;
 mod request;
@@ -42,7 +43,6 @@ mod teams;
 mod time;
 mod timesheets;
 
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -53,6 +53,8 @@ use answer::Answer;
 pub use auth::Role;
 use faults::Script;
 pub use faults::{Fault, Gate, When};
+pub use latency::Latency;
+pub(crate) use latency::Machine;
 pub use log::{LoggedRequest, Requests};
 pub use proxy::Proxy;
 use request::Request;
@@ -71,8 +73,7 @@ struct Inner {
     state: Mutex<State>,
     script: Mutex<Script>,
     log: Mutex<Log>,
-    /// Requests that are being answered.
-    under_way: AtomicU32,
+    machine: Mutex<Arc<Machine>>,
 }
 
 /// The requests since `first`, counted from the start.
@@ -94,7 +95,7 @@ impl Sandbox {
             state: Mutex::default(),
             script: Mutex::default(),
             log: Mutex::default(),
-            under_way: AtomicU32::new(0),
+            machine: Mutex::new(Machine::new(Duration::ZERO.into())),
         }))
     }
 
@@ -128,15 +129,10 @@ impl Sandbox {
         lock(&self.0.script).clear();
     }
 
-    /// Makes every answer so much slower.
-    pub fn set_latency(&self, latency: Duration) {
-        lock(&self.0.script).latency = latency;
-    }
-
-    /// Lets more than so many requests at a time get into each other's way: with twice as many, each takes four
-    /// times as long.
-    pub fn set_side_by_side(&self, requests: u32) {
-        lock(&self.0.script).side_by_side = Some(requests.max(1));
+    /// Makes every answer take its time: a fixed one, or as a [`Latency`] says. It begins anew: the next request is
+    /// its first.
+    pub fn set_latency(&self, latency: impl Into<Latency>) {
+        *lock(&self.0.machine) = Machine::new(latency.into());
     }
 
     /// What was asked so far, oldest first.
@@ -164,23 +160,18 @@ impl Sandbox {
         route::answer(&mut self.state(), now, request)
     }
 
-    /// Logs a request; tells its number, what befalls it, and how long everything takes.
-    fn receive(&self, request: LoggedRequest) -> (usize, Option<Fault>, Duration) {
-        let (fault, latency) = {
-            let mut script = lock(&self.0.script);
-            let crowd = self.0.under_way.load(Ordering::Relaxed).max(1);
-            let times = script.side_by_side.map_or(1.0, |most| f64::from(crowd.max(most)) / f64::from(most));
-            (script.strike(&request), script.latency.mul_f64(times * times))
-        };
+    /// Logs a request; tells its number, and what befalls it.
+    fn receive(&self, request: LoggedRequest) -> (usize, Option<Fault>) {
+        let fault = lock(&self.0.script).strike(&request);
         let mut log = lock(&self.0.log);
         log.requests.0.push(request);
-        (log.first + log.requests.0.len() - 1, fault, latency)
+        (log.first + log.requests.0.len() - 1, fault)
     }
 
-    /// A request is being answered until what this gives is dropped.
-    fn begin(&self) -> UnderWay<'_> {
-        self.0.under_way.fetch_add(1, Ordering::Relaxed);
-        UnderWay(&self.0.under_way)
+    /// Takes the time that an answer takes.
+    async fn work(&self) {
+        let machine = Arc::clone(&lock(&self.0.machine));
+        machine.work().await;
     }
 
     fn answered(&self, number: usize, status: Option<u16>) {
@@ -189,15 +180,6 @@ impl Sandbox {
         if let Some(request) = place.and_then(|place| log.requests.0.get_mut(place)) {
             request.status = status;
         }
-    }
-}
-
-/// One more request under way.
-struct UnderWay<'a>(&'a AtomicU32);
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

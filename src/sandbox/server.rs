@@ -39,8 +39,7 @@ impl Sandbox {
 
 async fn handle(sandbox: Data<Sandbox>, http: HttpRequest, body: Bytes) -> HttpResponse {
     let request = read(&http, &body);
-    let _under_way = sandbox.begin();
-    let (number, fault, latency) = sandbox.receive(LoggedRequest {
+    let (number, fault) = sandbox.receive(LoggedRequest {
         method: request.method.clone(),
         path: request.path.clone(),
         query: request.query.clone(),
@@ -48,9 +47,7 @@ async fn handle(sandbox: Data<Sandbox>, http: HttpRequest, body: Bytes) -> HttpR
         at: sandbox.now(),
         status: None,
     });
-    if !latency.is_zero() {
-        tokio::time::sleep(latency).await;
-    }
+    sandbox.work().await;
     let response = match fault {
         None => Some(write(sandbox.answer(&request))),
         Some(fault) => strike(&sandbox, &request, fault).await,
