@@ -10,17 +10,19 @@
 //! When the limit falls, requests that are under way go on; it holds again once they have ended.
 
 mod course;
+mod probe;
 
 use std::ops::RangeInclusive;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tokio::time::Instant;
 use tracing::debug;
 
 use super::Operation;
-use course::Course;
 pub use course::How;
+use course::{Controller, Ended, PATIENCE};
 
 /// How long a creation may wait for its place once it was announced: whoever looks for what became of it
 /// has to know by when it was sent.
@@ -32,7 +34,7 @@ const TURNS_A_PLACE: usize = 2;
 /// The pace of all requests to one Kimai.
 #[derive(Debug)]
 pub struct Pace {
-    course: Mutex<Course>,
+    controller: Mutex<Controller>,
     places: Places,
     turns: Places,
     /// Tells those who wait for a turn that there will be none soon.
@@ -69,10 +71,10 @@ struct Book {
 impl Pace {
     /// A pace within `bounds`.
     pub fn new(bounds: RangeInclusive<usize>) -> Self {
-        let course = Course::new(bounds);
-        let limit = course.limit();
+        let controller = Controller::new(bounds);
+        let limit = controller.limit();
         Self {
-            course: Mutex::new(course),
+            controller: Mutex::new(controller),
             places: Places::new(limit),
             turns: Places::new(limit * TURNS_A_PLACE),
             away: Notify::new(),
@@ -81,7 +83,7 @@ impl Pace {
 
     /// How many requests may be under way now.
     pub fn limit(&self) -> usize {
-        self.course().limit()
+        self.controller().limit()
     }
 
     /// How many runs may hold a turn now.
@@ -91,7 +93,7 @@ impl Pace {
 
     /// How many requests would be answered in `time` at this pace; none before the first answer.
     pub fn answers_within(&self, time: Duration) -> Option<usize> {
-        self.course().answers_within(time)
+        self.controller().answers_within(time)
     }
 
     /// Waits for leave to prepare and send a change; none when the waiting were sent away.
@@ -112,20 +114,43 @@ impl Pace {
     /// Waits until a request may be sent. A creation does not wait for longer than [`LONGEST_WAIT`]: there is no
     /// place for it then.
     pub async fn place(&self, operation: Operation) -> Option<Place<'_>> {
-        let place = self.places.take();
+        let place = self.take();
         match operation {
             Operation::Create => tokio::time::timeout(LONGEST_WAIT, place).await.ok(),
             _ => Some(place.await),
         }
     }
 
-    /// A request has ended.
+    /// Takes a place. While nothing is known of Kimai, whoever waits says so.
+    async fn take(&self) -> Place<'_> {
+        let place = self.places.take();
+        tokio::pin!(place);
+        while self.controller().waits(Instant::now()) {
+            tokio::select! {
+                biased;
+                place = &mut place => return place,
+                () = tokio::time::sleep(PATIENCE) => {
+                    self.change(|controller| controller.waited(Instant::now()));
+                }
+            }
+        }
+        place.await
+    }
+
+    /// A request has ended. Lists count only when they fail: they need no place.
     pub fn ended(&self, operation: Operation, how: How, took: Duration) {
-        let crowded = self.places.are_taken();
-        let mut course = self.course();
-        let before = course.limit();
-        course.ended(operation, how, took, crowded);
-        let limit = course.limit();
+        if operation == Operation::Read && how != How::Troubled {
+            return;
+        }
+        let (at, saturated) = (Instant::now(), self.places.are_taken());
+        self.change(|controller| controller.ended(Ended { how, took, at, saturated }));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Controller)) {
+        let mut controller = self.controller();
+        let before = controller.limit();
+        change(&mut controller);
+        let limit = controller.limit();
         if limit != before {
             debug!("Kimai gets {limit} requests at a time, {before} before");
             self.places.set(limit);
@@ -133,9 +158,9 @@ impl Pace {
         }
     }
 
-    fn course(&self) -> MutexGuard<'_, Course> {
+    fn controller(&self) -> MutexGuard<'_, Controller> {
         // Numbers: a panic elsewhere spoils nothing.
-        self.course.lock().unwrap_or_else(PoisonError::into_inner)
+        self.controller.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -185,6 +210,9 @@ impl Drop for Place<'_> {
 }
 
 #[cfg(test)]
+mod throughput_tests;
+
+#[cfg(test)]
 mod tests {
     use futures_util::FutureExt;
 
@@ -208,20 +236,15 @@ mod tests {
     #[tokio::test]
     async fn a_lower_limit_holds_once_what_is_under_way_has_ended() {
         let pace = Pace::new(1..=4);
-        let mut answers = 0;
-        while pace.limit() < 4 {
-            let _all = pace.places.semaphore.try_acquire_many(u32::try_from(pace.limit()).unwrap());
-            pace.ended(CREATE, How::Answered, Duration::from_millis(20));
-            answers += 1;
-            assert!(answers < 100);
-        }
         let limit = pace.limit();
         let mut held = Vec::new();
         for _ in 0..limit {
             held.push(pace.place(CREATE).now_or_never().flatten().unwrap());
         }
         assert!(pace.place(CREATE).now_or_never().is_none());
-        troubled(&pace);
+        for _ in 0..4 {
+            troubled(&pace);
+        }
         let lower = pace.limit();
         assert!(lower < limit);
         while held.len() > lower {

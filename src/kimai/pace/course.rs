@@ -1,37 +1,56 @@
-//! What the pace follows, without any waiting: answers in, a limit out.
+//! Decides how many requests may be under way: ends of requests in, a limit out, without any waiting.
 //!
-//! Answers are taken together in windows; `limit / time of an answer` is what a window got done. Now and then
-//! the next one tries a higher or a lower limit: a higher one stays if it gets enough more done, a lower one if
-//! it gets hardly less done. What did not stay is tried again later each time. When answers take twice as long
-//! all of a sudden, half as many are tried at once; when Kimai fails or asks for a pause, half as many are sent.
+//! What counts is throughput, not latency. With more requests at a time each answer may take longer while more of them
+//! get done; and where only a queue in front of Kimai grows, a longer queue costs nothing. So a higher limit is left
+//! only for proof that a lower one gets more done.
 //!
-//! Times are compared by their logarithms: a single answer that hangs says little.
+//! - A *window* is a number of answers while all places were taken: answers divided by time is its throughput.
+//! - A *probe* tries another limit. Windows of both take turns, and each at the other limit is compared with the one
+//!   before and the one after it: a machine that slows down or stands still for a moment slows both. What was gained
+//!   and lost adds up until it is more than noise. After a probe that is given up the next one waits twice as long.
+//! - When a third of a window's requests fail, the limit is halved, again and again while they do. Once requests are
+//!   answered again, it doubles with each round until it is where it was, or fails again.
+//!
+//! It starts in the middle. While the first answers take their time it rises anyway: the server may only be cold.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::kimai::{Fault, KimaiFault, Operation};
+use tokio::time::Instant;
 
-/// The fewest answers of a window, and of one at the start.
-const WINDOW: usize = 8;
-const FIRST_WINDOW: usize = 4;
-/// Of what more requests could get done more, so much has to be.
-const MORE: Direction = Direction { share: 0.4, first_rest: 2, rest: 0, next_rest: 2 };
-/// Of what fewer could get done less, no more may be.
-const FEWER: Direction = Direction { share: 0.25, first_rest: 16, rest: 16, next_rest: 16 };
-/// The longest rest of a direction that did not stay, in windows.
-const LONGEST_REST: u32 = 64;
-/// The windows that the present limit is judged by.
-const REMEMBERED: f64 = 8.0;
-/// What is usual for an operation follows each window by so much.
-const AGEING: f64 = 1.0 / 64.0;
+use super::probe::{Noise, Probe, Schedule, Verdict, Window, number};
+use crate::kimai::{Fault, KimaiFault};
+
+/// Where the limit starts, within its bounds.
+const START: usize = 4;
+/// While the first answer is awaited, the limit rises by one each time that somebody waited so long.
+pub(super) const PATIENCE: Duration = Duration::from_millis(100);
+/// The fewest answers of a window, and of one that tries a limit. Windows have whole rounds, in which each place
+/// gives one answer: what is sent together may be answered together.
+const WINDOW: usize = 12;
+const TRIAL_WINDOW: usize = 8;
+const ROUNDS: usize = 2;
+/// So many failures of a window are trouble: this part of it, and no fewer than that.
+const TROUBLED_PART: usize = 3;
+const LEAST_TROUBLED: usize = 4;
+/// After so many windows without trouble, new trouble has nothing to do with the last.
+const CALM: u32 = 8;
+/// Windows until the first probe upwards, or downwards, when nothing is known.
+const REST_UP: u32 = 4;
+const REST_DOWN: u32 = 6;
+/// Throughput this much lower than usual, as a logarithm, so many times in a row: do fewer requests help?
+const SLUMP: f64 = 0.4;
+const SLUMPS: u32 = 3;
+/// How much what is usual follows each window, and the latency each answer.
+const USUAL_FOLLOWS: f64 = 1.0 / 8.0;
+const LATENCY_FOLLOWS: f64 = 1.0 / 16.0;
 
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum How {
     /// With an answer that took Kimai some work.
     Answered,
-    /// With one that says nothing about what Kimai bears: a refusal, or that there is no such thing.
+    /// With a refusal, or with the answer that there is no such thing.
     Refused,
     /// Kimai failed, was not there in time, or asked for a pause.
     Troubled,
@@ -48,92 +67,82 @@ impl How {
     }
 }
 
+/// A request that has ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ended {
+    pub(super) how: How,
+    pub(super) took: Duration,
+    pub(super) at: Instant,
+    /// Whether as many were under way as may be.
+    pub(super) saturated: bool,
+}
+
 /// The limit, and what it follows from.
 #[derive(Debug)]
-pub(super) struct Course {
+pub(super) struct Controller {
     bounds: RangeInclusive<usize>,
     limit: usize,
-    /// Until the first one that does not stay, a higher limit is twice as high.
-    starting: bool,
-    /// By operation.
-    kinds: [Kind; Operation::ALL.len()],
+    start: Start,
     window: Window,
-    /// Answers still to come to what was sent under another limit: they say nothing about this one.
-    left_over: usize,
-    /// What the present limit gets done.
-    done: Option<Done>,
-    trial: Option<Trial>,
-    more: Direction,
-    fewer: Direction,
-    /// Seconds of a usual answer in the last window.
+    /// When the limit changed: what was sent before says nothing about this one.
+    changed: Option<Instant>,
+    /// When the last request ended, and whether all places were taken until then.
+    ended_at: Option<Instant>,
+    saturated: bool,
+    probe: Option<Probe>,
+    more: Schedule,
+    fewer: Schedule,
+    recovery: Option<Recovery>,
+    /// Windows since the last trouble.
+    calm: u32,
+    /// Throughput of the last window at this limit, and the usual one, as logarithms.
+    last: Option<f64>,
     usual: Option<f64>,
+    /// How many windows in a row were far below it.
+    slumps: u32,
+    noise: Noise,
+    /// Logarithm of the seconds that an answer takes.
+    latency: Option<f64>,
 }
 
-/// Logarithm of the answers a second, beside what is usual for their operations, over so many windows.
+/// Whether anything is known of Kimai.
 #[derive(Debug, Clone, Copy)]
-struct Done {
-    rate: f64,
-    windows: f64,
+enum Start {
+    Idle,
+    /// Requests are under way; the limit rose then for the last time.
+    Waiting(Instant),
+    Over,
 }
 
-/// The present window tries another limit.
+/// After trouble.
 #[derive(Debug, Clone, Copy)]
-struct Trial {
-    before: usize,
-    done: f64,
+struct Recovery {
+    /// The limit to come back to.
+    goal: usize,
+    /// Whether requests are answered again.
+    climbing: bool,
 }
 
-/// Whereto.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum To {
-    More,
-    Fewer,
-}
-
-/// When it is tried, and when what was tried stays.
-#[derive(Debug, Clone, Copy)]
-struct Direction {
-    share: f64,
-    /// The rest after the first try that has not stayed.
-    first_rest: u32,
-    /// Windows until the next try.
-    rest: u32,
-    /// The rest after the next try that has not stayed.
-    next_rest: u32,
-}
-
-/// Creations, updates, deletions and looks take times of their own: logarithms of seconds.
-#[derive(Debug, Default, Clone, Copy)]
-struct Kind {
-    usual: Option<f64>,
-    sum: f64,
-    count: u32,
-}
-
-#[derive(Debug, Default)]
-struct Window {
-    ended: usize,
-    /// Of these, with as many under way as may be.
-    crowded: usize,
-    troubled: bool,
-}
-
-impl Course {
-    /// It begins with the fewest: what an answer takes when nothing else is asked has to be seen once.
+impl Controller {
     pub(super) fn new(bounds: RangeInclusive<usize>) -> Self {
-        let limit = *bounds.start();
         Self {
+            limit: START.clamp(*bounds.start(), *bounds.end()),
             bounds,
-            limit,
-            starting: true,
-            kinds: [Kind::default(); Operation::ALL.len()],
+            start: Start::Idle,
             window: Window::default(),
-            left_over: 0,
-            done: None,
-            trial: None,
-            more: MORE,
-            fewer: FEWER,
+            changed: None,
+            ended_at: None,
+            saturated: false,
+            probe: None,
+            more: Schedule::new(0, REST_UP).bold(2),
+            fewer: Schedule::new(2, REST_DOWN).bold(1),
+            recovery: None,
+            calm: CALM,
+            last: None,
             usual: None,
+            slumps: 0,
+            noise: Noise::default(),
+            latency: None,
         }
     }
 
@@ -143,154 +152,228 @@ impl Course {
 
     /// See [`super::Pace::answers_within`].
     pub(super) fn answers_within(&self, time: Duration) -> Option<usize> {
-        let answers = number(self.limit) * time.as_secs_f64() / self.usual?.max(0.000_1);
+        let answers = number(self.limit) * time.as_secs_f64() / self.latency?.exp();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded, and bounded")]
         Some(answers.round().min(1e6) as usize)
     }
 
-    /// A request ended. `crowded` says whether as many were under way as may be.
-    pub(super) fn ended(&mut self, operation: Operation, how: How, took: Duration, crowded: bool) {
-        if how != How::Troubled && self.left_over > 0 {
-            self.left_over -= 1;
+    /// A request waits for a place. Whether it is to say so again after [`PATIENCE`], with [`Controller::waited`].
+    pub(super) fn waits(&mut self, at: Instant) -> bool {
+        if matches!(self.start, Start::Idle) {
+            self.start = Start::Waiting(at);
+        }
+        matches!(self.start, Start::Waiting(_))
+    }
+
+    /// A request has waited so long.
+    pub(super) fn waited(&mut self, at: Instant) {
+        if let Start::Waiting(since) = self.start
+            && at.duration_since(since) >= PATIENCE
+            && self.limit < *self.bounds.end()
+        {
+            self.start = Start::Waiting(at);
+            self.set(self.limit + 1);
+            // Little is left above; it is looked downwards first.
+            self.more.wait(3);
+        }
+    }
+
+    /// A request has ended.
+    pub(super) fn ended(&mut self, Ended { how, took, at, saturated }: Ended) {
+        let sent = at.checked_sub(took).unwrap_or(at);
+        let since = match std::mem::replace(&mut self.start, Start::Over) {
+            Start::Over => self.ended_at.filter(|_| self.saturated && saturated),
+            _ => Some(sent).filter(|_| saturated),
+        };
+        (self.ended_at, self.saturated) = (Some(at), saturated);
+        if how == How::Answered {
+            let seconds = took.as_secs_f64().max(0.000_1).ln();
+            self.latency =
+                Some(self.latency.map_or(seconds, |usual| follow(usual, seconds, LATENCY_FOLLOWS)));
+        }
+        if self.changed.is_some_and(|changed| sent < changed) {
             return;
         }
         self.window.ended += 1;
-        self.window.crowded += usize::from(crowded);
-        // A list takes what it has to list.
-        let kind = self.kinds.get_mut(operation as usize).filter(|_| operation != Operation::Read);
-        match (how, kind) {
-            (How::Troubled, _) if !self.window.troubled => self.trouble(),
-            (How::Answered, Some(kind)) => {
-                kind.sum += took.as_secs_f64().max(0.000_001).ln();
-                kind.count += 1;
-            }
-            _ => {}
+        self.window.troubled += usize::from(how == How::Troubled);
+        if let Some(since) = since {
+            self.window.time += at.duration_since(since);
+            self.window.answers += usize::from(how != How::Troubled);
         }
-        let (fewest, times) = if self.starting { (FIRST_WINDOW, 1) } else { (WINDOW, 2) };
-        if self.window.ended >= fewest.max(times * self.limit) {
-            self.close_window();
+        if self.window.troubled >= (self.window_size() / TROUBLED_PART).max(LEAST_TROUBLED) {
+            self.trouble();
+        } else if self.recovery.is_some() {
+            self.recover();
+        } else if self.window.answers >= self.window_size() || self.is_lost() {
+            let throughput = std::mem::take(&mut self.window).throughput();
+            self.judge(throughput);
         }
     }
 
+    fn window_size(&self) -> usize {
+        if self.recovery.is_some() {
+            return self.limit.max(LEAST_TROUBLED);
+        }
+        let trying = self.probe.map_or(self.usual.is_none(), |probe| probe.is_trying());
+        let fewest = if trying { TRIAL_WINDOW } else { WINDOW };
+        self.limit * ROUNDS.max(fewest.div_ceil(self.limit))
+    }
+
+    /// Whether a probe has lost clearly after one round.
+    fn is_lost(&self) -> bool {
+        let Window { answers, .. } = self.window;
+        answers >= TRIAL_WINDOW / 2
+            && answers.is_multiple_of(self.limit)
+            && self.probe.is_some_and(|probe| probe.is_lost(self.window.throughput(), &self.noise))
+    }
+
+    /// Many requests failed.
     fn trouble(&mut self) {
-        self.window = Window { troubled: true, ..Window::default() };
-        (self.trial, self.done, self.starting) = (None, None, false);
-        self.set((self.limit / 2).max(*self.bounds.start()));
-        for direction in [&mut self.more, &mut self.fewer] {
-            direction.rest = direction.rest.max(direction.first_rest);
+        let calm = std::mem::take(&mut self.calm);
+        let probe = self.probe.take();
+        if let Some(Probe { before, .. }) = probe.filter(Probe::is_up)
+            && self.limit > before
+        {
+            self.more.given_up();
+            return self.set(before);
         }
-    }
-
-    fn close_window(&mut self) {
-        let Window { ended, crowded, troubled } = std::mem::take(&mut self.window);
-        let slower = self.slower();
-        // When there was not enough to send, it says nothing about the limit.
-        let Some(slower) = slower.filter(|_| !troubled && 2 * crowded >= ended) else { return };
-        let rate = number(self.limit).ln() - slower;
-        match self.trial.take() {
-            Some(trial) => self.judge(trial, rate),
-            None => self.go_on(rate),
-        }
-    }
-
-    /// Whether the limit that was tried stays.
-    fn judge(&mut self, Trial { before, done }: Trial, rate: f64) {
-        let to = if self.limit > before { To::More } else { To::Fewer };
-        let (this, other) = match to {
-            To::More => (&mut self.more, &mut self.fewer),
-            To::Fewer => (&mut self.fewer, &mut self.more),
+        let goal = match self.recovery {
+            // An outage: the limit has nothing to do with it.
+            Some(Recovery { goal, climbing: false }) => goal,
+            None if calm >= CALM => probe.map_or(self.limit, |probe| probe.before),
+            // It was too much once more.
+            _ => self.limit * 3 / 4,
         };
-        let wanted = done + (1.0 + this.share * (number(self.limit) / number(before) - 1.0)).ln();
-        if rate >= wanted {
-            this.next_rest = this.first_rest;
-            other.rest = other.rest.max(MORE.first_rest);
-            self.done = Some(Done { rate, windows: 1.0 });
-            // As long as it pays.
-            if to == To::Fewer || self.starting {
-                self.attempt(to);
-            }
+        self.recovery = Some(Recovery { goal: goal.max(*self.bounds.start()), climbing: false });
+        self.set(self.limit / 2);
+    }
+
+    /// Doubles the limit after each round without trouble.
+    fn recover(&mut self) {
+        let Some(Recovery { goal, .. }) = self.recovery else { return };
+        if self.window.ended < self.window_size() {
+            return;
+        }
+        if self.limit < goal {
+            self.recovery = Some(Recovery { goal, climbing: true });
+            self.set((self.limit * 2).min(goal));
         } else {
-            self.starting = false;
-            this.rest = this.next_rest;
-            this.next_rest = (this.next_rest * 2).min(LONGEST_REST);
-            self.set(before);
-            self.done = Some(Done { rate: done, windows: 1.0 });
+            self.recovery = None;
+            self.more = Schedule::new(REST_UP, REST_UP).bold(2);
+            self.fewer = Schedule::new(REST_DOWN, REST_DOWN);
+            self.forget();
         }
+        // What was sent before tells as well whether Kimai answers.
+        (self.window, self.changed) = (Window::default(), None);
     }
 
-    fn go_on(&mut self, rate: f64) {
-        let Some(Done { rate: before, windows }) = self.done else {
-            self.done = Some(Done { rate, windows: 1.0 });
-            return self.attempt_when_rested();
+    /// A window is full.
+    fn judge(&mut self, throughput: f64) {
+        self.calm = self.calm.saturating_add(1);
+        let Some(mut probe) = self.probe.take() else { return self.rest(throughput) };
+        let trying = probe.is_trying();
+        let verdict = if trying {
+            probe.tried(throughput, &self.noise)
+        } else {
+            self.last = Some(throughput);
+            probe.compare(throughput, &mut self.noise)
         };
-        if rate < before - 2_f64.ln() && self.limit > *self.bounds.start() {
-            self.starting = false;
-            self.done = Some(Done { rate, windows: 1.0 });
-            return self.attempt_limit(self.limit / 2);
+        match verdict {
+            Verdict::Stays => {
+                self.set(probe.other);
+                self.stays(probe);
+                if trying && probe.is_up() {
+                    // As long as it pays.
+                    self.rest(throughput);
+                }
+            }
+            Verdict::GivenUp => {
+                self.set(probe.before);
+                self.given_up(probe);
+            }
+            Verdict::Open => {
+                self.probe = Some(probe);
+                self.set(if trying { probe.before } else { probe.other });
+            }
         }
-        let windows = (windows + 1.0).min(REMEMBERED);
-        self.done = Some(Done { rate: before + (rate - before) / windows, windows });
-        self.attempt_when_rested();
     }
 
-    fn attempt_when_rested(&mut self) {
-        for direction in [&mut self.more, &mut self.fewer] {
-            direction.rest = direction.rest.saturating_sub(1);
+    /// A window without any probe.
+    fn rest(&mut self, throughput: f64) {
+        let usual = self.usual.unwrap_or(throughput);
+        let slump = throughput < usual - SLUMP.max(self.noise.verdict());
+        self.slumps = if slump { self.slumps + 1 } else { 0 };
+        self.usual = Some(follow(usual, throughput, USUAL_FOLLOWS));
+        if self.slumps >= SLUMPS {
+            (self.slumps, self.usual) = (0, Some(throughput));
+            self.fewer = Schedule::new(0, REST_DOWN).bold(1);
         }
-        if self.more.rest == 0 && self.limit < *self.bounds.end() {
-            self.attempt(To::More);
-        } else if self.fewer.rest == 0 {
-            self.attempt(To::Fewer);
+        if let Some(last) = self.last.replace(throughput) {
+            self.noise.add(throughput - last);
+        }
+        self.more.pass();
+        self.fewer.pass();
+        let part = |part: usize| (self.limit / part).max(1);
+        if self.more.is_due() && self.limit < *self.bounds.end() {
+            let (bold, step) = (self.more.is_bold(), if self.more.is_bold() { part(2) } else { part(3) });
+            self.probe(self.limit + step, bold, throughput);
+        } else if self.fewer.is_due() {
+            let (bold, step) = (self.fewer.is_bold(), if self.fewer.is_bold() { part(2) } else { part(4) });
+            self.probe(self.limit - step, bold, throughput);
         }
     }
 
-    fn attempt(&mut self, to: To) {
-        let step = (self.limit / 4).max(1);
-        self.attempt_limit(match to {
-            To::More if self.starting => self.limit * 2,
-            To::More => self.limit + step,
-            To::Fewer => self.limit - step,
-        });
+    fn probe(&mut self, other: usize, bold: bool, throughput: f64) {
+        let other = other.clamp(*self.bounds.start(), *self.bounds.end());
+        if other != self.limit {
+            self.probe = Some(Probe::new(self.limit, other, bold, throughput));
+            self.set(other);
+        }
     }
 
-    fn attempt_limit(&mut self, limit: usize) {
-        let limit = limit.min(*self.bounds.end()).max(*self.bounds.start());
-        if limit == self.limit {
-            self.starting = false;
-        } else if let Some(Done { rate, .. }) = self.done {
-            self.trial = Some(Trial { before: self.limit, done: rate });
-            self.set(limit);
+    /// The other limit stays; the next probe goes on that way.
+    fn stays(&mut self, probe: Probe) {
+        self.forget();
+        if probe.is_up() {
+            self.more = Schedule::new(0, REST_UP).bold(2);
+            // With little gained, it may be past the best one.
+            self.fewer = Schedule::new(if probe.is_proportional() { REST_DOWN } else { 1 }, REST_DOWN);
+        } else {
+            self.fewer = Schedule::new(0, REST_DOWN).bold(1);
+            self.more = Schedule::new(2, REST_UP).bold(2);
         }
+    }
+
+    fn given_up(&mut self, probe: Probe) {
+        if probe.is_up() {
+            self.more.given_up();
+        } else if probe.is_proportional() {
+            self.fewer.settled();
+        } else if self.fewer.is_bold() {
+            // Half was too few: a smaller step soon.
+            self.fewer = Schedule::new(2, 4);
+        } else {
+            self.fewer.given_up();
+        }
+    }
+
+    /// What is known of another limit does not hold.
+    fn forget(&mut self) {
+        (self.last, self.usual, self.slumps) = (None, None, 0);
     }
 
     fn set(&mut self, limit: usize) {
-        self.left_over = if limit == self.limit { 0 } else { self.limit };
-        self.limit = limit;
-    }
-
-    /// By how much longer than usual the answers of this window took, as a logarithm; none without any.
-    fn slower(&mut self) -> Option<f64> {
-        let (mut slower, mut sum, mut count) = (0.0, 0.0, 0.0);
-        for kind in self.kinds.iter_mut().filter(|kind| kind.count > 0) {
-            let number = f64::from(kind.count);
-            let mean = kind.sum / number;
-            let usual = kind.usual.unwrap_or(mean);
-            slower += number * (mean - usual);
-            sum += kind.sum;
-            count += number;
-            *kind = Kind { usual: Some(usual + (mean - usual) * AGEING), ..Kind::default() };
+        let limit = limit.clamp(*self.bounds.start(), *self.bounds.end());
+        self.window = Window::default();
+        if limit != self.limit {
+            self.changed = self.ended_at;
+            self.limit = limit;
         }
-        if count > 0.0 {
-            self.usual = Some((sum / count).exp());
-            return Some(slower / count);
-        }
-        None
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "no more than the bounds of a setting")]
-fn number(limit: usize) -> f64 {
-    limit as f64
+fn follow(usual: f64, value: f64, part: f64) -> f64 {
+    usual + (value - usual) * part
 }
 
 #[cfg(test)]
