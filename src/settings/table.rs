@@ -127,7 +127,7 @@ pub const TABLE: &[Setting] = &[
     setting(
         "KIMAI_CONCURRENCY",
         "8",
-        "how many requests Kimai gets at a time at most; fewer while that makes it slower",
+        "how many requests Kimai gets at a time at most; fewer while fewer get more done",
     ),
     setting("KIMAI_CONCURRENCY_MIN", "1", "how many requests it may get at a time however slow it is"),
     setting(
