@@ -12,6 +12,9 @@ use super::timesheet::WantedTimesheet;
 /// Kimai rounds begin and end to the minute by default: less than that is no difference.
 const ROUNDING: SignedDuration = SignedDuration::from_mins(1);
 
+/// What Kimai may round begin and end by: an hour is the coarsest setting that makes sense.
+const MOST_ROUNDING: SignedDuration = SignedDuration::from_hours(1);
+
 /// A timesheet as Kimai holds it, as far as we own it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Kept")]
@@ -72,6 +75,23 @@ impl FoundTimesheet {
             && self.project == Some(wanted.project)
             && self.activity == Some(wanted.activity)
             && self.user == Some(wanted.user)
+    }
+
+    /// Whether Kimai may have made it of `wanted`, however it rounds.
+    pub fn may_be_made_of(&self, wanted: &WantedTimesheet) -> bool {
+        let near = |found: Timestamp, sent: Timestamp| found.duration_since(sent).abs() <= MOST_ROUNDING;
+        near(self.begin, wanted.begin)
+            && self.end.is_some_and(|end| near(end, wanted.end))
+            && self.project == Some(wanted.project)
+            && self.activity == Some(wanted.activity)
+            && self.user == Some(wanted.user)
+    }
+
+    /// Seconds between its times and those that are wanted: the nearest of several was most likely made of it.
+    pub fn seconds_from(&self, wanted: &WantedTimesheet) -> i64 {
+        let apart = |one: Timestamp, other: Timestamp| (one.as_second() - other.as_second()).abs();
+        self.end
+            .map_or(i64::MAX, |end| apart(end, wanted.end).saturating_add(apart(self.begin, wanted.begin)))
     }
 
     /// The same as if Kimai counted all time from begin to end.

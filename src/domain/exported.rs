@@ -29,7 +29,7 @@ impl UpdateIntent {
     /// Whether this change may have overwritten what is exported by now. Where the answer was lost, it may also have
     /// been exported after the change, as it is.
     pub fn may_have_overwritten(&self, found: &FoundTimesheet, exported: bool) -> bool {
-        exported && *found != self.before && may_come_of(found, &self.sent)
+        exported && *found != self.before && found.may_be_made_of(&self.sent)
     }
 
     /// What has to be sent to put it back; none where Kimai would not take that: it is still running, or booked
@@ -37,19 +37,6 @@ impl UpdateIntent {
     pub fn put_back(&self) -> Option<WantedTimesheet> {
         self.before.end.and_then(|_| self.before.whole())
     }
-}
-
-/// The most by which Kimai rounds begin and end.
-const ROUNDED: SignedDuration = SignedDuration::from_hours(1);
-
-/// Whether Kimai may have made `found` of what was sent, however it rounds.
-fn may_come_of(found: &FoundTimesheet, sent: &WantedTimesheet) -> bool {
-    let near = |found: Timestamp, sent: Timestamp| found.duration_since(sent).abs() <= ROUNDED;
-    near(found.begin, sent.begin)
-        && found.end.is_some_and(|end| near(end, sent.end))
-        && found.project == Some(sent.project)
-        && found.activity == Some(sent.activity)
-        && found.user == Some(sent.user)
 }
 
 /// What Kimai holds in an exported timesheet and what the work log says instead, for people; without `wanted`

@@ -1,14 +1,11 @@
 //! What we were about to create, saved before the request went out, so that a timesheet whose answer was
 //! lost is found again instead of being made twice. Pure.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::difference::FoundTimesheet;
 use super::ids::KimaiId;
 use super::timesheet::WantedTimesheet;
-
-/// What Kimai may round begin and end by: an hour is the coarsest setting that makes sense.
-const MOST_ROUNDING: SignedDuration = SignedDuration::from_hours(1);
 
 /// A POST that may have been stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,14 +21,7 @@ pub struct Intent {
 impl Intent {
     /// Whether the timesheet `id` may be what was stored.
     pub fn could_be(&self, id: KimaiId, found: &FoundTimesheet) -> bool {
-        let WantedTimesheet { begin, end, project, activity, user } = self.wanted;
-        let near = |found: Timestamp, sent: Timestamp| found.duration_since(sent).abs() <= MOST_ROUNDING;
-        self.high_water.is_none_or(|mark| id > mark)
-            && near(found.begin, begin)
-            && found.end.is_some_and(|found| near(found, end))
-            && found.project == Some(project)
-            && found.activity == Some(activity)
-            && found.user == Some(user)
+        self.high_water.is_none_or(|mark| id > mark) && found.may_be_made_of(&self.wanted)
     }
 }
 

@@ -77,7 +77,8 @@ impl Settler {
     }
 
     /// The timesheets that may be what `intent` led to and that no work log is linked to: those first that hold just
-    /// what was sent, lowest id first. And what is wrong with a row that may be it too, but cannot be read.
+    /// what was sent, then those nearest to it, lowest id first. And what is wrong with a row that may be it too, but
+    /// cannot be read.
     async fn candidates(&self, intent: &Intent) -> Result<(Vec<Timesheet>, Option<String>), Failure> {
         let wanted = &intent.wanted;
         // Kimai reads the bounds in the zone of the token's user.
@@ -95,7 +96,10 @@ impl Settler {
         let fitting: Vec<KimaiId> = listed.iter().map(|timesheet| timesheet.id).collect();
         let linked = self.work_logs.linked(&fitting).await?;
         listed.retain(|timesheet| !linked.contains_key(&timesheet.id));
-        listed.sort_by_key(|timesheet| !FoundTimesheet::from(timesheet).holds(wanted));
+        listed.sort_by_key(|timesheet| {
+            let found = FoundTimesheet::from(timesheet);
+            (!found.holds(wanted), found.seconds_from(wanted))
+        });
         Ok((listed, odd))
     }
 }
