@@ -30,7 +30,7 @@ const PEOPLE: [(&str, &str); 6] = [
 type Projects = &'static [(&'static str, &'static [&'static str])];
 const CUSTOMERS: [(&str, Projects); 4] = [
     (
-        "ACME \"Rockets\" nv",
+        "ACME Rockets nv",
         &[("Launch pad", &["Analysis", "Development", "Support"]), ("Web shop", &["Design", "Development"])],
     ),
     ("Stad Gent", &[("Open data", &["Development", "Data modelling", "Meetings"])]),

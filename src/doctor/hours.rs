@@ -6,7 +6,7 @@ use jiff::Span;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::check::{Check, Topic};
+use super::check::{Check, Topic, many};
 use super::{Asked, Doctor, limited};
 use crate::domain::Code;
 use crate::domain::hours::{Habit, clock};
@@ -75,7 +75,6 @@ fn of_hours(known: &Known) -> Check {
     let parked = |code| parked.get(&code).copied().unwrap_or_default();
     let (mut says, mut help) = (Vec::new(), Vec::new());
     let (zero, paused) = (parked(Code::RoundedToZero), parked(Code::BreakKept));
-    let many = |count: u64, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
     if zero > 0 {
         says.push(format!("Kimai's rounding leaves nothing of {}", many(zero, "work log")));
         help.push("round durations less");

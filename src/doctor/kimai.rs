@@ -3,100 +3,97 @@
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::check::{Check, Topic};
+use super::check::{Check, Topic, many};
 use super::hours::{YEAR, moved_days};
-use super::{Asked, Doctor, limited};
-use crate::kimai::{CurrentUser, Right, Rights, TimesheetRules, Version};
+use super::{Asked, Depth, Doctor, Refused, asked};
+use crate::domain::Code;
+use crate::kimai::{CurrentUser, Fault, KimaiFault, Right, Rights, Version};
+use crate::settings::Relations;
+use crate::story::for_code;
 use crate::words::sentence;
 
 const KIMAI: Topic = Topic("kimai", "Kimai");
 const TOKEN: Topic = Topic("token", "Kimai user of the token");
 const RIGHTS: Topic = Topic("rights", "Rights in Kimai");
 const ZONE: Topic = Topic("zone", "Time zone");
-const RULES: Topic = Topic("rules", "Kimai's settings");
 
 /// The first version with tokens like ours, 2.14.0.
 const OLDEST: u32 = 21400;
-const SEE_KIMAI: &str = "First see to Kimai and the token.";
+pub(super) const SEE_KIMAI: &str = "First see to Kimai and the token.";
 
 impl Doctor {
     pub(super) async fn kimai(&self) -> Check {
-        of_version(limited(self.patient.kimai.version()).await)
+        of_version(asked(self.patient.kimai.version()).await)
     }
 
     /// Who the token is.
-    pub(super) async fn me<'a>(&self, asked: &'a Asked) -> Result<&'a CurrentUser, String> {
-        let me = asked.me.get_or_init(|| limited(self.patient.timesheets.me())).await;
+    pub(super) async fn me<'a>(&self, shared: &'a Asked) -> Result<&'a CurrentUser, KimaiFault> {
+        let me = shared.me.get_or_init(|| asked(self.patient.timesheets.me())).await;
         me.as_ref().map_err(Clone::clone)
     }
 
-    pub(super) async fn token(&self, asked: &Asked) -> Check {
-        match limited(self.me(asked)).await {
+    pub(super) async fn token(&self, shared: &Asked) -> Check {
+        match self.me(shared).await {
             Ok(me) => of_user(me),
-            Err(why) if refused(&why) => TOKEN.trouble(sentence(&why), NEW_TOKEN),
-            Err(why) => TOKEN.unknown(sentence(&why), SEE_KIMAI),
+            Err(fault) => match login(&fault) {
+                Some(help) => TOKEN.trouble(sentence(&fault.to_string()), help),
+                None => TOKEN.unknown(sentence(&fault.to_string()), SEE_KIMAI),
+            },
         }
     }
 
-    pub(super) async fn rights(&self, asked: &Asked) -> Check {
+    pub(super) async fn rights(&self, shared: &Asked, depth: Depth) -> Check {
+        let tried = (depth == Depth::Attempts).then(|| self.patient.clock.now());
         let both = async {
-            let me = self.me(asked).await?;
-            let rights = self.patient.kimai.rights(me.id).await.map_err(|fault| fault.to_string())?;
-            Ok::<_, String>((me, rights))
+            let me = self.me(shared).await?;
+            Ok((me, self.patient.kimai.rights(me.id, tried).await?))
         };
-        match limited(both).await {
-            Ok((me, rights)) => of_rights(me, &rights),
-            Err(why) => RIGHTS.unknown(sentence(&why), SEE_KIMAI),
+        let refused = self.refused().await;
+        match asked(both).await {
+            Ok((me, rights)) => of_rights(me, &rights, &refused),
+            Err(fault) => RIGHTS.unknown(sentence(&fault.to_string()), SEE_KIMAI),
         }
     }
 
-    pub(super) async fn zone(&self, asked: &Asked) -> Check {
+    pub(super) async fn zone(&self, shared: &Asked) -> Check {
         let clock = &self.patient.clock;
-        match limited(self.me(asked)).await {
+        match self.me(shared).await {
             Ok(me) => of_zone(clock.zone(), me, clock.today()),
-            Err(why) => ZONE.unknown(sentence(&why), SEE_KIMAI),
+            Err(fault) => ZONE.unknown(sentence(&fault.to_string()), SEE_KIMAI),
         }
     }
 
-    pub(super) async fn rules(&self) -> Check {
-        let parked = self.patient.queue.parked().await.unwrap_or_default();
-        let reasons: Vec<&str> = parked.iter().map(|(_, why)| why.as_str()).collect();
-        match limited(self.patient.kimai.rules()).await {
-            Ok(rules) => of_rules(&rules, &reasons),
-            Err(why) => RULES.unknown(sentence(&why), SEE_KIMAI),
-        }
+    /// How many work logs are parked, by code.
+    pub(super) async fn refused(&self) -> Refused {
+        self.patient.queue.parked_by_code().await.unwrap_or_default()
     }
 }
 
-const NEW_TOKEN: &str = "Make a new API token in Kimai, under \"API access\" of an enabled user, and give it to the service (API_TOKEN).";
-
-fn refused(why: &str) -> bool {
-    why.contains("401")
+/// What helps where Kimai, or what stands before it, lets nobody in.
+fn login(fault: &KimaiFault) -> Option<&'static str> {
+    (fault.fault == Fault::Unauthorised).then(|| for_code(fault.code, Relations::Follow)).flatten()
 }
 
-fn of_version(version: Result<Version, String>) -> Check {
+fn of_version(version: Result<Version, KimaiFault>) -> Check {
     match version {
         Ok(Version { version, number }) if number != 0 && number < OLDEST => KIMAI.trouble(
             format!("It is of version {version}, which does not know tokens like ours."),
             "Update Kimai to 2.14 or later.",
         ),
         Ok(Version { version, .. }) => KIMAI.well(format!("It answers, version {version}.")),
-        Err(why) if refused(&why) => KIMAI.trouble(sentence(&why), NEW_TOKEN),
-        Err(why) => KIMAI.trouble(
-            sentence(&why),
-            "See to it that Kimai runs, and that KIMAI_ENDPOINT is its address, like https://kimai.example.com/api.",
+        Err(fault) => KIMAI.trouble(
+            sentence(&fault.to_string()),
+            login(&fault).unwrap_or(
+                "See to it that Kimai runs, and that KIMAI_ENDPOINT is its address, like https://kimai.example.com/api.",
+            ),
         ),
     }
-}
-
-fn is_administrator(me: &CurrentUser) -> bool {
-    me.roles.iter().any(|role| role == "ROLE_ADMIN" || role == "ROLE_SUPER_ADMIN")
 }
 
 fn of_user(me: &CurrentUser) -> Check {
     let roles = if me.roles.is_empty() { "no role but User".to_owned() } else { me.roles.join(", ") };
     let says = format!("'{}' (user {}), {roles}.", me.username, me.id);
-    if is_administrator(me) {
+    if me.is_administrator() {
         return TOKEN.well(says);
     }
     let help = format!(
@@ -106,12 +103,13 @@ fn of_user(me: &CurrentUser) -> Check {
     TOKEN.warning(says, help)
 }
 
-fn of_rights(me: &CurrentUser, rights: &Rights) -> Check {
+fn of_rights(me: &CurrentUser, rights: &Rights, refused: &Refused) -> Check {
     let Rights { view_user, view_other, create_other, edit_other } = rights;
-    let by_role = is_administrator(me);
+    let by_role = me.is_administrator();
     let mut missing = Vec::new();
     let mut untold = Vec::new();
     let mut taken = Vec::new();
+    let mut not_tried = false;
     for (right, name) in [
         (view_other, "view_other_timesheet"),
         (create_other, "create_other_timesheet"),
@@ -119,12 +117,24 @@ fn of_rights(me: &CurrentUser, rights: &Rights) -> Check {
     ] {
         match right {
             Right::Given => {}
+            Right::NotTried => not_tried = true,
             Right::Missing => missing.push(name),
             Right::Taken(what) => taken.push(what.as_str()),
             // Without the right to see them Kimai shows none.
             Right::Untold(_) if by_role => {}
             Right::Untold(_) => untold.push(name),
         }
+    }
+    let wanting = refused.get(&Some(Code::RightMissing)).copied().unwrap_or_default();
+    if not_tried && wanting > 0 {
+        return RIGHTS.trouble(
+            format!(
+                "'{}' lacks a right in Kimai, which keeps {} parked.",
+                me.username,
+                many(wanting as u64, "work log")
+            ),
+            format!("Give '{}' the right that their reason names, or the role Administrator.", me.username),
+        );
     }
     // It cannot be tried.
     if !by_role {
@@ -157,6 +167,9 @@ fn of_rights(me: &CurrentUser, rights: &Rights) -> Check {
             format!("'{}' may enter hours for others, but not see users (view_user): accounts cannot be imported.", me.username),
             format!("Give '{}' the role Super administrator in Kimai, at least while you import accounts.", me.username),
         );
+    }
+    if not_tried {
+        return RIGHTS.well("It may see the hours of others and users, and nothing that is parked was refused for want of a right. kimai-sync doctor tries to enter and change them too.");
     }
     RIGHTS.well("It may see, enter and change the hours of others and see users; by its role it may delete, which cannot be tried.")
 }
@@ -197,66 +210,12 @@ fn of_zone(ours: &TimeZone, me: &CurrentUser, today: Date) -> Check {
     )
 }
 
-/// Words of Kimai by which a rule shows that its API does not tell, and what to do.
-const SIGNS: &[(&str, &str, &str)] = &[
-    ("empty duration", "empty durations are not allowed", "allow empty durations"),
-    ("hours allowed", "long records are not allowed", "raise the limit for long records"),
-    (
-        "period is locked",
-        "a period is locked",
-        "give the user of the token a role that may write in locked periods",
-    ),
-    ("budget is used up", "a budget is used up", "raise the budget, or allow overbooking"),
-    ("cannot be in the future", "times in the future are not allowed", "allow times in the future"),
-    ("already have an entry", "overlapping entries are not allowed", "allow overlapping entries"),
-];
-
-fn of_rules(rules: &TimesheetRules, parked: &[&str]) -> Check {
-    let mut found = Vec::new();
-    let mut help = Vec::new();
-    let mut severe = false;
-    let mut tell = |says: String, mend: &str, trouble: bool| {
-        severe |= trouble;
-        found.push(says);
-        if !help.contains(&mend.to_owned()) {
-            help.push(mend.to_owned());
-        }
-    };
-    if !rules.overlapping {
-        tell(
-            "overlapping entries are not allowed, and all work logs of a day begin at midnight".to_owned(),
-            "allow overlapping entries",
-            true,
-        );
-    }
-    if !rules.future {
-        tell(
-            "times in the future are not allowed, so leave is entered only when its day has come".to_owned(),
-            "allow times in the future",
-            false,
-        );
-    }
-    for (sign, says, mend) in SIGNS {
-        let count = parked.iter().filter(|why| why.contains(sign)).count();
-        if count > 0 {
-            tell(format!("{count} work logs wait because {says}"), mend, true);
-        }
-    }
-    if found.is_empty() {
-        return RULES.well(
-            "Overlapping entries and times in the future are allowed. What Kimai does not tell (empty durations, longest one, locked periods, budgets) has refused nothing that waits here.",
-        );
-    }
-    let says = sentence(&found.join("; "));
-    let help = format!("In Kimai, under System, Settings, Time-tracking: {}.", help.join("; "));
-    if severe { RULES.trouble(says, help) } else { RULES.warning(says, help) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::Health;
     use super::*;
     use crate::domain::ids::UserId;
+    use crate::kimai::Operation;
 
     fn user(roles: &[&str], zone: Option<&str>) -> CurrentUser {
         CurrentUser {
@@ -277,8 +236,16 @@ mod tests {
         let version = |version: &str, number| Ok(Version { version: version.to_owned(), number });
         expect(&of_version(version("2.65.0", 26500)), Health::Well, "version 2.65.0");
         expect(&of_version(version("2.13.0", 21300)), Health::Trouble, "Update Kimai");
-        expect(&of_version(Err("it answered 401; …".to_owned())), Health::Trouble, "API_TOKEN");
-        expect(&of_version(Err("the connection failed".to_owned())), Health::Trouble, "KIMAI_ENDPOINT");
+        let refused = |body: &[u8]| Err(KimaiFault::from_answer(Operation::Read, 401, None, body));
+        expect(&of_version(refused(b"")), Health::Trouble, "API_TOKEN");
+        expect(
+            &of_version(refused(br#"{"code":401,"message":"Unauthorized"}"#)),
+            Health::Trouble,
+            "CGIPassAuth",
+        );
+        expect(&of_version(refused(b"<html>")), Health::Trouble, "auth_basic off");
+        let cut = KimaiFault::cut(Operation::Read, false, "the connection failed");
+        expect(&of_version(Err(cut)), Health::Trouble, "KIMAI_ENDPOINT");
     }
 
     #[test]
@@ -313,10 +280,25 @@ mod tests {
             ),
             (&[][..], rights(&missing, &untold, &missing), Health::Trouble, "role Administrator"),
         ];
+        let missed = Refused::from([(Some(Code::RightMissing), 1)]);
         for (roles, rights, verdict, words) in table {
-            expect(&of_rights(&user(roles, None), &rights), verdict, words);
+            expect(&of_rights(&user(roles, None), &rights, &missed), verdict, words);
         }
-        expect(&of_user(&user(&boss, None)), Health::Well, "ROLE_SUPER_ADMIN");
+        // Hourly nothing is tried: what was refused tells.
+        let asked = Rights {
+            view_user: given.clone(),
+            view_other: given.clone(),
+            create_other: Right::NotTried,
+            edit_other: Right::NotTried,
+        };
+        let boss = user(&boss, None);
+        expect(
+            &of_rights(&boss, &asked, &Refused::from([(Some(Code::NoAccount), 3)])),
+            Health::Well,
+            "nothing that is parked was refused",
+        );
+        expect(&of_rights(&boss, &asked, &missed), Health::Trouble, "keeps 1 work log parked");
+        expect(&of_user(&boss), Health::Well, "ROLE_SUPER_ADMIN");
         expect(&of_user(&user(&[], None)), Health::Warning, "no role but User");
     }
 
@@ -336,19 +318,5 @@ mod tests {
         for (ours, theirs, verdict, words) in table {
             expect(&of_zone(&TimeZone::get(ours).unwrap(), &user(&[], theirs), today), verdict, words);
         }
-    }
-
-    #[test]
-    fn rules_that_kimai_hides_show_by_what_they_refused() {
-        let rules =
-            |future, overlapping| TimesheetRules { tracking_mode: "default".into(), future, overlapping };
-        expect(&of_rules(&rules(true, true), &[]), Health::Well, "does not tell");
-        expect(&of_rules(&rules(true, false), &[]), Health::Trouble, "allow overlapping");
-        expect(&of_rules(&rules(false, true), &[]), Health::Warning, "allow times in the future");
-        let parked =
-            ["… This period is locked. (400)", "… An empty duration is not allowed. (400)", "no account"];
-        let check = of_rules(&rules(true, true), &parked);
-        expect(&check, Health::Trouble, "1 work logs wait because a period is locked");
-        expect(&check, Health::Trouble, "allow empty durations; give the user");
     }
 }

@@ -1,17 +1,19 @@
 //! The doctor: tries everything that syncing needs, a line each, with what to do where it fails.
 //!
 //! # Guarantees
-//! Nothing that anybody else reads is changed: to Kimai only goes what it cannot store, to the triplestore one
-//! triple of no meaning, which is removed at once. A check ends within [`LIMIT`] and never fails the others.
+//! Nothing that anybody else reads is changed: to Kimai only goes what it cannot store, and that only on request; to
+//! the triplestore one test triple, which is removed at once. A check ends within [`LIMIT`] and never fails the others.
 
 mod check;
 mod hours;
 mod kimai;
 mod list;
 mod lost;
+mod rules;
 mod service;
 mod store;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -24,7 +26,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::clock::Clock;
-use crate::kimai::{CurrentUser, Inspection, Timesheets};
+use crate::domain::Code;
+use crate::kimai::{CurrentUser, Inspection, KimaiFault, Operation, Timesheets};
 use crate::queue::Queue;
 use crate::reconcile::ledger::Ledger;
 use crate::settings::Settings;
@@ -114,9 +117,29 @@ struct Serving {
 #[derive(Default)]
 struct Asked {
     /// Who the token is.
-    me: OnceCell<Result<CurrentUser, String>>,
+    me: OnceCell<Result<CurrentUser, KimaiFault>>,
     /// What the work logs around today name.
     in_use: OnceCell<Result<InUse, String>>,
+}
+
+/// How many work logs are parked, by code.
+type Refused = BTreeMap<Option<Code>, usize>;
+
+/// How far a round goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Depth {
+    /// Kimai is only asked; what it refused lately tells the rest.
+    Questions,
+    /// What only shows in an attempt is tried, with what cannot be stored.
+    Attempts,
+}
+
+/// The latest report.
+struct Kept {
+    /// The number of its round.
+    round: u64,
+    depth: Depth,
+    report: Report,
 }
 
 /// Checks, and keeps the latest report.
@@ -124,8 +147,7 @@ pub struct Doctor {
     patient: Patient,
     given: Given,
     serving: OnceLock<Serving>,
-    /// With the number of its round.
-    latest: Mutex<Option<(u64, Report)>>,
+    latest: Mutex<Option<Kept>>,
     /// Held while checks are made: two rounds at once would only be in each other's way.
     round: tokio::sync::Mutex<()>,
     /// How many rounds have begun.
@@ -161,21 +183,27 @@ impl Doctor {
 
     /// The latest report; none before the first round has ended.
     pub fn latest(&self) -> Option<Report> {
-        self.kept().as_ref().map(|(_, report)| report.clone())
+        self.kept().as_ref().map(|kept| kept.report.clone())
     }
 
-    fn kept(&self) -> MutexGuard<'_, Option<(u64, Report)>> {
+    fn kept(&self) -> MutexGuard<'_, Option<Kept>> {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes all checks now, side by side, and keeps the report. While a round is made that began before, all who
     /// ask wait for it and share the next one, so this ends within twice [`LIMIT`].
+    /// What only shows in an attempt is tried.
     pub async fn examine(&self) -> Report {
+        self.round(Depth::Attempts).await
+    }
+
+    async fn round(&self, depth: Depth) -> Report {
         let before = self.begun.load(Ordering::Acquire);
         let _alone = self.round.lock().await;
         // Only one that began after the question will do: an earlier one may have seen what has been mended since.
-        if let Some((_, report)) = self.kept().as_ref().filter(|(round, _)| *round > before) {
-            return report.clone();
+        let newer = |kept: &&Kept| kept.round > before && kept.depth >= depth;
+        if let Some(kept) = self.kept().as_ref().filter(newer) {
+            return kept.report.clone();
         }
         let round = self.begun.fetch_add(1, Ordering::AcqRel) + 1;
         let asked = Asked::default();
@@ -186,7 +214,7 @@ impl Doctor {
             Box::pin(self.write()),
             Box::pin(self.kimai()),
             Box::pin(self.token(&asked)),
-            Box::pin(self.rights(&asked)),
+            Box::pin(self.rights(&asked, depth)),
             Box::pin(self.zone(&asked)),
             Box::pin(self.owners(&asked)),
             Box::pin(self.hours()),
@@ -202,7 +230,7 @@ impl Doctor {
         ];
         let checks = join_all(checks).await;
         let report = Report { at: self.patient.clock.now(), checks };
-        *self.kept() = Some((round, report.clone()));
+        *self.kept() = Some(Kept { round, depth, report: report.clone() });
         report
     }
 
@@ -216,7 +244,8 @@ impl Doctor {
             let before = self.latest();
             let report = tokio::select! {
                 () = stop.cancelled() => return,
-                report = self.examine() => report,
+                // A Kimai in production gets nothing but questions from a look that nobody asked for.
+                report = self.round(Depth::Questions) => report,
             };
             tell(&report, before.as_ref());
             tokio::select! {
@@ -247,6 +276,13 @@ fn news<'a>(report: &'a Report, before: Option<&Report>) -> Vec<&'a Check> {
     let then = |check: &Check| Some(before?.check(&check.id)?.verdict);
     let told = |check: &&Check| check.verdict != Health::Well && then(check) != Some(check.verdict);
     report.checks.iter().filter(told).collect()
+}
+
+/// What Kimai answers within the limit.
+async fn asked<T>(question: impl Future<Output = Result<T, KimaiFault>>) -> Result<T, KimaiFault> {
+    let late =
+        || KimaiFault::cut(Operation::Look, true, &format!("no answer came within {} s", LIMIT.as_secs()));
+    tokio::time::timeout(LIMIT, question).await.unwrap_or_else(|_| Err(late()))
 }
 
 /// What `question` is answered within the limit.

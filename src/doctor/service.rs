@@ -77,7 +77,11 @@ impl Doctor {
     pub(super) async fn deltas(&self) -> Check {
         let Some(serving) = self.serving.get() else { return DELTAS.unknown(NOT_HERE, ASK_IT) };
         match limited(last_delta(&self.patient.storage)).await {
-            Ok(last) => of_deltas(last, serving.since, self.patient.clock.now(), self.patient.clock.zone()),
+            Ok(last) => {
+                let check =
+                    of_deltas(last, serving.since, self.patient.clock.now(), self.patient.clock.zone());
+                if self.patient.survey.is_of_a_stack() { check } else { without_rules(check) }
+            }
             Err(why) => DELTAS.unknown(sentence(&why), "Look at the line of the queue file."),
         }
     }
@@ -136,6 +140,12 @@ pub(crate) fn upcoming(pattern: &str, now: Timestamp, zone: &TimeZone) -> Check 
         next.join(", "),
         zone.iana_name().unwrap_or("UTC")
     ))
+}
+
+/// The same where the triplestore inside this service tells of its changes itself.
+fn without_rules(check: Check) -> Check {
+    let help = check.help.is_some().then(|| "Write a work log to /sparql and look again.".to_owned());
+    Check { help, ..check }
 }
 
 fn of_deltas(last: Option<Timestamp>, since: Timestamp, now: Timestamp, zone: &TimeZone) -> Check {

@@ -30,7 +30,9 @@ impl Doctor {
 
     pub(super) async fn view(&self) -> Check {
         match limited(self.patient.survey.view()).await {
-            Ok(view) => of_view(view, self.given.scope.as_deref()),
+            Ok(view) if self.patient.survey.is_of_a_stack() => of_view(view, self.given.scope.as_deref()),
+            Ok(View { anything: false, .. }) => VIEW.trouble("It is empty.", IN_STANDALONE),
+            Ok(view) => in_standalone(of_view(view, None)),
             Err(why) => VIEW.unknown(sentence(&why), SEE_TRIPLESTORE),
         }
     }
@@ -39,7 +41,10 @@ impl Doctor {
         let now = self.patient.clock.now();
         let written = tokio::time::timeout(super::LIMIT, self.patient.survey.write(now)).await;
         match written {
-            Ok(written) => of_writing(&written, self.given.scope.as_deref()),
+            Ok(written) if self.patient.survey.is_of_a_stack() => {
+                of_writing(&written, self.given.scope.as_deref())
+            }
+            Ok(written) => in_standalone(of_writing(&written, None)),
             Err(_) => WRITE.unknown("No answer came in time.", SEE_TRIPLESTORE),
         }
     }
@@ -111,6 +116,14 @@ fn of_view(view: View, scope: Option<&str>) -> Check {
     VIEW.well("Work logs, people, activities and accounts are to be seen.")
 }
 
+/// What helps where the triplestore is inside this service: no scope hides anything there.
+const IN_STANDALONE: &str = "Import from Kimai (kimai-sync import) and write the rest to /sparql, or load files with --load. If it cannot be written, look at the folder of --data and its disk.";
+
+fn in_standalone(check: Check) -> Check {
+    let help = check.help.is_some().then(|| IN_STANDALONE.to_owned());
+    Check { help, ..check }
+}
+
 fn of_writing(written: &Result<Written, TriplestoreFault>, scope: Option<&str>) -> Check {
     let scope = named(scope);
     match written {
@@ -153,21 +166,37 @@ impl InUse {
 
     fn persons(&self, days: i64) -> Check {
         let one = |person: &String| self.obstacles(Values::default(), Values::only(person));
-        let missing = self.facts.persons.iter().flat_map(one).filter_map(|obstacle| match obstacle {
-            Obstacle::NoAccount(person) => Some(person),
-            _ => None,
-        });
-        let missing: Vec<String> = missing.collect();
+        let (mut missing, mut several) = (Vec::new(), Vec::new());
+        for obstacle in self.facts.persons.iter().flat_map(one) {
+            match obstacle {
+                Obstacle::NoAccount(person) => missing.push(person),
+                Obstacle::AccountAmbiguous(person, _) => several.push(person),
+                _ => {}
+            }
+        }
         let all = self.count(self.facts.persons.len());
-        if missing.is_empty() {
+        let (mut says, mut help) = (Vec::new(), Vec::new());
+        if !missing.is_empty() {
+            let named = some(&missing);
+            says.push(format!("{} of {all} with work logs have no Kimai account: {named}.", missing.len()));
+            help.push(
+                "Link each to their Kimai account, where people are kept. If accounts are missing there, import them first (kimai-sync import accounts).",
+            );
+        }
+        if !several.is_empty() {
+            let named = some(&several);
+            says.push(format!(
+                "{} of {all} with work logs have several Kimai accounts: {named}.",
+                several.len()
+            ));
+            help.push("Leave each linked to one Kimai account, the one whose hours these are.");
+        }
+        if says.is_empty() {
             return PERSONS.well(format!(
-                "All {all} with work logs of the last and next {days} days have a Kimai account."
+                "All {all} with work logs of the last and next {days} days have one Kimai account."
             ));
         }
-        PERSONS.warning(
-            format!("{} of {all} with work logs have no Kimai account: {}.", missing.len(), some(&missing)),
-            "Link each to their Kimai account, where people are kept. If accounts are missing there, import them first (kimai-sync import accounts).",
-        )
+        PERSONS.warning(says.join(" "), help.join(" "))
     }
 
     fn activities(&self, days: i64) -> Check {

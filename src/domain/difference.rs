@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -247,8 +248,12 @@ pub fn keeper<'a>(
     owner.or_else(|| sharing.iter().find(|work_log| holds(work_log))).or_else(|| sharing.first())
 }
 
-/// What differs between a timesheet and what it should hold, in words.
-pub fn in_words(found: &FoundTimesheet, wanted: &WantedTimesheet) -> String {
+/// What differs between a timesheet and what it should hold, in words, with times as people in `zone` read them.
+pub fn in_words(found: &FoundTimesheet, wanted: &WantedTimesheet, zone: &TimeZone) -> String {
+    let time = |instant: Timestamp| {
+        let text = instant.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string();
+        text.strip_suffix(":00").map(str::to_owned).unwrap_or(text)
+    };
     let mut words = Vec::new();
     let mut differs = |what: &str, kimai: Option<String>, triplestore: String| {
         if kimai.as_ref() != Some(&triplestore) {
@@ -256,8 +261,8 @@ pub fn in_words(found: &FoundTimesheet, wanted: &WantedTimesheet) -> String {
             words.push(format!("{what}: Kimai has {kimai}, the work log says {triplestore}"));
         }
     };
-    differs("begin", Some(found.begin.to_string()), wanted.begin.to_string());
-    differs("end", found.end.map(|end| end.to_string()), wanted.end.to_string());
+    differs("begin", Some(time(found.begin)), time(wanted.begin));
+    differs("end", found.end.map(time), time(wanted.end));
     differs("project", found.project.map(|id| id.to_string()), wanted.project.to_string());
     differs("activity", found.activity.map(|id| id.to_string()), wanted.activity.to_string());
     differs("user", found.user.map(|id| id.to_string()), wanted.user.to_string());

@@ -157,10 +157,11 @@ fn of_those_who_share_it_keeps_it_for_whom_it_was_made_or_who_says_the_same() {
 #[test]
 fn the_words_name_what_differs_and_nothing_else() {
     let other = FoundTimesheet { user: None, end: None, duration: 0, ..found() };
-    let words = in_words(&other, &wanted());
+    let brussels = TimeZone::get("Europe/Brussels").unwrap();
+    let words = in_words(&other, &wanted(), &brussels);
     assert_eq!(
         words,
-        "end: Kimai has none, the work log says 2024-09-02T08:00:00Z; user: Kimai has none, the work log says 3"
+        "end: Kimai has none, the work log says 2024-09-02 10:00; user: Kimai has none, the work log says 3"
     );
     let table = [
         (
@@ -171,6 +172,6 @@ fn the_words_name_what_differs_and_nothing_else() {
         (FoundTimesheet { duration: 27_000, ..found() }, "hours: Kimai counts 7:30, the work log says 8:00"),
     ];
     for (found, words) in table {
-        assert_eq!(in_words(&found, &wanted()), words);
+        assert_eq!(in_words(&found, &wanted(), &brussels), words);
     }
 }

@@ -108,7 +108,7 @@ impl Hold {
                 "more deletions than SWEEP_MAX_DELETIONS, or others than were confirmed; look at them, then confirm with the key"
             }
             Self::NoWorkLogs => {
-                "the triplestore has no work log at all for the period; is DEFAULT_MU_AUTH_SCOPE right?"
+                "the triplestore shows no work log at all for the period; kimai-sync doctor says whether it hides something"
             }
             Self::Exported => "it is exported in Kimai, and may be on an invoice",
             Self::Recent => "it was changed in Kimai within SWEEP_GRACE; the next sweep looks again",
@@ -176,5 +176,61 @@ impl Unconfirmed {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+}
+
+/// A work log without timesheet, and a timesheet that was made for it: all that is missing is the link.
+pub fn join_links(findings: &mut Vec<Finding>) {
+    let claimed = |finding: &Finding| finding.kind == Kind::Orphan && finding.work_log.is_some();
+    let (claims, rest): (Vec<Finding>, Vec<Finding>) =
+        std::mem::take(findings).into_iter().partition(claimed);
+    *findings = rest;
+    for claim in claims {
+        let mut missing = findings.iter_mut().filter(|finding| finding.kind == Kind::Missing);
+        let Some(of) =
+            missing.find(|finding| finding.work_log == claim.work_log && finding.timesheets.is_empty())
+        else {
+            findings.push(claim);
+            continue;
+        };
+        let id = claim.timesheets.first().map(ToString::to_string).unwrap_or_default();
+        of.reason = format!("timesheet {id} was made for it, or may have been, and its link is missing");
+        (of.timesheets, of.found) = (claim.timesheets, claim.found);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(kind: Kind, work_log: Option<&str>, ids: &[u64]) -> Finding {
+        let work_log = work_log.map(|name| WorkLogUri::parse(&format!("http://x/{name}")).unwrap());
+        let timesheets = ids.iter().copied().map(KimaiId).collect();
+        let (action, held) = match (kind, &work_log) {
+            (Kind::Orphan, Some(_)) => (Action::Delete, Some(Hold::Claimed)),
+            (Kind::Orphan, None) => (Action::Delete, None),
+            _ => (Action::Settle, None),
+        };
+        Finding { kind, work_log, timesheets, wanted: None, found: None, reason: String::new(), action, held }
+    }
+
+    #[test]
+    fn a_removed_link_is_one_finding_and_nobodys_timesheet_stays_its_own() {
+        let mut findings = vec![
+            finding(Kind::Missing, Some("a"), &[]),
+            finding(Kind::Missing, Some("b"), &[]),
+            finding(Kind::Orphan, Some("a"), &[7]),
+            finding(Kind::Orphan, Some("elsewhere"), &[8]),
+            finding(Kind::Orphan, None, &[9]),
+        ];
+        join_links(&mut findings);
+        let told: Vec<(Kind, Vec<u64>)> = findings
+            .iter()
+            .map(|finding| (finding.kind, finding.timesheets.iter().map(|id| id.0).collect()))
+            .collect();
+        let (missing, orphan) = (Kind::Missing, Kind::Orphan);
+        assert_eq!(told, [(missing, vec![7]), (missing, vec![]), (orphan, vec![9]), (orphan, vec![8])]);
+        assert!(findings[0].reason.contains("timesheet 7 was made for it"), "{}", findings[0].reason);
+        assert_eq!(findings[0].held, None);
     }
 }

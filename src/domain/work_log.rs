@@ -158,6 +158,8 @@ pub enum Obstacle {
     ProjectUnknown(String),
     /// No account of the person is a Kimai account.
     NoAccount(String),
+    /// Several accounts of the person are Kimai accounts: whose hours these are nobody knows.
+    AccountAmbiguous(String, Vec<u64>),
     /// The duration cannot be booked.
     BadDuration(String, &'static str),
     /// The date cannot be read.
@@ -174,6 +176,7 @@ impl Obstacle {
             Self::ActivityWithoutProject(_) => Code::ActivityWithoutProject,
             Self::ProjectUnknown(_) => Code::ProjectUnknown,
             Self::NoAccount(_) => Code::NoAccount,
+            Self::AccountAmbiguous(..) => Code::AccountAmbiguous,
             Self::BadDuration(..) => Code::DurationInvalid,
             Self::BadDay(..) => Code::DayInvalid,
         }
@@ -194,6 +197,10 @@ impl fmt::Display for Obstacle {
             Self::ActivityWithoutProject(task) => write!(f, "activity {task} has no project"),
             Self::ProjectUnknown(task) => write!(f, "the project of activity {task} is not one of Kimai's"),
             Self::NoAccount(person) => write!(f, "the user {person} has no Kimai account linked"),
+            Self::AccountAmbiguous(person, users) => {
+                let users = users.iter().map(u64::to_string).collect::<Vec<_>>().join(" and ");
+                write!(f, "the user {person} has several Kimai accounts linked (Kimai users {users})")
+            }
             Self::BadDuration(text, why) => write!(f, "the duration '{text}' cannot be booked: {why}"),
             Self::BadDay(text, why) => write!(f, "the date '{text}' cannot be booked: {why}"),
         }
@@ -214,7 +221,7 @@ pub fn resolve(facts: &Facts, directory: &Directory) -> Result<WorkLog, Vec<Obst
     let user = first(&facts.persons, "person").and_then(|iri| user_id(iri, person)).map_err(&mut keep).ok();
     match (day, duration, ids, user) {
         (Some(day), Some(duration), Some((project, activity)), Some(user)) => {
-            Ok(WorkLog { day, duration, project, activity, user, doubled: doubled(facts, task, person) })
+            Ok(WorkLog { day, duration, project, activity, user, doubled: doubled(facts, task) })
         }
         _ => Err(obstacles),
     }
@@ -239,8 +246,13 @@ fn task_ids(iri: &str, task: &TaskFacts) -> Result<(ProjectId, ActivityId), Obst
 }
 
 fn user_id(iri: &str, person: &PersonFacts) -> Result<UserId, Obstacle> {
-    let user = smallest(&person.account_identifiers).map(UserId);
-    user.ok_or_else(|| Obstacle::NoAccount(name(person.name.as_deref(), iri)))
+    let named = || name(person.name.as_deref(), iri);
+    match ids(&person.account_identifiers).iter().map(|id| id.0).collect::<Vec<u64>>().as_slice() {
+        [] => Err(Obstacle::NoAccount(named())),
+        [user] => Ok(UserId(*user)),
+        // Hours on the account of somebody else are worse than hours that wait.
+        several => Err(Obstacle::AccountAmbiguous(named(), several.to_vec())),
+    }
 }
 
 fn name(label: Option<&str>, iri: &str) -> String {
@@ -252,7 +264,7 @@ fn smallest(identifiers: &Values) -> Option<u64> {
     ids(identifiers).first().map(|id| id.0)
 }
 
-fn doubled(facts: &Facts, task: &TaskFacts, person: &PersonFacts) -> Vec<&'static str> {
+fn doubled(facts: &Facts, task: &TaskFacts) -> Vec<&'static str> {
     let counts = [
         ("duration", facts.durations.len()),
         ("date", facts.days.len()),
@@ -260,7 +272,6 @@ fn doubled(facts: &Facts, task: &TaskFacts, person: &PersonFacts) -> Vec<&'stati
         ("person", facts.persons.len()),
         ("Kimai timesheet", ids(&facts.identifiers).len()),
         ("project of the activity", ids(&task.project_identifiers).len()),
-        ("Kimai account of the person", ids(&person.account_identifiers).len()),
     ];
     counts.into_iter().filter(|(_, count)| *count > 1).map(|(what, _)| what).collect()
 }

@@ -89,11 +89,21 @@ fn each_gap_between_task_and_project_has_its_own_words() {
 fn of_several_values_the_smallest_is_taken_and_said() {
     let (mut facts, mut directory) = complete();
     facts.durations = set(&["PT8H", "PT4H"]);
-    directory.persons.get_mut("http://x/persons/1").unwrap().account_identifiers = set(&["10", "9"]);
     let work_log = resolve(&facts, &directory).unwrap();
     assert_eq!(work_log.duration.get_hours(), 4);
-    assert_eq!(work_log.user, UserId(9), "by number, not by text");
-    assert_eq!(work_log.doubled, ["duration", "Kimai account of the person"]);
+    assert_eq!(work_log.doubled, ["duration"]);
+    // The same account in two graphs or spellings is one; two would put hours on somebody else's.
+    let mut with_accounts = |ids: &[&str]| {
+        directory.persons.get_mut("http://x/persons/1").unwrap().account_identifiers = set(ids);
+        resolve(&facts, &directory).map(|work_log| work_log.user)
+    };
+    assert_eq!(with_accounts(&["9", "none"]), Ok(UserId(9)));
+    let obstacles = with_accounts(&["10", "9"]).unwrap_err();
+    assert_eq!(obstacles[0].code(), Code::AccountAmbiguous);
+    assert_eq!(
+        obstacles[0].to_string(),
+        "the user 'Jane' has several Kimai accounts linked (Kimai users 9 and 10)"
+    );
 }
 
 #[test]

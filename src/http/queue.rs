@@ -148,6 +148,9 @@ async fn find(engine: &Engine, id: &str) -> Result<WorkLogUri, Problem> {
                 Err(Problem::new(StatusCode::CONFLICT, "Not the only one", detail))
             }
         },
+        Found::Loose(loose) => {
+            Err(Problem::new(StatusCode::NOT_FOUND, "No work log is linked to it", format!("{loose}.")))
+        }
         Found::Nobody => Err(not_found(id)),
         Found::Unreadable(why) => Err(Problem::bad_request(format!("{why}."))),
         Found::Unasked(why) => Err(Problem::unavailable(why)),

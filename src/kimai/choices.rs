@@ -3,11 +3,9 @@
 use jiff::civil::Date;
 use serde::Deserialize;
 
+use crate::domain::Code;
 use crate::domain::ids::{CustomerId, ProjectId, UserId};
 use crate::domain::timesheet::WantedTimesheet;
-
-/// The words of Kimai that [`Choices::why_invalid`] translates.
-pub const INVALID_CHOICE: &str = "The selected choice is invalid.";
 
 /// The state of what a timesheet names; `None` where Kimai has no such thing (404).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,60 +86,65 @@ const fn yes() -> bool {
 }
 
 impl Choices {
-    /// Why Kimai takes none of this for `wanted`, in words for an office worker. `today` decides whether
-    /// a project has ended: Kimai then refuses every day of it.
-    pub fn why_invalid(&self, wanted: &WantedTimesheet, today: Date) -> String {
+    /// Why Kimai takes none of this for `wanted`: the code of the first reason, and all in words for an office worker.
+    /// `today` decides whether a project has ended: Kimai then refuses every day of it.
+    pub fn why_invalid(&self, wanted: &WantedTimesheet, today: Date) -> (Code, String) {
         let mut reasons = Vec::new();
         self.look_at_project(wanted, today, &mut reasons);
         self.look_at_activity(wanted, &mut reasons);
         match &self.user {
-            None => reasons.push(format!("Kimai has no user {}", wanted.user)),
-            Some(user) if !user.enabled => reasons.push(format!("user '{}' is disabled", user.username)),
+            None => reasons.push((Code::UserGone, format!("Kimai has no user {}", wanted.user))),
+            Some(user) if !user.enabled => {
+                reasons.push((Code::UserDisabled, format!("user '{}' is disabled", user.username)));
+            }
             Some(user) if user.system_account => {
-                reasons
-                    .push(format!("user '{}' is a system account, which cannot have hours", user.username));
+                let why = format!("user '{}' is a system account, which cannot have hours", user.username);
+                reasons.push((Code::SystemAccount, why));
             }
             Some(_) => {}
         }
-        if reasons.is_empty() {
+        let Some((code, _)) = reasons.first() else {
             let user = self.user.as_ref().map_or("it", |user| user.username.as_str());
-            return format!(
-                "the Kimai user of the token may not book this for '{user}': look at their teams"
-            );
-        }
-        reasons.join("; ")
+            let why =
+                format!("the Kimai user of the token may not book this for '{user}': look at their teams");
+            return (Code::TeamForbids, why);
+        };
+        (*code, reasons.iter().map(|(_, why)| why.as_str()).collect::<Vec<_>>().join("; "))
     }
 
-    fn look_at_project(&self, wanted: &WantedTimesheet, today: Date, reasons: &mut Vec<String>) {
+    fn look_at_project(&self, wanted: &WantedTimesheet, today: Date, reasons: &mut Vec<(Code, String)>) {
         let Some(project) = &self.project else {
-            return reasons.push(format!("Kimai has no project {}", wanted.project));
+            return reasons.push((Code::ProjectGone, format!("Kimai has no project {}", wanted.project)));
         };
         let name = &project.name;
         if !project.visible {
-            reasons.push(format!("project '{name}' is hidden"));
+            reasons.push((Code::ProjectHidden, format!("project '{name}' is hidden")));
         }
         if let Some(end) = project.end.filter(|end| *end <= today) {
-            reasons.push(format!("project '{name}' ended on {end}"));
+            reasons.push((Code::ProjectEnded, format!("project '{name}' ended on {end}")));
         }
         if let Some(customer) = self.customer.as_ref().filter(|customer| !customer.visible) {
-            reasons.push(format!("customer '{}' of project '{name}' is hidden", customer.name));
+            let why = format!("customer '{}' of project '{name}' is hidden", customer.name);
+            reasons.push((Code::CustomerHidden, why));
         }
     }
 
-    fn look_at_activity(&self, wanted: &WantedTimesheet, reasons: &mut Vec<String>) {
+    fn look_at_activity(&self, wanted: &WantedTimesheet, reasons: &mut Vec<(Code, String)>) {
         let Some(activity) = &self.activity else {
-            return reasons.push(format!("Kimai has no activity {}", wanted.activity));
+            return reasons.push((Code::ActivityGone, format!("Kimai has no activity {}", wanted.activity)));
         };
         let name = &activity.name;
         if !activity.visible {
-            reasons.push(format!("activity '{name}' is hidden"));
+            reasons.push((Code::ActivityHidden, format!("activity '{name}' is hidden")));
         }
         if activity.project.is_some_and(|project| project != wanted.project) {
-            reasons.push(format!("activity '{name}' belongs to another project"));
+            let why = format!("activity '{name}' belongs to another project");
+            reasons.push((Code::ActivityOfOtherProject, why));
         }
         let no_globals = self.project.as_ref().is_some_and(|project| !project.global_activities);
         if activity.project.is_none() && no_globals {
-            reasons.push(format!("activity '{name}' is a global one, which its project does not allow"));
+            let why = format!("activity '{name}' is a global one, which its project does not allow");
+            reasons.push((Code::GlobalActivityRefused, why));
         }
     }
 }
@@ -215,7 +218,7 @@ mod tests {
             (with_user(user(true, true)), "user 'jane' is a system account, which cannot have hours"),
         ];
         for (choices, words) in table {
-            let said = choices.why_invalid(&wanted, today);
+            let (_, said) = choices.why_invalid(&wanted, today);
             assert!(said.ends_with(words), "{said:?} should be {words:?}");
         }
     }

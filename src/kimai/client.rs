@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::civil::DateTime;
-use reqwest::header::{ACCEPT, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{ACCEPT, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use reqwest::{Method, RequestBuilder, Url};
 use secrecy::SecretString;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -133,8 +133,9 @@ impl Client {
         if status.is_success() {
             return Ok(Answer { headers, body });
         }
-        let retry_after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let fault = KimaiFault::from_answer(operation, status.as_u16(), retry_after, &body);
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let told = (text(RETRY_AFTER), text(WWW_AUTHENTICATE));
+        let fault = KimaiFault::answered(operation, status.as_u16(), told, &body);
         if let Fault::Limited(pause) = fault.fault {
             self.pause(pause);
         }

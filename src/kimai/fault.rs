@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
-use super::pace;
+use super::{pace, refusal};
 use crate::domain::Code;
 use crate::words::words;
 
@@ -116,10 +116,31 @@ impl KimaiFault {
 
     /// What an answer that is not a success means.
     pub fn from_answer(operation: Operation, status: u16, retry_after: Option<&str>, body: &[u8]) -> Self {
+        Self::answered(operation, status, (retry_after, None), body)
+    }
+
+    /// The same with the headers `Retry-After` and `WWW-Authenticate`.
+    pub(super) fn answered(
+        operation: Operation,
+        status: u16,
+        (retry_after, authenticate): (Option<&str>, Option<&str>),
+        body: &[u8],
+    ) -> Self {
         let said: Value = serde_json::from_slice(body).unwrap_or_default();
         let by_kimai = is_kimais(status, &said);
         let fault = meaning(operation, status, retry_after, by_kimai);
-        Self::new(operation, fault, describe(status, &said, by_kimai))
+        let messages = messages(&said);
+        let refusal = if by_kimai { refusal::read(&messages, &said) } else { None };
+        let code = match status {
+            401 => who_refused(authenticate, body, by_kimai),
+            403 if by_kimai => Code::KimaiForbidden,
+            _ => refusal.as_ref().map_or_else(|| fault.code(), |refusal| refusal.code),
+        };
+        let mut message = describe(status, code, &said, &messages, by_kimai);
+        if let Some(means) = refusal.and_then(|refusal| refusal.means) {
+            message = format!("{means} (Kimai says: {message})");
+        }
+        Self { code, ..Self::new(operation, fault, message) }
     }
 
     /// A row of a list that cannot be read, where it may be what was looked for.
@@ -180,39 +201,62 @@ fn pause(retry_after: Option<&str>) -> Duration {
     asked.clamp(shortest, longest)
 }
 
+/// Who answered 401. Kimai refuses a token with an empty body, and says "Unauthorized" where none arrived; all else
+/// is a proxy's login.
+fn who_refused(authenticate: Option<&str>, body: &[u8], by_kimai: bool) -> Code {
+    let bearer = |header: &str| header.trim_start().to_ascii_lowercase().starts_with("bearer");
+    match authenticate {
+        Some(header) if !bearer(header) => Code::ProxyLogin,
+        _ if by_kimai => Code::AuthorizationStripped,
+        _ if body.is_empty() => Code::TokenInvalid,
+        _ => Code::ProxyLogin,
+    }
+}
+
 /// The status and what Kimai says about it, for people.
-fn describe(status: u16, said: &Value, by_kimai: bool) -> String {
-    let hint = match status {
-        300..400 => "; redirects are not followed, is KIMAI_ENDPOINT right?",
-        401 => "; the API token is wrong or expired, or its user is disabled",
-        429 => "",
-        400..500 if !by_kimai => {
+fn describe(status: u16, code: Code, said: &Value, messages: &[(String, String)], by_kimai: bool) -> String {
+    let hint = match (status, code) {
+        (300..400, _) => "; redirects are not followed, is KIMAI_ENDPOINT right?",
+        (_, Code::TokenInvalid) => "; the API token is wrong or expired, or its user is disabled",
+        (_, Code::AuthorizationStripped) => {
+            "; no token arrived at Kimai: a web server or proxy before it removes the Authorization header"
+        }
+        (_, Code::ProxyLogin) => {
+            "; that is not Kimai's own answer: a proxy before it asks for a login of its own, and never passes the API token on"
+        }
+        (429, _) => "",
+        (400..500, _) if !by_kimai => {
             "; that is not Kimai's own answer: look at KIMAI_ENDPOINT, and at proxies before Kimai"
         }
-        403 => "; the role of the token's user does not allow this",
         _ => "",
     };
-    match messages(said) {
-        Some(said) => format!("{said} ({status}){hint}"),
+    let words: Vec<String> = messages
+        .iter()
+        .map(|(field, words)| if field.is_empty() { words.clone() } else { format!("{field}: {words}") })
+        .collect();
+    let plain = || said.get("message").and_then(Value::as_str).map(str::to_owned);
+    let words = if words.is_empty() { plain() } else { Some(words.join("; ")) };
+    match words {
+        Some(words) => format!("{words} ({status}){hint}"),
         None => format!("it answered {status}{hint}"),
     }
 }
 
-/// `field: message` for each fault of a validation body, else its plain `message`.
-fn messages(body: &Value) -> Option<String> {
+/// Field and message for each fault of a validation body; the field is empty for those of the whole form.
+fn messages(body: &Value) -> Vec<(String, String)> {
     let mut found = Vec::new();
     if let Some(errors) = body.get("errors") {
         collect("", errors, &mut found);
     }
     found.dedup();
-    if found.is_empty() { body.get("message")?.as_str().map(str::to_owned) } else { Some(found.join("; ")) }
+    found
 }
 
-fn collect(field: &str, node: &Value, found: &mut Vec<String>) {
+fn collect(field: &str, node: &Value, found: &mut Vec<(String, String)>) {
     for message in
         node.get("errors").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
     {
-        found.push(if field.is_empty() { message.to_owned() } else { format!("{field}: {message}") });
+        found.push((field.to_owned(), message.to_owned()));
     }
     for (name, child) in node.get("children").and_then(Value::as_object).into_iter().flatten() {
         collect(name, child, found);
@@ -289,6 +333,27 @@ mod tests {
         assert!(empty.message.contains("token"), "{empty}");
         let html = KimaiFault::from_answer(Operation::Read, 502, None, b"<html>bad gateway</html>");
         assert_eq!(html.message, "it answered 502");
+    }
+
+    #[test]
+    fn a_401_of_kimai_is_told_from_those_of_what_stands_before_it() {
+        let invalid = r#"Bearer error="invalid_token",error_description="Invalid credentials.""#;
+        let unauthorised = br#"{"code":401,"message":"Unauthorized"}"#;
+        let page = b"<html><center><h1>401 Authorization Required</h1></center></html>";
+        let table: [(Option<&str>, &[u8], Code, &str); 7] = [
+            (Some(invalid), b"", Code::TokenInvalid, "wrong or expired"),
+            (None, b"", Code::TokenInvalid, "wrong or expired"),
+            (None, unauthorised, Code::AuthorizationStripped, "removes the Authorization header"),
+            (Some("Bearer"), unauthorised, Code::AuthorizationStripped, "removes the Authorization header"),
+            (Some("Basic realm=\"intern\""), page, Code::ProxyLogin, "login of its own"),
+            (Some("Basic realm=\"intern\""), b"", Code::ProxyLogin, "login of its own"),
+            (None, page, Code::ProxyLogin, "login of its own"),
+        ];
+        for (header, body, code, words) in table {
+            let fault = KimaiFault::answered(Operation::Update, 401, (None, header), body);
+            assert_eq!((fault.fault.clone(), fault.code), (Fault::Unauthorised, code), "{header:?}");
+            assert!(fault.message.contains(words), "{fault}");
+        }
     }
 
     #[test]

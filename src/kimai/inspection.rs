@@ -1,6 +1,7 @@
 //! What can be found out about a Kimai and the token without changing anything.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::fault::KimaiFault;
@@ -60,6 +61,8 @@ pub enum Right {
     Given,
     /// Kimai refused.
     Missing,
+    /// It only shows when it is tried, and that was not asked for.
+    NotTried,
     /// It does not show; why, in words.
     Untold(String),
     /// What no Kimai takes was taken; what may have been made or changed by that, in words.
@@ -91,7 +94,9 @@ pub trait Inspection: Send + Sync {
     /// `GET /users`: all enabled ones; needs the permission `view_user`.
     async fn people(&self) -> Result<Vec<Person>, KimaiFault>;
 
-    /// What the token of the user `me` may do. Nothing is changed: what is sent to be refused has no project and
-    /// times that are none, so that no Kimai can store it. It shows as 400 in Kimai's log.
-    async fn rights(&self, me: UserId) -> Result<Rights, KimaiFault>;
+    /// What the token of the user `me` may do. With `tried`, the time now, what only shows in an attempt is tried.
+    /// Nothing is changed by that: what is sent to be refused has no project and times that are none, so that no Kimai
+    /// can store it. It shows as 400 in Kimai's log. Exported timesheets and such of earlier months, which may be
+    /// locked, are left alone. Without `tried` nothing is sent but questions.
+    async fn rights(&self, me: UserId, tried: Option<Timestamp>) -> Result<Rights, KimaiFault>;
 }

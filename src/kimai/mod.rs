@@ -8,6 +8,7 @@ pub mod inspection;
 mod listed;
 pub mod model;
 pub mod pace;
+mod refusal;
 mod rows;
 
 use std::sync::Arc;

@@ -141,6 +141,13 @@ pub struct CurrentUser {
     pub roles: Vec<String>,
 }
 
+impl CurrentUser {
+    /// Whether its role is one of Kimai's two that may see and change everybody's hours by default.
+    pub fn is_administrator(&self) -> bool {
+        self.roles.iter().any(|role| role == "ROLE_ADMIN" || role == "ROLE_SUPER_ADMIN")
+    }
+}
+
 /// `GET /customers`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Customer {

@@ -166,6 +166,7 @@ fn hostile_story() -> Story {
         help: vec![text()],
         triplestore: story::Answer::Known(told),
         timesheets: vec![story::Held {
+            code: None,
             id: KimaiId(4),
             linked: false,
             kimai: story::Answer::Known(Some(holds)),

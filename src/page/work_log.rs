@@ -58,6 +58,11 @@ pub(super) fn outcome(text: &str, found: &Found) -> Markup {
                     p class="lead" { "All of these are linked to the same timesheet." }
                     ul { @for one in several { li { a class="id" href=(address(one)) { (one) } } } }
                 }
+                Found::Loose(loose) => {
+                    h1 { "Timesheet " (loose.id) " has no work log" }
+                    p class="lead" { "In Kimai: " (loose.holds) "." }
+                    p { (loose.next) "." }
+                }
                 Found::Nobody => {
                     h1 { "Nothing found for “" (text) "”" }
                     p {

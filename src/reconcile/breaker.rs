@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::domain::WorkLogUri;
+use crate::domain::{Code, WorkLogUri};
 
 /// Transient failures in a row, of different work logs, that open it. One work log that fails alone is
 /// its own problem, not a neighbour's.
@@ -56,6 +56,7 @@ struct Breaker {
 struct Open {
     since: Timestamp,
     next_probe: Timestamp,
+    code: Code,
     why: String,
 }
 
@@ -64,6 +65,8 @@ struct Open {
 pub struct Down {
     /// Who.
     pub neighbour: Neighbour,
+    /// The stable code of it.
+    pub code: Code,
     /// How that shows, in words.
     pub why: String,
     /// Since when we know.
@@ -105,7 +108,7 @@ impl Breakers {
         &mut self,
         neighbour: Neighbour,
         work_log: &WorkLogUri,
-        why: &str,
+        (code, why): (Code, &str),
         surely: bool,
         now: Timestamp,
     ) -> bool {
@@ -116,13 +119,15 @@ impl Breakers {
         if let Some(open) = &mut breaker.open {
             breaker.failed.clear();
             why.clone_into(&mut open.why);
+            open.code = code;
             return false;
         }
         if !surely && breaker.failed.len() < FAILURES {
             return false;
         }
         breaker.failed.clear();
-        breaker.open = Some(Open { since: now, next_probe: later(now, PROBE_EVERY), why: why.to_owned() });
+        let next_probe = later(now, PROBE_EVERY);
+        breaker.open = Some(Open { since: now, next_probe, code, why: why.to_owned() });
         true
     }
 
@@ -139,8 +144,12 @@ impl Breakers {
 
     /// The same, each with the time since when.
     pub fn outages(&self) -> Vec<Down> {
-        let down =
-            |(neighbour, open): (_, &Open)| Down { neighbour, why: open.why.clone(), since: open.since };
+        let down = |(neighbour, open): (_, &Open)| Down {
+            neighbour,
+            code: open.code,
+            why: open.why.clone(),
+            since: open.since,
+        };
         self.open().map(down).collect()
     }
 
@@ -175,7 +184,13 @@ mod tests {
     }
 
     fn fail(breakers: &mut Breakers, number: usize, second: i64) -> bool {
-        breakers.failed(Neighbour::Kimai, &work_log(number), "down", false, at(second))
+        breakers.failed(
+            Neighbour::Kimai,
+            &work_log(number),
+            (Code::KimaiUnavailable, "down"),
+            false,
+            at(second),
+        )
     }
 
     #[test]
@@ -231,7 +246,7 @@ mod tests {
     #[test]
     fn a_wrong_token_opens_it_at_once_and_a_pause_is_kept_to_its_end() {
         let mut breakers = Breakers::default();
-        assert!(breakers.failed(Neighbour::Kimai, &work_log(1), "401", true, at(0)));
+        assert!(breakers.failed(Neighbour::Kimai, &work_log(1), (Code::TokenInvalid, "401"), true, at(0)));
         assert_eq!(breakers.admit(at(1)), Err(at(15)));
         breakers.reached(Neighbour::Kimai);
         breakers.pause(Duration::from_secs(5), at(0));
@@ -245,7 +260,7 @@ mod tests {
         #[test]
         fn an_outage_is_never_hammered(steps in prop::collection::vec((0..4i64, 0..50usize), 1..300)) {
             let mut breakers = Breakers::default();
-            breakers.failed(Neighbour::Kimai, &work_log(0), "down", true, at(0));
+            breakers.failed(Neighbour::Kimai, &work_log(0), (Code::KimaiUnavailable, "down"), true, at(0));
             let (mut now, mut probes) = (0, 0);
             for (seconds, number) in steps {
                 now += seconds;

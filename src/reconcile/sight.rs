@@ -63,7 +63,7 @@ impl Sight {
         if self.work_logs.has_any().await? {
             return Ok(());
         }
-        let why = "it shows nothing at all; is DEFAULT_MU_AUTH_SCOPE right?";
+        let why = "it shows nothing at all; kimai-sync doctor says whether it hides something";
         Err(TriplestoreFault::Transient(why.to_owned()))
     }
 }

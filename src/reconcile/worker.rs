@@ -236,7 +236,13 @@ impl Workers {
             (Outage::Pause(pause), ..) => breakers.pause(pause, now),
             (outage, Some(failure), Some(neighbour)) => {
                 let why = failure.to_string();
-                if breakers.failed(neighbour, &lease.work_log, &why, outage == Outage::Surely, now) {
+                if breakers.failed(
+                    neighbour,
+                    &lease.work_log,
+                    (failure.code(), &why),
+                    outage == Outage::Surely,
+                    now,
+                ) {
                     if neighbour == Neighbour::Kimai {
                         self.settler.flow().pace().send_away();
                     }

@@ -15,9 +15,9 @@ pub enum Role {
     User,
     /// Also the records of the members of teams led.
     Teamlead,
-    /// Everybody's records, also exported and locked ones; the catalogue.
+    /// Everybody's records, also exported ones; the catalogue.
     Admin,
-    /// Also users: `view_user` is what `GET /users` needs.
+    /// Also records in locked periods (`lockdown_override_timesheet`), and users: `view_user` is what `GET /users` needs.
     SuperAdmin,
 }
 
@@ -92,7 +92,7 @@ impl Who {
     pub(super) fn may_change(&self, state: &State, timesheet: &StoredTimesheet) -> Result<(), Answer> {
         let locked = state.rules.locked_before.is_some_and(|limit| timesheet.begin < limit);
         let closed = (timesheet.exported && self.role < state.rules.edit_exported)
-            || (locked && self.role < Role::Admin);
+            || (locked && self.role < Role::SuperAdmin);
         if self.manages(state, timesheet.user) && !closed { Ok(()) } else { Err(Answer::refused(403)) }
     }
 }

@@ -68,7 +68,11 @@ impl Booking<'_> {
     /// The fields of the form, which depend on role, settings, and whether the record is new.
     fn fields(&self) -> Vec<&'static str> {
         let role = self.who.role;
-        let mut fields = vec!["begin", "end", "project", "activity", "description", "tags"];
+        let mut fields = vec!["project", "activity", "description", "tags"];
+        // In punch mode Kimai sets the times itself.
+        if self.state.rules.tracking_mode != "punch" || self.state.rules.times_in_punch {
+            fields.splice(0..0, ["begin", "end"]);
+        }
         let more: [(bool, &[&str]); 4] = [
             (self.state.rules.breaks, &["break"]),
             (role >= Role::Admin, &["fixedRate", "hourlyRate"]),

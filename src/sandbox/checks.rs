@@ -92,7 +92,7 @@ fn project_dates(booking: &Booking<'_>, draft: &Draft, errors: &mut FormErrors) 
 fn settings(booking: &Booking<'_>, draft: &Draft, errors: &mut FormErrors) {
     let rules = &booking.state.rules;
     let locked = rules.locked_before.is_some_and(|limit| draft.begin < limit);
-    if locked && booking.who.role < Role::Admin {
+    if locked && booking.who.role < Role::SuperAdmin {
         errors.form("This period is locked. Please choose a later date.");
     }
     let own = booking.old.map(|old| old.id);

@@ -293,6 +293,9 @@ impl Form<'_> {
             Name if said.chars().count() < 2 => {
                 Err(vec!["This value is too short. It should have 2 characters or more."])
             }
+            Name if said.contains(['<', '>', '"', '=']) => {
+                Err(vec!["These characters are not allowed: < \" > ="])
+            }
             Unique(message) if self.taken(name, &said) => Err(vec![message, "This value is already used."]),
             Password if said.chars().count() < 8 => {
                 Err(vec!["This value is too short. It should have 8 characters or more."])

@@ -70,8 +70,10 @@ pub struct Rules {
     pub locked_before: Option<Timestamp>,
     /// The least role with `edit_exported_timesheet`: all below it get 403 for changes of exported records.
     pub edit_exported: Role,
-    /// `trackingMode`, told by `/config/timesheet`.
+    /// `trackingMode`, told by `/config/timesheet`: with `punch` the form has no begin and end, see `times_in_punch`.
     pub tracking_mode: String,
+    /// Whether it has them all the same, as was recorded of 2.65; 2.66 refuses them.
+    pub times_in_punch: bool,
     /// `defaultBeginTime`, likewise.
     pub default_begin: String,
     /// Meta fields of timesheets, as a plugin defines them.
@@ -94,6 +96,7 @@ impl Default for Rules {
             locked_before: None,
             edit_exported: Role::Admin,
             tracking_mode: "default".to_owned(),
+            times_in_punch: false,
             default_begin: "now".to_owned(),
             meta_fields: Vec::new(),
         }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::loose::Loose;
+use super::read::holds;
 use super::{Answer, PATIENCE};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::engine::Engine;
@@ -11,6 +13,8 @@ use crate::engine::Engine;
 pub enum Found {
     /// These work logs, in the order of their IRIs. Several share one timesheet.
     WorkLogs(Vec<WorkLogUri>),
+    /// No work log is linked to this timesheet, which Kimai has.
+    Loose(Loose),
     /// Nothing has this `mu:uuid` or Kimai id.
     Nobody,
     /// It is neither an IRI nor an id; why, in words.
@@ -69,11 +73,19 @@ pub async fn find(engine: &Engine, text: &str) -> Found {
     }
     found.sort();
     found.dedup();
-    match unasked {
+    match (unasked, id) {
         _ if !found.is_empty() => Found::WorkLogs(found),
-        Some(why) => Found::Unasked(why),
-        None => Found::Nobody,
+        (Some(why), _) => Found::Unasked(why),
+        (None, None) => Found::Nobody,
+        (None, Some(id)) => loose(engine, id).await.map_or(Found::Nobody, Found::Loose),
     }
+}
+
+/// The timesheet `id`, if Kimai has it.
+async fn loose(engine: &Engine, id: KimaiId) -> Option<Loose> {
+    let seen = within(engine.kimai.timesheet(id)).await;
+    let holds = holds(engine, seen.known()?.as_ref()?).await;
+    Some(Loose::of(id, &holds, engine.clock.zone(), engine.sweeper.limits()))
 }
 
 /// What `question` is answered, if that does not take too long.

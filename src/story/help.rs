@@ -25,6 +25,10 @@ pub(super) fn for_obstacle(obstacle: &Obstacle, relations: Relations) -> String 
             "Link {person} to their Kimai account; an administrator does so where people are kept. If the account is not \
              offered there, import accounts first (kimai-sync import accounts)."
         ),
+        Obstacle::AccountAmbiguous(person, _) => format!(
+            "Leave {person} linked to one Kimai account: the one whose hours these are. An administrator does so where people \
+             are kept."
+        ),
         Obstacle::BadDuration(..) => {
             "Open the work log and correct its duration: hours and minutes, like PT7H30M.".to_owned()
         }
@@ -46,23 +50,110 @@ fn moved(relations: Relations) -> &'static str {
     }
 }
 
-/// What helps where Kimai took the hours and yet does not hold them right.
-pub(super) fn for_code(code: Code) -> Option<&'static str> {
+/// What helps against what has this code; nothing where it passes by itself or the obstacle says more.
+pub(crate) fn for_code(code: Code, relations: Relations) -> Option<&'static str> {
     match code {
-        Code::BreakKept => Some(
-            "Turn breaks on in Kimai (System, Settings, Time-tracking) and try again: then the break is removed. If \
-             there was one, correct the duration of the work log.",
+        Code::ActivityOfOtherProject => Some(moved(relations)),
+        Code::KimaiListFaulty => Some(
+            "Correct or delete the row in Kimai, or look at what stands before it; kimai-sync doctor names it.",
         ),
-        Code::RoundedToZero => Some(
-            "Change the rounding of the duration in Kimai (System, Settings, Rounding), or correct the duration of the \
-             work log.",
-        ),
-        Code::WrongDay => Some(
-            "In Kimai, give the user of the API token and the owner of the hours the time zone that is set as TZ. \
-             kimai-sync doctor says whose differs.",
-        ),
-        _ => None,
+        Code::TriplestoreRefused => {
+            Some("Look at the access rights of the service; kimai-sync doctor tries them.")
+        }
+        Code::Internal => Some("Report this with the words above: it is a fault of kimai-sync."),
+        _ => for_access(code).or_else(|| for_choice(code)).or_else(|| for_hours(code)),
     }
+}
+
+/// What helps where Kimai, or what stands before it, does not let the service do it.
+fn for_access(code: Code) -> Option<&'static str> {
+    Some(match code {
+        Code::TokenInvalid => "Make a new API token in Kimai and give it to the service (API_TOKEN).",
+        Code::AuthorizationStripped => {
+            "Let the Authorization header through to Kimai: for Apache set CGIPassAuth On (or SetEnvIf Authorization \
+             \"(.*)\" HTTP_AUTHORIZATION=$1), for nginx fastcgi_param HTTP_AUTHORIZATION $http_authorization, for a proxy \
+             proxy_set_header Authorization $http_authorization."
+        }
+        Code::ProxyLogin => {
+            "Let /api pass the proxy before Kimai without a login of its own (nginx: auth_basic off for that location), or \
+             set KIMAI_ENDPOINT to an address behind it."
+        }
+        Code::RightMissing | Code::KimaiForbidden => {
+            "Give the role of the API token's user the right that is named, or the role Administrator in Kimai; \
+             kimai-sync doctor says what it lacks."
+        }
+        Code::PeriodLocked => {
+            "Unlock the period in Kimai (System, Settings, Time-tracking), or give the role of the API token's user the \
+             right lockdown_override_timesheet (a super administrator has it)."
+        }
+        Code::TimesheetExported => {
+            "Look whether it is on an invoice. If it may be changed all the same, take its export mark away in Kimai, or \
+             give the role of the API token's user the right edit_exported_timesheet."
+        }
+        Code::TrackingMode => "Set the tracking mode to Default in Kimai (System, Settings, Time-tracking).",
+        Code::FieldsRefused => "Run kimai-sync doctor: it looks at Kimai's version, settings and rights.",
+        _ => return None,
+    })
+}
+
+/// What helps where Kimai does not take what the hours are booked on.
+fn for_choice(code: Code) -> Option<&'static str> {
+    Some(match code {
+        Code::ProjectHidden | Code::CustomerHidden | Code::ActivityHidden => {
+            "Show it again in Kimai, or choose another task for the work log."
+        }
+        Code::ProjectEnded => {
+            "Set a later end for the project in Kimai, or choose another task for the work log."
+        }
+        Code::ProjectNotStarted => {
+            "Set an earlier start for the project in Kimai, or correct the date of the work log."
+        }
+        Code::ProjectGone => "Choose another task: this project is deleted in Kimai.",
+        Code::ActivityGone => "Choose another task: this activity is deleted in Kimai.",
+        Code::GlobalActivityRefused => {
+            "Allow global activities for the project in Kimai, or choose another task."
+        }
+        Code::UserGone => "Link the person to another Kimai account: this one is gone.",
+        Code::UserDisabled => "Enable the user in Kimai, at least until the hours are in.",
+        Code::SystemAccount => {
+            "Link the person to another Kimai account: a system account cannot have hours."
+        }
+        Code::TeamForbids => {
+            "Add the user of the API token to the team in Kimai, or make it an administrator."
+        }
+        _ => return None,
+    })
+}
+
+/// What helps where Kimai does not take the hours, or does not hold them right.
+fn for_hours(code: Code) -> Option<&'static str> {
+    Some(match code {
+        Code::OverlapRefused => {
+            "Allow overlapping entries in Kimai (System, Settings, Time-tracking): all work logs of a day begin at midnight."
+        }
+        Code::EmptyDurationRefused => {
+            "Give the work log a duration, or allow empty durations in Kimai (System, Settings)."
+        }
+        Code::FutureRefused => "Allow times in the future in Kimai (System, Settings), or wait for that day.",
+        Code::DurationTooLong => {
+            "Raise the limit for long records in Kimai (System, Settings), or split the work log; Kimai takes no more than a \
+             year."
+        }
+        Code::BreakKept => {
+            "Turn breaks on in Kimai (System, Settings, Time-tracking) and try again: then the break is removed. If there \
+             was one, correct the duration of the work log."
+        }
+        Code::RoundedToZero => {
+            "Change the rounding of the duration in Kimai (System, Settings, Rounding), or correct the duration of the work \
+             log."
+        }
+        Code::WrongDay => {
+            "In Kimai, give the user of the API token and the owner of the hours the time zone that is set as TZ. \
+             kimai-sync doctor says whose differs."
+        }
+        Code::BudgetUsedUp => "Raise the budget of the project in Kimai, or allow overbooking there.",
+        _ => return None,
+    })
 }
 
 /// What helps where the timesheet of `work_log` is exported in Kimai and holds something else; `deleted` tells
@@ -82,92 +173,40 @@ pub(super) fn for_exported(work_log: &WorkLogUri, deleted: bool) -> [String; 2] 
     [kimai_is_right.to_owned(), overwrite]
 }
 
-/// Words of Kimai, of ours about Kimai, or of the triplestore, in small letters, and what helps when they stand
-/// in the way. The first that fits counts.
-const REFUSALS: &[(&str, &str)] = &[
-    ("token is wrong", "Make a new API token in Kimai and give it to the service (API_TOKEN)."),
-    ("is hidden", "Show it again in Kimai, or choose another task for the work log."),
-    (
-        "project is finished",
-        "Set a later end for the project in Kimai, or choose another task for the work log.",
-    ),
-    (" ended on ", "Set a later end for the project in Kimai, or choose another task for the work log."),
-    (
-        "has not started",
-        "Set an earlier start for the project in Kimai, or correct the date of the work log.",
-    ),
-    ("is disabled", "Enable the user in Kimai, at least until the hours are in."),
-    ("system account", "Link the person to another Kimai account: a system account cannot have hours."),
-    (
-        "look at their teams",
-        "Add the user of the API token to the team in Kimai, or make it an administrator.",
-    ),
-    ("global one, which", "Allow global activities for the project in Kimai, or choose another task."),
-    (MOVED, ""),
-    ("kimai has no project", "Choose another task: this project is deleted in Kimai."),
-    ("kimai has no activity", "Choose another task: this activity is deleted in Kimai."),
-    ("kimai has no user", "Link the person to another Kimai account: this one is gone."),
-    (
-        "already have an entry",
-        "Allow overlapping entries in Kimai (System, Settings, Time-tracking): all work logs of a day begin at midnight.",
-    ),
-    ("empty duration", "Give the work log a duration, or allow empty durations in Kimai (System, Settings)."),
-    ("in the future", "Allow times in the future in Kimai (System, Settings), or wait for that day."),
-    ("hours allowed", "Raise the limit for long records in Kimai (System, Settings), or split the work log."),
-    ("duration exceeded", "Correct the duration of the work log: Kimai takes no more than a year."),
-    (
-        "period is locked",
-        "Give the user of the API token a role that may write in locked periods (administrator).",
-    ),
-    ("budget", "Raise the budget of the project in Kimai, or allow overbooking there."),
-    (
-        "does not allow this",
-        "Give the user of the API token the role Administrator in Kimai; kimai-sync doctor says what it lacks.",
-    ),
-    (
-        "triplestore refused",
-        "Look at the access rights of the service's scope; kimai-sync doctor tries them.",
-    ),
-    ("please report this", "Report this with the words above: it is a fault of kimai-sync."),
-];
-
-/// What helps against this depends on what imports do.
-const MOVED: &str = "belongs to another project";
-
-/// What helps against a refusal in these words.
-pub(super) fn for_refusal(words: &str, relations: Relations) -> Option<String> {
-    let words = words.to_lowercase();
-    let (sign, help) = REFUSALS.iter().find(|(sign, _)| words.contains(sign))?;
-    Some(if *sign == MOVED { moved(relations) } else { help }.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn what_kimai_refuses_leads_to_what_helps() {
-        let table = [
-            (
-                "Kimai could not create the timesheet: project 'Site' is hidden (Kimai says: …)",
-                "Show it again",
-            ),
-            ("project 'Site' ended on 2026-06-30", "later end"),
-            ("user 'jane' is disabled; user: The selected choice is invalid. (400)", "Enable the user"),
-            ("You already have an entry for this time. (400)", "Allow overlapping"),
-            ("An empty duration is not allowed. (400)", "Give the work log a duration"),
-            ("The begin date cannot be in the future. (400)", "future"),
-            ("Maximum 8:00 hours allowed. (400)", "Raise the limit"),
-            ("This period is locked. Please choose a later date. (400)", "locked periods"),
-            ("Forbidden (403); the role of the token's user does not allow this", "role Administrator"),
-            ("it answered 401; the API token is wrong or expired, or its user is disabled", "API_TOKEN"),
-            ("the triplestore refused the statement: it answered 400", "access rights"),
+    fn what_only_a_person_can_fix_has_a_hint() {
+        let passes = [
+            Code::KimaiUnavailable,
+            Code::KimaiBusy,
+            Code::AnswerLost,
+            Code::TurnedAway,
+            Code::StorageUnavailable,
+            Code::TriplestoreUnavailable,
         ];
-        for (words, help) in table {
-            let said = for_refusal(words, Relations::Follow).unwrap_or_default();
-            assert!(said.contains(help), "{words:?} leads to {said:?}");
+        for code in passes {
+            assert_eq!(for_code(code, Relations::Follow), None, "{code:?} passes by itself");
         }
-        assert_eq!(for_refusal("something nobody has seen yet", Relations::Follow), None);
+        let table = [
+            (Code::ProjectHidden, "Show it again"),
+            (Code::ProjectEnded, "later end"),
+            (Code::UserDisabled, "Enable the user"),
+            (Code::OverlapRefused, "Allow overlapping"),
+            (Code::PeriodLocked, "lockdown_override_timesheet"),
+            (Code::TimesheetExported, "edit_exported_timesheet"),
+            (Code::RightMissing, "role Administrator"),
+            (Code::TrackingMode, "Default"),
+            (Code::TokenInvalid, "API_TOKEN"),
+            (Code::AuthorizationStripped, "CGIPassAuth On"),
+            (Code::ProxyLogin, "auth_basic off"),
+            (Code::TriplestoreRefused, "access rights"),
+        ];
+        for (code, words) in table {
+            assert!(for_code(code, Relations::Follow).unwrap().contains(words), "{code:?}");
+        }
     }
 
     /// To import again is only advised where that changes something.
@@ -175,15 +214,15 @@ mod tests {
     fn an_import_is_advised_where_it_can_help() {
         let task = || "'Dev'".to_owned();
         let unknown = Obstacle::ProjectUnknown(task());
-        let moved = "activity 'Dev' belongs to another project; Kimai has no project 5";
+        let hint = |code, relations| for_code(code, relations).unwrap().to_owned();
         for (relations, helps) in [(Relations::Follow, true), (Relations::Keep, false)] {
-            for said in [for_obstacle(&unknown, relations), for_refusal(moved, relations).unwrap()] {
+            for said in [for_obstacle(&unknown, relations), hint(Code::ActivityOfOtherProject, relations)] {
                 assert_eq!(said.starts_with("Import tasks"), helps, "{said}");
             }
             for never in [
                 for_obstacle(&Obstacle::ActivityWithoutId(task()), relations),
-                for_refusal("Kimai has no project 5", relations).unwrap(),
-                for_refusal("Kimai has no activity 5", relations).unwrap(),
+                hint(Code::ProjectGone, relations),
+                hint(Code::ActivityGone, relations),
             ] {
                 assert!(never.starts_with("Choose another task") && !never.contains("kimai-sync"), "{never}");
             }

@@ -7,6 +7,7 @@
 
 mod find;
 mod help;
+mod loose;
 mod read;
 mod verdict;
 mod words;
@@ -22,6 +23,8 @@ use crate::domain::work_log::Obstacle;
 use crate::domain::{Code, KimaiId, WorkLogUri};
 use crate::engine::Engine;
 pub use find::{Found, find};
+pub(crate) use help::for_code;
+pub use loose::Loose;
 pub use verdict::Verdict;
 use verdict::{Evidence, judge};
 
@@ -167,6 +170,9 @@ pub struct Held {
     pub linked: bool,
     /// What Kimai holds; `null` when it is gone.
     pub kimai: Answer<Option<Holds>>,
+    /// The stable code of why Kimai did not tell.
+    #[serde(skip)]
+    pub code: Option<Code>,
     /// Where it differs from what the work log says, a clause each. Empty too when it cannot be told.
     pub differences: Vec<String>,
     /// What Kimai counts for what the work log says, where it rounds.

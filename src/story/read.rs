@@ -175,7 +175,9 @@ async fn held(
     wanted: Option<WantedTimesheet>,
     memory: &Memory,
 ) -> Held {
-    let seen = within(engine.kimai.timesheet(id)).await;
+    let mut code = None;
+    let look = async { engine.kimai.timesheet(id).await.inspect_err(|fault| code = Some(fault.code)) };
+    let seen = within(look).await;
     let kimai = match seen {
         Answer::Unknown { error } => Answer::Unknown { error },
         Answer::Known(None) => Answer::Known(None),
@@ -193,7 +195,7 @@ async fn held(
         }
         differing.extend(other_day(id, &wanted, memory, zone));
     }
-    Held { id, linked, kimai, differences: differing, rounding }
+    Held { id, linked, kimai, code, differences: differing, rounding }
 }
 
 /// That Kimai books it on another day in its reports: that stands in no answer but the one that set it.
@@ -209,7 +211,7 @@ fn answered(id: KimaiId, found: FoundTimesheet, wanted: WantedTimesheet, memory:
     memory.timesheet == Some(id) && found.is_answer_to(&wanted, memory.pushed.as_ref(), memory.held.as_ref())
 }
 
-async fn holds(engine: &Engine, timesheet: &Timesheet) -> Holds {
+pub(super) async fn holds(engine: &Engine, timesheet: &Timesheet) -> Holds {
     let found = FoundTimesheet::from(timesheet);
     let names = match found.whole() {
         Some(chosen) => within(engine.kimai.choices(&chosen)).await.known().map(names).unwrap_or_default(),

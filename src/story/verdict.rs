@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::help::{for_code, for_exported, for_obstacle, for_refusal};
+use super::help::{for_code, for_exported, for_obstacle};
 use super::words::moment;
 use super::{Answer, Held, Holds, Memory, Story, Subject, Told, Waiting};
 use crate::domain::Code;
@@ -62,7 +62,7 @@ pub(super) struct Judged {
     pub(super) help: Vec<String>,
 }
 
-const HIDDEN: &str = "If it is still there for people, run kimai-sync doctor: with a wrong scope the triplestore hides everything.";
+const HIDDEN: &str = "If it is still there for people, run kimai-sync doctor: it says whether the triplestore hides something.";
 const RETRY: &str =
     "Try it again now (kimai-sync queue retry, or the button); the next sweep of its day does so too.";
 
@@ -117,22 +117,19 @@ impl Evidence<'_> {
         if !told.obstacles.is_empty() {
             return self.blocked(told);
         }
-        if let Some(error) = entry.and_then(|entry| entry.last_error.as_deref()) {
+        if let Some((entry, error)) = entry.and_then(|entry| Some((entry, entry.last_error.as_deref()?))) {
             let verdict = if self.holding().is_some() { Verdict::Differs } else { Verdict::NotInKimai };
             let says = format!("{}: {error}", start(verdict, self.holding()));
             if self.is_exported() {
                 return judged(verdict, says).helped(for_exported(&self.story.work_log, false));
             }
-            let known = entry.and_then(|entry| entry.code).and_then(for_code).map(str::to_owned);
-            let help =
-                known.or_else(|| for_refusal(error, self.relations)).into_iter().chain([RETRY.to_owned()]);
-            return judged(verdict, says).helped(help);
+            return judged(verdict, says).helped(self.hint(entry.code)).helped([RETRY]);
         }
         let Some(own) = self.story.own() else {
             let says = "Not in Kimai: it is complete, but the service has not been told of it";
             return judged(Verdict::NotInKimai, says).helped([
                 RETRY,
-                "If this happens often, look at the delta rules; kimai-sync doctor says whether deltas arrive.",
+                "If this happens often, run kimai-sync doctor: it says whether changes arrive here.",
             ]);
         };
         self.stale(own)
@@ -170,7 +167,7 @@ impl Evidence<'_> {
             _ => "it is tried as soon as it is its turn".to_owned(),
         };
         // What holds up everything comes before what its own last run said.
-        if let Some(Down { neighbour, why, since }) = self.outages.first() {
+        if let Some(Down { neighbour, code, why, since }) = self.outages.first() {
             let since = moment(*since, self.now, self.zone);
             let says = format!("Waits: {neighbour} is down since {since} ({why}); {when}");
             let help = match neighbour {
@@ -179,7 +176,7 @@ impl Evidence<'_> {
                     "Nothing is lost: when the triplestore answers again, it goes on by itself."
                 }
             };
-            return judged(Verdict::Waits, says).helped(for_refusal(why, self.relations)).helped([help]);
+            return judged(Verdict::Waits, says).helped(self.hint(Some(*code))).helped([help]);
         }
         if let Some(since) = self.memory().creating_since.filter(|_| entry.last_error.is_some()) {
             let since = moment(since, self.now, self.zone);
@@ -191,12 +188,14 @@ impl Evidence<'_> {
         let Some(error) = &entry.last_error else {
             return judged(Verdict::Waits, format!("Waits: {when}"));
         };
-        let help = told
-            .obstacles
-            .iter()
-            .map(|obstacle| for_obstacle(obstacle, self.relations))
-            .chain(for_refusal(error, self.relations));
-        judged(Verdict::Waits, format!("Waits: {error}; {when}")).helped(help)
+        judged(Verdict::Waits, format!("Waits: {error}; {when}"))
+            .helped(told.obstacles.iter().map(|obstacle| for_obstacle(obstacle, self.relations)))
+            .helped(self.hint(entry.code))
+    }
+
+    /// What helps against what has this code.
+    fn hint(&self, code: Option<Code>) -> Option<&'static str> {
+        for_code(code?, self.relations)
     }
 
     fn blocked(&self, told: &Told) -> Judged {
@@ -217,7 +216,7 @@ impl Evidence<'_> {
                 let sent = self.memory().pushed.is_some();
                 let known = if sent { "; the last that was sent there was taken" } else { "" };
                 judged(Verdict::Unclear, format!("Not known now: timesheet {}: {error}{known}", own.id))
-                    .helped(for_refusal(error, self.relations))
+                    .helped(self.hint(own.code))
                     .helped(["Try again when Kimai answers; kimai-sync doctor tries it."])
             }
             Answer::Known(None) => {
@@ -295,7 +294,8 @@ impl Evidence<'_> {
             let why = parked.map(|why| format!(": {why}")).unwrap_or_default();
             judged(Verdict::NotSeen, format!("{HOW}; timesheet {} is still in Kimai{why}", first.id))
         };
-        Some(result.helped([HIDDEN]).helped(parked.and_then(|why| for_refusal(why, self.relations))))
+        let code = self.story.entry.as_ref().and_then(|entry| entry.code);
+        Some(result.helped([HIDDEN]).helped(self.hint(code)))
     }
 
     /// It is gone from the triplestore, as `how` says.
@@ -333,7 +333,7 @@ impl Evidence<'_> {
             return judged(verdict, says).helped(for_exported(&self.story.work_log, true));
         }
         judged(verdict, says)
-            .helped(parked.and_then(|why| for_refusal(why, self.relations)))
+            .helped(self.hint(self.story.entry.as_ref().and_then(|entry| entry.code)))
             .helped(shared.is_none().then_some(sweep))
             .helped(hidden.then_some(HIDDEN))
     }

@@ -30,6 +30,7 @@ fn held(differences: &[&str]) -> Held {
         linked: true,
         kimai: Answer::Known(Some(holds)),
         rounding: None,
+        code: None,
         differences: differences.iter().map(|text| (*text).to_owned()).collect(),
     }
 }
@@ -61,7 +62,7 @@ fn entry(state: &'static str, error: Option<&str>) -> Waiting {
         reason: "delta",
         attempts: 1,
         last_error: error.map(str::to_owned),
-        code: None,
+        code: error.map(|_| Code::ProjectHidden),
         since: at(NOW),
     }
 }
@@ -249,6 +250,7 @@ fn who_is_gone_or_unknown_is_told() {
 fn an_outage_says_since_when_and_that_nothing_is_lost() {
     let down = Down {
         neighbour: Neighbour::Kimai,
+        code: Code::KimaiUnavailable,
         why: "it answered 502".to_owned(),
         since: at("2024-09-02T11:40:00Z"),
     };

@@ -240,6 +240,10 @@ impl Embedded {
 
 #[async_trait]
 impl Triplestore for Embedded {
+    fn is_of_a_stack(&self) -> bool {
+        false
+    }
+
     async fn select(&self, query: &str) -> Result<Vec<Row>, TriplestoreFault> {
         self.log.query(query, None);
         self.read(query, answer::rows).await

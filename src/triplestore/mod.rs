@@ -108,6 +108,11 @@ impl TriplestoreFault {
 /// never a caller's session and never sudo.
 #[async_trait]
 pub trait Triplestore: Send + Sync {
+    /// Whether it is one of a stack, with scopes, deltas and settings of its own; not the one inside this service.
+    fn is_of_a_stack(&self) -> bool {
+        true
+    }
+
     /// Runs a SELECT and gives all rows of the answer. Stores cut answers silently (Virtuoso at
     /// 10 000 rows): page what may be larger.
     async fn select(&self, query: &str) -> Result<Vec<Row>, TriplestoreFault>;

@@ -56,6 +56,11 @@ pub struct Survey {
 }
 
 impl Survey {
+    /// Whether it is the triplestore of a stack, see [`Triplestore::is_of_a_stack`].
+    pub fn is_of_a_stack(&self) -> bool {
+        self.store.is_of_a_stack()
+    }
+
     /// Asks `store`. Accounts of Kimai have this service homepage; work logs begin with `base_uri`.
     pub fn new(store: Arc<dyn Triplestore>, homepage: Iri, base_uri: &str) -> Result<Self, TriplestoreFault> {
         let subject = Iri::new(format!("{base_uri}/work-logs/kimai-sync-doctor"))

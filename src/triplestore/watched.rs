@@ -45,6 +45,10 @@ impl Watched {
 
 #[async_trait]
 impl Triplestore for Watched {
+    fn is_of_a_stack(&self) -> bool {
+        self.inner.is_of_a_stack()
+    }
+
     async fn select(&self, query: &str) -> Result<Vec<Row>, TriplestoreFault> {
         let since = Instant::now();
         let span = info_span!("sparql", operation = "query");

@@ -142,14 +142,15 @@ async fn people_and_tasks_that_lead_nowhere_are_named(stack: Stack) {
                dct:subject <{BASE}/tasks/own> ; prov:wasAssociatedWith <{BASE}/persons/bob> }}"
         ))
         .await;
+    let second = format!(
+        "INSERT {{ <{BASE}/persons/jane> foaf:account ?account }}
+         WHERE {{ ?account foaf:accountName ?login . FILTER (STR(?login) = \"sync\") }}"
+    );
+    stack.update(&second).await;
     work_today(&stack, "A").await;
     let report = report(&stack, &[], Break::Not).await;
-    expect(
-        &report,
-        "persons",
-        Health::Warning,
-        "1 of 2 with work logs have no Kimai account: 'Bob'. To do: Link each",
-    );
+    expect(&report, "persons", Health::Warning, "1 of 2 with work logs have no Kimai account: 'Bob'.");
+    expect(&report, "persons", Health::Warning, "1 of 2 with work logs have several Kimai accounts: 'Jane'.");
     expect(&report, "activities", Health::Warning, "'Own' is not an activity of Kimai. To do: Import tasks");
 }
 
@@ -289,7 +290,13 @@ async fn the_service_tells_of_its_queue_and_of_deltas() {
     assert!(check("queue")["help"].as_str().unwrap().contains("--state parked"));
     let rules = check("rules");
     assert_eq!(rules["verdict"], "trouble", "what the API hides shows by what it refused");
-    assert!(rules["says"].as_str().unwrap().contains("empty durations are not allowed"), "{rules}");
+    assert!(
+        rules["says"]
+            .as_str()
+            .unwrap()
+            .contains("Empty durations are not allowed, which keeps 1 work log parked"),
+        "{rules}"
+    );
     assert_eq!(told["meta"]["verdict"], "trouble");
     let (_, again) = document(stack.http.get(format!("{}/doctor", stack.base))).await;
     assert_eq!(again["data"], told["data"]);

@@ -36,6 +36,8 @@ mod reading;
 #[cfg(test)]
 mod references;
 #[cfg(test)]
+mod refusals;
+#[cfg(test)]
 mod restore;
 #[cfg(test)]
 mod runs;

@@ -28,7 +28,7 @@ async fn a_refused_work_log_tells_its_whole_story_and_is_tried_again_by_hand() {
     assert_eq!((status, &all["meta"]["parked"]), (200, &Value::from(1)));
     assert_eq!(all["data"][0]["id"], refused);
     let why = all["data"][0]["attributes"]["last-error"].as_str().unwrap();
-    assert_eq!(all["data"][0]["attributes"]["code"], "kimai-refused");
+    assert_eq!(all["data"][0]["attributes"]["code"], "project-hidden");
     assert!(why.contains("project 'Website' is hidden"), "{why}");
     assert!(why.contains("The selected choice is invalid."), "and Kimai's own words: {why}");
 

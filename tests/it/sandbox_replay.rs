@@ -131,7 +131,9 @@ fn prepare(n: u32, sandbox: &Sandbox, seeded: &mut Option<Snapshot>) {
         }),
         440 => sandbox.rules(|rules| (rules.longest, rules.require_activity) = (None, false)),
         441 => sandbox.rules(|rules| (rules.require_activity, rules.breaks) = (true, true)),
-        443 => sandbox.rules(|rules| (rules.breaks, rules.tracking_mode) = (false, "punch".to_owned())),
+        443 => sandbox.rules(|rules| {
+            (rules.breaks, rules.tracking_mode, rules.times_in_punch) = (false, "punch".to_owned(), true);
+        }),
         445 => sandbox.rules(|rules| {
             "duration_fixed_begin".clone_into(&mut rules.tracking_mode);
             "08:00".clone_into(&mut rules.default_begin);

@@ -1,12 +1,15 @@
 //! The client's answers about Kimai itself.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use super::{Client, in_words, whole};
+use crate::domain::Code;
 use crate::domain::ids::UserId;
-use crate::kimai::fault::{Fault, KimaiFault, Operation};
+use crate::kimai::fault::{KimaiFault, Operation};
 use crate::kimai::inspection::{Inspection, Person, Right, Rights, TimesheetRules, Version};
 use crate::kimai::model::Timesheet;
 
@@ -14,6 +17,13 @@ use crate::kimai::model::Timesheet;
 const LOOKED_THROUGH: &str = "100";
 /// No time in any format that Kimai reads.
 const NO_TIME: &str = "kimai-sync doctor: never a time";
+
+/// Whether changing it takes no more than the right to change others': what is exported, or in a locked period, takes
+/// more. Which periods are locked Kimai does not tell; it locks months that are over.
+fn is_open(timesheet: &Timesheet, now: Timestamp) -> bool {
+    let month = |instant: Timestamp| TimeZone::UTC.to_datetime(instant).date().first_of_month();
+    !timesheet.exported && month(timesheet.begin) >= month(now)
+}
 
 #[async_trait]
 impl Inspection for Client {
@@ -26,24 +36,34 @@ impl Inspection for Client {
     }
 
     async fn people(&self) -> Result<Vec<Person>, KimaiFault> {
-        self.get("users").await
+        // A row that cannot be read says nothing of the zones of the others.
+        Ok(self.rows(&self.send(Operation::Read, self.request(Method::GET, "users")).await?)?.rows)
     }
 
-    async fn rights(&self, me: UserId) -> Result<Rights, KimaiFault> {
+    async fn rights(&self, me: UserId, tried: Option<Timestamp>) -> Result<Rights, KimaiFault> {
         let users = self.get::<Vec<Value>>("users").await;
         let view_user = match users {
             Ok(_) => Right::Given,
-            Err(KimaiFault { fault: Fault::Permanent, .. }) => Right::Missing,
+            Err(fault) if fault.code == Code::KimaiForbidden => Right::Missing,
             Err(fault) => return Err(fault),
         };
-        let create_other = self.create_other().await?;
-        let other = self.somebody_elses(me).await?;
-        let (view_other, edit_other) = match other {
-            None => {
+        let create_other = if tried.is_some() { self.create_other().await? } else { Right::NotTried };
+        let others = self.somebody_elses(me).await?;
+        let (view_other, edit_other) = match (others.is_empty(), tried) {
+            (true, _) => {
                 let why = "Kimai shows no timesheet of anybody else, which may be for want of one";
                 (Right::Untold(why.to_owned()), Right::Untold(why.to_owned()))
             }
-            Some(other) => (Right::Given, self.edit_other(&other).await?),
+            (false, None) => (Right::Given, Right::NotTried),
+            (false, Some(now)) => {
+                let edit_other = if let Some(open) = others.iter().find(|other| is_open(other, now)) {
+                    self.edit_other(open).await?
+                } else {
+                    let why = "the newest timesheets of others are exported or of earlier months, which may be locked";
+                    Right::Untold(why.to_owned())
+                };
+                (Right::Given, edit_other)
+            }
         };
         Ok(Rights { view_user, view_other, create_other, edit_other })
     }
@@ -84,14 +104,16 @@ impl Client {
         }
     }
 
-    /// One of the newest timesheets that is not ours; without the right to see others' Kimai shows our own
-    /// only. One that is exported shows nothing: changing it takes more rights.
-    async fn somebody_elses(&self, me: UserId) -> Result<Option<Timesheet>, KimaiFault> {
+    /// The newest timesheets that are not ours, those that begin last first; without the right to see others' Kimai
+    /// shows our own only.
+    async fn somebody_elses(&self, me: UserId) -> Result<Vec<Timesheet>, KimaiFault> {
         let query = [("user", "all"), ("size", LOOKED_THROUGH), ("orderBy", "id"), ("order", "DESC")];
         let request = self.request(Method::GET, "timesheets").query(&query);
         let listed = self.rows::<Timesheet>(&self.send(Operation::Read, request).await?)?.rows;
         let others = listed.into_iter().filter(|timesheet| timesheet.user.is_some_and(|user| user != me));
-        Ok(others.min_by_key(|timesheet| timesheet.exported))
+        let mut others: Vec<Timesheet> = others.collect();
+        others.sort_by_key(|timesheet| std::cmp::Reverse(timesheet.begin));
+        Ok(others)
     }
 
     /// Status and body of what is sent to be refused.

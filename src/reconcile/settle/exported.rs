@@ -227,7 +227,11 @@ impl Settler {
             }
         }
         for id in ids {
-            match exported::delete(&*self.kimai, *id, keep).await? {
+            let deletion = match exported::delete(&*self.kimai, *id, keep).await {
+                Ok(deletion) => deletion,
+                Err(fault) => return Err(self.refusals.forbidden(fault, *id).await.into()),
+            };
+            match deletion {
                 Deletion::Deleted => {
                     info!(work_log = %subject, kimai.id = %id, "Deleted timesheet {id} of <{subject}>");
                 }

@@ -50,7 +50,7 @@ impl Settler {
                     self.ledger.end_update(subject).await?; // nothing was changed
                     self.refused(subject, facts, change).await?;
                 }
-                return Err(self.refusals.explain(fault, &wanted).await.into());
+                return Err(self.refusals.of_change(fault, id, &wanted).await.into());
             }
             Err(failure) => return Err(failure),
             Ok(pushed) => pushed,

@@ -9,7 +9,7 @@ use super::sides::{Sides, begins_in};
 use super::{Period, Sweeper, go_on};
 use crate::domain::difference::{Comparison, FoundTimesheet, TimesheetSide, adoptions, compare, keeper};
 use crate::domain::exported::both_values;
-use crate::domain::finding::{Action, Finding, Hold, Kind, Unconfirmed};
+use crate::domain::finding::{self, Action, Finding, Hold, Kind, Unconfirmed};
 use crate::domain::hours::RoundedMonth;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::Kind as Subject;
@@ -228,6 +228,7 @@ impl Sweeper {
         }
         findings
             .extend(orphans.into_iter().filter(|id| !taken.contains(id)).map(|id| orphan(sides, id, None)));
+        finding::join_links(findings);
         Ok(())
     }
 

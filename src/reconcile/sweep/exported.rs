@@ -17,7 +17,7 @@ impl Sweeper {
         let reason = if kept {
             both_values(&found, Some(wanted), self.clock.zone())
         } else {
-            in_words(&found, wanted)
+            in_words(&found, wanted, self.clock.zone())
         };
         Finding { found: Some(found), reason, held: kept.then_some(Hold::Exported), ..finding }
     }

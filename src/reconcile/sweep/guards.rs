@@ -82,7 +82,7 @@ impl Sweeper {
             0 => {}
             held => error!(
                 "The triplestore has no work log at all from {period}, and {held} {kimai}. None is deleted: is \
-                 DEFAULT_MU_AUTH_SCOPE right, and is the triplestore complete?"
+                 the triplestore complete? kimai-sync doctor says whether it hides something"
             ),
         }
         match count(Hold::Unconfirmed) {

@@ -149,6 +149,11 @@ impl Sweeper {
         }
     }
 
+    /// What it may delete.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// What a sweep of `period` would find and do. Changes nothing.
     pub async fn plan(&self, period: Period, progress: &Progress) -> Result<Report, Failure> {
         let Examined { work_logs, timesheets, unreadable, rounded, findings, .. } =

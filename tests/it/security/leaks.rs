@@ -226,9 +226,12 @@ async fn no_answer_and_no_log_tells_a_token() {
         assert!(log.contains("wrong OPS_TOKEN"), "a wrong token is told of");
         assert_untold(&log, &[API_TOKEN, OPS_TOKEN, &session], "the log");
         let all: String = told.iter().map(|(_, answer)| answer.as_str()).collect();
-        for words in
-            ["(the API token)", "the API token is wrong or expired", "not OPS_TOKEN", "Too many wrong tokens"]
-        {
+        for words in [
+            "(the API token)",
+            "a proxy before it asks for a login",
+            "not OPS_TOKEN",
+            "Too many wrong tokens",
+        ] {
             assert!(all.contains(words), "{words:?} was to be provoked");
         }
         for (whence, answer) in &told {

@@ -1,0 +1,114 @@
+//! Which of Kimai's settings are in the way: those it tells, and those that show by what they refused.
+
+use super::check::{Check, Topic, many};
+use super::kimai::SEE_KIMAI;
+use super::{Doctor, Refused, asked};
+use crate::domain::Code;
+use crate::kimai::TimesheetRules;
+use crate::words::sentence;
+
+const RULES: Topic = Topic("rules", "Kimai's settings");
+
+impl Doctor {
+    pub(super) async fn rules(&self) -> Check {
+        let refused = self.refused().await;
+        match asked(self.patient.kimai.rules()).await {
+            Ok(rules) => of_rules(&rules, &refused),
+            Err(fault) => RULES.unknown(sentence(&fault.to_string()), SEE_KIMAI),
+        }
+    }
+}
+
+/// Rules that Kimai's API does not tell, by the code of what they refused, and what to do.
+const SIGNS: &[(Code, &str, &str)] = &[
+    (Code::EmptyDurationRefused, "empty durations are not allowed", "allow empty durations"),
+    (Code::DurationTooLong, "long records are not allowed", "raise the limit for long records"),
+    (
+        Code::PeriodLocked,
+        "a period is locked",
+        "give the user of the token a role that may write in locked periods (lockdown_override_timesheet)",
+    ),
+    (Code::BudgetUsedUp, "a budget is used up", "raise the budget, or allow overbooking"),
+    (Code::FutureRefused, "times in the future are not allowed", "allow times in the future"),
+    (Code::OverlapRefused, "overlapping entries are not allowed", "allow overlapping entries"),
+    (Code::TrackingMode, "the tracking mode takes no begin and end", "set the tracking mode to Default"),
+];
+
+/// The tracking mode in which Kimai sets begin and end itself.
+const PUNCH: &str = "punch";
+
+fn of_rules(rules: &TimesheetRules, refused: &Refused) -> Check {
+    let mut found = Vec::new();
+    let mut help = Vec::new();
+    let mut severe = false;
+    let mut tell = |says: String, fix: &str, trouble: bool| {
+        severe |= trouble;
+        found.push(says);
+        if !help.contains(&fix.to_owned()) {
+            help.push(fix.to_owned());
+        }
+    };
+    if !rules.overlapping {
+        tell(
+            "overlapping entries are not allowed, and all work logs of a day begin at midnight".to_owned(),
+            "allow overlapping entries",
+            true,
+        );
+    }
+    if !rules.future {
+        tell(
+            "times in the future are not allowed, so leave is entered only when its day has come".to_owned(),
+            "allow times in the future",
+            false,
+        );
+    }
+    if rules.tracking_mode == PUNCH {
+        tell(
+            "the tracking mode is punch, which takes no begin and end: no work log gets into Kimai"
+                .to_owned(),
+            "set the tracking mode to Default",
+            true,
+        );
+    }
+    for (code, says, fix) in SIGNS {
+        if let Some(count) = refused.get(&Some(*code)).filter(|count| **count > 0) {
+            tell(format!("{says}, which keeps {} parked", many(*count as u64, "work log")), fix, true);
+        }
+    }
+    if found.is_empty() {
+        return RULES.well(
+            "Overlapping entries and times in the future are allowed. What Kimai does not tell (empty durations, longest one, locked periods, budgets) has refused nothing that waits here.",
+        );
+    }
+    let says = sentence(&found.join("; "));
+    let help = format!("In Kimai, under System, Settings, Time-tracking: {}.", help.join("; "));
+    if severe { RULES.trouble(says, help) } else { RULES.warning(says, help) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Health;
+    use super::*;
+
+    fn expect(check: &Check, verdict: Health, words: &str) {
+        assert_eq!(check.verdict, verdict, "{check}");
+        assert!(check.to_string().contains(words), "{words:?} is not in {check}");
+    }
+
+    #[test]
+    fn rules_that_kimai_hides_show_by_what_they_refused() {
+        let rules =
+            |future, overlapping| TimesheetRules { tracking_mode: "default".into(), future, overlapping };
+        let none = Refused::new();
+        expect(&of_rules(&rules(true, true), &none), Health::Well, "does not tell");
+        expect(&of_rules(&rules(true, false), &none), Health::Trouble, "allow overlapping");
+        expect(&of_rules(&rules(false, true), &none), Health::Warning, "allow times in the future");
+        let punch = TimesheetRules { tracking_mode: PUNCH.into(), ..rules(true, true) };
+        expect(&of_rules(&punch, &none), Health::Trouble, "set the tracking mode to Default");
+        let codes = [Code::PeriodLocked, Code::EmptyDurationRefused, Code::NoAccount];
+        let refused = codes.into_iter().map(|code| (Some(code), 1)).collect();
+        let check = of_rules(&rules(true, true), &refused);
+        expect(&check, Health::Trouble, "a period is locked, which keeps 1 work log parked");
+        expect(&check, Health::Trouble, "allow empty durations; give the user");
+    }
+}
