@@ -3,9 +3,10 @@
 // In a stack of your own: paste kimaiSyncRules into config/delta/rules.js and add ...kimaiSyncRules to
 // the list that file exports. docker-compose.yml mounts this file as it is.
 //
-// Nine rules. Five for the properties of a work log that make a Kimai timesheet: that it exists, its
-// duration, day, person and task. The note is not sent to Kimai, so it needs no rule. A change that
-// several rules match arrives several times; kimai-sync makes one entry of it in its queue.
+// Ten rules. Six for the properties of a work log that make a Kimai timesheet: that it exists, its
+// duration, day, person, task and note. The note counts only with KIMAI_DESCRIPTION=note; otherwise
+// nothing is done about it. A change that several rules match arrives several times; kimai-sync makes
+// one entry of it in its queue.
 //
 // Four for what leads from there to Kimai: the project of an activity, the account of a person, and the
 // Kimai ids of tasks and accounts. The work logs concerned are found and synced in the background;
@@ -21,6 +22,7 @@ const kimaiSyncRules = [
   { predicate: 'http://www.w3.org/2002/12/cal/ical#dtstart' },
   { predicate: 'http://www.w3.org/ns/prov#wasAssociatedWith' },
   { predicate: 'http://purl.org/dc/terms/subject' },
+  { predicate: 'http://www.w3.org/2002/12/cal/ical#comment' },
   { predicate: 'http://www.w3.org/2004/02/skos/core#broader' },
   { predicate: 'http://xmlns.com/foaf/0.1/account' },
   { predicate: 'http://xmlns.com/foaf/0.1/accountServiceHomepage' },

@@ -21,7 +21,7 @@ use crate::reconcile::settle::Settler;
 use crate::reconcile::sweep::{Parts, Sweeper};
 use crate::reconcile::worker::Workers;
 use crate::runs::progress::Progress;
-use crate::settings::{Relations, Settings};
+use crate::settings::{Description, Relations, Settings};
 use crate::source::Source;
 use crate::storage::Storage;
 use crate::telemetry::Metrics;
@@ -59,6 +59,8 @@ pub struct Engine {
     pub locker: Arc<Locker>,
     /// Who tries everything that this needs.
     pub doctor: Arc<Doctor>,
+    /// Whether the notes of work logs are synced.
+    notes: bool,
     /// What imports do to relations.
     pub relations: Relations,
     /// How long a change waits for the other deltas that tell of it.
@@ -98,8 +100,10 @@ impl Engine {
     ) -> anyhow::Result<Self> {
         let triplestore = Arc::new(Watched::new(store, kimai.metrics()));
         let store: Arc<dyn Triplestore> = Arc::clone(&triplestore) as _;
+        let describes = settings.kimai.description == Description::Note;
         let homepage = Iri::new(settings.resources.account_homepage.as_str())?;
-        let work_logs: Arc<dyn Source> = Arc::new(WorkLogs::new(Arc::clone(&store), homepage.clone()));
+        let work_logs: Arc<dyn Source> =
+            Arc::new(WorkLogs::new(Arc::clone(&store), homepage.clone()).reading_notes(describes));
         let timesheets: Arc<dyn Timesheets> = Arc::clone(&kimai) as _;
         let ledger = Ledger::open(storage.clone())?;
         let opened = Durable::open(storage.clone(), clock.clone())?;
@@ -134,12 +138,9 @@ impl Engine {
             clock: clock.clone(),
         };
         let doctor = Arc::new(Doctor::new(patient, settings));
-        let references = Arc::new(References::new(
-            storage.clone(),
-            Arc::clone(&work_logs),
-            Arc::clone(&queue),
-            clock.clone(),
-        ));
+        let references =
+            References::new(storage.clone(), Arc::clone(&work_logs), Arc::clone(&queue), clock.clone());
+        let references = Arc::new(references);
         let resources = (settings.resources.clone(), settings.import);
         let (shared, noted) = (Arc::clone(&store), Arc::clone(&references));
         let importer = Arc::new(Importer::new(shared, kimai, resources, noted, clock.clone())?);
@@ -156,6 +157,7 @@ impl Engine {
             importer,
             locker,
             doctor,
+            notes: describes,
             relations: settings.import.relations,
             debounce: settings.debounce,
             run_limit: settings.run_limit,
@@ -169,7 +171,7 @@ impl Engine {
     /// Where deltas go.
     pub fn intake(&self) -> Intake {
         let intake = Intake::new(Arc::clone(&self.queue), self.clock.clone(), self.debounce);
-        let intake = intake.following(Arc::clone(&self.references));
+        let intake = intake.following(Arc::clone(&self.references)).with_notes(self.notes);
         let intake = intake.watched(self.metrics.clone(), self.workers.calls().clone());
         intake.remembering(self.refused.clone())
     }

@@ -21,6 +21,8 @@ const SHAPE: &str = "expected a delta: [{\"inserts\":[…],\"deletes\":[…]}] o
 pub struct Found {
     /// What may be work logs; `true` where the delta removed the class `cal:Vevent`.
     pub work_logs: BTreeMap<WorkLogUri, bool>,
+    /// What may be work logs whose note has changed.
+    pub noted: BTreeSet<WorkLogUri>,
     /// What work logs refer to and has changed in a way that concerns them: tasks, persons, accounts.
     pub references: BTreeSet<String>,
     /// Change sets read.
@@ -38,8 +40,10 @@ impl Found {
 
     /// The same, where it is known what the predicate is and whether the object is the class of work logs.
     fn subject(&mut self, subject: &[u8], predicate: Predicate, of_work_logs: bool, deleted: bool) {
-        if predicate == Predicate::Reference {
-            return self.reference(subject);
+        match predicate {
+            Predicate::Reference => return self.reference(subject),
+            Predicate::Note => return self.note(subject),
+            Predicate::Type | Predicate::Property | Predicate::Other => {}
         }
         if !relevance::is_relevant(predicate, of_work_logs) {
             return;
@@ -68,9 +72,14 @@ impl Found {
         }
     }
 
+    fn note(&mut self, subject: &[u8]) {
+        let subject = std::str::from_utf8(subject).unwrap_or_default();
+        self.noted.extend(WorkLogUri::parse(subject).ok());
+    }
+
     /// How many IRIs it holds.
     pub fn named(&self) -> usize {
-        self.work_logs.len() + self.references.len()
+        self.work_logs.len() + self.noted.len() + self.references.len()
     }
 }
 

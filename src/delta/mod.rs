@@ -6,6 +6,7 @@ mod relevance;
 mod scan;
 mod text;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ pub struct Intake {
     metrics: Metrics,
     calls: Calls,
     refused: Refused,
+    /// Whether the notes of work logs are synced.
+    notes: bool,
 }
 
 impl Intake {
@@ -39,7 +42,7 @@ impl Intake {
     /// costs one more look at the triplestore, and nothing of Kimai.
     pub fn new(queue: Arc<dyn Queue>, clock: Clock, settling: Duration) -> Self {
         let (metrics, calls, refused) = (Metrics::default(), Calls::default(), Refused::default());
-        Self { queue, references: None, clock, settling, metrics, calls, refused }
+        Self { queue, references: None, clock, settling, metrics, calls, refused, notes: false }
     }
 
     /// The same, counting in `metrics`, and noting in `calls` which call each work log waits for.
@@ -52,6 +55,12 @@ impl Intake {
     #[must_use]
     pub fn following(self, references: Arc<References>) -> Self {
         Self { references: Some(references), ..self }
+    }
+
+    /// The same, taking a changed note for a change of its work log if `notes` is set.
+    #[must_use]
+    pub fn with_notes(self, notes: bool) -> Self {
+        Self { notes, ..self }
     }
 
     /// The same, remembering in `refused` what a delta named that could not be saved.
@@ -67,23 +76,30 @@ impl Intake {
 
     /// Queues what a delta found. When this returns, the delta may be acknowledged.
     pub async fn accept(&self, found: &Found) -> Result<(), QueueFault> {
-        self.metrics.delta(found.work_logs.len(), found.skipped);
+        let mut work_logs = Cow::Borrowed(&found.work_logs);
+        if self.notes && !found.noted.is_empty() {
+            let named = work_logs.to_mut();
+            for noted in &found.noted {
+                named.entry(noted.clone()).or_insert(false);
+            }
+        }
+        self.metrics.delta(work_logs.len(), found.skipped);
         let followed = match &self.references {
             Some(references) => references.note(found.references.iter().map(String::as_str)).await,
             None => Ok(()),
         };
-        if found.work_logs.is_empty() {
+        if work_logs.is_empty() {
             return followed;
         }
         // Before it is queued: its run may begin at once.
         if let Some(call) = call::current() {
-            self.calls.remember(&call, found.work_logs.keys());
+            self.calls.remember(&call, work_logs.keys());
         }
         let since = Instant::now();
-        let taken = self.queue.put_named(&found.work_logs, self.clock.after(self.settling)).await;
+        let taken = self.queue.put_named(&work_logs, self.clock.after(self.settling)).await;
         self.metrics.enqueued(since.elapsed());
         if let Err(QueueFault::Storage(_)) = &taken {
-            self.refused.remember(&found.work_logs);
+            self.refused.remember(&work_logs);
         }
         taken.and(followed)
     }

@@ -12,6 +12,9 @@ const PROPERTIES: [&str; 4] = [
     "http://purl.org/dc/terms/subject",
 ];
 
+/// The note of a work log.
+const NOTE: &str = "http://www.w3.org/2002/12/cal/ical#comment";
+
 /// The properties by which tasks, persons and accounts lead to Kimai: their change concerns the work logs that refer
 /// to their subject. Customers and work logs have an identifier too; that is told apart when its turn comes.
 const REFERENCES: [&str; 4] = [
@@ -28,6 +31,8 @@ pub(super) enum Predicate {
     Type,
     /// Changes a timesheet.
     Property,
+    /// Changes a timesheet where descriptions follow notes.
+    Note,
     /// Changes the timesheets of all work logs that refer to its subject.
     Reference,
     /// Nothing.
@@ -41,6 +46,8 @@ impl Predicate {
             Self::Type
         } else if PROPERTIES.into_iter().any(&is) {
             Self::Property
+        } else if is(NOTE) {
+            Self::Note
         } else if REFERENCES.into_iter().any(&is) {
             Self::Reference
         } else {

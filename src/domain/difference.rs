@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::hours;
 use super::ids::{ActivityId, KimaiId, ProjectId, UserId, WorkLogUri};
+use super::note::Note;
 use super::timesheet::WantedTimesheet;
 
 /// Kimai rounds begin and end to the minute by default: less than that is no difference.
@@ -35,6 +36,9 @@ pub struct FoundTimesheet {
     pub activity: Option<ActivityId>,
     /// Whose hours they are.
     pub user: Option<UserId>,
+    /// Its description, where that is ours to write.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<Note>,
 }
 
 /// One as it is kept. Before Kimai's own count was read there was none, nor a break.
@@ -48,13 +52,14 @@ struct Kept {
     project: Option<ProjectId>,
     activity: Option<ActivityId>,
     user: Option<UserId>,
+    note: Option<Note>,
 }
 
 impl From<Kept> for FoundTimesheet {
     fn from(kept: Kept) -> Self {
-        let Kept { begin, end, duration, pause, project, activity, user } = kept;
+        let Kept { begin, end, duration, pause, project, activity, user, note } = kept;
         let duration = duration.unwrap_or_else(|| between(begin, end, pause));
-        Self { begin, end, duration, pause, project, activity, user }
+        Self { begin, end, duration, pause, project, activity, user, note }
     }
 }
 
@@ -76,6 +81,12 @@ impl FoundTimesheet {
             && self.project == Some(wanted.project)
             && self.activity == Some(wanted.activity)
             && self.user == Some(wanted.user)
+            && self.says(wanted)
+    }
+
+    /// Whether its description is what is wanted, if any is.
+    pub fn says(&self, wanted: &WantedTimesheet) -> bool {
+        wanted.note.is_none_or(|note| self.note == Some(note))
     }
 
     /// Whether Kimai may have made it of `wanted`, however it rounds.
@@ -120,18 +131,18 @@ impl FoundTimesheet {
     /// The same as something that could be wanted, where it is booked on all it has to be; one that runs ends
     /// as it begins.
     pub fn whole(&self) -> Option<WantedTimesheet> {
-        let Self { begin, end, project, activity, user, .. } = *self;
+        let Self { begin, end, project, activity, user, note, .. } = *self;
         let end = end.unwrap_or(begin);
-        Some(WantedTimesheet { begin, end, project: project?, activity: activity?, user: user? })
+        Some(WantedTimesheet { begin, end, project: project?, activity: activity?, user: user?, note })
     }
 }
 
 impl From<WantedTimesheet> for FoundTimesheet {
     fn from(wanted: WantedTimesheet) -> Self {
-        let WantedTimesheet { begin, end, project, activity, user } = wanted;
+        let WantedTimesheet { begin, end, project, activity, user, note } = wanted;
         let (project, activity, user) = (Some(project), Some(activity), Some(user));
         let duration = between(begin, Some(end), 0);
-        Self { begin, end: Some(end), duration, pause: 0, project, activity, user }
+        Self { begin, end: Some(end), duration, pause: 0, project, activity, user, note }
     }
 }
 
@@ -267,6 +278,9 @@ pub fn in_words(found: &FoundTimesheet, wanted: &WantedTimesheet, zone: &TimeZon
     differs("activity", found.activity.map(|id| id.to_string()), wanted.activity.to_string());
     differs("user", found.user.map(|id| id.to_string()), wanted.user.to_string());
     words.extend(hours::differing(found, wanted));
+    if !found.says(wanted) {
+        words.push("description: Kimai has another text than the note of the work log".to_owned());
+    }
     words.join("; ")
 }
 

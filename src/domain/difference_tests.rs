@@ -7,6 +7,7 @@ fn wanted() -> WantedTimesheet {
         project: ProjectId(1),
         activity: ActivityId(2),
         user: UserId(3),
+        note: None,
     }
 }
 
@@ -36,6 +37,21 @@ fn every_field_we_own_counts_and_rounding_does_not() {
     for found in different {
         assert!(!found.holds(&wanted()), "{found:?}");
     }
+}
+
+#[test]
+fn a_description_counts_only_where_one_is_wanted() {
+    let described = |text: &str| FoundTimesheet { note: Some(Note::of(text)), ..found() };
+    let noted = |text: &str| WantedTimesheet { note: Some(Note::of(text)), ..wanted() };
+    assert!(described("by hand").holds(&wanted()), "what is in Kimai stays");
+    assert!(described("a").holds(&noted(" a\n")) && described("").holds(&noted("")));
+    let differ = [(described("a"), noted("b")), (described(""), noted("b")), (described("a"), noted(""))];
+    for (found, wanted) in differ {
+        assert!(!found.holds(&wanted));
+        assert!(in_words(&found, &wanted).starts_with("description: "));
+    }
+    let kept = serde_json::to_string(&wanted()).unwrap();
+    assert!(!kept.contains("note"), "{kept}");
 }
 
 #[test]
@@ -75,7 +91,7 @@ fn what_was_kept_before_kimais_count_was_read_is_still_understood() {
     assert_eq!(serde_json::from_str::<FoundTimesheet>(&written).unwrap(), all, "{written}");
     let running = r#"{"begin":"2024-09-02T00:00:00Z","end":null,"project":1,"activity":null,"user":3}"#;
     assert_eq!(serde_json::from_str::<FoundTimesheet>(running).unwrap().duration, 0);
-    assert_eq!(std::mem::size_of::<FoundTimesheet>(), 96, "a sweep holds one for each timesheet");
+    assert_eq!(std::mem::size_of::<FoundTimesheet>(), 112, "a sweep holds one for each timesheet");
 }
 
 fn work_log(name: &str) -> WorkLogUri {

@@ -60,6 +60,9 @@ pub fn both_values(found: &FoundTimesheet, wanted: Option<&WantedTimesheet>, zon
     tell("project", found.project.map(|id| id.to_string()), wanted.project.to_string());
     tell("activity", found.activity.map(|id| id.to_string()), wanted.activity.to_string());
     tell("user", found.user.map(|id| id.to_string()), wanted.user.to_string());
+    if !found.says(wanted) {
+        words.push_str("; description in Kimai is not the note here");
+    }
     words
 }
 
@@ -122,6 +125,7 @@ mod tests {
 
     use super::*;
     use crate::domain::ids::{ActivityId, ProjectId};
+    use crate::domain::note::Note;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -129,7 +133,14 @@ mod tests {
 
     fn wanted(end: &str) -> WantedTimesheet {
         let (begin, end) = (at("2024-09-01T22:00:00Z"), at(end));
-        WantedTimesheet { begin, end, project: ProjectId(1), activity: ActivityId(2), user: UserId(3) }
+        WantedTimesheet {
+            begin,
+            end,
+            project: ProjectId(1),
+            activity: ActivityId(2),
+            user: UserId(3),
+            note: None,
+        }
     }
 
     fn brussels() -> TimeZone {
@@ -153,6 +164,7 @@ mod tests {
             project: Some(ProjectId(9)),
             activity: None,
             user: Some(UserId(4)),
+            note: None,
         };
         assert_eq!(
             tell(moved),
@@ -160,6 +172,11 @@ mod tests {
              00:00:00 here; project 9 in Kimai, 1 here; activity none in Kimai, 2 here; user 4 in Kimai, 3 here"
         );
         assert_eq!(both_values(&five, None, &brussels()), "5:00 in Kimai, exported; deleted here");
+        let noted = WantedTimesheet { note: Some(Note::of("What I did")), ..two };
+        assert_eq!(
+            both_values(&two.into(), Some(&noted), &brussels()),
+            "2:00 in Kimai, exported; 2:00 here; description in Kimai is not the note here"
+        );
         let running = FoundTimesheet { end: None, ..five };
         assert_eq!(tell(running), "still running in Kimai, exported; 2:00 here");
     }

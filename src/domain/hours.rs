@@ -136,7 +136,14 @@ mod tests {
     fn wanted(minutes: i64) -> WantedTimesheet {
         let begin: Timestamp = "2024-09-01T22:00:00Z".parse().unwrap();
         let end = begin + SignedDuration::from_mins(minutes);
-        WantedTimesheet { begin, end, project: ProjectId(1), activity: ActivityId(2), user: UserId(3) }
+        WantedTimesheet {
+            begin,
+            end,
+            project: ProjectId(1),
+            activity: ActivityId(2),
+            user: UserId(3),
+            note: None,
+        }
     }
 
     fn counted(wanted: WantedTimesheet, end: i64, duration: i32) -> FoundTimesheet {

@@ -35,7 +35,7 @@ mod tests {
         let (begin, end): (Timestamp, Timestamp) =
             ("2024-09-02T00:00:00Z".parse().unwrap(), "2024-09-02T07:50:00Z".parse().unwrap());
         let (project, activity, user) = (ProjectId(1), ActivityId(2), UserId(3));
-        let wanted = WantedTimesheet { begin, end, project, activity, user };
+        let wanted = WantedTimesheet { begin, end, project, activity, user, note: None };
         let intent = Intent { wanted, high_water: Some(KimaiId(10)), started_at: begin };
         let same = FoundTimesheet::from(wanted);
         let rounded = Some("2024-09-02T08:00:00Z".parse().unwrap());

@@ -12,6 +12,7 @@ pub mod ids;
 pub mod intent;
 pub mod loss;
 pub mod mismatch;
+pub mod note;
 pub mod plan;
 pub mod timesheet;
 pub mod values;

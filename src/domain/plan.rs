@@ -171,7 +171,7 @@ mod tests {
     fn wanted(user: u64) -> WantedTimesheet {
         let begin: Timestamp = "2024-09-02T00:00:00Z".parse().unwrap();
         let (project, activity) = (ProjectId(1), ActivityId(2));
-        WantedTimesheet { begin, end: begin, project, activity, user: UserId(user) }
+        WantedTimesheet { begin, end: begin, project, activity, user: UserId(user), note: None }
     }
 
     fn facts(class: Option<&str>, identifiers: &[&str]) -> Facts {

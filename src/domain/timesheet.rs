@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
 use super::ids::{ActivityId, ProjectId, UserId};
+use super::note::Note;
 use super::work_log::{Obstacle, WorkLog};
 
 /// All fields of a Kimai timesheet that we own. Begin and end are instants.
@@ -21,6 +22,9 @@ pub struct WantedTimesheet {
     pub activity: ActivityId,
     /// Whose hours they are.
     pub user: UserId,
+    /// What its description should be, where that is ours to write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<Note>,
 }
 
 /// By how much a timesheet is moved for a moment, so that Kimai works out its day and hours anew: the least that no
@@ -59,6 +63,7 @@ impl WantedTimesheet {
             project: work_log.project,
             activity: work_log.activity,
             user: work_log.user,
+            note: work_log.note,
         })
     }
 }
@@ -91,6 +96,7 @@ mod tests {
                 project: ProjectId(1),
                 activity: ActivityId(2),
                 user: UserId(3),
+                note: None,
                 doubled: Vec::new(),
             };
             let wanted = WantedTimesheet::of(&work_log, &TimeZone::get(zone).unwrap()).unwrap();

@@ -10,6 +10,7 @@ use jiff::{Span, civil::Date, fmt::temporal::SpanParser};
 
 use super::code::Code;
 use super::ids::{ActivityId, KimaiId, ProjectId, UserId, WorkLogUri};
+use super::note::Note;
 use super::values::Values;
 
 /// The class of a work log, as `rdf:type` holds it.
@@ -30,6 +31,8 @@ pub struct Facts {
     pub persons: Values,
     /// `dct:identifier`, the Kimai timesheet's id.
     pub identifiers: Values,
+    /// `cal:comment`, where notes are read at all.
+    pub notes: Option<Values>,
     /// Whether the subject has any property besides these.
     pub has_others: bool,
 }
@@ -57,6 +60,7 @@ impl Facts {
         }
         let bare = self.types.is_empty()
             && !self.has_others
+            && self.notes.as_ref().is_none_or(|notes| notes.is_empty())
             && [&self.durations, &self.days, &self.tasks, &self.persons].iter().all(|set| set.is_empty());
         match (bare, self.identifiers.is_empty()) {
             (true, true) => Kind::Absent,
@@ -69,6 +73,11 @@ impl Facts {
     /// "undefined") is left out.
     pub fn kimai_ids(&self) -> Vec<KimaiId> {
         ids(&self.identifiers)
+    }
+
+    /// Its note, empty if it has none; nothing where notes are not read.
+    pub fn note(&self) -> Option<&str> {
+        self.notes.as_ref().map(|notes| notes.first().map_or("", String::as_str))
     }
 
     /// Whether it is linked to `id` alone, and in the one way in which that is written here: others look for
@@ -139,6 +148,8 @@ pub struct WorkLog {
     pub activity: ActivityId,
     /// The Kimai user of its person.
     pub user: UserId,
+    /// Its note, where notes are read.
+    pub note: Option<Note>,
     /// Properties that hold several values; the smallest was taken.
     pub doubled: Vec<&'static str>,
 }
@@ -221,7 +232,8 @@ pub fn resolve(facts: &Facts, directory: &Directory) -> Result<WorkLog, Vec<Obst
     let user = first(&facts.persons, "person").and_then(|iri| user_id(iri, person)).map_err(&mut keep).ok();
     match (day, duration, ids, user) {
         (Some(day), Some(duration), Some((project, activity)), Some(user)) => {
-            Ok(WorkLog { day, duration, project, activity, user, doubled: doubled(facts, task) })
+            let (note, doubled) = (facts.note().map(Note::of), doubled(facts, task));
+            Ok(WorkLog { day, duration, project, activity, user, note, doubled })
         }
         _ => Err(obstacles),
     }
@@ -270,6 +282,7 @@ fn doubled(facts: &Facts, task: &TaskFacts) -> Vec<&'static str> {
         ("date", facts.days.len()),
         ("task", facts.tasks.len()),
         ("person", facts.persons.len()),
+        ("note", facts.notes.as_ref().map_or(0, |notes| notes.len())),
         ("Kimai timesheet", ids(&facts.identifiers).len()),
         ("project of the activity", ids(&task.project_identifiers).len()),
     ];

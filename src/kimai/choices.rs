@@ -162,6 +162,7 @@ mod tests {
             project: ProjectId(1),
             activity: ActivityId(2),
             user: UserId(3),
+            note: None,
         };
         let today: Date = "2026-07-01".parse().unwrap();
         let project = ChosenProject {

@@ -27,7 +27,7 @@ use super::{Catalogue, Listings, Rows, Timesheets};
 use crate::crash;
 use crate::domain::KimaiId;
 use crate::domain::timesheet::WantedTimesheet;
-use crate::settings::{KimaiSettings, ListLimits};
+use crate::settings::{Description, KimaiSettings, ListLimits};
 use crate::telemetry::Metrics;
 use pages::PAGE_SIZE;
 
@@ -53,6 +53,8 @@ pub struct Client {
     hidden: bool,
     /// How long a list of timesheets may be.
     limits: ListLimits,
+    /// Whether descriptions are ours to write.
+    describes: bool,
     /// Nothing is sent before then: Kimai or a proxy asked for a pause.
     paused_until: Mutex<Option<Instant>>,
     pace: Arc<Pace>,
@@ -80,10 +82,29 @@ impl Client {
             .build()
             .map_err(|fault| ClientFault(fault.to_string()))?;
         let (endpoint, hidden) = (settings.endpoint.clone(), settings.import_hidden);
+        let describes = settings.description == Description::Note;
         let (token, metrics) = (settings.token.clone(), Metrics::new());
         let pace = Arc::new(Pace::new(settings.concurrency.clone()));
         let limits = settings.list;
-        Ok(Self { http, endpoint, token, hidden, limits, paused_until: Mutex::default(), pace, metrics })
+        Ok(Self {
+            http,
+            endpoint,
+            token,
+            hidden,
+            describes,
+            limits,
+            paused_until: Mutex::default(),
+            pace,
+            metrics,
+        })
+    }
+
+    /// `timesheet` without what is not ours.
+    fn seen(&self, mut timesheet: Timesheet) -> Timesheet {
+        if !self.describes {
+            timesheet.note = None;
+        }
+        timesheet
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -221,7 +242,8 @@ impl Timesheets for Client {
     }
 
     async fn timesheet(&self, id: KimaiId) -> Result<Option<Timesheet>, KimaiFault> {
-        self.look(&format!("timesheets/{id}")).await
+        let found: Option<Timesheet> = self.look(&format!("timesheets/{id}")).await?;
+        Ok(found.map(|row| self.seen(row)))
     }
 
     async fn timesheets(&self, filter: &TimesheetFilter) -> Result<Listed, KimaiFault> {
@@ -260,20 +282,30 @@ impl Timesheets for Client {
         Ok(Choices { project, customer, activity, user })
     }
 
-    async fn create(&self, wanted: &WantedTimesheet) -> Result<Timesheet, KimaiFault> {
-        let request = self.request(Method::POST, "timesheets").json(&TimesheetForm::from(wanted));
-        self.read(Operation::Create, &self.send(Operation::Create, request).await?)
+    async fn create(
+        &self,
+        wanted: &WantedTimesheet,
+        description: Option<&str>,
+    ) -> Result<Timesheet, KimaiFault> {
+        let form = TimesheetForm::of(wanted, description);
+        let request = self.request(Method::POST, "timesheets").json(&form);
+        self.read(Operation::Create, &self.send(Operation::Create, request).await?).map(|row| self.seen(row))
     }
 
-    async fn update(&self, id: KimaiId, wanted: &WantedTimesheet) -> Result<Timesheet, KimaiFault> {
-        let request =
-            self.request(Method::PATCH, &format!("timesheets/{id}")).json(&TimesheetForm::from(wanted));
-        self.read(Operation::Update, &self.send(Operation::Update, request).await?)
+    async fn update(
+        &self,
+        id: KimaiId,
+        wanted: &WantedTimesheet,
+        description: Option<&str>,
+    ) -> Result<Timesheet, KimaiFault> {
+        let form = TimesheetForm::of(wanted, description);
+        let request = self.request(Method::PATCH, &format!("timesheets/{id}")).json(&form);
+        self.read(Operation::Update, &self.send(Operation::Update, request).await?).map(|row| self.seen(row))
     }
 
     async fn end_break(&self, id: KimaiId) -> Result<Timesheet, KimaiFault> {
         let request = self.request(Method::PATCH, &format!("timesheets/{id}")).json(&NoBreak::FORM);
-        self.read(Operation::Update, &self.send(Operation::Update, request).await?)
+        self.read(Operation::Update, &self.send(Operation::Update, request).await?).map(|row| self.seen(row))
     }
 
     async fn delete(&self, id: KimaiId) -> Result<(), KimaiFault> {

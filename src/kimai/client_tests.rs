@@ -7,6 +7,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
 use crate::domain::ids::{ActivityId, ProjectId, UserId};
+use crate::settings::Description;
 
 const TOKEN: &str = "s3cret-token";
 /// Of lists: enough for 40 full pages.
@@ -24,6 +25,7 @@ fn client_of(endpoint: &str) -> Client {
         token: SecretString::from(TOKEN),
         concurrency: 1..=1,
         time_limit: Duration::from_millis(500),
+        description: Description::Keep,
         import_hidden: false,
         list: LIMITS,
     };
@@ -37,6 +39,7 @@ fn wanted() -> WantedTimesheet {
         project: ProjectId(32),
         activity: ActivityId(33),
         user: UserId(1),
+        note: None,
     }
 }
 
@@ -59,7 +62,7 @@ async fn a_create_is_sent_as_the_old_service_sent_it() {
         .expect(1)
         .mount(&server)
         .await;
-    assert_eq!(client.create(&wanted()).await.unwrap().id, KimaiId(7));
+    assert_eq!(client.create(&wanted(), None).await.unwrap().id, KimaiId(7));
 }
 
 #[tokio::test]
@@ -87,8 +90,8 @@ async fn a_redirect_is_refused_and_the_token_goes_nowhere() {
             .await;
         for fault in [
             client.me().await.unwrap_err(),
-            client.create(&wanted()).await.unwrap_err(),
-            client.update(KimaiId(1), &wanted()).await.unwrap_err(),
+            client.create(&wanted(), None).await.unwrap_err(),
+            client.update(KimaiId(1), &wanted(), None).await.unwrap_err(),
             client.delete(KimaiId(1)).await.unwrap_err(),
         ] {
             assert_eq!(fault.fault, Fault::Permanent, "{status}");
@@ -107,6 +110,7 @@ async fn an_answer_beyond_32_mib_is_not_read_to_its_end() {
         token: SecretString::from(TOKEN),
         concurrency: 1..=1,
         time_limit: Duration::from_mins(1),
+        description: Description::Keep,
         import_hidden: false,
         list: LIMITS,
     };
@@ -124,7 +128,7 @@ async fn an_answer_beyond_32_mib_is_not_read_to_its_end() {
             let fault = client.customers(Rows::Imported).await.unwrap_err();
             assert_eq!(fault.fault, Fault::Transient);
             assert!(fault.message.contains("larger than 32 MiB"), "{fault}");
-            let fault = client.create(&wanted()).await.unwrap_err();
+            let fault = client.create(&wanted(), None).await.unwrap_err();
             assert_eq!(fault.fault, Fault::Ambiguous, "it may have been stored: {fault}");
         }
     }
@@ -157,11 +161,11 @@ async fn an_answer_that_never_comes_or_makes_no_sense_leaves_a_create_ambiguous(
         .mount(&server)
         .await;
     for wanted_words in ["time limit", "could not be read"] {
-        let fault = client.create(&wanted()).await.unwrap_err();
+        let fault = client.create(&wanted(), None).await.unwrap_err();
         assert_eq!(fault.fault, Fault::Ambiguous, "{fault}");
         assert!(fault.message.contains(wanted_words), "{fault}");
     }
-    let refused = client_of("http://127.0.0.1:9/api").create(&wanted()).await.unwrap_err();
+    let refused = client_of("http://127.0.0.1:9/api").create(&wanted(), None).await.unwrap_err();
     assert_eq!(refused.fault, Fault::Transient, "never sent: {refused}");
 }
 
@@ -206,7 +210,7 @@ async fn a_long_pause_is_told_at_once_and_a_creation_waits_for_none() {
         Fault::Limited(rest) => rest.as_secs(),
         other => panic!("{other:?}"),
     };
-    assert!(rest(client.create(&wanted()).await.unwrap_err().fault) < 2);
+    assert!(rest(client.create(&wanted(), None).await.unwrap_err().fault) < 2);
     assert_eq!(rest(client.me().await.unwrap_err().fault), 3600);
     let before = Instant::now();
     let fault = client.timesheet(KimaiId(1)).await.unwrap_err();

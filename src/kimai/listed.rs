@@ -224,6 +224,7 @@ mod tests {
             duration: 0,
             pause: 0,
             exported: false,
+            note: None,
         };
         let rows: Vec<Timesheet> = ids.into_iter().map(row).collect();
         Page { number: 1, rows: rows.into(), pages: Some(9), total: Some(total) }

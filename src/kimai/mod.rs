@@ -68,10 +68,21 @@ pub trait Timesheets: Send + Sync {
     async fn choices(&self, wanted: &WantedTimesheet) -> Result<Choices, KimaiFault>;
 
     /// `POST /timesheets`. Not idempotent: [`Fault::Ambiguous`] means it may have been applied.
-    async fn create(&self, wanted: &WantedTimesheet) -> Result<Timesheet, KimaiFault>;
+    ///
+    /// `description` is what it is to say; without one, that is left to Kimai.
+    async fn create(
+        &self,
+        wanted: &WantedTimesheet,
+        description: Option<&str>,
+    ) -> Result<Timesheet, KimaiFault>;
 
     /// `PATCH /timesheets/{id}` with all fields we own. [`Fault::Gone`] when there is none.
-    async fn update(&self, id: KimaiId, wanted: &WantedTimesheet) -> Result<Timesheet, KimaiFault>;
+    async fn update(
+        &self,
+        id: KimaiId,
+        wanted: &WantedTimesheet,
+        description: Option<&str>,
+    ) -> Result<Timesheet, KimaiFault>;
 
     /// `PATCH /timesheets/{id}` that takes its break away. [`Fault::Permanent`] with status 400 while breaks are
     /// turned off in Kimai.

@@ -1,14 +1,18 @@
 //! Kimai's JSON, as far as we read or write it. Unknown fields are ignored; what Kimai leaves out or
 //! sends as null is an `Option`.
 
+use std::borrow::Cow;
+
 use jiff::{
     Timestamp,
     civil::{Date, DateTime},
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 
 use crate::domain::difference::{FoundTimesheet, between};
 use crate::domain::ids::{ActivityId, CustomerId, KimaiId, ProjectId, UserId};
+use crate::domain::note::{Note, fitting};
 use crate::domain::timesheet::WantedTimesheet;
 
 /// What we send with `POST /timesheets` and `PATCH /timesheets/{id}`: all fields we own.
@@ -23,12 +27,20 @@ pub(super) struct TimesheetForm {
     activity: ActivityId,
     /// Needs the permission `create_other_timesheet`.
     user: UserId,
+    /// Not sent at all where it is not ours; null where it is to be empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<Value>,
 }
 
-impl From<&WantedTimesheet> for TimesheetForm {
-    fn from(wanted: &WantedTimesheet) -> Self {
-        let WantedTimesheet { begin, end, project, activity, user } = *wanted;
-        Self { begin, end, project, activity, user }
+impl TimesheetForm {
+    /// The form of `wanted`, with this description if one is to be written.
+    pub(super) fn of(wanted: &WantedTimesheet, description: Option<&str>) -> Self {
+        let WantedTimesheet { begin, end, project, activity, user, .. } = *wanted;
+        let description = description.map(|text| match fitting(text) {
+            "" => Value::Null,
+            text => text.into(),
+        });
+        Self { begin, end, project, activity, user, description }
     }
 }
 
@@ -69,6 +81,8 @@ pub struct Timesheet {
     pub pause: i32,
     /// Whether it is on an invoice already.
     pub exported: bool,
+    /// Its description, where that is ours to write.
+    pub note: Option<Note>,
 }
 
 /// One as Kimai writes it.
@@ -91,24 +105,36 @@ struct Written {
     pause: Option<i64>,
     #[serde(default)]
     exported: bool,
+    #[serde(default, rename = "description", deserialize_with = "hashed")]
+    note: Option<Note>,
 }
 
 impl From<Written> for Timesheet {
     fn from(written: Written) -> Self {
-        let Written { id, activity, project, user, begin: (begin, day), end, duration, pause, exported } =
-            written;
+        let Written {
+            id,
+            activity,
+            project,
+            user,
+            begin: (begin, day),
+            end,
+            duration,
+            pause,
+            exported,
+            note,
+        } = written;
         let whole =
             |seconds: i64| i32::try_from(seconds).unwrap_or(if seconds < 0 { i32::MIN } else { i32::MAX });
         let pause = pause.map_or(0, whole);
         let duration = duration.map_or_else(|| between(begin, end, pause), whole);
-        Self { id, activity, project, user, begin, day, end, duration, pause, exported }
+        Self { id, activity, project, user, begin, day, end, duration, pause, exported, note }
     }
 }
 
 impl From<&Timesheet> for FoundTimesheet {
     fn from(timesheet: &Timesheet) -> Self {
-        let Timesheet { begin, end, duration, pause, project, activity, user, .. } = *timesheet;
-        Self { begin, end, duration, pause, project, activity, user }
+        let Timesheet { begin, end, duration, pause, project, activity, user, note, .. } = *timesheet;
+        Self { begin, end, duration, pause, project, activity, user, note }
     }
 }
 
@@ -231,6 +257,12 @@ fn instant_and_day<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(Timest
     Ok((parse_instant(&text).map_err(serde::de::Error::custom)?, day))
 }
 
+/// A text's hash: null is none, and what is left out is not known.
+fn hashed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Note>, D::Error> {
+    let text = Option::<Cow<'de, str>>::deserialize(deserializer)?;
+    Ok(Some(text.map_or(Note::EMPTY, |text| Note::of(&text))))
+}
+
 fn optional_instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
     text.map(|text| parse_instant(&text)).transpose().map_err(serde::de::Error::custom)
@@ -253,11 +285,24 @@ mod tests {
             project: ProjectId(32),
             activity: ActivityId(32),
             user: UserId(1),
+            note: None,
         };
         assert_eq!(
-            serde_json::to_string(&TimesheetForm::from(&wanted)).unwrap(),
+            serde_json::to_string(&TimesheetForm::of(&wanted, None)).unwrap(),
             r#"{"begin":"2024-09-02T00:00:00.000Z","end":"2024-09-02T08:00:00.000Z","project":32,"activity":32,"user":1}"#
         );
+    }
+
+    #[test]
+    fn a_description_is_sent_only_where_it_is_ours() {
+        let (begin, end) = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
+        let (project, activity, user) = (ProjectId(1), ActivityId(2), UserId(3));
+        let wanted = WantedTimesheet { begin, end, project, activity, user, note: None };
+        let json = |note| serde_json::to_value(TimesheetForm::of(&wanted, note)).unwrap();
+        assert_eq!(json(None).get("description"), None);
+        assert_eq!(json(Some(" What I did\n"))["description"], "What I did");
+        assert_eq!(json(Some("\t"))["description"], serde_json::Value::Null);
+        assert!(json(Some("")).get("description").is_some(), "it is taken away");
     }
 
     #[test]

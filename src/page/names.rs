@@ -102,7 +102,7 @@ mod tests {
     fn booked(project: u64, activity: u64, user: u64) -> WantedTimesheet {
         let begin = "2024-09-02T22:00:00Z".parse().unwrap();
         let (project, activity, user) = (ProjectId(project), ActivityId(activity), UserId(user));
-        WantedTimesheet { begin, end: begin, project, activity, user }
+        WantedTimesheet { begin, end: begin, project, activity, user, note: None }
     }
 
     fn finding(wanted: WantedTimesheet, found: Option<WantedTimesheet>) -> (u64, Finding) {

@@ -156,6 +156,7 @@ fn hostile_story() -> Story {
         project: None,
         activity: None,
         user: Some(UserId(3)),
+        note: None,
     };
     let names = story::Names { customer: Some(text()), project: Some(text()), ..story::Names::default() };
     let holds = story::Holds { found, exported: true, names };
@@ -211,7 +212,7 @@ async fn a_story_is_told_whatever_stands_in_it() {
 fn finding(kind: Kind, held: Option<Hold>) -> Finding {
     let (project, activity, user) = (ProjectId(1), ActivityId(2), UserId(3));
     let (begin, end) = (at("2024-09-02T22:00:00Z"), at("2024-09-03T06:00:00Z"));
-    let wanted = WantedTimesheet { begin, end, project, activity, user };
+    let wanted = WantedTimesheet { begin, end, project, activity, user, note: None };
     let found = FoundTimesheet { user: Some(UserId(9)), ..wanted.into() };
     Finding {
         kind,

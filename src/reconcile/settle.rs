@@ -57,6 +57,8 @@ pub(super) use exported::Exported;
 struct Change<'a> {
     id: KimaiId,
     wanted: WantedTimesheet,
+    /// Its description, where that is ours to write.
+    note: Option<&'a str>,
     /// Whether its link is to be written too.
     relink: bool,
     /// Whether Kimai has to work out its day and hours anew.
@@ -211,7 +213,7 @@ impl Settler {
             }
             Plan::Update { id, wanted, relink, renew } => {
                 self.may_change(&[id], &memory).await?;
-                let change = Change { id, wanted, relink, renew, memory: &memory };
+                let change = Change { id, wanted, note: facts.note(), relink, renew, memory: &memory };
                 self.update(subject, &facts, change, exported, way).await
             }
             Plan::Delete(mut ids) => {
@@ -273,7 +275,7 @@ impl Settler {
             }
         }
         crash::point("intent saved");
-        let created = match self.kimai.create(&wanted).await {
+        let created = match self.kimai.create(&wanted, facts.note()).await {
             Ok(timesheet) => timesheet,
             Err(fault) => {
                 if fault.fault != Fault::Ambiguous || planted(Plant::AmbiguousIsNotStored) {

@@ -261,7 +261,15 @@ fn text(value: &Value) -> Result<Option<String>, &'static str> {
         return Ok(None);
     }
     let text = scalar(value).ok_or(WRONG_VALUE)?;
-    Ok(Some(text.into_owned()).filter(|text| !text.is_empty()))
+    Ok(Some(trimmed(&text).to_owned()).filter(|text| !text.is_empty()))
+}
+
+/// What Symfony's forms keep of a text: neither white space nor control or format characters around it.
+fn trimmed(text: &str) -> &str {
+    let is_format = |character| matches!(character, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    text.trim_matches(|character: char| {
+        character.is_whitespace() || character.is_control() || is_format(character)
+    })
 }
 
 fn money(value: &Value) -> Result<Option<f64>, &'static str> {

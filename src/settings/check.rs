@@ -9,7 +9,7 @@ use sophia::iri::Iri;
 
 use super::table::{default, meaning};
 use super::{
-    ImportSettings, KimaiSettings, ListLimits, LogSettings, Raw, Relations, TraceSettings,
+    Description, ImportSettings, KimaiSettings, ListLimits, LogSettings, Raw, Relations, TraceSettings,
     TriplestoreSettings,
 };
 use crate::domain::CronPattern;
@@ -57,12 +57,21 @@ impl Check {
         }
         let rows = self.number("KIMAI_LIST_MAX_ROWS", raw.kimai_list_max_rows.as_ref(), 500, 100_000_000);
         let pages = self.number("KIMAI_LIST_MAX_PAGES", raw.kimai_list_max_pages.as_ref(), 1, 1_000_000);
+        let description = match text("KIMAI_DESCRIPTION", raw.kimai_description.as_ref()).as_str() {
+            "keep" => Some(Description::Keep),
+            "note" => Some(Description::Note),
+            other => {
+                self.fault("KIMAI_DESCRIPTION", other);
+                None
+            }
+        };
         let import_hidden = self.truth("IMPORT_HIDDEN", raw.import_hidden.as_ref(), false);
         Some(KimaiSettings {
             endpoint: endpoint?,
             token: token?,
             concurrency: least?..=most?,
             time_limit: time_limit?,
+            description: description?,
             import_hidden,
             list: ListLimits { rows: rows?, pages: pages? },
         })

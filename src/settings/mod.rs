@@ -65,6 +65,8 @@ pub struct KimaiSettings {
     pub concurrency: RangeInclusive<usize>,
     /// `KIMAI_TIMEOUT`.
     pub time_limit: Duration,
+    /// `KIMAI_DESCRIPTION`.
+    pub description: Description,
     /// `IMPORT_HIDDEN`.
     pub import_hidden: bool,
     /// How long a list of timesheets may be.
@@ -106,6 +108,15 @@ pub struct ResourceSettings {
     pub workspace: String,
     /// `KIMAI_ACCOUNT_SERVICE_HOMEPAGE`.
     pub account_homepage: String,
+}
+
+/// What becomes of the descriptions of timesheets (`KIMAI_DESCRIPTION`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Description {
+    /// They are left alone.
+    Keep,
+    /// They follow the notes of the work logs.
+    Note,
 }
 
 /// What becomes of the relations of what was imported before (`IMPORT_RELATIONS`).
@@ -208,6 +219,7 @@ struct Raw {
     workspace_uri: Option<String>,
     kimai_account_service_homepage: Option<String>,
     import_hidden: Option<String>,
+    kimai_description: Option<String>,
     import_relations: Option<String>,
     import_max_gone: Option<String>,
     fallback_sync_cron: Option<String>,

@@ -64,6 +64,11 @@ pub const TABLE: &[Setting] = &[
     ),
     setting("IMPORT_HIDDEN", "false", "whether imports bring what is hidden, ended or disabled in Kimai too"),
     setting(
+        "KIMAI_DESCRIPTION",
+        "keep",
+        "keep: the description of a timesheet is left alone in Kimai; note: it follows the note of the work log, also where that is empty",
+    ),
+    setting(
         "IMPORT_RELATIONS",
         "follow",
         "follow: an activity or project that was moved in Kimai is moved by the next import too; keep: it stays where it was first",

@@ -20,6 +20,7 @@ fn wanted() -> WantedTimesheet {
         project: ProjectId(1),
         activity: ActivityId(2),
         user: UserId(3),
+        note: None,
     }
 }
 

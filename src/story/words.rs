@@ -49,6 +49,9 @@ pub(super) fn differences(
     tell("activity", activity == Some(wanted.activity), shown, wanted.activity.to_string());
     let shown = labelled(user.map(|id| id.0), &names.user);
     tell("user", user == Some(wanted.user), shown, wanted.user.to_string());
+    if !found.says(wanted) {
+        clauses.push("description: another text in Kimai than the note of the work log".to_owned());
+    }
     if !found.holds(wanted) {
         clauses.extend(hours::differing(found, wanted));
     }
@@ -70,6 +73,7 @@ mod tests {
             project: ProjectId(1),
             activity: ActivityId(2),
             user: UserId(3),
+            note: None,
         };
         let names = Names { project: Some("Site".into()), ..Names::default() };
         let tell = |found: FoundTimesheet| differences(&found, &wanted, &names, &brussels);

@@ -55,15 +55,16 @@ pub(super) async fn days(store: &dyn Triplestore, first: Date, last: Date) -> Re
 pub(super) async fn of_window(
     store: &dyn Triplestore,
     window: &Window,
+    notes: bool,
 ) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault> {
     if let Some(written) = named(window) {
-        let all = read(store, &format!("VALUES ?day {{ {written} }}")).await?;
+        let all = read(store, &format!("VALUES ?day {{ {written} }}"), notes).await?;
         if all.len() >= window.written.values().sum::<usize>() {
             return Ok(all);
         }
         // Fewer than were counted: the store may write a day in another way than it holds it.
     }
-    read(store, &within(window.first, window.last)).await
+    read(store, &within(window.first, window.last), notes).await
 }
 
 /// The days of `window` as the store writes them. By these it finds its work logs in an index; otherwise it
@@ -84,17 +85,25 @@ fn named(window: &Window) -> Option<String> {
 /// All work logs with a `?day` that `days` keeps. A row for each, not for each of its triples: stores write out
 /// rows more slowly than they find them. Of several values each combination is a row, and the sets bring them
 /// together again.
-async fn read(store: &dyn Triplestore, days: &str) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault> {
+async fn read(
+    store: &dyn Triplestore,
+    days: &str,
+    notes: bool,
+) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault> {
+    let (note, and_note) = if notes { ("OPTIONAL { ?s cal:comment ?note }", " ?note") } else { ("", "") };
     let pattern = format!(
         "{days} ?s cal:dtstart ?day ; a cal:Vevent ; cal:dtstart ?written .
          OPTIONAL {{ ?s cal:duration ?duration }} OPTIONAL {{ ?s dct:subject ?task }}
-         OPTIONAL {{ ?s prov:wasAssociatedWith ?person }} OPTIONAL {{ ?s dct:identifier ?id }}"
+         OPTIONAL {{ ?s prov:wasAssociatedWith ?person }} OPTIONAL {{ ?s dct:identifier ?id }} {note}"
     );
     let mut all: BTreeMap<WorkLogUri, Facts> = BTreeMap::new();
-    let note = |row: Row| {
+    let take = |row: Row| {
         let subject = row.get("s").and_then(|subject| WorkLogUri::parse(subject.value()).ok());
         let Some(subject) = subject else { return };
         let facts = all.entry(subject).or_default();
+        if notes {
+            facts.notes.get_or_insert_default();
+        }
         for (variable, value) in row {
             let set = match variable.as_str() {
                 "written" => &mut facts.days,
@@ -102,12 +111,14 @@ async fn read(store: &dyn Triplestore, days: &str) -> Result<BTreeMap<WorkLogUri
                 "task" => &mut facts.tasks,
                 "person" => &mut facts.persons,
                 "id" => &mut facts.identifiers,
+                "note" => facts.notes.get_or_insert_default(),
                 _ => continue,
             };
             set.insert(value.into_value());
         }
     };
-    each_by_subject(store, "?written ?duration ?task ?person ?id", &pattern, note).await?;
+    let variables = format!("?written ?duration ?task ?person ?id{and_note}");
+    each_by_subject(store, &variables, &pattern, take).await?;
     for facts in all.values_mut() {
         facts.types.insert(cal::VEVENT.to_owned());
     }
@@ -156,7 +167,7 @@ mod tests {
             days.counts.iter().map(|(written, count)| (written.text.as_str(), *count)).collect();
         assert_eq!(counts, [("2024-09-02", PAGE_ROWS / 2 + 50), ("2024-09-03", PAGE_ROWS / 2 + 50)]);
         assert!(!days.exact);
-        assert_eq!(of_window(&store, &window(&[])).await.unwrap().len(), PAGE_ROWS + 100);
+        assert_eq!(of_window(&store, &window(&[]), false).await.unwrap().len(), PAGE_ROWS + 100);
     }
 
     #[tokio::test]
@@ -173,7 +184,7 @@ mod tests {
             (vec![("2024-09-03", 1)], 2, 2),
         ] {
             let before = store.selects();
-            let found = of_window(&store, &window(&written)).await.unwrap();
+            let found = of_window(&store, &window(&written), false).await.unwrap();
             assert_eq!((found.len(), store.selects() - before), (wanted, selects), "{written:?}");
         }
     }

@@ -13,6 +13,7 @@ use super::pages::{PAGE_ROWS, each_by_subject};
 use super::statement::{BATCH, Iri, Literal};
 use super::vocabulary::{PREFIXES, cal, dct, prov, rdf, rdfs, skos};
 use super::{Row, Term, Triplestore, TriplestoreFault, period, referring};
+use crate::domain::values::Values;
 use crate::domain::windows::{Days, Window};
 use crate::domain::work_log::{Directory, Facts, Kind, PersonFacts, TaskFacts};
 use crate::domain::{KimaiId, WorkLogUri};
@@ -29,12 +30,25 @@ pub struct WorkLogs {
     store: Arc<dyn Triplestore>,
     /// The homepage that marks an account as one of Kimai.
     account_homepage: Iri,
+    /// Whether the notes of work logs are read.
+    notes: bool,
 }
 
 impl WorkLogs {
     /// Asks `store`; accounts count as Kimai's when their service homepage is `account_homepage`.
     pub fn new(store: Arc<dyn Triplestore>, account_homepage: Iri) -> Self {
-        Self { store, account_homepage }
+        Self { store, account_homepage, notes: false }
+    }
+
+    /// The same, reading the notes of work logs too if `notes` is set.
+    #[must_use]
+    pub fn reading_notes(self, notes: bool) -> Self {
+        Self { notes, ..self }
+    }
+
+    /// Facts without anything in them.
+    fn no_facts(&self) -> Facts {
+        Facts { notes: self.notes.then(Values::default), ..Facts::default() }
     }
 
     /// Notes in `directory` the activities among these tasks, and what is known of these persons, in one statement.
@@ -120,7 +134,7 @@ impl WorkLogs {
 impl Source for WorkLogs {
     async fn facts(&self, subject: &WorkLogUri) -> Result<Facts, TriplestoreFault> {
         let rows = self.select(format!("SELECT DISTINCT ?p ?o WHERE {{ <{subject}> ?p ?o }}")).await?;
-        let mut facts = Facts::default();
+        let mut facts = self.no_facts();
         for row in &rows {
             note(&mut facts, row);
         }
@@ -150,7 +164,7 @@ impl Source for WorkLogs {
             }
             for row in &rows {
                 if let Some(subject) = subject(row) {
-                    note(all.entry(subject).or_default(), row);
+                    note(all.entry(subject).or_insert_with(|| self.no_facts()), row);
                 }
             }
         }
@@ -194,7 +208,7 @@ impl Source for WorkLogs {
     }
 
     async fn of_window(&self, window: &Window) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault> {
-        period::of_window(self.store.as_ref(), window).await
+        period::of_window(self.store.as_ref(), window, self.notes).await
     }
 
     async fn has_any(&self) -> Result<bool, TriplestoreFault> {
@@ -343,6 +357,7 @@ fn note(facts: &mut Facts, row: &Row) {
         dct::SUBJECT => &mut facts.tasks,
         prov::WAS_ASSOCIATED_WITH => &mut facts.persons,
         dct::IDENTIFIER => &mut facts.identifiers,
+        cal::COMMENT if facts.notes.is_some() => facts.notes.get_or_insert_default(),
         _ => {
             facts.has_others = true;
             return;

@@ -24,6 +24,8 @@ mod listing;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
+mod notes;
+#[cfg(test)]
 mod page;
 #[cfg(test)]
 mod parity;

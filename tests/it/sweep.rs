@@ -65,7 +65,7 @@ impl Planter<'_> {
         let (user, activity, begin) = booking(self.next, USERS);
         let (user, (project, activity)) =
             (self.staff.company.users[user], self.staff.company.activities[activity]);
-        let wanted = WantedTimesheet { begin, end: begin + EIGHT_HOURS, project, activity, user };
+        let wanted = WantedTimesheet { begin, end: begin + EIGHT_HOURS, project, activity, user, note: None };
         let uri = WorkLogUri::parse(&self.work_log(&[id], duration, 0)).unwrap();
         let held = Held { found: wanted.into(), shift: Some(shift) };
         self.stack.engine.ledger.created(&uri, id, wanted, held).await.unwrap();

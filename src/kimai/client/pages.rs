@@ -134,7 +134,10 @@ impl Client {
         query.extend(bounds.into_iter().filter_map(|(name, bound)| Some((name, wall_clock(bound?)))));
         let request = self.request(Method::GET, "timesheets").query(&query);
         let answer = self.send(Operation::Read, request).await?;
-        let rows = self.rows(&answer)?;
+        let mut rows = self.rows::<crate::kimai::Timesheet>(&answer)?;
+        if !self.describes {
+            rows.rows.iter_mut().for_each(|timesheet| timesheet.note = None);
+        }
         let (pages, total) = (count(&answer.headers, &TOTAL_PAGES), count(&answer.headers, &TOTAL_COUNT));
         Ok(Page { number, rows, pages, total })
     }

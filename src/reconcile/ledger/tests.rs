@@ -15,7 +15,7 @@ fn work_log(name: &str) -> WorkLogUri {
 fn wanted(user: u64) -> WantedTimesheet {
     let begin: Timestamp = "2024-09-02T00:00:00.123456789Z".parse().unwrap();
     let (project, activity) = (ProjectId(1), ActivityId(2));
-    WantedTimesheet { begin, end: begin, project, activity, user: UserId(user) }
+    WantedTimesheet { begin, end: begin, project, activity, user: UserId(user), note: None }
 }
 
 fn now() -> Timestamp {

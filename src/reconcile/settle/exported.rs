@@ -192,11 +192,17 @@ impl Settler {
             ))
         };
         let Some(values) = intent.put_back() else { return Err(lost("it was not complete")) };
-        match self.kimai.update(id, &values).await {
-            Ok(timesheet) if FoundTimesheet::from(&timesheet) == before => {}
+        // A description that was overwritten cannot be put back: only its hash is known.
+        match self.kimai.update(id, &values, None).await {
             Ok(timesheet) => {
-                let now = both_values(&FoundTimesheet::from(&timesheet), Some(&values), self.clock.zone());
-                return Err(lost(&format!("Kimai made something else of it: {now}")));
+                let found = FoundTimesheet::from(&timesheet);
+                if (FoundTimesheet { note: before.note, ..found }) != before {
+                    let now = both_values(&found, Some(&values), self.clock.zone());
+                    return Err(lost(&format!("Kimai made something else of it: {now}")));
+                }
+                if found.note != before.note {
+                    return Err(lost("all but its description, which was replaced by the note"));
+                }
             }
             Err(fault) if fault.fault == Fault::Gone => return Ok(()),
             Err(fault) if fault.fault == Fault::Permanent => return Err(lost(&fault.message)),

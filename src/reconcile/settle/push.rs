@@ -38,6 +38,8 @@ struct Course<'a> {
     id: KimaiId,
     zone: &'a TimeZone,
     wanted: &'a WantedTimesheet,
+    /// Its description, where that is ours to write.
+    note: Option<&'a str>,
     /// What Kimai held when it was last not exported; none where it may be overwritten.
     free: Option<Timesheet>,
     overwrote: Option<UpdateIntent>,
@@ -100,7 +102,7 @@ impl Settler {
         change: &Change<'_>,
         before: Option<Timesheet>,
     ) -> Result<Pushed, Failure> {
-        let Change { id, ref wanted, memory, renew, .. } = *change;
+        let Change { id, ref wanted, note, memory, renew, .. } = *change;
         let memory = memory.linked.filter(|linked| *linked == id).map_or(Memory::default(), |_| *memory);
         let held = memory.held.filter(|_| memory.pushed.is_some());
         let renewable = renew && !planted(Plant::NothingIsRenewed);
@@ -114,7 +116,7 @@ impl Settler {
         let free = before.filter(|before| !before.exported);
         let movable = free.as_ref().or(looked.as_ref()).is_some_and(|seen| !seen.exported);
         let mut course =
-            Course { subject, id, zone, wanted, free, overwrote: None, begin, shift, renewed: false };
+            Course { subject, id, zone, wanted, note, free, overwrote: None, begin, shift, renewed: false };
         let mut answer = if renewable && movable {
             self.renew(&mut course).await?
         } else {
@@ -244,7 +246,7 @@ impl Settler {
         if let Some(intent) = intent {
             self.ledger.begin_update(course.subject, intent).await?;
         }
-        let answer = self.kimai.update(course.id, &values).await?;
+        let answer = self.kimai.update(course.id, &values, course.note).await?;
         course.answered(intent, &answer);
         course.after(values.begin, &answer);
         Ok(answer)

@@ -129,7 +129,7 @@ struct Values<'a>(&'a WantedTimesheet);
 
 impl fmt::Display for Values<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let WantedTimesheet { begin, end, project, activity, user } = self.0;
+        let WantedTimesheet { begin, end, project, activity, user, .. } = self.0;
         let minutes = end.duration_since(*begin).as_mins();
         write!(f, "{begin:.0} {minutes} min, project {project}, activity {activity}, user {user}")
     }

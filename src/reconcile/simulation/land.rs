@@ -164,6 +164,7 @@ pub(super) fn due(facts: &Facts) -> Due {
         project: ProjectId(project),
         activity: ActivityId(activity),
         user: UserId(user),
+        note: None,
     };
     if kimai_takes(&wanted) { Due::Sheet(wanted) } else { Due::Parked("The selected choice is invalid") }
 }

@@ -223,7 +223,7 @@ impl State {
     }
 
     fn row(&self, id: KimaiId, wanted: &WantedTimesheet, pause: i32, away: bool) -> Timesheet {
-        let WantedTimesheet { begin, end, project, activity, user } = *wanted;
+        let WantedTimesheet { begin, end, project, activity, user, .. } = *wanted;
         let (end, duration) = self.counting.of(begin, end, pause);
         Timesheet {
             id,
@@ -236,6 +236,7 @@ impl State {
             activity: Some(activity),
             user: Some(user),
             exported: false,
+            note: None,
         }
     }
 

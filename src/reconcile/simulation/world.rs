@@ -258,12 +258,21 @@ impl Timesheets for World {
         self.kimai_read(Call::Choices, |_| choices).await
     }
 
-    async fn create(&self, wanted: &WantedTimesheet) -> Result<Timesheet, KimaiFault> {
+    async fn create(
+        &self,
+        wanted: &WantedTimesheet,
+        _description: Option<&str>,
+    ) -> Result<Timesheet, KimaiFault> {
         let made = self.kimai_write(Effect::Create(*wanted)).await?;
         made.ok_or_else(|| KimaiFault::unreadable(Call::Create.operation(), "no body"))
     }
 
-    async fn update(&self, id: KimaiId, wanted: &WantedTimesheet) -> Result<Timesheet, KimaiFault> {
+    async fn update(
+        &self,
+        id: KimaiId,
+        wanted: &WantedTimesheet,
+        _description: Option<&str>,
+    ) -> Result<Timesheet, KimaiFault> {
         let changed = self.kimai_write(Effect::Update(id, *wanted)).await?;
         changed.ok_or_else(|| KimaiFault::unreadable(Call::Update.operation(), "no body"))
     }

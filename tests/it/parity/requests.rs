@@ -149,9 +149,9 @@ pub(super) async fn headers() -> Vec<(String, Vec<String>)> {
     let kimai = app::kimai(&settings).unwrap();
     let begin = "2024-09-02T00:00:00Z".parse().unwrap();
     let (project, activity, user) = (ProjectId(2), ActivityId(3), UserId(2));
-    let wanted = WantedTimesheet { begin, end: begin, project, activity, user };
-    kimai.create(&wanted).await.unwrap();
-    kimai.update(KimaiId(1), &wanted).await.unwrap();
+    let wanted = WantedTimesheet { begin, end: begin, project, activity, user, note: None };
+    kimai.create(&wanted, None).await.unwrap();
+    kimai.update(KimaiId(1), &wanted, None).await.unwrap();
     kimai.delete(KimaiId(1)).await.unwrap();
     kimai.customers(Rows::Imported).await.unwrap();
     kimai.timesheets(&TimesheetFilter::default()).await.unwrap();

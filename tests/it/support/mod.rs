@@ -22,16 +22,19 @@ pub(crate) fn not_covered(what: &'static str) {
 /// Tells each story twice: with the embedded store and, where it is installed, with a real Virtuoso.
 macro_rules! on_each_store {
     ($($story:ident),* $(,)?) => {
+        $crate::support::on_each_store!(with &[]; $($story),*);
+    };
+    (with $settings:expr; $($story:ident),* $(,)?) => {
         mod embedded {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $story() {
-                super::$story($crate::support::stack::Stack::embedded(&[]).await).await;
+                super::$story($crate::support::stack::Stack::embedded($settings).await).await;
             })*
         }
         mod virtuoso {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $story() {
-                if let Some(stack) = $crate::support::stack::Stack::virtuoso(&[]).await {
+                if let Some(stack) = $crate::support::stack::Stack::virtuoso($settings).await {
                     super::$story(stack).await;
                 }
             })*
