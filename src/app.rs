@@ -36,6 +36,8 @@ const WORK_AT_STOP: Duration = Duration::from_secs(6);
 const HTTP_THREADS: usize = 2;
 /// Connections at a time; more of them wait.
 const CONNECTIONS: usize = 1024;
+/// How many of them one address may hold for long: the rest is for probes and for the stack.
+const OF_ONE_ADDRESS: usize = CONNECTIONS / 4 * 3;
 
 /// A client of the Kimai that the settings name.
 pub fn kimai(settings: &Settings) -> anyhow::Result<Arc<Client>> {
@@ -138,6 +140,7 @@ async fn serve(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let guard = web::Data::new(guard);
+    let connections = guard::Connections::new(OF_ONE_ADDRESS);
     let server = HttpServer::new(move || {
         let store = store.clone();
         let routes = http::configure(state.clone());
@@ -152,6 +155,7 @@ async fn serve(
     })
     .workers(HTTP_THREADS)
     .max_connections(CONNECTIONS / HTTP_THREADS)
+    .on_connect(move |connection, data| connections.opened(connection, data))
     .keep_alive(KEEP_ALIVE)
     .client_request_timeout(HEADER_LIMIT)
     .shutdown_timeout(REQUESTS_AT_STOP)

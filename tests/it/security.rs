@@ -1,6 +1,7 @@
 //! What an attacker would try, on the real thing: is a token told anywhere, is anything taken that should not
 //! be, does anybody come in without the token?
 
+mod bodies;
 mod doors;
 mod leaks;
 mod watched;

@@ -109,9 +109,12 @@ faults! {
         "Not allowed without the token",
         "This needs the service's OPS_TOKEN: send it as 'Authorization: Bearer …', or log in at /login.",
         "WWW-Authenticate": "`Bearer`.";
+    TooSlow: 408, "The body did not come in time.",
+        "The body did not come in time",
+        "The body did not come in time: nothing for 10 s, or less than 16 kB a second in all. Send it again.";
     Forbidden: 403, "The request comes from a page of another site.",
         "Refused for a page of another site",
-        "A page of another site tried to change something here. Open this service's own page instead.";
+        "A page of another site tried to change or ask something here. Open this service's own page instead.";
     TooMany: 429, "Too many wrong tokens were sent.",
         "Too many wrong tokens", "Too many wrong tokens were sent. The right one is OPS_TOKEN of the service.",
         "Retry-After": "After how many seconds to try again.";

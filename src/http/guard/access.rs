@@ -30,6 +30,7 @@ const fn row(path: &'static str, access: Access, most_bytes: usize) -> Row {
     Row { path, access, most_bytes: Some(most_bytes) }
 }
 
+const SPARQL: &str = "/sparql";
 const NONE: usize = 0;
 /// The largest body of a login.
 pub(super) const LOGIN: usize = 4 * 1024;
@@ -46,7 +47,7 @@ const TABLE: &[Row] = &[
     row("/login", Open, LOGIN),
     row("/assets/", Open, NONE),
     row("/do/", Guarded, FORM),
-    row("/sparql", Guarded, sparql::BODY_LIMIT),
+    row(SPARQL, Guarded, sparql::BODY_LIMIT),
     row("/sync-to-kimai/work-logs", Guarded, body::MOST_BYTES),
     row("/timesheets/lock", Guarded, body::MOST_BYTES),
 ];
@@ -57,6 +58,11 @@ const OTHERS: Row = row("/", Guarded, SMALL);
 impl Row {
     fn fits(&self, path: &str) -> bool {
         if self.path.ends_with('/') { path.starts_with(self.path) } else { path == self.path }
+    }
+
+    /// Whether reading alone is work that pages of other sites may not ask for.
+    pub(super) fn reading_is_work(&self) -> bool {
+        self.path == SPARQL
     }
 
     /// Whether a browser may keep answers: nothing in them is anybody's.

@@ -2,11 +2,13 @@
 //!
 //! With `OPS_TOKEN` whatever `access.rs` does not list as open needs that token, as
 //! `Authorization: Bearer …` or as the cookie of a login at `/login`. With or without it a browser may
-//! change something only from our own pages, no body is larger than its route takes, and every answer
-//! with a body carries the headers that keep browsers strict.
+//! change something, or ask `/sparql`, only from our own pages; no body is larger than its route takes,
+//! or slower than `slow.rs` lets it be; and every answer with a body carries the headers that keep
+//! browsers strict.
 
 mod access;
 mod bounds;
+mod connections;
 mod guesses;
 mod headers;
 pub(super) mod login;
@@ -14,6 +16,7 @@ mod origin;
 mod page;
 mod place;
 mod sessions;
+mod slow;
 mod stream;
 mod token;
 
@@ -21,10 +24,10 @@ use std::time::Duration;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{
     ACCEPT, AUTHORIZATION, COOKIE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
 };
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web;
 use actix_web::{Error, HttpRequest, HttpResponse, ResponseError as _};
@@ -34,6 +37,7 @@ use tracing::warn;
 use super::problem::Problem;
 use crate::settings::GuardSettings;
 use access::Access;
+pub(crate) use connections::Connections;
 use guesses::Guesses;
 use sessions::Sessions;
 use token::Token;
@@ -143,6 +147,11 @@ pub(super) fn asks(path: &str) -> bool {
     access::of(path).access == Access::Guarded
 }
 
+/// Whether pages of other sites may not even read a route.
+pub(super) fn reading_is_work(path: &str) -> bool {
+    access::of(path).reading_is_work()
+}
+
 /// The middleware: lets a request through to its route, or answers in its place.
 pub async fn pass(
     guard: web::Data<Guard>,
@@ -151,7 +160,9 @@ pub async fn pass(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let row = access::of(request.path());
     let cached = row.may_be_kept();
-    let stopped = if origin::is_foreign(&request) {
+    let terms = connections::terms(&request);
+    let given_up = slow::bound(&mut request, terms.pause);
+    let stopped = if origin::is_foreign(&request, row.reading_is_work()) {
         Some(foreign())
     } else {
         guard
@@ -163,6 +174,12 @@ pub async fn pass(
         Some(answer) => request.into_response(answer),
         None => next.call(request).await?.map_into_boxed_body(),
     };
+    if given_up.get() {
+        answer = answer.into_response(slow::refused().error_response());
+    }
+    if given_up.get() || terms.closes {
+        answer.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
     if let Some(id) = login.filter(|_| row.access != Access::Open) {
         answer = answer.map_body(|_, body| stream::until_logout(body, guard, id));
     }
@@ -217,7 +234,7 @@ fn seconds(pause: Duration) -> HeaderValue {
 }
 
 fn foreign() -> HttpResponse {
-    let detail = "A page of another site tried to change something here. Open this service's own page instead; \
+    let detail = "A page of another site tried to change or ask something here. Open this service's own page instead; \
                   a proxy before it must pass on the Host header, or use https.";
     Problem::new(StatusCode::FORBIDDEN, "Refused for a page of another site", detail).error_response()
 }

@@ -9,11 +9,11 @@ use actix_web::http::uri::Authority;
 /// Which browsers send to https and to their own machine only.
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Whether this would change something here for a page of another origin. What is no browser sends
-/// neither header.
-pub(super) fn is_foreign(request: &ServiceRequest) -> bool {
+/// Whether this would change something here for a page of another origin, or have something worked out for it
+/// where reading alone is work. What is no browser sends neither header.
+pub(super) fn is_foreign(request: &ServiceRequest, reading_is_work: bool) -> bool {
     let authority = request.uri().authority().map(Authority::as_str);
-    changes(request.method()) && is_foreign_to(authority, request.headers())
+    (reading_is_work || changes(request.method())) && is_foreign_to(authority, request.headers())
 }
 
 fn changes(method: &Method) -> bool {
@@ -71,13 +71,15 @@ mod tests {
                 for header in headers {
                     request = request.append_header(*header);
                 }
-                assert_eq!(is_foreign(&request.to_srv_request()), foreign, "{method} {headers:?}");
+                assert_eq!(is_foreign(&request.to_srv_request(), false), foreign, "{method} {headers:?}");
             }
         }
         for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
             let request =
                 TestRequest::default().method(method).insert_header(("sec-fetch-site", "cross-site"));
-            assert!(!is_foreign(&request.to_srv_request()), "a link from elsewhere may be followed");
+            let request = request.to_srv_request();
+            assert!(!is_foreign(&request, false), "a link from elsewhere may be followed");
+            assert!(is_foreign(&request, true), "but no query may be asked from there");
         }
     }
 }

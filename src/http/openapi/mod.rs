@@ -22,7 +22,9 @@ use utoipa::openapi::{
 };
 use utoipa::{PartialSchema as _, ToSchema as _};
 
-use super::answer::fault::{ErrorFields, ErrorSource, Errors, Forbidden, TooLarge, TooMany, Unauthorised};
+use super::answer::fault::{
+    ErrorFields, ErrorSource, Errors, Forbidden, TooLarge, TooMany, TooSlow, Unauthorised,
+};
 use super::door::Door;
 use super::guard::{self, Guard};
 use super::sparql;
@@ -120,11 +122,13 @@ fn guarded(door: &mut Door) {
         door.operation.security = Some(vec![SecurityRequirement::default()]);
     }
     let changes = door.method != HttpMethod::Get;
+    let takes_body = door.operation.request_body.is_some();
     let faults = [
         asks.then_some(Unauthorised::FAULT),
-        changes.then_some(Forbidden::FAULT),
+        (changes || guard::reading_is_work(&door.path)).then_some(Forbidden::FAULT),
         asks.then_some(TooMany::FAULT),
-        door.operation.request_body.is_some().then_some(TooLarge::FAULT),
+        takes_body.then_some(TooLarge::FAULT),
+        takes_body.then_some(TooSlow::FAULT),
     ];
     for fault in faults.into_iter().flatten() {
         let response = RefOr::T(fault.response());

@@ -1,0 +1,125 @@
+//! How many connections one address may hold, so that there are always some for the others.
+//!
+//! Nobody is turned away for that: bursts of deltas come from one address too. But a connection beyond the bound has
+//! to be quick: it gets a second for its request and for each pause in the body, and is closed after the answer.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::net::{IpAddr, Shutdown, TcpStream as Socket};
+use std::os::fd::AsFd as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use actix_web::dev::{Extensions, ServiceRequest};
+use actix_web::rt;
+use actix_web::rt::net::TcpStream;
+
+use super::slow;
+
+/// What a connection beyond the bound gets for its request, and for each pause in it.
+const QUICK: Duration = Duration::from_secs(1);
+
+/// The connections of each address. One for all threads of the server; cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Connections {
+    open: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    most: usize,
+}
+
+/// One connection; counted until it is dropped.
+struct Connection {
+    all: Connections,
+    address: IpAddr,
+    /// Beyond the bound when it was opened.
+    beyond: bool,
+    /// Whether a request came on it.
+    used: Arc<AtomicBool>,
+}
+
+impl Connections {
+    /// Up to `most` of one address have time.
+    pub(crate) fn new(most: usize) -> Self {
+        Self { open: Arc::default(), most }
+    }
+
+    /// Counts a new connection; its end too, since `data` lives as long.
+    pub(crate) fn opened(&self, connection: &dyn Any, data: &mut Extensions) {
+        let Some(stream) = connection.downcast_ref::<TcpStream>() else { return };
+        let Ok(peer) = stream.peer_addr() else { return };
+        let address = whole(peer.ip());
+        let beyond = {
+            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = open.entry(address).or_default();
+            *count += 1;
+            *count > self.most
+        };
+        let used = Arc::new(AtomicBool::new(false));
+        if beyond && let Ok(socket) = stream.as_fd().try_clone_to_owned() {
+            let (socket, used) = (Socket::from(socket), Arc::clone(&used));
+            rt::spawn(async move {
+                rt::time::sleep(QUICK).await;
+                if !used.load(Ordering::Relaxed) {
+                    let _ = socket.shutdown(Shutdown::Both);
+                }
+            });
+        }
+        data.insert(Connection { all: self.clone(), address, beyond, used });
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let mut open = self.all.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// What one connection may do.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms {
+    /// The longest pause in a body.
+    pub(super) pause: Duration,
+    /// Whether it is closed after the answer.
+    pub(super) closes: bool,
+}
+
+/// The terms of the connection that `request` came on.
+pub(super) fn terms(request: &ServiceRequest) -> Terms {
+    let connection = request.request().conn_data::<Connection>();
+    if let Some(connection) = connection {
+        connection.used.store(true, Ordering::Relaxed);
+    }
+    let closes = connection.is_some_and(|connection| connection.beyond);
+    Terms { pause: if closes { QUICK } else { slow::PAUSE }, closes }
+}
+
+/// The address as one that holds connections: of IPv6 one site has 2^64.
+fn whole(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::from((u128::from(address) >> 64 << 64).to_be_bytes()),
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_one_however_it_is_written() {
+        for (given, counted) in [
+            ("192.0.2.7", "192.0.2.7"),
+            ("::ffff:192.0.2.7", "192.0.2.7"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+            ("2001:db8:1:2::9", "2001:db8:1:2::"),
+        ] {
+            assert_eq!(whole(given.parse().unwrap()), counted.parse::<IpAddr>().unwrap(), "{given}");
+        }
+    }
+}
