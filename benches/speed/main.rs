@@ -17,6 +17,7 @@ mod pace;
 mod program;
 mod rest;
 mod rounds;
+mod sparql;
 mod stack;
 mod sweep;
 mod table;
@@ -70,6 +71,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted("delta") {
         delta::measure(size, &mut table)?;
+    }
+    if wanted("sparql") {
+        runtime.block_on(sparql::measure(size, &mut table))?;
     }
     if wanted("rest") {
         runtime.block_on(rest::measure(size, &mut table))?;

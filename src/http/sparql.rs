@@ -12,8 +12,8 @@ use super::answer::fault::{BadRequest, TooLarge, Unavailable, UnknownMediaType};
 use super::ask::SparqlForm;
 use super::door::{self, Door};
 use super::problem::Problem;
+use crate::triplestore::TriplestoreFault;
 use crate::triplestore::embedded::{Answer, Embedded};
-use crate::triplestore::{Triplestore as _, TriplestoreFault};
 
 /// The largest statement taken, in bytes.
 pub const BODY_LIMIT: usize = 64 * 1024 * 1024;
@@ -164,7 +164,7 @@ async fn run(store: &Embedded, statement: Statement) -> HttpResponse {
             Answer::Results(json) => HttpResponse::Ok().content_type(RESULTS_JSON).body(json),
             Answer::Triples(triples) => HttpResponse::Ok().content_type(N_TRIPLES).body(triples),
         }),
-        Statement::Update(update) => store.update(&update).await.map(|()| {
+        Statement::Update(update) => store.execute(&update).await.map(|()| {
             // The very answer of sparql-parser, for clients that read one.
             let value = json!({ "type": "literal", "value": "Executed update query" });
             HttpResponse::Ok().content_type(RESULTS_JSON).body(

@@ -7,21 +7,22 @@
 //! # Guarantees
 //! An update is applied whole or not at all, and an acknowledged one is on disk. Updates run one after
 //! the other. Every effective change is told to the [`Observer`] first. No query or update runs longer
-//! than the time limit.
+//! than the time limit, takes more memory for its rows and strings than the limit, or nests deeper
+//! than `bounds.rs` lets it: each is refused in words, and everything else goes on.
 //!
 //! # Caveats
-//! A query that was given up stops at the next triple it reads. One that only multiplies what it has
-//! read, and matches nothing, goes on in its own thread until it is done; as the WHERE of an update it
-//! makes other updates fail meanwhile.
 //! `DEFAULT` in COPY, MOVE and ADD means all graphs as a source; elsewhere it means the application
 //! graph. Empty graphs are not remembered: CREATE does nothing. LOAD and SERVICE are refused. Literals
 //! of number, date and boolean types are kept by value: `"01"^^xsd:integer` comes back as `"1"`.
 
 mod answer;
+mod bounds;
 mod disk;
 mod draft;
 mod load;
+mod meter;
 mod terms;
+mod work;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex as StdMutex};
@@ -29,10 +30,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use oxigraph::model::{GraphName, NamedNode};
-use oxigraph::sparql::{CancellationToken, PreparedSparqlQuery, QueryResults, SparqlEvaluator};
+use oxigraph::sparql::{CancellationToken, QueryResults};
 use oxigraph::store::Store;
-use spargebra::SparqlParser;
-use tokio::sync::{Mutex, RwLock};
+use spargebra::{Query, SparqlParser, Update};
+use tokio::sync::{Mutex, RwLock, Semaphore, SemaphorePermit};
 
 pub use answer::Answer;
 
@@ -42,9 +43,16 @@ use super::vocabulary::{APPLICATION_GRAPH, xsd};
 use super::{Row, Triplestore, TriplestoreFault};
 use disk::Disk;
 use draft::{Draft, Effect};
+use meter::Meter;
+use work::limited;
 
+/// Statements of others that run at a time; more of them wait. Those of the service itself never do.
+const FROM_OUTSIDE: usize = 4;
 /// How long a query or update may run unless told otherwise; as Virtuoso's own limit in the mu stack.
 const TIME_LIMIT: Duration = Duration::from_mins(1);
+/// How many bytes the rows and strings of one statement may take unless told otherwise. A million triples are sorted
+/// in half of it.
+const MEMORY_LIMIT: usize = 512 * 1024 * 1024;
 
 /// Why the store cannot be opened or filled. Each names the file and says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +92,10 @@ pub struct Embedded {
     writing: Arc<Mutex<()>>,
     /// Held for writing while a change is told and made, for reading while a query takes its snapshot.
     gate: Arc<RwLock<()>>,
+    /// A permit for each statement of others.
+    outside: Arc<Semaphore>,
     time_limit: Duration,
+    memory_limit: usize,
     log: QueryLog,
 }
 
@@ -116,7 +127,9 @@ impl Embedded {
             None => None,
         };
         let (writing, gate, log) = (Arc::default(), Arc::default(), QueryLog::default());
-        Ok(Self { store, graph, disk, observer: None, writing, gate, time_limit: TIME_LIMIT, log })
+        let outside = Arc::new(Semaphore::new(FROM_OUTSIDE));
+        let (observer, time_limit, memory_limit) = (None, TIME_LIMIT, MEMORY_LIMIT);
+        Ok(Self { store, graph, disk, observer, writing, gate, outside, time_limit, memory_limit, log })
     }
 
     /// The same store, telling `observer` of every change made through it. Clones made before do not.
@@ -133,6 +146,13 @@ impl Embedded {
         self
     }
 
+    /// The same store, with another limit to the bytes that the rows and strings of a statement may take.
+    #[must_use]
+    pub fn with_memory_limit(mut self, memory_limit: usize) -> Self {
+        self.memory_limit = memory_limit;
+        self
+    }
+
     /// The same store, logging the statements of the service. Clones made before do not.
     #[must_use]
     pub fn with_log(mut self, log: QueryLog) -> Self {
@@ -140,9 +160,22 @@ impl Embedded {
         self
     }
 
-    /// Runs a query of any form. The answer is complete, and cut off as a fault beyond 256 MiB.
+    /// Runs a query of somebody else, of any form. The answer is complete, and cut off as a fault beyond 256 MiB.
     pub async fn query(&self, query: &str) -> Result<Answer, TriplestoreFault> {
+        let _turn = self.turn().await?;
         self.read(query, answer::write).await
+    }
+
+    /// Runs an update of somebody else.
+    pub async fn execute(&self, update: &str) -> Result<(), TriplestoreFault> {
+        let _turn = self.turn().await?;
+        self.run(update).await
+    }
+
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, TriplestoreFault> {
+        let busy = || TriplestoreFault::Transient("too many statements run or wait".to_owned());
+        let turn = tokio::time::timeout(self.time_limit, self.outside.acquire()).await;
+        turn.map_err(|_| busy())?.map_err(|_| busy())
     }
 
     /// Adds all of a file: `.ttl`, `.nt`, `.nq` or `.trig`. Triples without a graph go to the application
@@ -187,17 +220,34 @@ impl Embedded {
         query: &str,
         take: impl FnOnce(QueryResults<'_>, &CancellationToken) -> Result<T, TriplestoreFault> + Send + 'static,
     ) -> Result<T, TriplestoreFault> {
-        let parsed = parser().parse_query(query).map_err(|error| refused(&error))?;
+        let query = query.to_owned();
         let gate = Arc::clone(&self.gate).read_owned().await;
-        let store = self.store.clone();
+        let (store, memory_limit) = (self.store.clone(), self.memory_limit);
         limited(self.time_limit, move |token| {
-            let query: PreparedSparqlQuery = evaluator(token.clone()).for_query(parsed);
-            let bound = query.on_store(&store);
+            bounds::check(&query).map_err(|why| TriplestoreFault::Refused(why.to_string()))?;
+            let parsed = parser().parse_query(&query).map_err(|error| refused(&error))?;
+            let meter = Meter::new(memory_limit, token.clone());
+            let bound = meter.evaluator().for_query(metered(parsed)).on_store(&store);
             // The snapshot is taken: writers need not wait for the answer.
             drop(gate);
             take(bound.execute().map_err(|error| terms::failed(&error))?, &token)
         })
         .await
+    }
+
+    /// Runs `update`.
+    async fn run(&self, update: &str) -> Result<(), TriplestoreFault> {
+        let update = update.to_owned();
+        let parsed: Update = limited(self.time_limit, move |_| {
+            bounds::check(&update).map_err(|why| TriplestoreFault::Refused(why.to_string()))?;
+            parser().parse_update(&update).map_err(|error| refused(&error))
+        })
+        .await?;
+        let memory_limit = self.memory_limit;
+        let work = move |draft: &mut Draft<'_>, token: &CancellationToken| {
+            draft.run(parsed, &Meter::new(memory_limit, token.clone()))
+        };
+        self.change(work).await.map(drop)
     }
 
     /// Drafts a change, tells the observer, and makes it, on disk first.
@@ -251,8 +301,7 @@ impl Triplestore for Embedded {
 
     async fn update(&self, update: &str) -> Result<(), TriplestoreFault> {
         self.log.update(update, None);
-        let parsed = parser().parse_update(update).map_err(|error| refused(&error))?;
-        self.change(move |draft, token| draft.run(parsed, token)).await.map(drop)
+        self.run(update).await
     }
 }
 
@@ -262,32 +311,26 @@ fn parser() -> SparqlParser {
     SparqlParser::new().with_prefix("xsd", namespace).unwrap_or_default()
 }
 
-fn evaluator(token: CancellationToken) -> SparqlEvaluator {
-    SparqlEvaluator::new().with_cancellation_token(token)
+/// The same query, counted by a [`Meter`].
+fn metered(query: Query) -> Query {
+    match query {
+        Query::Select { dataset, pattern, base_iri } => {
+            Query::Select { dataset, pattern: meter::pattern(pattern), base_iri }
+        }
+        Query::Construct { template, dataset, pattern, base_iri } => {
+            Query::Construct { template, dataset, pattern: meter::pattern(pattern), base_iri }
+        }
+        Query::Describe { dataset, pattern, base_iri } => {
+            Query::Describe { dataset, pattern: meter::pattern(pattern), base_iri }
+        }
+        Query::Ask { dataset, pattern, base_iri } => {
+            Query::Ask { dataset, pattern: meter::pattern(pattern), base_iri }
+        }
+    }
 }
 
 fn refused(error: &spargebra::SparqlSyntaxError) -> TriplestoreFault {
     TriplestoreFault::Refused(format!("syntax error {error}"))
-}
-
-/// Runs `work` on a thread of its own and stops it at the time limit, or when the caller goes away.
-async fn limited<T: Send + 'static>(
-    limit: Duration,
-    work: impl FnOnce(CancellationToken) -> Result<T, TriplestoreFault> + Send + 'static,
-) -> Result<T, TriplestoreFault> {
-    struct StopOnDrop(CancellationToken);
-    impl Drop for StopOnDrop {
-        fn drop(&mut self) {
-            self.0.cancel();
-        }
-    }
-    let token = CancellationToken::new();
-    let _stop = StopOnDrop(token.clone());
-    match tokio::time::timeout(limit, tokio::task::spawn_blocking(move || work(token))).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(panic)) => Err(TriplestoreFault::Transient(format!("the embedded store failed: {panic}"))),
-        Err(_) => Err(TriplestoreFault::Transient(format!("stopped after {limit:?}"))),
-    }
 }
 
 #[cfg(test)]

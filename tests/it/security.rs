@@ -4,6 +4,7 @@
 mod bodies;
 mod doors;
 mod leaks;
+mod statements;
 mod watched;
 
 use std::process::Command;

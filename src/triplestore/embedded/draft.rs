@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use oxigraph::model::{
     BlankNode, GraphName, GraphNameRef, Literal, NamedNode, NamedOrBlankNode, Quad, QuadRef, Term,
 };
-use oxigraph::sparql::{CancellationToken, QueryResults, QuerySolution};
+use oxigraph::sparql::{QueryResults, QuerySolution};
 use oxigraph::store::{StorageError, Store, Transaction};
 use spargebra::algebra::{GraphPattern, GraphTarget, QueryDataset};
 use spargebra::term::{
@@ -19,9 +19,9 @@ use spargebra::term::{
 };
 use spargebra::{GraphUpdateOperation, Query, Update};
 
-use super::answer::alive;
 use super::disk::Disk;
-use super::{evaluator, terms};
+use super::meter::{self, Meter};
+use super::terms;
 use crate::triplestore::TriplestoreFault;
 use crate::triplestore::change::Change;
 
@@ -59,9 +59,9 @@ impl<'a> Draft<'a> {
     }
 
     /// Runs all operations of `update`, each seeing what the ones before did.
-    pub(super) fn run(&mut self, update: Update, token: &CancellationToken) -> Result<(), TriplestoreFault> {
+    pub(super) fn run(&mut self, update: Update, meter: &Meter) -> Result<(), TriplestoreFault> {
         for operation in update.operations {
-            let (deletes, inserts) = self.plan(operation, token)?;
+            let (deletes, inserts) = self.plan(operation, meter)?;
             self.apply(deletes, inserts)?;
         }
         Ok(())
@@ -81,7 +81,7 @@ impl<'a> Draft<'a> {
     fn plan(
         &self,
         operation: GraphUpdateOperation,
-        token: &CancellationToken,
+        meter: &Meter,
     ) -> Result<(Vec<Quad>, Vec<Quad>), TriplestoreFault> {
         match operation {
             GraphUpdateOperation::InsertData { data } => {
@@ -97,7 +97,7 @@ impl<'a> Draft<'a> {
                 Ok((deletes, Vec::new()))
             }
             GraphUpdateOperation::DeleteInsert { delete, insert, using, pattern } => {
-                self.plan_where(&delete, &insert, using, *pattern, token)
+                self.plan_where(&delete, &insert, using, *pattern, meter)
             }
             GraphUpdateOperation::Clear { graph, .. } | GraphUpdateOperation::Drop { graph, .. } => {
                 Ok((self.all_of(&graph)?, Vec::new()))
@@ -122,10 +122,11 @@ impl<'a> Draft<'a> {
         insert: &[QuadPattern],
         using: Option<QueryDataset>,
         pattern: GraphPattern,
-        token: &CancellationToken,
+        meter: &Meter,
     ) -> Result<(Vec<Quad>, Vec<Quad>), TriplestoreFault> {
-        let query = Query::Select { dataset: using, pattern, base_iri: None };
-        let results = evaluator(token.clone())
+        let query = Query::Select { dataset: using, pattern: meter::pattern(pattern), base_iri: None };
+        let results = meter
+            .evaluator()
             .for_query(query)
             .on_transaction(&self.transaction)
             .execute()
@@ -136,6 +137,7 @@ impl<'a> Draft<'a> {
         };
         for solution in solutions {
             let solution = solution.map_err(|error| terms::failed(&error))?;
+            let (inserted, deleted) = (inserts.len(), deletes.len());
             for template in delete {
                 if let Some((quad, everywhere)) = instantiate_ground(template, &solution) {
                     self.spread(quad, everywhere, &mut deletes)?;
@@ -146,7 +148,10 @@ impl<'a> Draft<'a> {
             let made =
                 insert.iter().filter_map(|template| self.instantiate(template, &solution, &mut blanks));
             inserts.extend(made);
-            alive(token)?;
+            for quad in inserts.iter().skip(inserted).chain(deletes.iter().skip(deleted)) {
+                meter.take(meter::quad(quad));
+            }
+            meter.take(0);
             if deletes.len() + inserts.len() > MOST_QUADS {
                 return Err(TriplestoreFault::Refused(format!(
                     "one operation names over {MOST_QUADS} quads"

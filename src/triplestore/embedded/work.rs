@@ -1,0 +1,53 @@
+//! Runs statements: each on a thread of its own, with the stack, the time and the memory that it may take.
+
+use std::any::Any;
+use std::time::Duration;
+
+use oxigraph::sparql::CancellationToken;
+
+use super::meter::Spent;
+use crate::triplestore::TriplestoreFault;
+
+/// The stack of one statement. What [`super::bounds`] lets through takes less than half of it in a debug build;
+/// only the pages that are touched take memory.
+const STACK: usize = 64 * 1024 * 1024;
+
+/// Runs `work` on a thread of its own. Stops it at the time limit, or when the caller goes away.
+pub(super) async fn limited<T: Send + 'static>(
+    limit: Duration,
+    work: impl FnOnce(CancellationToken) -> Result<T, TriplestoreFault> + Send + 'static,
+) -> Result<T, TriplestoreFault> {
+    struct StopOnDrop(CancellationToken);
+    impl Drop for StopOnDrop {
+        fn drop(&mut self) {
+            self.0.cancel();
+        }
+    }
+    let token = CancellationToken::new();
+    let _stop = StopOnDrop(token.clone());
+    // A thread of the runtime waits for it, so that simulated time stands still meanwhile.
+    let done = tokio::task::spawn_blocking(move || {
+        let builder = std::thread::Builder::new().name("sparql".to_owned()).stack_size(STACK);
+        match builder.spawn(move || work(token)) {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| Err(failed(&*panic))),
+            Err(error) => Err(TriplestoreFault::Transient(format!("there is no thread for it: {error}"))),
+        }
+    });
+    match tokio::time::timeout(limit, done).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(panic)) => Err(TriplestoreFault::Transient(format!("the embedded store failed: {panic}"))),
+        Err(_) => Err(TriplestoreFault::Transient(format!("stopped after {limit:?}"))),
+    }
+}
+
+/// What it means that a thread was unwound.
+fn failed(panic: &(dyn Any + Send)) -> TriplestoreFault {
+    match panic.downcast_ref::<Spent>() {
+        Some(Spent::Memory(most)) => TriplestoreFault::Refused(format!(
+            "it takes more than {} MiB of memory; connect its patterns, or sort, group and join less",
+            most / 1024 / 1024
+        )),
+        Some(Spent::Time) => TriplestoreFault::Transient("stopped".to_owned()),
+        None => TriplestoreFault::Transient("the embedded store failed".to_owned()),
+    }
+}
