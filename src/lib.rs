@@ -36,6 +36,8 @@ pub mod demo;
 pub mod doctor;
 pub mod domain;
 pub mod engine;
+#[cfg(test)]
+mod fuzz;
 pub mod http;
 pub mod import;
 pub mod kimai;

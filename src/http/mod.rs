@@ -35,6 +35,8 @@ mod body;
 mod delta;
 mod doctor;
 pub(crate) mod door;
+#[cfg(test)]
+mod fuzz_tests;
 pub mod guard;
 mod health;
 mod openapi;

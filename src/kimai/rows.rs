@@ -147,6 +147,16 @@ mod tests {
     use super::*;
     use crate::kimai::Timesheet;
 
+    #[test]
+    fn no_list_makes_it_panic() {
+        crate::fuzz::play("kimai", |input| {
+            let list = Lenient::<Timesheet>::read(input);
+            let ids = ids(input);
+            assert!(ids.is_ok() || list.is_err());
+            let _ = serde_json::from_slice::<Timesheet>(input);
+        });
+    }
+
     fn row(id: &Value) -> Value {
         let (begin, end) = ("2024-09-02T00:00:00+0200", "2024-09-02T08:00:00+0200");
         json!({"id": id, "activity": 1, "project": 2, "user": 3, "begin": begin, "end": end})
