@@ -135,6 +135,7 @@ impl Engine {
             queue: Arc::clone(&queue),
             ledger: ledger.clone(),
             storage: storage.clone(),
+            unreadable: [timesheets.unreadable(), store.unreadable()],
             clock: clock.clone(),
         };
         let doctor = Arc::new(Doctor::new(patient, settings));

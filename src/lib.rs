@@ -19,6 +19,7 @@
 //! - [`domain`]: what the words mean, and what to do about a difference.
 //! - [`storage`]: the one file behind the queue and the reconciler's memory.
 //! - [`reconcile`]: one work log settled, whole periods swept.
+//! - [`json`], [`unreadable`]: what the neighbours send, with unreadable values replaced and named.
 //! - [`source`]: what is asked about work logs. [`kimai`], [`triplestore`]: the two sides. [`tls`]: the HTTP client for both.
 //! - [`import`], [`lock`]: Kimai's catalogue into the triplestore; a month's timesheets exported.
 //! - [`runs`]: sweeps, plans, imports and locks as things that can be looked at.
@@ -40,6 +41,7 @@ pub mod engine;
 mod fuzz;
 pub mod http;
 pub mod import;
+pub mod json;
 pub mod kimai;
 pub mod lines;
 pub mod lock;
@@ -56,4 +58,5 @@ pub mod story;
 pub mod telemetry;
 pub mod tls;
 pub mod triplestore;
+pub mod unreadable;
 mod words;

@@ -34,6 +34,7 @@ use crate::settings::Settings;
 use crate::source::Source;
 use crate::storage::Storage;
 use crate::triplestore::survey::Survey;
+use crate::unreadable::Unreadable;
 pub use check::{Check, Health};
 pub use service::look_at_file;
 pub(crate) use service::{SERVICE, of_faulty_settings, upcoming};
@@ -92,6 +93,8 @@ pub struct Patient {
     pub ledger: Ledger,
     /// What it is kept in.
     pub storage: Storage,
+    /// What could not be read of Kimai and the triplestore.
+    pub unreadable: [Unreadable; 2],
     /// The time and our zone.
     pub clock: Clock,
 }
@@ -225,6 +228,7 @@ impl Doctor {
             Box::pin(self.activities(&asked)),
             Box::pin(self.queue_file()),
             Box::pin(self.queue()),
+            Box::pin(async { self.values() }),
             Box::pin(async { self.schedule() }),
             Box::pin(self.deltas()),
         ];

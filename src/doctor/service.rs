@@ -6,21 +6,23 @@ use std::{fs, iter};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::check::{Check, Topic};
+use super::check::{Check, Topic, some};
 use super::{Doctor, limited};
 use crate::domain::CronPattern;
 use crate::queue::{Counts, last_delta};
 use crate::storage;
+use crate::unreadable::Unreadable;
 use crate::words::sentence;
 
 const SETTINGS: Topic = Topic("settings", "Settings");
 const QUEUE_FILE: Topic = Topic("queue-file", "Queue file");
 const QUEUE: Topic = Topic("queue", "Queue");
+const VALUES: Topic = Topic("values", "Values");
 const SCHEDULE: Topic = Topic("schedule", "Sweeps");
 const DELTAS: Topic = Topic("deltas", "Deltas");
 
 /// The checks that only a running service can make.
-pub(crate) const SERVICE: [&str; 4] = ["queue-file", "queue", "schedule", "deltas"];
+pub(crate) const SERVICE: [&str; 5] = ["queue-file", "queue", "values", "schedule", "deltas"];
 
 /// Days without a delta that nobody should worry about: a long weekend, or the leave of a small company.
 const QUIET_DAYS: i64 = 14;
@@ -65,6 +67,13 @@ impl Doctor {
         }
     }
 
+    pub(super) fn values(&self) -> Check {
+        if self.serving.get().is_none() {
+            return VALUES.unknown(NOT_HERE, ASK_IT);
+        }
+        of_values(&self.patient.unreadable.iter().flat_map(Unreadable::recent).collect::<Vec<_>>())
+    }
+
     pub(super) fn schedule(&self) -> Check {
         let Some(serving) = self.serving.get() else { return SCHEDULE.unknown(NOT_HERE, ASK_IT) };
         let now = self.patient.clock.now();
@@ -100,6 +109,16 @@ pub(crate) fn of_faulty_settings(faults: &[String]) -> Check {
         sentence(&faults.join("; ")),
         "Put right what is named; kimai-sync --help lists all settings.",
     )
+}
+
+fn of_values(odd: &[String]) -> Check {
+    match odd.len() {
+        0 => VALUES.well("Every value of Kimai and the triplestore could be read."),
+        count => VALUES.warning(
+            format!("{count} values could not be read in the last 24 hours: {}.", some(odd)),
+            "Correct each where it was entered: half an emoji, a control character, or a value of the wrong kind.",
+        ),
+    }
 }
 
 fn of_queue(counts: Counts, oldest: Option<Timestamp>, now: Timestamp) -> Check {

@@ -6,7 +6,8 @@ use crate::domain::Values;
 use crate::domain::work_log::{Directory, Facts, Obstacle, resolve};
 use crate::reconcile::sweep::Period;
 use crate::triplestore::TriplestoreFault;
-use crate::triplestore::survey::{View, Written};
+use crate::triplestore::refusal::type_for_prefix;
+use crate::triplestore::survey::{Trial, View, Written};
 use crate::words::sentence;
 
 const TRIPLESTORE: Topic = Topic("triplestore", "Triplestore");
@@ -39,12 +40,12 @@ impl Doctor {
 
     pub(super) async fn write(&self) -> Check {
         let now = self.patient.clock.now();
-        let written = tokio::time::timeout(super::LIMIT, self.patient.survey.write(now)).await;
-        match written {
-            Ok(written) if self.patient.survey.is_of_a_stack() => {
-                of_writing(&written, self.given.scope.as_deref())
+        match tokio::time::timeout(super::LIMIT, self.patient.survey.trials(now)).await {
+            Ok(Ok(trials)) if self.patient.survey.is_of_a_stack() => {
+                of_writing(&trials, self.given.scope.as_deref())
             }
-            Ok(written) => in_standalone(of_writing(&written, None)),
+            Ok(Ok(trials)) => in_standalone(of_writing(&trials, None)),
+            Ok(Err(fault)) => WRITE.unknown(sentence(&fault.to_string()), SEE_TRIPLESTORE),
             Err(_) => WRITE.unknown("No answer came in time.", SEE_TRIPLESTORE),
         }
     }
@@ -124,29 +125,62 @@ fn in_standalone(check: Check) -> Check {
     Check { help, ..check }
 }
 
-fn of_writing(written: &Result<Written, TriplestoreFault>, scope: Option<&str>) -> Check {
+/// The worst of what came of writing under each prefix.
+fn of_writing(trials: &[Trial], scope: Option<&str>) -> Check {
     let scope = named(scope);
-    match written {
-        Ok(Written::Well) => WRITE.well("What is written is there, and gone once it is removed."),
-        Ok(Written::NotStored) => WRITE.trouble(
+    let lacking: Vec<&Trial> = trials.iter().filter(|trial| is_not_writable(&trial.result)).collect();
+    if let Some(check) = of_prefixes(trials, &lacking, &scope) {
+        return check;
+    }
+    let well = |trial: &&Trial| trial.result != Ok(Written::Well);
+    match trials.iter().find(well).map(|trial| &trial.result) {
+        None => WRITE.well(format!("What is written is there, and gone once it is removed ({}).", prefixes(trials))),
+        Some(Ok(Written::NotStored)) => WRITE.trouble(
             "It took a triple and did not store it.",
             format!("Grant the scope {scope} work logs for writing (read write, graph timesheet); look at the log of the database."),
         ),
-        Ok(Written::NotRemoved) => WRITE.trouble(
+        Some(Ok(_)) => WRITE.trouble(
             "It took the removal of a triple and still has it.",
             "Look at the log of the database; Virtuoso may be short of disk, or in a checkpoint.",
         ),
-        Err(TriplestoreFault::Transient(why)) if !why.contains("answered 500") => {
-            WRITE.unknown(sentence(why), SEE_TRIPLESTORE)
-        }
-        // sparql-parser answers 500 to what nobody may write.
-        Err(fault) => WRITE.trouble(
+        Some(Err(fault @ TriplestoreFault::Refused(_))) => WRITE.trouble(
             sentence(&fault.to_string()),
-            format!(
-                "Grant the scope {scope} work logs for writing, and bind their prefix to cal:Vevent (add-type-for-prefix), both in config/authorization/config.lisp."
-            ),
+            format!("Grant the scope {scope} work logs for writing in config/authorization/config.lisp."),
         ),
+        Some(Err(fault)) => WRITE.unknown(sentence(&fault.to_string()), SEE_TRIPLESTORE),
     }
+}
+
+fn is_not_writable(result: &Result<Written, TriplestoreFault>) -> bool {
+    matches!(result, Err(TriplestoreFault::Refused(refusal)) if refusal.is_not_writable())
+}
+
+/// What it means that nothing may be written under the `lacking` prefixes; none where there are none.
+fn of_prefixes(trials: &[Trial], lacking: &[&Trial], scope: &str) -> Option<Check> {
+    let worst: Vec<&&Trial> = lacking.iter().filter(|trial| trial.in_use).collect();
+    let in_use = trials.iter().any(|trial| trial.in_use);
+    let named: Vec<String> = lacking.iter().map(|trial| trial.prefix.clone()).collect();
+    let lines: Vec<String> = lacking.iter().map(|trial| type_for_prefix(&trial.prefix)).collect();
+    let (first, all) = (named.first()?, lacking.len() == trials.len());
+    let grant = if all {
+        format!(" If that is there, grant the scope {scope} work logs for writing (read write, graph timesheet).")
+    } else {
+        String::new()
+    };
+    let help = format!(
+        "Add to config/authorization/config.lisp, under (in-package :type-cache): {} Then restart the database.{grant}",
+        lines.join(" ")
+    );
+    Some(if in_use && worst.is_empty() {
+        WRITE.warning(format!("No graph takes a write under {first}, which no work log begins with yet."), help)
+    } else {
+        let what = format!("No graph takes a write under {}: the link of a deleted work log stays there.", some(&named));
+        WRITE.trouble(what, help)
+    })
+}
+
+fn prefixes(trials: &[Trial]) -> String {
+    some(&trials.iter().map(|trial| trial.prefix.clone()).collect::<Vec<_>>())
 }
 
 /// What the work logs of the days around today name.
@@ -225,6 +259,8 @@ impl InUse {
 mod tests {
     use super::super::Health;
     use super::*;
+    use crate::triplestore::Refusal;
+    use crate::triplestore::refusal::RefusalKind;
 
     #[test]
     fn each_gap_in_the_view_leads_to_its_mend() {
@@ -253,19 +289,41 @@ mod tests {
 
     #[test]
     fn a_refused_write_is_told_from_a_silent_triplestore() {
-        let fault = |words: &str| Err(TriplestoreFault::Transient(words.to_owned()));
+        let trial = |prefix: &str, in_use, result| Trial { prefix: prefix.to_owned(), in_use, result };
+        let usual = |result| trial("http://x/work-logs/", true, result);
+        let unwritten = || {
+            let kind = RefusalKind::NotWritable { subject: None, removal: false };
+            Err(TriplestoreFault::Refused(Refusal::of(kind, "it answered 500: #<UNWRITTEN-DATA-ERROR")))
+        };
+        let transient = |words: &str| Err(TriplestoreFault::Transient(words.to_owned()));
         let table = [
-            (Ok(Written::Well), Health::Well, ""),
-            (Ok(Written::NotStored), Health::Trouble, "for writing"),
-            (Ok(Written::NotRemoved), Health::Trouble, "log of the database"),
-            (fault("it answered 500"), Health::Trouble, "add-type-for-prefix"),
-            (Err(TriplestoreFault::Refused("it answered 403".into())), Health::Trouble, "for writing"),
-            (fault("connection refused"), Health::Unknown, "First see to"),
+            (vec![usual(Ok(Written::Well))], Health::Well, ""),
+            (vec![usual(Ok(Written::NotStored))], Health::Trouble, "for writing"),
+            (vec![usual(Ok(Written::NotRemoved))], Health::Trouble, "log of the database"),
+            (
+                vec![usual(unwritten())],
+                Health::Trouble,
+                r#"(add-type-for-prefix "http://x/work-logs/" "http://www.w3.org/2002/12/cal/ical#Vevent")"#,
+            ),
+            (
+                vec![trial("http://old/", true, unwritten()), usual(Ok(Written::Well))],
+                Health::Trouble,
+                r#"(add-type-for-prefix "http://old/" "#,
+            ),
+            (
+                vec![trial("http://old/", true, Ok(Written::Well)), trial("http://x/work-logs/", false, unwritten())],
+                Health::Warning,
+                r#"(add-type-for-prefix "http://x/work-logs/" "#,
+            ),
+            (vec![trial("http://x/work-logs/", false, unwritten())], Health::Trouble, "If that is there, grant"),
+            (vec![usual(Err(TriplestoreFault::Refused("it answered 400".into())))], Health::Trouble, "for writing"),
+            (vec![usual(transient("it answered 500"))], Health::Unknown, "First see to"),
+            (vec![usual(transient("connection refused"))], Health::Unknown, "First see to"),
         ];
-        for (written, verdict, help) in table {
-            let check = of_writing(&written, None);
-            assert_eq!(check.verdict, verdict, "{written:?}");
-            assert!(check.help.unwrap_or_default().contains(help), "{written:?}");
+        for (trials, verdict, help) in table {
+            let check = of_writing(&trials, None);
+            assert_eq!(check.verdict, verdict, "{trials:?}");
+            assert!(check.help.unwrap_or_default().contains(help), "{trials:?}");
         }
     }
 }

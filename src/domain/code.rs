@@ -110,6 +110,10 @@ pub enum Code {
     TriplestoreUnavailable,
     /// The triplestore refused the statement.
     TriplestoreRefused,
+    /// No graph takes what was to be written: config.lisp lacks a prefix, a class or a right.
+    TriplestoreRefusedWrite,
+    /// The triplestore answered that it could not do this statement.
+    TriplestoreFailed,
     /// The triplestore's answer could not be read.
     TriplestoreUnreadable,
     /// The run waited too long for its turn; nothing was sent.
@@ -145,6 +149,7 @@ words!(Code {
     TimesheetGone => "timesheet-gone", TimesheetExported => "timesheet-exported", TimesheetClaimed => "timesheet-claimed", BreakKept => "break-kept",
     RoundedToZero => "rounded-to-zero", WrongDay => "wrong-day",
     TriplestoreUnavailable => "triplestore-unavailable", TriplestoreRefused => "triplestore-refused",
+    TriplestoreRefusedWrite => "triplestore-refused-write", TriplestoreFailed => "triplestore-failed",
     TriplestoreUnreadable => "triplestore-unreadable", TurnedAway => "turned-away",
     StorageUnavailable => "storage-unavailable", TokenSeesTooLittle => "token-sees-too-little",
     Cancelled => "cancelled", Internal => "internal",

@@ -74,7 +74,9 @@ impl Problem {
     fn of_triplestore(fault: &TriplestoreFault, detail: String) -> Self {
         match fault {
             TriplestoreFault::Refused(_) => Self::refused(detail),
-            TriplestoreFault::Transient(_) | TriplestoreFault::Unreadable(_) => Self::unavailable(detail),
+            TriplestoreFault::Transient(_)
+            | TriplestoreFault::Failed(_)
+            | TriplestoreFault::Unreadable(_) => Self::unavailable(detail),
         }
     }
 

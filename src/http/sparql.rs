@@ -177,8 +177,10 @@ async fn run(store: &Embedded, statement: Statement) -> HttpResponse {
         }),
     };
     result.unwrap_or_else(|fault| match fault {
-        TriplestoreFault::Refused(why) => bad_request(&why),
-        TriplestoreFault::Transient(why) | TriplestoreFault::Unreadable(why) => {
+        TriplestoreFault::Refused(why) => bad_request(&why.to_string()),
+        TriplestoreFault::Transient(why)
+        | TriplestoreFault::Failed(why)
+        | TriplestoreFault::Unreadable(why) => {
             problem(StatusCode::SERVICE_UNAVAILABLE, "The triplestore cannot answer now", &why)
         }
     })
@@ -242,7 +244,7 @@ mod tests {
         ] {
             let (status, kind, body) = send(&store, request).await;
             assert_eq!((status, kind.as_str()), (200, RESULTS_JSON), "{body}");
-            let rows = crate::triplestore::results::parse(body.as_bytes()).expect("SPARQL JSON results");
+            let rows = crate::triplestore::results::parse(body.as_bytes()).expect("SPARQL JSON results").rows;
             assert_eq!(rows.iter().map(|row| row["o"].value()).collect::<Vec<_>>(), ["1", "2"]);
         }
         let (_, _, body) = send(&store, form(&[("query", "ASK { ?s ?p 1 }")])).await;

@@ -12,6 +12,7 @@ use reqwest::header::{ACCEPT, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTIC
 use reqwest::{Method, RequestBuilder, Url};
 use secrecy::SecretString;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::Value;
 use tokio::time::Instant;
 use tracing::{Instrument, info_span};
 
@@ -29,6 +30,8 @@ use crate::domain::KimaiId;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::settings::{Description, KimaiSettings, ListLimits};
 use crate::telemetry::Metrics;
+use crate::telemetry::metrics::Side;
+use crate::unreadable::Unreadable;
 use pages::PAGE_SIZE;
 
 /// The largest answer we read.
@@ -59,6 +62,7 @@ pub struct Client {
     paused_until: Mutex<Option<Instant>>,
     pace: Arc<Pace>,
     metrics: Metrics,
+    pub(super) unreadable: Unreadable,
 }
 
 /// Why no client could be made from the settings.
@@ -86,17 +90,8 @@ impl Client {
         let (token, metrics) = (settings.token.clone(), Metrics::new());
         let pace = Arc::new(Pace::new(settings.concurrency.clone()));
         let limits = settings.list;
-        Ok(Self {
-            http,
-            endpoint,
-            token,
-            hidden,
-            describes,
-            limits,
-            paused_until: Mutex::default(),
-            pace,
-            metrics,
-        })
+        let (paused_until, unreadable) = (Mutex::default(), Unreadable::default());
+        Ok(Self { http, endpoint, token, hidden, describes, limits, paused_until, pace, metrics, unreadable })
     }
 
     /// `timesheet` without what is not ours.
@@ -164,7 +159,7 @@ impl Client {
     }
 
     fn read<T: DeserializeOwned>(&self, operation: Operation, answer: &Answer) -> Result<T, KimaiFault> {
-        serde_json::from_slice(&answer.body).map_err(|fault| self.unreadable(operation, &fault))
+        crate::json::from_slice(&answer.body).map_err(|fault| self.not_read(operation, &fault))
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, KimaiFault> {
@@ -186,12 +181,32 @@ impl Client {
         self.rows(&self.send(Operation::Read, request).await?)
     }
 
-    /// The rows of a list, those that cannot be read apart.
+    /// The rows of a list, those that cannot be read apart. A text that cannot be read as it is, is read with
+    /// U+FFFD in it.
     fn rows<T: DeserializeOwned>(&self, answer: &Answer) -> Result<Lenient<T>, KimaiFault> {
-        Lenient::read(&answer.body).map_err(|fault| self.unreadable(Operation::Read, &fault))
+        let read = Lenient::read(&answer.body).or_else(|fault| {
+            let mended = crate::json::mended(&answer.body).ok_or(fault)?;
+            let list = Lenient::read(mended.as_bytes())?;
+            self.note_replaced(&mended);
+            Ok(list)
+        });
+        read.map_err(|fault: serde_json::Error| self.not_read(Operation::Read, &fault))
     }
 
-    fn unreadable(&self, operation: Operation, fault: &serde_json::Error) -> KimaiFault {
+    /// Names the rows of a list in which something was replaced.
+    fn note_replaced(&self, mended: &str) {
+        let rows: Vec<Value> = serde_json::from_str(mended).unwrap_or_default();
+        for row in rows.iter().filter(|row| row.to_string().contains(crate::json::REPLACEMENT)) {
+            let text = |name: &str| row.get(name).map_or_else(|| "none".to_owned(), ToString::to_string);
+            let name = if row.get("name").is_some() { text("name") } else { text("username") };
+            let what = format!("A text in Kimai cannot be read and was replaced in part: id {}, name {name}", text("id"));
+            let what = KimaiFault::new(Operation::Read, Fault::Transient, what).presentable(&self.token);
+            self.metrics.unreadable(Side::Kimai, 1);
+            self.unreadable.note(what.message);
+        }
+    }
+
+    fn not_read(&self, operation: Operation, fault: &serde_json::Error) -> KimaiFault {
         KimaiFault::unreadable(operation, &fault.to_string()).presentable(&self.token)
     }
 
@@ -237,6 +252,10 @@ impl Timesheets for Client {
         Arc::clone(&self.pace)
     }
 
+    fn unreadable(&self) -> Unreadable {
+        self.unreadable.clone()
+    }
+
     async fn me(&self) -> Result<CurrentUser, KimaiFault> {
         self.get("users/me").await
     }
@@ -263,7 +282,7 @@ impl Timesheets for Client {
         let answer =
             self.send(Operation::Read, self.request(Method::GET, "timesheets").query(&query)).await?;
         // Only the ids count: a row that is odd otherwise must not keep everybody's hours out of Kimai.
-        let ids = rows::ids(&answer.body).map_err(|fault| self.unreadable(Operation::Read, &fault))?;
+        let ids = rows::ids(&answer.body).map_err(|fault| self.not_read(Operation::Read, &fault))?;
         Ok(ids.into_iter().max())
     }
 

@@ -228,3 +228,21 @@ async fn the_token_is_in_no_message() {
     assert_eq!(faults[0].fault, Fault::Unauthorised);
     assert!(!format!("{client:?} {faults:?}").contains(TOKEN));
 }
+
+#[tokio::test]
+async fn one_odd_text_of_the_catalogue_is_replaced_and_named() {
+    let (server, client) = kimai().await;
+    let body = r##"[{"id":1,"name":"ACME","color":"#ff0000"},{"id":2,"name":"Jane \uD83D"},{"id":"7","name":"Text for a number"},
+        {"id":4,"name":"a\u0000b"},{"id":5,"name":"\ud83d\ude00"}]"##;
+    let answer = ResponseTemplate::new(200).set_body_raw(body, "application/json");
+    Mock::given(path("/api/customers")).respond_with(answer).mount(&server).await;
+    for total in [1, 2] {
+        let customers = client.customers(Rows::All).await.unwrap();
+        let found: Vec<(u64, &str)> = customers.rows.iter().map(|one| (one.id.0, one.name.as_str())).collect();
+        assert_eq!(found, [(1, "ACME"), (2, "Jane \u{FFFD}"), (4, "a\u{FFFD}b"), (5, "\u{1F600}")]);
+        assert_eq!(customers.odd.count, 1);
+        let told = client.unreadable.recent();
+        assert!(told.len() == 1 && told[0].contains("id 2, name \"Jane \u{FFFD}\""), "{told:?}");
+        assert_eq!(client.unreadable.total(), total, "it is named once");
+    }
+}

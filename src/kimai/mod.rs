@@ -18,6 +18,7 @@ use async_trait::async_trait;
 use crate::domain::KimaiId;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::telemetry::Metrics;
+use crate::unreadable::Unreadable;
 pub use choices::Choices;
 pub use client::{Client, ClientFault};
 pub use fault::{Fault, KimaiFault, Operation};
@@ -41,6 +42,11 @@ pub trait Timesheets: Send + Sync {
 
     /// The pace of its requests.
     fn pace(&self) -> Arc<Pace>;
+
+    /// The values of its answers that could not be read.
+    fn unreadable(&self) -> Unreadable {
+        Unreadable::default()
+    }
 
     /// `GET /users/me`: who the token is.
     async fn me(&self) -> Result<CurrentUser, KimaiFault>;

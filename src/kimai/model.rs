@@ -158,6 +158,7 @@ pub struct CurrentUser {
     /// Its id.
     pub id: UserId,
     /// Its login name.
+    #[serde(deserialize_with = "crate::json::string")]
     pub username: String,
     /// Its zone, in which Kimai reads times without offset and books days.
     #[serde(default)]
@@ -180,6 +181,7 @@ pub struct Customer {
     /// Its id.
     pub id: CustomerId,
     /// Its name, not unique.
+    #[serde(deserialize_with = "crate::json::string")]
     pub name: String,
     /// `#rrggbb`, or null when unset.
     #[serde(default)]
@@ -195,6 +197,7 @@ pub struct Project {
     /// Its id.
     pub id: ProjectId,
     /// Its name, not unique.
+    #[serde(deserialize_with = "crate::json::string")]
     pub name: String,
     /// The customer it belongs to.
     #[serde(default)]
@@ -219,6 +222,7 @@ pub struct Activity {
     /// Its id.
     pub id: ActivityId,
     /// Its name, not unique.
+    #[serde(deserialize_with = "crate::json::string")]
     pub name: String,
     /// The project it belongs to; null for a global activity.
     #[serde(default)]
@@ -237,6 +241,7 @@ pub struct User {
     /// Its id.
     pub id: UserId,
     /// Its login name, unique.
+    #[serde(deserialize_with = "crate::json::string")]
     pub username: String,
     /// Whether it may log in.
     #[serde(default = "yes")]

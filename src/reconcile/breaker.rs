@@ -12,8 +12,8 @@ use jiff::Timestamp;
 
 use crate::domain::{Code, WorkLogUri};
 
-/// Transient failures in a row, of different work logs, that open it. One work log that fails alone is
-/// its own problem, not a neighbour's.
+/// Failures in a row, of different causes, that open it. One work log that fails alone is its own problem, not a
+/// neighbour's; nor is one thing that a neighbour cannot do, however many work logs need it.
 const FAILURES: usize = 5;
 /// The pause between two probes.
 pub const PROBE_EVERY: Duration = Duration::from_secs(15);
@@ -36,6 +36,15 @@ impl fmt::Display for Neighbour {
     }
 }
 
+/// What a failure counts as. Failures of one cause count once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// There was no answer: each work log that meets with that is one more sign.
+    WorkLog(WorkLogUri),
+    /// The neighbour answered, and said this.
+    Said(String),
+}
+
 /// The breakers of both neighbours, over all workers. Time is a parameter.
 #[derive(Debug, Default)]
 pub struct Breakers {
@@ -47,8 +56,8 @@ pub struct Breakers {
 
 #[derive(Debug, Default)]
 struct Breaker {
-    /// The different work logs that failed since the last success.
-    failed: Vec<WorkLogUri>,
+    /// The different causes of failures since the last success.
+    failed: Vec<Cause>,
     open: Option<Open>,
 }
 
@@ -102,19 +111,19 @@ impl Breakers {
         std::mem::take(self.of(neighbour)).open.is_some()
     }
 
-    /// A run for `work_log` failed in a way that may be the neighbour's fault; `surely` opens at once.
+    /// A run failed by `cause`, which may be the neighbour's fault; `surely` opens at once.
     /// Says whether this opened the breaker.
     pub fn failed(
         &mut self,
         neighbour: Neighbour,
-        work_log: &WorkLogUri,
+        cause: Cause,
         (code, why): (Code, &str),
         surely: bool,
         now: Timestamp,
     ) -> bool {
         let breaker = self.of(neighbour);
-        if !breaker.failed.contains(work_log) {
-            breaker.failed.push(work_log.clone());
+        if !breaker.failed.contains(&cause) {
+            breaker.failed.push(cause);
         }
         if let Some(open) = &mut breaker.open {
             breaker.failed.clear();
@@ -179,18 +188,13 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn work_log(number: usize) -> WorkLogUri {
-        WorkLogUri::parse(&format!("http://x/{number}")).unwrap()
+    fn work_log(number: usize) -> Cause {
+        Cause::WorkLog(WorkLogUri::parse(&format!("http://x/{number}")).unwrap())
     }
 
     fn fail(breakers: &mut Breakers, number: usize, second: i64) -> bool {
-        breakers.failed(
-            Neighbour::Kimai,
-            &work_log(number),
-            (Code::KimaiUnavailable, "down"),
-            false,
-            at(second),
-        )
+        let down = (Code::KimaiUnavailable, "down");
+        breakers.failed(Neighbour::Kimai, work_log(number), down, false, at(second))
     }
 
     #[test]
@@ -244,9 +248,22 @@ mod tests {
     }
 
     #[test]
+    fn one_thing_that_a_neighbour_cannot_do_opens_nothing_however_many_need_it() {
+        let mut breakers = Breakers::default();
+        let mut said = |words: &str| {
+            breakers.failed(Neighbour::Triplestore, Cause::Said(words.to_owned()), words, false, at(0))
+        };
+        for _ in 0..100 {
+            assert!(!said("The value NIL is not of type STRING"));
+        }
+        let different: Vec<bool> = ["b", "c", "d", "e"].map(&mut said).into();
+        assert_eq!(different, [false, false, false, true], "that many are no accident");
+    }
+
+    #[test]
     fn a_wrong_token_opens_it_at_once_and_a_pause_is_kept_to_its_end() {
         let mut breakers = Breakers::default();
-        assert!(breakers.failed(Neighbour::Kimai, &work_log(1), (Code::TokenInvalid, "401"), true, at(0)));
+        assert!(breakers.failed(Neighbour::Kimai, work_log(1), (Code::TokenInvalid, "401"), true, at(0)));
         assert_eq!(breakers.admit(at(1)), Err(at(15)));
         breakers.reached(Neighbour::Kimai);
         breakers.pause(Duration::from_secs(5), at(0));
@@ -260,7 +277,7 @@ mod tests {
         #[test]
         fn an_outage_is_never_hammered(steps in prop::collection::vec((0..4i64, 0..50usize), 1..300)) {
             let mut breakers = Breakers::default();
-            breakers.failed(Neighbour::Kimai, &work_log(0), (Code::KimaiUnavailable, "down"), true, at(0));
+            breakers.failed(Neighbour::Kimai, work_log(0), (Code::KimaiUnavailable, "down"), true, at(0));
             let (mut now, mut probes) = (0, 0);
             for (seconds, number) in steps {
                 now += seconds;

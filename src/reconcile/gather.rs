@@ -5,7 +5,8 @@
 //!
 //! # Guarantees
 //! - An answer belongs to a statement that was sent after its question was asked.
-//! - What makes a statement fail because of one question costs none of the others their answer.
+//! - What makes a statement fail because of one question costs none of the others their answer: a statement that
+//!   is refused is halved until those to blame are found.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -153,10 +154,47 @@ impl<S: Statement> Gather<S> {
             }
             Ok(answers) => Err(missing(answers.len())),
             Err(fault) => match questions.pop().filter(|_| !others.is_empty()) {
+                Some(own) if fault.is_of_statement() => self.halve(others, own, fault).await,
                 Some(own) => self.one_by_one(others, own, fault).await,
                 None => Err(fault),
             },
         }
+    }
+
+    /// The statement is refused because of some of its questions: it is halved until each of those stands alone with
+    /// its own refusal, and all others have their answers. `k` of `n` cost `2 k log n` statements.
+    async fn halve(&self, mut others: Vec<Waiting<S>>, own: S::Question, fault: TriplestoreFault) -> Reply<S> {
+        let since = Instant::now();
+        let (reply, mut answer) = oneshot::channel();
+        others.push(Waiting { question: own, reply });
+        let mut refused = vec![(others, fault)];
+        while let Some((mut first, fault)) = refused.pop() {
+            if let [_] = first.as_slice() {
+                tell(first, &fault);
+                continue;
+            }
+            if since.elapsed() > LONGEST_SEARCH {
+                // Of these it is not known whether they are to blame.
+                let why = format!("not done yet, since others in the same statement were refused ({fault})");
+                tell(first, &TriplestoreFault::Failed(why));
+                continue;
+            }
+            let second = first.split_off(first.len() / 2);
+            for half in [first, second] {
+                let questions: Vec<_> = half.iter().map(|waiting| waiting.question.clone()).collect();
+                match self.run(&questions).await {
+                    Ok(answers) if answers.len() == half.len() => {
+                        for (waiting, answer) in half.into_iter().zip(answers) {
+                            let _ = waiting.reply.send(Ok(answer));
+                        }
+                    }
+                    Ok(answers) => tell(half, &missing(answers.len())),
+                    Err(fault) if fault.is_of_statement() => refused.push((half, fault)),
+                    Err(fault) => tell(half, &fault),
+                }
+            }
+        }
+        answer.try_recv().unwrap_or_else(|_| Err(missing(0)))
     }
 
     /// Something in the statement may be to blame: each of its questions is asked alone, `own` first. When
@@ -217,6 +255,12 @@ impl<S: Statement> Gather<S> {
     /// Only ever left whole.
     fn waiting(&self) -> MutexGuard<'_, Vec<Waiting<S>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn tell<S: Statement>(all: Vec<Waiting<S>>, fault: &TriplestoreFault) {
+    for waiting in all {
+        let _ = waiting.reply.send(Err(fault.clone()));
     }
 }
 

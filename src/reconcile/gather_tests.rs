@@ -14,6 +14,8 @@ struct Doubles {
     poison: BTreeSet<u64>,
     breaks: BTreeSet<u64>,
     is_down: bool,
+    /// Numbers that make their statement be refused.
+    refused: BTreeSet<u64>,
     /// Milliseconds.
     patience: AtomicU64,
 }
@@ -35,6 +37,9 @@ impl Statement for Arc<Doubles> {
         assert!(!questions.iter().any(|number| self.breaks.contains(number)), "on purpose");
         if self.is_down || questions.iter().any(|number| self.poison.contains(number)) {
             return Err(TriplestoreFault::Transient("it answered 500".to_owned()));
+        }
+        if questions.iter().any(|number| self.refused.contains(number)) {
+            return Err(TriplestoreFault::Refused("no graph takes it".into()));
         }
         Ok(questions.iter().map(|number| 2 * number).collect())
     }
@@ -121,6 +126,34 @@ async fn one_that_spoils_its_statement_costs_no_other_its_answer() {
         assert_eq!(answer.is_err(), number == 17 || number == 30, "{number}");
     }
     assert_eq!(doubles.sizes().len(), 1 + 50);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_statement_is_halved_until_those_to_blame_are_found() {
+    let table: [(&[u64], usize); 5] = [(&[], 0), (&[1], 14), (&[50], 14), (&[7, 80], 28), (&[0, 1, 2, 3, 98, 99], 80)];
+    for (refused, most) in table {
+        let refused = BTreeSet::from_iter(refused.iter().copied());
+        let (doubles, gather) = gather(Doubles { refused: refused.clone(), ..Doubles::default() });
+        let answers = ask_all(&gather, 0..MOST as u64).await;
+        for (number, answer) in (0..).zip(answers) {
+            let wanted = match refused.contains(&number) {
+                true => Err(TriplestoreFault::Refused("no graph takes it".into())),
+                false => Ok(2 * number),
+            };
+            assert_eq!(answer, wanted, "{number} of {refused:?}");
+        }
+        // The first one alone, then all others.
+        let statements = doubles.sizes().len();
+        assert!(statements <= 2 + most, "{statements} for {refused:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_all_that_are_refused_each_gets_its_own_refusal() {
+    let (doubles, gather) = gather(Doubles { refused: (0..100).collect(), ..Doubles::default() });
+    let answers = ask_all(&gather, 0..100).await;
+    assert!(answers.iter().all(|answer| matches!(answer, Err(TriplestoreFault::Refused(_)))));
+    assert!(doubles.sizes().len() <= 200, "{}", doubles.sizes().len());
 }
 
 #[tokio::test(start_paused = true)]

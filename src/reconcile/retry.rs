@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::breaker::Neighbour;
+use super::breaker::{Cause, Neighbour};
 use super::ledger::LedgerFault;
-use crate::domain::Code;
 use crate::domain::loss::Loss;
 use crate::domain::mismatch::Mismatch;
 use crate::domain::work_log::Obstacle;
+use crate::domain::{Code, WorkLogUri};
 use crate::kimai::{Fault, KimaiFault};
 use crate::queue::QueueFault;
 use crate::triplestore::TriplestoreFault;
@@ -69,6 +69,11 @@ pub enum Failure {
     Ledger(#[from] LedgerFault),
 }
 
+/// What is the same of a message however often it is said: up to the first thing that it names, without numbers.
+fn gist(said: &str) -> String {
+    said.chars().take_while(|c| !matches!(c, '<' | '"' | '\'')).filter(|c| !c.is_ascii_digit()).take(120).collect()
+}
+
 fn join(obstacles: &[Obstacle]) -> String {
     obstacles.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
@@ -111,14 +116,22 @@ impl Failure {
         }
     }
 
+    /// What it counts as when it befalls a run for `work_log`.
+    pub fn cause(&self, work_log: &WorkLogUri) -> Cause {
+        match self {
+            Self::Triplestore(TriplestoreFault::Failed(said)) => Cause::Said(gist(said)),
+            _ => Cause::WorkLog(work_log.clone()),
+        }
+    }
+
     /// What a neighbour that may be down has to do with it.
     pub fn outage(&self) -> Outage {
         match self {
             Self::TurnedAway
             | Self::Kimai(KimaiFault { fault: Fault::Transient | Fault::Ambiguous, .. })
-            | Self::Triplestore(TriplestoreFault::Transient(_) | TriplestoreFault::Unreadable(_)) => {
-                Outage::Perhaps
-            }
+            | Self::Triplestore(
+                TriplestoreFault::Transient(_) | TriplestoreFault::Failed(_) | TriplestoreFault::Unreadable(_),
+            ) => Outage::Perhaps,
             Self::Kimai(KimaiFault { fault: Fault::Unauthorised, .. }) => Outage::Surely,
             Self::Kimai(KimaiFault { fault: Fault::Limited(pause), .. }) => Outage::Pause(*pause),
             _ => Outage::No,
@@ -237,6 +250,11 @@ mod tests {
                 Next::After(Duration::from_secs(2)),
             ),
             (Failure::Triplestore(TriplestoreFault::Refused("syntax".into())), 0, Next::Park),
+            (
+                Failure::Triplestore(TriplestoreFault::Failed("it answered 500".into())),
+                99,
+                Next::After(LONGEST_PAUSE),
+            ),
             (Failure::Broken("panic".into()), 3, Next::After(Duration::from_secs(8))),
             (Failure::Broken("panic".into()), 4, Next::Park),
         ];

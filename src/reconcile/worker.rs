@@ -236,13 +236,8 @@ impl Workers {
             (Outage::Pause(pause), ..) => breakers.pause(pause, now),
             (outage, Some(failure), Some(neighbour)) => {
                 let why = failure.to_string();
-                if breakers.failed(
-                    neighbour,
-                    &lease.work_log,
-                    (failure.code(), &why),
-                    outage == Outage::Surely,
-                    now,
-                ) {
+                let (cause, told) = (failure.cause(&lease.work_log), (failure.code(), why.as_str()));
+                if breakers.failed(neighbour, cause, told, outage == Outage::Surely, now) {
                     if neighbour == Neighbour::Kimai {
                         self.settler.flow().pace().send_away();
                     }

@@ -75,6 +75,17 @@ pub enum Answer {
 
 words!(Answer { Ok => "ok", Refused => "refused", Failed => "failed" });
 
+/// Whose values could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Those of Kimai.
+    Kimai,
+    /// Those of the triplestore.
+    Triplestore,
+}
+
+words!(Side { Kimai => "kimai", Triplestore => "triplestore" });
+
 /// All metrics of one service. Cheap to clone; clones share them. The default counts nothing: simulations
 /// make thousands of services.
 #[derive(Clone, Default)]
@@ -213,6 +224,11 @@ impl Metrics {
         let operation = ("operation", if update { "update" } else { "query" });
         self.count("triplestore_requests_total", &[operation, ("result", answer.word())], 1);
         self.took("triplestore_request_seconds", &[operation], time);
+    }
+
+    /// So many values of a neighbour could not be read.
+    pub fn unreadable(&self, side: Side, count: u64) {
+        self.count("unreadable_values_total", &[("neighbour", side.word())], count);
     }
 
     /// It is known what became of a creation whose answer was lost.

@@ -1,6 +1,6 @@
 //! The one list of metrics: names, kinds, units, labels, meanings. All are there, at zero, from the start.
 
-use super::metrics::{Answer, Resolved};
+use super::metrics::{Answer, Resolved, Side};
 use crate::domain::Code;
 use crate::domain::finding::Hold;
 use crate::kimai::Operation;
@@ -77,6 +77,9 @@ pub const STATEMENTS: &[&str] = &["query", "update"];
 /// What the triplestore makes of it.
 pub const ANSWERS: &[&str] = Answer::WORDS;
 
+/// Whose values could not be read.
+pub const SIDES: &[&str] = Side::WORDS;
+
 /// Every metric there is.
 pub const TABLE: &[Described] = &[
     gauge("build_info", "1", &[("version", &[env!("CARGO_PKG_VERSION")])], "The version that runs"),
@@ -122,6 +125,12 @@ pub const TABLE: &[Described] = &[
     ),
     counter("reconcile_total", "runs", &[("result", RESULTS)], "Runs of work logs, by how they ended"),
     seconds("reconcile_seconds", &[], "How long runs of work logs took"),
+    counter(
+        "unreadable_values_total",
+        "values",
+        &[("neighbour", SIDES)],
+        "Single values in answers that could not be read and were replaced or left out",
+    ),
     counter(
         "kimai_requests_total",
         "requests",

@@ -330,7 +330,7 @@ fn metered(query: Query) -> Query {
 }
 
 fn refused(error: &spargebra::SparqlSyntaxError) -> TriplestoreFault {
-    TriplestoreFault::Refused(format!("syntax error {error}"))
+    TriplestoreFault::Refused(format!("syntax error {error}").into())
 }
 
 #[cfg(test)]

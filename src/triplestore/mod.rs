@@ -14,6 +14,7 @@ pub mod log;
 pub mod pages;
 mod period;
 mod referring;
+pub mod refusal;
 pub mod remote;
 pub mod results;
 pub mod statement;
@@ -29,6 +30,8 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use crate::domain::Code;
+use crate::unreadable::Unreadable;
+pub use refusal::Refusal;
 
 /// One value of a result row.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,13 +81,15 @@ pub type Row = BTreeMap<String, Term>;
 /// Why the triplestore could not do what was asked. Each is said once, for people.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TriplestoreFault {
-    /// No answer, or one that may be different next time: refused connection, time limit, 5xx.
-    /// sparql-parser answers 500 for everything, so permanent faults land here too.
+    /// No answer, or one that says nothing of the statement: refused connection, time limit, 5xx, a wrong address.
     #[error("the triplestore did not answer: {0}")]
     Transient(String),
-    /// The statement itself was refused (4xx, or a syntax error in the embedded store).
+    /// It answered that it could not do this statement, for a reason that may pass. Others may go well.
+    #[error("the triplestore could not do the statement: {0}")]
+    Failed(String),
+    /// The statement itself is refused, however often it is sent.
     #[error("the triplestore refused the statement: {0}")]
-    Refused(String),
+    Refused(Refusal),
     /// A 200 whose body is not SPARQL JSON results.
     #[error("the triplestore's answer could not be read: {0}")]
     Unreadable(String),
@@ -95,9 +100,15 @@ impl TriplestoreFault {
     pub fn code(&self) -> Code {
         match self {
             Self::Transient(_) => Code::TriplestoreUnavailable,
-            Self::Refused(_) => Code::TriplestoreRefused,
+            Self::Failed(_) => Code::TriplestoreFailed,
+            Self::Refused(refusal) => refusal.code(),
             Self::Unreadable(_) => Code::TriplestoreUnreadable,
         }
+    }
+
+    /// Whether it is about this statement alone: a part of it, or another one, may go well.
+    pub fn is_of_statement(&self) -> bool {
+        matches!(self, Self::Failed(_) | Self::Refused(_))
     }
 }
 
@@ -116,6 +127,11 @@ pub trait Triplestore: Send + Sync {
     /// Runs a SELECT and gives all rows of the answer. Stores cut answers silently (Virtuoso at
     /// 10 000 rows): page what may be larger.
     async fn select(&self, query: &str) -> Result<Vec<Row>, TriplestoreFault>;
+
+    /// The values of its answers that could not be read.
+    fn unreadable(&self) -> Unreadable {
+        Unreadable::default()
+    }
 
     /// Runs an update. Operations separated by `;` are applied one after the other and are not
     /// atomic on every store.

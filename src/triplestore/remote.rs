@@ -10,20 +10,19 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::StatusCode;
-use serde_json::Value;
+use reqwest::header::CONTENT_TYPE;
 use uuid::Uuid;
 
 use super::log::QueryLog;
+use super::refusal::{Answered, first_subject};
+use super::results::{Answer, Odd};
 use super::{Row, Triplestore, TriplestoreFault, results};
 use crate::telemetry::call;
 use crate::tls;
+use crate::unreadable::Unreadable;
 
 /// The most of an answer that is read, in bytes. 10 000 rows, Virtuoso's own cut, take a few MiB.
 const ANSWER_LIMIT: usize = 32 * 1024 * 1024;
-
-/// How much of the server's own message is shown, in characters.
-const SHOWN: usize = 300;
 
 const RESULTS_JSON: &str = "application/sparql-results+json";
 
@@ -60,6 +59,7 @@ pub struct Remote {
     scope: Option<reqwest::header::HeaderValue>,
     time_limit: Duration,
     log: QueryLog,
+    unreadable: Unreadable,
 }
 
 impl Remote {
@@ -73,6 +73,7 @@ impl Remote {
             })?;
         let scope = config
             .scope
+            .clone()
             .filter(|scope| !scope.is_empty())
             .map(|scope| {
                 scope.parse().map_err(|_| {
@@ -83,7 +84,8 @@ impl Remote {
         let client = tls::client_builder(config.time_limit)
             .build()
             .map_err(|error| RemoteFault::Client(tls::explain(error)))?;
-        Ok(Self { client, endpoint, scope, time_limit: config.time_limit, log: config.log })
+        let RemoteConfig { time_limit, log, .. } = config;
+        Ok(Self { client, endpoint, scope, time_limit, log, unreadable: Unreadable::default() })
     }
 
     /// Sends the form as the old service did: `query=` or `update=`, with the wanted format twice, since
@@ -110,6 +112,7 @@ impl Remote {
         }
         let mut answer = request.send().await.map_err(|error| self.cut(error))?;
         let status = answer.status();
+        let headers = std::mem::take(answer.headers_mut());
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(|error| self.cut(error))? {
             if body.len() + chunk.len() > ANSWER_LIMIT {
@@ -118,7 +121,11 @@ impl Remote {
             }
             body.extend_from_slice(&chunk);
         }
-        if status.is_success() { Ok(body) } else { Err(refusal(status, &body)) }
+        if status.is_success() {
+            return Ok(body);
+        }
+        let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        Err(Answered { status: status.as_u16(), content_type, body: &body }.fault(statement))
     }
 
     fn cut(&self, error: reqwest::Error) -> TriplestoreFault {
@@ -132,45 +139,24 @@ impl Remote {
 #[async_trait]
 impl Triplestore for Remote {
     async fn select(&self, query: &str) -> Result<Vec<Row>, TriplestoreFault> {
-        results::parse(&self.post("query", query).await?)
+        let Answer { rows, odd } = results::parse(&self.post("query", query).await?)?;
+        for Odd { subject, name, why } in odd {
+            // A query about one subject names it in no row.
+            let subject = subject.or_else(|| first_subject(query).map(str::to_owned));
+            let of = subject.map_or_else(String::new, |subject| format!(" of <{subject}>"));
+            self.unreadable.note(format!("A value{of} in the triplestore cannot be read ({name}): {why}"));
+        }
+        Ok(rows)
+    }
+
+    fn unreadable(&self) -> Unreadable {
+        self.unreadable.clone()
     }
 
     async fn update(&self, update: &str) -> Result<(), TriplestoreFault> {
         // The body of the answer means nothing: sparql-parser's is always the same.
         self.post("update", update).await.map(drop)
     }
-}
-
-/// What an answer that is no success means. Virtuoso answers 404 and 503 during checkpoints; 408 and
-/// 429 come from proxies.
-fn refusal(status: StatusCode, body: &[u8]) -> TriplestoreFault {
-    let said = message(body);
-    let code = status.as_u16();
-    let words =
-        if said.is_empty() { format!("it answered {code}") } else { format!("it answered {code}: {said}") };
-    match code {
-        404 | 408 | 429 | 500.. => TriplestoreFault::Transient(words),
-        300..400 => TriplestoreFault::Refused(format!(
-            "{words}; redirects are not followed, is MU_SPARQL_ENDPOINT right?"
-        )),
-        _ => TriplestoreFault::Refused(words),
-    }
-}
-
-/// The server's own words: `internal-error` or `message` of a JSON body, else the text, shortened.
-fn message(body: &[u8]) -> String {
-    let json = serde_json::from_slice::<Value>(body).ok();
-    let field = |name| json.as_ref().and_then(|json| json.get(name)).and_then(Value::as_str);
-    let text = match field("internal-error").or_else(|| field("message")) {
-        Some(words) => words.to_owned(),
-        None => String::from_utf8_lossy(body.get(..8 * SHOWN).unwrap_or(body)).into_owned(),
-    };
-    let mut words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if let Some((end, _)) = words.char_indices().nth(SHOWN) {
-        words.truncate(end);
-        words.push('…');
-    }
-    words
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! Questions about the triplestore itself: what its scope shows, and whether it can be written.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
 use super::period::within;
+use super::refusal::prefix_of;
 use super::statement::{Iri, Literal};
 use super::vocabulary::PREFIXES;
 use super::{Row, Term, Triplestore, TriplestoreFault};
@@ -18,6 +20,9 @@ const PROBE: &str = "http://mu.semte.ch/vocabularies/ext/kimaiSyncDoctor";
 const STALE: SignedDuration = SignedDuration::from_hours(1);
 /// Persons and tasks looked at; a store cuts answers off at ten times that.
 const MOST: usize = 1_000;
+
+/// The most prefixes of work logs that are written under.
+pub const MOST_PREFIXES: usize = 10;
 
 /// What the scope shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,8 +56,19 @@ pub enum Written {
 pub struct Survey {
     store: Arc<dyn Triplestore>,
     homepage: Iri,
-    /// The subject of the triple that is written: named like a work log, since those may be written.
-    subject: Iri,
+    /// What work logs begin with in a stack that keeps the usual names.
+    usual: String,
+}
+
+/// How writing went under one prefix of work logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trial {
+    /// What those work logs begin with.
+    pub prefix: String,
+    /// Whether any work log does.
+    pub in_use: bool,
+    /// How it went.
+    pub result: Result<Written, TriplestoreFault>,
 }
 
 impl Survey {
@@ -63,9 +79,43 @@ impl Survey {
 
     /// Asks `store`. Accounts of Kimai have this service homepage; work logs begin with `base_uri`.
     pub fn new(store: Arc<dyn Triplestore>, homepage: Iri, base_uri: &str) -> Result<Self, TriplestoreFault> {
-        let subject = Iri::new(format!("{base_uri}/work-logs/kimai-sync-doctor"))
-            .map_err(|fault| TriplestoreFault::Refused(fault.to_string()))?;
-        Ok(Self { store, homepage, subject })
+        let usual = format!("{}/work-logs/", base_uri.trim_end_matches('/'));
+        subject(&usual)?;
+        Ok(Self { store, homepage, usual })
+    }
+
+    /// What the work logs that there are begin with, [`MOST_PREFIXES`] of it at most. One is looked for that begins
+    /// with none of those that are known, until there is none: that costs a look at each work log, and no rows.
+    pub async fn prefixes(&self) -> Result<BTreeSet<String>, TriplestoreFault> {
+        let mut known = BTreeSet::new();
+        while known.len() < MOST_PREFIXES {
+            let others: Vec<String> =
+                known.iter().map(|prefix| format!("!STRSTARTS(STR(?s), {})", Literal::string(prefix))).collect();
+            let filter = if others.is_empty() { String::new() } else { format!("FILTER ({})", others.join(" && ")) };
+            let rows = self.select(format!("SELECT ?s WHERE {{ ?s a cal:Vevent {filter} }} LIMIT 1")).await?;
+            let Some(prefix) = rows.first().and_then(|row| row.get("s")?.as_iri()).map(prefix_of) else { break };
+            if !known.insert(prefix.to_owned()) {
+                break;
+            }
+        }
+        Ok(known)
+    }
+
+    /// Writes under each prefix that work logs have, and under the usual one: what is left of a deleted work log has
+    /// no class any more, so that its prefix alone tells sparql-parser that its link may be removed.
+    pub async fn trials(&self, now: Timestamp) -> Result<Vec<Trial>, TriplestoreFault> {
+        let in_use = self.prefixes().await?;
+        let mut all = in_use.clone();
+        all.insert(self.usual.clone());
+        let mut trials = Vec::new();
+        for prefix in all {
+            let result = match subject(&prefix) {
+                Ok(subject) => self.write(&subject, now).await,
+                Err(fault) => Err(fault),
+            };
+            trials.push(Trial { in_use: in_use.contains(&prefix), prefix, result });
+        }
+        Ok(trials)
     }
 
     /// What the scope shows.
@@ -99,14 +149,14 @@ impl Survey {
 
     /// Writes one triple of no meaning, looks for it, removes it, and looks again. What an earlier one that was
     /// killed on the way left behind goes too.
-    pub async fn write(&self, now: Timestamp) -> Result<Written, TriplestoreFault> {
+    async fn write(&self, subject: &Iri, now: Timestamp) -> Result<Written, TriplestoreFault> {
         // Of its own each time: two may be at work at once.
         let mark = format!("{now:.0} {}", uuid::Uuid::new_v4());
         let stale = now.checked_sub(STALE).unwrap_or(Timestamp::MIN);
-        let (subject, text) = (&self.subject, Literal::string(mark.as_str()));
+        let text = Literal::string(mark.as_str());
         let stale = Literal::string(format!("{stale:.0}"));
         self.store.update(&format!("INSERT DATA {{ {subject} <{PROBE}> {text} }}")).await?;
-        if !self.holds(&mark).await? {
+        if !self.holds(subject, &mark).await? {
             return Ok(Written::NotStored);
         }
         self.store
@@ -114,11 +164,10 @@ impl Survey {
                 "DELETE {{ {subject} <{PROBE}> ?mark }} WHERE {{ {subject} <{PROBE}> ?mark . FILTER (STR(?mark) = {text} || STR(?mark) < {stale}) }}"
             ))
             .await?;
-        Ok(if self.holds(&mark).await? { Written::NotRemoved } else { Written::Well })
+        Ok(if self.holds(subject, &mark).await? { Written::NotRemoved } else { Written::Well })
     }
 
-    async fn holds(&self, mark: &str) -> Result<bool, TriplestoreFault> {
-        let subject = &self.subject;
+    async fn holds(&self, subject: &Iri, mark: &str) -> Result<bool, TriplestoreFault> {
         let rows = self.select(format!("SELECT ?mark WHERE {{ {subject} <{PROBE}> ?mark }}")).await?;
         Ok(rows.iter().filter_map(|row| row.get("mark")).map(Term::value).any(|found| found == mark))
     }
@@ -132,24 +181,54 @@ impl Survey {
     }
 }
 
+/// The subject of the triple that is written: named like a work log, since those may be written.
+fn subject(prefix: &str) -> Result<Iri, TriplestoreFault> {
+    Iri::new(format!("{prefix}kimai-sync-doctor"))
+        .map_err(|fault| TriplestoreFault::Refused(fault.to_string().into()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::triplestore::embedded::Embedded;
 
+    fn survey(store: &Arc<Embedded>) -> Survey {
+        Survey::new(store.clone(), Iri::new("http://kimai").unwrap(), "http://x/").unwrap()
+    }
+
     #[tokio::test]
     async fn what_a_killed_one_left_goes_and_what_another_is_about_to_remove_stays() {
         let store = Arc::new(Embedded::in_memory().unwrap());
-        let homepage = Iri::new("http://kimai").unwrap();
-        let survey = Survey::new(store.clone(), homepage, "http://x").unwrap();
-        let (subject, now) = (&survey.subject, "2024-09-02T12:00:00Z".parse().unwrap());
+        let (survey, now) = (survey(&store), "2024-09-02T12:00:00Z".parse().unwrap());
+        let subject = subject(&survey.usual).unwrap();
         for mark in ["2024-09-02T10:59:59Z left", "2024-09-02T11:59:59Z under way"] {
             store.update(&format!("INSERT DATA {{ {subject} <{PROBE}> \"{mark}\" }}")).await.unwrap();
         }
-        assert_eq!(survey.write(now).await, Ok(Written::Well));
-        assert!(!survey.holds("2024-09-02T10:59:59Z left").await.unwrap());
-        assert!(survey.holds("2024-09-02T11:59:59Z under way").await.unwrap());
+        assert_eq!(survey.write(&subject, now).await, Ok(Written::Well));
+        assert!(!survey.holds(&subject, "2024-09-02T10:59:59Z left").await.unwrap());
+        assert!(survey.holds(&subject, "2024-09-02T11:59:59Z under way").await.unwrap());
         let all = store.select("SELECT ?s WHERE { ?s ?p ?o }").await.unwrap();
         assert_eq!(all.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn every_prefix_that_work_logs_have_is_found_and_written_under() {
+        let store = Arc::new(Embedded::in_memory().unwrap());
+        let survey = survey(&store);
+        assert_eq!(survey.prefixes().await.unwrap().len(), 0);
+        for log in ["http://x/work-logs/1", "http://x/work-logs/2", "http://old/logs#1", "http://old/a/b/c", "urn:log:7"] {
+            let class = crate::domain::work_log::VEVENT;
+            store.update(&format!("INSERT DATA {{ <{log}> a <{class}> . <{log}> <http://x/p> 1 }}")).await.unwrap();
+        }
+        let trials = survey.trials("2024-09-02T12:00:00Z".parse().unwrap()).await.unwrap();
+        let found: Vec<&str> = trials.iter().map(|trial| trial.prefix.as_str()).collect();
+        assert_eq!(found, ["http://old/a/b/", "http://old/logs#", "http://x/work-logs/", "urn:log:"]);
+        assert!(trials.iter().all(|trial| trial.in_use && trial.result == Ok(Written::Well)), "{trials:?}");
+        assert_eq!(store.len().unwrap(), 10, "nothing is left behind");
+        for n in 0..MOST_PREFIXES {
+            let class = crate::domain::work_log::VEVENT;
+            store.update(&format!("INSERT DATA {{ <http://y/{n}/log> a <{class}> }}")).await.unwrap();
+        }
+        assert_eq!(survey.prefixes().await.unwrap().len(), MOST_PREFIXES);
     }
 }

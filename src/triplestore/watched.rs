@@ -2,7 +2,7 @@
 //! as a span.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,19 +10,22 @@ use tokio::time::Instant;
 use tracing::{Instrument, info_span};
 
 use super::{Row, Triplestore, TriplestoreFault};
-use crate::telemetry::metrics::{Answer, Metrics};
+use crate::telemetry::metrics::{Answer, Metrics, Side};
+use crate::unreadable::Unreadable;
 
 /// Counts what `inner` is asked.
 pub struct Watched {
     inner: Arc<dyn Triplestore>,
     metrics: Metrics,
     answered: AtomicBool,
+    /// How many values that could not be read are counted.
+    unreadable: AtomicU64,
 }
 
 impl Watched {
     /// Counts in `metrics` what `inner` is asked.
     pub fn new(inner: Arc<dyn Triplestore>, metrics: Metrics) -> Self {
-        Self { inner, metrics, answered: AtomicBool::new(false) }
+        Self { inner, metrics, answered: AtomicBool::new(false), unreadable: AtomicU64::new(0) }
     }
 
     /// Whether it has ever done what it was asked.
@@ -37,7 +40,7 @@ impl Watched {
                 Answer::Ok
             }
             Err(TriplestoreFault::Refused(_)) => Answer::Refused,
-            Err(TriplestoreFault::Transient(_) | TriplestoreFault::Unreadable(_)) => Answer::Failed,
+            Err(_) => Answer::Failed,
         };
         self.metrics.triplestore_answered(update, answer, time);
     }
@@ -54,7 +57,14 @@ impl Triplestore for Watched {
         let span = info_span!("sparql", operation = "query");
         let rows = self.inner.select(query).instrument(span).await;
         self.note(false, &rows, since.elapsed());
+        let total = self.inner.unreadable().total();
+        let known = self.unreadable.fetch_max(total, Ordering::Relaxed);
+        self.metrics.unreadable(Side::Triplestore, total.saturating_sub(known));
         rows
+    }
+
+    fn unreadable(&self) -> Unreadable {
+        self.inner.unreadable()
     }
 
     async fn update(&self, update: &str) -> Result<(), TriplestoreFault> {

@@ -13,7 +13,8 @@ use kimai_sync::engine::Engine;
 use kimai_sync::sandbox::{Fault, Role, When};
 use kimai_sync::settings::Settings;
 use kimai_sync::storage::Storage;
-use kimai_sync::triplestore::{Row, Triplestore, TriplestoreFault};
+use kimai_sync::triplestore::refusal::RefusalKind;
+use kimai_sync::triplestore::{Refusal, Row, Triplestore, TriplestoreFault};
 use serde_json::Value;
 
 use crate::support::on_each_store;
@@ -51,7 +52,8 @@ impl Triplestore for Broken {
         match self.1 {
             Break::Down => Err(TriplestoreFault::Transient("connection refused".to_owned())),
             Break::Blind | Break::ReadOnly => {
-                Err(TriplestoreFault::Transient("it answered 500: Failed to process query.".to_owned()))
+                let kind = RefusalKind::NotWritable { subject: None, removal: false };
+                Err(TriplestoreFault::Refused(Refusal::of(kind, "it answered 500: #<UNWRITTEN-DATA-ERROR")))
             }
             Break::Forgetful => Ok(()),
             Break::Sticky if update.contains("DELETE") => Ok(()),

@@ -53,6 +53,8 @@ mod security;
 #[cfg(test)]
 mod service;
 #[cfg(test)]
+mod statement_refusals;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod sweep;

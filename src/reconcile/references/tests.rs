@@ -28,7 +28,7 @@ const REFUSED: &str = "<http://x/refused>";
 impl Triplestore for Picky {
     async fn select(&self, query: &str) -> Result<Vec<Row>, TriplestoreFault> {
         if query.contains(REFUSED) {
-            return Err(TriplestoreFault::Refused("it says no".to_owned()));
+            return Err(TriplestoreFault::Refused("it says no".into()));
         }
         self.0.select(query).await
     }

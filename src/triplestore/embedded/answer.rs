@@ -28,7 +28,7 @@ pub(super) fn rows(
     token: &CancellationToken,
 ) -> Result<Vec<Row>, TriplestoreFault> {
     let QueryResults::Solutions(solutions) = results else {
-        return Err(TriplestoreFault::Refused("a SELECT was expected".to_owned()));
+        return Err(TriplestoreFault::Refused("a SELECT was expected".into()));
     };
     let mut rows = Vec::new();
     let mut size = 0;
@@ -116,5 +116,5 @@ fn io(error: &std::io::Error) -> TriplestoreFault {
 
 fn too_large() -> TriplestoreFault {
     let limit = ANSWER_LIMIT / 1024 / 1024;
-    TriplestoreFault::Refused(format!("the answer is larger than {limit} MiB; ask for less, with LIMIT"))
+    TriplestoreFault::Refused(format!("the answer is larger than {limit} MiB; ask for less, with LIMIT").into())
 }

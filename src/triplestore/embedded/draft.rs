@@ -105,13 +105,12 @@ impl<'a> Draft<'a> {
             GraphUpdateOperation::Create { silent, graph } => {
                 let there = self.transaction.contains_named_graph(&graph).map_err(storage)?;
                 if there && !silent {
-                    return Err(TriplestoreFault::Refused(format!("the graph {graph} exists already")));
+                    return Err(TriplestoreFault::Refused(format!("the graph {graph} exists already").into()));
                 }
                 Ok((Vec::new(), Vec::new()))
             }
             GraphUpdateOperation::Load { .. } => Err(TriplestoreFault::Refused(
-                "LOAD is not supported: this store fetches nothing; send the triples with INSERT DATA"
-                    .to_owned(),
+                "LOAD is not supported: this store fetches nothing; send the triples with INSERT DATA".into(),
             )),
         }
     }
@@ -153,9 +152,8 @@ impl<'a> Draft<'a> {
             }
             meter.take(0);
             if deletes.len() + inserts.len() > MOST_QUADS {
-                return Err(TriplestoreFault::Refused(format!(
-                    "one operation names over {MOST_QUADS} quads"
-                )));
+                let why = format!("one operation names over {MOST_QUADS} quads");
+                return Err(TriplestoreFault::Refused(why.into()));
             }
         }
         Ok((deletes, inserts))

@@ -42,6 +42,6 @@ pub(super) fn failed(error: &QueryEvaluationError) -> TriplestoreFault {
         QueryEvaluationError::Dataset(_) | QueryEvaluationError::UnexpectedDefaultGraph => {
             TriplestoreFault::Transient(error.to_string())
         }
-        other => TriplestoreFault::Refused(other.to_string()),
+        other => TriplestoreFault::Refused(other.to_string().into()),
     }
 }

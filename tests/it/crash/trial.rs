@@ -196,7 +196,7 @@ impl Trial {
         }
         let request = self.http.post(format!("{}/sparql", life.base));
         let answer = request.form(&[("query", question())]).send().await.unwrap();
-        results::parse(&answer.bytes().await.unwrap()).unwrap()
+        results::parse(&answer.bytes().await.unwrap()).unwrap().rows
     }
 
     /// Lets the program finish, in as many more lives as it takes, and judges: both sides are as people

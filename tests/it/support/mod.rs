@@ -1,6 +1,7 @@
 //! What the integration tests stand on.
 
 pub(crate) mod company;
+pub(crate) mod front;
 pub(crate) mod stack;
 pub(crate) mod virtuoso;
 

@@ -20,9 +20,11 @@ use kimai_sync::triplestore::log::QueryLog;
 use kimai_sync::triplestore::remote::{Remote, RemoteConfig};
 use kimai_sync::triplestore::vocabulary::PREFIXES;
 use kimai_sync::triplestore::{Row, Triplestore, TriplestoreFault};
+use kimai_sync::unreadable::Unreadable;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use super::front::Front;
 use super::virtuoso;
 
 pub(crate) const TOKEN: &str = "s3cret-kimai-token";
@@ -42,6 +44,10 @@ impl Triplestore for Counting {
     async fn select(&self, query: &str) -> Result<Vec<Row>, TriplestoreFault> {
         self.selects.fetch_add(1, Ordering::Relaxed);
         self.inner.select(query).await
+    }
+
+    fn unreadable(&self) -> Unreadable {
+        self.inner.unreadable()
     }
 
     async fn update(&self, update: &str) -> Result<(), TriplestoreFault> {
@@ -91,6 +97,12 @@ impl Stack {
     pub(crate) async fn virtuoso(settings: &[(&str, &str)]) -> Option<Self> {
         let (store, turn) = empty_virtuoso().await?;
         Some(Self::start(store, None, settings, Some(turn), Storage::in_memory().unwrap()).await)
+    }
+
+    /// With a store behind what answers as it is told to.
+    pub(crate) async fn behind(front: &Front, settings: &[(&str, &str)]) -> Self {
+        let store = Arc::new(remote(&front.endpoint));
+        Self::start(store, None, settings, None, Storage::in_memory().unwrap()).await
     }
 
     async fn start(
@@ -205,21 +217,37 @@ impl Stack {
 
     /// Registers a work log of Jane's, without telling the service.
     pub(crate) async fn register(&self, id: &str, day: &str, duration: &str) -> String {
+        self.register_at(self.store.inner.as_ref(), id, day, duration).await
+    }
+
+    /// The same by another way to the triples.
+    pub(crate) async fn register_at(
+        &self,
+        store: &dyn Triplestore,
+        id: &str,
+        day: &str,
+        duration: &str,
+    ) -> String {
         let (uri, task) = (format!("{BASE}/work-logs/{id}"), self.task(self.activity).await);
-        self.update(&format!(
-            "INSERT DATA {{ <{uri}> a cal:Vevent ; mu:uuid \"{id}\" ; cal:duration \"{duration}\" ;
+        let insert = format!(
+            "{PREFIXES}INSERT DATA {{ <{uri}> a cal:Vevent ; mu:uuid \"{id}\" ; cal:duration \"{duration}\" ;
                cal:dtstart \"{day}\"^^xsd:date ; dct:subject <{task}> ; prov:wasAssociatedWith <{BASE}/persons/jane> }}"
-        ))
-        .await;
+        );
+        store.update(&insert).await.unwrap();
         uri
     }
 
     /// Deletes a work log as mu-cl-resources does: all but what it does not know.
     pub(crate) async fn take_back(&self, uri: &str) {
-        self.update(&format!(
-            "DELETE {{ <{uri}> ?p ?o }} WHERE {{ <{uri}> ?p ?o . FILTER (?p != dct:identifier) }}"
-        ))
-        .await;
+        self.take_back_at(self.store.inner.as_ref(), uri).await;
+    }
+
+    /// The same by another way to the triples.
+    pub(crate) async fn take_back_at(&self, store: &dyn Triplestore, uri: &str) {
+        let delete = format!(
+            "{PREFIXES}DELETE {{ <{uri}> ?p ?o }} WHERE {{ <{uri}> ?p ?o . FILTER (?p != dct:identifier) }}"
+        );
+        store.update(&delete).await.unwrap();
     }
 
     /// Replaces the value of a property.
@@ -308,18 +336,22 @@ static VIRTUOSO: tokio::sync::OnceCell<Option<virtuoso::Virtuoso>> = tokio::sync
 /// Whoever holds it has the Virtuoso for itself.
 static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
+fn remote(endpoint: &str) -> Remote {
+    Remote::new(RemoteConfig {
+        endpoint: endpoint.to_owned(),
+        scope: Some("http://services.redpencil.io/timekeeper-kimai-sync-service".to_owned()),
+        time_limit: PATIENCE,
+        log: QueryLog::default(),
+    })
+    .unwrap()
+}
+
 /// The Virtuoso, with nothing in it.
 async fn empty_virtuoso() -> Option<(Arc<dyn Triplestore>, tokio::sync::MutexGuard<'static, ()>)> {
     let turn = TURN.lock().await;
     let start = || async { tokio::task::block_in_place(virtuoso::Virtuoso::start).expect("Virtuoso starts") };
     let virtuoso = VIRTUOSO.get_or_init(start).await.as_ref()?;
-    let remote = Remote::new(RemoteConfig {
-        endpoint: virtuoso.endpoint().to_owned(),
-        scope: Some("http://services.redpencil.io/timekeeper-kimai-sync-service".to_owned()),
-        time_limit: PATIENCE,
-        log: QueryLog::default(),
-    })
-    .unwrap();
+    let remote = remote(virtuoso.endpoint());
     remote.update("CLEAR GRAPH <http://mu.semte.ch/application>").await.unwrap();
     Some((Arc::new(remote), turn))
 }
