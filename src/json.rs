@@ -19,8 +19,8 @@ pub const REPLACEMENT: char = '\u{FFFD}';
 pub fn from_slice<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
     match serde_json::from_slice(body) {
         Ok(value) => Ok(value),
-        Err(error) => match mended(body) {
-            Some(mended) => serde_json::from_str(&mended),
+        Err(error) => match repaired(body) {
+            Some(repaired) => serde_json::from_str(&repaired),
             None => Err(error),
         },
     }
@@ -37,22 +37,22 @@ pub fn text(text: String) -> String {
 }
 
 /// `body` with what is unreadable in it replaced; none where that is nothing.
-pub fn mended(body: &[u8]) -> Option<String> {
+pub fn repaired(body: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(body);
     let changed = matches!(text, Cow::Owned(_));
-    let mut mender = Mender { rest: &text, out: String::with_capacity(text.len()), changed };
-    mender.run();
-    mender.changed.then_some(mender.out)
+    let mut repair = Repair { rest: &text, out: String::with_capacity(text.len()), changed };
+    repair.run();
+    repair.changed.then_some(repair.out)
 }
 
 /// Goes through a document once.
-struct Mender<'a> {
+struct Repair<'a> {
     rest: &'a str,
     out: String,
     changed: bool,
 }
 
-impl Mender<'_> {
+impl Repair<'_> {
     fn run(&mut self) {
         if let Some(rest) = self.rest.strip_prefix('\u{FEFF}') {
             (self.rest, self.changed) = (rest, true);
@@ -99,7 +99,11 @@ impl Mender<'_> {
             Some('u') => match hex(self.rest.get(1..5)) {
                 None => self.replace(),
                 Some(first) => {
-                    let low = self.rest.get(5..7).filter(|next| *next == "\\u").and_then(|_| hex(self.rest.get(7..11)));
+                    let low = self
+                        .rest
+                        .get(5..7)
+                        .filter(|next| *next == "\\u")
+                        .and_then(|_| hex(self.rest.get(7..11)));
                     let length = match (first, low) {
                         (0xD800..=0xDBFF, Some(0xDC00..=0xDFFF)) => 11,
                         (0xD800..=0xDFFF, _) => 0,
@@ -155,7 +159,9 @@ impl Mender<'_> {
 }
 
 fn hex(digits: Option<&str>) -> Option<u32> {
-    digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit())).and_then(|digits| u32::from_str_radix(digits, 16).ok())
+    digits
+        .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        .and_then(|digits| u32::from_str_radix(digits, 16).ok())
 }
 
 #[cfg(test)]
@@ -184,7 +190,10 @@ mod tests {
             (b"[\"a\xed\xa0\xbd\", 1e5]", json!(["a\u{FFFD}\u{FFFD}\u{FFFD}", 1e5])),
             (b"[\"a\0b\tc\"]", json!(["a\u{FFFD}b\u{FFFD}c"])),
             (br#"["\x41", "\uD83"]"#, json!(["\u{FFFD}x41", "\u{FFFD}uD83"])),
-            (br#"{"\uD83D":[NaN, -Infinity, true, -1.5E+3, null]}"#, json!({"\u{FFFD}": [null, null, true, -1500.0, null]})),
+            (
+                br#"{"\uD83D":[NaN, -Infinity, true, -1.5E+3, null]}"#,
+                json!({"\u{FFFD}": [null, null, true, -1500.0, null]}),
+            ),
             (b"\xef\xbb\xbf[1]", json!([1])),
             (br#"["a\\uD83D\\"]"#, json!(["a\\uD83D\\"])),
             (br#"["\"\uD83D\"", "\\"]"#, json!(["\"\u{FFFD}\"", "\\"])),
@@ -219,7 +228,7 @@ mod tests {
         fn what_serde_json_reads_is_read_as_it_is(text in ".*", number: i64, flag: bool) {
             let value = json!({"text": text, "list": [number, flag, null, {"a": text}]});
             let body = value.to_string();
-            prop_assert_eq!(mended(body.as_bytes()), None);
+            prop_assert_eq!(repaired(body.as_bytes()), None);
             prop_assert_eq!(read(body.as_bytes()), value);
         }
     }

@@ -46,6 +46,13 @@ pub trait Source: Send + Sync {
     /// at all. It tells how to cut a period ([`crate::domain::windows`]).
     async fn days(&self, first: Date, last: Date) -> Result<Days, TriplestoreFault>;
 
+    /// How many work logs there are from `first` to `last`, counted by the triplestore itself.
+    async fn count(&self, first: Date, last: Date) -> Result<usize, TriplestoreFault>;
+
+    /// The same as [`Source::facts`], for who is about to delete or forget something because of what is missing:
+    /// in statements of its own, and a fault if the triplestore counts more than it gives.
+    async fn certain(&self, subject: &WorkLogUri) -> Result<Facts, TriplestoreFault>;
+
     /// All work logs whose own day is in `window`, complete or not. One of a day that is written as none was
     /// when the days were counted may be missing.
     async fn of_window(&self, window: &Window) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault>;

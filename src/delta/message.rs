@@ -1,8 +1,9 @@
 //! The body of a delta, read as a stream: strict on its shape, lenient on everything in it.
 //!
-//! Understood are `v0.0.1` (`[{"inserts":[{subject,predicate,object,graph}],"deletes":[…]}]`) and
-//! `v0.0.0-genesis` (`{"delta":{"inserts":[{"s","p","o"}],"deletes":[…]}}`). Only the IRIs of what may
-//! be work logs are kept. A change set or triple that makes no sense costs itself and nothing else.
+//! Understood are `v0.0.1` (`[{"inserts":[{subject,predicate,object,graph}],"deletes":[…]}]`),
+//! `v0.0.0-genesis` (`{"delta":{"inserts":[{"s","p","o"}],"deletes":[…]}}`), and what the database itself sends to the
+//! delta-notifier, should it come here as it is: `{"changeSets":[{"insert":[…],"delete":[…]}]}`, or just that list.
+//! Only the IRIs of what may be work logs are kept. A change set or triple that makes no sense costs itself and nothing else.
 //!
 //! Memory is needed for those IRIs only, whatever the body's length and shape (see `scan.rs`).
 
@@ -15,6 +16,12 @@ use crate::domain::WorkLogUri;
 use crate::domain::work_log::VEVENT;
 
 const SHAPE: &str = "expected a delta: [{\"inserts\":[…],\"deletes\":[…]}] or {\"delta\":{…}}";
+const NO_DELTA: &str = "an object without \"delta\" or \"changeSets\"; in the rules of the delta-notifier, set the option \
+     resourceFormat to 'v0.0.1'";
+const NOTHING_KNOWN: &str = "change sets with neither \"inserts\" nor \"deletes\"; in the rules of the delta-notifier, set \
+     the option resourceFormat to 'v0.0.1'";
+/// Some programs begin a text with it, which is no part of it.
+const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
 
 /// What a delta said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -102,18 +109,33 @@ pub struct Reader {
     shape: Shape,
     /// Bytes of the line under way.
     column: usize,
+    /// How much of a byte order mark was read; all of it, once anything else was.
+    mark: usize,
 }
 
 impl Reader {
     /// Reads the next piece. After a fault the rest of the body makes no sense.
     pub fn read(&mut self, piece: &[u8]) -> Result<(), DeltaFault> {
         let mut rest = piece;
-        let outcome = self.scanner.read(&mut rest, &mut self.shape);
+        let outcome = self.skip_mark(&mut rest).and_then(|()| self.scanner.read(&mut rest, &mut self.shape));
         self.column = match self.scanner.breaks() {
             (_, Some(behind)) => behind - rest.len(),
             (_, None) => self.column + piece.len() - rest.len(),
         };
         outcome.map_err(|what| self.fault(what))
+    }
+
+    /// Skips a byte order mark at the beginning of the body, however it is cut.
+    fn skip_mark(&mut self, piece: &mut &[u8]) -> Result<(), &'static str> {
+        while let Some(wanted) = BYTE_ORDER_MARK.get(self.mark) {
+            match piece.split_first() {
+                Some((byte, rest)) if byte == wanted => (*piece, self.mark) = (rest, self.mark + 1),
+                Some(_) if self.mark == 0 => self.mark = BYTE_ORDER_MARK.len(),
+                Some(_) => return Err("expected value"),
+                None => return Ok(()),
+            }
+        }
+        Ok(())
     }
 
     /// The body has no more pieces. Fails if something is missing.
@@ -158,6 +180,7 @@ enum Key {
     #[default]
     Unknown,
     Delta,
+    ChangeSets,
     Inserts,
     Deletes,
     Subject,
@@ -180,11 +203,17 @@ struct Triple {
 
 /// Understands the parts of a body.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is something else that a body may say")]
 struct Shape {
     found: Found,
     within: Within,
     key: Key,
     genesis: bool,
+    /// Whether the list stands within an object.
+    wrapped: bool,
+    /// Whether any change set said what was inserted or deleted, or only something else.
+    known: bool,
+    unknown: bool,
     deleted: bool,
     /// Whether the list has anything in it.
     any: bool,
@@ -214,6 +243,7 @@ impl Sink for Shape {
     fn key(&mut self, name: Text<'_>) {
         if self.skipping == 0 {
             self.key = self.key_of(name);
+            self.known |= matches!(self.key, Key::Inserts | Key::Deletes);
         }
     }
 
@@ -237,8 +267,13 @@ impl Sink for Shape {
 impl Shape {
     fn key_of(&self, text: Text<'_>) -> Key {
         let known: &[(&str, Key)] = match self.within {
-            Within::Genesis => &[("delta", Key::Delta)],
-            Within::ChangeSet => &[("inserts", Key::Inserts), ("deletes", Key::Deletes)],
+            Within::Genesis => &[("delta", Key::Delta), ("changeSets", Key::ChangeSets)],
+            Within::ChangeSet => &[
+                ("inserts", Key::Inserts),
+                ("deletes", Key::Deletes),
+                ("insert", Key::Inserts),
+                ("delete", Key::Deletes),
+            ],
             Within::Triple => &[
                 ("subject", Key::Subject),
                 ("predicate", Key::Predicate),
@@ -257,6 +292,7 @@ impl Shape {
         match (self.within, self.key, array) {
             (Within::Nothing, _, true) => self.within = Within::Sets,
             (Within::Nothing, _, false) => (self.within, self.genesis) = (Within::Genesis, true),
+            (Within::Genesis, Key::ChangeSets, true) => (self.within, self.wrapped) = (Within::Sets, true),
             (Within::Sets, _, false) | (Within::Genesis, Key::Delta, false) => {
                 self.any = true;
                 self.found.change_sets += 1;
@@ -281,6 +317,7 @@ impl Shape {
                 if array { self.skipping = 1 } else { self.within = Within::Term(depth + 1) }
             }
             _ => {
+                self.unknown |= self.within == Within::ChangeSet && self.key == Key::Unknown;
                 self.amiss();
                 self.skipping = 1;
             }
@@ -293,8 +330,11 @@ impl Shape {
             Within::Sets if self.any && self.found.change_sets == 0 => {
                 return Err("no change set in the list: each is an object with inserts and deletes");
             }
-            Within::Genesis if self.found.change_sets == 0 => return Err("an object without \"delta\""),
-            Within::ChangeSet if self.genesis => Within::Genesis,
+            Within::Sets if self.wrapped => Within::Genesis,
+            Within::Genesis if self.found.change_sets == 0 && !self.wrapped => return Err(NO_DELTA),
+            // What else it may say is not understood, and may be a change.
+            Within::Genesis | Within::Sets if self.unknown && !self.known => return Err(NOTHING_KNOWN),
+            Within::ChangeSet if self.genesis && !self.wrapped => Within::Genesis,
             Within::ChangeSet => Within::Sets,
             Within::Triples => Within::ChangeSet,
             Within::Triple => {
@@ -313,7 +353,7 @@ impl Shape {
     fn amiss(&mut self) {
         let asked = match self.within {
             Within::Sets | Within::Triples => true,
-            Within::Genesis => self.key == Key::Delta,
+            Within::Genesis => matches!(self.key, Key::Delta | Key::ChangeSets),
             Within::ChangeSet => matches!(self.key, Key::Inserts | Key::Deletes),
             Within::Nothing | Within::Triple | Within::Term(_) => false,
         };

@@ -97,6 +97,62 @@ fn genesis_is_understood() {
     assert_eq!(names(&found(&body.to_string()).unwrap()), [(WORK_LOG, false)]);
 }
 
+/// What sparql-parser 0.0.15 and mu-authorization send to the delta-notifier.
+#[test]
+fn what_the_database_itself_sends_is_understood_as_it_is() {
+    let class = || triple(WORK_LOG, relevance::TYPE, crate::domain::work_log::VEVENT);
+    let day = || triple(WORK_LOG, "http://www.w3.org/2002/12/cal/ical#dtstart", "2024-09-02");
+    let of_sparql_parser = json!({"insert": [day()], "delete": [class()], "effectiveInsert": [], "effectiveDelete": [class()],
+        "sequenceId": 7, "origin": "172.18.0.9", "allowedGroups": "[{\"name\":\"public\"}]", "scope": "http://x/"});
+    let of_mu_authorization =
+        [json!({"delete": [class()], "origin": "a"}), json!({"insert": [day()], "allowedGroups": "sudo"})];
+    for sets in [json!([of_sparql_parser]), json!(of_mu_authorization)] {
+        for body in
+            [json!({"changeSets": sets}), json!({"id": 1, "changeSets": sets, "more": [{}]}), sets.clone()]
+        {
+            let found = found(&body.to_string()).unwrap();
+            assert_eq!((names(&found), found.skipped), (vec![(WORK_LOG, true)], 0), "{body}");
+        }
+    }
+    assert_eq!(found(r#"{"changeSets":[]}"#).unwrap(), Found::default());
+    let both = json!([{"insert": [day()]}, {"inserts": [triple("http://x/2", relevance::TYPE, crate::domain::work_log::VEVENT)]}]);
+    assert_eq!(found(&both.to_string()).unwrap().work_logs.len(), 2);
+}
+
+#[test]
+fn what_may_be_a_change_and_is_not_understood_is_refused_with_the_setting() {
+    let class = triple(WORK_LOG, relevance::TYPE, crate::domain::work_log::VEVENT);
+    for body in [
+        json!([{"inserted": [class]}]),
+        json!([{"effectiveInsert": [class]}]),
+        json!([{"added": {"subject": 1}}, {}]),
+        json!({"changeSets": [{"additions": [class]}]}),
+        json!({"delta": {"additions": [class]}}),
+        json!({"changesets": [{"insert": [class]}]}),
+    ] {
+        let fault = found(&body.to_string()).unwrap_err();
+        assert!(fault.what.contains("resourceFormat"), "{body}: {fault}");
+    }
+    for body in ["[{}]", "[{\"index\":3}]", "[{\"index\":3},{\"inserts\":[],\"other\":[]}]", "{\"delta\":{}}"]
+    {
+        assert_eq!(found(body).unwrap().work_logs.len(), 0, "{body}");
+    }
+}
+
+#[test]
+fn a_byte_order_mark_is_skipped_at_the_beginning_only() {
+    let body =
+        format!("[{{\"inserts\":[{}]}}]", triple(WORK_LOG, relevance::TYPE, crate::domain::work_log::VEVENT));
+    assert_eq!(names(&found(&format!("\u{FEFF}{body}")).unwrap()), [(WORK_LOG, false)]);
+    assert!(found(&format!("\u{FEFF}\u{FEFF}{body}")).is_err());
+    assert!(found(&format!("{body}\u{FEFF}")).is_err());
+    for bytes in [&b"\xEF\xBB[]"[..], b"\xEF[]", b"\xBB\xBF[]"] {
+        for most in [1, usize::MAX] {
+            assert!(read(bytes, most).1.is_err(), "{bytes:?}");
+        }
+    }
+}
+
 #[test]
 fn one_bad_part_costs_only_itself() {
     let good = triple(WORK_LOG, relevance::TYPE, crate::domain::work_log::VEVENT);
@@ -136,6 +192,7 @@ fn a_body_that_is_no_delta_is_refused_with_the_place() {
     let table = [
         ("", "EOF while parsing a value", 1),
         ("{}", "an object without \"delta\"", 1),
+        ("\u{FEFF}", "EOF while parsing a value", 1),
         ("[1, 2]", "no change set in the list", 1),
         ("\"text\"", "expected a delta", 1),
         ("null", "expected a delta", 1),
@@ -177,6 +234,9 @@ fn any_json() -> impl Strategy<Value = Value> {
         "object",
         "value",
         "delta",
+        "changeSets",
+        "insert",
+        "delete",
         "s",
         "x",
     ]);

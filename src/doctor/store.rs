@@ -163,7 +163,9 @@ fn of_prefixes(trials: &[Trial], lacking: &[&Trial], scope: &str) -> Option<Chec
     let lines: Vec<String> = lacking.iter().map(|trial| type_for_prefix(&trial.prefix)).collect();
     let (first, all) = (named.first()?, lacking.len() == trials.len());
     let grant = if all {
-        format!(" If that is there, grant the scope {scope} work logs for writing (read write, graph timesheet).")
+        format!(
+            " If that is there, grant the scope {scope} work logs for writing (read write, graph timesheet)."
+        )
     } else {
         String::new()
     };
@@ -172,9 +174,15 @@ fn of_prefixes(trials: &[Trial], lacking: &[&Trial], scope: &str) -> Option<Chec
         lines.join(" ")
     );
     Some(if in_use && worst.is_empty() {
-        WRITE.warning(format!("No graph takes a write under {first}, which no work log begins with yet."), help)
+        WRITE.warning(
+            format!("No graph takes a write under {first}, which no work log begins with yet."),
+            help,
+        )
     } else {
-        let what = format!("No graph takes a write under {}: the link of a deleted work log stays there.", some(&named));
+        let what = format!(
+            "No graph takes a write under {}: the link of a deleted work log stays there.",
+            some(&named)
+        );
         WRITE.trouble(what, help)
     })
 }
@@ -311,12 +319,23 @@ mod tests {
                 r#"(add-type-for-prefix "http://old/" "#,
             ),
             (
-                vec![trial("http://old/", true, Ok(Written::Well)), trial("http://x/work-logs/", false, unwritten())],
+                vec![
+                    trial("http://old/", true, Ok(Written::Well)),
+                    trial("http://x/work-logs/", false, unwritten()),
+                ],
                 Health::Warning,
                 r#"(add-type-for-prefix "http://x/work-logs/" "#,
             ),
-            (vec![trial("http://x/work-logs/", false, unwritten())], Health::Trouble, "If that is there, grant"),
-            (vec![usual(Err(TriplestoreFault::Refused("it answered 400".into())))], Health::Trouble, "for writing"),
+            (
+                vec![trial("http://x/work-logs/", false, unwritten())],
+                Health::Trouble,
+                "If that is there, grant",
+            ),
+            (
+                vec![usual(Err(TriplestoreFault::Refused("it answered 400".into())))],
+                Health::Trouble,
+                "for writing",
+            ),
             (vec![usual(transient("it answered 500"))], Health::Unknown, "First see to"),
             (vec![usual(transient("connection refused"))], Health::Unknown, "First see to"),
         ];

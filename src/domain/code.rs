@@ -116,6 +116,8 @@ pub enum Code {
     TriplestoreFailed,
     /// The triplestore's answer could not be read.
     TriplestoreUnreadable,
+    /// The triplestore's answer did not hold all there is.
+    TriplestoreIncomplete,
     /// The run waited too long for its turn; nothing was sent.
     TurnedAway,
     /// The queue's file could not be written or read.
@@ -150,7 +152,8 @@ words!(Code {
     RoundedToZero => "rounded-to-zero", WrongDay => "wrong-day",
     TriplestoreUnavailable => "triplestore-unavailable", TriplestoreRefused => "triplestore-refused",
     TriplestoreRefusedWrite => "triplestore-refused-write", TriplestoreFailed => "triplestore-failed",
-    TriplestoreUnreadable => "triplestore-unreadable", TurnedAway => "turned-away",
+    TriplestoreUnreadable => "triplestore-unreadable",
+    TriplestoreIncomplete => "triplestore-incomplete", TurnedAway => "turned-away",
     StorageUnavailable => "storage-unavailable", TokenSeesTooLittle => "token-sees-too-little",
     Cancelled => "cancelled", Internal => "internal",
 });

@@ -43,6 +43,8 @@ pub struct Window {
     pub last: Date,
     /// The same, as they are written; empty if that is not known.
     pub written: BTreeMap<Written, usize>,
+    /// How many work logs were counted on these days, one with several days for each.
+    pub count: usize,
 }
 
 /// Windows of neighbouring days that make up the days from `first` to `last` without gap or overlap. Each holds
@@ -56,7 +58,7 @@ pub fn windows(first: Date, last: Date, days: Days) -> Vec<Window> {
         by_day.entry(written.day().to_owned()).or_default().push((written, count));
     }
     let (mut windows, mut held) = (Vec::new(), 0_usize);
-    let mut window = Window { first, last, written: BTreeMap::new() };
+    let mut window = Window { first, last, written: BTreeMap::new(), count: 0 };
     for (text, written) in by_day {
         let count = written.iter().fold(0_usize, |sum, (_, count)| sum.saturating_add(*count));
         let day = text.parse::<Date>().ok().filter(|day| day.to_string() == text);
@@ -65,11 +67,12 @@ pub fn windows(first: Date, last: Date, days: Days) -> Vec<Window> {
             && held.saturating_add(count) > MOST
             && let Ok(before) = day.yesterday()
         {
-            let next = Window { first: day, last, written: BTreeMap::new() };
+            let next = Window { first: day, last, written: BTreeMap::new(), count: 0 };
             windows.push(Window { last: before, ..std::mem::replace(&mut window, next) });
             held = 0;
         }
         held = held.saturating_add(count);
+        window.count = held;
         if days.exact {
             window.written.extend(written);
         }

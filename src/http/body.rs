@@ -26,6 +26,9 @@ impl Members {
     /// `application/json` and a missing content type are taken for JSON too, and so is what looks like it in
     /// a form: `curl -d` calls everything a form.
     pub(super) fn read(request: &HttpRequest, body: Body) -> Result<Self, Problem> {
+        if let Some(problem) = super::coding::refused(request.headers()) {
+            return Err(problem);
+        }
         let body = body.map_err(|fault| match fault.as_response_error().status_code() {
             StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(MOST_BYTES),
             _ => Problem::bad_request(format!("The body cannot be read: {fault}.")),

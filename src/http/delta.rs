@@ -10,8 +10,9 @@ use futures_util::StreamExt;
 use tracing::{Instrument, Span, info, warn};
 
 use super::State;
-use super::answer::fault::{BadRequest, TooLarge, Unavailable};
+use super::answer::fault::{BadRequest, TooLarge, Unavailable, UnknownMediaType};
 use super::ask::Delta;
+use super::coding;
 use super::problem::Problem;
 use super::trace;
 use crate::crash;
@@ -47,7 +48,7 @@ const SMALL_BYTES: usize = 64 * 1024;
             "predicate": {"type": "uri", "value": "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"},
             "object": {"type": "uri", "value": "http://www.w3.org/2002/12/cal/ical#Vevent"},
         }], "deletes": []}])),
-    responses((status = 204, description = "All of it is queued."), BadRequest, TooLarge, Unavailable))]
+    responses((status = 204, description = "All of it is queued."), BadRequest, TooLarge, UnknownMediaType, Unavailable))]
 pub(super) async fn post(
     request: HttpRequest,
     body: Payload,
@@ -65,7 +66,9 @@ async fn receive(
 ) -> Result<HttpResponse, Problem> {
     let declared =
         request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    let (found, ended) = if declared.is_some_and(|bytes| bytes > bounds.bytes) {
+    let (found, ended) = if let Some(problem) = coding::refused(request.headers()) {
+        (Found::default(), Err(Cut::Coded(problem)))
+    } else if declared.is_some_and(|bytes| bytes > bounds.bytes) {
         (Found::default(), Err(Cut::TooLarge(bounds.bytes)))
     } else {
         read(body, bounds).await
@@ -111,6 +114,8 @@ async fn take(
 
 /// Why a body could not be read to its end.
 enum Cut {
+    Coded(Problem),
+    Empty,
     NotADelta(DeltaFault),
     TooLarge(usize),
     TooMany(usize),
@@ -119,6 +124,10 @@ enum Cut {
 
 fn refuse(request: &HttpRequest, found: &Found, cut: Cut) -> Problem {
     let problem = match cut {
+        Cut::Coded(problem) => problem,
+        Cut::Empty => Problem::bad_request(
+            "The body is empty: in the rules of the delta-notifier, set the option resourceFormat to 'v0.0.1'.",
+        ),
         Cut::TooLarge(most) => Problem::too_large(most),
         Cut::TooMany(most) => Problem::too_many(most),
         Cut::Lost(why) => Problem::bad_request(format!("The body ended early: {why}.")),
@@ -136,6 +145,9 @@ async fn read(mut body: Payload, bounds: Bounds) -> (Found, Result<(), Cut>) {
     let cut = loop {
         match body.next().await {
             Some(Ok(piece)) => {
+                if bytes == 0 && piece.starts_with(&coding::GZIP) {
+                    break Some(Cut::Coded(coding::unsupported("gzip")));
+                }
                 bytes += piece.len();
                 if bytes > bounds.bytes {
                     break Some(Cut::TooLarge(bounds.bytes));
@@ -152,6 +164,7 @@ async fn read(mut body: Payload, bounds: Bounds) -> (Found, Result<(), Cut>) {
                 }
             }
             Some(Err(fault)) => break Some(Cut::Lost(fault.to_string())),
+            None if bytes == 0 => break Some(Cut::Empty),
             None => break fault.or_else(|| reader.end().err()).map(Cut::NotADelta),
         }
     };
@@ -224,6 +237,38 @@ mod tests {
             }
         }
         assert_eq!(times, 2);
+    }
+
+    #[tokio::test]
+    async fn one_that_is_compressed_or_empty_is_refused_in_words_and_counted() {
+        let state = state();
+        let app = App::new().app_data(state.clone()).route(PATH, web::post().to(small));
+        let app = init_service(app).await;
+        let gzip = [
+            &coding::GZIP[..],
+            &[8, 0, 0, 0, 0, 0, 0, 3, 0x8B, 0x8E, 5, 0, 0x29, 0xBB, 0x4C, 0x0D, 2, 0, 0, 0],
+        ]
+        .concat();
+        let table = [
+            (gzip.clone(), Some("gzip"), 415, "(gzip)"),
+            (gzip, None, 415, "(gzip)"),
+            (b"[]".to_vec(), Some("br"), 415, "(br)"),
+            (Vec::new(), None, 400, "resourceFormat"),
+            (b"[]".to_vec(), Some("identity"), 204, ""),
+        ];
+        let mut times = 0;
+        for (body, coding, status, words) in table {
+            let mut request = TestRequest::post().uri(PATH).set_payload(body);
+            if let Some(coding) = coding {
+                request = request.insert_header(("content-encoding", coding));
+            }
+            let answer = call_service(&app, request.to_request()).await;
+            assert_eq!(answer.status(), status, "{coding:?}");
+            let told = String::from_utf8(read_body(answer).await.to_vec()).unwrap();
+            assert!(told.contains(words), "{told}");
+            times += usize::from(status != 204);
+            assert!(refused(&state, times), "{coding:?}");
+        }
     }
 
     #[tokio::test]

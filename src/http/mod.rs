@@ -32,6 +32,7 @@
 mod answer;
 mod ask;
 mod body;
+mod coding;
 mod delta;
 mod doctor;
 pub(crate) mod door;

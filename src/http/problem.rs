@@ -76,7 +76,8 @@ impl Problem {
             TriplestoreFault::Refused(_) => Self::refused(detail),
             TriplestoreFault::Transient(_)
             | TriplestoreFault::Failed(_)
-            | TriplestoreFault::Unreadable(_) => Self::unavailable(detail),
+            | TriplestoreFault::Unreadable(_)
+            | TriplestoreFault::Incomplete(_) => Self::unavailable(detail),
         }
     }
 

@@ -180,7 +180,8 @@ async fn run(store: &Embedded, statement: Statement) -> HttpResponse {
         TriplestoreFault::Refused(why) => bad_request(&why.to_string()),
         TriplestoreFault::Transient(why)
         | TriplestoreFault::Failed(why)
-        | TriplestoreFault::Unreadable(why) => {
+        | TriplestoreFault::Unreadable(why)
+        | TriplestoreFault::Incomplete(why) => {
             problem(StatusCode::SERVICE_UNAVAILABLE, "The triplestore cannot answer now", &why)
         }
     })

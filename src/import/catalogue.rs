@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::noun::Noun;
 use crate::domain::KimaiId;
-use crate::triplestore::pages::each_by_subject;
+use crate::triplestore::pages::{count, disagree, each_by_subject};
 use crate::triplestore::statement::{Iri, StatementFault};
 use crate::triplestore::vocabulary::{dct, ext, foaf, ui};
 use crate::triplestore::{Row, Term, Triplestore, TriplestoreFault};
@@ -79,6 +79,8 @@ impl Known {
 pub(super) struct Catalogue {
     by_iri: BTreeMap<String, Known>,
     by_id: BTreeMap<u64, Vec<String>>,
+    /// How many resources the answer had, those too that cannot be used.
+    subjects: usize,
 }
 
 impl Catalogue {
@@ -103,9 +105,20 @@ impl Catalogue {
         let mark = Iri::known(ext::UNAVAILABLE_IN_KIMAI);
         let _ = write!(pattern, " OPTIONAL {{ ?s a ?unavailable . FILTER (?unavailable = {mark}) }}");
         let mut by_iri = BTreeMap::new();
-        let note = |row| Self::note(&mut by_iri, row);
+        let mut subjects = BTreeSet::new();
+        let note = |row: Row| {
+            subjects.extend(row.get("s").and_then(Term::as_iri).map(str::to_owned));
+            Self::note(&mut by_iri, row);
+        };
         each_by_subject(store, &variables.join(" "), &pattern, note).await?;
-        Ok(Self::of(by_iri, noun))
+        Ok(Self { subjects: subjects.len(), ..Self::of(by_iri, noun) })
+    }
+
+    /// Fails if the triplestore counts more resources of `noun` than it gave: what it left out would be made a
+    /// second time.
+    pub(super) async fn check(&self, store: &dyn Triplestore, noun: &Noun) -> Result<(), TriplestoreFault> {
+        let counted = count(store, &format!("?s a {}", noun.class())).await?;
+        if self.subjects >= counted { Ok(()) } else { Err(disagree(noun.name, self.subjects, counted)) }
     }
 
     fn note(by_iri: &mut BTreeMap<String, Known>, mut row: Row) {
@@ -128,7 +141,7 @@ impl Catalogue {
                 by_id.entry(id).or_default().push(iri.clone());
             }
         }
-        Self { by_iri, by_id }
+        Self { by_iri, by_id, subjects: 0 }
     }
 
     /// The resources that stand for Kimai's `id`, by IRI. More than one only after an accident.

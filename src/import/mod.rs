@@ -34,7 +34,7 @@ use crate::reconcile::references::References;
 use crate::runs::progress::Progress;
 use crate::settings::{ImportSettings, Relations, ResourceSettings};
 use crate::triplestore::statement::{Iri, StatementFault};
-use crate::triplestore::{Triplestore, TriplestoreFault};
+use crate::triplestore::{Refusal, Triplestore, TriplestoreFault};
 use catalogue::Catalogue;
 use gone::{Gone, Search};
 use noun::{Noun, Wanted};
@@ -236,6 +236,10 @@ impl Importer {
         let Gone { ids: gone, held } = looked?;
         let mut plan = plan::plan(noun, &listed.rows, &gone, &here, parents, Uuid::new_v4)?;
         (plan.counts.held, plan.counts.unreadable) = (held, listed.odd.count);
+        if plan.counts.new > 0 {
+            let whole = here.check(self.store.as_ref(), noun).await;
+            whole.map_err(|fault| ImportFault::Triplestore { what: noun.name, fault })?;
+        }
         if plan.changes.is_empty() {
             return Ok((plan.counts, here));
         }
@@ -271,18 +275,46 @@ impl Importer {
     ) -> Result<usize, ImportFault> {
         progress.phase(format!("writing {}", noun.name), Some(changes.len()));
         let mut updates = write::updates(changes);
-        let mut next = updates.next().transpose()?;
+        let (mut next, mut rest) = (updates.next().transpose()?, changes);
         let mut written = 0;
         while let Some((count, update)) = next.take().filter(|_| !progress.is_stopped()) {
             // The next one is made while this one is written.
             let (answer, after) =
                 tokio::join!(self.store.update(&update), async { updates.next().transpose() });
-            answer.map_err(|fault| ImportFault::Triplestore { what: noun.name, fault })?;
+            let (batch, others) = rest.split_at_checked(count).unwrap_or((rest, &[]));
+            rest = others;
+            match answer {
+                Err(TriplestoreFault::Refused(refusal)) => self.write_apart(noun, batch, refusal).await?,
+                answer => answer.map_err(|fault| ImportFault::Triplestore { what: noun.name, fault })?,
+            }
             progress.advance(count);
             written += count;
             next = after?;
         }
         Ok(written)
+    }
+
+    /// Writes what can be written of a batch that was refused: it is halved until each that is to blame stands alone.
+    /// What is left out shows when all is read back.
+    async fn write_apart(&self, noun: &Noun, batch: &[Change], refusal: Refusal) -> Result<(), ImportFault> {
+        let mut refused = vec![(batch, refusal)];
+        while let Some((batch, refusal)) = refused.pop() {
+            if let [change] = batch {
+                warn!("One of the {} was not written, {}: {refusal}", noun.name, change.subject);
+                continue;
+            }
+            let (first, second) = batch.split_at(batch.len() / 2);
+            for half in [first, second] {
+                for update in write::updates(half) {
+                    match self.store.update(&update?.1).await {
+                        Ok(()) => {}
+                        Err(TriplestoreFault::Refused(refusal)) => refused.push((half, refusal)),
+                        Err(fault) => return Err(ImportFault::Triplestore { what: noun.name, fault }),
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Has the work logs looked at that are booked on these.

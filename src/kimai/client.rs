@@ -185,21 +185,24 @@ impl Client {
     /// U+FFFD in it.
     fn rows<T: DeserializeOwned>(&self, answer: &Answer) -> Result<Lenient<T>, KimaiFault> {
         let read = Lenient::read(&answer.body).or_else(|fault| {
-            let mended = crate::json::mended(&answer.body).ok_or(fault)?;
-            let list = Lenient::read(mended.as_bytes())?;
-            self.note_replaced(&mended);
+            let repaired = crate::json::repaired(&answer.body).ok_or(fault)?;
+            let list = Lenient::read(repaired.as_bytes())?;
+            self.note_replaced(&repaired);
             Ok(list)
         });
         read.map_err(|fault: serde_json::Error| self.not_read(Operation::Read, &fault))
     }
 
     /// Names the rows of a list in which something was replaced.
-    fn note_replaced(&self, mended: &str) {
-        let rows: Vec<Value> = serde_json::from_str(mended).unwrap_or_default();
+    fn note_replaced(&self, repaired: &str) {
+        let rows: Vec<Value> = serde_json::from_str(repaired).unwrap_or_default();
         for row in rows.iter().filter(|row| row.to_string().contains(crate::json::REPLACEMENT)) {
             let text = |name: &str| row.get(name).map_or_else(|| "none".to_owned(), ToString::to_string);
             let name = if row.get("name").is_some() { text("name") } else { text("username") };
-            let what = format!("A text in Kimai cannot be read and was replaced in part: id {}, name {name}", text("id"));
+            let what = format!(
+                "A text in Kimai cannot be read and was replaced in part: id {}, name {name}",
+                text("id")
+            );
             let what = KimaiFault::new(Operation::Read, Fault::Transient, what).presentable(&self.token);
             self.metrics.unreadable(Side::Kimai, 1);
             self.unreadable.note(what.message);

@@ -238,7 +238,8 @@ async fn one_odd_text_of_the_catalogue_is_replaced_and_named() {
     Mock::given(path("/api/customers")).respond_with(answer).mount(&server).await;
     for total in [1, 2] {
         let customers = client.customers(Rows::All).await.unwrap();
-        let found: Vec<(u64, &str)> = customers.rows.iter().map(|one| (one.id.0, one.name.as_str())).collect();
+        let found: Vec<(u64, &str)> =
+            customers.rows.iter().map(|one| (one.id.0, one.name.as_str())).collect();
         assert_eq!(found, [(1, "ACME"), (2, "Jane \u{FFFD}"), (4, "a\u{FFFD}b"), (5, "\u{1F600}")]);
         assert_eq!(customers.odd.count, 1);
         let told = client.unreadable.recent();

@@ -163,7 +163,12 @@ impl<S: Statement> Gather<S> {
 
     /// The statement is refused because of some of its questions: it is halved until each of those stands alone with
     /// its own refusal, and all others have their answers. `k` of `n` cost `2 k log n` statements.
-    async fn halve(&self, mut others: Vec<Waiting<S>>, own: S::Question, fault: TriplestoreFault) -> Reply<S> {
+    async fn halve(
+        &self,
+        mut others: Vec<Waiting<S>>,
+        own: S::Question,
+        fault: TriplestoreFault,
+    ) -> Reply<S> {
         let since = Instant::now();
         let (reply, mut answer) = oneshot::channel();
         others.push(Waiting { question: own, reply });

@@ -130,15 +130,17 @@ async fn one_that_spoils_its_statement_costs_no_other_its_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refused_statement_is_halved_until_those_to_blame_are_found() {
-    let table: [(&[u64], usize); 5] = [(&[], 0), (&[1], 14), (&[50], 14), (&[7, 80], 28), (&[0, 1, 2, 3, 98, 99], 80)];
+    let table: [(&[u64], usize); 5] =
+        [(&[], 0), (&[1], 14), (&[50], 14), (&[7, 80], 28), (&[0, 1, 2, 3, 98, 99], 80)];
     for (refused, most) in table {
-        let refused = BTreeSet::from_iter(refused.iter().copied());
+        let refused: BTreeSet<u64> = refused.iter().copied().collect();
         let (doubles, gather) = gather(Doubles { refused: refused.clone(), ..Doubles::default() });
         let answers = ask_all(&gather, 0..MOST as u64).await;
         for (number, answer) in (0..).zip(answers) {
-            let wanted = match refused.contains(&number) {
-                true => Err(TriplestoreFault::Refused("no graph takes it".into())),
-                false => Ok(2 * number),
+            let wanted = if refused.contains(&number) {
+                Err(TriplestoreFault::Refused("no graph takes it".into()))
+            } else {
+                Ok(2 * number)
             };
             assert_eq!(answer, wanted, "{number} of {refused:?}");
         }

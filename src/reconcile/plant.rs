@@ -41,6 +41,8 @@ pub(crate) enum Plant {
     EndMinusBegin,
     /// What Kimai has to work out anew is sent as it was.
     NothingIsRenewed,
+    /// Rows that are missing from an answer are believed not to be there.
+    RowsAreBelieved,
     /// A link that belongs to another work log too is taken for one's own.
     SharingIsFine,
     /// Timesheets are created also while Kimai is known to have lost some.

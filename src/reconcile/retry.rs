@@ -71,7 +71,11 @@ pub enum Failure {
 
 /// What is the same of a message however often it is said: up to the first thing that it names, without numbers.
 fn gist(said: &str) -> String {
-    said.chars().take_while(|c| !matches!(c, '<' | '"' | '\'')).filter(|c| !c.is_ascii_digit()).take(120).collect()
+    said.chars()
+        .take_while(|c| !matches!(c, '<' | '"' | '\''))
+        .filter(|c| !c.is_ascii_digit())
+        .take(120)
+        .collect()
 }
 
 fn join(obstacles: &[Obstacle]) -> String {
@@ -130,7 +134,10 @@ impl Failure {
             Self::TurnedAway
             | Self::Kimai(KimaiFault { fault: Fault::Transient | Fault::Ambiguous, .. })
             | Self::Triplestore(
-                TriplestoreFault::Transient(_) | TriplestoreFault::Failed(_) | TriplestoreFault::Unreadable(_),
+                TriplestoreFault::Transient(_)
+                | TriplestoreFault::Failed(_)
+                | TriplestoreFault::Unreadable(_)
+                | TriplestoreFault::Incomplete(_),
             ) => Outage::Perhaps,
             Self::Kimai(KimaiFault { fault: Fault::Unauthorised, .. }) => Outage::Surely,
             Self::Kimai(KimaiFault { fault: Fault::Limited(pause), .. }) => Outage::Pause(*pause),

@@ -229,10 +229,13 @@ impl Settler {
     /// What the triplestore says of `subject`. Fails when that is nothing, and nothing of anything else.
     async fn read(&self, subject: &WorkLogUri) -> Result<(Facts, Arc<Directory>), Failure> {
         let (facts, directory) = self.together.read(subject).await?;
-        if facts.kind(subject) != Kind::Absent {
+        if facts.kind(subject) == Kind::WorkLog {
             return Ok((facts, directory));
         }
-        let facts = self.sight.again(subject, facts).await?;
+        let facts = match facts.kind(subject) {
+            Kind::Absent => self.sight.again(subject, facts).await?,
+            _ => self.sight.certain(subject, facts).await?,
+        };
         let directory = match facts.kind(subject) {
             Kind::WorkLog => Arc::new(self.work_logs.directory(&[&facts]).await?),
             _ => directory,

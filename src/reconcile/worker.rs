@@ -1,5 +1,7 @@
 //! The workers: lease, settle, then done, later or parked. Many work logs at a time, never two runs for one.
 
+mod reached;
+
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,6 +28,7 @@ use crate::crash;
 use crate::queue::{Lease, Outcome, Queue, QueueFault, Reason};
 use crate::telemetry::call::{self, Calls};
 use crate::telemetry::metrics::Metrics;
+use reached::{Reached, reached};
 
 /// The pause before a queue that cannot be used is tried again.
 const PAUSE_WITHOUT_QUEUE: Duration = Duration::from_secs(1);
@@ -320,80 +323,5 @@ impl Workers {
             error!("What is parked cannot be tried again: {fault}");
             0
         })
-    }
-}
-
-/// Who answered a run before it ended.
-#[derive(Debug, Clone, Copy)]
-struct Reached {
-    triplestore: bool,
-    /// Kimai did what it was asked.
-    kimai: bool,
-}
-
-/// The neighbours that a run shows to be there, however it ended.
-fn reached(answered: Reached, result: &Result<Deed, Failure>) -> Vec<Neighbour> {
-    let failure = result.as_ref().err();
-    let whose = failure.and_then(Failure::neighbour);
-    let refused =
-        |neighbour| whose == Some(neighbour) && failure.is_some_and(|failure| failure.outage() == Outage::No);
-    let mut reached = Vec::new();
-    // A link that could not be written says more than the answer before it.
-    if refused(Neighbour::Triplestore) || (answered.triplestore && whose != Some(Neighbour::Triplestore)) {
-        reached.push(Neighbour::Triplestore);
-    }
-    let done = answered.kimai && whose != Some(Neighbour::Kimai);
-    if done || refused(Neighbour::Kimai) || result.as_ref().is_ok_and(|deed| deed.effect.reached_kimai()) {
-        reached.push(Neighbour::Kimai);
-    }
-    reached
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::{KimaiId, WorkLogUri};
-    use crate::kimai::{Fault, KimaiFault, Operation};
-    use crate::reconcile::ledger::LedgerFault;
-    use crate::triplestore::TriplestoreFault;
-
-    #[test]
-    fn a_run_shows_only_whom_it_reached() {
-        use Neighbour::{Kimai, Triplestore};
-        let kimai = |fault| Failure::Kimai(KimaiFault::new(Operation::Update, fault, "said so"));
-        let claimed = |id| {
-            let other = WorkLogUri::parse("http://x/work-logs/1").unwrap();
-            LedgerFault::Claimed { id: KimaiId(id), other }
-        };
-        let table = [
-            (true, false, Ok(Deed::of(Effect::Updated, &[])), vec![Triplestore, Kimai]),
-            (true, false, Ok(Deed::of(Effect::Unchanged, &[])), vec![Triplestore]),
-            (true, false, Err(Failure::Blocked(vec![])), vec![Triplestore]),
-            (true, false, Err(kimai(Fault::Transient)), vec![Triplestore]),
-            (true, false, Err(kimai(Fault::Permanent)), vec![Triplestore, Kimai]),
-            // While it looked for what a lost answer led to, it has not asked the triplestore yet.
-            (false, false, Err(kimai(Fault::Permanent)), vec![Kimai]),
-            (false, false, Err(Failure::Unsure(PROBE_EVERY)), vec![]),
-            (false, false, Err(Failure::Broken("a panic".into())), vec![]),
-            (false, false, Err(TriplestoreFault::Refused("403".into()).into()), vec![Triplestore]),
-            (false, false, Err(TriplestoreFault::Transient("down".into()).into()), vec![]),
-            (true, false, Err(TriplestoreFault::Transient("the link was not taken".into()).into()), vec![]),
-            // Kimai is well, whatever came after its answer.
-            (
-                true,
-                true,
-                Err(TriplestoreFault::Transient("the link was not taken".into()).into()),
-                vec![Kimai],
-            ),
-            (true, true, Err(claimed(9).into()), vec![Triplestore, Kimai]),
-            (true, false, Err(claimed(9).into()), vec![Triplestore]),
-        ];
-        for (triplestore, kimai, result, wanted) in table {
-            assert_eq!(
-                reached(Reached { triplestore, kimai }, &result),
-                wanted,
-                "{triplestore} {kimai} {result:?}"
-            );
-        }
     }
 }

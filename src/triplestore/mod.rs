@@ -93,6 +93,9 @@ pub enum TriplestoreFault {
     /// A 200 whose body is not SPARQL JSON results.
     #[error("the triplestore's answer could not be read: {0}")]
     Unreadable(String),
+    /// A 200 that does not hold all there is. What is missing from it says nothing.
+    #[error("the triplestore's answer is not complete: {0}")]
+    Incomplete(String),
 }
 
 impl TriplestoreFault {
@@ -103,12 +106,13 @@ impl TriplestoreFault {
             Self::Failed(_) => Code::TriplestoreFailed,
             Self::Refused(refusal) => refusal.code(),
             Self::Unreadable(_) => Code::TriplestoreUnreadable,
+            Self::Incomplete(_) => Code::TriplestoreIncomplete,
         }
     }
 
     /// Whether it is about this statement alone: a part of it, or another one, may go well.
     pub fn is_of_statement(&self) -> bool {
-        matches!(self, Self::Failed(_) | Self::Refused(_))
+        matches!(self, Self::Failed(_) | Self::Refused(_) | Self::Incomplete(_))
     }
 }
 

@@ -9,6 +9,8 @@ use super::{Row, Term, Triplestore, TriplestoreFault};
 
 /// Rows asked for at a time. An answer with as many may not be all of it.
 pub(super) const PAGE_ROWS: usize = 9_000;
+/// How often what was read and what is counted are compared: people write between the two.
+pub const ROUNDS: usize = 3;
 
 /// All rows of `SELECT DISTINCT ?s {variables} WHERE { {pattern} }`, in any order. `pattern` binds `?s` to IRIs.
 /// Each subject's rows are from one state of the store; where there are several pages, two subjects' may not be.
@@ -65,6 +67,32 @@ pub async fn each_by_subject(
             return Ok(());
         }
     }
+}
+
+/// How many IRIs meet `pattern`, which binds `?s`: one number in one row, which nothing cuts.
+pub async fn count(store: &dyn Triplestore, pattern: &str) -> Result<usize, TriplestoreFault> {
+    let statement =
+        format!("{PREFIXES}SELECT (COUNT(DISTINCT ?s) AS ?count) WHERE {{ {pattern} FILTER (isIRI(?s)) }}");
+    counted(&store.select(&statement).await?)
+}
+
+/// The `?count` of an answer that has just that.
+pub(super) fn counted(rows: &[Row]) -> Result<usize, TriplestoreFault> {
+    let count = match rows {
+        [row] => row.get("count").and_then(|count| count.value().parse().ok()),
+        _ => None,
+    };
+    count.ok_or_else(|| {
+        TriplestoreFault::Incomplete(format!("a count came as {} rows or as no number", rows.len()))
+    })
+}
+
+/// Two answers of the same moment that disagree.
+pub fn disagree(what: &str, found: usize, counted: usize) -> TriplestoreFault {
+    TriplestoreFault::Incomplete(format!(
+        "it gave {found} {what} and counted {counted}; is ResultSetMaxRows of Virtuoso below {PAGE_ROWS}, or does \
+         something before it leave out rows?"
+    ))
 }
 
 fn subject(row: &Row) -> Option<&str> {

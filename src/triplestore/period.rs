@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 
-use super::pages::{PAGE_ROWS, each_by_subject};
+use super::pages::{self, PAGE_ROWS, ROUNDS, disagree, each_by_subject};
 use super::statement::{Iri, Literal};
 use super::vocabulary::{PREFIXES, cal, xsd};
 use super::{Row, Term, Triplestore, TriplestoreFault};
@@ -17,6 +17,21 @@ const MOST_WAYS: usize = 100;
 
 /// See [`Source::days`](crate::source::Source::days).
 pub(super) async fn days(store: &dyn Triplestore, first: Date, last: Date) -> Result<Days, TriplestoreFault> {
+    let (mut found, mut counted) = (0, 0);
+    for _ in 0..ROUNDS {
+        let (days, all) = by_day(store, first, last).await?;
+        found = all;
+        counted = count(store, first, last).await?;
+        // A work log with several days is found on each.
+        if found >= counted {
+            return Ok(days);
+        }
+    }
+    Err(disagree("work logs by their days", found, counted))
+}
+
+/// How many work logs there are of each day, and in all.
+async fn by_day(store: &dyn Triplestore, first: Date, last: Date) -> Result<(Days, usize), TriplestoreFault> {
     const DAY: &str = "?s a cal:Vevent ; cal:dtstart ?day .";
     let rows = store
         .select(&format!(
@@ -24,12 +39,13 @@ pub(super) async fn days(store: &dyn Triplestore, first: Date, last: Date) -> Re
              HAVING {}",
             between(first, last)
         ))
-        .await?;
-    let exact = rows.len() < PAGE_ROWS;
+        .await;
+    let exact = !matches!(&rows, Ok(rows) if rows.len() >= PAGE_ROWS)
+        && !matches!(&rows, Err(TriplestoreFault::Incomplete(_)));
     let rows = if exact {
-        rows
+        rows?
     } else {
-        // Instants, for instance: each is its own, and Virtuoso may have left out some.
+        // Instants, for instance: each is its own, and Virtuoso has left out some, or may have.
         let grouped = format!("{DAY} BIND (SUBSTR(STR(?day), 1, 10) AS ?beginning) {}", within(first, last));
         let grouped = format!(
             "{PREFIXES}SELECT (?beginning AS ?day) (COUNT(DISTINCT ?s) AS ?count) WHERE {{ {grouped} }}
@@ -37,9 +53,10 @@ pub(super) async fn days(store: &dyn Triplestore, first: Date, last: Date) -> Re
         );
         store.select(&grouped).await?
     };
-    let mut days = Days { exact, ..Days::default() };
+    let (mut days, mut all) = (Days { exact, ..Days::default() }, 0_usize);
     for mut row in rows {
-        let count = row.get("count").and_then(|count| count.value().parse().ok());
+        let count: Option<usize> = row.get("count").and_then(|count| count.value().parse().ok());
+        all = all.saturating_add(count.unwrap_or_default());
         match (row.remove("day"), count) {
             (Some(Term::Literal { value: text, datatype, language: None }), Some(count)) => {
                 days.counts.insert(Written { text, datatype }, count);
@@ -48,7 +65,7 @@ pub(super) async fn days(store: &dyn Triplestore, first: Date, last: Date) -> Re
             _ => days.exact = false,
         }
     }
-    Ok(days)
+    Ok((days, all))
 }
 
 /// See [`Source::of_window`](crate::source::Source::of_window).
@@ -59,12 +76,30 @@ pub(super) async fn of_window(
 ) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault> {
     if let Some(written) = named(window) {
         let all = read(store, &format!("VALUES ?day {{ {written} }}"), notes).await?;
-        if all.len() >= window.written.values().sum::<usize>() {
+        if all.len() >= window.count {
             return Ok(all);
         }
         // Fewer than were counted: the store may write a day in another way than it holds it.
     }
-    read(store, &within(window.first, window.last), notes).await
+    let mut found = 0;
+    for _ in 0..ROUNDS {
+        let all = read(store, &within(window.first, window.last), notes).await?;
+        // A work log with several days was counted for each. Fewer than that may be all there are.
+        if all.len() >= window.count || all.len() >= count(store, window.first, window.last).await? {
+            return Ok(all);
+        }
+        found = all.len();
+    }
+    Err(disagree("work logs of a period", found, window.count))
+}
+
+/// See [`Source::count`](crate::source::Source::count).
+pub(super) async fn count(
+    store: &dyn Triplestore,
+    first: Date,
+    last: Date,
+) -> Result<usize, TriplestoreFault> {
+    pages::count(store, &format!("?s a cal:Vevent ; cal:dtstart ?day . {}", within(first, last))).await
 }
 
 /// The days of `window` as the store writes them. By these it finds its work logs in an index; otherwise it
@@ -150,7 +185,8 @@ mod tests {
         let named = |(text, count): &(&str, usize)| {
             (Written { text: (*text).to_owned(), datatype: Some(xsd::DATE.to_owned()) }, *count)
         };
-        Window { first: FIRST, last: LAST, written: written.iter().map(named).collect() }
+        let count = written.iter().map(|(_, count)| count).sum();
+        Window { first: FIRST, last: LAST, written: written.iter().map(named).collect(), count }
     }
 
     #[tokio::test]
@@ -182,10 +218,32 @@ mod tests {
             (vec![("2024-09-02", 1)], 1, 1),
             (vec![("2024-09-02", 2)], 2, 2),
             (vec![("2024-09-03", 1)], 2, 2),
+            // One of the three was deleted since, or has two days.
+            (vec![("2024-09-02", 3)], 2, 3),
         ] {
             let before = store.selects();
             let found = of_window(&store, &window(&written), false).await.unwrap();
             assert_eq!((found.len(), store.selects() - before), (wanted, selects), "{written:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn fewer_work_logs_than_are_counted_are_a_fault_and_no_fact() {
+        let store = Watched::new();
+        for n in 0..8 {
+            store
+                .add(&format!(
+                    "<http://x/work-logs/{n}> a cal:Vevent ; cal:dtstart \"2024-09-02\"^^xsd:date ."
+                ))
+                .await;
+        }
+        let window = window(&[("2024-09-02", 8)]);
+        assert_eq!(of_window(&store, &window).await.unwrap().len(), 8);
+        store.cut_at(5);
+        let fault = of_window(&store, &window).await.unwrap_err();
+        assert!(
+            matches!(&fault, TriplestoreFault::Incomplete(why) if why.contains("gave 5 ") && why.contains("counted 8")),
+            "{fault}"
+        );
     }
 }

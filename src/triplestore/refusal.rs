@@ -15,7 +15,7 @@ use crate::domain::Code;
 use crate::domain::work_log::VEVENT;
 
 /// How much of the server's own message is shown, in characters.
-const SHOWN: usize = 300;
+pub(super) const SHOWN: usize = 300;
 /// How much of a statement is shown, in characters.
 const STATEMENT_SHOWN: usize = 300;
 
@@ -93,14 +93,18 @@ impl fmt::Display for Refusal {
 fn fix(subject: Option<&str>, removal: bool) -> String {
     const FILE: &str = "config/authorization/config.lisp";
     let Some(subject) = subject else {
-        return format!("In {FILE}, let the service's scope write its class (read write), then restart the database.");
+        return format!(
+            "In {FILE}, let the service's scope write its class (read write), then restart the database."
+        );
     };
     let bind = type_for_prefix(prefix_of(subject));
     if removal {
         // Its class is gone already: only the prefix can tell what it was.
         return format!("Add {bind} to {FILE}, then restart the database.");
     }
-    format!("In {FILE}, let the service's scope write cal:Vevent (read write), and add {bind}; then restart the database.")
+    format!(
+        "In {FILE}, let the service's scope write cal:Vevent (read write), and add {bind}; then restart the database."
+    )
 }
 
 /// The line of config.lisp that lets what is left of a work log under `prefix` be removed.
@@ -142,7 +146,9 @@ impl Answered<'_> {
         };
         match verdict {
             Verdict::Outage => TriplestoreFault::Transient(words),
-            Verdict::Misdirected => TriplestoreFault::Transient(format!("{words}; is MU_SPARQL_ENDPOINT right?")),
+            Verdict::Misdirected => {
+                TriplestoreFault::Transient(format!("{words}; is MU_SPARQL_ENDPOINT right?"))
+            }
             Verdict::Failed => TriplestoreFault::Failed(words),
             Verdict::Refused => refused(RefusalKind::Other, words, statement),
             Verdict::NotWritable => {
@@ -279,9 +285,8 @@ impl<'a> SqlState<'a> {
 
     fn verdict(self) -> Verdict {
         match self.state.get(..2) {
-            Some("37") => Verdict::Refused,
-            // The statement's own values: no date, too long.
-            Some("22") => Verdict::Refused,
+            // Syntax, and the statement's own values: no date, too long.
+            Some("37" | "22") => Verdict::Refused,
             Some("23") => Verdict::Failed,
             // Too long by an estimate that changes with the data.
             Some("42") if !self.of_server => Verdict::Failed,
@@ -317,7 +322,7 @@ pub(super) fn first_subject(statement: &str) -> Option<&str> {
 }
 
 /// In one line, and no longer than that.
-fn shortened(text: &str, most: usize) -> String {
+pub(super) fn shortened(text: &str, most: usize) -> String {
     let mut words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if let Some((end, _)) = words.char_indices().nth(most) {
         words.truncate(end);

@@ -35,7 +35,7 @@ fn kind(fault: &TriplestoreFault) -> &'static str {
         TriplestoreFault::Failed(_) => "failed",
         TriplestoreFault::Refused(refusal) if refusal.is_not_writable() => "not writable",
         TriplestoreFault::Refused(_) => "refused",
-        TriplestoreFault::Unreadable(_) => "unreadable",
+        TriplestoreFault::Unreadable(_) | TriplestoreFault::Incomplete(_) => "unreadable",
     }
 }
 
@@ -43,7 +43,9 @@ fn kind(fault: &TriplestoreFault) -> &'static str {
 fn a_statement_that_is_refused_is_told_from_an_outage() {
     let unwritten = condition(UNWRITTEN);
     let packaged = condition(&UNWRITTEN.replace("#<UNWRITTEN", "#<HANDLE-UPDATE-UNIT::UNWRITTEN"));
-    let token = condition("No matching token found at position 12\nValid options: (\"{\" VAR1)\nStack top: WhereClause");
+    let token = condition(
+        "No matching token found at position 12\nValid options: (\"{\" VAR1)\nStack top: WhereClause",
+    );
     let rule = condition("No rule found at position 40\nStack top: TriplesTemplate, next token VAR1");
     let table = [
         // sparql-parser.
@@ -78,9 +80,19 @@ fn a_statement_that_is_refused_is_told_from_an_outage() {
         (400, TEXT, "Virtuoso S1T00 Error SR171: Transaction timed out", "outage"),
         (500, TEXT, "Virtuoso 40001 Error SR172: Transaction deadlocked", "outage"),
         (500, JSON, &condition("Virtuoso 40001 Error SR172: Transaction deadlocked"), "outage"),
-        (500, JSON, &condition("Virtuoso 37000 Error SP030: SPARQL compiler, line 1: syntax error"), "refused"),
+        (
+            500,
+            JSON,
+            &condition("Virtuoso 37000 Error SP030: SPARQL compiler, line 1: syntax error"),
+            "refused",
+        ),
         (500, TEXT, "Virtuoso 42000 Error SR186:SECURITY: No permission to execute procedure", "outage"),
-        (500, TEXT, "Virtuoso 42000 Error The estimated execution time 701 (sec) exceeds the limit", "failed"),
+        (
+            500,
+            TEXT,
+            "Virtuoso 42000 Error The estimated execution time 701 (sec) exceeds the limit",
+            "failed",
+        ),
         (500, TEXT, "Virtuoso 22007 Error DT006: Cannot convert soon to datetime", "refused"),
         (500, TEXT, "Virtuoso 22026 Error SR319: Max row length is exceeded", "refused"),
         (500, TEXT, "Virtuoso 08C01 Error CL001: Cannot connect", "outage"),
@@ -118,7 +130,8 @@ fn a_refused_write_brings_its_statement_and_the_line_for_config_lisp() {
     for words in ["PREFIX", "mu-auth", "172.18", "\n"] {
         assert!(!removal.contains(words), "{words:?} is in {removal}");
     }
-    let added = UNWRITTEN.replace("DELETE:", "X:").replace("INSERT:", "").replace("X:", "DELETE:\n\n  INSERT:");
+    let added =
+        UNWRITTEN.replace("DELETE:", "X:").replace("INSERT:", "").replace("X:", "DELETE:\n\n  INSERT:");
     let added = fault(500, JSON, &condition(&added)).to_string();
     assert!(added.contains("let the service's scope write cal:Vevent"), "{added}");
     // Where Lisp prints it in another way, the statement tells.
@@ -131,7 +144,8 @@ fn a_refused_write_brings_its_statement_and_the_line_for_config_lisp() {
 #[test]
 fn no_message_is_a_book() {
     let long = condition(&format!("#<UNWRITTEN-DATA-ERROR {}", "é".repeat(100_000)));
-    let fault = Answered { status: 500, content_type: JSON, body: long.as_bytes() }.fault(&"x ".repeat(100_000));
+    let fault =
+        Answered { status: 500, content_type: JSON, body: long.as_bytes() }.fault(&"x ".repeat(100_000));
     assert!(fault.to_string().chars().count() < 1_500, "{fault}");
 }
 

@@ -10,11 +10,12 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::header::CONTENT_TYPE;
+use reqwest::StatusCode;
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use uuid::Uuid;
 
 use super::log::QueryLog;
-use super::refusal::{Answered, first_subject};
+use super::refusal::{Answered, SHOWN, first_subject, shortened};
 use super::results::{Answer, Odd};
 use super::{Row, Triplestore, TriplestoreFault, results};
 use crate::telemetry::call;
@@ -65,15 +66,12 @@ pub struct Remote {
 impl Remote {
     /// Checks the settings; does not call the endpoint.
     pub fn new(config: RemoteConfig) -> Result<Self, RemoteFault> {
-        let endpoint = reqwest::Url::parse(&config.endpoint)
+        let RemoteConfig { endpoint, scope, time_limit, log } = config;
+        let endpoint = reqwest::Url::parse(&endpoint)
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https"))
-            .ok_or_else(|| {
-                RemoteFault::Setting(format!("'{}' is not an http or https URL", config.endpoint))
-            })?;
-        let scope = config
-            .scope
-            .clone()
+            .ok_or_else(|| RemoteFault::Setting(format!("'{endpoint}' is not an http or https URL")))?;
+        let scope = scope
             .filter(|scope| !scope.is_empty())
             .map(|scope| {
                 scope.parse().map_err(|_| {
@@ -81,10 +79,9 @@ impl Remote {
                 })
             })
             .transpose()?;
-        let client = tls::client_builder(config.time_limit)
+        let client = tls::client_builder(time_limit)
             .build()
             .map_err(|error| RemoteFault::Client(tls::explain(error)))?;
-        let RemoteConfig { time_limit, log, .. } = config;
         Ok(Self { client, endpoint, scope, time_limit, log, unreadable: Unreadable::default() })
     }
 
@@ -122,7 +119,7 @@ impl Remote {
             body.extend_from_slice(&chunk);
         }
         if status.is_success() {
-            return Ok(body);
+            return whole(status, &headers).map(|()| body);
         }
         let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         Err(Answered { status: status.as_u16(), content_type, body: &body }.fault(statement))
@@ -157,6 +154,24 @@ impl Triplestore for Remote {
         // The body of the answer means nothing: sparql-parser's is always the same.
         self.post("update", update).await.map(drop)
     }
+}
+
+/// Fails if an answer says that it is only a part. Virtuoso ends what takes too long and answers what it has
+/// (`X-SQL-State: S1TAT`), newer ones tell that they cut an answer at `ResultSetMaxRows`; proxies answer 206.
+fn whole(status: StatusCode, headers: &HeaderMap) -> Result<(), TriplestoreFault> {
+    let text =
+        |name: &str| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let why = if let Some(state) = text("x-sql-state").filter(|state| !state.trim().is_empty()) {
+        let said = text("x-sql-message").unwrap_or_default();
+        format!("it says {} {}", shortened(&state, SHOWN), shortened(&said, SHOWN))
+    } else if let Some(rows) = text("x-sparql-maxrows") {
+        format!("it was cut at {} rows; raise ResultSetMaxRows of Virtuoso to 10000", shortened(&rows, SHOWN))
+    } else if status == StatusCode::PARTIAL_CONTENT {
+        "it was answered with 206, a part of it".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(TriplestoreFault::Incomplete(why.trim_end().to_owned()))
 }
 
 #[cfg(test)]

@@ -115,7 +115,11 @@ fn lenient(body: &[u8]) -> Option<Answer> {
     let count = bindings.len();
     for binding in bindings {
         let Value::Object(binding) = binding else {
-            answer.odd.push(Odd { subject: None, name: "a row".to_owned(), why: "it is no row and was left out" });
+            answer.odd.push(Odd {
+                subject: None,
+                name: "a row".to_owned(),
+                why: "it is no row and was left out",
+            });
             continue;
         };
         let (mut row, mut faults) = (Row::new(), Vec::new());
@@ -259,7 +263,9 @@ mod tests {
         let body = |rows: &str| format!(r#"{{"head":{{"vars":["s"]}},"results":{{"bindings":[{rows}]}}}}"#);
         let fine = r#"{"s":{"type":"uri","value":"http://x/1"},"id":{"type":"literal","value":"7"}}"#;
         let value = |value: &str| {
-            format!(r#"{{"s":{{"type":"uri","value":"http://x/2"}},"o":{{"type":"literal","value":{value}}},"p":{{"type":"uri","value":"http://x/p"}}}}"#)
+            format!(
+                r#"{{"s":{{"type":"uri","value":"http://x/2"}},"o":{{"type":"literal","value":{value}}},"p":{{"type":"uri","value":"http://x/p"}}}}"#
+            )
         };
         let table = [
             (value(r#""Jane \uD83D""#), Some("Jane \u{FFFD}"), Some("http://x/p")),
@@ -282,8 +288,13 @@ mod tests {
             assert_eq!(answer.rows.len(), 3, "{odd}");
             assert_eq!((answer.rows[0]["id"].value(), answer.rows[2]["id"].value()), ("7", "7"), "{odd}");
             assert_eq!(answer.rows[1].get("o").map(Term::value), wanted, "{odd}");
-            let named: Vec<_> = answer.odd.iter().map(|odd| (odd.subject.as_deref(), odd.name.as_str())).collect();
-            assert_eq!(named, name.map(|name| (Some("http://x/2"), name)).into_iter().collect::<Vec<_>>(), "{odd}");
+            let named: Vec<_> =
+                answer.odd.iter().map(|odd| (odd.subject.as_deref(), odd.name.as_str())).collect();
+            assert_eq!(
+                named,
+                name.map(|name| (Some("http://x/2"), name)).into_iter().collect::<Vec<_>>(),
+                "{odd}"
+            );
         }
         let bytes = [body(fine).as_bytes(), b""].concat();
         let broken: Vec<u8> = String::from_utf8(bytes).unwrap().replace("\"7\"", "\"7?\"").into_bytes();

@@ -89,11 +89,16 @@ impl Survey {
     pub async fn prefixes(&self) -> Result<BTreeSet<String>, TriplestoreFault> {
         let mut known = BTreeSet::new();
         while known.len() < MOST_PREFIXES {
-            let others: Vec<String> =
-                known.iter().map(|prefix| format!("!STRSTARTS(STR(?s), {})", Literal::string(prefix))).collect();
-            let filter = if others.is_empty() { String::new() } else { format!("FILTER ({})", others.join(" && ")) };
+            let others: Vec<String> = known
+                .iter()
+                .map(|prefix| format!("!STRSTARTS(STR(?s), {})", Literal::string(prefix)))
+                .collect();
+            let filter =
+                if others.is_empty() { String::new() } else { format!("FILTER ({})", others.join(" && ")) };
             let rows = self.select(format!("SELECT ?s WHERE {{ ?s a cal:Vevent {filter} }} LIMIT 1")).await?;
-            let Some(prefix) = rows.first().and_then(|row| row.get("s")?.as_iri()).map(prefix_of) else { break };
+            let Some(prefix) = rows.first().and_then(|row| row.get("s")?.as_iri()).map(prefix_of) else {
+                break;
+            };
             if !known.insert(prefix.to_owned()) {
                 break;
             }
@@ -216,9 +221,18 @@ mod tests {
         let store = Arc::new(Embedded::in_memory().unwrap());
         let survey = survey(&store);
         assert_eq!(survey.prefixes().await.unwrap().len(), 0);
-        for log in ["http://x/work-logs/1", "http://x/work-logs/2", "http://old/logs#1", "http://old/a/b/c", "urn:log:7"] {
+        for log in [
+            "http://x/work-logs/1",
+            "http://x/work-logs/2",
+            "http://old/logs#1",
+            "http://old/a/b/c",
+            "urn:log:7",
+        ] {
             let class = crate::domain::work_log::VEVENT;
-            store.update(&format!("INSERT DATA {{ <{log}> a <{class}> . <{log}> <http://x/p> 1 }}")).await.unwrap();
+            store
+                .update(&format!("INSERT DATA {{ <{log}> a <{class}> . <{log}> <http://x/p> 1 }}"))
+                .await
+                .unwrap();
         }
         let trials = survey.trials("2024-09-02T12:00:00Z".parse().unwrap()).await.unwrap();
         let found: Vec<&str> = trials.iter().map(|trial| trial.prefix.as_str()).collect();

@@ -37,6 +37,7 @@ pub(crate) struct Watched {
     /// From which SELECT on all fail, counted from 1.
     blind_from: AtomicUsize,
     fails_at: Mutex<Option<(usize, Failing)>>,
+    cut: AtomicUsize,
 }
 
 impl Watched {
@@ -47,6 +48,7 @@ impl Watched {
             updates: Mutex::default(),
             blind_from: AtomicUsize::new(usize::MAX),
             fails_at: Mutex::default(),
+            cut: AtomicUsize::new(CUT),
         }
     }
 
@@ -77,6 +79,11 @@ impl Watched {
     pub(crate) fn blind_from(&self, from: usize) {
         self.start_counting();
         self.blind_from.store(from, Ordering::SeqCst);
+    }
+
+    /// Cuts each answer at so many rows from now on.
+    pub(crate) fn cut_at(&self, rows: usize) {
+        self.cut.store(rows, Ordering::SeqCst);
     }
 
     /// Forgets the counts and works again.
@@ -166,7 +173,7 @@ impl Triplestore for Watched {
             return Err(TriplestoreFault::Transient("told not to".to_owned()));
         }
         let mut rows = self.store.select(query).await?;
-        rows.truncate(CUT);
+        rows.truncate(self.cut.load(Ordering::SeqCst));
         Ok(rows)
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::civil::Date;
 
-use super::pages::{PAGE_ROWS, each_by_subject};
+use super::pages::{PAGE_ROWS, ROUNDS, counted, each_by_subject};
 use super::statement::{BATCH, Iri, Literal};
 use super::vocabulary::{PREFIXES, cal, dct, prov, rdf, rdfs, skos};
 use super::{Row, Term, Triplestore, TriplestoreFault, period, referring};
@@ -155,13 +155,16 @@ impl Source for WorkLogs {
             let named = part.iter().map(|subject| format!("<{subject}>")).collect::<Vec<_>>().join(" ");
             let rows =
                 self.select(format!("SELECT DISTINCT ?s ?p ?o WHERE {{ VALUES ?s {{ {named} }} ?s ?p ?o }}"));
-            let rows = rows.await?;
-            if rows.len() >= PAGE_ROWS {
-                // Virtuoso may have cut it without a word.
-                let (first, second) = part.split_at(part.len() / 2);
-                parts.extend([first, second]);
-                continue;
-            }
+            let rows = match rows.await {
+                Ok(rows) if rows.len() < PAGE_ROWS => rows,
+                // Virtuoso has cut it, or may have without a word.
+                Ok(_) | Err(TriplestoreFault::Incomplete(_)) => {
+                    let (first, second) = part.split_at(part.len() / 2);
+                    parts.extend([first, second]);
+                    continue;
+                }
+                Err(fault) => return Err(fault),
+            };
             for row in &rows {
                 if let Some(subject) = subject(row) {
                     note(all.entry(subject).or_insert_with(|| self.no_facts()), row);
@@ -205,6 +208,28 @@ impl Source for WorkLogs {
 
     async fn days(&self, first: Date, last: Date) -> Result<Days, TriplestoreFault> {
         period::days(self.store.as_ref(), first, last).await
+    }
+
+    async fn count(&self, first: Date, last: Date) -> Result<usize, TriplestoreFault> {
+        period::count(self.store.as_ref(), first, last).await
+    }
+
+    async fn certain(&self, subject: &WorkLogUri) -> Result<Facts, TriplestoreFault> {
+        let triples = format!("SELECT DISTINCT ?p ?o WHERE {{ <{subject}> ?p ?o }}");
+        for _ in 0..ROUNDS {
+            let rows = self.select(triples.clone()).await?;
+            let count =
+                self.select(format!("SELECT (COUNT(*) AS ?count) WHERE {{ {{ {triples} }} }}")).await?;
+            // Somebody may write between the two.
+            if counted(&count)? == rows.len() {
+                let mut facts = self.no_facts();
+                for row in &rows {
+                    note(&mut facts, row);
+                }
+                return Ok(facts);
+            }
+        }
+        Err(TriplestoreFault::Incomplete(format!("it gives fewer properties of <{subject}> than it counts")))
     }
 
     async fn of_window(&self, window: &Window) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault> {

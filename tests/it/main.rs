@@ -20,6 +20,8 @@ mod http;
 #[cfg(test)]
 mod identifiers;
 #[cfg(test)]
+mod incomplete;
+#[cfg(test)]
 mod listing;
 #[cfg(test)]
 mod metrics;

@@ -126,7 +126,8 @@ async fn a_large_catalogue_takes_few_statements() {
     let scene = Scene::new(lists);
     let updates = scene.import_all().await;
     assert!(updates <= 660, "{updates} updates for 8 020 items");
-    assert!(scene.store.selects() <= 12, "{} queries", scene.store.selects());
+    // One more for each list that has something new: what is there is counted first.
+    assert!(scene.store.selects() <= 16, "{} queries", scene.store.selects());
     assert!(scene.store.updates().iter().all(|update| update.matches(" .\n").count() <= 100));
     assert_eq!(scene.import_all().await, 0);
     assert!(scene.store.selects() <= 8, "{} queries", scene.store.selects());

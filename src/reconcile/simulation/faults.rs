@@ -18,6 +18,7 @@ pub(super) enum Call {
     Directory,
     /// What there is of each day, too.
     OfPeriod,
+    Count,
     HasAny,
     Linked,
     Tombstones,
@@ -48,10 +49,11 @@ impl Call {
         Self::Choices,
     ];
     /// Those that go to the triplestore.
-    pub(super) const TRIPLESTORE: [Self; 9] = [
+    pub(super) const TRIPLESTORE: [Self; 10] = [
         Self::Facts,
         Self::Directory,
         Self::OfPeriod,
+        Self::Count,
         Self::HasAny,
         Self::Linked,
         Self::Tombstones,
@@ -122,6 +124,8 @@ pub(super) enum Trouble {
     // The triplestore.
     Empty,
     Half,
+    /// Every second row is missing.
+    RowsDropped,
     NotStored,
 }
 
@@ -153,7 +157,7 @@ impl Trouble {
         Self::RowOdd,
     ];
     /// What the triplestore and the way to it can do.
-    pub(super) const TRIPLESTORE: [Self; 10] = [
+    pub(super) const TRIPLESTORE: [Self; 11] = [
         Self::Refused,
         Self::Status500,
         Self::Status503,
@@ -163,6 +167,7 @@ impl Trouble {
         Self::Empty,
         Self::Garbage,
         Self::Half,
+        Self::RowsDropped,
         Self::NotStored,
     ];
 
@@ -190,6 +195,12 @@ impl Trouble {
             // Each of the others is one answer about one subject: cut short, it is unreadable.
             Self::PageLost | Self::RowOdd => call == Call::List,
             Self::Half => matches!(call, Call::OfPeriod | Call::Dangling),
+            Self::RowsDropped => {
+                matches!(
+                    call,
+                    Call::Facts | Call::OfPeriod | Call::Linked | Call::Tombstones | Call::Dangling
+                )
+            }
             _ => true,
         }
     }
@@ -235,7 +246,7 @@ impl Trouble {
             Self::WrongToken => answer(401, None, ""),
             Self::NotFoundPage => answer(404, None, "404 page not found"),
             Self::Garbage | Self::Html => KimaiFault::unreadable(operation, "expected value at line 1"),
-            Self::Refused | Self::Empty | Self::Half | Self::NotStored => {
+            Self::Refused | Self::Empty | Self::Half | Self::RowsDropped | Self::NotStored => {
                 KimaiFault::cut(operation, false, "connection refused")
             }
         }

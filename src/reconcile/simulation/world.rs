@@ -1,27 +1,23 @@
 //! Both sides as the service meets them: each call takes its time, and may go wrong on the way.
 
-use std::collections::BTreeMap;
+mod triplestore;
+
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::civil::Date;
 use tokio::time::Instant;
 
 use super::counting;
 use super::faults::{Call, Fate, Trouble};
 use super::land;
 use super::listing::{matches, with_an_odd_row, without_a_page};
-use super::state::{Caller, Course, Effect, Stand, State};
+use super::state::{Caller, Course, Effect, State};
+use crate::domain::KimaiId;
 use crate::domain::timesheet::WantedTimesheet;
-use crate::domain::windows::{Days, Window, Written};
-use crate::domain::work_log::{Directory, Facts, Kind, VEVENT};
-use crate::domain::{KimaiId, WorkLogUri};
 use crate::kimai::choices::{ChosenActivity, ChosenCustomer, ChosenProject, ChosenUser};
 use crate::kimai::pace::How;
 use crate::kimai::{Choices, CurrentUser, KimaiFault, Listed, Pace, Timesheet, TimesheetFilter, Timesheets};
-use crate::source::{Link, Source};
-use crate::triplestore::TriplestoreFault;
 
 /// The world, shared by all who live in it.
 pub(super) struct World {
@@ -108,27 +104,6 @@ impl World {
         pause(back).await;
         (trouble, found)
     }
-
-    async fn store_write(&self, effect: Effect) -> Result<(), TriplestoreFault> {
-        match self.send(effect).await.0 {
-            None | Some(Trouble::NotStored) => Ok(()),
-            Some(trouble) => Err(trouble.of_triplestore()),
-        }
-    }
-
-    async fn store_read<T: Default>(
-        &self,
-        call: Call,
-        read: impl FnOnce(&State) -> T,
-        half: impl FnOnce(T) -> T,
-    ) -> Result<T, TriplestoreFault> {
-        match self.read(call, read).await {
-            (None, found) => Ok(found),
-            (Some(Trouble::Empty), _) => Ok(T::default()),
-            (Some(Trouble::Half), found) => Ok(half(found)),
-            (Some(trouble), _) => Err(trouble.of_triplestore()),
-        }
-    }
 }
 
 /// Zero is no wait at all, as with a call that a cache answers.
@@ -136,18 +111,6 @@ async fn pause(milliseconds: u64) {
     if milliseconds > 0 {
         tokio::time::sleep(Duration::from_millis(milliseconds)).await;
     }
-}
-
-fn written(day: Date) -> Written {
-    Written { text: day.to_string(), datatype: None }
-}
-
-/// An answer that was cut off in the middle.
-fn first_half<K: Ord + Clone, V>(mut all: BTreeMap<K, V>) -> BTreeMap<K, V> {
-    if let Some(middle) = all.keys().nth(all.len() / 2).cloned() {
-        all.split_off(&middle);
-    }
-    all
 }
 
 /// A request on its way. It goes on without its caller, for a while.
@@ -284,115 +247,5 @@ impl Timesheets for World {
 
     async fn delete(&self, id: KimaiId) -> Result<(), KimaiFault> {
         self.kimai_write(Effect::Delete(id)).await.map(drop)
-    }
-}
-
-#[async_trait]
-impl Source for World {
-    async fn facts(&self, subject: &WorkLogUri) -> Result<Facts, TriplestoreFault> {
-        let of = |state: &State| state.work_logs.get(subject).map(|stand| stand.facts.clone());
-        self.store_read(Call::Facts, |state| of(state).unwrap_or_default(), |facts| facts).await
-    }
-
-    async fn facts_of(
-        &self,
-        subjects: &[WorkLogUri],
-    ) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault> {
-        let read = |state: &State| {
-            let found = subjects.iter().filter_map(|subject| Some((subject, state.work_logs.get(subject)?)));
-            found.map(|(subject, stand)| (subject.clone(), stand.facts.clone())).collect::<BTreeMap<_, _>>()
-        };
-        self.store_read(Call::Facts, read, |facts| facts).await
-    }
-
-    async fn directory(&self, _facts: &[&Facts]) -> Result<Directory, TriplestoreFault> {
-        self.store_read(Call::Directory, |state| state.directory.clone(), |directory| directory).await
-    }
-
-    async fn days(&self, first: Date, last: Date) -> Result<Days, TriplestoreFault> {
-        let read = |state: &State| {
-            let mut days = Days { exact: true, ..Days::default() };
-            for (day, ..) in state.of_period(first, last) {
-                *days.counts.entry(written(day)).or_default() += 1;
-            }
-            days
-        };
-        let half = |days: Days| Days { counts: first_half(days.counts), ..days };
-        self.store_read(Call::OfPeriod, read, half).await
-    }
-
-    async fn of_window(&self, window: &Window) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault> {
-        let Window { first, last, written: days } = window;
-        let read = |state: &State| {
-            let mut within = state.of_period(*first, *last);
-            within.retain(|(day, ..)| days.is_empty() || days.contains_key(&written(*day)));
-            within.into_iter().map(|(_, work_log, facts)| (work_log.clone(), facts.clone())).collect()
-        };
-        // Cut off in the middle of a work log, and everything behind it.
-        let half = |mut all: BTreeMap<WorkLogUri, Facts>| {
-            all = first_half(all);
-            if let Some(mut last) = all.last_entry() {
-                last.get_mut().identifiers.clear();
-                last.get_mut().tasks.clear();
-            }
-            all
-        };
-        self.store_read(Call::OfPeriod, read, half).await
-    }
-
-    async fn has_any(&self) -> Result<bool, TriplestoreFault> {
-        // Tasks and persons, at least.
-        self.store_read(Call::HasAny, |_| true, |has_any| has_any).await
-    }
-
-    async fn by_uuid(&self, _id: &str) -> Result<Option<WorkLogUri>, TriplestoreFault> {
-        Ok(None)
-    }
-
-    async fn linked(&self, ids: &[KimaiId]) -> Result<BTreeMap<KimaiId, Vec<WorkLogUri>>, TriplestoreFault> {
-        let read = |state: &State| {
-            let mut linked: BTreeMap<KimaiId, Vec<WorkLogUri>> = BTreeMap::new();
-            for (id, work_log) in state.subjects(ids, |_, stand| stand.is_live()) {
-                linked.entry(id).or_default().push(work_log);
-            }
-            linked
-        };
-        self.store_read(Call::Linked, read, |linked| linked).await
-    }
-
-    async fn tombstones(&self, ids: &[KimaiId]) -> Result<BTreeMap<KimaiId, WorkLogUri>, TriplestoreFault> {
-        let is_one = |work_log: &WorkLogUri, stand: &Stand| stand.facts.kind(work_log) == Kind::Tombstone;
-        let read = |state: &State| state.subjects(ids, is_one).into_iter().collect();
-        self.store_read(Call::Tombstones, read, |tombstones| tombstones).await
-    }
-
-    async fn dangling(&self) -> Result<BTreeMap<WorkLogUri, Vec<KimaiId>>, TriplestoreFault> {
-        let read = |state: &State| {
-            let all = state.work_logs.iter();
-            let left = all.filter(|(work_log, stand)| stand.facts.kind(work_log) == Kind::Tombstone);
-            left.map(|(work_log, stand)| (work_log.clone(), stand.facts.kimai_ids())).collect()
-        };
-        self.store_read(Call::Dangling, read, first_half).await
-    }
-
-    async fn referring(
-        &self,
-        iris: &[String],
-        after: Option<&WorkLogUri>,
-    ) -> Result<Vec<WorkLogUri>, TriplestoreFault> {
-        let refers = |Stand { facts, .. }: &Stand| {
-            facts.types.contains(VEVENT)
-                && iris.iter().any(|iri| facts.tasks.contains(iri) || facts.persons.contains(iri))
-        };
-        let read = |state: &State| {
-            let all =
-                state.work_logs.iter().filter(|(work_log, _)| after.is_none_or(|after| *work_log > after));
-            all.filter(|(_, stand)| refers(stand)).map(|(work_log, _)| work_log.clone()).collect()
-        };
-        self.store_read(Call::OfPeriod, read, |all: Vec<WorkLogUri>| all).await
-    }
-
-    async fn link(&self, links: &[Link]) -> Result<(), TriplestoreFault> {
-        self.store_write(Effect::Link(links.to_vec())).await
     }
 }

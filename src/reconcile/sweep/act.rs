@@ -20,6 +20,7 @@ use crate::reconcile::exported::{self, Deletion};
 use crate::reconcile::plant::{Plant, planted};
 use crate::reconcile::retry::Failure;
 use crate::runs::progress::Progress;
+use crate::triplestore::TriplestoreFault;
 
 /// Work logs queued at a time: deltas that come meanwhile get their turn at the disk.
 const BATCH: usize = 500;
@@ -46,8 +47,9 @@ impl Sweeper {
         examined: Examined,
         progress: &Progress,
     ) -> Result<Report, Failure> {
-        let Examined { work_logs, timesheets, unreadable, rounded, mut findings, kept, known, rebuild } =
-            examined;
+        let Examined {
+            work_logs, timesheets, unreadable, rounded, mut findings, kept, known, rebuild, ..
+        } = examined;
         if let Some(void) = rebuild {
             self.rebuild(void).await?;
         }
@@ -230,6 +232,12 @@ impl Sweeper {
     async fn keeps(&self, id: KimaiId, known: &[KimaiId]) -> Result<Option<Removal>, Failure> {
         if !self.sight.linked(&[id], known).await?.is_empty() {
             return Ok(Some(Removal::Kept));
+        }
+        // In a statement of its own: what leaves out rows leaves out some of many.
+        let alone = !planted(Plant::RowsAreBelieved) && !known.is_empty();
+        if alone && !self.sight.linked(&[id], &[]).await?.is_empty() {
+            let why = format!("it shows no work log of timesheet {id} among others, and one alone");
+            return Err(TriplestoreFault::Incomplete(why).into());
         }
         let remains = self.work_logs.tombstones(&[id]).await?.remove(&id);
         if let Some(work_log) = remains

@@ -1,23 +1,23 @@
 //! What does not match, looked into: each difference gets its kind, its reason and what is to be done.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use futures_util::{StreamExt, stream};
 
 use super::lost::Void;
 use super::sides::{Sides, begins_in};
 use super::{Period, Sweeper, go_on};
-use crate::domain::difference::{Comparison, FoundTimesheet, TimesheetSide, adoptions, compare, keeper};
+use crate::domain::difference::{Comparison, FoundTimesheet, TimesheetSide, compare, keeper};
 use crate::domain::exported::both_values;
-use crate::domain::finding::{self, Action, Finding, Hold, Kind, Unconfirmed};
+use crate::domain::finding::{Action, Finding, Hold, Kind, Unconfirmed};
 use crate::domain::hours::RoundedMonth;
 use crate::domain::timesheet::WantedTimesheet;
-use crate::domain::work_log::Kind as Subject;
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::kimai::{Fault, KimaiFault, Timesheet};
 use crate::reconcile::plant::{Plant, planted};
 use crate::reconcile::retry::Failure;
 use crate::runs::progress::Progress;
+use crate::triplestore::pages::{ROUNDS, disagree};
 
 /// How many links of the period are asked for along with those that are in doubt.
 const WITNESSES: usize = 10;
@@ -27,6 +27,8 @@ const LOOKS_AT_ONCE: usize = 4;
 /// What a period is found to be.
 pub(super) struct Examined {
     pub(super) work_logs: usize,
+    /// How many work logs the triplestore counted before it gave them.
+    counted: usize,
     pub(super) timesheets: usize,
     /// Rows of Kimai's list that could not be read.
     pub(super) unreadable: usize,
@@ -43,7 +45,33 @@ pub(super) struct Examined {
 }
 
 impl Sweeper {
+    /// Looks into a period. Before anything is to be deleted for want of a work log, the triplestore counts them once
+    /// more: it has to have given as many as it counts, or, while people work, a number between the two counts. As long
+    /// as it has not, something may leave out rows.
     pub(super) async fn examine(
+        &self,
+        period: Period,
+        confirmed: Option<&Unconfirmed>,
+        progress: &Progress,
+    ) -> Result<Examined, Failure> {
+        let (mut found, mut counted) = (0, 0);
+        for _ in 0..ROUNDS {
+            let examined = self.examine_once(period, confirmed, progress).await?;
+            let deletes = examined.findings.iter().any(|finding| finding.action == Action::Delete);
+            if !deletes || planted(Plant::RowsAreBelieved) || planted(Plant::SweepLooksOnce) {
+                return Ok(examined);
+            }
+            (found, counted) = (examined.work_logs, self.work_logs.count(period.first, period.last).await?);
+            let before = examined.counted;
+            if found == counted || (before.min(counted)..=before.max(counted)).contains(&found) {
+                return Ok(examined);
+            }
+            go_on(progress)?;
+        }
+        Err(disagree("work logs of the period", found, counted).into())
+    }
+
+    async fn examine_once(
         &self,
         period: Period,
         confirmed: Option<&Unconfirmed>,
@@ -76,6 +104,7 @@ impl Sweeper {
         let (work_logs, timesheets) = (sides.work_logs.len(), sides.timesheets.len());
         Ok(Examined {
             work_logs,
+            counted: sides.counted,
             timesheets,
             unreadable: sides.odd.count,
             rounded,
@@ -199,39 +228,6 @@ impl Sweeper {
         Ok(kept)
     }
 
-    /// Work logs without timesheet and timesheets without work log: each may be the other's.
-    async fn loose(
-        &self,
-        sides: &Sides,
-        comparison: &Comparison,
-        known: &[KimaiId],
-        findings: &mut Vec<Finding>,
-    ) -> Result<(), Failure> {
-        let orphans = self.unclaimed(sides, &comparison.unlinked, known, findings).await?;
-        // What has a timesheet, or may have one, needs none of these.
-        let mut provided: BTreeSet<WorkLogUri> =
-            self.ledger.remembered(&comparison.missing).await?.into_keys().collect();
-        provided.extend(self.ledger.intents().await?.into_iter().map(|(work_log, _)| work_log));
-        let wanting: Vec<WorkLogUri> =
-            comparison.missing.iter().filter(|work_log| !provided.contains(work_log)).cloned().collect();
-        let adopted: BTreeMap<WorkLogUri, KimaiId> =
-            adoptions(&sides.work_logs, &sides.timesheets, &wanting, &orphans).into_iter().collect();
-        let taken: BTreeSet<KimaiId> = adopted.values().copied().collect();
-        for work_log in &comparison.missing {
-            findings.push(match adopted.get(work_log) {
-                Some(id) => {
-                    let why = format!("timesheet {id} holds just what it says, and is nobody's");
-                    Finding { action: Action::Adopt, ..settle(sides, Kind::Adoptable, work_log, &[*id], why) }
-                }
-                None => settle(sides, Kind::Missing, work_log, &[], "it has no timesheet".to_owned()),
-            });
-        }
-        findings
-            .extend(orphans.into_iter().filter(|id| !taken.contains(id)).map(|id| orphan(sides, id, None)));
-        finding::join_links(findings);
-        Ok(())
-    }
-
     /// Tells of what is left of deleted work logs. One timesheet of it that is exported holds all back: they
     /// go together.
     async fn dangling(
@@ -268,53 +264,6 @@ impl Sweeper {
         }
         Ok(())
     }
-
-    /// Those of `unlinked` that are nobody's, anywhere. The others get their finding.
-    async fn unclaimed(
-        &self,
-        sides: &Sides,
-        unlinked: &[KimaiId],
-        known: &[KimaiId],
-        findings: &mut Vec<Finding>,
-    ) -> Result<Vec<KimaiId>, Failure> {
-        let mut loose = unlinked.to_vec();
-        // Of a triplestore that shows nothing for the period nothing is believed, see the guards.
-        if unlinked.is_empty() || sides.work_logs.is_empty() || planted(Plant::SweepLooksOnce) {
-            return Ok(loose);
-        }
-        let elsewhere = self.sight.linked(&loose, known).await?;
-        loose.retain(|id| !elsewhere.contains_key(id));
-        for (id, work_logs) in elsewhere {
-            // A link that was written since the work logs were read is right.
-            for work_log in work_logs.iter().filter(|work_log| !sides.work_logs.contains_key(work_log)) {
-                let why = format!("timesheet {id} begins in the period, its work log is on another day");
-                let exported = sides.timesheets.get(&id).is_some_and(|timesheet| timesheet.exported);
-                let held = (exported && !self.limits.overwrite_exported).then_some(Hold::Exported);
-                findings.push(Finding { held, ..settle(sides, Kind::Moved, work_log, &[id], why) });
-            }
-        }
-        // What is left of deleted work logs is told of later, each with all its timesheets.
-        let left: BTreeSet<&KimaiId> = sides.remains.values().flatten().collect();
-        loose.retain(|id| !left.contains(id));
-        let (intents, owners) = (self.ledger.intents().await?, self.ledger.owners(&loose).await?);
-        let mut nobodys = Vec::new();
-        for id in loose {
-            let found = sides.timesheets.get(&id).map(|timesheet| timesheet.found);
-            let could_be =
-                found.and_then(|found| intents.iter().find(|(_, intent)| intent.could_be(id, &found)));
-            let claimant =
-                could_be.map(|(work_log, _)| work_log).filter(|_| !planted(Plant::SweepIgnoresIntents));
-            let owner = match owners.get(&id) {
-                Some(owner) if self.sight.facts(owner).await?.kind(owner) == Subject::WorkLog => Some(owner),
-                _ => None,
-            };
-            match claimant.or(owner) {
-                Some(work_log) => findings.push(orphan(sides, id, Some(work_log))),
-                None => nobodys.push(id),
-            }
-        }
-        Ok(nobodys)
-    }
 }
 
 pub(super) fn settle(
@@ -340,20 +289,6 @@ pub(super) fn settle(
 fn changed_kind(found: &FoundTimesheet, wanted: &WantedTimesheet) -> Kind {
     let rest = FoundTimesheet { duration: FoundTimesheet::from(*wanted).duration, ..*found };
     if found.is_nothing_of(wanted) && rest.holds(wanted) { Kind::ZeroHours } else { Kind::Changed }
-}
-
-/// A timesheet that no work log is linked to; `claimant` may be about to be.
-fn orphan(sides: &Sides, id: KimaiId, claimant: Option<&WorkLogUri>) -> Finding {
-    Finding {
-        kind: Kind::Orphan,
-        work_log: claimant.cloned(),
-        timesheets: vec![id],
-        wanted: None,
-        found: sides.timesheets.get(&id).map(|timesheet| timesheet.found),
-        reason: "no work log is linked to it".to_owned(),
-        action: Action::Delete,
-        held: claimant.map(|_| Hold::Claimed),
-    }
 }
 
 /// What it means that a timesheet could not be looked at: that it is left alone, or that no other can be seen

@@ -20,6 +20,7 @@ mod examine;
 mod exported;
 mod guards;
 mod lost;
+mod orphans;
 mod sides;
 
 use std::sync::Arc;

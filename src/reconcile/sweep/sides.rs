@@ -28,6 +28,8 @@ pub(super) type Remains = BTreeMap<WorkLogUri, Vec<KimaiId>>;
 /// Both sides of a period.
 pub(super) struct Sides {
     pub(super) work_logs: WorkLogSides,
+    /// How many work logs the triplestore counted, before it gave them.
+    pub(super) counted: usize,
     /// What is left of deleted work logs of any day.
     pub(super) remains: Remains,
     pub(super) timesheets: TimesheetSides,
@@ -64,9 +66,10 @@ impl Sweeper {
         }
         go_on(progress)?;
         progress.phase("reading the work logs", None);
-        let (work_logs, remains) = tokio::try_join!(self.work_logs(period, progress), self.remains())?;
+        let ((work_logs, counted), remains) =
+            tokio::try_join!(self.work_logs(period, progress), self.remains())?;
         go_on(progress)?;
-        Ok(Sides { work_logs, remains, timesheets, gaps, odd })
+        Ok(Sides { work_logs, counted, remains, timesheets, gaps, odd })
     }
 
     /// The timesheets that begin on a day of `period`.
@@ -90,10 +93,11 @@ impl Sweeper {
     }
 
     /// The work logs of `period`, some days at a time, each brought down to its side while the next are read: a
-    /// quarter's facts would fill the memory.
-    async fn work_logs(&self, period: Period, progress: &Progress) -> Result<WorkLogSides, Failure> {
+    /// quarter's facts would fill the memory. With how many were counted.
+    async fn work_logs(&self, period: Period, progress: &Progress) -> Result<(WorkLogSides, usize), Failure> {
         let days = self.work_logs.days(period.first, period.last).await?;
-        progress.phase("reading the work logs", Some(days.counts.values().sum()));
+        let counted = days.counts.values().sum();
+        progress.phase("reading the work logs", Some(counted));
         let (sender, mut windows_read) = mpsc::channel(1);
         let read = async move {
             let windows = windows(period.first, period.last, days).into_iter();
@@ -119,7 +123,7 @@ impl Sweeper {
         };
         // The next windows are on their way while one is brought down.
         let ((), sides) = tokio::try_join!(read, bring_down)?;
-        Ok(sides)
+        Ok((sides, counted))
     }
 
     /// Looks up what of `facts` the `directory` does not know yet, and brings them down to their sides.

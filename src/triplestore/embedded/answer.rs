@@ -116,5 +116,7 @@ fn io(error: &std::io::Error) -> TriplestoreFault {
 
 fn too_large() -> TriplestoreFault {
     let limit = ANSWER_LIMIT / 1024 / 1024;
-    TriplestoreFault::Refused(format!("the answer is larger than {limit} MiB; ask for less, with LIMIT").into())
+    TriplestoreFault::Refused(
+        format!("the answer is larger than {limit} MiB; ask for less, with LIMIT").into(),
+    )
 }

@@ -105,7 +105,9 @@ impl<'a> Draft<'a> {
             GraphUpdateOperation::Create { silent, graph } => {
                 let there = self.transaction.contains_named_graph(&graph).map_err(storage)?;
                 if there && !silent {
-                    return Err(TriplestoreFault::Refused(format!("the graph {graph} exists already").into()));
+                    return Err(TriplestoreFault::Refused(
+                        format!("the graph {graph} exists already").into(),
+                    ));
                 }
                 Ok((Vec::new(), Vec::new()))
             }

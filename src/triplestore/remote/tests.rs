@@ -120,6 +120,37 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_marked_as_a_part_is_a_fault_and_no_fact() {
+    let table = [
+        (200, "X-SQL-State", "S1TAT", Some("S1TAT")),
+        (200, "x-sql-state", "S1TAT", Some("S1TAT")),
+        (200, "X-SPARQL-MaxRows", "5000", Some("cut at 5000 rows")),
+        (206, "Content-Range", "bytes 0-100/1000", Some("206")),
+        (200, "X-SQL-State", "", None),
+        (200, "X-SPARQL-default-graph", "http://x/g", None),
+    ];
+    for (status, name, value, words) in table {
+        let server = MockServer::start().await;
+        let answer =
+            ResponseTemplate::new(status).set_body_string(EMPTY).insert_header(name, value).insert_header(
+                "X-SQL-Message",
+                "RC...: Returning incomplete results, query interrupted by result timeout",
+            );
+        Mock::given(method("POST")).respond_with(answer).mount(&server).await;
+        let remote = remote(&server.uri(), Duration::from_secs(20));
+        for result in [remote.select("SELECT").await.map(drop), remote.update("INSERT").await] {
+            match (result, words) {
+                (Ok(()), None) => {}
+                (Err(TriplestoreFault::Incomplete(why)), Some(words)) => {
+                    assert!(why.contains(words), "{why}")
+                }
+                other => panic!("{status} {name}: {value}: {other:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn html_with_a_200_is_a_fault_and_not_an_empty_answer() {
     let (_server, remote) = answering(200, "<html><body>Welcome</body></html>").await;
     let fault = remote.select("SELECT").await.expect_err("HTML");

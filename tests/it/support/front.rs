@@ -121,7 +121,8 @@ async fn answer(front: web::Data<Front>, form: web::Form<Vec<(String, String)>>)
     for (from, to) in &manners.swaps {
         text = text.replace(from, to);
     }
-    let status = manners.status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(StatusCode::OK);
+    let status =
+        manners.status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(StatusCode::OK);
     let mut answer = HttpResponse::build(status);
     if let Some(header) = manners.header {
         answer.insert_header(header);

@@ -1,0 +1,109 @@
+//! Timesheets without work log and work logs without timesheet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Sweeper;
+use super::examine::settle;
+use super::sides::Sides;
+use crate::domain::difference::{Comparison, adoptions};
+use crate::domain::finding::{self, Action, Finding, Hold, Kind};
+use crate::domain::work_log::Kind as Subject;
+use crate::domain::{KimaiId, WorkLogUri};
+use crate::reconcile::plant::{Plant, planted};
+use crate::reconcile::retry::Failure;
+
+impl Sweeper {
+    /// Work logs without timesheet and timesheets without work log: each may be the other's.
+    pub(super) async fn loose(
+        &self,
+        sides: &Sides,
+        comparison: &Comparison,
+        known: &[KimaiId],
+        findings: &mut Vec<Finding>,
+    ) -> Result<(), Failure> {
+        let orphans = self.unclaimed(sides, &comparison.unlinked, known, findings).await?;
+        // What has a timesheet, or may have one, needs none of these.
+        let mut provided: BTreeSet<WorkLogUri> =
+            self.ledger.remembered(&comparison.missing).await?.into_keys().collect();
+        provided.extend(self.ledger.intents().await?.into_iter().map(|(work_log, _)| work_log));
+        let wanting: Vec<WorkLogUri> =
+            comparison.missing.iter().filter(|work_log| !provided.contains(work_log)).cloned().collect();
+        let adopted: BTreeMap<WorkLogUri, KimaiId> =
+            adoptions(&sides.work_logs, &sides.timesheets, &wanting, &orphans).into_iter().collect();
+        let taken: BTreeSet<KimaiId> = adopted.values().copied().collect();
+        for work_log in &comparison.missing {
+            findings.push(match adopted.get(work_log) {
+                Some(id) => {
+                    let why = format!("timesheet {id} holds just what it says, and is nobody's");
+                    Finding { action: Action::Adopt, ..settle(sides, Kind::Adoptable, work_log, &[*id], why) }
+                }
+                None => settle(sides, Kind::Missing, work_log, &[], "it has no timesheet".to_owned()),
+            });
+        }
+        findings
+            .extend(orphans.into_iter().filter(|id| !taken.contains(id)).map(|id| orphan(sides, id, None)));
+        finding::join_links(findings);
+        Ok(())
+    }
+
+    /// Those of `unlinked` that are nobody's, anywhere. The others get their finding.
+    async fn unclaimed(
+        &self,
+        sides: &Sides,
+        unlinked: &[KimaiId],
+        known: &[KimaiId],
+        findings: &mut Vec<Finding>,
+    ) -> Result<Vec<KimaiId>, Failure> {
+        let mut loose = unlinked.to_vec();
+        // Of a triplestore that shows nothing for the period nothing is believed, see the guards.
+        if unlinked.is_empty() || sides.work_logs.is_empty() || planted(Plant::SweepLooksOnce) {
+            return Ok(loose);
+        }
+        let elsewhere = self.sight.linked(&loose, known).await?;
+        loose.retain(|id| !elsewhere.contains_key(id));
+        for (id, work_logs) in elsewhere {
+            // A link that was written since the work logs were read is right.
+            for work_log in work_logs.iter().filter(|work_log| !sides.work_logs.contains_key(work_log)) {
+                let why = format!("timesheet {id} begins in the period, its work log is on another day");
+                let exported = sides.timesheets.get(&id).is_some_and(|timesheet| timesheet.exported);
+                let held = (exported && !self.limits.overwrite_exported).then_some(Hold::Exported);
+                findings.push(Finding { held, ..settle(sides, Kind::Moved, work_log, &[id], why) });
+            }
+        }
+        // What is left of deleted work logs is told of later, each with all its timesheets.
+        let left: BTreeSet<&KimaiId> = sides.remains.values().flatten().collect();
+        loose.retain(|id| !left.contains(id));
+        let (intents, owners) = (self.ledger.intents().await?, self.ledger.owners(&loose).await?);
+        let mut nobodys = Vec::new();
+        for id in loose {
+            let found = sides.timesheets.get(&id).map(|timesheet| timesheet.found);
+            let could_be =
+                found.and_then(|found| intents.iter().find(|(_, intent)| intent.could_be(id, &found)));
+            let claimant =
+                could_be.map(|(work_log, _)| work_log).filter(|_| !planted(Plant::SweepIgnoresIntents));
+            let owner = match owners.get(&id) {
+                Some(owner) if self.sight.facts(owner).await?.kind(owner) == Subject::WorkLog => Some(owner),
+                _ => None,
+            };
+            match claimant.or(owner) {
+                Some(work_log) => findings.push(orphan(sides, id, Some(work_log))),
+                None => nobodys.push(id),
+            }
+        }
+        Ok(nobodys)
+    }
+}
+
+/// A timesheet that no work log is linked to; `claimant` may be about to be.
+fn orphan(sides: &Sides, id: KimaiId, claimant: Option<&WorkLogUri>) -> Finding {
+    Finding {
+        kind: Kind::Orphan,
+        work_log: claimant.cloned(),
+        timesheets: vec![id],
+        wanted: None,
+        found: sides.timesheets.get(&id).map(|timesheet| timesheet.found),
+        reason: "no work log is linked to it".to_owned(),
+        action: Action::Delete,
+        held: claimant.map(|_| Hold::Claimed),
+    }
+}

@@ -1,0 +1,82 @@
+//! Which neighbours a run shows to be there.
+
+use crate::reconcile::breaker::Neighbour;
+use crate::reconcile::effect::Deed;
+use crate::reconcile::retry::{Failure, Outage};
+
+/// Who answered a run before it ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reached {
+    pub(super) triplestore: bool,
+    /// Kimai did what it was asked.
+    pub(super) kimai: bool,
+}
+
+/// The neighbours that a run shows to be there, however it ended.
+pub(super) fn reached(answered: Reached, result: &Result<Deed, Failure>) -> Vec<Neighbour> {
+    let failure = result.as_ref().err();
+    let whose = failure.and_then(Failure::neighbour);
+    let refused =
+        |neighbour| whose == Some(neighbour) && failure.is_some_and(|failure| failure.outage() == Outage::No);
+    let mut reached = Vec::new();
+    // A link that could not be written says more than the answer before it.
+    if refused(Neighbour::Triplestore) || (answered.triplestore && whose != Some(Neighbour::Triplestore)) {
+        reached.push(Neighbour::Triplestore);
+    }
+    let done = answered.kimai && whose != Some(Neighbour::Kimai);
+    if done || refused(Neighbour::Kimai) || result.as_ref().is_ok_and(|deed| deed.effect.reached_kimai()) {
+        reached.push(Neighbour::Kimai);
+    }
+    reached
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{KimaiId, WorkLogUri};
+    use crate::kimai::{Fault, KimaiFault, Operation};
+    use crate::reconcile::breaker::PROBE_EVERY;
+    use crate::reconcile::effect::Effect;
+    use crate::reconcile::ledger::LedgerFault;
+    use crate::triplestore::TriplestoreFault;
+
+    #[test]
+    fn a_run_shows_only_whom_it_reached() {
+        use Neighbour::{Kimai, Triplestore};
+        let kimai = |fault| Failure::Kimai(KimaiFault::new(Operation::Update, fault, "said so"));
+        let claimed = |id| {
+            let other = WorkLogUri::parse("http://x/work-logs/1").unwrap();
+            LedgerFault::Claimed { id: KimaiId(id), other }
+        };
+        let table = [
+            (true, false, Ok(Deed::of(Effect::Updated, &[])), vec![Triplestore, Kimai]),
+            (true, false, Ok(Deed::of(Effect::Unchanged, &[])), vec![Triplestore]),
+            (true, false, Err(Failure::Blocked(vec![])), vec![Triplestore]),
+            (true, false, Err(kimai(Fault::Transient)), vec![Triplestore]),
+            (true, false, Err(kimai(Fault::Permanent)), vec![Triplestore, Kimai]),
+            // While it looked for what a lost answer led to, it has not asked the triplestore yet.
+            (false, false, Err(kimai(Fault::Permanent)), vec![Kimai]),
+            (false, false, Err(Failure::Unsure(PROBE_EVERY)), vec![]),
+            (false, false, Err(Failure::Broken("a panic".into())), vec![]),
+            (false, false, Err(TriplestoreFault::Refused("403".into()).into()), vec![Triplestore]),
+            (false, false, Err(TriplestoreFault::Transient("down".into()).into()), vec![]),
+            (true, false, Err(TriplestoreFault::Transient("the link was not taken".into()).into()), vec![]),
+            // Kimai is well, whatever came after its answer.
+            (
+                true,
+                true,
+                Err(TriplestoreFault::Transient("the link was not taken".into()).into()),
+                vec![Kimai],
+            ),
+            (true, true, Err(claimed(9).into()), vec![Triplestore, Kimai]),
+            (true, false, Err(claimed(9).into()), vec![Triplestore]),
+        ];
+        for (triplestore, kimai, result, wanted) in table {
+            assert_eq!(
+                reached(Reached { triplestore, kimai }, &result),
+                wanted,
+                "{triplestore} {kimai} {result:?}"
+            );
+        }
+    }
+}
