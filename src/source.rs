@@ -67,12 +67,15 @@ pub trait Source: Send + Sync {
     /// Which of these timesheets a work log is linked to.
     async fn linked(&self, ids: &[KimaiId]) -> Result<BTreeMap<KimaiId, Vec<WorkLogUri>>, TriplestoreFault>;
 
-    /// Of these timesheets, those to which something without any class is linked: what is left of a
-    /// deleted work log.
-    async fn tombstones(&self, ids: &[KimaiId]) -> Result<BTreeMap<KimaiId, WorkLogUri>, TriplestoreFault>;
+    /// Of these timesheets, those whose id something carries that may be left of a deleted work log: see
+    /// [`Facts::may_be_left_over`].
+    async fn tombstones(
+        &self,
+        ids: &[KimaiId],
+    ) -> Result<BTreeMap<KimaiId, Vec<WorkLogUri>>, TriplestoreFault>;
 
-    /// All that is left of deleted work logs, of whatever day, with the timesheets it names: see
-    /// [`Kind::Tombstone`](crate::domain::work_log::Kind::Tombstone). One whose identifiers are no ids has none.
+    /// All that may be left of deleted work logs, of whatever day, with the timesheets it names: see
+    /// [`Facts::may_be_left_over`]. One whose identifiers are no ids has none.
     async fn dangling(&self) -> Result<BTreeMap<WorkLogUri, Vec<KimaiId>>, TriplestoreFault>;
 
     /// The work logs that refer to one of `iris` (a hundred at most): a task or its project, a person or their

@@ -5,6 +5,7 @@
 //! the triplestore one test triple, which is removed at once. A check ends within [`LIMIT`] and never fails the others.
 
 mod check;
+mod held;
 mod hours;
 mod kimai;
 mod list;
@@ -229,6 +230,7 @@ impl Doctor {
             Box::pin(self.queue_file()),
             Box::pin(self.queue()),
             Box::pin(async { self.values() }),
+            Box::pin(self.held_back()),
             Box::pin(async { self.schedule() }),
             Box::pin(self.deltas()),
         ];

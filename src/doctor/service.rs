@@ -22,7 +22,7 @@ const SCHEDULE: Topic = Topic("schedule", "Sweeps");
 const DELTAS: Topic = Topic("deltas", "Deltas");
 
 /// The checks that only a running service can make.
-pub(crate) const SERVICE: [&str; 5] = ["queue-file", "queue", "values", "schedule", "deltas"];
+pub(crate) const SERVICE: [&str; 6] = ["queue-file", "queue", "values", "held-back", "schedule", "deltas"];
 
 /// Days without a delta that nobody should worry about: a long weekend, or the leave of a small company.
 const QUIET_DAYS: i64 = 14;
@@ -31,8 +31,8 @@ const LATE: i64 = 15 * 60;
 /// How many of the next sweeps are told.
 const TOLD: usize = 3;
 
-const NOT_HERE: &str = "Only the running service knows.";
-const ASK_IT: &str = "Start it, or give its address with --url.";
+pub(super) const NOT_HERE: &str = "Only the running service knows.";
+pub(super) const ASK_IT: &str = "Start it, or give its address with --url.";
 
 impl Doctor {
     pub(super) fn settings(&self) -> Check {

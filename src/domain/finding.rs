@@ -68,10 +68,10 @@ pub enum Action {
 words!(Action { Settle => "settle", Adopt => "adopt", Delete => "delete" });
 
 /// What holds a deletion back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Hold {
-    /// There are more of them than one sweep may delete, or they are not those that somebody confirmed.
+    /// There are more of their kind than one sweep may delete, or they are not those that somebody confirmed.
     Unconfirmed,
     /// The triplestore has no work log at all for the period.
     NoWorkLogs,
@@ -105,7 +105,7 @@ impl Hold {
     pub fn explain(self) -> &'static str {
         match self {
             Self::Unconfirmed => {
-                "more deletions than SWEEP_MAX_DELETIONS, or others than were confirmed; look at them, then confirm with the key"
+                "more deletions than SWEEP_MAX_DELETIONS or SWEEP_MAX_TOMBSTONES allow, or others than were confirmed; look at them, then confirm with the key"
             }
             Self::NoWorkLogs => {
                 "the triplestore shows no work log at all for the period; kimai-sync doctor says whether it hides something"
@@ -177,6 +177,30 @@ impl Unconfirmed {
     pub fn len(&self) -> usize {
         self.0.len()
     }
+
+    fn has(&self, kind: Kind) -> bool {
+        self.0.iter().any(|finding| finding.kind == kind)
+    }
+}
+
+/// Holds back the deletions of `kind` among `findings` that nothing else does, where there are more than `most`, or
+/// `all` wait for confirmation. An orphan is deleted for want of evidence, a deleted work log has left some: each has a
+/// bound of its own, and neither holds up the other.
+pub fn hold_beyond(
+    findings: &mut [Finding],
+    kind: Kind,
+    most: usize,
+    confirmed: Option<&Unconfirmed>,
+    all: bool,
+) {
+    let waits = |finding: &&mut Finding| finding.kind == kind && finding.held.is_none();
+    let count = findings.iter_mut().filter(waits).count();
+    // What somebody confirmed is done as it was seen or not at all, also when fewer are left of it.
+    if count > most || all || confirmed.is_some_and(|confirmed| confirmed.has(kind)) {
+        for finding in findings.iter_mut().filter(waits) {
+            finding.held = Some(Hold::Unconfirmed);
+        }
+    }
 }
 
 /// A work log without timesheet, and a timesheet that was made for it: all that is missing is the link.
@@ -232,5 +256,42 @@ mod tests {
         assert_eq!(told, [(missing, vec![7]), (missing, vec![]), (orphan, vec![9]), (orphan, vec![8])]);
         assert!(findings[0].reason.contains("timesheet 7 was made for it"), "{}", findings[0].reason);
         assert_eq!(findings[0].held, None);
+    }
+
+    fn of(kind: Kind, ids: std::ops::Range<u64>) -> Vec<Finding> {
+        ids.map(|id| Finding { held: None, ..finding(kind, None, &[id]) }).collect()
+    }
+
+    #[test]
+    fn orphans_and_deleted_work_logs_have_each_their_bound() {
+        let confirmed = |kind, ids| {
+            let mut seen = of(kind, ids);
+            hold_beyond(&mut seen, kind, 0, None, false);
+            Some(Unconfirmed::of(&seen))
+        };
+        // Orphans, deleted work logs, what was confirmed, whether all wait; how many of each are held.
+        let table = [
+            (20, 25, None, false, (0, 0)),
+            (21, 25, None, false, (21, 0)),
+            (20, 1_001, None, false, (0, 1_001)),
+            (21, 1_001, None, false, (21, 1_001)),
+            (1, 1, None, true, (1, 1)),
+            (15, 25, confirmed(Kind::Orphan, 0..21), false, (15, 0)),
+            (15, 25, confirmed(Kind::Dangling, 0..21), false, (0, 25)),
+            (15, 25, Some(Unconfirmed::default()), false, (0, 0)),
+        ];
+        for (orphans, left, confirmed, all, wanted) in table {
+            let mut findings = of(Kind::Orphan, 0..orphans);
+            findings.extend(of(Kind::Dangling, 5_000..5_000 + left));
+            findings.extend(of(Kind::Missing, 9_000..9_100));
+            for (kind, most) in [(Kind::Orphan, 20), (Kind::Dangling, 1_000)] {
+                hold_beyond(&mut findings, kind, most, confirmed.as_ref(), all);
+            }
+            let held = |kind| {
+                findings.iter().filter(|finding| finding.kind == kind && finding.held.is_some()).count()
+            };
+            assert_eq!((held(Kind::Orphan), held(Kind::Dangling)), wanted, "{orphans} {left} {all}");
+            assert_eq!(held(Kind::Missing), 0);
+        }
     }
 }

@@ -100,8 +100,8 @@ pub enum Repair {
 ///
 /// Order of authority for "which timesheet is its": one that we made and could not link yet, the
 /// triplestore's `dct:identifier` (of several the one we remember), then memory.
-/// Emptiness alone never leads to a deletion: it takes a bare identifier, or a delta that removed the
-/// class together with our own memory of the link.
+/// Emptiness alone never leads to a deletion: it takes a bare identifier, evidence that what is left was a work log
+/// ([`is_left_over`]), or a delta that removed the class together with our own memory of the link.
 pub fn plan(
     subject: &WorkLogUri,
     facts: &Facts,
@@ -113,16 +113,29 @@ pub fn plan(
             Ok(wanted) => push(facts, memory, wanted),
             Err(obstacles) => block(facts, memory, obstacles),
         },
-        Kind::Tombstone => {
-            let mut ids = facts.kimai_ids();
-            ids.extend(memory.linked.filter(|linked| !ids.contains(linked)));
-            Plan::Delete(ids)
-        }
-        Kind::Absent if memory.removed => {
-            memory.linked.map_or(Plan::Nothing, |linked| Plan::Delete(vec![linked]))
-        }
+        Kind::Tombstone => delete(facts, memory),
+        Kind::Other if is_left_over(subject, facts, memory) => delete(facts, memory),
+        Kind::Absent if memory.removed && memory.linked.is_some() => delete(facts, memory),
         Kind::Absent | Kind::Other => Plan::Nothing,
     }
+}
+
+/// Whether `subject` is what is left of a deleted work log beside its link or without it: a further property or class,
+/// which mu-cl-resources does not know and leaves. The evidence is its link under an IRI of work logs, a link that we
+/// remember, or a delta that took its class away.
+pub fn is_left_over(subject: &WorkLogUri, facts: &Facts, memory: &Memory) -> bool {
+    let is_known = |id| facts.kimai_ids().contains(&id);
+    let by_link = facts.may_be_left_over(subject)
+        && (subject.is_minted() || memory.removed || memory.linked.is_some_and(is_known));
+    let by_memory = memory.removed && memory.linked.is_some();
+    by_link || (by_memory && facts.may_have_been_work_log(subject))
+}
+
+/// Deletes what the triplestore names and what we remember.
+fn delete(facts: &Facts, memory: &Memory) -> Plan {
+    let mut ids = facts.kimai_ids();
+    ids.extend(memory.linked.filter(|linked| !ids.contains(linked)));
+    Plan::Delete(ids)
 }
 
 /// The timesheet of a work log, and whether its link has to be written.
@@ -164,7 +177,7 @@ fn block(facts: &Facts, memory: &Memory, obstacles: Vec<Obstacle>) -> Plan {
 mod tests {
     use super::*;
     use crate::domain::ids::{ActivityId, ProjectId, UserId};
-    use crate::domain::work_log::VEVENT;
+    use crate::domain::work_log::{IMPORTED, VEVENT};
     use jiff::{SignedDuration, Timestamp};
     use proptest::prelude::*;
 
@@ -199,6 +212,7 @@ mod tests {
         let stray = Memory { stray: true, ..current };
         let vevent = Some(VEVENT);
         let update = |id, relink| Plan::Update { id: KimaiId(id), wanted: wanted(1), relink, renew: false };
+        let delete = |ids: &[u64]| Plan::Delete(ids.iter().copied().map(KimaiId).collect());
         let table = vec![
             (facts(vevent, &[]), nothing, Plan::Create(wanted(1)), "new"),
             (facts(vevent, &["9"]), nothing, update(9, false), "known to the triplestore"),
@@ -229,10 +243,56 @@ mod tests {
             (facts(None, &[]), nothing, Plan::Nothing, "unknown"),
             (facts(None, &[]), linked, Plan::Nothing, "emptiness alone is no proof"),
             (facts(None, &[]), removed, Plan::Delete(vec![KimaiId(9)]), "a delta removed its class"),
-            (facts(Some("http://x/Task"), &["9"]), removed, Plan::Nothing, "not a work log"),
+            (facts(Some(IMPORTED[1]), &["9"]), removed, Plan::Nothing, "a task, whatever a delta said"),
+            (facts(Some(IMPORTED[5]), &["9"]), linked, Plan::Nothing, "an account, whatever we remember"),
+            (facts(Some("http://x/Note"), &["9"]), nothing, delete(&[9]), "left with a class of its own"),
+            (facts(Some("http://x/Note"), &["9"]), elsewhere, delete(&[9, 4]), "left, and we remember more"),
+            (facts(Some("http://x/Note"), &[]), linked, Plan::Nothing, "no delta took its class away"),
+            (facts(Some("http://x/Note"), &[]), removed, delete(&[9]), "its link is gone too, a delta told"),
         ];
         for (facts, memory, expected, why) in table {
             assert_eq!(decide(&facts, &memory), expected, "{why}");
+        }
+    }
+
+    /// Anything may carry a number: an employee, a room, another application's note.
+    #[test]
+    fn what_is_left_with_other_properties_is_deleted_on_evidence_only() {
+        let nothing = Memory::default();
+        let linked = Memory { linked: Some(KimaiId(9)), ..nothing };
+        let elsewhere = Memory { linked: Some(KimaiId(4)), ..nothing };
+        let removed = Memory { removed: true, ..nothing };
+        let of = |iri: &str, memory: &Memory, facts: &Facts| {
+            plan(&WorkLogUri::parse(iri).unwrap(), facts, memory, || panic!("it is no work log"))
+        };
+        let nine = || Plan::Delete(vec![KimaiId(9)]);
+        let (minted, other, task) = ("http://x/work-logs/1", "http://x/notes/1", "http://x/tasks/1");
+        let bare = facts(None, &["9"]);
+        let others = [
+            Facts { has_others: true, ..bare.clone() },
+            Facts { types: ["http://x/Note"].into_iter().collect(), ..bare.clone() },
+            Facts { days: ["2024-09-02"].into_iter().collect(), ..bare.clone() },
+            Facts { persons: ["http://x/jane"].into_iter().collect(), has_others: true, ..bare },
+        ];
+        for facts in &others {
+            let table = [
+                (minted, nothing, nine()),
+                (other, nothing, Plan::Nothing),
+                (other, elsewhere, Plan::Nothing),
+                (other, linked, nine()),
+                (other, removed, nine()),
+                (task, linked, Plan::Nothing),
+                (task, removed, Plan::Nothing),
+            ];
+            for (iri, memory, wanted) in table {
+                assert_eq!(of(iri, &memory, facts), wanted, "{iri} {memory:?} {facts:?}");
+            }
+            for class in IMPORTED {
+                let mut imported = facts.clone();
+                imported.types.insert(class.to_owned());
+                let told = Memory { removed: true, ..linked };
+                assert_eq!(of(minted, &told, &imported), Plan::Nothing, "{class}");
+            }
         }
     }
 
@@ -305,23 +365,32 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(10_000))]
 
-        /// Whatever else is there: what has any class is never deleted, and what is empty is deleted
-        /// only with both a removal seen and a link remembered.
+        /// Whatever else is there: a work log, and what the import makes, is never deleted. What has an id of its own is
+        /// only if that is all it has, or something says that it was a work log; what has none only with both a
+        /// removal seen and a link remembered.
         #[test]
         fn deletion_needs_positive_evidence(
-            class in prop::option::of(prop::sample::select(vec![VEVENT, "http://x/Other"])),
+            class in prop::option::of(prop::sample::select(vec![VEVENT, "http://x/Other", IMPORTED[2]])),
+            has_others: bool,
+            minted: bool,
             identifiers in prop::collection::btree_set("[0-9a-z]{0,3}", 0..3),
             linked in prop::option::of(1u64..9),
             pushed in prop::option::of(1u64..3),
             unwritten: bool,
             removed: bool,
         ) {
-            let facts = Facts { identifiers: identifiers.into_iter().collect(), ..facts(class, &[]) };
+            let identifiers = identifiers.into_iter().collect();
+            let facts = Facts { identifiers, has_others, ..facts(class, &[]) };
             let (linked, pushed) = (linked.map(KimaiId), pushed.map(wanted));
             let memory = Memory { linked, unwritten, pushed, removed, ..Memory::default() };
-            if let Plan::Delete(_) = decide(&facts, &memory) {
-                prop_assert!(class.is_none());
-                prop_assert!(!facts.identifiers.is_empty() || (removed && linked.is_some()));
+            let subject = if minted { "http://x/work-logs/1" } else { "http://x/notes/1" };
+            let subject = WorkLogUri::parse(subject).unwrap();
+            if let Plan::Delete(_) = plan(&subject, &facts, &memory, || Ok(wanted(1))) {
+                prop_assert!(class != Some(VEVENT) && class != Some(IMPORTED[2]));
+                let bare = class.is_none() && !has_others;
+                let known = linked.is_some_and(|id| facts.kimai_ids().contains(&id));
+                let by_link = !facts.identifiers.is_empty() && (bare || minted || removed || known);
+                prop_assert!(by_link || (removed && linked.is_some()));
             }
         }
     }

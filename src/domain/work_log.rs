@@ -16,6 +16,17 @@ use super::values::Values;
 /// The class of a work log, as `rdf:type` holds it.
 pub const VEVENT: &str = "http://www.w3.org/2002/12/cal/ical#Vevent";
 
+/// The classes of what the import makes, as `rdf:type` holds them: their `dct:identifier` is that of a customer,
+/// project, activity or user, never of a timesheet.
+pub const IMPORTED: [&str; 6] = [
+    "http://www.w3.org/ns/prov#Organization",
+    "http://www.w3.org/2005/01/wf/flow#Task",
+    "http://usefulinc.com/ns/doap#Project",
+    "http://mu.semte.ch/vocabularies/ext/KimaiActivity",
+    "http://mu.semte.ch/vocabularies/ext/UnavailableInKimai",
+    "http://xmlns.com/foaf/0.1/OnlineAccount",
+];
+
 /// What stands under one subject that may be a work log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
@@ -46,7 +57,8 @@ pub enum Kind {
     Tombstone,
     /// Nothing at all is known of it.
     Absent,
-    /// Something else: a timesheet, a task, a customer.
+    /// Something else: a timesheet, a task, a customer. Or a deleted work log of which more is left than its link:
+    /// see [`Facts::may_be_left_over`].
     Other,
 }
 
@@ -67,6 +79,19 @@ impl Facts {
             (true, false) if !is_imported(subject) => Kind::Tombstone,
             _ => Kind::Other,
         }
+    }
+
+    /// Whether this can be what is left of a deleted work log, whatever else that is: it is linked, and neither
+    /// class nor IRI is of what the import makes. Much else carries a number, so it takes evidence that it was a
+    /// work log: see [`is_left_over`](super::plan::is_left_over).
+    pub fn may_be_left_over(&self, subject: &WorkLogUri) -> bool {
+        !self.identifiers.is_empty() && self.may_have_been_work_log(subject)
+    }
+
+    /// Whether it is no work log and may have been one: nothing of it is of what the import makes.
+    pub fn may_have_been_work_log(&self, subject: &WorkLogUri) -> bool {
+        let of_import = IMPORTED.into_iter().any(|class| self.types.contains(class));
+        !of_import && !self.types.contains(VEVENT) && !is_imported(subject)
     }
 
     /// The Kimai ids it is linked to, lowest first. Text that is no id (an old fault stored
@@ -96,7 +121,7 @@ fn ids(texts: &Values) -> Vec<KimaiId> {
 }
 
 /// Whether the IRI is of the kinds that the import mints: those carry Kimai ids of other tables.
-fn is_imported(subject: &WorkLogUri) -> bool {
+pub(crate) fn is_imported(subject: &WorkLogUri) -> bool {
     let mut segments = subject.as_str().rsplit('/');
     let _last = segments.next();
     matches!(segments.next(), Some("tasks" | "customers" | "accounts"))

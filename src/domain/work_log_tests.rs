@@ -193,7 +193,7 @@ fn the_day_is_the_one_written_whatever_zone_follows() {
 }
 
 #[test]
-fn only_a_bare_identifier_is_a_tombstone() {
+fn a_bare_identifier_is_a_tombstone_and_anything_else_may_be_left_over() {
     let work_log = uri("http://timekeeper.redpencil.io/work-logs/1");
     let bare = Facts { identifiers: set(&["5"]), ..Facts::default() };
     assert_eq!(bare.kind(&work_log), Kind::Tombstone);
@@ -210,6 +210,13 @@ fn only_a_bare_identifier_is_a_tombstone() {
             "{kind}"
         );
     }
+    let some = Facts { has_others: true, ..bare.clone() };
+    let note = Facts { types: set(&["http://x/Note"]), ..bare.clone() };
+    assert!(some.may_be_left_over(&work_log) && note.may_be_left_over(&work_log));
+    assert!(some.may_be_left_over(&uri("http://x/persons/1")), "that it was one takes evidence");
+    assert!(!activity.may_be_left_over(&work_log) && !complete().0.may_be_left_over(&work_log));
+    assert!(!some.may_be_left_over(&uri("http://x/tasks/1")));
+    assert!(!Facts { has_others: true, ..Facts::default() }.may_be_left_over(&work_log), "it has no link");
 }
 
 #[test]

@@ -211,7 +211,7 @@ fn triplestore(told: &story::Answer<Told>) -> Markup {
                 story::Answer::Known(told) => {
                     @match told.kind {
                         Subject::WorkLog => (told_pairs(told)),
-                        Subject::LeftOver => p { "It is deleted; only its link to Kimai is left: timesheet " (values(&told.identifiers)) "." },
+                        Subject::LeftOver => p { "It is deleted; its link to Kimai is left: timesheet " (values(&told.identifiers)) "." },
                         Subject::Absent => p { "It knows nothing of it." },
                         Subject::Other => p { "Something else has this address." },
                     }

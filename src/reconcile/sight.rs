@@ -23,10 +23,14 @@ impl Sight {
         Self { work_logs }
     }
 
-    /// The facts of `subject`. Fails when there are none and the triplestore shows nothing else either.
+    /// The facts of `subject`, that it is no work log only for certain. Fails when there are none and the triplestore
+    /// shows nothing else either.
     pub(super) async fn facts(&self, subject: &WorkLogUri) -> Result<Facts, Failure> {
         let facts = self.work_logs.facts(subject).await?;
-        self.again(subject, facts).await
+        match facts.kind(subject) {
+            Kind::Absent => self.again(subject, facts).await,
+            _ => self.certain(subject, facts).await,
+        }
     }
 
     /// `facts` of `subject` as they were read a moment ago; read again when there were none, and believed only
@@ -49,8 +53,8 @@ impl Sight {
     pub(super) async fn certain(&self, subject: &WorkLogUri, facts: Facts) -> Result<Facts, Failure> {
         let lacks = match facts.kind(subject) {
             Kind::Absent | Kind::Tombstone => true,
-            // A timesheet of Timekeeper, for instance, has the class of one.
-            Kind::Other => facts.types.is_empty(),
+            // It may have more classes than one.
+            Kind::Other => facts.may_have_been_work_log(subject),
             Kind::WorkLog => false,
         };
         if !lacks || planted(Plant::RowsAreBelieved) {

@@ -11,6 +11,7 @@
 mod book;
 mod drive;
 mod fault;
+mod held;
 pub mod progress;
 mod run;
 mod runner;
@@ -22,6 +23,7 @@ mod tests;
 
 pub use book::{MOST_RUNS, MOST_WAITING};
 pub use fault::RunsFault;
+pub use held::HeldBack;
 pub use run::{AskedBy, CONFIRM_WITHIN, Confirm, Kind, Run, State, Task, number};
 pub use runner::{Asked, End, Follow, Order, Runs, Ticket};
 pub use store::FindingFilter;

@@ -140,8 +140,10 @@ pub struct ImportSettings {
 /// What a sweep may delete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// `SWEEP_MAX_DELETIONS`: how many at once without somebody's word.
+    /// `SWEEP_MAX_DELETIONS`: how many orphans at once without confirmation.
     pub max_deletions: usize,
+    /// `SWEEP_MAX_TOMBSTONES`: how many deleted work logs whose link is left at once without confirmation.
+    pub max_tombstones: usize,
     /// `SWEEP_DELETE_ORPHANS`.
     pub delete_orphans: bool,
     /// `SWEEP_GRACE`: how long an orphan must have been left alone in Kimai.
@@ -225,6 +227,7 @@ struct Raw {
     fallback_sync_cron: Option<String>,
     sweep_days: Option<String>,
     sweep_max_deletions: Option<String>,
+    sweep_max_tombstones: Option<String>,
     sweep_delete_orphans: Option<String>,
     sweep_grace: Option<String>,
     sync_exported: Option<String>,
@@ -317,6 +320,8 @@ impl Settings {
         let days = check.number("SWEEP_DAYS", raw.sweep_days.as_ref(), 1, 3660);
         let max_deletions =
             check.number("SWEEP_MAX_DELETIONS", raw.sweep_max_deletions.as_ref(), 0, 1_000_000);
+        let max_tombstones =
+            check.number("SWEEP_MAX_TOMBSTONES", raw.sweep_max_tombstones.as_ref(), 0, 1_000_000);
         let delete_orphans = check.truth("SWEEP_DELETE_ORPHANS", raw.sweep_delete_orphans.as_ref(), true);
         let grace = check.number("SWEEP_GRACE", raw.sweep_grace.as_ref(), 0, 7 * 24 * 60);
         let overwrite_exported =
@@ -346,6 +351,7 @@ impl Settings {
                 days: days?,
                 limits: Limits {
                     max_deletions: max_deletions?,
+                    max_tombstones: max_tombstones?,
                     delete_orphans,
                     grace: Duration::from_mins(grace?),
                     overwrite_exported: overwrite_exported?,

@@ -90,6 +90,11 @@ pub const TABLE: &[Setting] = &[
         "how many orphaned Kimai timesheets one sweep may delete unconfirmed; with more of them it deletes none",
     ),
     setting(
+        "SWEEP_MAX_TOMBSTONES",
+        "1000",
+        "the same for timesheets of deleted work logs whose link is left in the triplestore",
+    ),
+    setting(
         "SWEEP_DELETE_ORPHANS",
         "true",
         "whether sweeps delete timesheets that no work log has; false where people also enter hours in Kimai",

@@ -68,7 +68,8 @@ pub async fn find(engine: &Engine, text: &str) -> Found {
         if found.is_empty()
             && let Answer::Known(left) = within(engine.work_logs.tombstones(&[id])).await
         {
-            found.extend(left.into_values());
+            // Anything may carry a number.
+            found.extend(left.into_values().flatten().filter(WorkLogUri::is_minted));
         }
     }
     found.sort();

@@ -95,6 +95,7 @@ mod tests {
         let holds = |exported| Holds { found, exported, names: names.clone() };
         let limits = |delete_orphans| Limits {
             max_deletions: 20,
+            max_tombstones: 1_000,
             delete_orphans,
             overwrite_exported: false,
             grace: Duration::from_mins(10),

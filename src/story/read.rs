@@ -10,6 +10,7 @@ use super::words::differences;
 use super::{Answer, Done, Held, Holds, Memory, Names, Person, Story, Subject, Task, Told, Waiting};
 use crate::domain::difference::FoundTimesheet;
 use crate::domain::hours;
+use crate::domain::plan::is_left_over;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::{Directory, Facts, Kind, resolve};
 use crate::domain::{KimaiId, WorkLogUri};
@@ -85,10 +86,12 @@ async fn memory(engine: &Engine, work_log: &WorkLogUri) -> Result<Answer<Memory>
 
 async fn told(engine: &Engine, work_log: &WorkLogUri) -> Result<Told, TriplestoreFault> {
     let facts = engine.work_logs.facts(work_log).await?;
+    let recalled = engine.ledger.recall(work_log).await.unwrap_or_default();
     let kind = match facts.kind(work_log) {
         Kind::WorkLog => Subject::WorkLog,
         Kind::Tombstone => Subject::LeftOver,
         Kind::Absent => Subject::Absent,
+        Kind::Other if is_left_over(work_log, &facts, &recalled) => Subject::LeftOver,
         Kind::Other => return Ok(Told { kind: Subject::Other, ..Told::default() }),
     };
     let directory = match kind {

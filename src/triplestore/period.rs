@@ -238,9 +238,9 @@ mod tests {
                 .await;
         }
         let window = window(&[("2024-09-02", 8)]);
-        assert_eq!(of_window(&store, &window).await.unwrap().len(), 8);
+        assert_eq!(of_window(&store, &window, false).await.unwrap().len(), 8);
         store.cut_at(5);
-        let fault = of_window(&store, &window).await.unwrap_err();
+        let fault = of_window(&store, &window, false).await.unwrap_err();
         assert!(
             matches!(&fault, TriplestoreFault::Incomplete(why) if why.contains("gave 5 ") && why.contains("counted 8")),
             "{fault}"

@@ -250,5 +250,11 @@ fn spell(term: &impl sophia::api::term::Term) -> Result<Object, StatementFault> 
     Ok(literal.into())
 }
 
+/// That `?s` has none of these classes.
+pub(super) fn none_of(classes: impl IntoIterator<Item = &'static str>) -> String {
+    let classes: Vec<String> = classes.into_iter().map(|class| Iri::known(class).to_string()).collect();
+    format!("FILTER NOT EXISTS {{ ?s a ?class . FILTER (?class IN ({})) }}", classes.join(", "))
+}
+
 #[cfg(test)]
 mod tests;

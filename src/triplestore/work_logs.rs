@@ -10,12 +10,12 @@ use async_trait::async_trait;
 use jiff::civil::Date;
 
 use super::pages::{PAGE_ROWS, ROUNDS, counted, each_by_subject};
-use super::statement::{BATCH, Iri, Literal};
+use super::statement::{BATCH, Iri, Literal, none_of};
 use super::vocabulary::{PREFIXES, cal, dct, prov, rdf, rdfs, skos};
 use super::{Row, Term, Triplestore, TriplestoreFault, period, referring};
 use crate::domain::values::Values;
 use crate::domain::windows::{Days, Window};
-use crate::domain::work_log::{Directory, Facts, Kind, PersonFacts, TaskFacts};
+use crate::domain::work_log::{Directory, Facts, IMPORTED, PersonFacts, TaskFacts, VEVENT, is_imported};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::source::{Link, Source};
 
@@ -49,6 +49,14 @@ impl WorkLogs {
     /// Facts without anything in them.
     fn no_facts(&self) -> Facts {
         Facts { notes: self.notes.then(Values::default), ..Facts::default() }
+    }
+
+    fn facts_in(&self, rows: &[Row]) -> Facts {
+        let mut facts = self.no_facts();
+        for row in rows {
+            note(&mut facts, row);
+        }
+        facts
     }
 
     /// Notes in `directory` the activities among these tasks, and what is known of these persons, in one statement.
@@ -134,11 +142,7 @@ impl WorkLogs {
 impl Source for WorkLogs {
     async fn facts(&self, subject: &WorkLogUri) -> Result<Facts, TriplestoreFault> {
         let rows = self.select(format!("SELECT DISTINCT ?p ?o WHERE {{ <{subject}> ?p ?o }}")).await?;
-        let mut facts = self.no_facts();
-        for row in &rows {
-            note(&mut facts, row);
-        }
-        Ok(facts)
+        Ok(self.facts_in(&rows))
     }
 
     async fn facts_of(
@@ -222,11 +226,7 @@ impl Source for WorkLogs {
                 self.select(format!("SELECT (COUNT(*) AS ?count) WHERE {{ {{ {triples} }} }}")).await?;
             // Somebody may write between the two.
             if counted(&count)? == rows.len() {
-                let mut facts = self.no_facts();
-                for row in &rows {
-                    note(&mut facts, row);
-                }
-                return Ok(facts);
+                return Ok(self.facts_in(&rows));
             }
         }
         Err(TriplestoreFault::Incomplete(format!("it gives fewer properties of <{subject}> than it counts")))
@@ -257,29 +257,29 @@ impl Source for WorkLogs {
         Ok(linked)
     }
 
-    async fn tombstones(&self, ids: &[KimaiId]) -> Result<BTreeMap<KimaiId, WorkLogUri>, TriplestoreFault> {
-        let mut tombstones = BTreeMap::new();
-        for (id, subject) in self.subjects(ids, "FILTER NOT EXISTS { ?s a ?class }").await? {
-            // Anything else that carries the number is not what the timesheet was made for.
-            if self.facts(&subject).await?.kind(&subject) == Kind::Tombstone {
-                tombstones.insert(id, subject);
+    async fn tombstones(
+        &self,
+        ids: &[KimaiId],
+    ) -> Result<BTreeMap<KimaiId, Vec<WorkLogUri>>, TriplestoreFault> {
+        let mut tombstones: BTreeMap<KimaiId, Vec<WorkLogUri>> = BTreeMap::new();
+        for (id, subject) in self.subjects(ids, &none_of(IMPORTED.into_iter().chain([VEVENT]))).await? {
+            if !is_imported(&subject) {
+                tombstones.entry(id).or_default().push(subject);
             }
         }
         Ok(tombstones)
     }
 
     async fn dangling(&self) -> Result<BTreeMap<WorkLogUri, Vec<KimaiId>>, TriplestoreFault> {
-        // Nearly all that has an identifier has a class: that is looked for first.
-        let pattern = "?s dct:identifier ?id . FILTER NOT EXISTS { ?s a ?class }
-             FILTER NOT EXISTS { ?s ?other ?value . FILTER (?other != dct:identifier) }";
+        let pattern = format!("?s dct:identifier ?id . {}", none_of(IMPORTED.into_iter().chain([VEVENT])));
         let mut found: BTreeMap<WorkLogUri, Facts> = BTreeMap::new();
         let note = |row: Row| {
             if let (Some(subject), Some(id)) = (subject(&row), text(&row, "id")) {
                 found.entry(subject).or_default().identifiers.insert(id.to_owned());
             }
         };
-        each_by_subject(self.store.as_ref(), "?id", pattern, note).await?;
-        found.retain(|subject, facts| facts.kind(subject) == Kind::Tombstone);
+        each_by_subject(self.store.as_ref(), "?id", &pattern, note).await?;
+        found.retain(|subject, _| !is_imported(subject));
         Ok(found.into_iter().map(|(subject, facts)| (subject, facts.kimai_ids())).collect())
     }
 

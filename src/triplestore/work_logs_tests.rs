@@ -62,7 +62,7 @@ proptest! {
             assert_eq!(linked.keys().copied().collect::<Vec<_>>(), ids.iter().copied().filter(|id| asked.contains(id)).collect::<Vec<_>>());
             assert!(linked.values().all(|work_logs| *work_logs == [work_log.clone()]), "{linked:?}");
             let tombstones = source.tombstones(&asked).await.unwrap();
-            assert_eq!(tombstones.into_iter().collect::<Vec<_>>(), ids.iter().map(|id| (*id, left.clone())).collect::<Vec<_>>());
+            assert_eq!(tombstones.into_iter().collect::<Vec<_>>(), ids.iter().map(|id| (*id, vec![left.clone()])).collect::<Vec<_>>());
             let directory = source.directory(&[&facts]).await.unwrap();
             let resolved = resolve(&facts, &directory).ok();
             let of = resolved.map(|whole| [whole.project.0, whole.activity.0, whole.user.0]);

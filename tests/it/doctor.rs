@@ -118,6 +118,7 @@ async fn a_whole_stack_is_well_and_is_left_as_it_was(stack: Stack) {
         "persons",
         "activities",
         "queue",
+        "held-back",
         "schedule",
     ] {
         expect(&report, id, Health::Well, "");

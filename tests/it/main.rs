@@ -63,4 +63,6 @@ mod sweep;
 #[cfg(test)]
 mod telemetry;
 #[cfg(test)]
+mod tombstones;
+#[cfg(test)]
 mod triplestores;

@@ -121,25 +121,45 @@ async fn what_is_left_of_deleted_work_logs_is_found_among_much_else(stack: Stack
             ))
             .await;
     }
-    // Nothing but an identifier: of two timesheets, of none, typed. A task that lost all else is none of ours.
+    // An identifier, and whatever else: of two timesheets, of none, typed. What the import makes is none of ours,
+    // whatever it has lost. Somebody else's number comes too: whose it is takes more evidence.
     stack
         .update(&format!(
             "INSERT DATA {{ <{}> dct:identifier \"9002\", \"9001\"^^xsd:integer . <{}> dct:identifier \"undefined\" .
-               <{BASE}/tasks/gone> dct:identifier \"9003\" . <{}> dct:identifier \"9004\" ; cal:comment \"left\" }}",
+               <{BASE}/tasks/gone> dct:identifier \"9003\" . <{}> dct:identifier \"9004\" ; cal:comment \"left\" .
+               <{}> a <http://x/Note>, <http://x/Other> ; dct:identifier \"9005\" ; dct:creator <{BASE}/persons/jane> .
+               <{}> a wf:Task, <http://x/Note> ; dct:identifier \"9006\" .
+               <{BASE}/persons/numbered> a foaf:Person ; dct:identifier \"9007\" }}",
             uri("two"),
             uri("none"),
-            uri("commented")
+            uri("commented"),
+            uri("noted"),
+            uri("task")
         ))
         .await;
     let source = source(&stack);
     stack.forget_calls();
+    let numbered = WorkLogUri::parse(&format!("{BASE}/persons/numbered")).unwrap();
     let wanted = [
         (taken_back.clone(), vec![KimaiId(7)]),
+        (uri("commented"), vec![KimaiId(9_004)]),
+        (uri("noted"), vec![KimaiId(9_005)]),
+        (numbered.clone(), vec![KimaiId(9_007)]),
         (uri("none"), vec![]),
         (uri("two"), vec![KimaiId(9_001), KimaiId(9_002)]),
     ];
     assert_eq!(source.dangling().await.unwrap(), BTreeMap::from(wanted));
     assert_eq!(stack.statements(), (1, 0));
+    let ids = [7, 9_001, 9_003, 9_004, 9_005, 9_006, 9_007, 8].map(KimaiId);
+    let left = [
+        (7, taken_back),
+        (9_001, uri("two")),
+        (9_004, uri("commented")),
+        (9_005, uri("noted")),
+        (9_007, numbered),
+    ];
+    let left = left.map(|(id, of)| (KimaiId(id), vec![of]));
+    assert_eq!(source.tombstones(&ids).await.unwrap(), BTreeMap::from(left), "the same by their numbers");
 }
 
 async fn many_are_read_and_linked_together_as_each_alone(stack: Stack) {

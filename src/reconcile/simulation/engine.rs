@@ -79,8 +79,13 @@ impl Engine {
             workers: Arc::clone(&pool),
             clock: clock.clone(),
         };
-        let limits =
-            Limits { max_deletions, delete_orphans: true, grace: Duration::ZERO, overwrite_exported: false };
+        let limits = Limits {
+            max_deletions,
+            max_tombstones: 1_000,
+            delete_orphans: true,
+            grace: Duration::ZERO,
+            overwrite_exported: false,
+        };
         let sweeper = Arc::new(Sweeper::new(parts, limits));
         let intake = Intake::new(as_queue, clock, DEBOUNCE);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());

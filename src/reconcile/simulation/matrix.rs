@@ -29,6 +29,7 @@ fn scenario(seed: u64, script: Script) -> Scenario {
         exports: 10,
         script: Some(script),
         acts: Vec::new(),
+        kills: Vec::new(),
     }
 }
 

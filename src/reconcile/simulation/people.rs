@@ -12,6 +12,9 @@ use super::state::State;
 use crate::domain::WorkLogUri;
 use crate::domain::work_log::{Facts, VEVENT};
 
+/// More than a sweep deletes without confirmation by default.
+const MANY: usize = 20;
+
 /// One step of a change.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
@@ -23,6 +26,8 @@ pub(super) enum Step {
     LeaveLink,
     /// All goes.
     RemoveAll,
+    /// All goes that mu-cl-resources knows: a further property stays, a further class, the link.
+    LeaveRest { class: bool, link: bool },
     /// Somebody deletes its timesheet in Kimai.
     DeleteInKimai,
     /// Somebody changes its timesheet in Kimai: its end, or a break.
@@ -57,6 +62,9 @@ fn values(rng: &mut ChaCha8Rng) -> Values {
 
 /// A change of some work log, drawn at random from what is possible now.
 pub(super) fn draw(state: &State, plan: &Scenario, last: &mut Option<Values>, rng: &mut ChaCha8Rng) -> Steps {
+    if plan.work_logs > MANY && rng.random_ratio(1, 100) {
+        return everything_goes(plan, rng);
+    }
     let uri = uri(rng.random_range(0..plan.work_logs));
     let live = state.work_logs.get(&uri).is_some_and(super::state::Stand::is_live);
     if live && rng.random_ratio(plan.links_by_hand, 100) {
@@ -71,6 +79,11 @@ pub(super) fn draw(state: &State, plan: &Scenario, last: &mut Option<Values>, rn
         return vec![(0, uri, Step::ExportInKimai)];
     }
     if live { change(uri, rng) } else { come(uri, last, rng) }
+}
+
+/// All work logs are deleted within a moment, as when a project is closed.
+fn everything_goes(plan: &Scenario, rng: &mut ChaCha8Rng) -> Steps {
+    (0..plan.work_logs).map(|number| (rng.random_range(0..500), uri(number), removal(rng))).collect()
 }
 
 /// A link is written by hand; at times its work log goes, or the other cannot be synced.
@@ -152,7 +165,11 @@ fn set(rng: &mut ChaCha8Rng) -> Step {
 }
 
 fn removal(rng: &mut ChaCha8Rng) -> Step {
-    if rng.random() { Step::LeaveLink } else { Step::RemoveAll }
+    match rng.random_range(0..6) {
+        0 | 1 => Step::LeaveLink,
+        2 | 3 => Step::RemoveAll,
+        _ => Step::LeaveRest { class: rng.random(), link: rng.random_ratio(3, 4) },
+    }
 }
 
 /// Takes the step. Says whether the triplestore changed, so that a delta tells of it, and whether that
@@ -184,6 +201,17 @@ pub(super) fn take(state: &mut State, uri: &WorkLogUri, step: &Step) -> Option<b
             state.change(uri, "removed, but for its link", |facts| {
                 let identifiers = std::mem::take(&mut facts.identifiers);
                 *facts = Facts { identifiers, ..Facts::default() };
+            });
+            Some(true)
+        }
+        Step::LeaveRest { class, link } if live => {
+            state.change(uri, "removed, but for what nobody knows", |facts| {
+                let identifiers = std::mem::take(&mut facts.identifiers);
+                *facts = Facts { has_others: true, ..Facts::default() };
+                facts.types.extend(class.then(|| "http://x/Note".to_owned()));
+                if *link {
+                    facts.identifiers = identifiers;
+                }
             });
             Some(true)
         }

@@ -1,7 +1,7 @@
 //! What once went wrong for a seed, told by what happens: a seed plays something else after every change of the world.
 
 use super::history::What;
-use super::land::{Field, HIDDEN_TASK, Values};
+use super::land::{DAYS, Field, GOOD_DURATIONS, GOOD_PERSONS, GOOD_TASKS, HIDDEN_TASK, Values};
 use super::people::{Step, uri};
 use super::run::simulate;
 use super::scenario::{Act, Outcome, Scenario};
@@ -74,4 +74,37 @@ fn a_work_log_that_kimai_refuses_gives_up_the_timesheet_that_it_is_not_linked_to
             "two booked by hand, one untouched, one of the two"
         );
     });
+}
+
+/// More are deleted while the service is away than a sweep may delete for want of evidence: each has left its link.
+#[test]
+fn whatever_left_its_link_while_the_service_was_away_goes_with_the_sweep_at_start() {
+    const COUNT: usize = 25;
+    let left = |number: usize| match number % 3 {
+        0 => Step::LeaveLink,
+        n => Step::LeaveRest { class: n == 1, link: true },
+    };
+    let mut acts = Vec::new();
+    for (number, day) in (0..COUNT).zip((-DAYS..DAYS).cycle()) {
+        let (task, person) = (number % GOOD_TASKS, number % GOOD_PERSONS);
+        let values = Values { day, duration: number % GOOD_DURATIONS, task, person };
+        acts.push(told(2_500, number, Step::Begin(values, Field::ALL.to_vec())));
+        acts.push(untold(39_999, number, left(number)));
+    }
+    for seed in 0..SEEDS {
+        let plan = Scenario {
+            max_deletions: 3,
+            sweep_at_start: true,
+            kills: vec![40_000],
+            ..Scenario::of_acts(seed, acts.clone())
+        };
+        let outcome = simulate(plan);
+        let state = outcome.world.state();
+        assert!(outcome.broken.is_empty(), "seed {seed}: {}\n{}", outcome.broken.join("\n"), state.history);
+        let before_the_end =
+            state.history.events.iter().take_while(|event| !matches!(event.what, What::Stopped));
+        let deleted = before_the_end.filter(|event| matches!(event.what, What::Deleted(_))).count();
+        assert_eq!(deleted, COUNT, "seed {seed}: {}", state.history);
+        assert_eq!(outcome.before_sweep.remnants, 0, "seed {seed}");
+    }
 }

@@ -129,6 +129,9 @@ impl Sim {
         for Act { at, work_log, step, heard } in self.plan.acts.clone() {
             self.at(at, Event::Step { work_log, step, heard: Some(heard) });
         }
+        for at in self.plan.kills.clone() {
+            self.at(at, Event::Crash { storage_lost: false });
+        }
         let mut at = FOUNDED;
         for _ in 0..self.plan.changes {
             at += match self.rng.random_range(0..10) {

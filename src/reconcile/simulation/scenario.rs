@@ -41,6 +41,8 @@ pub(super) struct Scenario {
     pub(super) script: Option<Script>,
     /// What people do by plan, beside what they do by chance.
     pub(super) acts: Vec<Act>,
+    /// When the service is killed by plan, in milliseconds since the beginning.
+    pub(super) kills: Vec<i64>,
 }
 
 /// A step that somebody takes at a certain time.
@@ -82,6 +84,7 @@ impl Scenario {
             exports: one_of(&[0, 0, 10, 30]),
             script: None,
             acts: Vec::new(),
+            kills: Vec::new(),
         }
     }
 
@@ -104,6 +107,7 @@ impl Scenario {
             counting: Counting::default(),
             script: None,
             acts,
+            kills: Vec::new(),
         }
     }
 }

@@ -110,6 +110,7 @@ impl Sweeper {
         if ids.is_empty() {
             return Ok(0);
         }
+        let owners = self.ledger.owners(&ids).await?;
         self.give_up(&ids).await?;
         // A run may be deleting one for its own work log, or have done so since the list was read.
         self.barrier(progress).await?;
@@ -118,7 +119,9 @@ impl Sweeper {
         let mut adopted = 0;
         for Adoption { work_log, id, wanted, found } in adoptions {
             let seen = heed(progress, async { Ok(self.kimai.timesheet(id).await?) }).await?;
-            let is_nobodys = !linked.contains_key(&id) && !remains.contains_key(&id);
+            let left =
+                remains.get(&id).is_some_and(|left| left.iter().any(|of| is_ours(of, owners.get(&id))));
+            let is_nobodys = !linked.contains_key(&id) && !left;
             if !is_nobodys || seen.as_ref().map(FoundTimesheet::from) != Some(found) {
                 continue;
             }
@@ -239,10 +242,9 @@ impl Sweeper {
             let why = format!("it shows no work log of timesheet {id} among others, and one alone");
             return Err(TriplestoreFault::Incomplete(why).into());
         }
-        let remains = self.work_logs.tombstones(&[id]).await?.remove(&id);
-        if let Some(work_log) = remains
-            && is_ours(&work_log, self.ledger.owner(id).await?.as_ref())
-        {
+        let owner = self.ledger.owner(id).await?;
+        let mut remains = self.work_logs.tombstones(&[id]).await?.into_values().flatten();
+        if let Some(work_log) = remains.find(|of| is_ours(of, owner.as_ref())) {
             self.queue.put(&[work_log], Reason::Sweep, self.clock.now()).await?;
             return Ok(Some(Removal::Queued));
         }

@@ -251,7 +251,7 @@ impl Sweeper {
             progress.advance(1);
             match exported {
                 Ok(exported) => {
-                    let mut why = "the work log was deleted, all that is left of it is its link".to_owned();
+                    let mut why = "the work log was deleted, and its link is left".to_owned();
                     if let Some((id, found)) = &exported {
                         let both = both_values(found, None, self.clock.zone());
                         why = format!("{why}; timesheet {id}: {both}");

@@ -7,7 +7,7 @@ use tracing::{error, warn};
 use super::sides::{Sides, window};
 use super::{Period, Sweeper};
 use crate::domain::KimaiId;
-use crate::domain::finding::{Finding, Hold, Kind, Unconfirmed};
+use crate::domain::finding::{self, Finding, Hold, Kind, Unconfirmed};
 use crate::kimai::TimesheetFilter;
 use crate::reconcile::retry::Failure;
 
@@ -31,7 +31,10 @@ impl Sweeper {
             let sheet = finding.timesheets.first().and_then(|id| sides.timesheets.get(id));
             let orphan = finding.kind == Kind::Orphan;
             finding.held = match () {
-                () if sides.work_logs.is_empty() && !sides.timesheets.is_empty() => Some(Hold::NoWorkLogs),
+                // What is left of deleted work logs shows that the triplestore is seen.
+                () if orphan && sides.work_logs.is_empty() && !sides.timesheets.is_empty() => {
+                    Some(Hold::NoWorkLogs)
+                }
                 () if sheet.is_some_and(|sheet| sheet.exported) && !self.limits.overwrite_exported => {
                     Some(Hold::Exported)
                 }
@@ -40,20 +43,15 @@ impl Sweeper {
                 () => None,
             };
         }
-        let unhindered = findings.iter().filter(|finding| waits(finding)).count();
-        // What somebody confirmed is done as it was seen or not at all, also when fewer are left of it.
-        if unhindered > self.limits.max_deletions || confirmed.is_some() || lost {
-            for finding in findings.iter_mut().filter(|finding| waits(finding)) {
-                finding.held = Some(Hold::Unconfirmed);
-            }
-            if lost {
-                self.hold_all(findings);
-            }
-            if confirmed.is_some_and(|confirmed| *confirmed == Unconfirmed::of(findings)) {
-                let free = [Some(Hold::Unconfirmed), Some(Hold::KimaiLostData)];
-                for finding in findings.iter_mut().filter(|finding| free.contains(&finding.held)) {
-                    finding.held = None;
-                }
+        finding::hold_beyond(findings, Kind::Orphan, self.limits.max_deletions, confirmed, lost);
+        finding::hold_beyond(findings, Kind::Dangling, self.limits.max_tombstones, confirmed, lost);
+        if lost {
+            self.hold_all(findings);
+        }
+        if confirmed.is_some_and(|confirmed| *confirmed == Unconfirmed::of(findings)) {
+            let free = [Some(Hold::Unconfirmed), Some(Hold::KimaiLostData)];
+            for finding in findings.iter_mut().filter(|finding| free.contains(&finding.held)) {
+                finding.held = None;
             }
         }
         self.tell_held(period, findings);
@@ -85,18 +83,34 @@ impl Sweeper {
                  the triplestore complete? kimai-sync doctor says whether it hides something"
             ),
         }
-        match count(Hold::Unconfirmed) {
-            0 => {}
-            _ if self.ledger.loss().is_some() => {}
-            held => error!(
-                "From {period} {held} {kimai}, {}. None is deleted. Look at them with \
-                 POST /sync-to-kimai/work-logs?dry-run=true, and confirm with the key it gives.",
-                if held > self.limits.max_deletions {
-                    format!("more than SWEEP_MAX_DELETIONS ({})", self.limits.max_deletions)
-                } else {
-                    "and they are not those that were confirmed".to_owned()
-                }
+        let unconfirmed = |kind| {
+            let of_kind =
+                |finding: &&Finding| finding.held == Some(Hold::Unconfirmed) && finding.kind == kind;
+            findings.iter().filter(of_kind).count()
+        };
+        let bounds = [
+            (Kind::Orphan, kimai, "SWEEP_MAX_DELETIONS", self.limits.max_deletions),
+            (
+                Kind::Dangling,
+                "deleted work logs have left their link to a timesheet",
+                "SWEEP_MAX_TOMBSTONES",
+                self.limits.max_tombstones,
             ),
+        ];
+        for (kind, what, setting, most) in bounds {
+            match unconfirmed(kind) {
+                0 => {}
+                _ if self.ledger.loss().is_some() => {}
+                held => error!(
+                    "From {period} {held} {what}, {}. None of these timesheets is deleted. Look at them with \
+                     POST /sync-to-kimai/work-logs?dry-run=true, and confirm with the key it gives.",
+                    if held > most {
+                        format!("more than {setting} ({most})")
+                    } else {
+                        "and they are not those that were confirmed".to_owned()
+                    }
+                ),
+            }
         }
         match count(Hold::Exported) {
             0 => {}

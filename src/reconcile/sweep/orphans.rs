@@ -55,8 +55,14 @@ impl Sweeper {
         findings: &mut Vec<Finding>,
     ) -> Result<Vec<KimaiId>, Failure> {
         let mut loose = unlinked.to_vec();
-        // Of a triplestore that shows nothing for the period nothing is believed, see the guards.
-        if unlinked.is_empty() || sides.work_logs.is_empty() || planted(Plant::SweepLooksOnce) {
+        if unlinked.is_empty() || planted(Plant::SweepLooksOnce) {
+            return Ok(loose);
+        }
+        // What is left of deleted work logs is reported later, each with all its timesheets.
+        let left: BTreeSet<&KimaiId> = sides.remains.values().flatten().collect();
+        // Of a triplestore that shows nothing for the period nothing else is believed, see the guards.
+        if sides.work_logs.is_empty() {
+            loose.retain(|id| !left.contains(id));
             return Ok(loose);
         }
         let elsewhere = self.sight.linked(&loose, known).await?;
@@ -70,8 +76,6 @@ impl Sweeper {
                 findings.push(Finding { held, ..settle(sides, Kind::Moved, work_log, &[id], why) });
             }
         }
-        // What is left of deleted work logs is told of later, each with all its timesheets.
-        let left: BTreeSet<&KimaiId> = sides.remains.values().flatten().collect();
         loose.retain(|id| !left.contains(id));
         let (intents, owners) = (self.ledger.intents().await?, self.ledger.owners(&loose).await?);
         let mut nobodys = Vec::new();

@@ -196,8 +196,8 @@ pub(super) fn begins_in(timesheet: &Timesheet, period: Period, zone: &TimeZone) 
     (period.first..=period.last).contains(&day)
 }
 
-/// Whether what is left of a subject was a work log: anything else may carry a number too, and show nothing
-/// but that under this service's scope. `made_for` is whom we made the timesheet of that number for.
+/// Whether what is left of a subject was a work log: anything else may carry a number too. `made_for` is whom we made
+/// the timesheet of that number for.
 pub(super) fn is_ours(subject: &WorkLogUri, made_for: Option<&WorkLogUri>) -> bool {
     subject.is_minted() || made_for == Some(subject)
 }

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 
 use super::World;
 use crate::domain::windows::{Days, Window, Written};
-use crate::domain::work_log::{Directory, Facts, Kind, VEVENT};
+use crate::domain::work_log::{Directory, Facts, VEVENT};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::reconcile::simulation::faults::{Call, Trouble};
 use crate::reconcile::simulation::state::{Effect, Stand, State};
@@ -203,16 +203,25 @@ impl Source for World {
         self.store_read(Call::Linked, read, |linked| linked, every_second).await
     }
 
-    async fn tombstones(&self, ids: &[KimaiId]) -> Result<BTreeMap<KimaiId, WorkLogUri>, TriplestoreFault> {
-        let is_one = |work_log: &WorkLogUri, stand: &Stand| stand.facts.kind(work_log) == Kind::Tombstone;
-        let read = |state: &State| state.subjects(ids, is_one).into_iter().collect();
+    async fn tombstones(
+        &self,
+        ids: &[KimaiId],
+    ) -> Result<BTreeMap<KimaiId, Vec<WorkLogUri>>, TriplestoreFault> {
+        let is_one = |work_log: &WorkLogUri, stand: &Stand| stand.facts.may_be_left_over(work_log);
+        let read = |state: &State| {
+            let mut left: BTreeMap<KimaiId, Vec<WorkLogUri>> = BTreeMap::new();
+            for (id, work_log) in state.subjects(ids, is_one) {
+                left.entry(id).or_default().push(work_log);
+            }
+            left
+        };
         self.store_read(Call::Tombstones, read, |tombstones| tombstones, every_second).await
     }
 
     async fn dangling(&self) -> Result<BTreeMap<WorkLogUri, Vec<KimaiId>>, TriplestoreFault> {
         let read = |state: &State| {
             let all = state.work_logs.iter();
-            let left = all.filter(|(work_log, stand)| stand.facts.kind(work_log) == Kind::Tombstone);
+            let left = all.filter(|(work_log, stand)| stand.facts.may_be_left_over(work_log));
             left.map(|(work_log, stand)| (work_log.clone(), stand.facts.kimai_ids())).collect()
         };
         self.store_read(Call::Dangling, read, first_half, every_second).await
