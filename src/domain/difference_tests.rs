@@ -48,7 +48,7 @@ fn a_description_counts_only_where_one_is_wanted() {
     let differ = [(described("a"), noted("b")), (described(""), noted("b")), (described("a"), noted(""))];
     for (found, wanted) in differ {
         assert!(!found.holds(&wanted));
-        assert!(in_words(&found, &wanted).starts_with("description: "));
+        assert!(in_words(&found, &wanted, &jiff::tz::TimeZone::UTC).starts_with("description: "));
     }
     let kept = serde_json::to_string(&wanted()).unwrap();
     assert!(!kept.contains("note"), "{kept}");

@@ -251,7 +251,13 @@ mod tests {
     fn one_thing_that_a_neighbour_cannot_do_opens_nothing_however_many_need_it() {
         let mut breakers = Breakers::default();
         let mut said = |words: &str| {
-            breakers.failed(Neighbour::Triplestore, Cause::Said(words.to_owned()), words, false, at(0))
+            breakers.failed(
+                Neighbour::Triplestore,
+                Cause::Said(words.to_owned()),
+                (Code::TriplestoreUnavailable, words),
+                false,
+                at(0),
+            )
         };
         for _ in 0..100 {
             assert!(!said("The value NIL is not of type STRING"));

@@ -199,6 +199,7 @@ mod tests {
             end: None,
             duration: 0,
             pause: 0,
+            note: None,
             exported,
         };
         let day = "2024-09-02".parse().unwrap();

@@ -90,6 +90,7 @@ mod tests {
             project: Some(ProjectId(2)),
             activity: Some(ActivityId(4)),
             user: Some(UserId(3)),
+            note: None,
         };
         let names = Names { user: Some("jane".into()), project: Some("Website".into()), ..Names::default() };
         let holds = |exported| Holds { found, exported, names: names.clone() };

@@ -224,7 +224,7 @@ impl Embedded {
         let gate = Arc::clone(&self.gate).read_owned().await;
         let (store, memory_limit) = (self.store.clone(), self.memory_limit);
         limited(self.time_limit, move |token| {
-            bounds::check(&query).map_err(|why| TriplestoreFault::Refused(why.to_string()))?;
+            bounds::check(&query).map_err(|why| TriplestoreFault::Refused(why.to_string().into()))?;
             let parsed = parser().parse_query(&query).map_err(|error| refused(&error))?;
             let meter = Meter::new(memory_limit, token.clone());
             let bound = meter.evaluator().for_query(metered(parsed)).on_store(&store);
@@ -239,7 +239,7 @@ impl Embedded {
     async fn run(&self, update: &str) -> Result<(), TriplestoreFault> {
         let update = update.to_owned();
         let parsed: Update = limited(self.time_limit, move |_| {
-            bounds::check(&update).map_err(|why| TriplestoreFault::Refused(why.to_string()))?;
+            bounds::check(&update).map_err(|why| TriplestoreFault::Refused(why.to_string().into()))?;
             parser().parse_update(&update).map_err(|error| refused(&error))
         })
         .await?;

@@ -43,10 +43,13 @@ pub(super) async fn limited<T: Send + 'static>(
 /// What it means that a thread was unwound.
 fn failed(panic: &(dyn Any + Send)) -> TriplestoreFault {
     match panic.downcast_ref::<Spent>() {
-        Some(Spent::Memory(most)) => TriplestoreFault::Refused(format!(
-            "it takes more than {} MiB of memory; connect its patterns, or sort, group and join less",
-            most / 1024 / 1024
-        )),
+        Some(Spent::Memory(most)) => TriplestoreFault::Refused(
+            format!(
+                "it takes more than {} MiB of memory; connect its patterns, or sort, group and join less",
+                most / 1024 / 1024
+            )
+            .into(),
+        ),
         Some(Spent::Time) => TriplestoreFault::Transient("stopped".to_owned()),
         None => TriplestoreFault::Transient("the embedded store failed".to_owned()),
     }
