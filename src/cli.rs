@@ -40,7 +40,7 @@ const HEALTH_LIMIT: Duration = Duration::from_secs(4);
 
 const EXIT_CODES: &str = "Exit codes:
   0    done
-  1    it did not succeed, in parts at least, or deletions were held back
+  1    it did not succeed, in parts at least, deletions were held back, or not all that a sweep queued came through
   2    it could not be started, or the service could not be asked (not reachable, wrong arguments)
   130  Ctrl-C while following a run, which goes on";
 

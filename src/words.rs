@@ -25,6 +25,19 @@ macro_rules! words {
 
 pub(crate) use words;
 
+/// A number in groups of three digits.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// `words` with a capital letter.
 pub(crate) fn capitalised(words: &str) -> String {
     let mut letters = words.chars();

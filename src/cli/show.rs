@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use crate::domain::hours::RoundedMonth;
+use crate::runs::Queued;
 
 /// The most that a column but the last takes, in characters.
 const WIDTHS: [usize; 5] = [30, 12, 11, 34, 34];
@@ -51,13 +52,17 @@ impl Meter {
         let (phase, total) = (phase(run), at(told, "/total").as_u64());
         match &self.bar {
             Some(bar) => {
-                let template = if total.is_some() { "{bar:30} {pos}/{len} {msg}" } else { "{spinner} {msg}" };
+                let template = match (total, queued(run)) {
+                    (Some(_), Some(_)) => "{bar:30} {msg}",
+                    (Some(_), None) => "{bar:30} {pos}/{len} {msg}",
+                    (None, _) => "{spinner} {msg}",
+                };
                 if let Ok(style) = ProgressStyle::with_template(template) {
                     bar.set_style(style);
                 }
                 bar.set_length(total.unwrap_or_default());
                 bar.set_position(at(told, "/done").as_u64().unwrap_or_default());
-                bar.set_message(phase);
+                bar.set_message(queued(run).map_or(phase, Queued::in_words));
                 bar.tick();
             }
             None if phase != self.phase => {
@@ -76,6 +81,13 @@ impl Meter {
     }
 }
 
+/// What became of what a sweep queued, once it only follows that.
+fn queued(run: &Value) -> Option<Queued> {
+    let told = attributes(run);
+    at(told, "/compared").as_str()?;
+    serde_json::from_value(at(told, "/queued").clone()).ok()
+}
+
 fn phase(run: &Value) -> String {
     let told = attributes(run);
     let name = format!("{} of {}", text(at(told, "/kind")), text(at(told, "/what")));
@@ -91,16 +103,20 @@ fn phase(run: &Value) -> String {
 /// How a run ended, in lines.
 pub(super) fn summary(run: &Value) -> String {
     let told = attributes(run);
+    let goes_on = at(told, "/ended").is_null();
     let mut lines = format!(
         "Run {}, {} of {}: {} after {:.1} s.",
         text(at(run, "/id")),
         text(at(told, "/kind")),
         text(at(told, "/what")),
-        text(at(told, "/state")),
+        if goes_on { "compared" } else { text(at(told, "/state")) },
         at(told, "/seconds").as_f64().unwrap_or_default()
     );
     if let Some(message) = at(told, "/message").as_str() {
         let _ = write!(lines, "\n{message}");
+    }
+    if let Some(queued) = queued(run).filter(|_| goes_on) {
+        let _ = write!(lines, "\nIt goes on: {}. With --wait this waits for them.", queued.in_words());
     }
     let found = at(told, "/findings").as_u64().unwrap_or_default();
     if found > 0 {

@@ -1,5 +1,6 @@
 //! The commands that steer a running service: sweep, import, lock.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
@@ -49,6 +50,9 @@ pub(super) struct Sweep {
     /// Delete what an earlier sweep or dry run held back, if it is still just that
     #[arg(long, value_name = "KEY", conflicts_with = "dry_run")]
     confirm: Option<String>,
+    /// Wait until what it queues has come through; --wait=false only until it is queued [default: true on a terminal]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    wait: Option<bool>,
     #[command(flatten)]
     reach: Reach,
 }
@@ -93,7 +97,9 @@ fn month(text: &str) -> Result<(u16, u8), String> {
 
 /// `kimai-sync sweep`.
 pub(super) async fn sweep(arguments: Sweep) -> anyhow::Result<ExitCode> {
-    let Sweep { from, to, dry_run, confirm, reach } = arguments;
+    let Sweep { from, to, dry_run, confirm, wait, reach } = arguments;
+    let wait = wait.unwrap_or_else(|| std::io::stdout().is_terminal());
+    let until = if wait { Until::Ended } else { Until::Queued };
     let today = Clock::system(Settings::zone_from_env()?).today();
     let (from, to) = (from.first(today)?, to.unwrap_or(from).last(today)?);
     let service = Service::at(reach.url.as_ref())?;
@@ -104,7 +110,7 @@ pub(super) async fn sweep(arguments: Sweep) -> anyhow::Result<ExitCode> {
     if let (Some(key), Some(members)) = (confirm, body.as_object_mut()) {
         members.insert("confirm".to_owned(), key.into());
     }
-    Ok(ended(run(&service, "/sync-to-kimai/work-logs", &body, &reach).await, reach.json))
+    Ok(ended(run(&service, "/sync-to-kimai/work-logs", &body, until, &reach).await, reach.json))
 }
 
 /// `kimai-sync import`.
@@ -121,7 +127,7 @@ pub(super) async fn import(arguments: Import) -> anyhow::Result<ExitCode> {
             continue;
         }
         // One that Kimai refuses, say for want of a role, keeps none of the others away.
-        match run(&service, path, &json!({}), &reach).await {
+        match run(&service, path, &json!({}), Until::Ended, &reach).await {
             Ok(Outcome::Well) => {}
             Ok(Outcome::NotWell) => code = ExitCode::FAILURE,
             Err(refusal) if refusal.was_asked() => code = ended(Err(refusal), reach.json),
@@ -136,7 +142,7 @@ pub(super) async fn lock(arguments: Lock) -> anyhow::Result<ExitCode> {
     let Lock { month: (year, month), reach } = arguments;
     let service = Service::at(reach.url.as_ref())?;
     let body = json!({"year": year, "month": month});
-    Ok(ended(run(&service, "/timesheets/lock", &body, &reach).await, reach.json))
+    Ok(ended(run(&service, "/timesheets/lock", &body, Until::Ended, &reach).await, reach.json))
 }
 
 /// How what was asked for ended.
@@ -165,8 +171,31 @@ pub(super) fn ended(result: Result<Outcome, Refusal>, json: bool) -> ExitCode {
     }
 }
 
-/// Asks for a run and follows it to its end.
-async fn run(service: &Service, path: &str, body: &Value, reach: &Reach) -> Result<Outcome, Refusal> {
+/// Until when a run is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Until {
+    /// A sweep has queued what differs.
+    Queued,
+    /// It has ended.
+    Ended,
+}
+
+impl Until {
+    /// Whether `run` has come so far.
+    fn is_reached(self, run: &Value) -> bool {
+        let told = attributes(run);
+        !at(told, "/ended").is_null() || (self == Self::Queued && !at(told, "/compared").is_null())
+    }
+}
+
+/// Asks for a run and follows it so far.
+async fn run(
+    service: &Service,
+    path: &str,
+    body: &Value,
+    until: Until,
+    reach: &Reach,
+) -> Result<Outcome, Refusal> {
     let asked = service.post(path, body).await?;
     let first = asked.get("data").cloned().unwrap_or_default();
     let id = text(at(&first, "/id")).to_owned();
@@ -176,6 +205,9 @@ async fn run(service: &Service, path: &str, body: &Value, reach: &Reach) -> Resu
         while let Some(run) = events.next().await {
             meter.tell(&run);
             last = run;
+            if until.is_reached(&last) {
+                break;
+            }
         }
     };
     let left = tokio::select! {
@@ -194,7 +226,7 @@ async fn run(service: &Service, path: &str, body: &Value, reach: &Reach) -> Resu
         return Ok(Outcome::Left);
     }
     let told = attributes(&last);
-    if at(told, "/ended").is_null() {
+    if !until.is_reached(&last) {
         let address = service.address();
         return Err(Refusal::Failed(format!(
             "The service stopped, or the connection broke off, before run {id} ended. See {address}/runs/{id} when it \
@@ -208,7 +240,11 @@ async fn run(service: &Service, path: &str, body: &Value, reach: &Reach) -> Resu
         hint(service, text(at(told, "/what")), at(told, "/confirm"), reach);
     }
     let held = at(told, "/held").as_u64().unwrap_or_default();
-    let well = at(told, "/state") == "done" && held == 0 && at(told, "/faults-in-all") == 0;
+    let ended_well = at(told, "/state") == "done" || at(told, "/ended").is_null();
+    let [parked, waiting] =
+        ["parked", "waiting"].map(|what| at(told, &format!("/queued/{what}")).as_u64().unwrap_or_default());
+    let all_through = parked == 0 && (waiting == 0 || at(told, "/ended").is_null());
+    let well = ended_well && held == 0 && all_through && at(told, "/faults-in-all") == 0;
     Ok(if well { Outcome::Well } else { Outcome::NotWell })
 }
 

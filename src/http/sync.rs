@@ -54,7 +54,7 @@ pub(super) async fn check_timesheet(
 
 /// Compares a period on both sides and puts it right
 ///
-/// Goes on after the answer, as a run. With `dry-run=true` nothing is changed, and the answer is what would
+/// Goes on after the answer, as a run, which is done when what it queued is. With `dry-run=true` nothing is changed, and the answer is what would
 /// be. `confirm` sets deletions free that an earlier run held back.
 #[utoipa::path(post, path = "/sync-to-kimai/work-logs", tag = "Sync", operation_id = "sweep",
     params(SweepQuery),

@@ -61,7 +61,7 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    /// Those of `run`: none before it has ended.
+    /// Those of `run`: none before it has compared everything.
     pub(super) async fn gather(runs: &Runs, run: &Run, wish: Wish) -> Result<Self, Fault> {
         if run.findings == 0 || run.findings_removed {
             return Ok(Self { wish, ..Self::default() });
@@ -76,12 +76,12 @@ impl Findings {
     pub(super) fn render(&self, run: &Run, moment: &Moment) -> Markup {
         let compares = matches!(run.task.kind(), runs::Kind::Sweep | runs::Kind::Plan);
         html! {
-            section id="findings" class="card wide" hidden[!compares || !run.state.is_ended()] aria-labelledby="findings-title" {
+            section id="findings" class="card wide" hidden[!compares || !run.has_result()] aria-labelledby="findings-title" {
                 h2 id="findings-title" { (words::count(run.findings as u64, "difference", "differences")) }
                 @if run.findings_removed {
                     p class="empty" { "They are not kept any more. Compare again to see them." }
                 } @else if run.findings == 0 {
-                    @if run.state == runs::State::Done { p class="empty" { "Both sides say the same for this period." } }
+                    @if run.state == runs::State::Done || run.is_following() { p class="empty" { "Both sides say the same for this period." } }
                     @else { p class="empty" { "It ended before it had compared everything." } }
                 } @else {
                     (self.filters(run))
@@ -154,6 +154,7 @@ impl Told {
         match (run.task.kind(), run.state) {
             (runs::Kind::Plan, _) => Self::Planned,
             (_, runs::State::Done) => Self::Started,
+            _ if run.is_following() => Self::Started,
             _ => Self::Meant,
         }
     }

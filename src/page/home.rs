@@ -68,10 +68,10 @@ pub(super) struct SweepAlert {
     words: String,
 }
 
-/// What the newest sweep that ended left undone. One that somebody cancelled tells nothing. `runs`: the newest first.
+/// What the newest sweep that has compared both sides left undone. One that somebody cancelled tells nothing. `runs`: the newest first.
 pub(super) fn sweep_alert(runs: &[Run]) -> Option<SweepAlert> {
-    let ended = |run: &&Run| matches!(run.state, book::State::Done | book::State::Failed);
-    let last = runs.iter().filter(|run| run.task.kind() == Kind::Sweep).find(ended)?;
+    let told = |run: &&Run| run.has_result() && run.state != book::State::Cancelled;
+    let last = runs.iter().filter(|run| run.task.kind() == Kind::Sweep).find(told)?;
     let words = if last.state == book::State::Failed {
         "The last sweep failed".to_owned()
     } else if last.held > 0 && needs_somebody(last) {

@@ -102,6 +102,10 @@ fn progress(run: &Run) -> Markup {
         div class="progress" {
             label for="bar" { (words::sentence(phase)) }
             @match stand.total {
+                Some(total) if run.is_following() => {
+                    progress id="bar" max=(total.max(1)) value=(stand.done) {}
+                    span class="note" { (run.queued.unwrap_or_default().in_words()) }
+                }
                 Some(total) => {
                     progress id="bar" max=(total.max(1)) value=(stand.done) {}
                     span class="note" { (words::number(stand.done)) " of " (words::number(total)) }
@@ -148,7 +152,7 @@ fn rounded(run: &Run) -> Markup {
 
 /// What can be done with what it found.
 fn next_steps(run: &Run, moment: &Moment) -> Markup {
-    let Some(period) = run.task.period().filter(|_| run.state.is_ended()) else { return html! {} };
+    let Some(period) = run.task.period().filter(|_| run.has_result()) else { return html! {} };
     let plan = run.task.kind() == Kind::Plan;
     let incomplete = run.counts.get(Difference::Incomplete.word()).copied().unwrap_or_default();
     let right = (run.findings as u64).saturating_sub(run.held as u64).saturating_sub(incomplete);

@@ -68,10 +68,11 @@ pub(super) fn card(runs: &[Run], moment: &Moment) -> Markup {
 fn outcome(run: &Run) -> Markup {
     let compares = matches!(run.task.kind(), Kind::Sweep | Kind::Plan);
     html! {
-        @if compares && run.state == State::Done {
+        @if compares && (run.state == State::Done || run.is_following()) {
             " · " (words::count(run.findings as u64, "difference", "differences"))
             @if run.held > 0 { ", " strong { (words::number(run.held as u64)) " held back" } }
         }
+        @if let Some(queued) = run.queued.filter(|queued| queued.total > 0) { " · " (queued.in_words()) }
         @if run.stand.faults_in_all > 0 { " · " (words::count(run.stand.faults_in_all, "fault", "faults")) }
     }
 }

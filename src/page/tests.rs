@@ -78,6 +78,8 @@ fn a_run(task: Task, state: crate::runs::State) -> Run {
         waits_for: None,
         stand: Stand::default(),
         counts: BTreeMap::new(),
+        queued: None,
+        compared: None,
         held: 0,
         confirm: None,
         findings: 0,

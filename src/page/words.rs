@@ -4,19 +4,12 @@ use crate::domain::finding::{Action, Hold, Kind};
 use crate::domain::work_log::parse_duration;
 use crate::queue;
 use crate::runs::{self, AskedBy, Task};
+use crate::words::grouped;
 pub(super) use crate::words::sentence;
 
 /// A number with its thousands apart: `12 345`.
 pub(super) fn number(number: impl TryInto<u64>) -> String {
-    let digits = number.try_into().unwrap_or(u64::MAX).to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.char_indices() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push('\u{202f}');
-        }
-        text.push(digit);
-    }
-    text
+    grouped(number.try_into().unwrap_or(u64::MAX))
 }
 
 /// So many things: `1 work log`, `2 work logs`.

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::progress::{Progress, Stand};
-use super::run::{AskedBy, Kind, Run, State, Task};
+use super::run::{AskedBy, Kind, Queued, Run, State, Task};
 use super::runner::End;
 
 /// How many runs are kept.
@@ -100,12 +100,18 @@ impl Book {
                 continue;
             }
             run.waits_for = None;
+            if run.is_following() {
+                let live = book.begun(run.task, None, stop);
+                live.now.send_modify(|now| (now.state, now.resting) = (State::Running, true));
+                book.entries.insert(id, Entry { run, live: Some(live) });
+                continue;
+            }
             if resume && run.task.goes_on() {
                 run.state = State::Waiting;
                 run.resumed = true;
                 run.stand = Stand::default();
                 run.message = Some("A stop of the service cut it off; it is begun again.".to_owned());
-                let live = book.live(run.task, None, stop);
+                let live = book.begun(run.task, None, stop);
                 book.entries.insert(id, Entry { run: run.clone(), live: Some(live) });
             } else {
                 run.state = State::Failed;
@@ -118,7 +124,7 @@ impl Book {
         (book, changed)
     }
 
-    fn live(&mut self, task: Task, key: Option<Uuid>, stop: &CancellationToken) -> Live {
+    fn begun(&mut self, task: Task, key: Option<Uuid>, stop: &CancellationToken) -> Live {
         self.tickets += 1;
         let stop = if task.ends_at_stop() { stop.child_token() } else { CancellationToken::new() };
         Live {
@@ -152,7 +158,7 @@ impl Book {
             return None;
         }
         let id = self.entries.last_key_value().map_or(1, |(last, _)| last + 1);
-        let live = self.live(wish.task, wish.key, stop);
+        let live = self.begun(wish.task, wish.key, stop);
         let run = Run {
             id,
             task: wish.task,
@@ -161,6 +167,8 @@ impl Book {
             waits_for: None,
             stand: Stand::default(),
             counts: BTreeMap::new(),
+            queued: None,
+            compared: None,
             held: 0,
             confirm: None,
             findings: 0,
@@ -224,6 +232,23 @@ impl Book {
         if let Some(Entry { live: Some(live), .. }) = self.entries.get_mut(&id) {
             live.ticket = self.tickets;
             live.now.send_modify(|now| now.resting = false);
+        }
+    }
+
+    /// `id` has compared and acted, and follows what it queued from now on, in nobody's way; `change` notes what came
+    /// of it.
+    pub(super) fn follow(&mut self, id: u64, now: Timestamp, change: impl FnOnce(&mut Run)) {
+        if let Some(Entry { run, live: Some(live) }) = self.entries.get_mut(&id) {
+            change(run);
+            run.compared = Some(now);
+            live.now.send_modify(|now| now.resting = true);
+        }
+    }
+
+    /// So much of what `id` queued has come through.
+    pub(super) fn tell_queued(&mut self, id: u64, queued: Queued) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.run.queued = Some(queued);
         }
     }
 
@@ -304,7 +329,7 @@ impl Book {
     }
 
     /// Those that have not ended.
-    pub(super) fn under_way(&self) -> impl Iterator<Item = &Run> {
+    pub(super) fn live(&self) -> impl Iterator<Item = &Run> {
         self.entries.values().filter(|entry| entry.live.is_some()).map(|entry| &entry.run)
     }
 

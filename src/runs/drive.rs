@@ -13,7 +13,7 @@ use tracing::{Instrument, error, info_span, warn};
 use uuid::Uuid;
 
 use super::progress::Progress;
-use super::run::{AskedBy, CONFIRM_WITHIN, Confirm, Run};
+use super::run::{AskedBy, CONFIRM_WITHIN, Confirm, Kind, Queued, Run};
 use super::runner::{End, Order, Runs};
 use super::store::MOST_FINDINGS;
 use super::work::{Done, Trouble};
@@ -46,7 +46,7 @@ impl Runs {
                     let done = result.ok().map(|done| with_earlier(done, &progress));
                     return self.stopped(id, done, &progress).await;
                 }
-                Ok(done) => return self.done(id, with_earlier(done, &progress)).await,
+                Ok(done) => return self.done(id, with_earlier(done, &progress), &progress, &stop).await,
                 Err(trouble)
                     if (order.patient && !trouble.is_final()) || (tries < TRIES && trouble.may_pass()) =>
                 {
@@ -145,21 +145,31 @@ impl Runs {
         self.book().line_up(id);
     }
 
-    async fn done(&self, id: u64, done: Done) {
+    async fn done(&self, id: u64, done: Done, progress: &Progress, stop: &CancellationToken) {
         let (kept, confirm) = self.keep_findings(id, &done).await;
-        let Done { counts, held, rounded, mut message, .. } = done;
+        let Done { counts, held, rounded, mut message, queued, .. } = done;
         if let Err(fault) = &kept {
             let _ = write!(message, " What it found in detail could not be kept: {fault}.");
         }
-        self.end(id, End::Done, |run| {
+        let total = queued.len() as u64;
+        let change = |run: &mut Run| {
             (run.counts, run.held, run.confirm, run.rounded) = (counts, held, confirm, rounded);
             run.findings = kept.unwrap_or(0);
             if run.resumed {
                 message += " It was begun again after a stop of the service; should it have deleted anything before, the log names it.";
             }
             run.message = Some(message);
-        })
-        .await;
+            run.queued = (run.task.kind() == Kind::Sweep).then_some(Queued { total, ..Queued::default() });
+        };
+        if queued.is_empty() {
+            return self.end(id, End::Done, change).await;
+        }
+        if let Err(fault) = self.inner.store.put_queued(id, &queued).await {
+            warn!("A stop of the service would end the look at what run {id} queued: {fault}");
+        }
+        self.book().follow(id, self.inner.clock.now(), change);
+        self.write(id).await;
+        self.follow_up(id, queued, progress, stop).await;
     }
 
     async fn failed(&self, id: u64, asked_by: AskedBy, trouble: Trouble, progress: &Progress) {
@@ -257,7 +267,7 @@ impl Runs {
     }
 
     /// Writes a run as it is now. What cannot be written is in memory all the same.
-    async fn write(&self, id: u64) {
+    pub(super) async fn write(&self, id: u64) {
         let Some(run) = self.get(id) else { return };
         if let Err(fault) = self.inner.store.save(&[run]).await {
             warn!("Run {id} goes on, but how far it is could not be saved: {fault}");

@@ -6,11 +6,14 @@
 //!   again while it still waits is one run.
 //! - A sweep that a stop or crash of the process cut off is begun again under its number, unless
 //!   `SYNC_AT_START` is false. An import or lock is not: whoever asked for it was told.
+//! - A sweep is done when the work logs that it queued have come through, are parked, or wait for somebody; meanwhile it
+//!   is in nobody's way, and a stop or crash only interrupts the look at them.
 //! - The newest [`MOST_RUNS`] are kept, over restarts too.
 
 mod book;
 mod drive;
 mod fault;
+mod follow;
 mod held;
 pub mod progress;
 mod run;
@@ -23,8 +26,9 @@ mod tests;
 
 pub use book::{MOST_RUNS, MOST_WAITING};
 pub use fault::RunsFault;
+pub use follow::Standing;
 pub use held::HeldBack;
-pub use run::{AskedBy, CONFIRM_WITHIN, Confirm, Kind, Run, State, Task, number};
+pub use run::{AskedBy, CONFIRM_WITHIN, Confirm, Kind, Queued, Run, State, Task, number};
 pub use runner::{Asked, End, Follow, Order, Runs, Ticket};
 pub use store::FindingFilter;
 pub use work::{Done, Trouble, Work};

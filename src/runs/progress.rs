@@ -61,6 +61,15 @@ impl Progress {
         self.stand.send_modify(|stand| stand.done += count as u64);
     }
 
+    /// `done` of the `total` things of this phase are done.
+    pub fn stands(&self, phase: &'static str, done: u64, total: u64) {
+        self.stand.send_if_modified(|stand| {
+            let is_news = stand.phase != phase || stand.done != done || stand.total != Some(total);
+            (stand.phase, stand.done, stand.total) = (phase.into(), done, Some(total));
+            is_news
+        });
+    }
+
     /// Something failed that costs itself only.
     pub fn fault(&self, why: String) {
         self.stand.send_modify(|stand| {

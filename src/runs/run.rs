@@ -1,6 +1,7 @@
 //! What is known of a run.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,7 +13,7 @@ use crate::domain::hours::RoundedMonth;
 use crate::import::What;
 use crate::lock::Month;
 use crate::reconcile::sweep::Period;
-use crate::words::words;
+use crate::words::{grouped, words};
 
 /// How long a confirm key can be used.
 pub const CONFIRM_WITHIN: Duration = Duration::from_hours(1);
@@ -195,6 +196,35 @@ pub struct Confirm {
     pub expires: Timestamp,
 }
 
+/// What became of the work logs that a sweep queued.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queued {
+    /// How many it queued.
+    pub total: u64,
+    /// How many of them are settled.
+    pub synced: u64,
+    /// How many are parked.
+    pub parked: u64,
+}
+
+impl Queued {
+    /// How many are still to be run.
+    pub fn waiting(self) -> u64 {
+        self.total.saturating_sub(self.synced).saturating_sub(self.parked)
+    }
+
+    /// The same for people: `353 of 3 000 synced, 2 parked, 2 645 waiting`.
+    pub fn in_words(self) -> String {
+        let mut words = format!("{} of {} synced", grouped(self.synced), grouped(self.total));
+        for (count, what) in [(self.parked, "parked"), (self.waiting(), "waiting")] {
+            if count > 0 {
+                let _ = write!(words, ", {} {what}", grouped(count));
+            }
+        }
+        words
+    }
+}
+
 /// A run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
@@ -212,6 +242,12 @@ pub struct Run {
     pub stand: Stand,
     /// What it found and did, in numbers.
     pub counts: BTreeMap<String, u64>,
+    /// What became of what it queued: of a sweep that has compared both sides and acted.
+    #[serde(default)]
+    pub queued: Option<Queued>,
+    /// When a sweep had compared both sides and acted: from then on it only follows what it queued.
+    #[serde(default)]
+    pub compared: Option<Timestamp>,
     /// Deletions that were held back.
     pub held: usize,
     /// What sets those free that only wait for somebody's word.
@@ -238,6 +274,16 @@ pub struct Run {
 }
 
 impl Run {
+    /// Whether it has compared and acted, and follows what it queued.
+    pub fn is_following(&self) -> bool {
+        self.state == State::Running && self.compared.is_some()
+    }
+
+    /// Whether what it found is known: it has ended, or only follows what it queued.
+    pub fn has_result(&self) -> bool {
+        self.state.is_ended() || self.is_following()
+    }
+
     /// How long it took or takes up to `now`, in seconds.
     pub fn seconds(&self, now: Timestamp) -> f64 {
         let until = self.ended.unwrap_or(now);

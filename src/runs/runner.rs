@@ -147,9 +147,19 @@ impl Runs {
         let store = Store::new(storage);
         let (book, changed) = Book::of(store.load()?, resume, clock.now(), &stop);
         store.save_now(&changed)?;
+        let following: Vec<u64> = book.live().filter(|run| run.is_following()).map(|run| run.id).collect();
+        let queued = |id| Ok::<_, StorageFault>((id, store.queued(id)?));
+        let following = following.into_iter().map(queued).collect::<Result<Vec<_>, _>>()?;
         let inner =
             Inner { book: Mutex::new(book), store, clock, work, tasks, runtime: Handle::current(), stop };
         let runs = Self { inner: Arc::new(inner) };
+        for (id, queued) in following {
+            let told = runs.book().live_of(id).map(|live| (live.progress.clone(), live.stop.clone()));
+            let Some((progress, stop)) = told else { continue };
+            let own = runs.clone();
+            let follow = async move { own.follow_up(id, queued, &progress, &stop).await };
+            runs.inner.tasks.spawn_on(follow, &runs.inner.runtime);
+        }
         for run in changed.into_iter().filter(|run| run.state == State::Waiting) {
             info!(
                 "Run {} ({}) was cut off by a stop of the service and is begun again",
@@ -239,20 +249,21 @@ impl Runs {
         self.book().list(kind)
     }
 
-    /// When a sweep that covered its own day last came to its end, as far as runs are kept.
+    /// When a sweep that covered its own day had last compared and acted, as far as runs are kept.
     pub fn last_swept(&self) -> Option<Timestamp> {
         let zone = self.inner.clock.zone();
-        let swept = self.list(Some(Kind::Sweep)).into_iter().filter(|run| run.state == State::Done);
+        let went_well = |run: &Run| run.state == State::Done || run.is_following();
+        let swept = self.list(Some(Kind::Sweep)).into_iter().filter(went_well);
         let ended = swept.filter_map(|run| {
-            let (period, ended) = (run.task.period()?, run.ended?);
+            let (period, ended) = (run.task.period()?, run.compared.or(run.ended)?);
             period.contains(ended.to_zoned(zone.clone()).date()).then_some(ended)
         });
         ended.max()
     }
 
-    /// Whether a run that `fits` is waiting or under way.
+    /// Whether a run that `fits` is waiting or under way. One that only follows what it queued is neither.
     pub fn is_under_way(&self, fits: impl Fn(&Run) -> bool) -> bool {
-        self.book().under_way().any(fits)
+        self.book().live().any(|run| !run.is_following() && fits(run))
     }
 
     /// A run, and the way to follow it if it has not ended.

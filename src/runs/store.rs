@@ -1,9 +1,12 @@
 //! The rows of runs and of what they found.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, params};
 use tracing::warn;
 
 use super::run::Run;
+use crate::domain::WorkLogUri;
 use crate::domain::finding::{Finding, Hold, Kind, Unconfirmed};
 use crate::storage::{Storage, StorageFault};
 
@@ -104,6 +107,55 @@ impl Store {
             };
             self.storage.write(put).await?;
         }
+        Ok(())
+    }
+
+    /// Keeps which work logs a sweep queued, for the next start to follow.
+    pub(super) async fn put_queued(
+        &self,
+        id: u64,
+        queued: &BTreeSet<WorkLogUri>,
+    ) -> Result<(), StorageFault> {
+        self.remove_queued(id).await?;
+        let work_logs: Vec<String> = queued.iter().map(ToString::to_string).collect();
+        for batch in work_logs.chunks(BATCH) {
+            let batch = batch.to_vec();
+            let put = move |connection: &Connection| {
+                let mut insert =
+                    connection.prepare_cached("INSERT INTO swept (run, work_log) VALUES (?1, ?2)")?;
+                for work_log in batch {
+                    insert.execute(params![id.cast_signed(), work_log])?;
+                }
+                Ok(())
+            };
+            self.storage.write(put).await?;
+        }
+        Ok(())
+    }
+
+    /// Which work logs a sweep queued; blocking, for the start.
+    pub(super) fn queued(&self, id: u64) -> Result<BTreeSet<WorkLogUri>, StorageFault> {
+        let read = move |connection: &Connection| {
+            let mut rows = connection.prepare_cached("SELECT work_log FROM swept WHERE run = ?1")?;
+            let rows = rows.query_map([id.cast_signed()], |row| row.get::<_, String>(0))?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        let rows = self.storage.write_now(read)?;
+        Ok(rows.iter().filter_map(|work_log| WorkLogUri::parse(work_log).ok()).collect())
+    }
+
+    /// Forgets which work logs a sweep queued.
+    pub(super) async fn remove_queued(&self, id: u64) -> Result<(), StorageFault> {
+        let id = id.cast_signed();
+        let remove = move |connection: &Connection| {
+            connection
+                .prepare_cached(
+                    "DELETE FROM swept WHERE run = ?1
+                         AND work_log IN (SELECT work_log FROM swept WHERE run = ?1 LIMIT ?2)",
+                )?
+                .execute(params![id, BATCH.cast_signed()])
+        };
+        while self.storage.write(remove).await? == BATCH {}
         Ok(())
     }
 

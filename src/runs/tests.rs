@@ -1,5 +1,6 @@
 //! The rules: who waits, who joins, what a cancel, a stop and a crash lead to.
 
+mod follow;
 mod kept;
 mod tries;
 
@@ -18,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use super::progress::Progress;
 use super::*;
 use crate::clock::Clock;
+use crate::domain::WorkLogUri;
 use crate::domain::finding::{Finding, Unconfirmed};
 use crate::import::What;
 use crate::kimai::{Fault, KimaiFault, Operation};
@@ -40,6 +42,8 @@ struct Double {
     deletes: Mutex<Vec<Finding>>,
     at_once: Mutex<BTreeMap<Kind, usize>>,
     most_at_once: AtomicUsize,
+    /// How what a sweep queued stands; what is not here is settled.
+    standing: Mutex<BTreeMap<WorkLogUri, Standing>>,
     /// Whether it ends early when it is told to.
     deaf: bool,
 }
@@ -80,6 +84,10 @@ impl Work for Double {
         }
     }
 
+    async fn standing(&self, work_log: &WorkLogUri) -> Standing {
+        self.standing.lock().unwrap().get(work_log).copied().unwrap_or(Standing::Synced)
+    }
+
     fn time_limit(&self) -> Duration {
         LIMIT
     }
@@ -110,6 +118,7 @@ impl Scene {
             go: Semaphore::new(0),
             answers: Mutex::default(),
             deletes: Mutex::default(),
+            standing: Mutex::default(),
             at_once: Mutex::default(),
             most_at_once: AtomicUsize::new(0),
             deaf,
@@ -207,47 +216,6 @@ async fn the_same_period_is_joined_while_it_waits_and_others_wait_for_their_turn
     }
     let order: Vec<Task> = scene.runs.list(Some(Kind::Sweep)).iter().rev().map(|run| run.task).collect();
     assert_eq!(order, [sweep(1), sweep(1), sweep(2)]);
-}
-
-/// Many who ask, cancel and look at once: nobody waits for ever, and never two sweeps at once.
-#[tokio::test(start_paused = true)]
-async fn a_crowd_is_served_without_a_lost_wake_up() {
-    let scene = Scene::new();
-    scene.work.go.add_permits(10_000);
-    let crowd = (0..400_u32).map(|number| {
-        let runs = scene.runs.clone();
-        async move {
-            // A mix that the same number always makes.
-            let month = i8::try_from(number * 7 % 12 + 1).unwrap();
-            tokio::time::sleep(Duration::from_millis(u64::from(number * 31 % 97))).await;
-            let task = match number % 5 {
-                0 => Task::Import(What::Customers),
-                1 => Task::Plan(period(month)),
-                _ => sweep(month),
-            };
-            let asked = match runs.ask(Order::new(task, AskedBy::Request)).await {
-                Ok(asked) => asked,
-                Err(fault) => {
-                    assert!(matches!(fault, RunsFault::Full(_)), "{fault}");
-                    return 0;
-                }
-            };
-            if number % 11 == 0 {
-                let _ = runs.cancel(asked.run.id).await;
-            }
-            assert!(asked.ticket.end().await.is_some());
-            1
-        }
-    });
-    let all = futures_util::future::join_all(crowd);
-    let served: i32 =
-        tokio::time::timeout(Duration::from_hours(1), all).await.expect("nobody hangs").iter().sum();
-    assert!(served > 300, "{served}");
-    assert_eq!(scene.work.most_at_once.load(Ordering::SeqCst), 1);
-    let kept = scene.runs.list(None);
-    assert!(
-        kept.len() <= MOST_RUNS && kept.iter().all(|run| run.state.is_ended() && run.waits_for.is_none())
-    );
 }
 
 #[tokio::test(start_paused = true)]

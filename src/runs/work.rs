@@ -1,16 +1,17 @@
 //! What runs do, and how that ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::follow::Standing;
 use super::progress::Progress;
 use super::run::Task;
-use crate::domain::Code;
 use crate::domain::finding::{Finding, Kind, Unconfirmed};
 use crate::domain::hours::{RoundedMonth, clock};
+use crate::domain::{Code, WorkLogUri};
 use crate::engine::Engine;
 use crate::import::{self, ImportFault};
 use crate::lock::{LockFault, LockReport, Outcome};
@@ -34,6 +35,8 @@ pub struct Done {
     pub rounded: Vec<RoundedMonth>,
     /// Each difference, of sweeps and plans.
     pub findings: Vec<Finding>,
+    /// The work logs that a sweep queued: it is done when these are.
+    pub queued: BTreeSet<WorkLogUri>,
     /// In a sentence.
     pub message: String,
 }
@@ -100,6 +103,9 @@ pub trait Work: Send + Sync {
         progress: &Progress,
     ) -> Result<Done, Trouble>;
 
+    /// How a work log stands that a sweep queued.
+    async fn standing(&self, work_log: &WorkLogUri) -> Standing;
+
     /// How long one attempt may take before it is dropped, so that the next run begins. The work must be able to
     /// end at any point, as at a crash.
     fn time_limit(&self) -> Duration;
@@ -121,6 +127,11 @@ impl Work for Engine {
         }
     }
 
+    async fn standing(&self, work_log: &WorkLogUri) -> Standing {
+        // What cannot be read now is looked at again.
+        self.queue.entry(work_log).await.map_or(Standing::Pending, |entry| Standing::of(entry.as_ref()))
+    }
+
     fn time_limit(&self) -> Duration {
         self.run_limit
     }
@@ -138,6 +149,7 @@ fn swept(report: sweep::Report, acted: bool) -> Done {
         held,
         rounded,
         findings,
+        work_logs_queued,
     } = report;
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     for kind in Kind::ALL {
@@ -168,7 +180,7 @@ fn swept(report: sweep::Report, acted: bool) -> Done {
         let sheets = some((usize::try_from(timesheets).unwrap_or(usize::MAX), "timesheet"));
         let _ = write!(message, " Kimai rounded {sheets}: {sign}{} in all.", clock(counted));
     }
-    Done { counts, held, rounded, findings, message }
+    Done { counts, held, rounded, findings, queued: work_logs_queued, message }
 }
 
 /// A number of things, in words.

@@ -268,7 +268,7 @@ async fn a_file_of_the_version_before_is_brought_up_to_date() {
         "DROP TABLE changed_reference; DROP TABLE seen; DROP TABLE pulse; DROP TABLE run; DROP TABLE finding; ALTER TABLE timesheet DROP COLUMN held;
          ALTER TABLE entry DROP COLUMN code; ALTER TABLE attempt DROP COLUMN code; DROP TABLE loss; DROP TABLE void_link; DROP INDEX timesheet_rounded; DROP INDEX timesheet_shifted;
          ALTER TABLE timesheet DROP COLUMN rounded; ALTER TABLE timesheet DROP COLUMN shift;
-         ALTER TABLE entry DROP COLUMN overwrite; DROP TABLE update_intent; PRAGMA user_version = 1",
+         ALTER TABLE entry DROP COLUMN overwrite; DROP TABLE update_intent; DROP TABLE swept; PRAGMA user_version = 1",
     );
     for _ in 0..2 {
         let storage = Storage::open(folder.path()).unwrap();

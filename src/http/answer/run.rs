@@ -19,7 +19,7 @@ use super::words::{RunAskedBy, RunKind, RunState};
 use crate::domain::finding;
 use crate::domain::hours::RoundedMonth;
 use crate::reconcile::sweep::Period;
-use crate::runs::{Confirm, Run};
+use crate::runs::{Confirm, Queued, Run};
 
 /// Where a run is seen.
 pub(in crate::http) fn location(id: u64) -> String {
@@ -109,6 +109,10 @@ struct RunAttributes {
     /// What it found and did, in numbers.
     #[schema(example = json!({"missing": 2, "changed": 1}))]
     counts: BTreeMap<String, u64>,
+    /// What became of the work logs that a sweep queued; null before it has compared both sides, and of anything
+    /// else. The sweep is done when nothing of it comes through by itself any more.
+    #[schema(required)]
+    queued: Option<QueuedFields>,
     /// What Kimai rounded, by month: of sweeps and plans. It is no difference.
     rounded: Vec<RoundedFields>,
     /// What failed and cost itself only: the first hundred.
@@ -131,6 +135,10 @@ struct RunAttributes {
     /// When it first began.
     #[schema(required, value_type = Option<String>, format = DateTime, example = "2024-10-01T01:00:00Z")]
     started: Option<Timestamp>,
+    /// When a sweep had compared both sides and acted: from then on it only follows what it queued. Null before, and
+    /// where nothing was queued.
+    #[schema(required, value_type = Option<String>, format = DateTime, example = "2024-10-01T01:00:03Z")]
+    compared: Option<Timestamp>,
     /// When it ended.
     #[schema(required, value_type = Option<String>, format = DateTime, example = "2024-10-01T01:00:04Z")]
     ended: Option<Timestamp>,
@@ -140,6 +148,30 @@ struct RunAttributes {
     /// Why it failed or has to wait, or what it did, in a sentence.
     #[schema(required, example = "3 differences found, 3 put right.")]
     message: Option<String>,
+}
+
+/// What became of the work logs that a sweep queued.
+#[derive(Debug, Serialize, ToSchema)]
+struct QueuedFields {
+    /// How many it queued.
+    #[schema(example = 3000)]
+    total: u64,
+    /// How many of them are settled.
+    #[schema(example = 353)]
+    synced: u64,
+    /// How many are parked.
+    #[schema(example = 2)]
+    parked: u64,
+    /// How many are still to be run.
+    #[schema(example = 2645)]
+    waiting: u64,
+}
+
+impl From<Queued> for QueuedFields {
+    fn from(queued: Queued) -> Self {
+        let Queued { total, synced, parked } = queued;
+        Self { total, synced, parked, waiting: queued.waiting() }
+    }
 }
 
 /// What Kimai rounded in one month.
@@ -212,6 +244,7 @@ impl RunResource {
                 done: stand.done,
                 total: stand.total,
                 counts: run.counts.clone(),
+                queued: run.queued.map(Into::into),
                 rounded: run.rounded.iter().map(RoundedFields::of).collect(),
                 faults: stand.faults.clone(),
                 faults_in_all: stand.faults_in_all,
@@ -220,6 +253,7 @@ impl RunResource {
                 confirm: run.confirm.as_ref().map(ConfirmFields::of),
                 asked: run.asked,
                 started: run.started,
+                compared: run.compared,
                 ended: run.ended,
                 seconds: run.seconds(now),
                 message: run.message.clone(),

@@ -44,6 +44,35 @@ async fn a_sweep_tells_what_it_queued_and_what_it_deleted() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_sweep_that_follows_what_it_queued_tells_how_much_of_it_has_come_through_and_what_it_found() {
+    let moment = moment();
+    let queued = Some(crate::runs::Queued { total: 3_000, synced: 353, parked: 2 });
+    let stand =
+        Stand { phase: "syncing what was queued".into(), done: 355, total: Some(3_000), ..Stand::default() };
+    let sweep = Run {
+        queued,
+        compared: Some(now()),
+        held: 22,
+        findings: 1,
+        stand,
+        ..a_run(Task::Sweep(period()), crate::runs::State::Running)
+    };
+    let html = run::render(&sweep, &moment).into_string();
+    let words = "353 of 3\u{202f}000 synced, 2 parked, 2\u{202f}645 waiting";
+    assert!(
+        html.contains(words) && html.contains("value=\"355\"") && html.contains("Cancel this run"),
+        "{html}"
+    );
+    assert!(runs::card(std::slice::from_ref(&sweep), &moment).into_string().contains(words));
+    let found = vec![(1, finding(Kind::Missing, None))];
+    let found = findings::Findings { found, ..findings::Findings::default() };
+    let html = found.render(&sweep, &moment).into_string();
+    assert!(html.contains(">Queued: create a timesheet<") && !html.contains(" hidden"), "{html}");
+    // What it held back needs somebody now, not only when the last of three thousand has come through.
+    assert!(home::sweep_alert(&[sweep]).is_some());
+}
+
 #[test]
 fn the_headline_tells_of_the_last_sweep_that_ended() {
     use crate::runs::State as Stage;

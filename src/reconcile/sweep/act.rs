@@ -28,12 +28,12 @@ const BATCH: usize = 500;
 const FAILURES_IN_A_ROW: usize = 3;
 
 /// What became of a timesheet that seemed to be nobody's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Removal {
     /// It is gone.
     Deleted,
-    /// What is left of its work log is settled, and takes it along.
-    Queued,
+    /// What is left of this work log is settled, and takes it along.
+    Queued(WorkLogUri),
     /// It is somebody's, or may be.
     Kept,
     /// It is exported, and stays.
@@ -59,7 +59,7 @@ impl Sweeper {
         }
         let mut report = Report { work_logs, timesheets, unreadable, rounded, ..Report::default() };
         report.adopted = self.adopt(&findings, &known, progress).await?;
-        report.queued = self.enqueue(&findings, progress).await?;
+        report.work_logs_queued = self.enqueue(&findings, progress).await?;
         crash::point("sweep half way");
         let orphans = findings.iter_mut().filter(|finding| finding.action == Action::Delete);
         let orphans: Vec<&mut Finding> = orphans.filter(|finding| finding.held.is_none()).collect();
@@ -73,7 +73,9 @@ impl Sweeper {
                     report.deleted += 1;
                     progress.deleted(finding);
                 }
-                Ok(Removal::Queued) => report.queued += 1,
+                Ok(Removal::Queued(work_log)) => {
+                    report.work_logs_queued.insert(work_log);
+                }
                 Ok(Removal::Kept) => finding.held = Some(Hold::Claimed),
                 Ok(Removal::Exported) => finding.held = Some(Hold::Exported),
                 Err(Failure::Kimai(fault)) if fault.fault == Fault::Permanent => {
@@ -93,6 +95,7 @@ impl Sweeper {
             failures = 0;
             progress.advance(1);
         }
+        report.queued = report.work_logs_queued.len();
         report.held = findings.iter().filter(|finding| finding.held.is_some()).count();
         report.findings = findings;
         Ok(report)
@@ -146,8 +149,12 @@ impl Sweeper {
         Ok(())
     }
 
-    /// Queues whatever concerns a work log; gives their number.
-    async fn enqueue(&self, findings: &[Finding], progress: &Progress) -> Result<usize, Failure> {
+    /// Queues whatever concerns a work log, and gives all that it queued.
+    async fn enqueue(
+        &self,
+        findings: &[Finding],
+        progress: &Progress,
+    ) -> Result<BTreeSet<WorkLogUri>, Failure> {
         let known = self.queue.page(Filter::EXPORTED, None, usize::MAX).await?.into_iter();
         let known: BTreeSet<WorkLogUri> = known.map(|entry| entry.work_log).collect();
         let concerned = |finding: &&Finding| match finding.held {
@@ -176,7 +183,7 @@ impl Sweeper {
             self.queue.put(batch, Reason::Sweep, self.clock.now()).await?;
             progress.advance(batch.len());
         }
-        Ok(work_logs.len())
+        Ok(work_logs.into_iter().collect())
     }
 
     async fn delete_orphan(
@@ -245,8 +252,8 @@ impl Sweeper {
         let owner = self.ledger.owner(id).await?;
         let mut remains = self.work_logs.tombstones(&[id]).await?.into_values().flatten();
         if let Some(work_log) = remains.find(|of| is_ours(of, owner.as_ref())) {
-            self.queue.put(&[work_log], Reason::Sweep, self.clock.now()).await?;
-            return Ok(Some(Removal::Queued));
+            self.queue.put(std::slice::from_ref(&work_log), Reason::Sweep, self.clock.now()).await?;
+            return Ok(Some(Removal::Queued(work_log)));
         }
         if let Some(claimant) = self.claimant(id).await? {
             self.queue.put(&[claimant], Reason::Sweep, self.clock.now()).await?;

@@ -23,6 +23,7 @@ mod lost;
 mod orphans;
 mod sides;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::ToSpan;
@@ -38,9 +39,9 @@ use super::retry::Failure;
 use super::sight::Sight;
 use super::worker::Workers;
 use crate::clock::Clock;
-use crate::domain::KimaiId;
 use crate::domain::finding::{Finding, Unconfirmed};
 use crate::domain::hours::RoundedMonth;
+use crate::domain::{KimaiId, WorkLogUri};
 use crate::kimai::Timesheets;
 use crate::queue::Queue;
 use crate::runs::progress::Progress;
@@ -97,6 +98,8 @@ pub struct Report {
     pub rounded: Vec<RoundedMonth>,
     /// Every difference.
     pub findings: Vec<Finding>,
+    /// Those that were queued.
+    pub work_logs_queued: BTreeSet<WorkLogUri>,
 }
 
 /// Sweeps periods, one at a time.

@@ -137,3 +137,44 @@ async fn the_sweep_at_start_does_not_ask_a_list_without_end_again_and_again() {
     scene.begins().await;
     assert_eq!(asked.ticket.end().await.unwrap().state(), State::Failed);
 }
+
+/// Many who ask, cancel and look at once: nobody waits for ever, and never two sweeps at once.
+#[tokio::test(start_paused = true)]
+async fn a_crowd_is_served_without_a_lost_wake_up() {
+    let scene = Scene::new();
+    scene.work.go.add_permits(10_000);
+    let crowd = (0..400_u32).map(|number| {
+        let runs = scene.runs.clone();
+        async move {
+            // A mix that the same number always makes.
+            let month = i8::try_from(number * 7 % 12 + 1).unwrap();
+            tokio::time::sleep(Duration::from_millis(u64::from(number * 31 % 97))).await;
+            let task = match number % 5 {
+                0 => Task::Import(What::Customers),
+                1 => Task::Plan(period(month)),
+                _ => sweep(month),
+            };
+            let asked = match runs.ask(Order::new(task, AskedBy::Request)).await {
+                Ok(asked) => asked,
+                Err(fault) => {
+                    assert!(matches!(fault, RunsFault::Full(_)), "{fault}");
+                    return 0;
+                }
+            };
+            if number % 11 == 0 {
+                let _ = runs.cancel(asked.run.id).await;
+            }
+            assert!(asked.ticket.end().await.is_some());
+            1
+        }
+    });
+    let all = futures_util::future::join_all(crowd);
+    let served: i32 =
+        tokio::time::timeout(Duration::from_hours(1), all).await.expect("nobody hangs").iter().sum();
+    assert!(served > 300, "{served}");
+    assert_eq!(scene.work.most_at_once.load(Ordering::SeqCst), 1);
+    let kept = scene.runs.list(None);
+    assert!(
+        kept.len() <= MOST_RUNS && kept.iter().all(|run| run.state.is_ended() && run.waits_for.is_none())
+    );
+}

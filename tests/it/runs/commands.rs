@@ -41,16 +41,53 @@ async fn a_sweep_is_followed_to_its_summary() {
     assert_eq!((code, &plan["meta"]["period"]["end"]), (0, &Value::from("2024-09-30")));
     assert_eq!((stack.kimai_calls("POST"), stack.statements().1), (0, 0));
 
-    let (code, out, err) = command(&stack, &sweep(&[]));
+    let (code, out, err) = command(&stack, &sweep(&["--wait"]));
     assert_eq!(code, 0, "{out}{err}");
     assert!(out.contains("sweep of 2024-09-01 to 2024-09-30: done after"), "{out}");
-    assert!(out.contains("1 work log queued"), "{out}");
+    assert!(out.contains("1 work log queued") && out.contains("1 of 1 synced."), "{out}");
     assert!(err.contains("sweep of 2024-09-01 to 2024-09-30"), "progress as plain lines: {err}");
-    stack.quiet().await;
-    assert_eq!(stack.timesheets().len(), 1);
+    assert_eq!(stack.timesheets().len(), 1, "it has come through by then");
     let (code, out, _) = command(&stack, &sweep(&["--json"]));
     let run: Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, &run["data"]["attributes"]["counts"]["queued"]), (0, &Value::from(0)));
+}
+
+/// Kimai takes one of two: whoever waits is told, and whoever does not is gone before that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_of_which_not_all_comes_through_ends_with_1() {
+    let stack = Stack::embedded(&[]).await;
+    for id in ["A", "B"] {
+        stack.register(id, "2024-09-02", "PT1H").await;
+    }
+    let gate = Gate::default();
+    let create = || When::next("POST", "/api/timesheets");
+    stack.kimai.fault(create(), Fault::hold(&gate));
+    stack.kimai.fault(create(), Fault::answer(400));
+    let (code, out, err) = command(&stack, &sweep(&[]));
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains("compared after") && out.contains("With --wait this waits for them."), "{out}");
+    let (_, runs) = get(&stack, "/runs?filter[kind]=sweep").await;
+    let told = &runs["data"][0]["attributes"];
+    assert_eq!(
+        (&told["state"], &told["phase"]),
+        (&"running".into(), &"syncing what was queued".into()),
+        "{told}"
+    );
+    assert!(told["compared"].is_string() && told["queued"]["total"] == 2, "{told}");
+    assert_eq!(told["queued"]["synced"], 0, "{told}");
+    gate.open();
+
+    let id = runs["data"][0]["id"].as_str().unwrap();
+    let ended = super::events(&stack.base, &format!("/runs/{id}")).await.pop().unwrap();
+    let told = &ended["attributes"];
+    assert_eq!((&told["state"], &told["counts"]["queued"]), (&"done".into(), &2.into()), "{told}");
+    let queued = serde_json::json!({"total": 2, "synced": 1, "parked": 1, "waiting": 0});
+    assert_eq!(told["queued"], queued, "{told}");
+    // The one that is parked differs still.
+    stack.kimai.fault(create(), Fault::answer(400));
+    let (code, out, err) = command(&stack, &sweep(&["--wait"]));
+    assert_eq!(code, 1, "{out}{err}");
+    assert!(out.contains("done after") && out.contains("0 of 1 synced, 1 parked."), "{out}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
