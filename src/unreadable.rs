@@ -63,7 +63,7 @@ mod tests {
         let unreadable = Unreadable::default();
         unreadable.note("a".to_owned());
         unreadable.note("b".to_owned());
-        tokio::time::advance(FORGOTTEN - Duration::from_secs(1)).await;
+        tokio::time::advance(FORGOTTEN.saturating_sub(Duration::from_secs(1))).await;
         unreadable.note("b".to_owned());
         assert_eq!(unreadable.recent(), ["a", "b"]);
         tokio::time::advance(Duration::from_secs(1)).await;

@@ -50,10 +50,12 @@ mod tests {
     use super::*;
     use crate::reconcile::sweep::Period;
 
+    type Case = (&'static [(Hold, u64)], Health, &'static str);
+
     #[test]
     fn whatever_is_held_back_is_a_warning_but_what_is_turned_off() {
         let period = Period { first: "2024-09-01".parse().unwrap(), last: "2024-09-30".parse().unwrap() };
-        let table: [(&[(Hold, u64)], Health, &str); 6] = [
+        let table: [Case; 6] = [
             (&[], Health::Well, ""),
             (&[(Hold::TurnedOff, 2)], Health::Well, ""),
             (&[(Hold::Unconfirmed, 25)], Health::Warning, "SWEEP_MAX_DELETIONS"),

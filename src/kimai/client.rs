@@ -91,7 +91,7 @@ impl Client {
         let pace = Arc::new(Pace::new(settings.concurrency.clone()));
         let limits = settings.list;
         let (paused_until, unreadable) = (Mutex::default(), Unreadable::default());
-        Ok(Self { http, endpoint, token, hidden, describes, limits, paused_until, pace, metrics, unreadable })
+        Ok(Self { http, endpoint, token, hidden, limits, describes, paused_until, pace, metrics, unreadable })
     }
 
     /// `timesheet` without what is not ours.

@@ -222,8 +222,8 @@ async fn what_is_held_back_is_told_by_the_doctor_until_it_is_confirmed() {
     assert_eq!(held["held"], 3, "{held}");
     assert_eq!(stack.timesheets().len(), 4);
     let check = doctor().await;
-    let help = check.help.clone().unwrap_or_default();
-    assert!(check.says.contains("3 unconfirmed") && help.contains("SWEEP_MAX_TOMBSTONES"), "{check}");
+    let advice = check.help.clone().unwrap_or_default();
+    assert!(check.says.contains("3 unconfirmed") && advice.contains("SWEEP_MAX_TOMBSTONES"), "{check}");
     let done = run(body(Some(&held["confirm"]["key"]))).await;
     stack.quiet().await;
     assert_eq!((&done["held"], stack.timesheets().len()), (&json!(0), 1), "{done}");

@@ -102,7 +102,7 @@ mod tests {
         assert!(given_up && dripped <= 4, "a drip: {dripped}");
         assert_eq!(read(3, 1, 9 * second).await, (3, false), "a slow small one");
         // 500 MB at 32 kB a second, four hours long.
-        assert_eq!(read(500, mb, Duration::from_millis(9_900)).await.1, false, "in large pieces");
+        assert!(!read(500, mb, Duration::from_millis(9_900)).await.1, "in large pieces");
         assert_eq!(read(16_000, 32 * 1024, second).await, (500 * mb as u64, false), "a slow large one");
         let (read, given_up) = read(16_000, 8 * 1024, second).await;
         assert!(given_up && read < mb as u64, "slower than that: {read}");

@@ -60,7 +60,7 @@ fn hunt(plant: Plant) -> Option<(u64, String)> {
 /// With `KIMAI_SYNC_PLANT` only the one of that name.
 #[test]
 fn every_planted_fault_is_found() {
-    let name = std::env::var("KIMAI_SYNC_PLANT").ok();
+    let name = super::tests::from_environment("KIMAI_SYNC_PLANT");
     let is_wanted = |plant: &Plant| name.as_ref().is_none_or(|name| *name == format!("{plant:?}"));
     let all: Vec<Plant> = ALL.into_iter().filter(is_wanted).collect();
     assert!(!all.is_empty(), "no fault is called {name:?}");

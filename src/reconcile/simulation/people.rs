@@ -197,26 +197,8 @@ pub(super) fn take(state: &mut State, uri: &WorkLogUri, step: &Step) -> Option<b
             state.change(uri, words, |facts| values.write(*field, facts));
             Some(false)
         }
-        Step::LeaveLink if live => {
-            state.change(uri, "removed, but for its link", |facts| {
-                let identifiers = std::mem::take(&mut facts.identifiers);
-                *facts = Facts { identifiers, ..Facts::default() };
-            });
-            Some(true)
-        }
-        Step::LeaveRest { class, link } if live => {
-            state.change(uri, "removed, but for what nobody knows", |facts| {
-                let identifiers = std::mem::take(&mut facts.identifiers);
-                *facts = Facts { has_others: true, ..Facts::default() };
-                facts.types.extend(class.then(|| "http://x/Note".to_owned()));
-                if *link {
-                    facts.identifiers = identifiers;
-                }
-            });
-            Some(true)
-        }
-        Step::RemoveAll if live => {
-            state.change(uri, "removed", |facts| *facts = Facts::default());
+        Step::LeaveLink | Step::LeaveRest { .. } | Step::RemoveAll if live => {
+            remove(state, uri, step);
             Some(true)
         }
         Step::DeleteInKimai => {
@@ -255,6 +237,27 @@ pub(super) fn take(state: &mut State, uri: &WorkLogUri, step: &Step) -> Option<b
             None
         }
         _ => None,
+    }
+}
+
+/// Somebody deletes it: all of it, or so that something is left.
+fn remove(state: &mut State, uri: &WorkLogUri, step: &Step) {
+    match step {
+        Step::LeaveLink => state.change(uri, "removed, but for its link", |facts| {
+            let identifiers = std::mem::take(&mut facts.identifiers);
+            *facts = Facts { identifiers, ..Facts::default() };
+        }),
+        Step::LeaveRest { class, link } => {
+            state.change(uri, "removed, but for what nobody knows", |facts| {
+                let identifiers = std::mem::take(&mut facts.identifiers);
+                *facts = Facts { has_others: true, ..Facts::default() };
+                facts.types.extend(class.then(|| "http://x/Note".to_owned()));
+                if *link {
+                    facts.identifiers = identifiers;
+                }
+            });
+        }
+        _ => state.change(uri, "removed", |facts| *facts = Facts::default()),
     }
 }
 

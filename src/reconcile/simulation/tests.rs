@@ -105,7 +105,7 @@ impl Tally {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the simulation's own switches")]
-fn from_environment(name: &str) -> Option<String> {
+pub(super) fn from_environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 

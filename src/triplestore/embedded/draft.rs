@@ -138,7 +138,7 @@ impl<'a> Draft<'a> {
         };
         for solution in solutions {
             let solution = solution.map_err(|error| terms::failed(&error))?;
-            let (inserted, deleted) = (inserts.len(), deletes.len());
+            let (old_inserts, old_deletes) = (inserts.len(), deletes.len());
             for template in delete {
                 if let Some((quad, everywhere)) = instantiate_ground(template, &solution) {
                     self.spread(quad, everywhere, &mut deletes)?;
@@ -149,7 +149,7 @@ impl<'a> Draft<'a> {
             let made =
                 insert.iter().filter_map(|template| self.instantiate(template, &solution, &mut blanks));
             inserts.extend(made);
-            for quad in inserts.iter().skip(inserted).chain(deletes.iter().skip(deleted)) {
+            for quad in inserts.iter().skip(old_inserts).chain(deletes.iter().skip(old_deletes)) {
                 meter.take(meter::quad(quad));
             }
             meter.take(0);

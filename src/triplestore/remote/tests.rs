@@ -142,7 +142,7 @@ async fn an_answer_that_is_marked_as_a_part_is_a_fault_and_no_fact() {
             match (result, words) {
                 (Ok(()), None) => {}
                 (Err(TriplestoreFault::Incomplete(why)), Some(words)) => {
-                    assert!(why.contains(words), "{why}")
+                    assert!(why.contains(words), "{why}");
                 }
                 other => panic!("{status} {name}: {value}: {other:?}"),
             }
