@@ -183,7 +183,8 @@ impl Settler {
         };
         memory.stray = own.is_some();
         let plan = plan(subject, own.as_ref().unwrap_or(&facts), &memory, || wanted);
-        if exported == Exported::Overwrite {
+        // Whoever asked to overwrite has seen it; where nothing can be sent, it is still to be seen.
+        if exported == Exported::Overwrite && !matches!(plan, Plan::Blocked { .. }) {
             memory.unanswered = None;
         }
         match plan {
