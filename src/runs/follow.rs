@@ -56,9 +56,13 @@ fn passes(code: Code) -> bool {
         Code::KimaiUnavailable
             | Code::KimaiBusy
             | Code::TokenInvalid
+            | Code::AuthorizationStripped
+            | Code::ProxyLogin
             | Code::AnswerLost
             | Code::TriplestoreUnavailable
+            | Code::TriplestoreFailed
             | Code::TriplestoreUnreadable
+            | Code::TriplestoreIncomplete
             | Code::TurnedAway
             | Code::StorageUnavailable
     )

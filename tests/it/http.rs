@@ -111,9 +111,9 @@ async fn bad_input_keeps_its_code_and_is_told_what_to_do() {
         ("/timesheets/lock", Some(json!({"month": 13, "year": 2024})), "13"),
         ("/timesheets/lock", Some(json!({"month": 9, "year": 24})), "24"),
         ("/timesheets/lock", Some(json!({"year": 2024})), "'month' is missing"),
-        ("/delta", Some(json!({})), "an object without \"delta\" at line 1 column 2"),
+        ("/delta", Some(json!({})), "an object without \"delta\" or \"changeSets\""),
         ("/delta", Some(json!("text")), "The body is not a delta"),
-        ("/delta", None, "EOF while parsing a value at line 1 column 0"),
+        ("/delta", None, "The body is empty"),
     ];
     for (path, body, wanted) in table {
         let said = detail(&stack.post(path, body.clone()).await, 400);

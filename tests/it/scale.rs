@@ -8,6 +8,7 @@ use kimai_sync::domain::ids::KimaiId;
 use kimai_sync::reconcile::sweep::Report;
 use kimai_sync::runs::progress::Progress;
 use kimai_sync::sandbox::{Entity, Role};
+use kimai_sync::triplestore::TriplestoreFault;
 use kimai_sync::triplestore::vocabulary::status;
 use serde_json::json;
 
@@ -165,8 +166,11 @@ async fn a_sweep_of_10_200_work_logs_misses_none_on_a_virtuoso_that_cuts_its_ans
     let started = Instant::now();
     register(&stack, &staff, WORK_LOGS, USERS, |_| None).await;
     println!("registering {WORK_LOGS} work logs: {:.2?}", started.elapsed());
-    let cut = stack.select("SELECT ?s WHERE { ?s a cal:Vevent }").await;
-    assert_eq!(cut.len(), 10_000, "the answer to a plain query is cut");
+    let cut = stack.ask("SELECT ?s WHERE { ?s a cal:Vevent }").await;
+    assert!(
+        matches!(cut, Err(TriplestoreFault::Incomplete(_))),
+        "the answer to a plain query is cut: {cut:?}"
+    );
     // What is queued is to be counted, not pushed.
     stack.halt().await;
     stack.forget_calls();

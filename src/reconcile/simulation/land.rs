@@ -39,6 +39,9 @@ const PERSONS: [(&str, u64); 4] = [
 const DURATIONS: [(&str, i64); 6] =
     [("PT8H", 480), ("PT90M", 90), ("PT1H20M", 80), ("PT15M", 15), ("PT7M", 7), ("8h", 0)];
 
+/// The places of two durations that Kimai may round to each other.
+pub(super) const NEARLY_THE_SAME: [usize; 2] = [1, 2];
+
 /// The place of the duration that Kimai's rounding could make of this one, if there is one.
 pub(super) fn near(duration: usize) -> usize {
     match duration {

@@ -1,7 +1,10 @@
 //! What once went wrong for a seed, told by what happens: a seed plays something else after every change of the world.
 
+use super::faults::{Call, Script, Trouble, When};
 use super::history::What;
-use super::land::{DAYS, Field, GOOD_DURATIONS, GOOD_PERSONS, GOOD_TASKS, HIDDEN_TASK, Values};
+use super::land::{
+    DAYS, Field, GOOD_DURATIONS, GOOD_PERSONS, GOOD_TASKS, HIDDEN_TASK, NEARLY_THE_SAME, Values,
+};
 use super::people::{Step, uri};
 use super::run::simulate;
 use super::scenario::{Act, Outcome, Scenario};
@@ -24,12 +27,29 @@ fn untold(at: i64, number: usize, step: Step) -> Act {
 /// All that is pinned, for the faults that are planted.
 pub(super) fn all() -> impl Iterator<Item = Scenario> {
     let acts = [deleted_and_entered_again(Step::RemoveAll), refused_and_linked_by_hand()];
-    acts.into_iter().map(|acts| Scenario::of_acts(0, acts))
+    acts.into_iter().map(|acts| Scenario::of_acts(0, acts)).chain([nearly_the_same(0)])
+}
+
+/// A request that was lost on its way to Kimai, while somebody books nearly the same there by hand.
+fn nearly_the_same(seed: u64) -> Scenario {
+    let begins = |duration| Step::Begin(Values { day: 1, duration, task: 1, person: 1 }, Field::ALL.to_vec());
+    let acts = vec![
+        told(2_500, 1, begins(NEARLY_THE_SAME[0])),
+        untold(2_500, 2, begins(NEARLY_THE_SAME[1])),
+        untold(6_000, 2, Step::BookInKimai),
+    ];
+    // The first is that of the work log which nobody touches.
+    let lost = Script { call: Call::Create, trouble: Trouble::TimeLimitBefore, when: When::Second, seen: 0 };
+    Scenario { script: Some(lost), ..Scenario::of_acts(seed, acts) }
 }
 
 fn each(acts: &[Act], check: impl Fn(&Outcome)) {
+    each_of(|seed| Scenario::of_acts(seed, acts.to_vec()), check);
+}
+
+fn each_of(scenario: impl Fn(u64) -> Scenario, check: impl Fn(&Outcome)) {
     for seed in 0..SEEDS {
-        let outcome = simulate(Scenario::of_acts(seed, acts.to_vec()));
+        let outcome = simulate(scenario(seed));
         let history = outcome.world.state().history.to_string();
         assert!(outcome.broken.is_empty(), "seed {seed}: {}\n{history}", outcome.broken.join("\n"));
         check(&outcome);
@@ -107,4 +127,10 @@ fn whatever_left_its_link_while_the_service_was_away_goes_with_the_sweep_at_star
         assert_eq!(deleted, COUNT, "seed {seed}: {}", state.history);
         assert_eq!(outcome.before_sweep.remnants, 0, "seed {seed}");
     }
+}
+
+/// What was booked by hand is taken for what was sent, and put right.
+#[test]
+fn what_is_found_after_a_lost_request_is_made_to_hold_what_was_sent() {
+    each_of(nearly_the_same, |_| {});
 }

@@ -52,6 +52,9 @@ async fn a_sweep_is_followed_to_its_summary() {
     assert_eq!((code, &run["data"]["attributes"]["counts"]["queued"]), (0, &Value::from(0)));
 }
 
+/// Kimai's own words, so that nobody takes them for a proxy's.
+const REFUSED: &str = r#"{"code":400,"message":"Validation Failed"}"#;
+
 /// Kimai takes one of two: whoever waits is told, and whoever does not is gone before that.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sweep_of_which_not_all_comes_through_ends_with_1() {
@@ -62,9 +65,10 @@ async fn a_sweep_of_which_not_all_comes_through_ends_with_1() {
     let gate = Gate::default();
     let create = || When::next("POST", "/api/timesheets");
     stack.kimai.fault(create(), Fault::hold(&gate));
-    stack.kimai.fault(create(), Fault::answer(400));
+    stack.kimai.fault(create(), Fault::answer(400).body(REFUSED));
     let (code, out, err) = command(&stack, &sweep(&[]));
-    assert_eq!(code, 0, "{out}{err}");
+    // It may be parked by then.
+    assert_eq!(code, i32::from(out.contains("1 parked")), "{out}{err}");
     assert!(out.contains("compared after") && out.contains("With --wait this waits for them."), "{out}");
     let (_, runs) = get(&stack, "/runs?filter[kind]=sweep").await;
     let told = &runs["data"][0]["attributes"];
@@ -84,7 +88,7 @@ async fn a_sweep_of_which_not_all_comes_through_ends_with_1() {
     let queued = serde_json::json!({"total": 2, "synced": 1, "parked": 1, "waiting": 0});
     assert_eq!(told["queued"], queued, "{told}");
     // The one that is parked differs still.
-    stack.kimai.fault(create(), Fault::answer(400));
+    stack.kimai.fault(create(), Fault::answer(400).body(REFUSED));
     let (code, out, err) = command(&stack, &sweep(&["--wait"]));
     assert_eq!(code, 1, "{out}{err}");
     assert!(out.contains("done after") && out.contains("0 of 1 synced, 1 parked."), "{out}");

@@ -15,6 +15,7 @@ use kimai_sync::engine::Engine;
 use kimai_sync::sandbox::{Role, Sandbox};
 use kimai_sync::settings::Settings;
 use kimai_sync::storage::Storage;
+
 use kimai_sync::triplestore::embedded::Embedded;
 use kimai_sync::triplestore::log::QueryLog;
 use kimai_sync::triplestore::remote::{Remote, RemoteConfig};
@@ -263,7 +264,11 @@ impl Stack {
     }
 
     pub(crate) async fn select(&self, query: &str) -> Vec<Row> {
-        self.store.inner.select(&format!("{PREFIXES}{query}")).await.unwrap()
+        self.ask(query).await.unwrap()
+    }
+
+    pub(crate) async fn ask(&self, query: &str) -> Result<Vec<Row>, TriplestoreFault> {
+        self.store.inner.select(&format!("{PREFIXES}{query}")).await
     }
 
     /// The `dct:identifier`s of a work log.
