@@ -29,6 +29,7 @@ use crate::app::{self, Service};
 use crate::clock::Clock;
 use crate::demo;
 use crate::engine::Engine;
+use crate::limits;
 use crate::settings::{self, Settings};
 use crate::storage::Storage;
 use crate::telemetry;
@@ -119,6 +120,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// Does what the command line says.
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    if matches!(arguments.command, Command::Serve | Command::Standalone { .. } | Command::Demo { .. }) {
+        limits::check()?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no threads")?;
     let result = runtime.block_on(async {
         match arguments.command {
@@ -224,9 +228,18 @@ async fn healthcheck() -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Cancelled by SIGTERM or Ctrl-C. A second signal ends the process at once.
+/// Whether this process was started with SIGHUP ignored; `/proc` tells, where there is one.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+}
+
+/// Cancelled by SIGTERM, Ctrl-C, or the end of the terminal (SIGHUP). A second signal ends the process at once.
 fn stop_on_signal() -> anyhow::Result<CancellationToken> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    // Under nohup it is ignored, and stays so.
+    let mut hangup = if ignores_hangup() { None } else { Some(signal(SignalKind::hangup())?) };
     let stop = CancellationToken::new();
     let stopping = stop.clone();
     TaskTracker::new().spawn(async move {
@@ -234,6 +247,7 @@ fn stop_on_signal() -> anyhow::Result<CancellationToken> {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
+                Some(_) = async { hangup.as_mut()?.recv().await } => {}
             }
             if first {
                 info!("Stopping: running work is finished, the rest is taken up again at the next start");

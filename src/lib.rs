@@ -43,6 +43,7 @@ pub mod http;
 pub mod import;
 pub mod json;
 pub mod kimai;
+pub mod limits;
 pub mod lines;
 pub mod lock;
 pub mod page;

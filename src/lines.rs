@@ -1,10 +1,11 @@
-//! One line of a log for one event, whatever people wrote into what it tells of: a break within would let
-//! them forge the next line.
+//! Texts that people wrote, shown as they are: one line of a log for one event, since a break within would let them
+//! forge the next line, and nothing that steers a terminal or turns the direction of what is read.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
-/// Writes events, each of which comes whole, as lines. Breaks and other control characters within an event are
-/// spelt as in JSON.
+/// Writes events, each of which comes whole, as lines. Breaks, other control characters and bidirectional controls
+/// within an event are spelt as in JSON.
 #[derive(Debug)]
 pub struct Lines<W>(W);
 
@@ -18,29 +19,55 @@ pub fn stdout() -> Lines<io::Stdout> {
     Lines(io::stdout())
 }
 
-/// What could end a line, or steer a terminal, in the eyes of some program.
+/// What could end a line, steer a terminal, or turn the direction of text, in the eyes of some program.
 fn breaks(letter: char) -> bool {
-    letter != '\t' && (letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}'))
+    letter != '\t' && (letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}') || turns(letter))
+}
+
+/// Unicode's bidirectional controls, with which a text reads as another one than it is.
+fn turns(letter: char) -> bool {
+    matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Adds `letter` as JSON spells it.
+fn spell(letter: char, to: &mut String) {
+    match letter {
+        '\n' => to.push_str("\\n"),
+        '\r' => to.push_str("\\r"),
+        _ => to.extend(format!("\\u{:04x}", u32::from(letter)).chars()),
+    }
+}
+
+/// `text` for a terminal: its lines stay, all else that would steer it is spelt. JSON stays the same JSON.
+pub(crate) fn for_terminal(text: &str) -> Cow<'_, str> {
+    spelt(text, |letter, _| letter != '\n' && breaks(letter))
+}
+
+/// `html` with its bidirectional controls spelt wherever text stands. In a tag they stay: nobody reads them there, and
+/// a form has to send back what it was given.
+pub(crate) fn for_page(html: &str) -> Cow<'_, str> {
+    spelt(html, |letter, in_tag| turns(letter) && !in_tag)
+}
+
+/// `text` with those letters spelt that `is_spelt`, which is told whether they stand between `<` and `>`.
+fn spelt(text: &str, is_spelt: impl Fn(char, bool) -> bool) -> Cow<'_, str> {
+    if !text.contains(|letter| is_spelt(letter, false)) {
+        return Cow::Borrowed(text);
+    }
+    let (mut spelt, mut in_tag) = (String::with_capacity(text.len() + 16), false);
+    for letter in text.chars() {
+        in_tag = letter == '<' || (in_tag && letter != '>');
+        if is_spelt(letter, in_tag) { spell(letter, &mut spelt) } else { spelt.push(letter) }
+    }
+    Cow::Owned(spelt)
 }
 
 impl<W: Write> Write for Lines<W> {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(event.strip_suffix(b"\n").unwrap_or(event));
-        if text.contains(breaks) {
-            let mut line = String::with_capacity(event.len() + 16);
-            for letter in text.chars() {
-                match letter {
-                    '\n' => line.push_str("\\n"),
-                    '\r' => line.push_str("\\r"),
-                    // As JSON spells them too.
-                    _ if breaks(letter) => line.extend(format!("\\u{:04x}", u32::from(letter)).chars()),
-                    _ => line.push(letter),
-                }
-            }
-            line.push('\n');
-            self.0.write_all(line.as_bytes())?;
-        } else {
-            self.0.write_all(event)?;
+        match spelt(&text, |letter, _| breaks(letter)) {
+            Cow::Borrowed(_) => self.0.write_all(event)?,
+            Cow::Owned(line) => self.0.write_all(format!("{line}\n").as_bytes())?,
         }
         Ok(event.len())
     }
@@ -63,10 +90,25 @@ mod tests {
             ("one\ntwo\r\n2026-01-01 ERROR forged\n\n", "one\\ntwo\\r\\n2026-01-01 ERROR forged\\n\n"),
             ("a\rb\n", "a\\rb\n"),
             ("a\u{1b}[31m\u{85}\u{9b}\u{2028}\u{0}b\n", "a\\u001b[31m\\u0085\\u009b\\u2028\\u0000b\n"),
+            ("rep\u{202e}gnp.exe\u{2066}\u{200f}\n", "rep\\u202egnp.exe\\u2066\\u200f\n"),
+            ("שלום مرحبا\n", "שלום مرحبا\n"),
         ] {
             let mut lines = Lines(Vec::new());
             lines.write_all(event.as_bytes()).unwrap();
             assert_eq!(String::from_utf8(lines.0).unwrap(), line, "{event:?}");
         }
+    }
+
+    #[test]
+    fn what_turns_text_is_spelt_on_pages_and_terminals() {
+        let html = "<p title=\"a\u{202e}b\">a\u{202e}b &lt; c</p>\u{2067}";
+        assert_eq!(for_page(html), "<p title=\"a\u{202e}b\">a\\u202eb &lt; c</p>\\u2067");
+        assert_eq!(for_page("<b>é</b>"), "<b>é</b>");
+        assert_eq!(for_terminal("one\n\ttwo\u{1b}[2J\u{202e}"), "one\n\ttwo\\u001b[2J\\u202e");
+        let json = serde_json::json!({"a": "x\u{202e}\u{7f}\u{1b}\n"}).to_string();
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&for_terminal(&json)).unwrap(),
+            serde_json::from_str::<serde_json::Value>(&json).unwrap()
+        );
     }
 }

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::domain::hours::RoundedMonth;
 use crate::runs::Queued;
+use crate::lines::for_terminal;
 
 /// The most that a column but the last takes, in characters.
 const WIDTHS: [usize; 5] = [30, 12, 11, 34, 34];
@@ -19,9 +20,9 @@ const HEADINGS: [&str; 6] = ["work log", "timesheets", "kind", "triplestore", "K
 /// How often what waits shows that it is alive.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Prints to stdout. Whoever closed it does not want to read on.
+/// Prints to stdout, without what would steer the terminal. Whoever closed it does not want to read on.
 pub(super) fn print(text: &str) {
-    let _ = writeln!(io::stdout(), "{text}");
+    let _ = writeln!(io::stdout(), "{}", for_terminal(text));
 }
 
 /// Shows how far a run is, on stderr: a bar on a terminal, else a line for each phase.
@@ -196,7 +197,7 @@ pub(super) fn error(words: &str, json: bool) {
     if json {
         print(&serde_json::json!({"errors": [{"title": "The command failed", "detail": words}]}).to_string());
     } else {
-        eprintln!("kimai-sync: {words}");
+        eprintln!("kimai-sync: {}", for_terminal(words));
     }
 }
 

@@ -6,6 +6,7 @@ use wiremock::matchers::{body_json, header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
+use crate::domain::Code;
 use crate::domain::ids::{ActivityId, ProjectId, UserId};
 use crate::settings::Description;
 
@@ -79,7 +80,7 @@ async fn unpaged_lists_are_asked_for_once() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_refused_and_the_token_goes_nowhere() {
+async fn a_redirect_is_an_outage_and_the_token_goes_nowhere() {
     let (elsewhere, _) = kimai().await;
     for status in [301, 302, 303, 307, 308] {
         let (server, client) = kimai().await;
@@ -94,7 +95,8 @@ async fn a_redirect_is_refused_and_the_token_goes_nowhere() {
             client.update(KimaiId(1), &wanted(), None).await.unwrap_err(),
             client.delete(KimaiId(1)).await.unwrap_err(),
         ] {
-            assert_eq!(fault.fault, Fault::Permanent, "{status}");
+            let waits = matches!(fault.fault, Fault::Transient | Fault::Ambiguous);
+            assert!(waits && fault.code == Code::KimaiUnavailable, "{status}: {fault:?}");
             assert!(fault.message.contains("KIMAI_ENDPOINT"), "{fault}");
         }
         assert_eq!(server.received_requests().await.unwrap().len(), 4, "asked once each");

@@ -182,7 +182,9 @@ fn meaning(operation: Operation, status: u16, retry_after: Option<&str>, by_kima
         503 if retry_after.is_some() => Fault::Limited(pause(retry_after)),
         // Of a wrong token Kimai says nothing but this.
         401 => Fault::Unauthorised,
-        300..400 => Fault::Permanent,
+        // Not Kimai's own word: a proxy leads elsewhere, for now or by a wrong address, and that passes no judgement on
+        // this work log.
+        300..400 => unanswered(operation),
         404 if by_kimai && operation != Operation::Create => Fault::Gone,
         400..500 if by_kimai => Fault::Permanent,
         _ => unanswered(operation),
@@ -284,7 +286,9 @@ mod tests {
             (Update, 429, Some("999999"), Fault::Limited(Duration::from_hours(1))),
             (Update, 429, Some("Wed, 21 Oct 2026 07:28:00 GMT"), Fault::Limited(Duration::from_secs(1))),
             (Create, 401, None, Fault::Unauthorised),
-            (Create, 301, None, Fault::Permanent),
+            (Create, 301, None, Fault::Ambiguous),
+            (Update, 302, None, Fault::Transient),
+            (Read, 307, None, Fault::Transient),
             (Update, 404, None, Fault::Transient),
             (Delete, 404, None, Fault::Transient),
             (Read, 403, None, Fault::Transient),

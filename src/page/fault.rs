@@ -7,6 +7,7 @@ use maud::{Markup, html};
 
 use super::frame::head;
 use super::words;
+use crate::lines::for_page;
 use crate::queue::QueueFault;
 use crate::runs::RunsFault;
 
@@ -61,7 +62,7 @@ impl ResponseError for Fault {
         HttpResponse::build(self.status)
             .content_type("text/html; charset=utf-8")
             .insert_header((CACHE_CONTROL, "no-store"))
-            .body(self.page().into_string())
+            .body(for_page(&self.page().into_string()).into_owned())
     }
 }
 

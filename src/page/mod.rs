@@ -48,6 +48,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use crate::http::State;
 use crate::http::door::Door;
+use crate::lines::for_page;
 use fault::Fault;
 use frame::Frame;
 pub(crate) use frame::head;
@@ -80,7 +81,7 @@ fn html(frame: &Frame, content: &maud::Markup) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
         .insert_header((CACHE_CONTROL, "no-store"))
-        .body(frame.render(content).into_string())
+        .body(for_page(&frame.render(content).into_string()).into_owned())
 }
 
 /// What a browser gets at an address that leads nowhere (404).
@@ -96,7 +97,7 @@ pub(crate) fn unknown(request: &HttpRequest, state: &State) -> HttpResponse {
     HttpResponse::NotFound()
         .content_type("text/html; charset=utf-8")
         .insert_header((CACHE_CONTROL, "no-store"))
-        .body(frame.render(&content).into_string())
+        .body(for_page(&frame.render(&content).into_string()).into_owned())
 }
 
 /// 303 to `place` on this service.

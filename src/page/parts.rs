@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use maud::{Markup, PreEscaped};
 
+use crate::lines::for_page;
+
 /// One part: an element whose `id` is its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Part {
@@ -34,7 +36,7 @@ impl Parts {
 
     /// Adds a part; `html` is one element with `name` as its id.
     pub(super) fn add(&mut self, name: &'static str, html: Markup) {
-        self.all.push(Part { name, html: html.into_string() });
+        self.all.push(Part { name, html: for_page(&html.into_string()).into_owned() });
     }
 
     /// A part, to stand in the page.

@@ -152,6 +152,28 @@ async fn the_stream_tells_what_changed_and_ends_with_the_service() {
     assert!(began.elapsed().as_secs() < 3, "an open page does not hold up the stop");
 }
 
+/// What opens it and what changes later, each of them whole.
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_pages_are_kept_up_to_date_at_once() {
+    let stack = Stack::embedded(&[]).await;
+    let mut pages = Vec::new();
+    for _ in 0..20 {
+        let answer = stack.http.get(format!("{}/updates?page=home", stack.base)).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        pages.push(answer.bytes_stream());
+    }
+    let uri = stack.register("A", "2024-09-02", "8 hours").await;
+    stack.notify(&[&uri]).await;
+    for page in &mut pages {
+        let mut told = String::new();
+        while !told.contains("1 parked") {
+            told += std::str::from_utf8(&page.next().await.unwrap().unwrap()).unwrap();
+        }
+        assert!(told.contains(r#""id":"attention"}"#), "{told}");
+    }
+    assert_eq!(get(&stack, "/").await.0, 200, "and there is room for more");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn more_pages_than_can_be_kept_up_to_date_are_told_so_and_free_their_place() {
     let stack = Stack::embedded(&[]).await;

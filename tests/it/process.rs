@@ -201,6 +201,49 @@ fn a_killed_standalone_keeps_its_data_and_finishes_after_the_restart() {
     assert_eq!(code, Some(0), "{log}");
 }
 
+/// The end of a terminal ends the service as a signal to stop does, unless somebody wanted it to outlive that.
+#[test]
+fn a_hangup_stops_the_service_unless_it_is_ignored() {
+    let standalone = |mut command: Command| {
+        command.envs([("API_TOKEN", TOKEN), ("KIMAI_ENDPOINT", "http://127.0.0.1:9/api")]);
+        Running::start(command)
+    };
+    let (code, log) = standalone(program(&["standalone"])).end("-HUP");
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("Stopping: "), "{log}");
+
+    let outliving = standalone(shell("trap '' HUP", "standalone"));
+    let sent = Command::new("kill").args(["-HUP", &outliving.child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    let (code, log) = outliving.end("-TERM");
+    assert_eq!(code, Some(0), "the first signal that counts: {log}");
+}
+
+/// The program with this argument, after the shell has done something.
+fn shell(before: &str, argument: &str) -> Command {
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", &format!("{before}; exec \"$0\" {argument}"), env!("CARGO_BIN_EXE_kimai-sync")]);
+    command.env_clear().stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+#[test]
+fn limits_that_are_too_low_end_the_start_in_words() {
+    for (limit, words) in [
+        ("ulimit -n 20", "The limit of open files is 20 (ulimit -n, LimitNOFILE)"),
+        ("ulimit -v 307200", "The limit of address space is 300 MB (ulimit -v, LimitAS): set it to 1024 MB"),
+    ] {
+        for argument in ["serve", "standalone", "demo"] {
+            let mut command = shell(limit, argument);
+            command.envs([("API_TOKEN", TOKEN), ("KIMAI_ENDPOINT", "http://127.0.0.1:9/api")]);
+            let output = command.output().unwrap();
+            let text = text(&output);
+            assert_eq!(output.status.code(), Some(2), "{limit} {argument}: {text}");
+            assert!(text.contains(words) && text.lines().count() == 1, "{limit} {argument}: {text}");
+        }
+    }
+}
+
 #[test]
 fn a_file_that_cannot_be_loaded_is_named_with_its_fault() {
     let folder = tempfile::tempdir().unwrap();

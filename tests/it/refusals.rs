@@ -1,8 +1,9 @@
 //! What Kimai, or what stands before it, refuses: each reason has its code, its words and what to do.
 
-use kimai_sync::domain::KimaiId;
 use kimai_sync::domain::finding::Kind;
 use kimai_sync::domain::ids::UserId;
+use kimai_sync::domain::{KimaiId, WorkLogUri};
+use kimai_sync::queue::State;
 use kimai_sync::reconcile::sweep::Period;
 use kimai_sync::runs::progress::Progress;
 use kimai_sync::sandbox::{Entity, Fault, When};
@@ -138,6 +139,39 @@ async fn a_401_says_whether_kimai_a_web_server_or_a_proxy_refused() {
         let (said, why, help) = failed(&stack, "W1").await;
         assert_eq!(said, code, "{why}");
         assert!(help.contains(words), "{help}");
+    }
+}
+
+/// A proxy in maintenance, or one that asks for a login: no word about this work log.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_of_any_call_is_waited_for_and_parks_nothing() {
+    for (method, path) in
+        [("POST", "/api/timesheets"), ("PATCH", "/api/timesheets/*"), ("DELETE", "/api/timesheets/*")]
+    {
+        let stack = Stack::embedded(&[]).await;
+        let uri = if method == "POST" {
+            stack.register("W1", DAY, "PT8H").await
+        } else {
+            synced(&stack, "W1").await
+        };
+        match method {
+            "PATCH" => stack.change(&uri, "cal:duration", "\"PT7H\"").await,
+            "DELETE" => stack.update(&format!("DELETE WHERE {{ <{uri}> ?p ?o }}")).await,
+            _ => {}
+        }
+        let elsewhere = Fault::answer(302).header("Location", "https://login.example/");
+        stack.kimai.fault(When::next(method, path).times(usize::MAX), elsewhere);
+        let sent = crate::support::stack::delta(&[&uri]);
+        assert_eq!(stack.post("/delta", Some(sent)).await.0, 204);
+        let entry = loop {
+            let entry = stack.engine.queue.entry(&WorkLogUri::parse(&uri).unwrap()).await.unwrap();
+            match entry.filter(|entry| entry.last_error.is_some()) {
+                Some(entry) => break entry,
+                None => tokio::task::yield_now().await,
+            }
+        };
+        assert_ne!(entry.state, State::Parked, "{method}: {entry:?}");
+        assert!(entry.last_error.unwrap().contains("is KIMAI_ENDPOINT right?"), "{method}");
     }
 }
 

@@ -235,6 +235,15 @@ async fn a_stream_ends_with_the_login_that_opened_it() {
     let leave = TestRequest::post().uri("/logout").insert_header((COOKIE, pair.as_str()));
     call_service(&app, leave.to_request()).await;
     assert_eq!(next().await, (false, true));
+
+    let pair = cookie_of(&call_service(&app, log_in(TOKEN, "/").to_request()).await);
+    let expiring = TestRequest::get().uri("/runs").insert_header((COOKIE, pair.as_str()));
+    let mut expiring = Box::pin(call_service(&app, expiring.to_request()).await.into_body());
+    let mut next =
+        async || std::future::poll_fn(|context| expiring.as_mut().poll_next(context)).await.is_some();
+    assert!(next().await);
+    tokio::time::advance(LIFETIME).await;
+    assert!(!next().await, "a login that has expired keeps no page up to date");
 }
 
 #[tokio::test(start_paused = true)]

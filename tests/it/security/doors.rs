@@ -232,7 +232,7 @@ async fn what_people_write_breaks_no_line_of_the_log() {
     let today = kimai_sync::clock::Clock::system(jiff::tz::TimeZone::UTC).today();
     let text = format!(
         "{text}\n<http://x/work-logs/forger> a cal:Vevent ; cal:dtstart \"{today}\"^^xsd:date ; dct:subject <http://x/tasks/a> ;
-           cal:duration \"PT1H\\n2026-01-01T00:00:00Z ERROR forged\\r\\u001B[31mred\\u0007\\u0085\\u2028<script>\" ;
+           cal:duration \"PT1H\\n2026-01-01T00:00:00Z ERROR forged\\r\\u001B[31mred\\u0007\\u0085\\u2028\\u202E<script>\" ;
            prov:wasAssociatedWith <http://x/persons/j> ."
     );
     std::fs::write(&company, text).unwrap();
@@ -248,7 +248,7 @@ async fn what_people_write_breaks_no_line_of_the_log() {
         for line in log.lines() {
             assert!(
                 !line.starts_with("2026-01-01")
-                    && !line.contains(['\u{1b}', '\r', '\u{7}', '\u{85}', '\u{2028}']),
+                    && !line.contains(['\u{1b}', '\r', '\u{7}', '\u{85}', '\u{2028}', '\u{202e}']),
                 "{line:?}"
             );
             match format {
