@@ -141,11 +141,12 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let guard = web::Data::new(guard);
     let connections = guard::Connections::new(OF_ONE_ADDRESS);
+    let zone = state.engine.clock.zone().clone();
     let server = HttpServer::new(move || {
         let store = store.clone();
         let routes = http::configure(state.clone());
         // The last one is the first that a request meets.
-        let app = App::new().app_data(guard.clone()).wrap(from_fn(guard::pass));
+        let app = App::new().app_data(guard.clone()).wrap(from_fn(guard::pass)).wrap(http::in_zone(&zone));
         app.wrap(from_fn(http::trace::request)).configure(move |config| {
             if let Some(store) = store {
                 config.app_data(store).configure(http::sparql::configure);

@@ -1,4 +1,7 @@
-//! Words for the variants of an enum, each said once, and how a sentence begins.
+//! Words for the variants of an enum, each said once, how a sentence begins, and instants as people read them.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 /// Gives an enum its words, as they stand in answers and in the file.
 macro_rules! words {
@@ -55,9 +58,37 @@ pub(crate) fn sentence(words: &str) -> String {
     format!("{}{end}", capitalised(words))
 }
 
+/// `2024-09-02 08:00`, as people in `zone` read it.
+pub(crate) fn minute(instant: Timestamp, zone: &TimeZone) -> String {
+    instant.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// The same with seconds, where it has some.
+pub(crate) fn second(instant: Timestamp, zone: &TimeZone) -> String {
+    match instant.to_zoned(zone.clone()) {
+        zoned if zoned.second() == 0 => minute(instant, zone),
+        zoned => zoned.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::sentence;
+    use jiff::tz::TimeZone;
+
+    use super::{minute, second, sentence};
+
+    #[test]
+    fn instants_are_told_in_the_zone_of_people_with_seconds_where_they_have_some() {
+        let zone = TimeZone::get("Europe/Brussels").unwrap();
+        for (instant, to_minute, to_second) in [
+            ("2024-09-01T22:00:00Z", "2024-09-02 00:00", "2024-09-02 00:00"),
+            ("2024-12-31T23:05:06.7Z", "2025-01-01 00:05", "2025-01-01 00:05:06"),
+        ] {
+            let instant = instant.parse().unwrap();
+            assert_eq!(minute(instant, &zone), to_minute);
+            assert_eq!(second(instant, &zone), to_second);
+        }
+    }
 
     #[test]
     fn a_sentence_begins_and_ends_as_one_and_a_command_stays_as_it_is_typed() {

@@ -12,7 +12,7 @@ use super::show::{self, at, attributes};
 use super::steer::Reach;
 use crate::app;
 use crate::clock::Clock;
-use crate::doctor::{self, Check, Health, Report};
+use crate::doctor::{self, Health, Report};
 use crate::engine::Engine;
 use crate::http;
 use crate::settings::Settings;
@@ -35,15 +35,15 @@ pub(super) async fn doctor(arguments: Doctor) -> anyhow::Result<ExitCode> {
         Ok(answer) => answer.map_err(|refusal| refusal.to_string()),
         Err(_) => Err(format!("kimai-sync does not answer at {}.", service.address())),
     };
+    let theirs = whole(&running);
     let report = match Settings::from_env() {
-        Ok(settings) => Box::pin(examine(&settings, running)).await?,
+        // The triplestore is inside: from here it cannot be looked at, and no setting names it.
+        _ if theirs.standalone => theirs,
+        Ok(settings) => Box::pin(examine(&settings, running.err(), &theirs)).await?,
         // A service that runs has settings that can be used; ours here may only be those of another shell.
-        Err(_) if running.is_ok() => {
-            Report { at: Clock::system(jiff::tz::TimeZone::UTC).now(), checks: checks(&running) }
-        }
+        Err(_) if running.is_ok() => theirs,
         Err(fault) => {
-            let check = doctor::of_faulty_settings(&fault.0);
-            let report = Report { at: Clock::system(jiff::tz::TimeZone::UTC).now(), checks: vec![check] };
+            let report = Report { checks: vec![doctor::of_faulty_settings(&fault.0)], ..theirs };
             print(&report, reach.json());
             if !reach.json() {
                 show::print("Nothing else can be tried before.");
@@ -65,16 +65,16 @@ fn code(report: &Report) -> ExitCode {
     }
 }
 
-async fn examine(settings: &Settings, running: Result<Value, String>) -> anyhow::Result<Report> {
+/// Checks by `settings`, but for what only `theirs`, the report of the running service, can say; or why there is none.
+async fn examine(settings: &Settings, silent: Option<String>, theirs: &Report) -> anyhow::Result<Report> {
     let clock = Clock::system(settings.zone.clone());
     let engine = Engine::new(settings, app::remote(settings)?, app::kimai(settings)?, clock.clone())?;
     let mut report = engine.doctor.examine().await;
-    let theirs = checks(&running);
     for check in &mut report.checks {
         if !doctor::SERVICE.contains(&check.id.as_str()) {
             continue;
         }
-        if let Some(told) = theirs.iter().find(|told| told.id == check.id) {
+        if let Some(told) = theirs.check(&check.id) {
             check.clone_from(told);
             continue;
         }
@@ -82,7 +82,7 @@ async fn examine(settings: &Settings, running: Result<Value, String>) -> anyhow:
             "queue-file" => *check = doctor::look_at_file(&settings.data_dir),
             "schedule" => *check = doctor::upcoming(&settings.sweep.cron, clock.now(), clock.zone()),
             _ => {
-                if let Err(why) = &running {
+                if let Some(why) = &silent {
                     check.says = format!("Only the running service knows. {why}");
                 }
             }
@@ -91,15 +91,19 @@ async fn examine(settings: &Settings, running: Result<Value, String>) -> anyhow:
     Ok(report)
 }
 
-/// The checks of the service's answer.
-fn checks(answer: &Result<Value, String>) -> Vec<Check> {
-    let data = answer.as_ref().ok().and_then(|answer| at(answer, "/data").as_array());
+/// The report of the running service; without checks where it gave none.
+fn whole(answer: &Result<Value, String>) -> Report {
+    let answer = answer.as_ref().unwrap_or(&Value::Null);
     let check = |resource: &Value| {
         let mut members = attributes(resource).clone();
         members.as_object_mut()?.insert("id".to_owned(), at(resource, "/id").clone());
         serde_json::from_value(members).ok()
     };
-    data.into_iter().flatten().filter_map(check).collect()
+    Report {
+        at: Clock::system(jiff::tz::TimeZone::UTC).now(),
+        checks: show::list(at(answer, "/data")).iter().filter_map(check).collect(),
+        standalone: at(answer, "/meta/standalone") == &Value::Bool(true),
+    }
 }
 
 fn print(report: &Report, json: bool) {

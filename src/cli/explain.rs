@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use clap::Args;
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::service::{Refusal, Service, path_of};
@@ -36,14 +37,14 @@ async fn tell(service: &Service, work_log: &str, json: bool) -> Result<Outcome, 
             "The service is of an older version, which tells no story.".to_owned(),
         ));
     } else {
-        show::print(&words(story));
+        show::print(&words(story, &service.zone()));
     }
     let well = ["in-sync", "waits", "deleted"].contains(&text(at(story, "/verdict")));
     Ok(if well { Outcome::Well } else { Outcome::NotWell })
 }
 
-/// The story in lines: the verdict first, then who says what, then what was done.
-pub(super) fn words(story: &Value) -> String {
+/// The story in lines, with times in `zone`: the verdict first, then who says what, then what was done.
+pub(super) fn words(story: &Value, zone: &TimeZone) -> String {
     let mut lines = format!("{}\n{}.", text(at(story, "/work-log")), text(at(story, "/says")));
     for help in list(at(story, "/help")) {
         let _ = write!(lines, "\n  → {}", text(help));
@@ -56,10 +57,10 @@ pub(super) fn words(story: &Value) -> String {
         line(&mut lines, "nothing", "no timesheet of it is known");
     }
     for timesheet in timesheets {
-        kimai(timesheet, &mut lines);
+        kimai(timesheet, zone, &mut lines);
     }
     lines.push_str("\n\nWe");
-    ours(story, &mut lines);
+    ours(story, zone, &mut lines);
     lines
 }
 
@@ -115,7 +116,7 @@ fn named(value: &Value) -> String {
     at(value, "/name").as_str().map_or_else(|| format!("<{}>", text(at(value, "/iri"))), str::to_owned)
 }
 
-fn kimai(timesheet: &Value, lines: &mut String) {
+fn kimai(timesheet: &Value, zone: &TimeZone, lines: &mut String) {
     let id = at(timesheet, "/id").to_string();
     let held = at(timesheet, "/kimai");
     let linked = if at(timesheet, "/linked") == &Value::Bool(true) { "" } else { " (only we remember it)" };
@@ -128,10 +129,10 @@ fn kimai(timesheet: &Value, lines: &mut String) {
     let exported = if at(held, "/exported") == &Value::Bool(true) { ", exported" } else { "" };
     let times = format!(
         "{} to {}{exported}{linked}",
-        show::moment(at(held, "/begin")),
+        show::moment(at(held, "/begin"), zone),
         at(held, "/end")
             .as_str()
-            .map_or_else(|| "… (it runs)".to_owned(), |_| show::moment(at(held, "/end")))
+            .map_or_else(|| "… (it runs)".to_owned(), |_| show::moment(at(held, "/end"), zone))
     );
     line(lines, &format!("timesheet {id}"), &times);
     for name in ["customer", "project", "activity", "user"] {
@@ -149,13 +150,14 @@ fn kimai(timesheet: &Value, lines: &mut String) {
     }
 }
 
-fn ours(story: &Value, lines: &mut String) {
+fn ours(story: &Value, zone: &TimeZone, lines: &mut String) {
     let entry = at(story, "/entry");
     if entry.is_null() {
         line(lines, "queue", "nothing is to be done for it");
     } else {
         let state = text(at(entry, "/state"));
-        let due = at(entry, "/due").as_str().map(|_| format!(", due {}", show::moment(at(entry, "/due"))));
+        let due =
+            at(entry, "/due").as_str().map(|_| format!(", due {}", show::moment(at(entry, "/due"), zone)));
         line(
             lines,
             "queue",
@@ -176,7 +178,7 @@ fn ours(story: &Value, lines: &mut String) {
         line(lines, "remember", &format!("timesheet {id}{more}"));
     }
     if at(memory, "/creating-since").is_string() {
-        let since = show::moment(at(memory, "/creating-since"));
+        let since = show::moment(at(memory, "/creating-since"), zone);
         line(lines, "sent", &format!("a new timesheet at {since}; the answer was lost, and is looked up"));
     }
     for other in list(at(story, "/sharing")) {
@@ -192,7 +194,7 @@ fn ours(story: &Value, lines: &mut String) {
             _ => "parked",
         };
         let colon = if message.is_empty() { "" } else { ": " };
-        line(lines, &show::moment(at(done, "/at")), &format!("{result}{colon}{message}"));
+        line(lines, &show::moment(at(done, "/at"), zone), &format!("{result}{colon}{message}"));
     }
 }
 
@@ -212,20 +214,26 @@ mod tests {
                 "persons": [{"iri": "http://x/p", "name": "Jane", "accounts": []}],
                 "complaints": ["the user 'Jane' has no Kimai account linked"],
             },
-            "timesheets": [{"id": 12, "linked": false, "kimai": null, "differences": []}],
+            "timesheets": [
+                {"id": 12, "linked": false, "kimai": null, "differences": []},
+                {"id": 13, "linked": true, "differences": [],
+                    "kimai": {"begin": "2024-09-01T22:00:00Z", "end": "2024-09-02T06:00:30Z"}},
+            ],
             "entry": {"state": "parked", "due": null, "reason": "delta", "attempts": 10, "last-error": "no account"},
             "memory": {"timesheet": 12, "link-unwritten": false, "creating-since": null},
             "history": [{"at": "2024-09-02T12:00:00Z", "result": "parked", "message": "no account"}],
             "sharing": [],
         });
-        let told = words(&story);
+        let zone = TimeZone::get("Europe/Brussels").unwrap();
+        let told = words(&story, &zone);
         let in_order = [
             "http://x/work-logs/1\nNot in Kimai: the user 'Jane' has no Kimai account linked.\n  → Link 'Jane'.",
             "task         Analysis (activity 3 of project 2)",
             "person       Jane (no Kimai account)",
             "timesheet 12 is gone (only we remember it)",
+            "timesheet 13 2024-09-02 00:00 to 2024-09-02 08:00:30",
             "queue        parked (trigger delta, 10 failed attempts)",
-            "parked: no account",
+            "2024-09-02 14:00 parked: no account",
         ];
         let mut rest = told.as_str();
         for words in in_order {
@@ -233,6 +241,7 @@ mod tests {
             rest = &rest[place + words.len()..];
         }
         let silent = json!({"triplestore": {"error": "refused"}, "memory": {}, "history": {"error": "disk"}});
-        assert!(words(&silent).contains("refused") && words(&silent).contains("disk"));
+        let told = words(&silent, &zone);
+        assert!(told.contains("refused") && told.contains("disk"));
     }
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::explain;
@@ -89,7 +90,7 @@ async fn list(service: &Service, state: Option<State>, all: bool, json: bool) ->
                 if !std::mem::replace(&mut headed, true) {
                     show::print(&row(["work log", "state", "due", "attempts", "trigger", "code", "error"]));
                 }
-                show::print(&line(entry));
+                show::print(&line(entry, &service.zone()));
             }
         }
         let next = at(&page, "/links/next").as_str().map(str::to_owned);
@@ -104,13 +105,13 @@ async fn list(service: &Service, state: Option<State>, all: bool, json: bool) ->
     }
 }
 
-fn line(entry: &Value) -> String {
+fn line(entry: &Value, zone: &TimeZone) -> String {
     let told = attributes(entry);
     let tries = at(told, "/attempts").to_string();
     row([
         text(at(entry, "/id")),
         text(at(told, "/state")),
-        &show::moment(at(told, "/due")),
+        &show::moment(at(told, "/due"), zone),
         &tries,
         text(at(told, "/reason")),
         text(at(told, "/code")),

@@ -1,11 +1,14 @@
 //! A running service, asked over HTTP.
 
 use std::fmt::Write as _;
+use std::sync::OnceLock;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use reqwest::{Response, StatusCode, Url};
 use serde_json::Value;
 
+use crate::http;
 use crate::settings::Settings;
 use crate::tls;
 
@@ -63,6 +66,8 @@ pub(super) struct Service {
     has_token: bool,
     /// What an answer may take, other than a stream of events.
     limit: Duration,
+    /// The zone that the service works in, once it answered.
+    zone: OnceLock<TimeZone>,
 }
 
 impl Service {
@@ -79,7 +84,7 @@ impl Service {
         let headers = tls::bearer(token.as_ref())?;
         let http = tls::client_builder(RUN_LIMIT).connect_timeout(Duration::from_secs(10));
         let http = http.default_headers(headers).build()?;
-        Ok(Self { http, base, has_token: token.is_some(), limit: ANSWER_LIMIT })
+        Ok(Self { http, base, has_token: token.is_some(), limit: ANSWER_LIMIT, zone: OnceLock::new() })
     }
 
     /// Where it is, without trailing slash.
@@ -139,7 +144,18 @@ impl Service {
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Response, Refusal> {
-        request.send().await.map_err(|fault| self.unreachable(fault))
+        let answer = request.send().await.map_err(|fault| self.unreachable(fault))?;
+        let named = answer.headers().get(http::TIME_ZONE).and_then(|name| name.to_str().ok());
+        if let Some(zone) = named.and_then(|name| TimeZone::get(name).ok()) {
+            self.zone.get_or_init(|| zone);
+        }
+        Ok(answer)
+    }
+
+    /// The zone in which people read its times: its own, as far as it told, else that of `TZ` here.
+    pub(super) fn zone(&self) -> TimeZone {
+        let told = self.zone.get().cloned();
+        told.or_else(|| Settings::zone_from_env().ok()).unwrap_or(TimeZone::UTC)
     }
 
     fn unreachable(&self, fault: reqwest::Error) -> Refusal {
@@ -168,8 +184,8 @@ pub(super) fn path_of(text: &str) -> String {
 async fn refusal(answer: Response) -> Refusal {
     let status = answer.status();
     if status == StatusCode::UNAUTHORIZED {
-        let words = "The service wants its token. Set OPS_TOKEN, or OPS_TOKEN_FILE, to what it has itself, or ask \
-                     it from its own container: docker compose exec kimai-sync kimai-sync …";
+        let words = "The service wants its token. Set OPS_TOKEN, or OPS_TOKEN_FILE, to what it has itself; in a \
+                     stack you can ask it from its container: docker compose exec kimai-sync kimai-sync …";
         return Refusal::NotAsked(words.to_owned());
     }
     let document: Value = answer.json().await.unwrap_or_default();

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::domain::hours::RoundedMonth;
 use crate::runs::Queued;
 use crate::lines::for_terminal;
+use crate::words::second;
 
 /// The most that a column but the last takes, in characters.
 const WIDTHS: [usize; 5] = [30, 12, 11, 34, 34];
@@ -157,8 +158,8 @@ pub(super) fn head() -> String {
     row(&HEADINGS.map(str::to_owned))
 }
 
-/// One finding as a row of the table.
-pub(super) fn finding(finding: &Value) -> String {
+/// One finding as a row of the table, with times in `zone`.
+pub(super) fn finding(finding: &Value, zone: &TimeZone) -> String {
     let told = attributes(finding);
     let ids = at(told, "/timesheets").as_array().into_iter().flatten();
     let ids: Vec<String> = ids.map(ToString::to_string).collect();
@@ -170,8 +171,8 @@ pub(super) fn finding(finding: &Value) -> String {
         text(at(told, "/work-log")).to_owned(),
         ids.join(" "),
         text(at(told, "/kind")).to_owned(),
-        side(at(told, "/triplestore")),
-        side(at(told, "/kimai")),
+        side(at(told, "/triplestore"), zone),
+        side(at(told, "/kimai"), zone),
         reason,
     ])
 }
@@ -206,12 +207,10 @@ pub(super) fn list(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-/// An instant in UTC, to the second; what is none stays as it is.
-pub(super) fn moment(value: &Value) -> String {
+/// An instant as people in `zone` read it; what is none stays as it is.
+pub(super) fn moment(value: &Value, zone: &TimeZone) -> String {
     let instant = value.as_str().and_then(|text| text.parse::<Timestamp>().ok());
-    let zoned =
-        instant.map(|instant| instant.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%SZ").to_string());
-    zoned.unwrap_or_else(|| text(value).to_owned())
+    instant.map_or_else(|| text(value).to_owned(), |instant| second(instant, zone))
 }
 
 /// What is longer than `width` loses its front: IRIs differ at their end.
@@ -225,11 +224,11 @@ fn shorten(text: &str, width: usize) -> String {
 }
 
 /// Begin, end, and the ids of project, activity and user.
-fn side(side: &Value) -> String {
+fn side(side: &Value, zone: &TimeZone) -> String {
     let instant =
         |name: &str| at(side, &format!("/{name}")).as_str().and_then(|text| text.parse::<Timestamp>().ok());
     let Some(begin) = instant("begin") else { return "–".to_owned() };
-    let zoned = |instant: Timestamp| instant.to_zoned(TimeZone::UTC);
+    let zoned = |instant: Timestamp| instant.to_zoned(zone.clone());
     let (begin, end) = (zoned(begin), instant("end").map(zoned));
     let until = match end {
         None => "…".to_owned(),
@@ -272,8 +271,8 @@ mod tests {
         let resource = json!({"attributes": {
             "kind": "changed", "work-log": "http://timekeeper.redpencil.io/work-logs/67BF1C2E9F3B7A0009000001",
             "timesheets": [12, 13], "reason": "the end differs", "held-because": null,
-            "triplestore": {"begin": "2024-09-02T00:00:00Z", "end": "2024-09-02T08:00:00Z", "project": 1, "activity": 2, "user": 3},
-            "kimai": {"begin": "2024-09-02T00:00:00Z", "end": "2024-09-03T01:30:00Z", "project": null, "activity": 2, "user": 3},
+            "triplestore": {"begin": "2024-09-01T22:00:00Z", "end": "2024-09-02T06:00:00Z", "project": 1, "activity": 2, "user": 3},
+            "kimai": {"begin": "2024-09-01T22:00:00Z", "end": "2024-09-02T23:30:00Z", "project": null, "activity": 2, "user": 3},
         }});
         let cells = [
             "…logs/67BF1C2E9F3B7A0009000001",
@@ -283,13 +282,14 @@ mod tests {
             "2024-09-02 00:00-03. 01:30 –/2/3",
             "the end differs",
         ];
-        let line = finding(&resource);
+        let zone = TimeZone::get("Europe/Brussels").unwrap();
+        let line = finding(&resource, &zone);
         for cell in cells {
             assert!(line.contains(cell), "{cell:?} is not in {line:?}");
         }
         assert!(head().find("reason").unwrap() < line.chars().count());
         let orphan = json!({"attributes": {"kind": "orphan", "timesheets": [7], "reason": "nobody's", "held-because": "too many"}});
-        assert!(finding(&orphan).ends_with("nobody's [held back: too many]"));
+        assert!(finding(&orphan, &zone).ends_with("nobody's [held back: too many]"));
         let months = json!([{"month": "2024-09", "timesheets": 1, "said": 27360, "counted": 27900}]);
         assert_eq!(
             rounded(&months),

@@ -255,7 +255,7 @@ async fn plan(service: &Service, body: &Value, reach: &Reach) -> Result<Outcome,
     let first = service.post("/sync-to-kimai/work-logs?dry-run=true", body).await;
     meter.end();
     let first = first?;
-    let meta = at(&first, "/meta");
+    let (meta, zone) = (at(&first, "/meta"), service.zone());
     let mut page = first.clone();
     let mut headed = false;
     loop {
@@ -267,7 +267,7 @@ async fn plan(service: &Service, body: &Value, reach: &Reach) -> Result<Outcome,
                     show::print(&show::head());
                     headed = true;
                 }
-                show::print(&show::finding(finding));
+                show::print(&show::finding(finding, &zone));
             }
         }
         let Some(next) = at(&page, "/links/next").as_str().map(str::to_owned) else { break };
@@ -277,7 +277,8 @@ async fn plan(service: &Service, body: &Value, reach: &Reach) -> Result<Outcome,
     let faults = at(meta, "/faults-in-all").as_u64().unwrap_or_default();
     if !reach.json {
         if headed {
-            show::print("Begin-end (UTC), then the ids of project, activity and user.\n");
+            let zone = zone.iana_name().unwrap_or("UTC");
+            show::print(&format!("Begin-end ({zone}), then the ids of project, activity and user.\n"));
         }
         show::print(&format!(
             "Found: {}. Nothing was changed.{}",
@@ -300,7 +301,7 @@ fn hint(service: &Service, what: &str, confirm: &Value, reach: &Reach) {
     let (Some(key), Some((from, to))) = (at(confirm, "/key").as_str(), what.split_once(" to ")) else {
         return;
     };
-    let expires = text(at(confirm, "/expires"));
+    let expires = show::moment(at(confirm, "/expires"), &service.zone());
     let url = reach.url.as_ref().map(|_| format!(" --url {}", service.address())).unwrap_or_default();
     show::print(&format!(
         "To delete those that wait for a word, until {expires} and if they are still the same:\n  \

@@ -54,6 +54,8 @@ pub struct Report {
     pub at: Timestamp,
     /// The checks, always all and in the same order.
     pub checks: Vec<Check>,
+    /// Whether they are of a service with the triplestore inside, without a stack around it.
+    pub standalone: bool,
 }
 
 impl Report {
@@ -235,7 +237,8 @@ impl Doctor {
             Box::pin(self.deltas()),
         ];
         let checks = join_all(checks).await;
-        let report = Report { at: self.patient.clock.now(), checks };
+        let standalone = !self.patient.survey.is_of_a_stack();
+        let report = Report { at: self.patient.clock.now(), checks, standalone };
         *self.kept() = Some(Kept { round, depth, report: report.clone() });
         report
     }
@@ -308,7 +311,7 @@ mod tests {
     const B: Topic = Topic("b", "B");
 
     fn report(checks: &[Check]) -> Report {
-        Report { at: Timestamp::UNIX_EPOCH, checks: checks.to_vec() }
+        Report { at: Timestamp::UNIX_EPOCH, checks: checks.to_vec(), standalone: false }
     }
 
     #[test]

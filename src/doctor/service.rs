@@ -12,7 +12,7 @@ use crate::domain::CronPattern;
 use crate::queue::{Counts, last_delta};
 use crate::storage;
 use crate::unreadable::Unreadable;
-use crate::words::sentence;
+use crate::words::{minute, second, sentence};
 
 const SETTINGS: Topic = Topic("settings", "Settings");
 const QUEUE_FILE: Topic = Topic("queue-file", "Queue file");
@@ -48,7 +48,7 @@ impl Doctor {
             Err(why) => QUEUE_FILE.trouble(sentence(&why), "Until it can be written, no change is taken: free its disk, or let the service's user write it."),
             Ok(()) if storage.is_in_memory() => QUEUE_FILE.warning(
                 "It is in memory: what waits is forgotten when the service stops.",
-                "Nothing, for a try. Else give standalone a folder with --data, or run serve, which keeps it in DATA_DIR.",
+                "Nothing, for a try. To keep it, run standalone with --data and a folder.",
             ),
             Ok(()) => QUEUE_FILE.well(format!("{} can be written.", storage.place())),
         }
@@ -144,10 +144,8 @@ fn of_queue(counts: Counts, oldest: Option<Timestamp>, now: Timestamp) -> Check 
 pub(crate) fn upcoming(pattern: &str, now: Timestamp, zone: &TimeZone) -> Check {
     let cron = CronPattern::parse(pattern).ok();
     let after = |instant: Timestamp| cron.as_ref().and_then(|cron| cron.next_after(instant));
-    let next: Vec<String> = iter::successors(after(now), |last| after(*last))
-        .take(TOLD)
-        .map(|time| time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string())
-        .collect();
+    let next: Vec<String> =
+        iter::successors(after(now), |last| after(*last)).take(TOLD).map(|time| second(time, zone)).collect();
     if next.is_empty() {
         return SCHEDULE.trouble(
             format!("FALLBACK_SYNC_CRON is '{pattern}', which never comes."),
@@ -169,7 +167,7 @@ fn without_rules(check: Check) -> Check {
 
 fn of_deltas(last: Option<Timestamp>, since: Timestamp, now: Timestamp, zone: &TimeZone) -> Check {
     const RULES: &str = "Register a work log and look again. If none comes, paste config/delta-rules.js into config/delta/rules.js, and see to it that the service is called kimai-sync; with mu-authorization set foldEffectiveChanges to false. Until then sweeps find changes, hours later.";
-    let told = |instant: Timestamp| instant.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string();
+    let told = |instant: Timestamp| minute(instant, zone);
     match last {
         None => DELTAS.warning(
             "None that names a work log has come since the queue file was made or brought up to date, which is normal right after the first start.",
@@ -231,7 +229,7 @@ mod tests {
     fn the_next_sweeps_are_told_in_our_zone() {
         let brussels = TimeZone::get("Europe/Brussels").unwrap();
         let check = upcoming("0 0 */2 * * *", at("2026-03-28T23:10:00Z"), &brussels);
-        let words = "next at 2026-03-29 01:00:00, 2026-03-29 04:00:00, 2026-03-29 06:00:00 (Europe/Brussels)";
+        let words = "next at 2026-03-29 01:00, 2026-03-29 04:00, 2026-03-29 06:00 (Europe/Brussels)";
         expect(&check, Health::Well, words);
         expect(
             &upcoming("0 0 0 30 2 *", at("2026-03-28T23:10:00Z"), &TimeZone::UTC),

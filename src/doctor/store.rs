@@ -22,10 +22,7 @@ impl Doctor {
     pub(super) async fn triplestore(&self) -> Check {
         match limited(self.patient.work_logs.has_any()).await {
             Ok(_) => TRIPLESTORE.well("It answers."),
-            Err(why) => TRIPLESTORE.trouble(
-                sentence(&why),
-                "See to it that it runs, and that MU_SPARQL_ENDPOINT is its address.",
-            ),
+            Err(why) => of_silence(&why, self.patient.survey.is_of_a_stack()),
         }
     }
 
@@ -115,6 +112,15 @@ fn of_view(view: View, scope: Option<&str>) -> Check {
         );
     }
     VIEW.well("Work logs, people, activities and accounts are to be seen.")
+}
+
+fn of_silence(why: &str, in_a_stack: bool) -> Check {
+    let help = if in_a_stack {
+        "See to it that it runs, and that MU_SPARQL_ENDPOINT is its address."
+    } else {
+        "Look at the folder of --data and its disk, and at the log of the service."
+    };
+    TRIPLESTORE.trouble(sentence(why), help)
 }
 
 /// What helps where the triplestore is inside this service: no scope hides anything there.

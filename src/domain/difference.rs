@@ -10,6 +10,7 @@ use super::hours;
 use super::ids::{ActivityId, KimaiId, ProjectId, UserId, WorkLogUri};
 use super::note::Note;
 use super::timesheet::WantedTimesheet;
+use crate::words::second;
 
 /// Kimai rounds begin and end to the minute by default: less than that is no difference.
 const ROUNDING: SignedDuration = SignedDuration::from_mins(1);
@@ -261,10 +262,7 @@ pub fn keeper<'a>(
 
 /// What differs between a timesheet and what it should hold, in words, with times as people in `zone` read them.
 pub fn in_words(found: &FoundTimesheet, wanted: &WantedTimesheet, zone: &TimeZone) -> String {
-    let time = |instant: Timestamp| {
-        let text = instant.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string();
-        text.strip_suffix(":00").map(str::to_owned).unwrap_or(text)
-    };
+    let time = |instant: Timestamp| second(instant, zone);
     let mut words = Vec::new();
     let mut differs = |what: &str, kimai: Option<String>, triplestore: String| {
         if kimai.as_ref() != Some(&triplestore) {

@@ -55,8 +55,10 @@ use std::sync::Arc;
 
 use actix_web::http::header::ACCEPT;
 use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use jiff::tz::TimeZone;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -67,6 +69,18 @@ use crate::runs::Runs;
 pub(crate) use doctor::document as report;
 use door::Door;
 use problem::Problem;
+
+/// The header of every answer that tells in which zone the service works, for whoever shows its times to people.
+pub const TIME_ZONE: &str = "kimai-sync-time-zone";
+
+/// Adds [`TIME_ZONE`] to every answer.
+pub fn in_zone(zone: &TimeZone) -> DefaultHeaders {
+    let headers = DefaultHeaders::new();
+    match zone.iana_name() {
+        Some(name) => headers.add((TIME_ZONE, name)),
+        None => headers,
+    }
+}
 
 /// What the routes work with.
 pub struct State {

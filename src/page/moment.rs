@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
 use crate::clock::Clock;
+use crate::words::minute;
 
 /// The present, and the zone in which it is told.
 #[derive(Debug, Clone)]
@@ -33,7 +34,7 @@ impl Moment {
 
     /// `2026-11-22 03:15`.
     pub(super) fn minute(&self, at: Timestamp) -> String {
-        at.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
+        minute(at, &self.zone)
     }
 
     /// `03:15`.

@@ -127,6 +127,7 @@ async fn texts_of_others_stay_texts_wherever_they_stand() {
     let report = Report {
         at: now(),
         checks: vec![check.clone(), Check { verdict: crate::doctor::Health::Well, ..check }],
+        standalone: false,
     };
     let html = checks::render(Some(&report), &moment).into_string();
     is_tame(&html);

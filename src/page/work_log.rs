@@ -75,7 +75,7 @@ pub(super) fn outcome(text: &str, found: &Found) -> Markup {
                 }
                 Found::Unasked(why) => {
                     h1 { "It cannot be looked for now" }
-                    p { "The triplestore did not answer: " (why) ". Try again in a moment." }
+                    p { "Not everything could be asked: " (why) ". Try again in a moment." }
                 }
             }
         }

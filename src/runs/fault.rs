@@ -1,7 +1,5 @@
 //! Why what was asked of runs could not be had.
 
-use jiff::Timestamp;
-
 use super::run::State;
 use crate::storage::StorageFault;
 
@@ -31,9 +29,9 @@ pub enum RunsFault {
     /// The confirm key is none, or one that is not known any more.
     #[error("the confirm key '{0}' is not known; a plan or sweep that holds deletions back gives one")]
     UnknownKey(String),
-    /// The confirm key is too old.
+    /// The confirm key is too old: since when, as people here read it.
     #[error("the confirm key expired at {0}; look at a new plan, and confirm with its key")]
-    Expired(Timestamp),
+    Expired(String),
     /// The confirm key belongs to another period.
     #[error("the confirm key is for {confirmed}, not for {asked}; ask for the period that it confirms")]
     OtherPeriod {

@@ -21,6 +21,7 @@ use crate::domain::finding::{Finding, Unconfirmed};
 use crate::reconcile::sweep::Period;
 use crate::storage::{Storage, StorageFault};
 use crate::telemetry::call;
+use crate::words::minute;
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -227,8 +228,9 @@ impl Runs {
             let expires = run.confirm.as_ref().map(|confirm| confirm.expires).ok_or_else(unknown)?;
             (run.id, run.task.period(), expires)
         };
-        if expires <= self.inner.clock.now() {
-            return Err(RunsFault::Expired(expires));
+        let clock = &self.inner.clock;
+        if expires <= clock.now() {
+            return Err(RunsFault::Expired(minute(expires, clock.zone())));
         }
         if of != Some(period) {
             let confirmed = of.map(|period| period.to_string()).unwrap_or_default();

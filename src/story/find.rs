@@ -78,15 +78,22 @@ pub async fn find(engine: &Engine, text: &str) -> Found {
         _ if !found.is_empty() => Found::WorkLogs(found),
         (Some(why), _) => Found::Unasked(why),
         (None, None) => Found::Nobody,
-        (None, Some(id)) => loose(engine, id).await.map_or(Found::Nobody, Found::Loose),
+        (None, Some(id)) => loose(engine, id).await,
     }
 }
 
 /// The timesheet `id`, if Kimai has it.
-async fn loose(engine: &Engine, id: KimaiId) -> Option<Loose> {
-    let seen = within(engine.kimai.timesheet(id)).await;
-    let holds = holds(engine, seen.known()?.as_ref()?).await;
-    Some(Loose::of(id, &holds, engine.clock.zone(), engine.sweeper.limits()))
+async fn loose(engine: &Engine, id: KimaiId) -> Found {
+    match within(engine.kimai.timesheet(id)).await {
+        Answer::Known(Some(timesheet)) => {
+            let holds = holds(engine, &timesheet).await;
+            Found::Loose(Loose::of(id, &holds, engine.clock.zone(), engine.sweeper.limits()))
+        }
+        Answer::Known(None) => Found::Nobody,
+        Answer::Unknown { error } => Found::Unasked(format!(
+            "no work log is linked to it, and Kimai does not tell what it holds: {error}"
+        )),
+    }
 }
 
 /// What `question` is answered, if that does not take too long.

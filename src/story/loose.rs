@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use super::Holds;
 use crate::domain::KimaiId;
 use crate::settings::Limits;
+use crate::words::minute;
 
 /// A timesheet in Kimai that no work log is linked to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +34,7 @@ impl std::fmt::Display for Loose {
 
 fn words(holds: &Holds, zone: &TimeZone) -> String {
     let Holds { found, exported, names } = holds;
-    let time = |instant: Timestamp| instant.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string();
+    let time = |instant: Timestamp| minute(instant, zone);
     let span = match found.end {
         None => format!("{} on, it still runs", time(found.begin)),
         Some(end) => {

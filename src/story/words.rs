@@ -7,15 +7,12 @@ use super::Names;
 use crate::domain::difference::FoundTimesheet;
 use crate::domain::hours;
 use crate::domain::timesheet::WantedTimesheet;
+use crate::words::minute;
 
 /// An instant as somebody in `zone` reads it: only the time on the same day, else with the day.
 pub(super) fn moment(instant: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
     let (there, today) = (instant.to_zoned(zone.clone()), now.to_zoned(zone.clone()).date());
-    if there.date() == today { there.strftime("%H:%M").to_string() } else { day_and_time(instant, zone) }
-}
-
-fn day_and_time(instant: Timestamp, zone: &TimeZone) -> String {
-    instant.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
+    if there.date() == today { there.strftime("%H:%M").to_string() } else { minute(instant, zone) }
 }
 
 /// Where a timesheet differs from what its work log says, a clause each; nothing when it holds that, but for
@@ -36,7 +33,7 @@ pub(super) fn differences(
     // One field at a time: what is right elsewhere is taken from the other side.
     let alone = |one: FoundTimesheet| one.holds(wanted);
     let right = FoundTimesheet::from(*wanted);
-    let time = |instant: Timestamp| day_and_time(instant, zone);
+    let time = |instant: Timestamp| minute(instant, zone);
     let FoundTimesheet { begin, end, project, activity, user, .. } = *found;
     tell("begin", alone(FoundTimesheet { begin, ..right }), Some(time(begin)), time(wanted.begin));
     tell("end", alone(FoundTimesheet { end, ..right }), end.map(time), time(wanted.end));

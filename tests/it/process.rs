@@ -206,7 +206,10 @@ fn a_killed_standalone_keeps_its_data_and_finishes_after_the_restart() {
 fn a_hangup_stops_the_service_unless_it_is_ignored() {
     let standalone = |mut command: Command| {
         command.envs([("API_TOKEN", TOKEN), ("KIMAI_ENDPOINT", "http://127.0.0.1:9/api")]);
-        Running::start(command)
+        let mut running = Running::start(command);
+        // By then it listens to signals.
+        running.until("Looking for what was missed");
+        running
     };
     let (code, log) = standalone(program(&["standalone"])).end("-HUP");
     assert_eq!(code, Some(0), "{log}");
@@ -240,6 +243,31 @@ fn limits_that_are_too_low_end_the_start_in_words() {
             let text = text(&output);
             assert_eq!(output.status.code(), Some(2), "{limit} {argument}: {text}");
             assert!(text.contains(words) && text.lines().count() == 1, "{limit} {argument}: {text}");
+        }
+    }
+}
+
+/// What belongs to a stack helps nobody who has none: neither asked over HTTP nor by the command, which would look for
+/// a triplestore of its own.
+#[test]
+fn the_doctor_of_a_standalone_gives_no_advice_for_a_stack() {
+    let (_sandbox, endpoint) = kimai();
+    for kimai in [endpoint.as_str(), "http://127.0.0.1:9/api"] {
+        let with_kimai = |arguments: &[&str]| {
+            let mut command = program(arguments);
+            command.envs([("API_TOKEN", TOKEN), ("KIMAI_ENDPOINT", kimai)]);
+            command
+        };
+        let running = Running::start(with_kimai(&["standalone"]));
+        let output =
+            with_kimai(&["doctor", "--url", &format!("http://{}", running.address)]).output().unwrap();
+        let told = text(&output);
+        assert_eq!(output.status.code(), Some(1), "an empty triplestore is trouble: {told}");
+        assert!(told.contains("It is empty.") && told.contains("--load"), "{told}");
+        for words in
+            ["DEFAULT_MU_AUTH_SCOPE", "scope", "delta-rules", "MU_SPARQL_ENDPOINT", "mu-auth", "Virtuoso"]
+        {
+            assert!(!told.contains(words), "{words} in {told}");
         }
     }
 }

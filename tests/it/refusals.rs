@@ -213,6 +213,11 @@ async fn a_timesheet_that_nobody_is_linked_to_is_shown_with_what_becomes_of_it()
     let page =
         stack.http.get(format!("{}/find?q={id}", stack.base)).send().await.unwrap().text().await.unwrap();
     assert!(page.contains("has no work log") && page.contains("jane"), "{page}");
+    // That Kimai does not answer does not make it nobody's.
+    stack.kimai.fault(When::next("GET", "/api/timesheets/*").times(usize::MAX), Fault::answer(502));
+    let answer = stack.http.get(format!("{}/queue/{id}", stack.base)).send().await.unwrap();
+    assert_eq!(answer.status(), 503);
+    assert!(answer.text().await.unwrap().contains("Kimai does not tell what it holds"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

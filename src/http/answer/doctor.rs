@@ -58,6 +58,9 @@ struct ReportMeta {
     /// The worst of them.
     #[schema(required)]
     verdict: Option<CheckVerdict>,
+    /// Whether they are of a service with the triplestore inside, without a stack around it.
+    #[schema(required, example = false)]
+    standalone: Option<bool>,
 }
 
 impl From<&Check> for CheckResource {
@@ -80,6 +83,7 @@ impl From<Option<&Report>> for ReportAnswer {
             meta: ReportMeta {
                 at: report.map(|report| report.at),
                 verdict: report.map(|report| report.worst().into()),
+                standalone: report.map(|report| report.standalone),
             },
         }
     }

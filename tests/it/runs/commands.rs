@@ -94,6 +94,35 @@ async fn a_sweep_of_which_not_all_comes_through_ends_with_1() {
     assert!(out.contains("done after") && out.contains("0 of 1 synced, 1 parked."), "{out}");
 }
 
+/// Whatever zone the shell is in that asks.
+#[tokio::test(flavor = "multi_thread")]
+async fn plans_keys_and_stories_tell_times_in_the_zone_of_the_service() {
+    let stack = Stack::embedded(&[("TZ", "Europe/Brussels"), ("SWEEP_MAX_DELETIONS", "0")]).await;
+    let id = stack.kimai.add_timesheet(
+        stack.user,
+        (stack.project, stack.activity),
+        "2024-09-01T22:00:00Z".parse().unwrap(),
+        Some("2024-09-02T05:30:00Z".parse().unwrap()),
+    );
+    let uri = stack.register("A", "2024-09-10", "PT1H").await;
+    stack.notify(&[&uri]).await;
+    let (_, out, err) = command(&stack, &sweep(&["--dry-run"]));
+    assert!(
+        out.contains("2024-09-02 00:00-07:30") && out.contains("Begin-end (Europe/Brussels)"),
+        "{out}{err}"
+    );
+    let (_, expires) = out.split_once("wait for a word, until ").unwrap();
+    let expires: jiff::civil::DateTime = expires[..16].replace(' ', "T").parse().unwrap();
+    let now = stack.engine.clock.now().to_zoned(stack.engine.clock.zone().clone()).datetime();
+    assert!(expires > now, "{out}");
+    assert!(!out.contains('Z') && !out.contains("22:00"), "{out}");
+    let (_, out, _) = command(&stack, &["explain", &uri]);
+    assert!(out.contains("2024-09-10 00:00 to 2024-09-10 01:00"), "{out}");
+    let (code, _, err) = command(&stack, &["explain", &id.to_string()]);
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("2024-09-02 00:00 to 2024-09-02 07:30 (7:30 hours)"), "{err}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn deletions_that_are_held_back_are_said_and_end_with_1() {
     let stack = Stack::embedded(&[("SWEEP_MAX_DELETIONS", "1")]).await;
