@@ -247,7 +247,7 @@ fn stop_on_signal() -> anyhow::Result<CancellationToken> {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
-                Some(_) = async { hangup.as_mut()?.recv().await } => {}
+                Some(()) = async { hangup.as_mut()?.recv().await } => {}
             }
             if first {
                 info!("Stopping: running work is finished, the rest is taken up again at the next start");

@@ -10,8 +10,8 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use crate::domain::hours::RoundedMonth;
-use crate::runs::Queued;
 use crate::lines::for_terminal;
+use crate::runs::Queued;
 use crate::words::second;
 
 /// The most that a column but the last takes, in characters.

@@ -182,11 +182,10 @@ fn meaning(operation: Operation, status: u16, retry_after: Option<&str>, by_kima
         503 if retry_after.is_some() => Fault::Limited(pause(retry_after)),
         // Of a wrong token Kimai says nothing but this.
         401 => Fault::Unauthorised,
-        // Not Kimai's own word: a proxy leads elsewhere, for now or by a wrong address, and that passes no judgement on
-        // this work log.
-        300..400 => unanswered(operation),
         404 if by_kimai && operation != Operation::Create => Fault::Gone,
         400..500 if by_kimai => Fault::Permanent,
+        // Not Kimai's own word: a proxy leads elsewhere, for now or by a wrong address, and that passes no judgement on
+        // this work log.
         _ => unanswered(operation),
     }
 }
