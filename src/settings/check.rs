@@ -21,6 +21,9 @@ pub(super) struct Check {
     pub(super) warnings: Vec<String>,
 }
 
+/// The longest `LOG_LEVEL`, in bytes: the time to compile its patterns grows faster than their length.
+const LONGEST_FILTER: usize = 500;
+
 impl Check {
     /// Says that `name` cannot be `value`, and what to put there.
     pub(super) fn fault(&mut self, name: &str, value: &str) {
@@ -207,7 +210,7 @@ impl Check {
             self.fault("LOG_FORMAT", &format);
         }
         let filter = text("LOG_LEVEL", raw.log_level.as_ref());
-        if tracing_subscriber::EnvFilter::builder().parse(&filter).is_err() {
+        if filter.len() > LONGEST_FILTER || tracing_subscriber::EnvFilter::builder().parse(&filter).is_err() {
             self.fault("LOG_LEVEL", &filter);
         }
         let endpoint = raw.otel_exporter_otlp_endpoint.as_ref();

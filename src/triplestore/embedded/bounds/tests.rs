@@ -199,28 +199,22 @@ fn what_does_not_end_is_no_statement() {
     }
 }
 
-/// The engine itself takes what is just let through: nothing overflows, and soon.
+/// The engine itself takes what is just let through: nothing overflows, and what takes long is stopped.
 #[tokio::test]
 async fn what_is_let_through_overflows_nothing() {
     let store = crate::triplestore::embedded::Embedded::in_memory().expect("a store");
+    let store = store.with_time_limit(std::time::Duration::from_secs(1));
     store.execute("INSERT DATA { <http://x/s> <http://x/p> 1 }").await.expect("stored");
-    for times in [6, 20, 60, 120, 250] {
+    for times in [6, 60, 250] {
         for (name, statement) in deep(times).into_iter().filter(|(_, statement)| check(statement).is_ok()) {
-            let began = std::time::Instant::now();
             let ended = if statement.contains("INSERT") || statement.contains("DELETE") {
                 store.execute(&statement).await
             } else {
                 store.query(&statement).await.map(drop)
             };
-            let taken = began.elapsed();
-            eprintln!(
-                "{times} {name}: {taken:?} {}",
-                ended
-                    .map_or_else(|fault| fault.to_string(), |()| "done".to_owned())
-                    .chars()
-                    .take(90)
-                    .collect::<String>()
-            );
+            let words = ended.err().map(|fault| fault.to_string()).unwrap_or_default();
+            assert!(!words.contains("failed"), "{times} {name}: {words}");
         }
     }
+    assert!(store.len().expect("it lives") >= 1);
 }
