@@ -127,7 +127,7 @@ async fn a_whole_stack_is_well_and_is_left_as_it_was(stack: Stack) {
     expect(&report, "token", Health::Well, "'sync' (user 1), ROLE_SUPER_ADMIN");
     expect(&report, "schedule", Health::Well, "'0 0 */2 * * *'");
     // This one has a queue of its own, in memory, to which no delta came.
-    expect(&report, "queue-file", Health::Warning, "DATA_DIR");
+    expect(&report, "queue-file", Health::Warning, "--data");
     expect(&report, "deltas", Health::Warning, "config/delta-rules.js");
     assert_eq!(report.worst(), Health::Warning);
     assert_eq!((everything().await, stack.timesheets()), (before, timesheets));
