@@ -156,7 +156,7 @@ async fn a_redirect_of_any_call_is_waited_for_and_parks_nothing() {
         };
         match method {
             "PATCH" => stack.change(&uri, "cal:duration", "\"PT7H\"").await,
-            "DELETE" => stack.update(&format!("DELETE WHERE {{ <{uri}> ?p ?o }}")).await,
+            "DELETE" => stack.take_back(&uri).await,
             _ => {}
         }
         let elsewhere = Fault::answer(302).header("Location", "https://login.example/");
