@@ -216,5 +216,5 @@ async fn what_is_let_through_overflows_nothing() {
             assert!(!words.contains("failed"), "{times} {name}: {words}");
         }
     }
-    assert!(store.len().expect("it lives") >= 1);
+    store.len().expect("it lives");
 }
