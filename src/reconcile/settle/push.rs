@@ -240,12 +240,21 @@ impl Settler {
         Some(Mismatch::Day { id, day, booked })
     }
 
-    /// Sends `values`. What they may overwrite is on disk before.
-    async fn send(&self, values: WantedTimesheet, course: &mut Course<'_>) -> Result<Timesheet, Failure> {
-        let intent = course.intent(values);
+    /// Saves what is about to be sent, and what it may overwrite: when this returns, that is on disk.
+    async fn announce(
+        &self,
+        sent: WantedTimesheet,
+        course: &Course<'_>,
+    ) -> Result<Option<UpdateIntent>, Failure> {
+        let intent = course.intent(sent);
         if let Some(intent) = intent {
             self.ledger.begin_update(course.subject, intent).await?;
         }
+        Ok(intent)
+    }
+
+    async fn send(&self, values: WantedTimesheet, course: &mut Course<'_>) -> Result<Timesheet, Failure> {
+        let intent = self.announce(values, course).await?;
         let answer = self.kimai.update(course.id, &values, course.note).await?;
         course.answered(intent, &answer);
         course.after(values.begin, &answer);
@@ -253,10 +262,7 @@ impl Settler {
     }
 
     async fn end_break(&self, course: &mut Course<'_>) -> Result<Timesheet, Failure> {
-        let intent = course.intent(*course.wanted);
-        if let Some(intent) = intent {
-            self.ledger.begin_update(course.subject, intent).await?;
-        }
+        let intent = self.announce(*course.wanted, course).await?;
         let answer = self.kimai.end_break(course.id).await?;
         course.answered(intent, &answer);
         Ok(answer)
