@@ -1,5 +1,5 @@
 //! Databases that were restored from older backups, over HTTP: what the service notices by itself, what it waits for,
-//! and that nothing is doubled. Every combination is played in the simulation.
+//! and that nothing is doubled.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
