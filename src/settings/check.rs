@@ -21,7 +21,13 @@ pub(super) struct Check {
     pub(super) warnings: Vec<String>,
 }
 
-/// The longest `LOG_LEVEL`, in bytes: the time to compile its patterns grows faster than their length.
+/// Reads filters without patterns: values of fields are compared as they are, since a pattern of some hundred signs can
+/// take minutes to compile.
+pub(crate) fn filter_builder() -> tracing_subscriber::filter::Builder {
+    tracing_subscriber::EnvFilter::builder().with_regex(false)
+}
+
+/// The longest `LOG_LEVEL`, in bytes.
 const LONGEST_FILTER: usize = 500;
 
 impl Check {
@@ -210,7 +216,7 @@ impl Check {
             self.fault("LOG_FORMAT", &format);
         }
         let filter = text("LOG_LEVEL", raw.log_level.as_ref());
-        if filter.len() > LONGEST_FILTER || tracing_subscriber::EnvFilter::builder().parse(&filter).is_err() {
+        if filter.len() > LONGEST_FILTER || filter_builder().parse(&filter).is_err() {
             self.fault("LOG_LEVEL", &filter);
         }
         let endpoint = raw.otel_exporter_otlp_endpoint.as_ref();

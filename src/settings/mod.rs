@@ -19,6 +19,7 @@ mod secret;
 mod table;
 
 use check::Check;
+pub(crate) use check::filter_builder;
 pub use table::{Setting, TABLE, help};
 
 /// The checked settings of the service.

@@ -23,7 +23,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
-use crate::settings::LogSettings;
+use crate::settings::{self, LogSettings};
 pub use metrics::Metrics;
 
 /// What the last traces get at the stop: Docker waits 10 s in all.
@@ -35,7 +35,8 @@ static TRACES: OnceLock<SdkTracerProvider> = OnceLock::new();
 /// The filter of the settings. actix and the scheduler tell of their threads at `info`,
 /// which helps nobody here. Statements are logged for whoever asked for just that, at any level.
 pub fn filter(settings: &LogSettings) -> EnvFilter {
-    EnvFilter::new(format!("actix_server=warn,tokio_cron_scheduler=warn,sparql=info,{}", settings.filter))
+    let directives = format!("actix_server=warn,tokio_cron_scheduler=warn,sparql=info,{}", settings.filter);
+    settings::filter_builder().parse_lossy(directives)
 }
 
 /// Starts logs and traces as the settings say. Once per process; a second call changes nothing.
