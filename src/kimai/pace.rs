@@ -11,6 +11,7 @@
 
 mod course;
 mod probe;
+mod rise;
 
 use std::ops::RangeInclusive;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,9 +21,8 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::Operation;
-pub use course::How;
-use course::{Controller, Ended, PATIENCE};
+use super::{Fault, KimaiFault, Operation};
+use course::{Controller, PATIENCE};
 
 /// How long a creation may wait for its place once it was announced: whoever looks for what became of it
 /// has to know by when it was sent.
@@ -30,6 +30,38 @@ pub const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// Runs that hold a turn for each request that may be under way: while the answer of one is saved, the next
 /// one is sent.
 const TURNS_A_PLACE: usize = 2;
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// With an answer that took Kimai some work.
+    Answered,
+    /// With a refusal, or with the answer that there is no such thing.
+    Refused,
+    /// Kimai failed, was not there in time, or asked for a pause.
+    Troubled,
+}
+
+impl How {
+    /// How a request with this answer ended.
+    pub fn of<T>(answer: &Result<T, KimaiFault>) -> Self {
+        match answer.as_ref().map_err(|fault| &fault.fault) {
+            Ok(_) => Self::Answered,
+            Err(Fault::Transient | Fault::Limited(_) | Fault::Ambiguous) => Self::Troubled,
+            Err(Fault::Permanent | Fault::Gone | Fault::Unauthorised) => Self::Refused,
+        }
+    }
+}
+
+/// A request that has ended.
+#[derive(Debug, Clone, Copy)]
+struct Ended {
+    how: How,
+    took: Duration,
+    at: Instant,
+    /// Whether as many were under way as may be.
+    saturated: bool,
+}
 
 /// The pace of all requests to one Kimai.
 #[derive(Debug)]

@@ -11,7 +11,8 @@
 //! - When a third of a window's requests fail, the limit is halved, again and again while they do. Once requests are
 //!   answered again, it doubles with each round until it is where it was, or fails again.
 //!
-//! It starts in the middle. While the first answers take their time it rises anyway: the server may only be cold.
+//! It starts low and doubles after each round, until that gets clearly less done: see [`super::rise`]. While the first
+//! answer takes its time it rises anyway: the server may only be cold.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -19,10 +20,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::probe::{Noise, Probe, Schedule, Verdict, Window, number};
-use crate::kimai::{Fault, KimaiFault};
+use super::rise::{Best, Next, Rise, START};
+use super::{Ended, How};
 
-/// Where the limit starts, within its bounds.
-const START: usize = 4;
 /// While the first answer is awaited, the limit rises by one each time that somebody waited so long.
 pub(super) const PATIENCE: Duration = Duration::from_millis(100);
 /// The fewest answers of a window, and of one that tries a limit. Windows have whole rounds, in which each place
@@ -44,38 +44,6 @@ const SLUMPS: u32 = 3;
 /// How much what is usual follows each window, and the latency each answer.
 const USUAL_FOLLOWS: f64 = 1.0 / 8.0;
 const LATENCY_FOLLOWS: f64 = 1.0 / 16.0;
-
-/// How a request ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum How {
-    /// With an answer that took Kimai some work.
-    Answered,
-    /// With a refusal, or with the answer that there is no such thing.
-    Refused,
-    /// Kimai failed, was not there in time, or asked for a pause.
-    Troubled,
-}
-
-impl How {
-    /// How a request with this answer ended.
-    pub fn of<T>(answer: &Result<T, KimaiFault>) -> Self {
-        match answer.as_ref().map_err(|fault| &fault.fault) {
-            Ok(_) => Self::Answered,
-            Err(Fault::Transient | Fault::Limited(_) | Fault::Ambiguous) => Self::Troubled,
-            Err(Fault::Permanent | Fault::Gone | Fault::Unauthorised) => Self::Refused,
-        }
-    }
-}
-
-/// A request that has ended.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Ended {
-    pub(super) how: How,
-    pub(super) took: Duration,
-    pub(super) at: Instant,
-    /// Whether as many were under way as may be.
-    pub(super) saturated: bool,
-}
 
 /// The limit, and what it follows from.
 #[derive(Debug)]
@@ -111,6 +79,8 @@ enum Start {
     Idle,
     /// Requests are under way; the limit rose then for the last time.
     Waiting(Instant),
+    /// Answers come; the limit doubles.
+    Rising(Rise),
     Over,
 }
 
@@ -173,17 +143,18 @@ impl Controller {
         {
             self.start = Start::Waiting(at);
             self.set(self.limit + 1);
-            // Little is left above; it is looked downwards first.
-            self.more.wait(3);
+            self.changed = Some(at);
         }
     }
 
     /// A request has ended.
     pub(super) fn ended(&mut self, Ended { how, took, at, saturated }: Ended) {
         let sent = at.checked_sub(took).unwrap_or(at);
-        let since = match std::mem::replace(&mut self.start, Start::Over) {
-            Start::Over => self.ended_at.filter(|_| self.saturated && saturated),
-            _ => Some(sent).filter(|_| saturated),
+        let since = if let Start::Idle | Start::Waiting(_) = self.start {
+            self.start = Start::Rising(Rise::default());
+            Some(sent).filter(|_| saturated)
+        } else {
+            self.ended_at.filter(|_| self.saturated && saturated)
         };
         (self.ended_at, self.saturated) = (Some(at), saturated);
         if how == How::Answered {
@@ -198,12 +169,17 @@ impl Controller {
         self.window.troubled += usize::from(how == How::Troubled);
         if let Some(since) = since {
             self.window.time += at.duration_since(since);
-            self.window.answers += usize::from(how != How::Troubled);
+            if how != How::Troubled {
+                self.window.answers += 1;
+                self.window.took += took;
+            }
         }
         if self.window.troubled >= (self.window_size() / TROUBLED_PART).max(LEAST_TROUBLED) {
             self.trouble();
         } else if self.recovery.is_some() {
             self.recover();
+        } else if let Start::Rising(rise) = self.start {
+            self.rise(rise);
         } else if self.window.answers >= self.window_size() || self.is_lost() {
             let throughput = std::mem::take(&mut self.window).throughput();
             self.judge(throughput);
@@ -227,9 +203,49 @@ impl Controller {
             && self.probe.is_some_and(|probe| probe.is_lost(self.window.throughput(), &self.noise))
     }
 
+    /// A request of the first rounds has ended.
+    fn rise(&mut self, mut rise: Rise) {
+        let next = rise.judge(self.limit, self.limit >= *self.bounds.end(), &self.window);
+        self.start = Start::Rising(rise);
+        match next {
+            Next::Wait => {}
+            Next::Repeat => self.window = Window::default(),
+            Next::Double => self.set(self.limit * 2),
+            Next::Top { proportional } => {
+                self.start = Start::Over;
+                self.set(self.limit);
+                // With little gained, it may be past the best one.
+                self.fewer = if proportional { Schedule::new(4, REST_DOWN) } else { Schedule::new(0, 4) };
+            }
+            Next::TooMany(Best { limit, throughput, proportional }) => {
+                self.start = Start::Over;
+                self.set(limit);
+                self.more = Schedule::new(2, 2 * REST_UP).bold(1);
+                self.fewer = if proportional {
+                    Schedule::new(REST_DOWN, REST_DOWN).bold(1)
+                } else {
+                    Schedule::new(0, REST_DOWN)
+                };
+                if limit <= START {
+                    // Nothing shows that the first limit was not too high itself.
+                    self.more.wait(3);
+                    self.probe(limit / 2, true, throughput);
+                }
+            }
+        }
+    }
+
     /// Many requests failed.
     fn trouble(&mut self) {
         let calm = std::mem::take(&mut self.calm);
+        if let Start::Rising(rise) = self.start
+            && let Some(Best { limit, .. }) = rise.best()
+            && self.recovery.is_none()
+        {
+            self.start = Start::Over;
+            self.more.given_up();
+            return self.set(limit);
+        }
         let probe = self.probe.take();
         if let Some(Probe { before, .. }) = probe.filter(Probe::is_up)
             && self.limit > before
@@ -340,7 +356,7 @@ impl Controller {
             self.fewer = Schedule::new(if probe.is_proportional() { REST_DOWN } else { 1 }, REST_DOWN);
         } else {
             self.fewer = Schedule::new(0, REST_DOWN).bold(1);
-            self.more = Schedule::new(2, REST_UP).bold(2);
+            self.more = Schedule::new(2 * REST_UP, 4 * REST_UP).bold(1);
         }
     }
 

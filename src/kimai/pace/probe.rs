@@ -6,18 +6,21 @@ use std::time::Duration;
 /// one limit differ: so many times the noise.
 const LEAST_VERDICT: f64 = 0.2;
 const VERDICT: f64 = 1.5;
-/// The parts of it that are enough. More requests stay sooner, fewer are given up sooner: in doubt, more.
+/// The parts of it that are enough. More requests stay sooner: in doubt, more.
 const GAIN_UP: f64 = 0.5;
-const LOSS_UP: f64 = 0.8;
-const GAIN_DOWN: f64 = 1.0;
+const LOSS_UP: f64 = 0.6;
+const GAIN_DOWN: f64 = 1.4;
 const LOSS_DOWN: f64 = 0.6;
 /// The part of it that one window gives at most, when there is noise.
 const ONE_WINDOW: f64 = 0.6;
-/// Each comparison counts so much more for more requests: what makes no difference is sent.
-const FAVOUR: f64 = 0.03;
-/// A bold probe stays after one window when it gains so much upwards, and is given up when it loses so much
-/// downwards.
-const BOLD_GAIN_UP: f64 = 0.15;
+/// Each comparison counts so much more for more requests, and so much less for fewer: what makes no difference is
+/// sent.
+const FAVOUR_UP: f64 = 0.03;
+const FAVOUR_DOWN: f64 = 0.06;
+/// A bold probe stays after one window when it gains so much upwards, or so many times the verdict downwards; it is
+/// given up when it loses the verdict upwards, or so much downwards.
+const BOLD_GAIN_UP: f64 = 0.2;
+const BOLD_GAIN_DOWN: f64 = 1.4;
 const BOLD_LOSS_DOWN: f64 = 0.05;
 /// When throughput follows the limit by this part, the server had places to spare.
 const PROPORTIONAL: f64 = 0.6;
@@ -38,12 +41,20 @@ pub(super) struct Window {
     /// Answers that came while all places were taken, and the time between them.
     pub(super) answers: usize,
     pub(super) time: Duration,
+    /// How long these took, added up.
+    pub(super) took: Duration,
 }
 
 impl Window {
     /// Answers a second, as a logarithm.
     pub(super) fn throughput(&self) -> f64 {
         (number(self.answers).max(0.5) / self.time.as_secs_f64().max(0.000_001)).ln()
+    }
+
+    /// The same, by how long the answers took while so many requests were under way: a round is too short for a
+    /// steady rate.
+    pub(super) fn throughput_by_latency(&self, limit: usize) -> f64 {
+        (number(limit) * number(self.answers).max(0.5) / self.took.as_secs_f64().max(0.000_001)).ln()
     }
 }
 
@@ -79,8 +90,9 @@ pub(super) struct Probe {
     base: f64,
     /// That of the window at the other limit, while the one after it is measured.
     tried: Option<f64>,
-    /// What was gained in the last comparison, and in all so far.
+    /// What was gained in the comparisons so far: the mean, how many there were, and what is sure of it.
     gained: f64,
+    compared: u32,
     evidence: f64,
 }
 
@@ -94,7 +106,7 @@ pub(super) enum Verdict {
 
 impl Probe {
     pub(super) fn new(before: usize, other: usize, bold: bool, base: f64) -> Self {
-        Self { before, other, bold, base, tried: None, gained: 0.0, evidence: 0.0 }
+        Self { before, other, bold, base, tried: None, gained: 0.0, compared: 0, evidence: 0.0 }
     }
 
     pub(super) fn is_up(&self) -> bool {
@@ -120,12 +132,15 @@ impl Probe {
     /// A window at the other limit is full.
     pub(super) fn tried(&mut self, throughput: f64, noise: &Noise) -> Verdict {
         self.tried = Some(throughput);
-        self.gained = throughput - self.base;
-        let verdict = noise.verdict();
-        let (gain, loss) = if self.is_up() { (BOLD_GAIN_UP, verdict) } else { (verdict, BOLD_LOSS_DOWN) };
-        if self.bold && self.gained >= gain {
+        let (gained, verdict) = (throughput - self.base, noise.verdict());
+        if self.compared == 0 {
+            self.gained = gained;
+        }
+        let (gain, loss) =
+            if self.is_up() { (BOLD_GAIN_UP, verdict) } else { (BOLD_GAIN_DOWN * verdict, BOLD_LOSS_DOWN) };
+        if self.bold && gained >= gain {
             Verdict::Stays
-        } else if self.bold && self.gained <= -loss {
+        } else if self.bold && gained <= -loss {
             Verdict::GivenUp
         } else {
             Verdict::Open
@@ -137,9 +152,12 @@ impl Probe {
         noise.add(throughput - self.base);
         let verdict = noise.verdict();
         if let Some(tried) = self.tried.take() {
-            self.gained = tried - f64::midpoint(self.base, throughput);
-            let most = (LEAST_VERDICT + FAVOUR).max(verdict * ONE_WINDOW);
-            self.evidence += self.gained.clamp(-most, most) + if self.is_up() { FAVOUR } else { -FAVOUR };
+            let gained = tried - f64::midpoint(self.base, throughput);
+            let before = f64::from(self.compared);
+            self.gained = (self.gained * before + gained) / (before + 1.0);
+            self.compared += 1;
+            let most = (LEAST_VERDICT + FAVOUR_UP).max(verdict * ONE_WINDOW);
+            self.evidence += gained.clamp(-most, most) + if self.is_up() { FAVOUR_UP } else { -FAVOUR_DOWN };
         }
         self.base = throughput;
         let (gain, loss) = if self.is_up() { (GAIN_UP, LOSS_UP) } else { (GAIN_DOWN, LOSS_DOWN) };
