@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use serde::Serialize;
 
 use super::plant::{Plant, planted};
@@ -341,21 +341,20 @@ fn intents(
     connection: &Connection,
     work_log: Option<&WorkLogUri>,
 ) -> rusqlite::Result<Vec<(WorkLogUri, Intent)>> {
-    connection
-        .prepare_cached(
-            "SELECT work_log, wanted, high_water, started_at FROM intent
-             WHERE ?1 IS NULL OR work_log = ?1 ORDER BY work_log",
-        )?
-        .query_map([work_log.map(WorkLogUri::as_str)], |row| {
-            let wanted =
-                serde_json::from_str(row.get_ref(1)?.as_str()?).map_err(|error| unreadable(1, error))?;
-            let high_water = row.get::<_, Option<i64>>(2)?.map(|id| KimaiId(id.cast_unsigned()));
-            let started_at =
-                Timestamp::from_millisecond(row.get(3)?).map_err(|error| unreadable(3, error))?;
-            let work_log = work_log_of(row, 0)?.ok_or_else(|| unreadable(0, "not an IRI"))?;
-            Ok((work_log, Intent { wanted, high_water, started_at }))
-        })?
-        .collect()
+    // Not one statement for both: SQLite would plan it anew for each work log.
+    let select = match work_log {
+        Some(_) => "SELECT work_log, wanted, high_water, started_at FROM intent WHERE work_log = ?1",
+        None => "SELECT work_log, wanted, high_water, started_at FROM intent ORDER BY work_log",
+    };
+    let read = |row: &Row<'_>| {
+        let wanted = serde_json::from_str(row.get_ref(1)?.as_str()?).map_err(|error| unreadable(1, error))?;
+        let high_water = row.get::<_, Option<i64>>(2)?.map(|id| KimaiId(id.cast_unsigned()));
+        let started_at = Timestamp::from_millisecond(row.get(3)?).map_err(|error| unreadable(3, error))?;
+        let work_log = work_log_of(row, 0)?.ok_or_else(|| unreadable(0, "not an IRI"))?;
+        Ok((work_log, Intent { wanted, high_water, started_at }))
+    };
+    let mut select = connection.prepare_cached(select)?;
+    select.query_map(params_from_iter(work_log.map(WorkLogUri::as_str)), read)?.collect()
 }
 
 fn unreadable(

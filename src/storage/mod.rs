@@ -18,6 +18,8 @@
 //! finds what was waiting. One process at a time may use a directory.
 
 mod group;
+#[cfg(test)]
+pub(crate) mod memory;
 pub(crate) mod sqlite;
 
 use std::path::Path;

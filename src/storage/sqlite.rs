@@ -99,7 +99,7 @@ impl Kind {
         connection.close().map_err(|(_, error)| self.words(&error))
     }
 
-    fn make_tables(&self, connection: &Connection) -> Result<(), String> {
+    pub(super) fn make_tables(&self, connection: &Connection) -> Result<(), String> {
         let Self { application_id, version, tables, .. } = self;
         connection
             .execute_batch(&format!(

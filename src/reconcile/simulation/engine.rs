@@ -1,7 +1,6 @@
 //! The service under test, put together anew after each death, and the queue watched from outside.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,19 +28,7 @@ use crate::reconcile::sweep::{Parts, Sweeper};
 use crate::reconcile::worker::Workers;
 use crate::settings::Limits;
 use crate::source::Source;
-use crate::storage::Storage;
-
-/// What survives the death of the process: a directory, in memory where the machine has such a place.
-pub(super) struct Disk(tempfile::TempDir);
-
-impl Disk {
-    /// An empty one.
-    pub(super) fn fresh() -> Self {
-        let memory = Path::new("/dev/shm");
-        let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
-        Self(made.expect("a directory can be made"))
-    }
-}
+use crate::storage::memory::Memory;
 
 /// Longer than all calls of a run can take.
 const LEASE: Duration = Duration::from_mins(20);
@@ -60,9 +47,9 @@ pub(super) struct Engine {
 
 impl Engine {
     /// Starts it. It reads from `disk` what it left there.
-    pub(super) fn start(world: &Arc<World>, disk: &Disk, max_deletions: usize) -> Self {
+    pub(super) fn start(world: &Arc<World>, disk: &Memory, max_deletions: usize) -> Self {
         let clock = Clock::starting_at(instant(world.state().now), land::zone());
-        let storage = Storage::open_single(disk.0.path()).expect("the storage opens again after any death");
+        let storage = disk.open();
         let ledger = Ledger::open(storage.clone()).expect("the ledger can be read");
         let inner = Durable::open(storage, clock.clone()).expect("the queue can be read").with_lease(LEASE);
         let queue = Arc::new(Watched { world: Arc::clone(world), inner });

@@ -5,6 +5,7 @@ use std::fmt;
 use super::faults::{Call, Trouble, Weather};
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::{KimaiId, WorkLogUri};
+use crate::reconcile::sweep::Report;
 
 /// Whose call it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,8 +64,10 @@ pub(super) enum What {
     OverwriteAsked(WorkLogUri),
     /// A check of one timesheet began.
     CheckBegan(KimaiId),
-    /// A sweep or a check ended.
-    SweepEnded(String),
+    /// It ended, and whether the timesheet is gone.
+    CheckEnded(Result<bool, String>),
+    /// A sweep ended.
+    SweepEnded(Result<Box<Report>, String>),
     /// Things go wrong more or less often from now on.
     Weather(Weather),
     /// A rule was broken.
@@ -168,7 +171,9 @@ impl fmt::Display for What {
             Self::Exported(id, false) => write!(f, "timesheet {id} is not exported any more"),
             Self::OverwriteAsked(work_log) => write!(f, "asks to overwrite that of {}", short(work_log)),
             Self::CheckBegan(id) => write!(f, "checks timesheet {id}"),
-            Self::SweepEnded(how) => write!(f, "ends: {how}"),
+            Self::CheckEnded(how) => write!(f, "ends: {how:?}"),
+            Self::SweepEnded(Ok(report)) => write!(f, "ends: {report:?}"),
+            Self::SweepEnded(Err(why)) => write!(f, "ends: {why}"),
             Self::Weather(weather) => write!(f, "---- {weather:?}"),
             Self::Broken(rule) => write!(f, "!!!! {rule}"),
         }

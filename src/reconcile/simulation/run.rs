@@ -11,7 +11,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::check;
-use super::engine::{Disk, Engine};
+use super::engine::Engine;
 use super::faults::Weather;
 use super::history::{What, Who};
 use super::land::{self, DAYS, Values};
@@ -20,6 +20,7 @@ use super::scenario::{Act, Outcome, Scenario};
 use super::world::World;
 use crate::delta::Found;
 use crate::domain::{KimaiId, WorkLogUri};
+use crate::storage::memory::Memory;
 
 /// Until then nothing goes wrong: the company has its first timesheet.
 const FOUNDED: i64 = 2_000;
@@ -59,7 +60,7 @@ enum End {
 struct Sim {
     plan: Scenario,
     world: Arc<World>,
-    disk: Disk,
+    disk: Memory,
     rng: ChaCha8Rng,
     agenda: BTreeMap<(i64, u64), Event>,
     /// Keeps events of the same millisecond in order.
@@ -107,7 +108,7 @@ impl Sim {
         };
         let mut sim = Self {
             world,
-            disk: Disk::fresh(),
+            disk: Memory::fresh(),
             rng,
             agenda: BTreeMap::new(),
             turn: 0,
@@ -319,7 +320,7 @@ impl Sim {
                 let changed: Vec<KimaiId> = changed.map(|(id, _)| *id).collect();
                 state.beyond_help.extend(changed);
                 state.lose_storage();
-                self.disk = Disk::fresh();
+                self.disk = Memory::fresh();
             }
         }
         let long = self.rng.random_ratio(1, 5);

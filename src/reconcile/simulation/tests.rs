@@ -46,7 +46,7 @@ impl Tally {
         let state = outcome.world.state();
         let history = &state.history;
         let crashes = history.count(|what| matches!(what, What::Crashed(_)));
-        let sweeps = history.count(|what| matches!(what, What::SweepEnded(_)));
+        let sweeps = history.count(|what| matches!(what, What::SweepEnded(_) | What::CheckEnded(_)));
         let changes = history.count(|what| matches!(what, What::Changed(..)));
         let posts = history.count(|what| matches!(what, What::Posted(..)));
         let found = &outcome.before_sweep;

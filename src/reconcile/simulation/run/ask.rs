@@ -44,7 +44,7 @@ impl Sim {
         engine.tasks.spawn(async move {
             world.state().enter(who.clone(), What::CheckBegan(id));
             let result = sweeper.remove_orphan(id).await;
-            world.state().note(who, What::SweepEnded(format!("{result:?}")));
+            world.state().note(who, What::CheckEnded(result.map_err(|failure| failure.to_string())));
         });
     }
 
@@ -64,9 +64,10 @@ impl Sim {
             Box::pin(async move {
                 world.state().enter(who.clone(), What::SweepBegan(first, last));
                 let result = sweeper.sweep(period, None, &Progress::unwatched()).await;
-                let how = result.as_ref().map_or_else(ToString::to_string, |report| format!("{report:?}"));
+                let went_well = result.is_ok();
+                let how = result.map(Box::new).map_err(|failure| failure.to_string());
                 world.state().note(who, What::SweepEnded(how));
-                result.is_ok()
+                went_well
             })
         }
     }
