@@ -15,6 +15,7 @@ use crate::lock::Locker;
 use crate::queue::{self, Durable, Queue, Reason};
 use crate::reconcile::flow;
 use crate::reconcile::ledger::Ledger;
+use crate::reconcile::recheck::Rechecks;
 use crate::reconcile::references::References;
 use crate::reconcile::retry::Failure;
 use crate::reconcile::settle::Settler;
@@ -65,6 +66,8 @@ pub struct Engine {
     pub relations: Relations,
     /// How long a change waits for the other deltas that tell of it.
     debounce: Duration,
+    /// Whether what deltas named is looked at again.
+    pub(crate) rechecks: bool,
     /// How long a run may take.
     pub(crate) run_limit: Duration,
     /// The time, and the zone of a work day.
@@ -107,7 +110,8 @@ impl Engine {
         let timesheets: Arc<dyn Timesheets> = Arc::clone(&kimai) as _;
         let ledger = Ledger::open(storage.clone())?;
         let opened = Durable::open(storage.clone(), clock.clone())?;
-        let queue: Arc<dyn Queue> = Arc::new(opened.with_lease(lease(settings)));
+        let queue: Arc<dyn Queue> =
+            Arc::new(opened.with_lease(lease(settings)).with_rechecks(&settings.recheck));
         let settler = Settler::new(
             Arc::clone(&work_logs),
             Arc::clone(&timesheets),
@@ -161,6 +165,7 @@ impl Engine {
             notes: describes,
             relations: settings.import.relations,
             debounce: settings.debounce,
+            rechecks: !settings.recheck.is_empty(),
             run_limit: settings.run_limit,
             clock,
             storage,
@@ -175,6 +180,11 @@ impl Engine {
         let intake = intake.following(Arc::clone(&self.references)).with_notes(self.notes);
         let intake = intake.watched(self.metrics.clone(), self.workers.calls().clone());
         intake.remembering(self.refused.clone())
+    }
+
+    /// Who looks again at what deltas named.
+    pub(crate) fn rechecks(&self) -> Rechecks {
+        Rechecks::new(Arc::clone(&self.queue), Arc::clone(&self.work_logs), self.clock.clone())
     }
 
     /// Has a work log tried again now, whatever stood in the way: Kimai may hold something else than we think.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::{ActivityId, ProjectId, UserId};
 use super::note::Note;
-use super::work_log::{Obstacle, WorkLog};
+use super::work_log::{Directory, Facts, Obstacle, WorkLog, resolve};
 
 /// All fields of a Kimai timesheet that we own. Begin and end are instants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -48,6 +48,11 @@ impl WantedTimesheet {
     pub fn nudged(&self) -> Self {
         let later = |instant: Timestamp| instant.checked_add(NUDGE).unwrap_or(instant);
         Self { begin: later(self.begin), end: later(self.end), ..*self }
+    }
+
+    /// The timesheet of the work log with these facts, or every obstacle on its way.
+    pub fn resolve(facts: &Facts, directory: &Directory, zone: &TimeZone) -> Result<Self, Vec<Obstacle>> {
+        resolve(facts, directory).and_then(|found| Self::of(&found, zone).map_err(|obstacle| vec![obstacle]))
     }
 
     /// The timesheet of `work_log` when days begin in `zone`. Fails only for dates and durations that

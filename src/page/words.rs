@@ -74,6 +74,7 @@ pub(super) fn reason(reason: queue::Reason) -> &'static str {
         queue::Reason::Import => "tried again after an import",
         queue::Reason::Reference => "its task or person has changed",
         queue::Reason::Daily => "tried again once a day",
+        queue::Reason::Recheck => "a change that showed late in the triplestore",
     }
 }
 

@@ -33,6 +33,19 @@ pub(super) struct Book {
     leases: u64,
 }
 
+/// An entry whose run has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Settled {
+    /// When the change was asked for that the run settled.
+    pub(super) asked: Timestamp,
+    /// Why it ran.
+    pub(super) reason: Reason,
+    /// Whether a delta had told that the work log lost its class.
+    pub(super) removed: bool,
+    /// Whether it is not to be run again by itself.
+    pub(super) ended: bool,
+}
+
 impl Book {
     /// Makes `work_log` due as wished, or keeps an earlier time. A change resets the failed runs, so
     /// that what was given up or backed off is tried afresh. What is fresh stays so until it has run; what
@@ -57,9 +70,7 @@ impl Book {
         if parked {
             entry.asked = now;
         }
-        if parked || reason.is_fresh() || !entry.reason.is_fresh() {
-            entry.reason = reason;
-        }
+        entry.reason = if parked { reason } else { entry.reason.joined(reason) };
         match &mut entry.place {
             Place::Running { again, .. } if !planted(Plant::TwoRuns) => {
                 let before = again.unwrap_or(Again { due, removed: false, overwrite: false, asked: now });
@@ -108,7 +119,7 @@ impl Book {
         entry.place = Place::Running { due, number, until, again: None };
         self.by_expiry.insert((until, work_log.clone()));
         let Kept { attempts, reason, asked, overwrite, .. } = *entry;
-        Some(Lease { work_log, attempts, reason, asked, overwrite, number, until })
+        Some(Lease { work_log, attempts, reason, asked, overwrite, number, until, seen: None })
     }
 
     /// Takes back the leases that have ended by `now`: their entries are due again.
@@ -130,13 +141,13 @@ impl Book {
     }
 
     /// Ends the lease `number`. An entry that changed during the run runs once more, whatever the
-    /// outcome. Gives when the change was asked for, if the lease still held; else nothing changes.
+    /// outcome. Gives what it was, if the lease still held; else nothing changes.
     pub(super) fn settle(
         &mut self,
         work_log: &WorkLogUri,
         number: u64,
         outcome: &Outcome,
-    ) -> Option<Timestamp> {
+    ) -> Option<Settled> {
         if !self.holds(work_log, number) {
             return None;
         }
@@ -144,7 +155,7 @@ impl Book {
         let turn = self.next_turn();
         let entry = self.entries.get_mut(work_log)?;
         let Place::Running { again, .. } = entry.place else { return None };
-        let asked = entry.asked;
+        let (asked, reason, removed) = (entry.asked, entry.reason, entry.removed);
         let (at, code, why) = match outcome {
             Outcome::Done { .. } => (None, None, None),
             Outcome::Later { at, code, why, counts } => {
@@ -160,7 +171,8 @@ impl Book {
         // Leave to overwrite is for one try: what is parked now would use it up at some other time.
         let used = !matches!(outcome, Outcome::Later { .. });
         entry.overwrite = (entry.overwrite && !used) || again.is_some_and(|again| again.overwrite);
-        match again.map(|again| again.due).or(at) {
+        let due = again.map(|again| again.due).or(at);
+        match due {
             Some(due) => {
                 if let Some(again) = again {
                     entry.attempts = 0;
@@ -171,7 +183,12 @@ impl Book {
             None if why.is_some() => entry.place = Place::Parked,
             None => drop(self.entries.remove(work_log)),
         }
-        Some(asked)
+        Some(Settled { asked, reason, removed, ended: due.is_none() })
+    }
+
+    /// Whether it is run without anybody's doing.
+    pub(super) fn is_to_run(&self, work_log: &WorkLogUri) -> bool {
+        self.entries.get(work_log).is_some_and(|entry| !matches!(entry.place, Place::Parked))
     }
 
     /// Gives back the lease `number` of a run whose end could not be saved: it is run again at `at`.

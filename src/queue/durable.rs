@@ -12,6 +12,7 @@ use tracing::warn;
 
 use super::book::Book;
 use super::kept::Wish;
+use super::recheck::{self, Look, Pauses};
 use super::{
     Attempt, Beat, Counts, Entry, Filter, Lease, Outcome, Queue, QueueFault, Reason, State, pulse, rows, seen,
 };
@@ -33,6 +34,7 @@ pub struct Durable {
     storage: Storage,
     clock: Clock,
     lease: Duration,
+    pauses: Arc<Pauses>,
 }
 
 /// What the storage's writer shares with the callers.
@@ -41,6 +43,8 @@ struct Shared {
     book: Mutex<Book>,
     /// Tells waiting workers that an entry may be due earlier than they thought.
     changed: Notify,
+    /// The same for looks, with when that is.
+    looks: recheck::Alarm,
 }
 
 impl Shared {
@@ -67,15 +71,22 @@ impl Durable {
     /// again. Reads all entries, blocking: a fraction of a second for 100 000.
     pub fn open(storage: Storage, clock: Clock) -> Result<Self, StorageFault> {
         let book = storage.write_now(rows::load)?.map_err(|why| storage.damaged(&why))?;
-        let shared = Arc::new(Shared { book: Mutex::new(book), changed: Notify::new() });
+        let shared = Arc::new(Shared { book: Mutex::new(book), ..Shared::default() });
         storage.attach(Arc::clone(&shared) as Arc<dyn Mirror>)?;
-        Ok(Self { shared, storage, clock, lease: LEASE })
+        Ok(Self { shared, storage, clock, lease: LEASE, pauses: Arc::default() })
     }
 
     /// The same queue, with another time that a run may take.
     #[must_use]
     pub fn with_lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
+        self
+    }
+
+    /// The same queue, whose entries are looked at again after each of `pauses` once the run of a delta has ended.
+    #[must_use]
+    pub fn with_rechecks(mut self, pauses: &[Duration]) -> Self {
+        self.pauses = Arc::new(Pauses::new(pauses));
         self
     }
 
@@ -155,25 +166,79 @@ impl Queue for Durable {
 
     async fn settle(&self, lease: Lease, outcome: Outcome) -> Result<(), QueueFault> {
         let (shared, now) = (Arc::clone(&self.shared), self.clock.now());
-        let Lease { work_log, number, until, .. } = lease;
-        let subject = work_log.clone();
+        let Lease { work_log, number, until, seen, .. } = lease;
+        let (subject, pauses) = (work_log.clone(), Arc::clone(&self.pauses));
         let settled = self.storage.write(move |connection| {
-            let asked = shared.book().settle(&subject, number, &outcome);
-            if let Some(asked) = asked {
-                rows::add_attempt(connection, &subject, now, &outcome)?;
-                pulse::add(connection, now, &outcome, asked)?;
-            }
-            Ok(asked.is_some())
+            let Some(settled) = shared.book().settle(&subject, number, &outcome) else { return Ok(None) };
+            rows::add_attempt(connection, &subject, now, &outcome)?;
+            pulse::add(connection, now, &outcome, settled.asked)?;
+            recheck::note(connection, &subject, settled, seen, &pauses, now).map(Some)
         });
         match settled.await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(QueueFault::Overrun(until)),
+            Ok(Some(look)) => {
+                self.shared.looks.is_due(look);
+                Ok(())
+            }
+            Ok(None) => Err(QueueFault::Overrun(until)),
             Err(fault) => {
                 self.shared.book().give_back(&work_log, number, self.clock.after(AFTER_UNSAVED));
                 self.shared.changed.notify_waiters();
                 Err(fault.into())
             }
         }
+    }
+
+    async fn looks(&self, most: usize) -> Result<Vec<Look>, QueueFault> {
+        loop {
+            let earlier = self.shared.looks.earlier();
+            tokio::pin!(earlier);
+            earlier.as_mut().enable();
+            let (shared, pauses, now) =
+                (Arc::clone(&self.shared), Arc::clone(&self.pauses), self.clock.now());
+            let read = move |connection: &Connection| {
+                let is_to_run = |work_log: &WorkLogUri| shared.book().is_to_run(work_log);
+                recheck::due(connection, is_to_run, most, &pauses, now)
+            };
+            let (looks, next) = self.storage.write(read).await?;
+            if !looks.is_empty() {
+                return Ok(looks);
+            }
+            self.shared.looks.set(next);
+            match next {
+                Some(next) => tokio::select! {
+                    () = earlier => {}
+                    () = self.clock.sleep_until(next) => {}
+                },
+                None => earlier.await,
+            }
+        }
+    }
+
+    async fn end_looks(&self, looks: Vec<(Look, bool)>) -> Result<usize, QueueFault> {
+        let (shared, pauses, now) = (Arc::clone(&self.shared), Arc::clone(&self.pauses), self.clock.now());
+        let ended = self.storage.write(move |connection| {
+            let mut book = shared.book();
+            let mut changed = 0;
+            for (look, has_changed) in looks {
+                let new = has_changed && !book.contains(&look.work_log);
+                if new && book.len() >= MOST_ENTRIES {
+                    // It is looked at again.
+                    return Ok(Err(QueueFault::Full(book.len())));
+                }
+                if let Some(removed) = recheck::end(connection, &look, &pauses, now)?.filter(|_| has_changed)
+                {
+                    let wish = Wish { reason: Reason::Recheck, removed, overwrite: false, due: now, now };
+                    book.put(&look.work_log, wish);
+                    changed += 1;
+                }
+            }
+            Ok(Ok(changed))
+        });
+        ended.await?
+    }
+
+    async fn forget_looks(&self) -> Result<(), QueueFault> {
+        Ok(self.storage.write(recheck::forget).await?)
     }
 
     async fn wake_parked(&self, reason: Reason) -> Result<usize, QueueFault> {

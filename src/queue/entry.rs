@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::domain::{Code, WorkLogUri};
+use crate::domain::{Code, Sighting, WorkLogUri};
 use crate::words::words;
 
 /// Why a work log is in the queue. It decides no more than whose turn it is (see [`Reason::is_fresh`]).
@@ -20,17 +20,32 @@ pub enum Reason {
     Reference,
     /// It was kept aside for a day.
     Daily,
+    /// It says something else than when the run of its delta looked: the change showed late.
+    Recheck,
 }
 
 words!(Reason {
     Delta => "delta", Request => "request", Sweep => "sweep", Import => "import", Reference => "reference", Daily => "daily",
+    Recheck => "recheck",
 });
 
 impl Reason {
     /// Whether somebody just did something and waits for it to show. All else is background: there may be
     /// thousands of it at once, and nobody waits for it.
     pub fn is_fresh(self) -> bool {
-        matches!(self, Self::Delta | Self::Request)
+        matches!(self, Self::Delta | Self::Request | Self::Recheck)
+    }
+
+    /// Whether something was just told of that may not be visible everywhere yet.
+    pub(super) fn may_show_late(self) -> bool {
+        matches!(self, Self::Delta | Self::Request | Self::Reference)
+    }
+
+    /// The reason of an entry that waits for this one and is asked for again for `other`: what is fresh stays so, and
+    /// a late look takes nothing from what was told since.
+    pub(super) fn joined(self, other: Self) -> Self {
+        let stays = self.is_fresh() && (!other.is_fresh() || other == Self::Recheck);
+        if stays { self } else { other }
     }
 }
 
@@ -58,6 +73,8 @@ pub struct Lease {
     pub number: u64,
     /// From then on somebody else may get the same work log, and this lease settles nothing any more.
     pub until: Timestamp,
+    /// What the run saw of the work log, for the looks that follow it; none as long as it has not looked.
+    pub seen: Option<Sighting>,
 }
 
 /// How a run ended.

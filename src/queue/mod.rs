@@ -9,6 +9,8 @@
 //!   any of a sweep, an import or a day, which are background. The background does not starve: while some of
 //!   it is due, one of eight leases in a row is of it. An entry that both asked for is fresh, until it has
 //!   run; one whose run failed keeps its rank.
+//! - **What a delta named is looked at again.** The triplestore may show a change only after its delta has come and its
+//!   run has looked. These looks are no entries: nobody waits for them.
 //! - **Nothing is dropped.** An entry leaves only by [`Outcome::Done`]; a failed one waits or is parked
 //!   with its reason.
 //! - **Nothing is forgotten.** What [`Queue::put`] and [`Queue::settle`] report as done is on disk; what
@@ -19,6 +21,7 @@ mod durable;
 mod entry;
 mod kept;
 mod pulse;
+mod recheck;
 mod rows;
 mod seen;
 mod turns;
@@ -33,6 +36,7 @@ use crate::storage::StorageFault;
 pub use durable::{Durable, LEASE, MOST_ENTRIES};
 pub use entry::{Attempt, Counts, Entry, Filter, Lease, Outcome, Reason, State};
 pub use pulse::{Beat, SLOT};
+pub use recheck::Look;
 pub use seen::last_delta;
 
 /// Why the queue could not do what was asked; a delta is then answered with 503.
@@ -63,8 +67,19 @@ pub trait Queue: Send + Sync {
     /// nothing can be saved: what a run does could not be remembered.
     async fn lease(&self) -> Result<Lease, QueueFault>;
 
-    /// Ends a lease.
+    /// Ends a lease. What a delta named is looked at again later, if its run saw it ([`Lease::seen`]) and it is not to
+    /// be run again by itself.
     async fn settle(&self, lease: Lease, outcome: Outcome) -> Result<(), QueueFault>;
+
+    /// Waits until some work logs are due for another look; gives at most `most` of them, until
+    /// [`Queue::end_looks`] also to others. What is to be run anyway is left out.
+    async fn looks(&self, most: usize) -> Result<Vec<Look>, QueueFault>;
+
+    /// Ends looks, each with whether its work log has changed since its run: then it is run again. Gives how many are.
+    async fn end_looks(&self, looks: Vec<(Look, bool)>) -> Result<usize, QueueFault>;
+
+    /// Nothing is looked at again that was to be.
+    async fn forget_looks(&self) -> Result<(), QueueFault>;
 
     /// Makes every parked entry due now; gives their number.
     async fn wake_parked(&self, reason: Reason) -> Result<usize, QueueFault>;

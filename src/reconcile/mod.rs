@@ -18,6 +18,7 @@ pub mod heart;
 pub mod ledger;
 mod losses;
 pub(crate) mod plant;
+pub mod recheck;
 pub mod references;
 pub mod refusals;
 pub mod retry;

@@ -53,6 +53,8 @@ pub(crate) enum Plant {
     GoneOwnerKeeps,
     /// Nobody looks whether a timesheet is exported before it is changed or deleted.
     ExportedIsOverwritten,
+    /// What was not visible yet when the run of its delta looked is not looked at again.
+    NothingShowsLate,
     /// What was exported between the look and the change is not put back.
     ExportedMeanwhileIsKept,
 }

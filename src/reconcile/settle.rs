@@ -40,7 +40,7 @@ use crate::crash;
 use crate::domain::plan::{Memory, Plan, Repair, plan};
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::{Directory, Facts, Kind, Obstacle, resolve};
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::{KimaiId, Sighting, WorkLogUri};
 use crate::kimai::pace;
 use crate::kimai::{Fault, KimaiFault, Timesheets};
 use crate::source::Source;
@@ -151,14 +151,15 @@ impl Settler {
         &self.flow
     }
 
-    /// Brings Kimai in line with what the triplestore says of `subject` now; `read` tells whether it said so.
+    /// Brings Kimai in line with what the triplestore says of `subject` now; `seen` tells what that was, or what is left
+    /// of it.
     /// The run is on its `way` until Kimai has answered. With `overwrite` its timesheet is changed or deleted although
     /// it is exported.
     pub(super) async fn settle(
         &self,
         subject: &WorkLogUri,
         way: Way<'_>,
-        read: &mut bool,
+        seen: &mut Option<Sighting>,
         overwrite: bool,
     ) -> Result<Deed, Failure> {
         let exported = if overwrite { Exported::Overwrite } else { self.exported };
@@ -173,7 +174,6 @@ impl Settler {
         memory.removed |= planted(Plant::EmptinessIsDeletion);
         memory.unwritten &= !planted(Plant::OldLinkWins);
         let (facts, directory) = self.read(subject).await?;
-        *read = true;
         crash::point("read");
         let (wanted, own) = match facts.kind(subject) {
             Kind::WorkLog => {
@@ -181,6 +181,7 @@ impl Settler {
             }
             _ => (Err(Vec::new()), None),
         };
+        *seen = Some(Sighting::of(subject, &facts, &wanted));
         memory.stray = own.is_some();
         let plan = plan(subject, own.as_ref().unwrap_or(&facts), &memory, || wanted);
         // Whoever asked to overwrite has seen it; where nothing can be sent, it is still to be seen.
@@ -222,7 +223,9 @@ impl Settler {
                 ids.retain(|id| !void.contains(id));
                 self.may_change(&ids, &memory).await?;
                 self.recover(subject, memory.unanswered).await?;
-                self.delete(subject, &ids, exported, way).await
+                let deleted = self.delete(subject, &ids, exported, way).await?;
+                *seen = Some(Sighting::ABSENT);
+                Ok(deleted)
             }
         }
     }

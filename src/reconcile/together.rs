@@ -76,15 +76,7 @@ impl Statement for Reads {
     type Answer = (Facts, Arc<Directory>);
 
     async fn run(&self, subjects: &[WorkLogUri]) -> Result<Vec<Self::Answer>, TriplestoreFault> {
-        let facts = in_order(subjects, self.work_logs.facts_of(subjects).await?);
-        let asked =
-            subjects.iter().zip(&facts).filter(|(subject, facts)| facts.kind(subject) == Kind::WorkLog);
-        let work_logs: Vec<&Facts> = asked.map(|(_, facts)| facts).collect();
-        let directory = if work_logs.is_empty() {
-            Directory::default()
-        } else {
-            self.work_logs.directory(&work_logs).await?
-        };
+        let (facts, directory) = read(self.work_logs.as_ref(), subjects).await?;
         let directory = Arc::new(directory);
         Ok(facts.into_iter().map(|facts| (facts, Arc::clone(&directory))).collect())
     }
@@ -134,6 +126,18 @@ impl Statement for Linked {
         // Kimai waits for it.
         Duration::ZERO
     }
+}
+
+/// The facts of `subjects` in their order, and what is known of all that those point to which are work logs.
+pub(super) async fn read(
+    work_logs: &dyn Source,
+    subjects: &[WorkLogUri],
+) -> Result<(Vec<Facts>, Directory), TriplestoreFault> {
+    let facts = in_order(subjects, work_logs.facts_of(subjects).await?);
+    let asked = subjects.iter().zip(&facts).filter(|(subject, facts)| facts.kind(subject) == Kind::WorkLog);
+    let asked: Vec<&Facts> = asked.map(|(_, facts)| facts).collect();
+    let directory = if asked.is_empty() { Directory::default() } else { work_logs.directory(&asked).await? };
+    Ok((facts, directory))
 }
 
 fn in_order(subjects: &[WorkLogUri], mut facts: BTreeMap<WorkLogUri, Facts>) -> Vec<Facts> {

@@ -177,7 +177,7 @@ impl Workers {
         }
     }
 
-    async fn run_one(&self, lease: Lease, leased: oneshot::Sender<()>) {
+    async fn run_one(&self, mut lease: Lease, leased: oneshot::Sender<()>) {
         crash::point("leased");
         let (run, since) = (self.runs.begin(), Instant::now());
         let way = self.settler.flow().begin();
@@ -189,8 +189,7 @@ impl Workers {
         if let Some(call) = &call {
             span.record("mu_call_id", call.id());
         }
-        let mut read = false;
-        let settled = self.settler.settle(&lease.work_log, way, &mut read, lease.overwrite);
+        let settled = self.settler.settle(&lease.work_log, way, &mut lease.seen, lease.overwrite);
         let settled = call::within(call, settled).instrument(span.clone());
         // A run that panics costs its own work log and no worker.
         let result = AssertUnwindSafe(settled).catch_unwind().await.unwrap_or_else(|panic| {
@@ -201,7 +200,9 @@ impl Workers {
         drop(run);
         let took = since.elapsed();
         let kimai = heard.kimai();
-        span.in_scope(|| self.tell_breakers(&lease, Reached { triplestore: read, kimai }, &result));
+        span.in_scope(|| {
+            self.tell_breakers(&lease, Reached { triplestore: lease.seen.is_some(), kimai }, &result)
+        });
         let word = result.as_ref().map_or("retry", |deed| deed.effect.word());
         let outcome = match result {
             Ok(deed) => {

@@ -161,6 +161,26 @@ impl Check {
         number
     }
 
+    /// Up to ten pauses of whole seconds, with commas between; 0 alone for none.
+    pub(super) fn recheck(&mut self, given: Option<&String>) -> Option<Vec<Duration>> {
+        let text = text("SETTLE_RECHECK", given);
+        let seconds: Option<Vec<u64>> = text.split(',').map(|part| part.trim().parse().ok()).collect();
+        let pauses = seconds.and_then(|seconds| match seconds.as_slice() {
+            [0] => Some(Vec::new()),
+            some if some.len() <= 10 && some.iter().all(|second| (1..=3600).contains(second)) => {
+                Some(some.iter().copied().map(Duration::from_secs).collect())
+            }
+            _ => None,
+        });
+        if pauses.is_none() {
+            self.faults.push(format!(
+                "SETTLE_RECHECK is '{text}'; put there up to ten numbers from 1 to 3600, or 0: {}",
+                meaning("SETTLE_RECHECK")
+            ));
+        }
+        pauses
+    }
+
     /// As the mu templates read truth.
     pub(super) fn truth(&mut self, name: &str, given: Option<&String>, default: bool) -> bool {
         match given.map(|text| text.trim()) {

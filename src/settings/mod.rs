@@ -39,6 +39,9 @@ pub struct Settings {
     pub server: ServerSettings,
     /// `DEBOUNCE_MS`: how long a change waits for the other deltas that tell of it.
     pub debounce: Duration,
+    /// `SETTLE_RECHECK`: how long after the run of a delta its work log is looked at again, and each further time after
+    /// the one before.
+    pub recheck: Vec<Duration>,
     /// `RUN_TIME_LIMIT`: how long a sweep, plan, import or lock may be under way.
     pub run_limit: Duration,
     /// `CHECK_AT_START`: whether the doctor comes by itself.
@@ -244,6 +247,7 @@ struct Raw {
     kimai_concurrency: Option<String>,
     kimai_concurrency_min: Option<String>,
     debounce_ms: Option<String>,
+    settle_recheck: Option<String>,
     kimai_list_max_rows: Option<String>,
     kimai_list_max_pages: Option<String>,
     run_time_limit: Option<String>,
@@ -329,6 +333,7 @@ impl Settings {
             check.one_of("SYNC_EXPORTED", raw.sync_exported.as_ref(), [("keep", false), ("overwrite", true)]);
         let at_start = check.truth("SYNC_AT_START", raw.sync_at_start.as_ref(), true);
         let debounce = check.number("DEBOUNCE_MS", raw.debounce_ms.as_ref(), 0, 60_000);
+        let recheck = check.recheck(raw.settle_recheck.as_ref());
         let run_limit = check.number("RUN_TIME_LIMIT", raw.run_time_limit.as_ref(), 1, 7 * 24 * 60);
         let check_at_start = check.truth("CHECK_AT_START", raw.check_at_start.as_ref(), true);
         let data_dir = check::text("DATA_DIR", raw.data_dir.as_ref()).into();
@@ -361,6 +366,7 @@ impl Settings {
             },
             server: ServerSettings { host, port },
             debounce: Duration::from_millis(debounce.unwrap_or_default()),
+            recheck: recheck?,
             run_limit: Duration::from_mins(run_limit?),
             check_at_start,
             guard,

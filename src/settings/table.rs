@@ -146,6 +146,11 @@ pub const TABLE: &[Setting] = &[
         "how long a change waits for the other deltas that tell of it, in milliseconds",
     ),
     setting(
+        "SETTLE_RECHECK",
+        "5,30",
+        "after how many seconds what a delta named is looked at again, in case the triplestore shows its changes late; several looks with commas between, each counted from the one before; 0 for none",
+    ),
+    setting(
         "KIMAI_LIST_MAX_ROWS",
         "1000000",
         "how many timesheets one list of Kimai may hold before it is reported as one without end",

@@ -136,3 +136,18 @@ fn the_table_and_the_fields_are_the_same() {
     assert_eq!(fields, names);
     assert!(names.iter().all(|name| help().contains(name)));
 }
+
+#[test]
+fn looks_after_a_delta_are_seconds_one_after_the_other_or_none() {
+    let seconds = |text| {
+        let settings = read(&[("SETTLE_RECHECK", text)])?;
+        Ok::<_, String>(settings.recheck.iter().map(std::time::Duration::as_secs).collect::<Vec<_>>())
+    };
+    for (text, wanted) in [("", vec![5, 30]), ("0", vec![]), ("1", vec![1]), (" 2, 3600 ", vec![2, 3600])] {
+        assert_eq!(seconds(text), Ok(wanted), "{text}");
+    }
+    for text in ["5,0", "-1", "5;30", "3601", "5,", "1.5", "1,2,3,4,5,6,7,8,9,10,11"] {
+        let fault = seconds(text).unwrap_err();
+        assert!(fault.contains("SETTLE_RECHECK is ") && fault.contains("numbers from 1 to 3600"), "{fault}");
+    }
+}

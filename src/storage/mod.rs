@@ -39,7 +39,7 @@ const IN_MEMORY: &str = "(in memory)";
 
 pub(crate) const KIND: Kind = Kind {
     application_id: 0x6b71_7565, // "kque"
-    version: 10,
+    version: 11,
     tables: concat!(
         include_str!("schema.sql"),
         include_str!("version-2.sql"),
@@ -50,7 +50,8 @@ pub(crate) const KIND: Kind = Kind {
         include_str!("version-7.sql"),
         include_str!("version-8.sql"),
         include_str!("version-9.sql"),
-        include_str!("version-10.sql")
+        include_str!("version-10.sql"),
+        include_str!("version-11.sql")
     ),
     steps: &[
         include_str!("version-2.sql"),
@@ -62,6 +63,7 @@ pub(crate) const KIND: Kind = Kind {
         include_str!("version-8.sql"),
         include_str!("version-9.sql"),
         include_str!("version-10.sql"),
+        include_str!("version-11.sql"),
     ],
     remedy: "move it away together with its -wal file, and the sweep at the start finds what was waiting",
 };

@@ -265,7 +265,7 @@ async fn a_file_of_the_version_before_is_brought_up_to_date() {
     let (folder, file) = filled().await;
     sql(
         &file,
-        "DROP TABLE changed_reference; DROP TABLE seen; DROP TABLE pulse; DROP TABLE run; DROP TABLE finding; ALTER TABLE timesheet DROP COLUMN held;
+        "DROP TABLE recheck; DROP TABLE changed_reference; DROP TABLE seen; DROP TABLE pulse; DROP TABLE run; DROP TABLE finding; ALTER TABLE timesheet DROP COLUMN held;
          ALTER TABLE entry DROP COLUMN code; ALTER TABLE attempt DROP COLUMN code; DROP TABLE loss; DROP TABLE void_link; DROP INDEX timesheet_rounded; DROP INDEX timesheet_shifted;
          ALTER TABLE timesheet DROP COLUMN rounded; ALTER TABLE timesheet DROP COLUMN shift;
          ALTER TABLE entry DROP COLUMN overwrite; DROP TABLE update_intent; DROP TABLE swept; PRAGMA user_version = 1",

@@ -214,7 +214,7 @@ pub struct Waiting {
     pub state: &'static str,
     /// When it is tried next; none when parked.
     pub due: Option<Timestamp>,
-    /// Why it is in the queue: `delta`, `request`, `sweep`, `import`, `reference` or `daily`.
+    /// Why it is in the queue: `delta`, `request`, `sweep`, `import`, `reference`, `daily` or `recheck`.
     pub reason: &'static str,
     /// How many runs failed since it last changed.
     pub attempts: u32,

@@ -22,6 +22,8 @@ mod identifiers;
 #[cfg(test)]
 mod incomplete;
 #[cfg(test)]
+mod late;
+#[cfg(test)]
 mod listing;
 #[cfg(test)]
 mod metrics;

@@ -20,9 +20,10 @@ use crate::delta::Intake;
 use crate::domain::{Code, WorkLogUri};
 use crate::kimai::Timesheets;
 use crate::queue::{
-    Attempt, Beat, Counts, Durable, Entry, Filter, Lease, Outcome, Queue, QueueFault, Reason,
+    Attempt, Beat, Counts, Durable, Entry, Filter, Lease, Look, Outcome, Queue, QueueFault, Reason,
 };
 use crate::reconcile::ledger::Ledger;
+use crate::reconcile::recheck::Rechecks;
 use crate::reconcile::settle::Settler;
 use crate::reconcile::sweep::{Parts, Sweeper};
 use crate::reconcile::worker::Workers;
@@ -33,6 +34,8 @@ use crate::storage::memory::Memory;
 /// Longer than all calls of a run can take.
 const LEASE: Duration = Duration::from_mins(20);
 const DEBOUNCE: Duration = Duration::from_millis(10);
+/// As by default.
+const RECHECKS: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(30)];
 
 /// One life of the service.
 pub(super) struct Engine {
@@ -51,7 +54,8 @@ impl Engine {
         let clock = Clock::starting_at(instant(world.state().now), land::zone());
         let storage = disk.open();
         let ledger = Ledger::open(storage.clone()).expect("the ledger can be read");
-        let inner = Durable::open(storage, clock.clone()).expect("the queue can be read").with_lease(LEASE);
+        let inner = Durable::open(storage, clock.clone()).expect("the queue can be read");
+        let inner = inner.with_lease(LEASE).with_rechecks(&RECHECKS);
         let queue = Arc::new(Watched { world: Arc::clone(world), inner });
         let as_queue: Arc<dyn Queue> = queue.clone();
         let (work_logs, kimai): (Arc<dyn Source>, Arc<dyn Timesheets>) = (world.clone(), world.clone());
@@ -66,6 +70,7 @@ impl Engine {
             workers: Arc::clone(&pool),
             clock: clock.clone(),
         };
+        let rechecks = Rechecks::new(as_queue.clone(), world.clone(), clock.clone());
         let limits = Limits {
             max_deletions,
             max_tombstones: 1_000,
@@ -76,6 +81,7 @@ impl Engine {
         let sweeper = Arc::new(Sweeper::new(parts, limits));
         let intake = Intake::new(as_queue, clock, DEBOUNCE);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        tasks.spawn(rechecks.run(true, stop.clone()));
         let (stopped, running) = (stop.clone(), Arc::clone(&pool));
         tasks.spawn(async move {
             running.prepare().await;
@@ -174,6 +180,18 @@ impl Queue for Watched {
             self.world.state().leave.remove(&work_log);
         }
         settled
+    }
+
+    async fn looks(&self, most: usize) -> Result<Vec<Look>, QueueFault> {
+        self.inner.looks(most).await
+    }
+
+    async fn end_looks(&self, looks: Vec<(Look, bool)>) -> Result<usize, QueueFault> {
+        self.inner.end_looks(looks).await
+    }
+
+    async fn forget_looks(&self) -> Result<(), QueueFault> {
+        self.inner.forget_looks().await
     }
 
     async fn wake_parked(&self, reason: Reason) -> Result<usize, QueueFault> {

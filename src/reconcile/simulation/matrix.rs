@@ -27,6 +27,7 @@ fn scenario(seed: u64, script: Script) -> Scenario {
         workers: 2,
         counting: Counting { duration: 900, ..Counting::default() },
         exports: 10,
+        lag: 0,
         script: Some(script),
         acts: Vec::new(),
         kills: Vec::new(),

@@ -12,6 +12,7 @@ mod engine;
 mod excuses;
 mod faults;
 mod history;
+mod lag;
 mod land;
 mod listing;
 mod matrix;

@@ -19,7 +19,7 @@ pub(crate) fn planted(plant: Plant) -> bool {
 /// Histories until a fault has to have shown itself.
 const SEEDS: u64 = 3_000;
 
-const ALL: [Plant; 25] = [
+const ALL: [Plant; 26] = [
     Plant::NearlyTheSameIsTheSame,
     Plant::NoIntent,
     Plant::NoSearch,
@@ -45,6 +45,7 @@ const ALL: [Plant; 25] = [
     Plant::NothingIsRenewed,
     Plant::ExportedIsOverwritten,
     Plant::ExportedMeanwhileIsKept,
+    Plant::NothingShowsLate,
 ];
 
 /// The first history that finds the fault, and by which rule: the pinned ones first, then those of seeds.

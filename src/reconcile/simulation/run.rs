@@ -121,6 +121,7 @@ impl Sim {
         sim.world.state().script = sim.plan.script;
         sim.world.state().counting = sim.plan.counting;
         sim.world.state().exports = sim.plan.exports;
+        sim.world.state().lag.most = sim.plan.lag;
         sim.found_company();
         sim
     }

@@ -37,6 +37,8 @@ pub(super) struct Scenario {
     /// Changes of a work log that are exports of its timesheet in Kimai, in per cent; one in a dozen comes between a
     /// look and what follows it.
     pub(super) exports: u32,
+    /// The longest that a change takes to show in the triplestore, in milliseconds.
+    pub(super) lag: u32,
     /// Trouble by plan instead of by weather.
     pub(super) script: Option<Script>,
     /// What people do by plan, beside what they do by chance.
@@ -82,6 +84,7 @@ impl Scenario {
                 Counting { end, duration, breaks_off, token_away }
             },
             exports: one_of(&[0, 0, 10, 30]),
+            lag: one_of(&[0, 0, 2_000, 30_000]),
             script: None,
             acts: Vec::new(),
             kills: Vec::new(),
@@ -102,6 +105,7 @@ impl Scenario {
             sweep_at_start: false,
             links_by_hand: 0,
             exports: 0,
+            lag: 0,
             max_deletions: 20,
             workers: 2,
             counting: Counting::default(),

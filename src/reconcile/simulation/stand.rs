@@ -1,9 +1,11 @@
 //! A work log as the triplestore holds it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::KimaiId;
+use super::state::State;
 use crate::domain::work_log::{Facts, VEVENT};
+use crate::domain::{KimaiId, WorkLogUri};
 
 /// A work log in the triplestore.
 #[derive(Debug, Clone, Default)]
@@ -36,5 +38,12 @@ impl Stand {
         for id in ids {
             self.links.entry(id).or_insert(now);
         }
+    }
+}
+
+impl State {
+    /// What the triplestore shows of a work log now.
+    pub(super) fn shown(&self, work_log: &WorkLogUri) -> Cow<'_, Facts> {
+        self.lag.shown(work_log, self.work_logs.get(work_log), self.now)
     }
 }

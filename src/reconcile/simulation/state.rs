@@ -10,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use super::counting::Counting;
 use super::faults::{Call, Fate, Script, TIME_LIMIT, Trouble, Weather};
 use super::history::{History, What, Who};
+use super::lag::Lag;
 use super::land;
 use super::sheets::Sheet;
 pub(super) use super::stand::Stand;
@@ -88,6 +89,8 @@ pub(super) struct State {
     pub(super) sheets: BTreeMap<KimaiId, Sheet>,
     pub(super) next_id: u64,
     pub(super) directory: Directory,
+    /// What people changed and the triplestore does not show yet.
+    pub(super) lag: Lag,
     /// How Kimai counts and books.
     pub(super) counting: Counting,
     pub(super) weather: Weather,
@@ -144,6 +147,7 @@ impl State {
             sheets: BTreeMap::new(),
             next_id: 1,
             directory: land::directory(),
+            lag: Lag::new(seed),
             counting: Counting::default(),
             weather: Weather::default(),
             script: None,
@@ -313,10 +317,14 @@ impl State {
                 None => return,
             },
         };
-        if *had_link || to.is_none() {
-            stand.facts.identifiers.clear();
-        }
-        stand.facts.identifiers.extend(to.map(|id| id.to_string()));
+        let write = |facts: &mut Facts| {
+            if *had_link || to.is_none() {
+                facts.identifiers.clear();
+            }
+            facts.identifiers.extend(to.map(|id| id.to_string()));
+        };
+        write(&mut stand.facts);
+        self.lag.linked(work_log, write);
         stand.refresh(now);
         if let Some(id) = to.filter(|id| self.sheets.contains_key(id)) {
             self.touched_in_kimai.retain(|of, touched| of != work_log || *touched == id);
@@ -374,6 +382,7 @@ impl State {
         let now = self.now;
         let stand = self.work_logs.entry(work_log.clone()).or_default();
         let (was_live, linked) = (stand.is_live(), stand.facts.kimai_ids());
+        self.lag.changed(work_log, &stand.facts, now);
         write(&mut stand.facts);
         let left = stand.facts.kimai_ids();
         stand.taken.extend(linked.into_iter().filter(|id| !left.contains(id)));

@@ -125,6 +125,8 @@ impl Stack {
             ("CHECK_AT_START", "false"),
             // What a test makes was made a moment ago.
             ("SWEEP_GRACE", "0"),
+            // What a test counts is what it did itself.
+            ("SETTLE_RECHECK", "0"),
         ];
         let vars = given.iter().chain(vars).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let settings = Settings::from_vars(vars).unwrap();

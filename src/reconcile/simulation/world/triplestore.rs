@@ -84,14 +84,8 @@ fn every_second_property(mut facts: Facts) -> Facts {
 #[async_trait]
 impl Source for World {
     async fn facts(&self, subject: &WorkLogUri) -> Result<Facts, TriplestoreFault> {
-        let of = |state: &State| state.work_logs.get(subject).map(|stand| stand.facts.clone());
-        self.store_read(
-            Call::Facts,
-            |state| of(state).unwrap_or_default(),
-            |facts| facts,
-            every_second_property,
-        )
-        .await
+        let of = |state: &State| state.shown(subject).into_owned();
+        self.store_read(Call::Facts, of, |facts| facts, every_second_property).await
     }
 
     async fn facts_of(
@@ -99,8 +93,8 @@ impl Source for World {
         subjects: &[WorkLogUri],
     ) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault> {
         let read = |state: &State| {
-            let found = subjects.iter().filter_map(|subject| Some((subject, state.work_logs.get(subject)?)));
-            found.map(|(subject, stand)| (subject.clone(), stand.facts.clone())).collect::<BTreeMap<_, _>>()
+            let shown = |subject: &WorkLogUri| (subject.clone(), state.shown(subject).into_owned());
+            subjects.iter().map(shown).collect::<BTreeMap<_, _>>()
         };
         let dropped = |all: BTreeMap<WorkLogUri, Facts>| {
             all.into_iter().map(|(subject, facts)| (subject, every_second_property(facts))).collect()
@@ -147,9 +141,9 @@ impl Source for World {
     }
 
     async fn certain(&self, subject: &WorkLogUri) -> Result<Facts, TriplestoreFault> {
-        let of = |state: &State| state.work_logs.get(subject).map(|stand| stand.facts.clone());
+        let of = |state: &State| state.shown(subject).into_owned();
         match self.read(Call::Facts, of).await {
-            (None, facts) => Ok(facts.unwrap_or_default()),
+            (None, facts) => Ok(facts),
             (Some(Trouble::Empty), _) => Ok(Facts::default()),
             (Some(Trouble::RowsDropped), _) => {
                 Err(TriplestoreFault::Incomplete("it gives fewer properties than it counts".to_owned()))

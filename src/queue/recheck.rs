@@ -1,0 +1,195 @@
+//! Work logs that are looked at again some time after the run of their delta, which may have come before its data was
+//! visible. They stand in the file alone: there may be as many as work logs, and nobody waits for one.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+
+use super::book::Settled;
+use super::entry::Reason;
+use crate::domain::{Sighting, WorkLogUri};
+use crate::reconcile::plant::{Plant, planted};
+
+/// A work log that is due for another look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// The work log.
+    pub work_log: WorkLogUri,
+    /// What its last run saw of it.
+    pub seen: Sighting,
+    /// For when it was due, in milliseconds: it is another look if that has changed.
+    due: i64,
+}
+
+/// How long after a run the first look comes, and each further one after the one before; none without any.
+#[derive(Debug, Default)]
+pub(super) struct Pauses(Vec<i64>);
+
+impl Pauses {
+    pub(super) fn new(pauses: &[Duration]) -> Self {
+        Self(pauses.iter().map(|pause| i64::try_from(pause.as_millis()).unwrap_or(i64::MAX)).collect())
+    }
+
+    /// The pause after so many looks.
+    fn after(&self, looks: u32) -> Option<i64> {
+        self.0.get(usize::try_from(looks).ok()?).copied()
+    }
+
+    fn longest(&self) -> i64 {
+        self.0.iter().copied().max().unwrap_or_default()
+    }
+}
+
+/// Wakes whoever waits for a look when one is due earlier than he knows.
+#[derive(Debug, Default)]
+pub(super) struct Alarm {
+    at: Mutex<Option<Timestamp>>,
+    earlier: Notify,
+}
+
+impl Alarm {
+    /// The next time that one is due earlier than was [`Alarm::set`].
+    pub(super) fn earlier(&self) -> Notified<'_> {
+        self.earlier.notified()
+    }
+
+    /// Whoever waits wakes up by himself at `at`.
+    pub(super) fn set(&self, at: Option<Timestamp>) {
+        *self.at.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
+
+    /// A look has become due at `due`.
+    pub(super) fn is_due(&self, due: Option<Timestamp>) {
+        let known = *self.at.lock().unwrap_or_else(PoisonError::into_inner);
+        if due.is_some_and(|due| known.is_none_or(|known| due < known)) {
+            self.earlier.notify_waiters();
+        }
+    }
+}
+
+/// Notes that a run has ended and what it `seen`; gives when the work log is looked at again.
+///
+/// What a late look brought about is not followed by as many looks as a delta: the rest of them remains.
+pub(super) fn note(
+    connection: &Connection,
+    work_log: &WorkLogUri,
+    Settled { reason, removed, ended, .. }: Settled,
+    seen: Option<Sighting>,
+    pauses: &Pauses,
+    now: Timestamp,
+) -> rusqlite::Result<Option<Timestamp>> {
+    let (Some(seen), Some(first), true) = (seen, pauses.after(0), ended) else { return Ok(None) };
+    if planted(Plant::NothingShowsLate) {
+        return Ok(None);
+    }
+    // That it lost its class has been acted upon.
+    let removed = removed && seen != Sighting::ABSENT;
+    let now = now.as_millisecond();
+    if reason == Reason::Recheck {
+        let known = connection
+            .prepare_cached("SELECT looks FROM recheck WHERE work_log = ?1")?
+            .query_row([work_log.as_str()], |row| row.get(0))
+            .optional()?;
+        let Some(pause) = known.and_then(|looks| pauses.after(looks)) else { return Ok(None) };
+        let due = now.saturating_add(pause);
+        connection
+            .prepare_cached("UPDATE recheck SET due = ?2, seen = ?3, removed = ?4 WHERE work_log = ?1")?
+            .execute(params![work_log.as_str(), due, seen.bits(), removed])?;
+        return Ok(Timestamp::from_millisecond(due).ok());
+    }
+    if !reason.may_show_late() {
+        return Ok(None);
+    }
+    let due = now.saturating_add(first);
+    // Of several deltas of one removal, one tells that the class is gone.
+    connection
+        .prepare_cached(
+            "INSERT INTO recheck (work_log, due, looks, seen, removed) VALUES (?1, ?2, 0, ?3, ?4)
+             ON CONFLICT (work_log) DO UPDATE SET due = excluded.due, looks = 0, seen = excluded.seen,
+                 removed = max(excluded.removed, removed AND excluded.seen <> ?5)",
+        )?
+        .execute(params![work_log.as_str(), due, seen.bits(), removed, Sighting::ABSENT.bits()])?;
+    Ok(Timestamp::from_millisecond(due).ok())
+}
+
+/// Up to `most` that are due, and when the next one is if none are. What `is_to_run` anyway is put off.
+///
+/// Half of them are those that are due longest, half those that have just become so: a few of a change that somebody
+/// made now do not wait for a hundred thousand of another one.
+pub(super) fn due(
+    connection: &Connection,
+    is_to_run: impl Fn(&WorkLogUri) -> bool,
+    most: usize,
+    pauses: &Pauses,
+    now: Timestamp,
+) -> rusqlite::Result<(Vec<Look>, Option<Timestamp>)> {
+    let now = now.as_millisecond();
+    // What lies farther ahead than any pause was noted before the clock was set back.
+    let latest = now.saturating_add(pauses.longest());
+    let mut found = BTreeMap::new();
+    for (order, half) in [("ASC", most.div_ceil(2)), ("DESC", most / 2)] {
+        let half = i64::try_from(half).unwrap_or(i64::MAX);
+        let statement = format!(
+            "SELECT work_log, seen, due, looks FROM recheck WHERE due <= ?1 OR due > ?2 ORDER BY due {order} LIMIT ?3"
+        );
+        let mut statement = connection.prepare_cached(&statement)?;
+        for row in statement.query_map([now, latest, half], look)? {
+            let Some((look, looks)) = row? else { continue };
+            found.insert(look.work_log.clone(), (look, looks));
+        }
+    }
+    let mut looks = Vec::new();
+    for (look, made) in found.into_values() {
+        if is_to_run(&look.work_log) {
+            let due = now.saturating_add(pauses.after(made).unwrap_or_default().max(1));
+            connection
+                .prepare_cached("UPDATE recheck SET due = ?2 WHERE work_log = ?1")?
+                .execute(params![look.work_log.as_str(), due])?;
+        } else {
+            looks.push(look);
+        }
+    }
+    let next: Option<i64> = connection.query_row("SELECT min(due) FROM recheck", [], |row| row.get(0))?;
+    Ok((looks, next.and_then(|next| Timestamp::from_millisecond(next).ok())))
+}
+
+/// A look was made: the next one is due after the next pause, if there is one. Gives whether a delta told that the work
+/// log lost its class; nothing if it is due for another look since.
+pub(super) fn end(
+    connection: &Connection,
+    Look { work_log, due, .. }: &Look,
+    pauses: &Pauses,
+    now: Timestamp,
+) -> rusqlite::Result<Option<bool>> {
+    let found = connection
+        .prepare_cached("SELECT looks, removed FROM recheck WHERE work_log = ?1 AND due = ?2")?
+        .query_row(params![work_log.as_str(), due], |row| Ok((row.get::<_, u32>(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((looks, removed)) = found else { return Ok(None) };
+    match pauses.after(looks + 1) {
+        Some(pause) => connection
+            .prepare_cached("UPDATE recheck SET looks = looks + 1, due = ?2 WHERE work_log = ?1")?
+            .execute(params![work_log.as_str(), now.as_millisecond().saturating_add(pause)])?,
+        None => connection
+            .prepare_cached("DELETE FROM recheck WHERE work_log = ?1")?
+            .execute([work_log.as_str()])?,
+    };
+    Ok(Some(removed))
+}
+
+/// Nothing is looked at again.
+pub(super) fn forget(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute("DELETE FROM recheck", []).map(drop)
+}
+
+/// A row with how many looks were made; nothing for what never was an IRI.
+fn look(row: &Row<'_>) -> rusqlite::Result<Option<(Look, u32)>> {
+    let work_log = WorkLogUri::kept(row.get_ref(0)?.as_str()?);
+    let (seen, due, looks) = (Sighting::from_bits(row.get(1)?), row.get(2)?, row.get(3)?);
+    Ok(work_log.map(|work_log| (Look { work_log, seen, due }, looks)))
+}

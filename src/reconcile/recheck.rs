@@ -1,0 +1,100 @@
+//! Looks again at what deltas named: a delta may come before its data is visible, from a replica that lags or a cache.
+//!
+//! # Guarantees
+//! - Of what was visible too late for the run of its delta, a run comes once it shows, if that is before the last look.
+//! - A look is one row of a statement for up to a hundred, one statement at a time, and while there are many it is busy
+//!   half of the time at most. It asks nothing of Kimai, and no entry of the queue stands for it.
+//! - A look that fails is made again, by fewer at a time; one that fails alone is left to a run, which finds out why.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info};
+
+use super::retry::Failure;
+use super::together;
+use crate::clock::Clock;
+use crate::domain::Sighting;
+use crate::domain::timesheet::WantedTimesheet;
+use crate::queue::{Look, Queue};
+use crate::source::Source;
+use crate::triplestore::TriplestoreFault;
+use crate::triplestore::statement::BATCH;
+
+/// The pause after a look that failed, doubled with each, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
+
+/// Looks again.
+pub struct Rechecks {
+    queue: Arc<dyn Queue>,
+    source: Arc<dyn Source>,
+    clock: Clock,
+}
+
+impl Rechecks {
+    /// Looks in `source` at what `queue` says, in the zone of `clock`.
+    pub fn new(queue: Arc<dyn Queue>, source: Arc<dyn Source>, clock: Clock) -> Self {
+        Self { queue, source, clock }
+    }
+
+    /// Looks until `stop`. Without `any` what was left of the last life is forgotten.
+    pub async fn run(self, any: bool, stop: CancellationToken) {
+        stop.run_until_cancelled_owned(async {
+            if !any {
+                // What cannot be forgotten now is at the next start.
+                let _ = self.queue.forget_looks().await;
+                return;
+            }
+            let (mut most, mut pause) = (BATCH, PAUSES.0);
+            loop {
+                match self.look(most).await {
+                    Ok(took) => {
+                        (most, pause) = ((most * 2).min(BATCH), PAUSES.0);
+                        tokio::time::sleep(took).await;
+                    }
+                    Err(failure) => {
+                        debug!("Some work logs cannot be looked at again now: {failure}");
+                        // One of them may be to blame: it is found by halving.
+                        most = most.div_ceil(2);
+                        tokio::time::sleep(pause).await;
+                        pause = (pause * 2).min(PAUSES.1);
+                    }
+                }
+            }
+        })
+        .await;
+    }
+
+    /// One look at up to `most`, once some are due; gives how long it took.
+    async fn look(&self, most: usize) -> Result<Duration, Failure> {
+        let looks = self.queue.looks(most).await?;
+        let since = Instant::now();
+        let ended = match self.compare(&looks).await {
+            Ok(changed) => looks.into_iter().zip(changed).collect(),
+            // Its run tells people, or waits for the triplestore.
+            Err(_) if looks.len() == 1 => looks.into_iter().map(|look| (look, true)).collect(),
+            Err(fault) => return Err(fault.into()),
+        };
+        let changed = self.queue.end_looks(ended).await?;
+        if changed > 0 {
+            info!("{changed} work logs changed after the run of their delta had looked; running them again");
+        }
+        Ok(since.elapsed())
+    }
+
+    /// Whether each says something else than its run saw.
+    async fn compare(&self, looks: &[Look]) -> Result<Vec<bool>, TriplestoreFault> {
+        let subjects: Vec<_> = looks.iter().map(|look| look.work_log.clone()).collect();
+        let (facts, directory) = together::read(self.source.as_ref(), &subjects).await?;
+        let changed = looks.iter().zip(facts).map(|(look, facts)| {
+            let wanted = WantedTimesheet::resolve(&facts, &directory, self.clock.zone());
+            Sighting::of(&look.work_log, &facts, &wanted) != look.seen
+        });
+        Ok(changed.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests;
