@@ -53,6 +53,9 @@ pub trait Source: Send + Sync {
     /// in statements of its own, and a fault if the triplestore counts more than it gives.
     async fn certain(&self, subject: &WorkLogUri) -> Result<Facts, TriplestoreFault>;
 
+    /// Whether there is nothing at all under any of `subjects`, counted by the triplestore itself.
+    async fn knows_none(&self, subjects: &[WorkLogUri]) -> Result<bool, TriplestoreFault>;
+
     /// All work logs whose own day is in `window`, complete or not. One of a day that is written as none was
     /// when the days were counted may be missing.
     async fn of_window(&self, window: &Window) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault>;

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::entry::{Counts, Entry, Filter, Lease, Outcome, Reason};
 use super::kept::{Again, Kept, Place, Row, Wish, show};
-use super::turns::Turns;
+use super::turns::{Turn, Turns};
 use crate::domain::{Code, WorkLogUri};
 use crate::reconcile::plant::{Plant, planted};
 
@@ -101,7 +101,10 @@ impl Book {
         };
         let entries: BTreeMap<_, _> = (1..).zip(rows).map(keep).collect();
         let waiting = entries.iter().filter_map(|(work_log, entry)| match entry.place {
-            Place::Waiting { due, turn } => Some((entry.reason, (due, turn, work_log.clone()))),
+            Place::Waiting { due, turn } => {
+                let (asked, work_log) = (entry.asked, work_log.clone());
+                Some((entry.reason, Turn { due, place: turn, asked, work_log }))
+            }
             _ => None,
         });
         let turns = Turns::of(waiting);
@@ -109,10 +112,9 @@ impl Book {
         Self { entries, turns, turn, ..Self::default() }
     }
 
-    /// The entry whose turn it is, now under a lease of `length`: of its rank, the one that has waited
-    /// longest beyond its due time.
+    /// The entry whose turn it is, now under a lease of `length`.
     pub(super) fn lease(&mut self, now: Timestamp, length: Duration) -> Option<Lease> {
-        let (due, _, work_log) = self.turns.take(now)?;
+        let Turn { due, work_log, .. } = self.turns.take(now)?;
         let entry = self.entries.get_mut(&work_log)?;
         self.leases += 1;
         let (number, until) = (self.leases, now.checked_add(length).unwrap_or(Timestamp::MAX));
@@ -277,18 +279,24 @@ impl Book {
     }
 
     fn index(&mut self, work_log: &WorkLogUri) {
-        let Some(Kept { place, reason, .. }) = self.entries.get(work_log) else { return };
+        let Some(Kept { place, reason, asked, .. }) = self.entries.get(work_log) else { return };
         match *place {
-            Place::Waiting { due, turn } => self.turns.insert(*reason, (due, turn, work_log.clone())),
+            Place::Waiting { due, turn } => {
+                let turn = Turn { due, place: turn, asked: *asked, work_log: work_log.clone() };
+                self.turns.insert(*reason, turn);
+            }
             Place::Running { until, .. } => drop(self.by_expiry.insert((until, work_log.clone()))),
             Place::Parked => {}
         }
     }
 
     fn unindex(&mut self, work_log: &WorkLogUri) {
-        let Some(Kept { place, reason, .. }) = self.entries.get(work_log) else { return };
+        let Some(Kept { place, reason, asked, .. }) = self.entries.get(work_log) else { return };
         match *place {
-            Place::Waiting { due, turn } => self.turns.remove(*reason, &(due, turn, work_log.clone())),
+            Place::Waiting { due, turn } => {
+                let turn = Turn { due, place: turn, asked: *asked, work_log: work_log.clone() };
+                self.turns.remove(*reason, &turn);
+            }
             Place::Running { until, .. } => drop(self.by_expiry.remove(&(until, work_log.clone()))),
             Place::Parked => {}
         }

@@ -9,6 +9,8 @@
 //!   any of a sweep, an import or a day, which are background. The background does not starve: while some of
 //!   it is due, one of eight leases in a row is of it. An entry that both asked for is fresh, until it has
 //!   run; one whose run failed keeps its rank.
+//! - **Separate deltas take turns.** What one delta named keeps what a later one named waiting for one lease, however
+//!   many those are; likewise what was asked for in any other way.
 //! - **What a delta named is looked at again.** The triplestore may show a change only after its delta has come and its
 //!   run has looked. These looks are no entries: nobody waits for them.
 //! - **Nothing is dropped.** An entry leaves only by [`Outcome::Done`]; a failed one waits or is parked

@@ -53,19 +53,22 @@ impl Model {
         entry.removed |= std::mem::take(&mut entry.removed_again);
     }
 
-    /// Of the next lease: whether it is fresh, and for when it was due.
-    pub(super) fn next_lease(&mut self) -> Option<(bool, i64)> {
+    /// Whether the next lease is fresh, if there is one. Who takes turns with whom is in the tests of `turns.rs`.
+    pub(super) fn next_lease(&mut self) -> Option<bool> {
         let waiting = self.entries.values().filter(|entry| entry.running.is_none());
-        let due = waiting.filter_map(|entry| Some((entry.fresh, entry.due.filter(|due| *due <= self.now)?)));
-        let (fresh, background): (Vec<_>, Vec<_>) = due.partition(|(fresh, _)| *fresh);
+        let due = waiting.filter(|entry| entry.due.is_some_and(|due| due <= self.now));
+        let (fresh, background): (Vec<&Modelled>, Vec<&Modelled>) = due.partition(|entry| entry.fresh);
         let eighth = self.in_a_row == 7 && !background.is_empty();
-        let next = if fresh.is_empty() || eighth { background.iter().min() } else { fresh.iter().min() };
+        let next = match (fresh.is_empty(), background.is_empty()) {
+            (true, true) => None,
+            (no_fresh, _) => Some(!no_fresh && !eighth),
+        };
         self.in_a_row = match next {
-            Some((true, _)) if !background.is_empty() => self.in_a_row + 1,
-            Some((false, _)) => 0,
+            Some(true) if !background.is_empty() => self.in_a_row + 1,
+            Some(false) => 0,
             _ => self.in_a_row,
         };
-        next.copied()
+        next
     }
 
     pub(super) fn put(&mut self, named: &[(u8, bool)], fresh: bool, due: i64) {

@@ -2,7 +2,7 @@
 //! that they grow old on the way.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -19,6 +19,11 @@ const MOST_AHEAD: usize = 128;
 /// they have read: it is old by then, and their lease is to outlive them.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_mins(5);
 
+/// All runs, in the share of those that had something to send.
+const ALL: u32 = 1_024;
+/// Of the last so many runs, roughly, that share is known.
+const REMEMBERED: u32 = 32;
+
 /// All runs on their way.
 #[derive(Debug)]
 pub(super) struct Flow {
@@ -27,6 +32,8 @@ pub(super) struct Flow {
     ahead: AtomicUsize,
     /// Of these, those that know what to send.
     ready: AtomicUsize,
+    /// Of [`ALL`] runs of late, those that had something to send: the others are no work for Kimai.
+    needed: AtomicU32,
     /// Tells that one has come through.
     through: Notify,
 }
@@ -36,6 +43,8 @@ pub(super) struct Flow {
 pub(super) struct Way<'a> {
     flow: &'a Flow,
     ready: bool,
+    /// Whether it is not counted as one on its way for now.
+    aside: bool,
     turn: Option<Turn<'a>>,
     heard: Heard,
 }
@@ -54,7 +63,13 @@ impl Heard {
 impl Flow {
     /// A flow at the pace of `pace`.
     pub(super) fn new(pace: Arc<Pace>) -> Self {
-        Self { pace, ahead: AtomicUsize::new(0), ready: AtomicUsize::new(0), through: Notify::new() }
+        Self {
+            pace,
+            ahead: AtomicUsize::new(0),
+            ready: AtomicUsize::new(0),
+            needed: AtomicU32::new(ALL),
+            through: Notify::new(),
+        }
     }
 
     /// Kimai's pace.
@@ -69,7 +84,9 @@ impl Flow {
             tokio::pin!(through);
             through.as_mut().enable(); // before looking, so that none between is missed
             let limit = self.pace.limit();
-            let ahead = self.pace.answers_within(AHEAD).unwrap_or(limit).clamp(limit, MOST_AHEAD.max(limit));
+            let most = MOST_AHEAD.max(limit);
+            let ahead = self.pace.answers_within(AHEAD).unwrap_or(limit).clamp(limit, most);
+            let ahead = self.of_which_needed(ahead).min(most);
             if self.ahead.load(Ordering::Acquire) < self.pace.turns() + ahead {
                 return;
             }
@@ -80,7 +97,20 @@ impl Flow {
     /// A run begins.
     pub(super) fn begin(&self) -> Way<'_> {
         self.ahead.fetch_add(1, Ordering::AcqRel);
-        Way { flow: self, ready: false, turn: None, heard: Heard::default() }
+        Way { flow: self, ready: false, aside: false, turn: None, heard: Heard::default() }
+    }
+
+    /// So many runs that about `needed` of them have something to send.
+    fn of_which_needed(&self, needed: usize) -> usize {
+        let share = self.needed.load(Ordering::Relaxed).max(1);
+        needed.saturating_mul(ALL as usize) / share as usize
+    }
+
+    /// A run came through that had something to send, or had not. Two at once may count as one.
+    fn learn(&self, had: bool) {
+        let known = self.needed.load(Ordering::Relaxed);
+        let new = known - known.div_ceil(REMEMBERED) + if had { ALL / REMEMBERED } else { 0 };
+        self.needed.store(new.min(ALL), Ordering::Relaxed);
     }
 
     /// Whether Kimai may soon have nothing to do, for want of runs that know what to send.
@@ -105,6 +135,23 @@ impl Way<'_> {
         self.heard.clone()
     }
 
+    /// It will probably send nothing, and is still to be looked at: others may begin meanwhile.
+    pub(super) fn step_aside(&mut self) {
+        if !self.aside {
+            self.aside = true;
+            self.flow.ahead.fetch_sub(1, Ordering::AcqRel);
+            self.flow.through.notify_waiters();
+        }
+    }
+
+    /// It has something to send after all.
+    fn step_back(&mut self) {
+        if self.aside {
+            self.aside = false;
+            self.flow.ahead.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
     /// Kimai did what was asked: the way is free for the next one.
     pub(super) fn answered(self) {
         self.heard.0.store(true, Ordering::Relaxed);
@@ -113,6 +160,7 @@ impl Way<'_> {
     /// Waits until a change may be prepared and sent; fails when Kimai goes down meanwhile, or it takes too long.
     /// It holds until this is dropped, which is to be once Kimai has answered.
     pub(super) async fn turn(&mut self) -> Result<(), Failure> {
+        self.step_back();
         if self.turn.is_none() {
             if !self.ready {
                 self.ready = true;
@@ -130,7 +178,10 @@ impl Drop for Way<'_> {
         if self.ready {
             self.flow.ready.fetch_sub(1, Ordering::AcqRel);
         }
-        self.flow.ahead.fetch_sub(1, Ordering::AcqRel);
+        if !self.aside {
+            self.flow.ahead.fetch_sub(1, Ordering::AcqRel);
+        }
+        self.flow.learn(self.ready);
         self.flow.through.notify_waiters();
     }
 }
@@ -163,6 +214,35 @@ mod tests {
             ways.pop();
             assert!(waits.now_or_never().is_some(), "one has come through");
         }
+    }
+
+    #[tokio::test]
+    async fn of_runs_that_have_nothing_to_send_more_may_be_on_their_way() {
+        let flow = Flow::new(Arc::new(Pace::new(1..=1)));
+        let begin_all = || {
+            let mut ways = Vec::new();
+            while flow.room().now_or_never().is_some() {
+                ways.push(flow.begin());
+            }
+            ways
+        };
+        assert_eq!(begin_all().len(), 3);
+        for _ in 0..200 {
+            drop(flow.begin());
+        }
+        let mut ways = begin_all();
+        assert_eq!(ways.len(), 2 + MOST_AHEAD);
+        ways[0].step_aside();
+        ways[0].step_aside();
+        assert!(flow.room().now_or_never().is_some());
+        ways[0].step_back();
+        assert!(flow.room().now_or_never().is_none());
+        drop(ways);
+        assert!(flow.is_dry());
+        for _ in 0..200 {
+            assert_eq!(flow.begin().turn().await, Ok(()));
+        }
+        assert_eq!(begin_all().len(), 3, "they do have again");
     }
 
     #[tokio::test(start_paused = true)]

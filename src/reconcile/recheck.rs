@@ -4,7 +4,8 @@
 //! - Of what was visible too late for the run of its delta, a run comes once it shows, if that is before the last look.
 //! - A look is one row of a statement for up to a hundred, one statement at a time, and while there are many it is busy
 //!   half of the time at most. It asks nothing of Kimai, and no entry of the queue stands for it.
-//! - A look that fails is made again, by fewer at a time; one that fails alone is left to a run, which finds out why.
+//! - A statement that is refused is halved until the one to blame is found; a look that fails otherwise is made again, by
+//!   fewer at a time. One that fails alone is left to a run, which finds out why.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,7 +57,7 @@ impl Rechecks {
                     }
                     Err(failure) => {
                         debug!("Some work logs cannot be looked at again now: {failure}");
-                        // One of them may be to blame: it is found by halving.
+                        // One of them may be to blame all the same.
                         most = most.div_ceil(2);
                         tokio::time::sleep(pause).await;
                         pause = (pause * 2).min(PAUSES.1);
@@ -71,12 +72,19 @@ impl Rechecks {
     async fn look(&self, most: usize) -> Result<Duration, Failure> {
         let looks = self.queue.looks(most).await?;
         let since = Instant::now();
-        let ended = match self.compare(&looks).await {
-            Ok(changed) => looks.into_iter().zip(changed).collect(),
-            // Its run tells people, or waits for the triplestore.
-            Err(_) if looks.len() == 1 => looks.into_iter().map(|look| (look, true)).collect(),
-            Err(fault) => return Err(fault.into()),
-        };
+        let (mut parts, mut ended) = (vec![looks], Vec::new());
+        while let Some(mut part) = parts.pop() {
+            match self.compare(&part).await {
+                Ok(changed) => ended.extend(part.into_iter().zip(changed)),
+                // Its run tells people, or waits for the triplestore.
+                Err(_) if part.len() == 1 => ended.extend(part.into_iter().map(|look| (look, true))),
+                Err(fault) if fault.is_of_statement() => {
+                    let half = part.split_off(part.len() / 2);
+                    parts.extend([part, half]);
+                }
+                Err(fault) => return Err(fault.into()),
+            }
+        }
         let changed = self.queue.end_looks(ended).await?;
         if changed > 0 {
             info!("{changed} work logs changed after the run of their delta had looked; running them again");

@@ -158,7 +158,7 @@ impl Settler {
     pub(super) async fn settle(
         &self,
         subject: &WorkLogUri,
-        way: Way<'_>,
+        mut way: Way<'_>,
         seen: &mut Option<Sighting>,
         overwrite: bool,
     ) -> Result<Deed, Failure> {
@@ -173,7 +173,8 @@ impl Settler {
         }
         memory.removed |= planted(Plant::EmptinessIsDeletion);
         memory.unwritten &= !planted(Plant::OldLinkWins);
-        let (facts, directory) = self.read(subject).await?;
+        let linked = memory.linked.is_some();
+        let (facts, directory) = self.read(subject, linked, &mut way).await?;
         crash::point("read");
         let (wanted, own) = match facts.kind(subject) {
             Kind::WorkLog => {
@@ -231,13 +232,22 @@ impl Settler {
     }
 
     /// What the triplestore says of `subject`. Fails when that is nothing, and nothing of anything else.
-    async fn read(&self, subject: &WorkLogUri) -> Result<(Facts, Arc<Directory>), Failure> {
+    async fn read(
+        &self,
+        subject: &WorkLogUri,
+        linked: bool,
+        way: &mut Way<'_>,
+    ) -> Result<(Facts, Arc<Directory>), Failure> {
         let (facts, directory) = self.together.read(subject).await?;
-        if facts.kind(subject) == Kind::WorkLog {
-            return Ok((facts, directory));
-        }
         let facts = match facts.kind(subject) {
-            Kind::Absent => self.sight.again(subject, facts).await?,
+            Kind::WorkLog => return Ok((facts, directory)),
+            Kind::Absent if Sight::is_believed() => facts,
+            Kind::Absent => {
+                way.step_aside();
+                let facts = self.together.read_again(subject).await?;
+                // With a timesheet to lose, in a statement of its own.
+                if linked { self.sight.certain(subject, facts).await? } else { facts }
+            }
             _ => self.sight.certain(subject, facts).await?,
         };
         let directory = match facts.kind(subject) {

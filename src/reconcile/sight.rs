@@ -36,8 +36,7 @@ impl Sight {
     /// `facts` of `subject` as they were read a moment ago; read again when there were none, and believed only
     /// then.
     pub(super) async fn again(&self, subject: &WorkLogUri, facts: Facts) -> Result<Facts, Failure> {
-        let believed = planted(Plant::EmptinessIsBelieved) || planted(Plant::EmptinessIsDeletion);
-        if believed || facts.kind(subject) != Kind::Absent {
+        if Self::is_believed() || facts.kind(subject) != Kind::Absent {
             return Ok(facts);
         }
         self.check().await?;
@@ -61,6 +60,30 @@ impl Sight {
             return Ok(facts);
         }
         Ok(self.work_logs.certain(subject).await?)
+    }
+
+    /// The facts of those of `subjects` of which there are any, read again since there were none a moment ago. Fails
+    /// when the triplestore shows nothing else either.
+    pub(super) async fn again_of(
+        &self,
+        subjects: &[WorkLogUri],
+    ) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault> {
+        self.check().await?;
+        if planted(Plant::RowsAreBelieved) {
+            return self.work_logs.facts_of(subjects).await;
+        }
+        let mut found = BTreeMap::new();
+        if !self.work_logs.knows_none(subjects).await? {
+            for subject in subjects {
+                found.insert(subject.clone(), self.work_logs.certain(subject).await?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether emptiness is believed without a second look.
+    pub(super) fn is_believed() -> bool {
+        planted(Plant::EmptinessIsBelieved) || planted(Plant::EmptinessIsDeletion)
     }
 
     /// Which of `ids` a work log is linked to. `known` are links that were seen a moment ago: an answer with any

@@ -27,6 +27,7 @@ pub(super) struct Together {
     reads: Gather<Reads>,
     links: Gather<Links>,
     linked: Gather<Linked>,
+    absent: Gather<Absent>,
 }
 
 struct Reads {
@@ -41,13 +42,17 @@ struct Links {
 
 struct Linked(Sight);
 
+/// What is there of work logs of which nothing was found a moment ago.
+struct Absent(Sight);
+
 impl Together {
     pub(super) fn new(work_logs: &Arc<dyn Source>, flow: &Arc<Flow>) -> Self {
-        let [of_reads, of_links, of_linked] = std::array::from_fn(|_| Arc::clone(work_logs));
+        let [of_reads, of_links, of_linked, of_absent] = std::array::from_fn(|_| Arc::clone(work_logs));
         Self {
             reads: Gather::new(Reads { work_logs: of_reads, flow: Arc::clone(flow) }),
             links: Gather::new(Links { work_logs: of_links, flow: Arc::clone(flow) }),
             linked: Gather::new(Linked(Sight::new(of_linked))),
+            absent: Gather::new(Absent(Sight::new(of_absent))),
         }
     }
 
@@ -57,6 +62,12 @@ impl Together {
         subject: &WorkLogUri,
     ) -> Result<(Facts, Arc<Directory>), TriplestoreFault> {
         self.reads.ask(subject.clone()).await
+    }
+
+    /// The same of `subject`, of which nothing was found a moment ago. Fails when the triplestore shows nothing else
+    /// either.
+    pub(super) async fn read_again(&self, subject: &WorkLogUri) -> Result<Facts, TriplestoreFault> {
+        self.absent.ask(subject.clone()).await
     }
 
     /// Writes or removes a link; the facts of its work log as they are after that.
@@ -125,6 +136,24 @@ impl Statement for Linked {
     fn patience(&self) -> Duration {
         // Kimai waits for it.
         Duration::ZERO
+    }
+}
+
+#[async_trait]
+impl Statement for Absent {
+    type Question = WorkLogUri;
+    type Answer = Facts;
+
+    async fn run(&self, subjects: &[WorkLogUri]) -> Result<Vec<Facts>, TriplestoreFault> {
+        Ok(in_order(subjects, self.0.again_of(subjects).await?))
+    }
+
+    fn budget(&self) -> f64 {
+        FIRST_READS
+    }
+
+    fn patience(&self) -> Duration {
+        SHORT_WAIT
     }
 }
 

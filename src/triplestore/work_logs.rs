@@ -232,6 +232,19 @@ impl Source for WorkLogs {
         Err(TriplestoreFault::Incomplete(format!("it gives fewer properties of <{subject}> than it counts")))
     }
 
+    async fn knows_none(&self, subjects: &[WorkLogUri]) -> Result<bool, TriplestoreFault> {
+        for part in subjects.chunks(BATCH) {
+            let named = part.iter().map(|subject| format!("<{subject}>")).collect::<Vec<_>>().join(" ");
+            let rows = self.select(format!(
+                "SELECT (COUNT(*) AS ?count) WHERE {{ VALUES ?s {{ {named} }} ?s ?p ?o }}"
+            ));
+            if counted(&rows.await?)? > 0 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     async fn of_window(&self, window: &Window) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault> {
         period::of_window(self.store.as_ref(), window, self.notes).await
     }

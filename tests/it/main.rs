@@ -68,3 +68,5 @@ mod telemetry;
 mod tombstones;
 #[cfg(test)]
 mod triplestores;
+#[cfg(test)]
+mod unknown;

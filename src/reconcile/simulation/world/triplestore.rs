@@ -152,6 +152,15 @@ impl Source for World {
         }
     }
 
+    async fn knows_none(&self, subjects: &[WorkLogUri]) -> Result<bool, TriplestoreFault> {
+        let none = |state: &State| subjects.iter().all(|subject| *state.shown(subject) == Facts::default());
+        match self.read(Call::Count, none).await {
+            (None, none) => Ok(none),
+            (Some(Trouble::Empty), _) => Ok(true),
+            (Some(trouble), _) => Err(trouble.of_triplestore()),
+        }
+    }
+
     async fn of_window(&self, window: &Window) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault> {
         let Window { first, last, written: days, count } = window;
         let read = |state: &State| {
