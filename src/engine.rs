@@ -109,9 +109,7 @@ impl Engine {
             Arc::new(WorkLogs::new(Arc::clone(&store), homepage.clone()).reading_notes(describes));
         let timesheets: Arc<dyn Timesheets> = Arc::clone(&kimai) as _;
         let ledger = Ledger::open(storage.clone())?;
-        let opened = Durable::open(storage.clone(), clock.clone())?;
-        let queue: Arc<dyn Queue> =
-            Arc::new(opened.with_lease(lease(settings)).with_rechecks(&settings.recheck));
+        let queue: Arc<dyn Queue> = Arc::new(durable(settings, &storage, &clock)?);
         let settler = Settler::new(
             Arc::clone(&work_logs),
             Arc::clone(&timesheets),
@@ -223,6 +221,12 @@ impl Engine {
         }
         Ok(report)
     }
+}
+
+/// The queue in `storage`.
+fn durable(settings: &Settings, storage: &Storage, clock: &Clock) -> anyhow::Result<Durable> {
+    let queue = Durable::open(storage.clone(), clock.clone())?;
+    Ok(queue.with_lease(lease(settings)).with_rechecks(&settings.recheck))
 }
 
 /// How long a run may take: longer than its calls can, so that none is begun twice while it still runs.

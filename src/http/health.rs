@@ -47,12 +47,14 @@ pub(super) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Probl
         return not_ready("The service is stopping.".to_owned());
     }
     let storage = &state.engine.storage;
-    if let Some(trouble) = storage.trouble() {
-        // It may be over, and nobody has written since.
-        match tokio::time::timeout(LOOK_LIMIT, storage.probe()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(fault)) => return not_ready(format!("Nothing can be saved: {fault}.")),
-            Err(_) => return not_ready(format!("Nothing can be saved: {trouble}.")),
+    // Trouble may be over, or may have begun, and nobody has written since.
+    match tokio::time::timeout(LOOK_LIMIT, storage.look()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(fault)) => return not_ready(format!("Nothing can be saved: {fault}.")),
+        Err(_) => {
+            if let Some(trouble) = storage.trouble() {
+                return not_ready(format!("Nothing can be saved: {trouble}."));
+            }
         }
     }
     if !state.engine.triplestore.has_answered() {
@@ -141,7 +143,10 @@ mod tests {
         let (status, body) = told(ready(state.clone()).await).await;
         assert!(status == 503 && body.contains("Nothing can be saved: the queue's file"), "{body}");
         std::fs::rename(&aside, &file).unwrap();
-        assert_eq!(told(ready(state).await).await.0, 200, "without anybody writing");
+        assert_eq!(told(ready(state.clone()).await).await.0, 200, "without anybody writing");
+        std::fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(5_000).unwrap();
+        let (status, body) = told(ready(state).await).await;
+        assert!(status == 503 && body.contains("it is damaged") && body.contains(".rescued"), "{body}");
     }
 
     #[tokio::test(start_paused = true)]

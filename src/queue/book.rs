@@ -255,6 +255,11 @@ impl Book {
         self.touched.iter().filter_map(change).collect()
     }
 
+    /// All rows.
+    pub(super) fn rows(&self) -> Vec<(WorkLogUri, Option<Row>)> {
+        self.entries.iter().map(|(work_log, entry)| (work_log.clone(), Some(entry.row()))).collect()
+    }
+
     /// Ends a transaction: what it changed counts from now on, or is as it was before.
     pub(super) fn ended(&mut self, committed: bool) {
         for (work_log, before) in std::mem::take(&mut self.touched) {

@@ -60,6 +60,11 @@ impl Mirror for Shared {
         rows::save(connection, &changes)
     }
 
+    fn save(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let all = self.book().rows();
+        rows::save(connection, &all)
+    }
+
     fn ended(&self, committed: bool) {
         self.book().ended(committed);
         self.changed.notify_waiters();
@@ -192,7 +197,8 @@ impl Queue for Durable {
         loop {
             let earlier = self.shared.looks.earlier();
             tokio::pin!(earlier);
-            earlier.as_mut().enable();
+            earlier.as_mut().enable(); // before looking, so that none between is missed
+            self.shared.looks.set(None);
             let (shared, pauses, now) =
                 (Arc::clone(&self.shared), Arc::clone(&self.pauses), self.clock.now());
             let read = move |connection: &Connection| {

@@ -58,7 +58,7 @@ impl Alarm {
         self.earlier.notified()
     }
 
-    /// Whoever waits wakes up by himself at `at`.
+    /// Whoever waits wakes up by himself at `at`, or wants to hear of any.
     pub(super) fn set(&self, at: Option<Timestamp>) {
         *self.at.lock().unwrap_or_else(PoisonError::into_inner) = at;
     }

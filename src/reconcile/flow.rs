@@ -2,7 +2,7 @@
 //! that they grow old on the way.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -20,9 +20,9 @@ const MOST_AHEAD: usize = 128;
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_mins(5);
 
 /// All runs, in the share of those that had something to send.
-const ALL: u32 = 1_024;
+const ALL: usize = 1_024;
 /// Of the last so many runs, roughly, that share is known.
-const REMEMBERED: u32 = 32;
+const REMEMBERED: usize = 32;
 
 /// All runs on their way.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub(super) struct Flow {
     /// Of these, those that know what to send.
     ready: AtomicUsize,
     /// Of [`ALL`] runs of late, those that had something to send: the others are no work for Kimai.
-    needed: AtomicU32,
+    needed: AtomicUsize,
     /// Tells that one has come through.
     through: Notify,
 }
@@ -67,7 +67,7 @@ impl Flow {
             pace,
             ahead: AtomicUsize::new(0),
             ready: AtomicUsize::new(0),
-            needed: AtomicU32::new(ALL),
+            needed: AtomicUsize::new(ALL),
             through: Notify::new(),
         }
     }
@@ -103,7 +103,7 @@ impl Flow {
     /// So many runs that about `needed` of them have something to send.
     fn of_which_needed(&self, needed: usize) -> usize {
         let share = self.needed.load(Ordering::Relaxed).max(1);
-        needed.saturating_mul(ALL as usize) / share as usize
+        needed.saturating_mul(ALL) / share
     }
 
     /// A run came through that had something to send, or had not. Two at once may count as one.

@@ -201,7 +201,7 @@ impl Workers {
         let took = since.elapsed();
         let kimai = heard.kimai();
         span.in_scope(|| {
-            self.tell_breakers(&lease, Reached { triplestore: lease.seen.is_some(), kimai }, &result)
+            self.tell_breakers(&lease, Reached { triplestore: lease.seen.is_some(), kimai }, &result);
         });
         let word = result.as_ref().map_or("retry", |deed| deed.effect.word());
         let outcome = match result {

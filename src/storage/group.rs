@@ -1,14 +1,15 @@
 //! Group commit: everything that waits goes into one transaction.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 
 use rusqlite::Connection;
 use tracing::{error, info};
 
-use super::{KIND, Mirror, StorageFault};
+use super::sqlite::{damage, is_damage};
+use super::watch::{Change, Watch};
+use super::{KIND, Mirror, StorageFault, rescue};
 
 /// The most that shares one transaction, so that the first need not wait for ever.
 const MOST_JOBS: usize = 1_000;
@@ -73,6 +74,8 @@ pub(super) struct Health {
     mirror: OnceLock<Arc<dyn Mirror>>,
     trouble: Mutex<Option<Trouble>>,
     commits: AtomicU64,
+    /// Whether somebody asked for every page to be read.
+    check: AtomicBool,
 }
 
 /// What made a write fail, and how large it was.
@@ -84,7 +87,13 @@ struct Trouble {
 
 impl Health {
     pub(super) fn new(file: Arc<str>) -> Self {
-        Self { file, mirror: OnceLock::new(), trouble: Mutex::default(), commits: AtomicU64::new(0) }
+        Self {
+            file,
+            mirror: OnceLock::new(),
+            trouble: Mutex::default(),
+            commits: AtomicU64::new(0),
+            check: AtomicBool::new(false),
+        }
     }
 
     pub(super) fn file(&self) -> &str {
@@ -120,6 +129,11 @@ impl Health {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Has every page read before the next transaction.
+    pub(super) fn ask_for_check(&self) {
+        self.check.store(true, Ordering::Relaxed);
+    }
+
     pub(super) fn commits(&self) -> u64 {
         self.commits.load(Ordering::Relaxed)
     }
@@ -136,42 +150,45 @@ impl Health {
     }
 }
 
-/// Which file was opened, whatever its name says later.
-struct Identity {
-    file: PathBuf,
-    device_and_inode: Option<(u64, u64)>,
-}
-
-impl Identity {
-    fn of(file: PathBuf) -> Self {
-        let device_and_inode = look_up(&file);
-        Self { file, device_and_inode }
-    }
-}
-
-fn look_up(file: &PathBuf) -> Option<(u64, u64)> {
-    std::fs::metadata(file).ok().map(|found| (found.dev(), found.ino()))
+/// Why a transaction was not committed.
+enum Refusal {
+    /// Nothing was tried: of the file, in words.
+    File(String),
+    Statement(rusqlite::Error),
 }
 
 /// Owns the connection and runs the transactions.
 pub(super) struct Writer {
     connection: Connection,
     health: Arc<Health>,
-    identity: Option<Identity>,
+    /// None in memory.
+    watch: Option<Watch>,
+    /// What is wrong with the file for good.
+    damaged: Option<String>,
+    /// Where what memory holds was written.
+    rescued: Option<PathBuf>,
 }
 
 impl Writer {
     pub(super) fn new(connection: Connection, health: Arc<Health>, file: Option<PathBuf>) -> Self {
-        Self { connection, health, identity: file.map(Identity::of) }
+        Self { connection, health, watch: file.map(Watch::of), damaged: None, rescued: None }
     }
 
     /// Runs all of `batch` in one transaction, and tells each how that went.
     pub(super) fn commit(&mut self, mut batch: Vec<Box<dyn Job>>) {
         let before = self.connection.total_changes();
-        let outcome = self.transact(&mut batch).map_err(|why| self.health.fault(why));
+        let tried = self.check().map_err(Refusal::File).and_then(|()| self.transact(&mut batch));
         if let Some(mirror) = self.health.mirror.get() {
-            mirror.ended(outcome.is_ok());
+            mirror.ended(tried.is_ok());
         }
+        let outcome = tried.map_err(|refusal| {
+            let words = match refusal {
+                Refusal::File(words) => words,
+                Refusal::Statement(error) if is_damage(&error) => self.is_damaged(KIND.words(&error)),
+                Refusal::Statement(error) => KIND.words(&error),
+            };
+            self.health.fault(words)
+        });
         let rows = self.connection.total_changes().saturating_sub(before);
         match &outcome {
             Ok(()) if rows > 0 => drop(self.health.commits.fetch_add(1, Ordering::Relaxed)),
@@ -183,23 +200,89 @@ impl Writer {
         }
     }
 
-    fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), String> {
-        if let Some(Identity { file, device_and_inode }) = &self.identity
-            && look_up(file) != *device_and_inode
-        {
-            // What is written now would be lost with the file that has no name any more.
-            return Err("it was moved or removed while in use; start the service again".to_owned());
+    fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), Refusal> {
+        let outcome = self.run(batch);
+        if let Some(watch) = &mut self.watch {
+            watch.note();
         }
-        let words = |error: rusqlite::Error| KIND.words(&error);
+        outcome.map_err(Refusal::Statement)
+    }
+
+    fn run(&mut self, batch: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
         // Rolled back when dropped.
-        let transaction = self.connection.transaction().map_err(words)?;
+        let transaction = self.connection.transaction()?;
         for job in batch {
-            job.run(&transaction).map_err(words)?;
+            job.run(&transaction)?;
         }
         if let Some(mirror) = self.health.mirror.get() {
-            mirror.write(&transaction).map_err(words)?;
+            mirror.write(&transaction)?;
         }
-        transaction.commit().map_err(words)
+        transaction.commit()
+    }
+
+    /// Whether the file is still the one that was left after the last transaction.
+    fn check(&mut self) -> Result<(), String> {
+        let Some(watch) = &self.watch else { return Ok(()) };
+        let asked = self.health.check.swap(false, Ordering::Relaxed);
+        if let Some(damaged) = self.damaged.clone() {
+            return Err(self.is_damaged(damaged));
+        }
+        match watch.change() {
+            Change::Gone => {
+                let saved = self.rescue();
+                return Err(format!(
+                    "it or its journal was moved or removed while in use{saved}; start the service again"
+                ));
+            }
+            Change::None if !asked => {
+                if self.rescued.take().is_some() {
+                    rescue::discard(watch.file());
+                }
+                return Ok(());
+            }
+            Change::None => {}
+            // Before the pages are read from the disk: some are still as they were.
+            Change::Touched => drop(self.rescue()),
+        }
+        match damage(&self.connection) {
+            Ok(None) => {
+                // What the journal holds is whole here, and may not be so for the next start.
+                self.empty_journal().map_err(|error| KIND.words(&error))?;
+                if let Some(watch) = &mut self.watch {
+                    self.rescued.take().into_iter().for_each(|_| rescue::discard(watch.file()));
+                    watch.note();
+                }
+                Ok(())
+            }
+            Ok(Some(damage)) => Err(self.is_damaged(KIND.damaged(&damage))),
+            Err(error) if is_damage(&error) => Err(self.is_damaged(KIND.words(&error))),
+            Err(error) => Err(KIND.words(&error)),
+        }
+    }
+
+    fn empty_journal(&self) -> rusqlite::Result<()> {
+        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+    }
+
+    /// The file is damaged for good; what that is, and where what memory holds was saved.
+    fn is_damaged(&mut self, damage: String) -> String {
+        let words = format!("{damage}{}", self.rescue());
+        self.damaged = Some(damage);
+        words
+    }
+
+    /// Writes what memory holds beside the file, unless that is done; says where.
+    fn rescue(&mut self) -> String {
+        let Some(watch) = &self.watch else { return String::new() };
+        if self.rescued.is_none() {
+            let memory = self.health.mirror.get().map(|mirror| mirror.as_ref() as &dyn Mirror);
+            match rescue::write(&KIND, watch.file(), &self.connection, memory) {
+                Ok(rescued) => self.rescued = Some(rescued),
+                Err(why) => return format!("; what waits could not be saved beside it either ({why})"),
+            }
+        }
+        let place = self.rescued.as_ref().map(|rescued| rescued.display().to_string()).unwrap_or_default();
+        format!("; what waits is saved in {place}, which the next start takes up")
     }
 }
 

@@ -32,7 +32,7 @@ impl Memory {
         let connection = Connection::open(&self.name).expect("memory can be opened");
         let health = Arc::new(Health::new(IN_MEMORY.into()));
         let writer = Writer::new(connection, Arc::clone(&health), None);
-        Storage { inner: Arc::new(Inner { drive: Drive::Caller(Mutex::new(writer)), health }) }
+        Storage { inner: Arc::new(Inner { drive: Drive::Caller(Box::new(Mutex::new(writer))), health }) }
     }
 }
 

@@ -9,6 +9,8 @@
 //! - A file that is damaged, foreign, read-only or in use is an error that names it and says what
 //!   helps; it is never taken for an empty one. When the disk is full or fails later, writes fail until
 //!   it works again.
+//! - A file that is damaged, cut or taken away while in use is noticed at the next write or look, and nothing is
+//!   reported as done from then on. What memory holds is written to a fresh file beside it for the next start.
 //!
 //! # Assumptions
 //! The disk honours fsync.
@@ -20,19 +22,26 @@
 mod group;
 #[cfg(test)]
 pub(crate) mod memory;
+mod rescue;
 pub(crate) mod sqlite;
+mod watch;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 use group::{Health, Job, Work, Writer};
 use sqlite::Kind;
 
 /// The file within the data directory.
 pub const FILE: &str = "queue.sqlite3";
+
+/// How often every page of the file is read.
+const VERIFIED_EVERY: Duration = Duration::from_mins(10);
 
 /// Stands for the file where there is none.
 const IN_MEMORY: &str = "(in memory)";
@@ -85,6 +94,9 @@ pub trait Mirror: Send + Sync {
 
     /// The transaction is on disk, or (`false`) never was.
     fn ended(&self, committed: bool);
+
+    /// Writes all of it into a fresh file, between two transactions.
+    fn save(&self, connection: &Connection) -> rusqlite::Result<()>;
 }
 
 /// The file, or its like in memory. Cheap to clone; it is closed when the last clone is dropped.
@@ -101,7 +113,7 @@ struct Inner {
 /// Who runs the transactions.
 enum Drive {
     /// Whoever asks, one at a time.
-    Caller(Mutex<Writer>),
+    Caller(Box<Mutex<Writer>>),
     /// A thread of its own, for all who ask meanwhile together.
     Thread { jobs: Option<mpsc::Sender<Box<dyn Job>>>, thread: Option<std::thread::JoinHandle<()>> },
 }
@@ -123,7 +135,7 @@ impl Storage {
     /// meanwhile. For tests on paused time, which a thread would let run on.
     pub fn open_single(directory: &Path) -> Result<Self, StorageFault> {
         let (writer, health) = Self::writer(directory)?;
-        Ok(Self { inner: Arc::new(Inner { drive: Drive::Caller(Mutex::new(writer)), health }) })
+        Ok(Self { inner: Arc::new(Inner { drive: Drive::Caller(Box::new(Mutex::new(writer))), health }) })
     }
 
     /// A storage that lives as long as its clones.
@@ -131,12 +143,13 @@ impl Storage {
         let health = Arc::new(Health::new(IN_MEMORY.into()));
         let connection = KIND.in_memory().map_err(|why| health.fault(why))?;
         let writer = Writer::new(connection, Arc::clone(&health), None);
-        Ok(Self { inner: Arc::new(Inner { drive: Drive::Caller(Mutex::new(writer)), health }) })
+        Ok(Self { inner: Arc::new(Inner { drive: Drive::Caller(Box::new(Mutex::new(writer))), health }) })
     }
 
     fn writer(directory: &Path) -> Result<(Writer, Arc<Health>), StorageFault> {
         let file = directory.join(FILE);
         let health = Arc::new(Health::new(file.display().to_string().into()));
+        rescue::take_up(&file)?;
         let connection = KIND.open(&file).map_err(|why| health.fault(why))?;
         Ok((Writer::new(connection, Arc::clone(&health), Some(file)), health))
     }
@@ -187,6 +200,32 @@ impl Storage {
                 }
             }
         }
+    }
+
+    /// Whether the file is still the one that was left, and can be written. Costs a few calls to the file system, unless
+    /// somebody else has touched it.
+    pub async fn look(&self) -> Result<(), StorageFault> {
+        self.write(|_| Ok(())).await?;
+        self.probe().await
+    }
+
+    /// The same, reading every page of the file: a disk may lose what it took. Others wait meanwhile, a second for some
+    /// hundred megabytes.
+    pub async fn verify(&self) -> Result<(), StorageFault> {
+        self.inner.health.ask_for_check();
+        self.look().await
+    }
+
+    /// Verifies the file now and then, until `stop`.
+    pub async fn watch(self, stop: CancellationToken) {
+        let watch = async {
+            loop {
+                tokio::time::sleep(VERIFIED_EVERY).await;
+                // What is wrong is told by whoever noticed it.
+                let _ = self.verify().await;
+            }
+        };
+        let _ = stop.run_until_cancelled(watch).await;
     }
 
     /// Whether it can be written now. After a failure that takes as much room as the refused write needed: it is
@@ -250,5 +289,7 @@ impl std::fmt::Debug for Storage {
     }
 }
 
+#[cfg(test)]
+mod damage_tests;
 #[cfg(test)]
 mod tests;

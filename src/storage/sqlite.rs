@@ -93,7 +93,8 @@ impl Kind {
         made
     }
 
-    fn fill(&self, fresh: &Path) -> Result<(), String> {
+    /// Makes an empty file of this kind.
+    pub(super) fn fill(&self, fresh: &Path) -> Result<(), String> {
         let connection = Connection::open(fresh).map_err(|error| self.words(&error))?;
         self.make_tables(&connection)?;
         connection.close().map_err(|(_, error)| self.words(&error))
@@ -124,10 +125,23 @@ impl Kind {
                 self.version
             ));
         }
-        let verdict: String = connection
-            .pragma_query_value(None, "quick_check", |row| row.get(0))
-            .map_err(|error| self.words(&error))?;
-        if verdict == "ok" { Ok(()) } else { Err(self.damaged(&verdict)) }
+        match damage(connection).map_err(|error| self.words(&error))? {
+            None => Ok(()),
+            Some(damage) => Err(self.damaged(&damage)),
+        }
+    }
+
+    /// Whether nothing can be made of `file`: it is gone, empty, or surely damaged. One that another process uses is not.
+    pub(super) fn is_damaged(file: &Path) -> bool {
+        match fs::metadata(file) {
+            Err(error) => return error.kind() == ErrorKind::NotFound,
+            Ok(found) if found.len() == 0 => return true,
+            Ok(_) => {}
+        }
+        match Connection::open(file).and_then(|connection| damage(&connection)) {
+            Ok(damage) => damage.is_some(),
+            Err(error) => is_damage(&error),
+        }
     }
 
     /// Brings the file to the present version, a step in one transaction: whoever is killed on the way
@@ -168,6 +182,18 @@ impl Kind {
     }
 }
 
+/// What is wrong with the pages, as they are on the disk and not as they were read before.
+pub(super) fn damage(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    connection.execute_batch("PRAGMA shrink_memory")?;
+    let verdict: String = connection.pragma_query_value(None, "quick_check", |row| row.get(0))?;
+    Ok((verdict != "ok").then_some(verdict))
+}
+
+/// Whether it is the file that is to blame, for good.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
+}
+
 const READ_ONLY: &str =
     "it is read-only; let this process's user write it and its directory, or choose another data directory";
 
@@ -180,7 +206,8 @@ fn tune(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.pragma_update(None, "temp_store", "MEMORY")
 }
 
-fn beside(file: &Path, ending: &str) -> PathBuf {
+/// The name of `file` with `ending` behind it.
+pub(super) fn beside(file: &Path, ending: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(ending);
     name.into()

@@ -147,7 +147,7 @@ async fn a_file_that_is_moved_away_while_in_use_takes_no_delta_with_it() {
     put(&queue, 0..1).await.unwrap();
     fs::rename(folder.path().join(FILE), folder.path().join("elsewhere")).unwrap();
     let fault = put(&queue, 1..2).await.unwrap_err().to_string();
-    assert!(fault.contains("moved or removed"), "{fault}");
+    assert!(fault.contains("was moved or removed"), "{fault}");
     assert_eq!(waiting(&queue).await, 1);
     fs::rename(folder.path().join("elsewhere"), folder.path().join(FILE)).unwrap();
     put(&queue, 1..2).await.unwrap();

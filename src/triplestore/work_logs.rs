@@ -235,9 +235,8 @@ impl Source for WorkLogs {
     async fn knows_none(&self, subjects: &[WorkLogUri]) -> Result<bool, TriplestoreFault> {
         for part in subjects.chunks(BATCH) {
             let named = part.iter().map(|subject| format!("<{subject}>")).collect::<Vec<_>>().join(" ");
-            let rows = self.select(format!(
-                "SELECT (COUNT(*) AS ?count) WHERE {{ VALUES ?s {{ {named} }} ?s ?p ?o }}"
-            ));
+            let rows = self
+                .select(format!("SELECT (COUNT(*) AS ?count) WHERE {{ VALUES ?s {{ {named} }} ?s ?p ?o }}"));
             if counted(&rows.await?)? > 0 {
                 return Ok(false);
             }

@@ -8,7 +8,7 @@ use crate::support::stack::{Stack, delta};
 async fn synced(stack: &Stack) -> Duration {
     let since = Instant::now();
     while stack.timesheets().is_empty() {
-        assert!(since.elapsed() < Duration::from_secs(60), "it is not synced");
+        assert!(since.elapsed() < Duration::from_mins(1), "it is not synced");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     since.elapsed()

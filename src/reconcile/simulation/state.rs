@@ -10,7 +10,6 @@ use rand_chacha::ChaCha8Rng;
 use super::counting::Counting;
 use super::faults::{Call, Fate, Script, TIME_LIMIT, Trouble, Weather};
 use super::history::{History, What, Who};
-use super::lag::Lag;
 use super::land;
 use super::sheets::Sheet;
 pub(super) use super::stand::Stand;
@@ -89,8 +88,7 @@ pub(super) struct State {
     pub(super) sheets: BTreeMap<KimaiId, Sheet>,
     pub(super) next_id: u64,
     pub(super) directory: Directory,
-    /// What people changed and the triplestore does not show yet.
-    pub(super) lag: Lag,
+    pub(super) lag: super::lag::Lag,
     /// How Kimai counts and books.
     pub(super) counting: Counting,
     pub(super) weather: Weather,
@@ -147,7 +145,7 @@ impl State {
             sheets: BTreeMap::new(),
             next_id: 1,
             directory: land::directory(),
-            lag: Lag::new(seed),
+            lag: super::lag::Lag::new(seed),
             counting: Counting::default(),
             weather: Weather::default(),
             script: None,
