@@ -3,10 +3,12 @@
 //! # Guarantees
 //! - Of what was visible too late for the run of its delta, a run comes once it shows, if that is before the last look.
 //! - A look is one row of a statement for up to a hundred, one statement at a time, and while there are many it is busy
-//!   half of the time at most. It asks nothing of Kimai, and no entry of the queue stands for it.
+//!   half of the time at most. Where some are not found, it asks twice more: whether the triplestore shows anything at
+//!   all, and whether it knows any of them. It asks nothing of Kimai, and no entry of the queue stands for it.
 //! - A statement that is refused is halved until the one to blame is found; a look that fails otherwise is made again, by
 //!   fewer at a time. One that fails alone is left to a run, which finds out why.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,10 +17,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use super::retry::Failure;
+use super::sight::Sight;
 use super::together;
 use crate::clock::Clock;
 use crate::domain::Sighting;
 use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::work_log::Kind;
 use crate::queue::{Look, Queue};
 use crate::source::Source;
 use crate::triplestore::TriplestoreFault;
@@ -31,13 +35,15 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_min
 pub struct Rechecks {
     queue: Arc<dyn Queue>,
     source: Arc<dyn Source>,
+    sight: Sight,
     clock: Clock,
 }
 
 impl Rechecks {
     /// Looks in `source` at what `queue` says, in the zone of `clock`.
     pub fn new(queue: Arc<dyn Queue>, source: Arc<dyn Source>, clock: Clock) -> Self {
-        Self { queue, source, clock }
+        let sight = Sight::new(Arc::clone(&source));
+        Self { queue, source, sight, clock }
     }
 
     /// Looks until `stop`. Without `any` what was left of the last life is forgotten.
@@ -96,9 +102,16 @@ impl Rechecks {
     async fn compare(&self, looks: &[Look]) -> Result<Vec<bool>, TriplestoreFault> {
         let subjects: Vec<_> = looks.iter().map(|look| look.work_log.clone()).collect();
         let (facts, directory) = together::read(self.source.as_ref(), &subjects).await?;
+        let absent =
+            subjects.iter().zip(&facts).filter(|(subject, facts)| facts.kind(subject) == Kind::Absent);
+        let absent: Vec<_> = absent.map(|(subject, _)| subject.clone()).collect();
+        // A triplestore that shows nothing at all for a while says nothing about them.
+        let late = if absent.is_empty() { BTreeMap::new() } else { self.sight.again_of(&absent).await? };
+        let is_late = |subject| late.get(subject).is_some_and(|facts| facts.kind(subject) != Kind::Absent);
         let changed = looks.iter().zip(facts).map(|(look, facts)| {
             let wanted = WantedTimesheet::resolve(&facts, &directory, self.clock.zone());
-            Sighting::of(&look.work_log, &facts, &wanted) != look.seen
+            let seen = Sighting::of(&look.work_log, &facts, &wanted);
+            seen != look.seen || is_late(&look.work_log)
         });
         Ok(changed.collect())
     }
