@@ -27,7 +27,7 @@ use table::Table;
 /// How much is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Size {
-    /// As the figures of the README.
+    /// As the figures in `docs/performance.md`.
     Full,
     /// Enough to see that it works.
     Trial,

@@ -108,11 +108,11 @@ fn default_env_lists_every_setting_with_its_default_and_meaning() {
     assert_eq!(format!("\n{listed}"), wanted.concat());
 }
 
-/// So does the README.
+/// So does its page of the documentation.
 #[test]
-fn the_readme_lists_every_setting_with_its_default_and_meaning() {
-    let readme = include_str!("../../README.md");
-    let (_, listed) = readme.split_once("<!-- settings -->\n").expect("the start of the table");
+fn the_documentation_lists_every_setting_with_its_default_and_meaning() {
+    let page = include_str!("../../docs/settings.md");
+    let (_, listed) = page.split_once("<!-- settings -->\n").expect("the start of the table");
     let (listed, _) = listed.split_once("<!-- /settings -->").expect("the end of the table");
     let rows = TABLE.iter().map(|Setting { name, default, meaning }| {
         let default = if default.is_empty() { String::new() } else { format!("`{default}`") };

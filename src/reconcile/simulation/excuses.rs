@@ -1,4 +1,4 @@
-//! What need not be right before the last sweep. Each excuse is one that the README's promises name; whatever else
+//! What need not be right before the last sweep. Each excuse is one that `docs/guarantees.md` names; whatever else
 //! is wrong is a broken promise.
 
 use std::collections::BTreeMap;

@@ -149,7 +149,7 @@ async fn each_page_fits_and_has_no_barrier_in_light_and_dark() {
     assert!(complaints.is_empty(), "{complaints:#?}");
 }
 
-/// The demo as a newcomer meets it. With `KIMAI_SYNC_SCREENSHOTS` the pictures of the README are made anew.
+/// The demo as a newcomer meets it. With `KIMAI_SYNC_SCREENSHOTS` the pictures in `docs/screenshots` are made anew.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_line_of_the_demo_leads_to_a_page_that_is_alive() {
     let Some(browser) = browser(true).await else { return };
