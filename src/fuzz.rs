@@ -14,6 +14,7 @@ use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 use crate::delta::message::Reader;
 use crate::domain::CronPattern;
 use crate::domain::work_log::{parse_day, parse_duration};
+use crate::effort;
 use crate::settings::Settings;
 use crate::triplestore::embedded::Embedded;
 use crate::triplestore::results;
@@ -42,13 +43,9 @@ impl Inputs {
         files.sort();
         let seeds: Vec<_> = files.iter().map(|file| std::fs::read(file).unwrap()).collect();
         assert!(!seeds.is_empty(), "{folder:?} is empty");
-        let number = |name: &str| {
-            std::env::var_os(name)
-                .map(|text| text.to_str().and_then(|text| text.parse::<u64>().ok()).expect(name))
-        };
-        let end =
-            number("KIMAI_SYNC_FUZZ_SECONDS").map(|seconds| Instant::now() + Duration::from_secs(seconds));
-        let random = ChaCha8Rng::seed_from_u64(number("KIMAI_SYNC_FUZZ_SEED").unwrap_or_default());
+        let end = effort::number("KIMAI_SYNC_FUZZ_SECONDS")
+            .map(|seconds| Instant::now() + Duration::from_secs(seconds));
+        let random = ChaCha8Rng::seed_from_u64(effort::number("KIMAI_SYNC_FUZZ_SEED").unwrap_or_default());
         Self { random, seeds, given: 0, end }
     }
 

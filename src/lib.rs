@@ -36,6 +36,8 @@ pub mod delta;
 pub mod demo;
 pub mod doctor;
 pub mod domain;
+#[cfg(test)]
+mod effort;
 pub mod engine;
 #[cfg(test)]
 mod fuzz;

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use super::tests::{at, folder, work_log};
 use super::*;
 use crate::domain::Code;
+use crate::effort;
 use model::{Model, Modelled, Run};
 
 #[path = "model_tests.rs"]
@@ -316,7 +317,10 @@ async fn follow(steps: Vec<Step>, home: Option<TempDir>) -> Result<(), TestCaseE
     Ok(())
 }
 
+/// Plays so many, and many times as many with `KIMAI_SYNC_QUEUE_HISTORIES=10`.
 fn every_history(cases: u32, home: fn() -> Option<TempDir>) {
+    let times = effort::number("KIMAI_SYNC_QUEUE_HISTORIES").unwrap_or(1);
+    let cases = cases * u32::try_from(times).expect("no more than there are numbers");
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let config = Config { cases, source_file: Some(file!()), ..Config::default() };
@@ -327,10 +331,10 @@ fn every_history(cases: u32, home: fn() -> Option<TempDir>) {
 
 #[test]
 fn every_history_in_memory_follows_the_model() {
-    every_history(500, || None);
+    every_history(100, || None);
 }
 
 #[test]
 fn every_history_on_file_follows_the_model_through_crashes() {
-    every_history(2_000, || Some(folder()));
+    every_history(200, || Some(folder()));
 }

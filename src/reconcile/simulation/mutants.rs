@@ -18,6 +18,8 @@ pub(crate) fn planted(plant: Plant) -> bool {
 
 /// Histories until a fault has to have shown itself.
 const SEEDS: u64 = 3_000;
+/// Histories that were the first to find one, when it was last looked which do: tried before the others.
+const FOUND_BY: [u64; 9] = [726, 317, 104, 89, 83, 54, 40, 28, 23];
 
 const ALL: [Plant; 26] = [
     Plant::NearlyTheSameIsTheSame,
@@ -48,10 +50,11 @@ const ALL: [Plant; 26] = [
     Plant::NothingShowsLate,
 ];
 
-/// The first history that finds the fault, and by which rule: the pinned ones first, then those of seeds.
+/// The first history that finds the fault, and by which rule: the pinned ones first, then those that often do, then
+/// those of all seeds.
 fn hunt(plant: Plant) -> Option<(u64, String)> {
     PLANTED.set(Some(plant));
-    let mut histories = pinned::all().chain((1..SEEDS).map(Scenario::of));
+    let mut histories = pinned::all().chain(FOUND_BY.into_iter().chain(1..SEEDS).map(Scenario::of));
     let found =
         histories.find_map(|scenario| Some((scenario.seed, simulate(scenario).broken.first()?.clone())));
     PLANTED.set(None);

@@ -17,7 +17,7 @@ use super::world::Change;
 use super::{PATIENCE, number, seeds};
 
 /// Kills at each point, unless told otherwise.
-const KILLS: u64 = 50;
+const KILLS: u64 = 10;
 /// Histories side by side: most of the time each waits for its own.
 const SIDE_BY_SIDE: usize = 6;
 

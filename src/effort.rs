@@ -1,0 +1,8 @@
+//! How much the tests try: a normal run takes minutes, and the environment asks for more.
+
+/// The number that `name` has in the environment.
+#[expect(clippy::disallowed_methods, reason = "how much to try is no setting of the service")]
+pub(crate) fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
+}
