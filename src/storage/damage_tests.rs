@@ -135,6 +135,24 @@ async fn what_was_acknowledged_before_somebody_harmed_the_file_is_there_at_the_n
 }
 
 #[tokio::test]
+async fn harm_while_a_transaction_is_under_way_is_noticed_as_well() {
+    for length in [0, 20_000] {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = Storage::open_single(folder.path()).unwrap();
+        let queue = open_queue(&storage);
+        assert!(put(&queue, 0..500).await);
+        storage.verify().await.unwrap();
+        let file = folder.path().join(FILE);
+        let fault = storage.write(move |_| Ok(cut(&file, length))).await.unwrap_err().to_string();
+        assert!(fault.contains(".rescued"), "{fault}");
+        assert!(!put(&queue, 600..601).await);
+        let next = killed(folder.path());
+        let storage = Storage::open_single(next.path()).unwrap();
+        assert_eq!(waiting(&open_queue(&storage)).await.len(), 500);
+    }
+}
+
+#[tokio::test]
 async fn what_is_remembered_is_saved_as_far_as_it_can_be_read_and_the_damaged_file_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let storage = Storage::open_single(folder.path()).unwrap();

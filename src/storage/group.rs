@@ -11,6 +11,8 @@ use super::sqlite::{damage, is_damage};
 use super::watch::{Change, Watch};
 use super::{KIND, Mirror, StorageFault, rescue};
 
+/// How long the journal may become before it is emptied.
+const JOURNAL_BYTES: u64 = 4 * 1024 * 1024;
 /// The most that shares one transaction, so that the first need not wait for ever.
 const MOST_JOBS: usize = 1_000;
 
@@ -201,11 +203,18 @@ impl Writer {
     }
 
     fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), Refusal> {
-        let outcome = self.run(batch);
-        if let Some(watch) = &mut self.watch {
-            watch.note();
+        let outcome = self.run(batch).map_err(Refusal::Statement);
+        let Some(watch) = &mut self.watch else { return outcome };
+        if !watch.has_only_grown() {
+            // Somebody else was at it meanwhile.
+            return outcome.and_then(|()| self.check().map_err(Refusal::File));
         }
-        outcome.map_err(Refusal::Statement)
+        watch.note();
+        if watch.journal_length() > JOURNAL_BYTES {
+            // What was committed is on the disk, whether or not this works.
+            let _ = self.empty_journal();
+        }
+        outcome
     }
 
     fn run(&mut self, batch: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
@@ -248,9 +257,8 @@ impl Writer {
             Ok(None) => {
                 // What the journal holds is whole here, and may not be so for the next start.
                 self.empty_journal().map_err(|error| KIND.words(&error))?;
-                if let Some(watch) = &mut self.watch {
+                if let Some(watch) = &self.watch {
                     self.rescued.take().into_iter().for_each(|_| rescue::discard(watch.file()));
-                    watch.note();
                 }
                 Ok(())
             }
@@ -260,8 +268,13 @@ impl Writer {
         }
     }
 
-    fn empty_journal(&self) -> rusqlite::Result<()> {
-        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+    /// Writes what the journal holds to the file.
+    fn empty_journal(&mut self) -> rusqlite::Result<()> {
+        let emptied = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        if let Some(watch) = &mut self.watch {
+            watch.note();
+        }
+        emptied
     }
 
     /// The file is damaged for good; what that is, and where what memory holds was saved.

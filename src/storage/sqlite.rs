@@ -202,6 +202,8 @@ fn tune(connection: &Connection) -> Result<(), rusqlite::Error> {
     // Every commit is on the disk when it returns, not only in the machine's memory.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "journal_size_limit", MOST_WAL_BYTES)?;
+    // The writer empties the journal itself: otherwise nobody but a checkpoint writes to the file.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     // The image's root is read-only: no temporary files elsewhere.
     connection.pragma_update(None, "temp_store", "MEMORY")
 }

@@ -82,6 +82,21 @@ impl Watch {
         }
     }
 
+    /// Whether nothing but a commit can have changed them since: it leaves the file alone and adds to the journal.
+    pub(super) fn has_only_grown(&self) -> bool {
+        let ([file, journal], [left_file, left_journal]) = (self.look(), self.left);
+        let grown = match (left_journal, journal) {
+            (Some(left), Some(now)) => left.identity == now.identity && left.length <= now.length,
+            (left, _) => left.is_none(),
+        };
+        file == left_file && grown
+    }
+
+    /// How long the journal is, in bytes.
+    pub(super) fn journal_length(&self) -> u64 {
+        self.left[1].map_or(0, |journal| journal.length)
+    }
+
     fn look(&self) -> [Option<Look>; 2] {
         [Look::at(&self.file), Look::at(&self.journal)]
     }
