@@ -19,6 +19,7 @@ use crate::kimai::Client;
 use crate::runs::Runs;
 use crate::schedule;
 use crate::settings::{GuardSettings, Settings, SweepSettings};
+use crate::status;
 use crate::triplestore::Triplestore;
 use crate::triplestore::embedded::Embedded;
 use crate::triplestore::log::QueryLog;
@@ -108,6 +109,7 @@ impl Service {
         }
         engine.doctor.serves(sweep.is_some());
         background.spawn(Arc::clone(&engine.doctor).watch(working.clone()));
+        background.spawn(status::keep_asking(engine.clone(), working.clone()));
         let days = sweep.as_ref().map(|sweep| sweep.days);
         background.spawn(schedule::make_up_for_refused(engine.clone(), runs.clone(), days, working.clone()));
         if let Some(SweepSettings { cron, days, at_start, .. }) = sweep {

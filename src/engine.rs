@@ -101,9 +101,10 @@ impl Engine {
         clock: Clock,
         storage: Storage,
     ) -> anyhow::Result<Self> {
-        let triplestore = Arc::new(Watched::new(store, kimai.metrics()));
+        let triplestore = Arc::new(Watched::new(store, kimai.metrics()).by(&clock));
         let store: Arc<dyn Triplestore> = Arc::clone(&triplestore) as _;
         let describes = settings.kimai.description == Description::Note;
+        Timesheets::contact(&*kimai).tell_time_by(&clock);
         let homepage = Iri::new(settings.resources.account_homepage.as_str())?;
         let work_logs: Arc<dyn Source> =
             Arc::new(WorkLogs::new(Arc::clone(&store), homepage.clone()).reading_notes(describes));

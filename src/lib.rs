@@ -31,6 +31,7 @@
 pub mod app;
 pub mod cli;
 pub mod clock;
+pub mod contact;
 pub mod crash;
 pub mod delta;
 pub mod demo;
@@ -56,6 +57,7 @@ pub mod sandbox;
 pub mod schedule;
 pub mod settings;
 pub mod source;
+pub mod status;
 pub mod storage;
 pub mod story;
 pub mod telemetry;

@@ -99,7 +99,8 @@ async fn list(service: &Service, state: Option<State>, all: bool, json: bool) ->
             continue;
         }
         if !json {
-            show::print(&summary(&page, headed, !all && at(&page, "/links/next").is_string()));
+            let more = !all && at(&page, "/links/next").is_string();
+            show::print(&summary(&page, headed, more, &service.zone()));
         }
         return Ok(Outcome::Well);
     }
@@ -123,7 +124,7 @@ fn row(cells: [&str; 7]) -> String {
     show::columns(&cells, &[46, 8, 20, 8, 8, 24])
 }
 
-fn summary(page: &Value, headed: bool, more: bool) -> String {
+fn summary(page: &Value, headed: bool, more: bool, zone: &TimeZone) -> String {
     let meta = at(page, "/meta");
     let count = |name: &str| at(meta, &format!("/{name}")).as_u64().unwrap_or_default();
     let mut lines = format!(
@@ -138,7 +139,12 @@ fn summary(page: &Value, headed: bool, more: bool) -> String {
         lines.push_str("\nThere are more: --all shows them.");
     }
     for down in show::list(at(meta, "/down")) {
-        let _ = write!(lines, "\nDown: {}: {}", text(at(down, "/name")), text(at(down, "/why")));
+        let (name, why) = (text(at(down, "/name")), text(at(down, "/why")));
+        let (since, answered) = (show::moment(at(down, "/since"), zone), at(down, "/answered"));
+        let _ = write!(lines, "\nDown since {since}: {name}: {why}");
+        if answered.is_string() {
+            let _ = write!(lines, " (it last answered {})", show::moment(answered, zone));
+        }
     }
     lines
 }

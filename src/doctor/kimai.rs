@@ -1,5 +1,7 @@
 //! Checks of Kimai: whether it answers, whom, what that user may, and which of its settings are in the way.
 
+use std::sync::PoisonError;
+
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
@@ -12,10 +14,13 @@ use crate::settings::Relations;
 use crate::story::for_code;
 use crate::words::sentence;
 
-const KIMAI: Topic = Topic("kimai", "Kimai");
-const TOKEN: Topic = Topic("token", "Kimai user of the token");
+pub(super) const KIMAI: Topic = Topic("kimai", "Kimai");
+pub(super) const TOKEN: Topic = Topic("token", "Kimai user of the token");
 const RIGHTS: Topic = Topic("rights", "Rights in Kimai");
 const ZONE: Topic = Topic("zone", "Time zone");
+
+pub(super) const WHERE_KIMAI_IS: &str =
+    "See to it that Kimai runs, and that KIMAI_ENDPOINT is its address, like https://kimai.example.com/api.";
 
 /// The first version with tokens like ours, 2.14.0.
 const OLDEST: u32 = 21400;
@@ -23,7 +28,11 @@ pub(super) const SEE_KIMAI: &str = "First see to Kimai and the token.";
 
 impl Doctor {
     pub(super) async fn kimai(&self) -> Check {
-        of_version(asked(self.patient.kimai.version()).await)
+        let version = asked(self.patient.kimai.version()).await;
+        if let Ok(version) = &version {
+            *self.version.lock().unwrap_or_else(PoisonError::into_inner) = Some(version.clone());
+        }
+        of_version(version)
     }
 
     /// Who the token is.
@@ -74,19 +83,14 @@ fn login(fault: &KimaiFault) -> Option<&'static str> {
     (fault.fault == Fault::Unauthorised).then(|| for_code(fault.code, Relations::Follow)).flatten()
 }
 
-fn of_version(version: Result<Version, KimaiFault>) -> Check {
+pub(super) fn of_version(version: Result<Version, KimaiFault>) -> Check {
     match version {
         Ok(Version { version, number }) if number != 0 && number < OLDEST => KIMAI.trouble(
             format!("It is of version {version}, which does not know tokens like ours."),
             "Update Kimai to 2.14 or later.",
         ),
         Ok(Version { version, .. }) => KIMAI.well(format!("It answers, version {version}.")),
-        Err(fault) => KIMAI.trouble(
-            sentence(&fault.to_string()),
-            login(&fault).unwrap_or(
-                "See to it that Kimai runs, and that KIMAI_ENDPOINT is its address, like https://kimai.example.com/api.",
-            ),
-        ),
+        Err(fault) => KIMAI.trouble(sentence(&fault.to_string()), login(&fault).unwrap_or(WHERE_KIMAI_IS)),
     }
 }
 

@@ -9,6 +9,7 @@ mod held;
 mod hours;
 mod kimai;
 mod list;
+mod live;
 mod lost;
 mod rules;
 mod service;
@@ -27,8 +28,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::clock::Clock;
+use crate::contact;
 use crate::domain::Code;
-use crate::kimai::{CurrentUser, Inspection, KimaiFault, Operation, Timesheets};
+use crate::domain::status::Part;
+use crate::kimai::{CurrentUser, Inspection, KimaiFault, Operation, Timesheets, Version};
 use crate::queue::Queue;
 use crate::reconcile::ledger::Ledger;
 use crate::settings::Settings;
@@ -156,6 +159,8 @@ pub struct Doctor {
     latest: Mutex<Option<Kept>>,
     /// Held while checks are made: two rounds at once would only be in each other's way.
     round: tokio::sync::Mutex<()>,
+    /// Which version Kimai last said that it is.
+    version: Mutex<Option<Version>>,
     /// How many rounds have begun.
     begun: AtomicU64,
 }
@@ -176,6 +181,7 @@ impl Doctor {
             serving: OnceLock::new(),
             latest: Mutex::default(),
             round: tokio::sync::Mutex::default(),
+            version: Mutex::default(),
             begun: AtomicU64::new(0),
         }
     }
@@ -190,6 +196,11 @@ impl Doctor {
     /// The latest report; none before the first round has ended.
     pub fn latest(&self) -> Option<Report> {
         self.kept().as_ref().map(|kept| kept.report.clone())
+    }
+
+    /// Which version Kimai last said that it is.
+    fn version(&self) -> Option<Version> {
+        self.version.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn kept(&self) -> MutexGuard<'_, Option<Kept>> {
@@ -236,11 +247,18 @@ impl Doctor {
             Box::pin(async { self.schedule() }),
             Box::pin(self.deltas()),
         ];
-        let checks = join_all(checks).await;
+        let checks = contact::within(Part::Checks, join_all(checks)).await;
         let standalone = !self.patient.survey.is_of_a_stack();
         let report = Report { at: self.patient.clock.now(), checks, standalone };
         *self.kept() = Some(Kept { round, depth, report: report.clone() });
         report
+    }
+
+    /// Makes all checks again, unless `CHECK_AT_START` is false.
+    pub async fn look_again(&self) {
+        if self.given.at_start {
+            self.round(Depth::Questions).await;
+        }
     }
 
     /// Makes all checks now and each hour until `stop`. What is not well goes into the log, a line each, when it is

@@ -9,8 +9,9 @@ use jiff::tz::TimeZone;
 use super::check::{Check, Topic, some};
 use super::{Doctor, limited};
 use crate::domain::CronPattern;
+use crate::domain::status::Load;
 use crate::queue::{Counts, last_delta};
-use crate::storage;
+use crate::storage::{self, Storage};
 use crate::unreadable::Unreadable;
 use crate::words::{minute, second, sentence};
 
@@ -45,12 +46,8 @@ impl Doctor {
         }
         let storage = &self.patient.storage;
         match limited(storage.probe()).await {
-            Err(why) => QUEUE_FILE.trouble(sentence(&why), "Until it can be written, no change is taken: free its disk, or let the service's user write it."),
-            Ok(()) if storage.is_in_memory() => QUEUE_FILE.warning(
-                "It is in memory: what waits is forgotten when the service stops.",
-                "Nothing, for a try. To keep it, run standalone with --data and a folder.",
-            ),
-            Ok(()) => QUEUE_FILE.well(format!("{} can be written.", storage.place())),
+            Err(why) => of_file(Some(&why), storage),
+            Ok(()) => of_file(None, storage),
         }
     }
 
@@ -62,7 +59,9 @@ impl Doctor {
         let asked =
             async { Ok::<_, crate::queue::QueueFault>((queue.counts().await?, queue.oldest_due().await?)) };
         match limited(asked).await {
-            Ok((counts, oldest)) => of_queue(counts, oldest, self.patient.clock.now()),
+            Ok((Counts { queued, scheduled, running, parked }, oldest_due)) => {
+                of_queue(Load { queued, scheduled, running, parked, oldest_due }, self.patient.clock.now())
+            }
             Err(why) => QUEUE.trouble(sentence(&why), "Look at the line of the queue file."),
         }
     }
@@ -121,10 +120,24 @@ fn of_values(odd: &[String]) -> Check {
     }
 }
 
-fn of_queue(counts: Counts, oldest: Option<Timestamp>, now: Timestamp) -> Check {
-    let Counts { queued, scheduled, running, parked } = counts;
+pub(super) fn of_file(trouble: Option<&str>, storage: &Storage) -> Check {
+    match trouble {
+        Some(why) => QUEUE_FILE.trouble(
+            sentence(why),
+            "Until it can be written, no change is taken: free its disk, or let the service's user write it.",
+        ),
+        None if storage.is_in_memory() => QUEUE_FILE.warning(
+            "It is in memory: what waits is forgotten when the service stops.",
+            "Nothing, for a try. To keep it, run standalone with --data and a folder.",
+        ),
+        None => QUEUE_FILE.well(format!("{} can be written.", storage.place())),
+    }
+}
+
+pub(super) fn of_queue(load: Load, now: Timestamp) -> Check {
+    let Load { queued, scheduled, running, parked, oldest_due } = load;
     let all = format!("queued {queued}, scheduled {scheduled}, running {running}, parked {parked}");
-    let late = oldest.map(|due| now.duration_since(due).as_secs()).filter(|late| *late > LATE);
+    let late = oldest_due.map(|due| now.duration_since(due).as_secs()).filter(|late| *late > LATE);
     if let Some(late) = late {
         return QUEUE.warning(
             format!("It is {} minutes behind: {all}.", late / 60),
@@ -252,14 +265,11 @@ mod tests {
     #[test]
     fn a_queue_that_lags_or_keeps_aside_says_what_to_do() {
         let now = at("2026-03-28T12:00:00Z");
-        let counts = Counts { queued: 3, ..Counts::default() };
-        expect(&of_queue(counts, Some(at("2026-03-28T11:59:00Z")), now), Health::Well, "Queued 3");
-        expect(
-            &of_queue(counts, Some(at("2026-03-28T11:00:00Z")), now),
-            Health::Warning,
-            "60 minutes behind",
-        );
-        expect(&of_queue(Counts { parked: 2, ..counts }, None, now), Health::Warning, "--state parked");
+        let due = |due| Load { queued: 3, oldest_due: Some(at(due)), ..Load::default() };
+        expect(&of_queue(due("2026-03-28T11:59:00Z"), now), Health::Well, "Queued 3");
+        expect(&of_queue(due("2026-03-28T11:00:00Z"), now), Health::Warning, "60 minutes behind");
+        let parked = Load { parked: 2, ..Load::default() };
+        expect(&of_queue(parked, now), Health::Warning, "--state parked");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::triplestore::refusal::type_for_prefix;
 use crate::triplestore::survey::{Trial, View, Written};
 use crate::words::sentence;
 
-const TRIPLESTORE: Topic = Topic("triplestore", "Triplestore");
+pub(super) const TRIPLESTORE: Topic = Topic("triplestore", "Triplestore");
 const VIEW: Topic = Topic("view", "View of the triplestore");
 const WRITE: Topic = Topic("write", "Writing to the triplestore");
 const PERSONS: Topic = Topic("persons", "People");
@@ -114,7 +114,7 @@ fn of_view(view: View, scope: Option<&str>) -> Check {
     VIEW.well("Work logs, people, activities and accounts are to be seen.")
 }
 
-fn of_silence(why: &str, in_a_stack: bool) -> Check {
+pub(super) fn of_silence(why: &str, in_a_stack: bool) -> Check {
     let help = if in_a_stack {
         "See to it that it runs, and that MU_SPARQL_ENDPOINT is its address."
     } else {

@@ -15,6 +15,7 @@ pub mod mismatch;
 pub mod note;
 pub mod plan;
 pub mod sighting;
+pub mod status;
 pub mod timesheet;
 pub mod values;
 pub mod windows;

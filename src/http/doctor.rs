@@ -5,7 +5,8 @@ use actix_web::{HttpResponse, web};
 use super::State;
 use super::answer;
 use super::answer::doctor::ReportAnswer;
-use super::answer::fault::MEDIA_TYPE;
+use super::answer::fault::{MEDIA_TYPE, Unavailable};
+use super::problem::Problem;
 use crate::doctor::Report;
 
 /// `report` as the document that `GET /doctor` answers with.
@@ -15,12 +16,15 @@ pub(crate) fn document(report: &Report) -> String {
 
 /// What was last checked of all that syncing needs
 ///
-/// While the first checks are still made there are none.
+/// Connections, queue and its file as they are now, the rest as it was checked last. While the first checks are still
+/// made there are none.
 #[utoipa::path(get, path = "/doctor", tag = "Health", operation_id = "doctor", responses(
     (status = 200, description = "The latest report.", body = ReportAnswer, content_type = MEDIA_TYPE),
+    Unavailable,
 ))]
-pub(super) async fn latest(state: web::Data<State>) -> HttpResponse {
-    answer::ok(&ReportAnswer::from(state.engine.doctor.latest().as_ref()))
+pub(super) async fn latest(state: web::Data<State>) -> Result<HttpResponse, Problem> {
+    let report = state.engine.doctor.report(&state.status().await?).await;
+    Ok(answer::ok(&ReportAnswer::from(report.as_ref())))
 }
 
 /// Checks all that syncing needs now
@@ -29,7 +33,9 @@ pub(super) async fn latest(state: web::Data<State>) -> HttpResponse {
 /// next ones.
 #[utoipa::path(post, path = "/doctor", tag = "Health", operation_id = "examine", responses(
     (status = 200, description = "The report.", body = ReportAnswer, content_type = MEDIA_TYPE),
+    Unavailable,
 ))]
-pub(super) async fn examine(state: web::Data<State>) -> HttpResponse {
-    answer::ok(&ReportAnswer::from(Some(&state.engine.doctor.examine().await)))
+pub(super) async fn examine(state: web::Data<State>) -> Result<HttpResponse, Problem> {
+    state.engine.doctor.examine().await;
+    latest(state).await
 }

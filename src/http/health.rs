@@ -5,10 +5,12 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::http::header::ACCEPT;
 use actix_web::{HttpRequest, HttpResponse, web};
+use tokio::time::timeout;
 
 use super::State;
 use super::answer::fault::Unavailable;
 use super::problem::Problem;
+use crate::domain::status::NotReady;
 use crate::telemetry::metrics::Format;
 use crate::telemetry::scrape;
 
@@ -42,37 +44,33 @@ pub(super) async fn live(state: web::Data<State>) -> Result<HttpResponse, Proble
 #[utoipa::path(get, path = "/ready", tag = "Health", operation_id = "ready",
     responses((status = 200, description = "They can."), Unavailable))]
 pub(super) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Problem> {
-    let not_ready = |detail: String| Err(refuse("Not ready", detail));
-    if state.stop.is_cancelled() {
-        return not_ready("The service is stopping.".to_owned());
-    }
-    let storage = &state.engine.storage;
-    // Trouble may be over, or may have begun, and nobody has written since.
-    match tokio::time::timeout(LOOK_LIMIT, storage.look()).await {
-        Ok(Ok(())) => {}
-        Ok(Err(fault)) => return not_ready(format!("Nothing can be saved: {fault}.")),
-        Err(_) => {
-            if let Some(trouble) = storage.trouble() {
-                return not_ready(format!("Nothing can be saved: {trouble}."));
+    let engine = &state.engine;
+    // What keeps it from being ready may be over, or may have begun, and nobody has tried since. Who stops does not try.
+    if !state.stop.is_cancelled() {
+        let save = async {
+            let _ = timeout(LOOK_LIMIT, engine.storage.look()).await;
+        };
+        let ask = async {
+            if engine.triplestore.record().contact().answered.is_none() {
+                let _ = timeout(LOOK_LIMIT, engine.work_logs.has_any()).await;
             }
+        };
+        tokio::join!(save, ask);
+    }
+    let status = state.status().await?;
+    let detail = match status.not_ready() {
+        None => return Ok(HttpResponse::Ok().finish()),
+        Some(NotReady::Stopping) => "The service is stopping.".to_owned(),
+        Some(NotReady::CannotSave(why)) => format!("Nothing can be saved: {why}."),
+        Some(NotReady::TriplestoreNeverAnswered(Some(why))) => {
+            format!("The triplestore has not answered since the start: {why}.")
         }
-    }
-    if !state.engine.triplestore.has_answered() {
-        // Perhaps nobody has asked it yet.
-        match tokio::time::timeout(LOOK_LIMIT, state.engine.work_logs.has_any()).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(fault)) => {
-                return not_ready(format!("The triplestore has not answered since the start: {fault}."));
-            }
-            Err(_) => {
-                let limit = LOOK_LIMIT.as_secs();
-                return not_ready(format!(
-                    "The triplestore has not answered since the start, and not within {limit} s now."
-                ));
-            }
-        }
-    }
-    Ok(HttpResponse::Ok().finish())
+        Some(NotReady::TriplestoreNeverAnswered(None)) => format!(
+            "The triplestore has not answered since the start, and not within {} s now.",
+            LOOK_LIMIT.as_secs()
+        ),
+    };
+    Err(refuse("Not ready", detail))
 }
 
 /// All metrics, for Prometheus
@@ -85,7 +83,7 @@ pub(super) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Probl
     )),
 ))]
 pub(super) async fn metrics(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
-    scrape::look(&state.engine).await;
+    scrape::look(&state.engine, state.status().await.ok().as_ref()).await;
     let accepted = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let openmetrics = accepted.contains("application/openmetrics-text");
     let format = if openmetrics { Format::OpenMetrics } else { Format::Prometheus };
@@ -122,9 +120,10 @@ mod tests {
     async fn it_is_ready_until_the_stop_begins() {
         let stop = CancellationToken::new();
         let state = state(Storage::in_memory().unwrap(), &stop);
-        assert!(!state.engine.triplestore.has_answered(), "nobody has asked it");
+        let asked = || state.engine.triplestore.record().contact().answered.is_some();
+        assert!(!asked(), "nobody has asked it");
         assert_eq!(told(ready(state.clone()).await).await, (200, String::new()));
-        assert!(state.engine.triplestore.has_answered());
+        assert!(asked());
         stop.cancel();
         let (status, body) = told(ready(state.clone()).await).await;
         assert!(status == 503 && body.contains("The service is stopping."), "{body}");

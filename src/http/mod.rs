@@ -63,9 +63,12 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::delta::Intake;
+use crate::domain::status::Status;
 use crate::engine::Engine;
 use crate::page;
-use crate::runs::Runs;
+use crate::queue::QueueFault;
+use crate::runs::{Kind, Runs};
+use crate::status;
 pub(crate) use doctor::document as report;
 use door::Door;
 use problem::Problem;
@@ -99,6 +102,12 @@ impl State {
         let intake = engine.intake();
         let listeners = Arc::new(Semaphore::new(page::MOST_LISTENERS));
         Self { engine, intake, runs, stop, listeners }
+    }
+
+    /// How the service stands now: what every route and page tells from.
+    pub(crate) async fn status(&self) -> Result<Status, QueueFault> {
+        let undone = status::undone(&self.runs.list(Some(Kind::Sweep)));
+        self.engine.status(undone, self.stop.is_cancelled()).await
     }
 }
 

@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::State;
 use super::answer;
 use super::answer::fault::{BadRequest, MEDIA_TYPE, NoSuchWorkLog, NotTheOnlyOne, Refused, Unavailable};
-use super::answer::queue::{Down, PageLinks, QueueMeta, QueuePage, RetriedAnswer, WorkLogAnswer};
+use super::answer::queue::{PageLinks, QueueMeta, QueuePage, RetriedAnswer, WorkLogAnswer};
 use super::ask::{QueueQuery, one_of};
 use super::problem::{JSON_API, Problem};
 use crate::domain::{Code, WorkLogUri};
@@ -49,14 +49,10 @@ pub(super) async fn list(
         pairs.extend(code.map(|code| ("filter[code]", code.word().to_owned())));
         format!("{}?{}", request.path(), serde_urlencoded::to_string(pairs).unwrap_or_default())
     });
-    let counts = engine.queue.counts().await?;
-    let oldest = engine.queue.oldest_due().await?.filter(|due| *due <= engine.clock.now());
-    let down = engine.workers.down().into_iter();
-    let down = down.map(|(neighbour, why)| Down { name: neighbour.to_string(), why });
     Ok(answer::ok(&QueuePage {
         data: entries.iter().map(Into::into).collect(),
         links: PageLinks { next },
-        meta: QueueMeta::new(counts, oldest, down.collect()),
+        meta: QueueMeta::of(&state.status().await?),
     }))
 }
 

@@ -18,6 +18,7 @@ use tracing::{Instrument, info_span};
 
 use super::choices::{Choices, ChosenProject, ChosenUser};
 use super::fault::{Fault, KimaiFault, Operation};
+use super::heard::{self, in_words, whole};
 use super::listed::Listed;
 use super::model::{
     Activity, CurrentUser, Customer, NoBreak, Project, Timesheet, TimesheetFilter, TimesheetForm, User,
@@ -25,17 +26,16 @@ use super::model::{
 use super::pace::{How, Pace, Place};
 use super::rows::{self, Lenient};
 use super::{Catalogue, Listings, Rows, Timesheets};
+use crate::contact::Record;
 use crate::crash;
-use crate::domain::KimaiId;
 use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::{Code, KimaiId};
 use crate::settings::{Description, KimaiSettings, ListLimits};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::Side;
 use crate::unreadable::Unreadable;
 use pages::PAGE_SIZE;
 
-/// The largest answer we read.
-const MOST_BYTES: usize = 32 * 1024 * 1024;
 /// Rows looked at for the newest id: more than one, since the id of a row may be unreadable.
 const NEWEST: &str = "5";
 /// The longest rest of a pause that a call waits for: well within the lease of its run.
@@ -63,6 +63,7 @@ pub struct Client {
     pace: Arc<Pace>,
     metrics: Metrics,
     pub(super) unreadable: Unreadable,
+    contact: Record,
 }
 
 /// Why no client could be made from the settings.
@@ -90,8 +91,19 @@ impl Client {
         let (token, metrics) = (settings.token.clone(), Metrics::new());
         let pace = Arc::new(Pace::new(settings.concurrency.clone()));
         let limits = settings.list;
-        let (paused_until, unreadable) = (Mutex::default(), Unreadable::default());
-        Ok(Self { http, endpoint, token, hidden, limits, describes, paused_until, pace, metrics, unreadable })
+        Ok(Self {
+            http,
+            endpoint,
+            token,
+            hidden,
+            limits,
+            describes,
+            paused_until: Mutex::default(),
+            pace,
+            metrics,
+            unreadable: Unreadable::default(),
+            contact: Record::default(),
+        })
     }
 
     /// `timesheet` without what is not ours.
@@ -112,11 +124,14 @@ impl Client {
         let _place = self.place(operation).await?;
         self.keep_pause(operation).await?;
         let (since, mut status) = (Instant::now(), None);
+        let waiting = self.contact.wait(Code::KimaiUnavailable);
         let span = info_span!("kimai", operation = operation.word());
         let answer = self.exchange(operation, request, &mut status).instrument(span).await;
         let took = since.elapsed();
         self.metrics.kimai_answered(operation, status, took);
         self.pace.ended(operation, How::of(&answer), took);
+        heard::note(&self.contact, status, answer.as_ref().map(|answer| answer.body.as_slice()));
+        waiting.over();
         answer
     }
 
@@ -259,6 +274,10 @@ impl Timesheets for Client {
         self.unreadable.clone()
     }
 
+    fn contact(&self) -> Record {
+        self.contact.clone()
+    }
+
     async fn me(&self) -> Result<CurrentUser, KimaiFault> {
         self.get("users/me").await
     }
@@ -365,29 +384,9 @@ impl Listings for Client {
     }
 }
 
-/// The body of an answer, if it is not too large.
-async fn whole(operation: Operation, mut response: reqwest::Response) -> Result<Vec<u8>, KimaiFault> {
-    let mut body = Vec::new();
-    let cut = |fault| KimaiFault::cut(operation, true, &in_words(fault));
-    while let Some(chunk) = response.chunk().await.map_err(cut)? {
-        body.extend_from_slice(&chunk);
-        if body.len() > MOST_BYTES {
-            return Err(KimaiFault::unreadable(operation, "it is larger than 32 MiB"));
-        }
-    }
-    Ok(body)
-}
-
 /// The only form in which Kimai takes a bound: no zone, no fraction.
 fn wall_clock(bound: DateTime) -> String {
     bound.strftime("%Y-%m-%dT%H:%M:%S").to_string()
-}
-
-fn in_words(fault: reqwest::Error) -> String {
-    if fault.is_timeout() {
-        return "it did not answer within the time limit (KIMAI_TIMEOUT)".into();
-    }
-    format!("the connection failed: {}", crate::tls::explain(fault))
 }
 
 #[cfg(test)]

@@ -119,7 +119,7 @@ async fn an_answer_beyond_32_mib_is_not_read_to_its_end() {
     };
     let client = Client::new(&settings).unwrap();
     let json = |bytes: usize| format!("[{}]", " ".repeat(bytes - 2));
-    for (bytes, fits) in [(MOST_BYTES, true), (MOST_BYTES + 1, false)] {
+    for (bytes, fits) in [(heard::MOST_BYTES, true), (heard::MOST_BYTES + 1, false)] {
         server.reset().await;
         Mock::given(wiremock::matchers::any())
             .respond_with(ResponseTemplate::new(200).set_body_string(json(bytes)))

@@ -4,6 +4,7 @@
 pub mod choices;
 mod client;
 pub mod fault;
+mod heard;
 pub mod inspection;
 mod listed;
 pub mod model;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::contact::Record;
 use crate::domain::KimaiId;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::telemetry::Metrics;
@@ -46,6 +48,11 @@ pub trait Timesheets: Send + Sync {
     /// The values of its answers that could not be read.
     fn unreadable(&self) -> Unreadable {
         Unreadable::default()
+    }
+
+    /// What was last heard of it.
+    fn contact(&self) -> Record {
+        Record::default()
     }
 
     /// `GET /users/me`: who the token is.

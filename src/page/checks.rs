@@ -48,7 +48,7 @@ fn checks(report: &Report, moment: &Moment) -> Markup {
                 ul class="plain check-list" { @for check in &well { (line(check)) } }
             }
         }
-        p class="note" { "Made " (moment.relative(report.at)) "." }
+        p class="note" { "Made " (moment.relative(report.at)) "; connections, queue, sweeps and deltas as of now." }
     }
 }
 

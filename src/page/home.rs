@@ -6,16 +6,14 @@ use maud::{Markup, html};
 
 use super::fault::Fault;
 use super::frame::Frame;
-use super::health::Health;
 use super::icon::Sign;
 use super::moment::Moment;
 use super::parts::Parts;
-use super::queue::Load;
-use super::{Answer, checks, entries, pulse, runs, start, words};
+use super::{Answer, checks, entries, health, pulse, queue, runs, start, words};
 use crate::domain::Code;
+use crate::domain::status::{Headline, Load, Status, Undone};
 use crate::http;
 use crate::queue::{Entry, Filter, State};
-use crate::runs::{self as book, Kind, Run};
 
 /// Entries of each list shown here; the rest stands on the page of the queue.
 const ENTRIES: usize = 5;
@@ -34,7 +32,7 @@ pub(super) async fn get(request: HttpRequest, state: web::Data<http::State>) -> 
 pub(super) async fn gather(state: &http::State) -> Result<Parts, Fault> {
     let engine = &state.engine;
     let moment = Moment::of(&engine.clock);
-    let (health, load) = (Health::gather(engine), Load::gather(engine).await?);
+    let status = state.status().await?;
     let parked = engine
         .queue
         .page(Filter { not: Some(Code::TimesheetExported), ..State::Parked.into() }, None, ENTRIES)
@@ -43,97 +41,97 @@ pub(super) async fn gather(state: &http::State) -> Result<Parts, Fault> {
     let waiting = engine.queue.page(State::Scheduled.into(), None, ENTRIES).await?;
     // What only waits for the end of a burst of changes is no news.
     let waiting: Vec<Entry> = waiting.into_iter().filter(|entry| entry.last_error.is_some()).collect();
-    let beats = engine.queue.pulse(pulse::first(moment.now)).await?;
+    // The page says so where the file cannot be read; that costs this part only.
+    let beats = engine.queue.pulse(pulse::first(moment.now)).await.ok();
     let mut runs = state.runs.list(None);
-    let alert = sweep_alert(&runs);
     runs.truncate(RUNS);
-    let report = engine.doctor.latest();
+    let report = engine.doctor.report(&status).await;
     let trouble = checks::trouble(report.as_ref());
-    let mut parts = Parts::new(title(&health, &load, trouble, alert.as_ref()));
-    parts.add("state", headline(&health, &load, trouble, alert.as_ref()));
-    parts.add("health", health.render());
+    let mut parts = Parts::new(title(&status, trouble));
+    parts.add("state", headline(&status, trouble));
+    parts.add("health", health::render(&status, &moment));
     parts.add("checks", checks::render(report.as_ref(), &moment));
-    parts.add("queue", load.render(&moment));
-    parts.add("pulse", pulse::render(&beats, &moment));
-    parts.add("attention", attention(&load, [&parked, &kept, &waiting], &moment));
+    parts.add("queue", queue::render(&status.load, &moment));
+    parts.add("pulse", pulse::render(beats.as_deref(), &moment));
+    parts.add("attention", attention(&status.load, [&parked, &kept, &waiting], &moment));
     parts.add("runs", runs::card(&runs, &moment));
     Ok(parts)
 }
 
-/// Why the newest sweep that ended needs somebody.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SweepAlert {
-    /// Its number.
-    run: u64,
-    words: String,
-}
-
-/// What the newest sweep that has compared both sides left undone. One that somebody cancelled tells nothing. `runs`: the newest first.
-pub(super) fn sweep_alert(runs: &[Run]) -> Option<SweepAlert> {
-    let told = |run: &&Run| run.has_result() && run.state != book::State::Cancelled;
-    let last = runs.iter().filter(|run| run.task.kind() == Kind::Sweep).find(told)?;
-    let words = if last.state == book::State::Failed {
-        "The last sweep failed".to_owned()
-    } else if last.held > 0 && needs_somebody(last) {
-        format!("The last sweep held {} back", words::count(last.held as u64, "deletion", "deletions"))
-    } else {
-        return None;
-    };
-    Some(SweepAlert { run: last.id, words })
-}
-
-/// Whether one of the deletions held back waits for somebody's word, or should not have come up: what is exported,
-/// was changed a moment ago or is left alone by the settings may stay like that for ever.
-fn needs_somebody(sweep: &Run) -> bool {
-    let no_work_logs = sweep.counts.get("work-logs").is_none_or(|count| *count == 0);
-    sweep.confirm.is_some() || no_work_logs || sweep.stand.faults_in_all > 0
-}
-
-fn title(health: &Health, load: &Load, trouble: usize, alert: Option<&SweepAlert>) -> String {
-    match (health.trouble(), alert) {
-        (Some(down), _) => down.to_owned(),
-        (None, _) if load.counts.parked == 0 && trouble > 0 => checks::words(trouble),
-        (None, Some(alert)) if load.counts.parked == 0 => alert.words.clone(),
-        (None, _) => load.words(),
+/// What is told first, in few words: for the title.
+pub(super) fn title(status: &Status, checks: usize) -> String {
+    match status.headline(checks) {
+        Headline::Parked(count) => format!("{} parked", words::number(count as u64)),
+        Headline::Busy(count) => format!("{} being synced", words::number(count as u64)),
+        Headline::Synced => "All synced".to_owned(),
+        other => told(other),
     }
 }
 
-/// The part `state`.
-pub(super) fn headline(health: &Health, load: &Load, trouble: usize, alert: Option<&SweepAlert>) -> Markup {
-    let counts = load.counts;
-    let busy = counts.waiting() + counts.running;
+/// What is told first.
+fn told(headline: Headline) -> String {
     let verb = |count: usize, one: &'static str, more: &'static str| if count == 1 { one } else { more };
-    let mut also = alert;
-    let (sign, words, note) = if let Some(trouble) = health.trouble() {
-        let note = match busy {
+    match headline {
+        Headline::CannotSave => "The queue cannot be saved".to_owned(),
+        Headline::BothDown => "Kimai and the triplestore are down".to_owned(),
+        Headline::TriplestoreDown => "The triplestore is down".to_owned(),
+        Headline::KimaiDown => "Kimai is down".to_owned(),
+        Headline::KimaiRefuses => "Kimai lets the service in no more".to_owned(),
+        Headline::KimaiLostData => "Kimai has lost timesheets".to_owned(),
+        Headline::Parked(count) => {
+            format!("{} {} somebody’s attention", words::work_logs(count), verb(count, "needs", "need"))
+        }
+        Headline::Checks(count) => checks::words(count),
+        Headline::Undone(undone) => left(undone),
+        Headline::KimaiPaused => "Kimai asks for a pause".to_owned(),
+        Headline::Starting => "Starting: not both sides have been asked yet".to_owned(),
+        Headline::Busy(count) => {
+            format!("{} {} being synced", words::work_logs(count), verb(count, "is", "are"))
+        }
+        Headline::Synced => "Everything is synced".to_owned(),
+    }
+}
+
+/// What a sweep left undone.
+fn left(undone: Undone) -> String {
+    let held = |held| format!("The last sweep held {} back", words::count(held, "deletion", "deletions"));
+    undone.held.map_or_else(|| "The last sweep failed".to_owned(), |count| held(count as u64))
+}
+
+/// The part `state`.
+pub(super) fn headline(status: &Status, checks: usize) -> Markup {
+    let (headline, busy) = (status.headline(checks), status.load.busy());
+    let also = status.undone.filter(|undone| headline != Headline::Undone(*undone));
+    let note = match headline {
+        Headline::Parked(_) if also.is_none() => "Everything else is synced or on its way.".to_owned(),
+        Headline::Parked(_) | Headline::Undone(_) => String::new(),
+        Headline::Checks(_) => "See below what to do about it.".to_owned(),
+        Headline::Busy(_) => "Nothing needs attention.".to_owned(),
+        Headline::Starting => "Every change that arrives is kept meanwhile.".to_owned(),
+        Headline::Synced => "Every change that arrived is in Kimai.".to_owned(),
+        _ => match busy {
             0 => "Nothing waits for it now.".to_owned(),
             1 => "1 work log waits and goes on by itself once it works again.".to_owned(),
             busy => format!("{} wait and go on by themselves once it works again.", words::work_logs(busy)),
-        };
-        (Sign::Bad, trouble.to_owned(), note)
-    } else if counts.parked > 0 {
-        let note = if alert.is_some() { "" } else { "Everything else is synced or on its way." }.to_owned();
-        let verb = verb(counts.parked, "needs", "need");
-        (Sign::Warning, format!("{} {verb} somebody’s attention", words::work_logs(counts.parked)), note)
-    } else if trouble > 0 {
-        (Sign::Warning, checks::words(trouble), "See below what to do about it.".to_owned())
-    } else if let Some(alert) = also.take() {
-        (Sign::Warning, alert.words.clone(), String::new())
-    } else if busy > 0 {
-        let words = format!("{} {} being synced", words::work_logs(busy), verb(busy, "is", "are"));
-        (Sign::Running, words, "Nothing needs attention.".to_owned())
-    } else {
-        let note = "Every change that arrived is in Kimai.".to_owned();
-        (Sign::Good, "Everything is synced".to_owned(), note)
+        },
+    };
+    let sign = match headline {
+        Headline::Synced => Sign::Good,
+        Headline::Busy(_) => Sign::Running,
+        Headline::Starting => Sign::Neutral,
+        Headline::Parked(_) | Headline::Checks(_) | Headline::Undone(_) | Headline::KimaiPaused => {
+            Sign::Warning
+        }
+        _ => Sign::Bad,
     };
     html! {
         div id="state" class={ "state " (sign.class()) } {
-            h1 { (sign.icon()) span { (words) } }
+            h1 { (sign.icon()) span { (told(headline)) } }
             p {
                 (note)
-                @if let Some(alert) = alert {
-                    @if let Some(also) = also { " " (also.words) ":" }
-                    " " a href={ "/run/" (alert.run) } { "See what it found" }
+                @if let Some(undone) = status.undone {
+                    @if let Some(also) = also { " " (left(also)) ":" }
+                    " " a href={ "/run/" (undone.run) } { "See what it found" }
                 }
             }
         }
@@ -146,7 +144,7 @@ fn attention(load: &Load, [parked, kept, waiting]: [&[Entry]; 3], moment: &Momen
         section id="attention" class="card" aria-labelledby="attention-title" {
             div class="card-head" {
                 h2 id="attention-title" { "Not synced yet" }
-                @if shown > 0 { (entries::retry_all(load.counts.parked, "/")) }
+                @if shown > 0 { (entries::retry_all(load.parked, "/")) }
             }
             @if shown == 0 && waiting.is_empty() {
                 p class="empty" { "Nothing is parked, and nothing has to be tried again." }
@@ -160,13 +158,13 @@ fn attention(load: &Load, [parked, kept, waiting]: [&[Entry]; 3], moment: &Momen
                 (entries::table(kept, "/", moment, "exported-title"))
                 p { a href=(entries::EXPORTED) { "All that are exported in Kimai" } }
             }
-            @if load.counts.parked > shown {
-                p { a href="/entries?state=parked" { "All " (words::number(load.counts.parked as u64)) " parked work logs" } }
+            @if load.parked > shown {
+                p { a href="/entries?state=parked" { "All " (words::number(load.parked as u64)) " parked work logs" } }
             }
             @if !waiting.is_empty() {
                 h3 id="waiting-title" { "Tried again by itself" }
                 (entries::table(waiting, "/", moment, "waiting-title"))
-                @if load.counts.scheduled > waiting.len() {
+                @if load.scheduled > waiting.len() {
                     p { a href="/entries?state=waiting" { "All that are scheduled" } }
                 }
             }

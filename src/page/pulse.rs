@@ -49,8 +49,16 @@ impl Sum {
     }
 }
 
-/// The part `pulse`. `beats` holds no slot in which nothing happened, or all.
-pub(super) fn render(beats: &[Beat], moment: &Moment) -> Markup {
+/// The part `pulse`. `beats` holds no slot in which nothing happened, or all; none if they cannot be read.
+pub(super) fn render(beats: Option<&[Beat]>, moment: &Moment) -> Markup {
+    let Some(beats) = beats else {
+        return html! {
+            section id="pulse" class="card" aria-labelledby="pulse-title" {
+                h2 id="pulse-title" { "The last 24 hours" }
+                p class="empty" { "The queue file cannot be read now." }
+            }
+        };
+    };
     let first = first(moment.now);
     let within: Vec<&Beat> = beats.iter().filter(|beat| beat.from >= first).collect();
     let sum = Sum::of(within.iter().copied());

@@ -1,5 +1,6 @@
 //! The parts as pure functions of values: hostile texts, empty states, very long names.
 
+mod amounts;
 mod sweeps;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,18 +11,18 @@ use jiff::tz::TimeZone;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::health::Health;
 use super::moment::Moment;
-use super::queue::Load;
-use super::{checks, entries, findings, home, pulse, run, runs, work_log};
+use super::{checks, entries, findings, health, home, pulse, queue, run, runs, work_log};
 use crate::clock::Clock;
 use crate::doctor::{Check, Report};
+use crate::domain::Code;
 use crate::domain::finding::{Action, Finding, Hold, Kind};
 use crate::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
+use crate::domain::status::{Contact, Facts, Failed, Heard, Lapse, Load, Neighbour, Part, Status};
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::{WorkLogUri, difference::FoundTimesheet};
 use crate::engine::Engine;
-use crate::queue::{Beat, Counts, Entry, Reason, State};
+use crate::queue::{Beat, Entry, Reason, State};
 use crate::reconcile::sweep::Period;
 use crate::runs::progress::Stand;
 use crate::runs::{AskedBy, Confirm, Run, Runs, Task};
@@ -67,6 +68,40 @@ fn entry(iri: &str, state: State, why: Option<&str>) -> Entry {
 
 fn period() -> Period {
     Period { first: "2024-09-01".parse().unwrap(), last: "2024-09-30".parse().unwrap() }
+}
+
+/// A service of which both neighbours have just answered.
+fn facts() -> Facts {
+    let answering = || {
+        let mut contact = Contact::default();
+        contact.answer(Heard { at: at("2026-11-22T02:00:22Z"), part: Part::Sweep });
+        contact
+    };
+    Facts {
+        now: now(),
+        stopping: false,
+        triplestore: answering(),
+        kimai: answering(),
+        triplestore_breaker: None,
+        kimai_breaker: None,
+        storage: None,
+        lost: None,
+        load: Load::default(),
+        undone: None,
+    }
+}
+
+fn standing(load: Load) -> Status {
+    Status::of(Facts { load, ..facts() })
+}
+
+/// A neighbour that does not answer any more.
+fn down() -> Neighbour {
+    let mut contact = facts().kimai;
+    let heard = Heard { at: now(), part: Part::WorkLog };
+    let why = HOSTILE.to_owned();
+    contact.fail(Failed { heard, lapse: Lapse::Silent, code: Code::KimaiUnavailable, why });
+    Status::of(Facts { kimai: contact, ..facts() }).kimai
 }
 
 fn a_run(task: Task, state: crate::runs::State) -> Run {
@@ -115,8 +150,12 @@ async fn texts_of_others_stay_texts_wherever_they_stand() {
     assert!(faults.contains("3\u{202f}000 things did not work out") && faults.contains("Only the first 1"));
     is_tame(&runs::card(&[broken], &moment).into_string());
 
-    let health = Health { kimai: Some(HOSTILE.to_owned()), ..Health::default() };
-    is_tame(&health.render().into_string());
+    let mut status = standing(Load::default());
+    status.kimai = down();
+    (status.storage, status.lost) = (Some(HOSTILE.to_owned()), Some(HOSTILE.to_owned()));
+    let html = health::render(&status, &moment).into_string();
+    is_tame(&html);
+    assert!(html.contains("It last answered 15 min ago, to a sweep."), "{html}");
     let check = Check {
         id: "kimai".to_owned(),
         name: HOSTILE.to_owned(),
@@ -276,96 +315,18 @@ async fn a_plan_shows_both_sides_marks_what_differs_and_offers_what_can_be_done(
 #[tokio::test(start_paused = true)]
 async fn where_there_is_nothing_the_page_says_so() {
     let moment = moment();
-    let load = Load::default();
-    assert_eq!(load.words(), "All synced");
-    assert!(load.render(&moment).into_string().contains("The queue is empty"));
+    let status = standing(Load::default());
+    assert_eq!(home::title(&status, 0), "All synced");
+    assert!(queue::render(&status.load, &moment).into_string().contains("The queue is empty"));
     assert!(runs::card(&[], &moment).into_string().contains("None yet"));
-    assert!(pulse::render(&[], &moment).into_string().contains("Nothing was synced in the last 24 hours"));
+    assert!(
+        pulse::render(Some(&[]), &moment).into_string().contains("Nothing was synced in the last 24 hours")
+    );
     assert!(checks::render(None, &moment).into_string().contains("Not made yet"));
-    assert_eq!((Health::default().trouble(), checks::trouble(None)), (None, 0));
+    assert_eq!(checks::trouble(None), 0);
     let nothing = a_run(Task::Plan(period()), crate::runs::State::Done);
     let html = findings::Findings::default().render(&nothing, &moment).into_string();
     assert!(html.contains("Both sides say the same"), "{html}");
-    let load = Load { counts: Counts { queued: 3, running: 1, ..Counts::default() }, oldest_due: None };
-    assert_eq!(load.words(), "4 being synced");
-}
-
-/// Routes of a service that does not work on what waits, with so many parked entries.
-fn idle_with(parked: usize) -> crate::http::State {
-    let storage = Storage::in_memory().unwrap();
-    let fill = move |connection: &rusqlite::Connection| {
-        let mut insert = connection.prepare(
-            "INSERT INTO entry (work_log, state, due, reason, attempts, last_error, removed, since)
-             VALUES (?1, 'parked', NULL, 'delta', 3, ?2, 0, 0)",
-        )?;
-        for number in 0..parked {
-            insert.execute([format!("http://x/work-logs/{number:05}"), HOSTILE.to_owned()])?;
-        }
-        Ok(())
-    };
-    storage.write_now(fill).unwrap();
-    let vars = [("API_TOKEN", "token"), ("KIMAI_ENDPOINT", "http://127.0.0.1:9/api")];
-    let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let settings = Settings::from_vars(vars).unwrap();
-    let (store, kimai) = (Arc::new(Embedded::in_memory().unwrap()), crate::app::kimai(&settings).unwrap());
-    let clock = Clock::system(TimeZone::UTC);
-    let engine = Engine::with_storage(&settings, store, kimai, clock.clone(), storage.clone()).unwrap();
-    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let runs = Runs::open(storage, true, clock, Arc::new(engine.clone()), tasks, stop.clone()).unwrap();
-    crate::http::State::new(engine, runs, stop)
-}
-
-#[tokio::test]
-async fn ten_thousand_parked_entries_stand_on_pages_of_fifty_each_once() {
-    let state = idle_with(10_000);
-    let home = home::gather(&state).await.unwrap();
-    assert_eq!(home.title, "10\u{202f}000 parked");
-    let whole: String = home.all.iter().map(|part| part.html.as_str()).collect();
-    is_tame(&whole);
-    assert!(whole.len() < 60_000, "{} bytes", whole.len());
-    assert!(whole.contains("All 10\u{202f}000 parked work logs"), "{whole}");
-
-    let (mut seen, mut pages) = (BTreeSet::new(), 0);
-    let mut query = "state=parked".to_owned();
-    loop {
-        let pairs: BTreeMap<String, String> = serde_urlencoded::from_str(&query).unwrap();
-        let parts = entries::gather(&state, &entries::Wish::read(&pairs).unwrap()).await.unwrap();
-        let html = &parts.all[0].html;
-        pages += 1;
-        assert_eq!(parts.title, "Parked: 10\u{202f}000");
-        let rows: Vec<&str> =
-            html.split("data-key=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
-        assert_eq!(rows.len(), entries::PAGE);
-        seen.extend(rows.into_iter().map(str::to_owned));
-        let Some((before, _)) = html.split_once("\">Next 50</a>") else { break };
-        query = before.rsplit_once("href=\"/entries?").unwrap().1.replace("&amp;", "&");
-    }
-    assert_eq!((pages, seen.len()), (200, 10_000));
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_picture_of_the_day_shows_each_slot_in_its_place_and_says_the_same_in_a_table() {
-    let moment = moment();
-    let beat = |from: &str, synced, failed, seconds, slowest| Beat {
-        from: at(from),
-        synced,
-        failed,
-        seconds,
-        slowest,
-    };
-    let beats = [
-        // Of the day before: left out.
-        beat("2026-11-21T02:10:00Z", 500, 500, 1.0, 1.0),
-        beat("2026-11-21T02:20:00Z", 100, 0, 20.0, 3.0),
-        beat("2026-11-22T02:10:00Z", 1, 2, 0.5, 0.5),
-    ];
-    let html = pulse::render(&beats, &moment).into_string();
-    assert!(html.contains("<strong>101</strong> synced"), "{html}");
-    assert!(html.contains("<strong>0.2 s</strong> on average"), "{html}");
-    assert!(html.contains("<rect class=\"synced\" x=\"0\""), "the first slot: {html}");
-    let last: Vec<&str> = html.split("<rect class=\"failed\" x=\"143\"").collect();
-    assert_eq!(last.len(), 2, "the last slot: {html}");
-    let rows = html.split("<tbody>").nth(1).unwrap();
-    assert_eq!(rows.matches("<tr>").count(), 2, "{rows}");
-    assert!(rows.contains("<td class=\"number\">100</td>"), "{rows}");
+    let busy = standing(Load { queued: 3, running: 1, ..Load::default() });
+    assert_eq!(home::title(&busy, 0), "4 being synced");
 }

@@ -6,6 +6,7 @@ use super::breaker::{Cause, Neighbour};
 use super::ledger::LedgerFault;
 use crate::domain::loss::Loss;
 use crate::domain::mismatch::Mismatch;
+use crate::domain::status::gist;
 use crate::domain::work_log::Obstacle;
 use crate::domain::{Code, WorkLogUri};
 use crate::kimai::{Fault, KimaiFault};
@@ -67,15 +68,6 @@ pub enum Failure {
     /// What we remember could not be saved or read, or contradicts itself.
     #[error(transparent)]
     Ledger(#[from] LedgerFault),
-}
-
-/// What is the same of a message however often it is said: up to the first thing that it names, without numbers.
-fn gist(said: &str) -> String {
-    said.chars()
-        .take_while(|c| !matches!(c, '<' | '"' | '\''))
-        .filter(|c| !c.is_ascii_digit())
-        .take(120)
-        .collect()
 }
 
 fn join(obstacles: &[Obstacle]) -> String {

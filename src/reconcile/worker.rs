@@ -24,7 +24,9 @@ use super::retry::{self, Failure, Next, Outage};
 use super::settle::Settler;
 use super::under_way::UnderWay;
 use crate::clock::Clock;
+use crate::contact;
 use crate::crash;
+use crate::domain::status::Part;
 use crate::queue::{Lease, Outcome, Queue, QueueFault, Reason};
 use crate::telemetry::call::{self, Calls};
 use crate::telemetry::metrics::Metrics;
@@ -190,7 +192,8 @@ impl Workers {
             span.record("mu_call_id", call.id());
         }
         let settled = self.settler.settle(&lease.work_log, way, &mut lease.seen, lease.overwrite);
-        let settled = call::within(call, settled).instrument(span.clone());
+        let settled = contact::within(Part::WorkLog, Box::pin(call::within(call, settled)));
+        let settled = settled.instrument(span.clone());
         // A run that panics costs its own work log and no worker.
         let result = AssertUnwindSafe(settled).catch_unwind().await.unwrap_or_else(|panic| {
             let words = panic.downcast_ref::<String>().map(String::as_str);

@@ -8,9 +8,11 @@ use async_trait::async_trait;
 
 use super::follow::Standing;
 use super::progress::Progress;
-use super::run::Task;
+use super::run::{self, Task};
+use crate::contact;
 use crate::domain::finding::{Finding, Kind, Unconfirmed};
 use crate::domain::hours::{RoundedMonth, clock};
+use crate::domain::status::Part;
 use crate::domain::{Code, WorkLogUri};
 use crate::engine::Engine;
 use crate::import::{self, ImportFault};
@@ -119,12 +121,13 @@ impl Work for Engine {
         confirmed: Option<&Unconfirmed>,
         progress: &Progress,
     ) -> Result<Done, Trouble> {
-        match task {
-            Task::Sweep(period) => Ok(swept(self.sweeper.sweep(period, confirmed, progress).await?, true)),
-            Task::Plan(period) => Ok(swept(self.sweeper.plan(period, progress).await?, false)),
-            Task::Import(what) => Ok(imported(&self.import(what, progress).await?)),
-            Task::Lock(month) => Ok(locked(&self.locker.lock(month, progress).await?, progress)),
-        }
+        let part = match task.kind() {
+            run::Kind::Sweep => Part::Sweep,
+            run::Kind::Plan => Part::Plan,
+            run::Kind::Import => Part::Import,
+            run::Kind::Lock => Part::Lock,
+        };
+        contact::within(part, self.perform_task(task, confirmed, progress)).await
     }
 
     async fn standing(&self, work_log: &WorkLogUri) -> Standing {
@@ -134,6 +137,22 @@ impl Work for Engine {
 
     fn time_limit(&self) -> Duration {
         self.run_limit
+    }
+}
+
+impl Engine {
+    async fn perform_task(
+        &self,
+        task: Task,
+        confirmed: Option<&Unconfirmed>,
+        progress: &Progress,
+    ) -> Result<Done, Trouble> {
+        match task {
+            Task::Sweep(period) => Ok(swept(self.sweeper.sweep(period, confirmed, progress).await?, true)),
+            Task::Plan(period) => Ok(swept(self.sweeper.plan(period, progress).await?, false)),
+            Task::Import(what) => Ok(imported(&self.import(what, progress).await?)),
+            Task::Lock(month) => Ok(locked(&self.locker.lock(month, progress).await?, progress)),
+        }
     }
 }
 

@@ -18,10 +18,12 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::domain::difference::FoundTimesheet;
+use crate::domain::status::Status;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::Obstacle;
 use crate::domain::{Code, KimaiId, WorkLogUri};
 use crate::engine::Engine;
+use crate::reconcile::breaker::{Down, Neighbour};
 pub use find::{Found, find};
 pub(crate) use help::for_code;
 pub use loose::Loose;
@@ -260,12 +262,22 @@ pub struct Done {
     pub code: Option<Code>,
 }
 
+/// The neighbours that are down.
+fn downs(status: &Status) -> Vec<Down> {
+    let neighbours = [(Neighbour::Kimai, &status.kimai), (Neighbour::Triplestore, &status.triplestore)];
+    let down = neighbours.into_iter().filter_map(|(neighbour, told)| {
+        let outage = told.outage()?;
+        Some(Down { neighbour, code: outage.code, why: outage.why.clone(), since: outage.since })
+    });
+    down.collect()
+}
+
 impl Story {
     /// The story of `work_log` as of now. See the module's guarantees.
     pub async fn of(engine: &Engine, work_log: &WorkLogUri) -> Self {
         let mut story = read::story(engine, work_log).await;
         let (now, zone) = (engine.clock.now(), engine.clock.zone());
-        let outages = engine.workers.outages();
+        let outages = engine.status(None, false).await.map_or_else(|_| Vec::new(), |status| downs(&status));
         let relations = engine.relations;
         let judged = judge(&Evidence { story: &story, outages: &outages, now, zone, relations });
         (story.verdict, story.says, story.help) = (judged.verdict, judged.says, judged.help);

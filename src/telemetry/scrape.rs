@@ -5,26 +5,24 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::domain::Code;
+use crate::domain::status::{Neighbour, Status};
 use crate::engine::Engine;
 use crate::queue::State;
-use crate::reconcile::breaker::Neighbour;
+use crate::telemetry::Metrics;
 
 /// How long the file may take to tell of open intents; the rest is told without.
 const FILE_LIMIT: Duration = Duration::from_secs(2);
 
-/// Sets the gauges of how `engine` stands now. What cannot be found out stays as it was.
-pub async fn look(engine: &Engine) {
+/// Sets the gauges of how `engine` stands now, by its `status`. What cannot be found out stays as it was.
+pub async fn look(engine: &Engine, status: Option<&Status>) {
     let metrics = &engine.metrics;
-    if let Ok(counts) = engine.queue.counts().await {
-        for state in State::ALL {
-            let number = match state {
-                State::Queued => counts.queued,
-                State::Scheduled => counts.scheduled,
-                State::Running => counts.running,
-                State::Parked => counts.parked,
-            };
-            metrics.set("queue_entries", &[("state", state.word())], of(number));
-        }
+    let age = |since: Option<Timestamp>| {
+        let age = since.map(|since| engine.clock.now().duration_since(since).as_secs_f64());
+        age.unwrap_or_default().max(0.0)
+    };
+    if let Some(status) = status {
+        stand(metrics, status);
+        metrics.set("queue_oldest_due_seconds", &[], age(status.load.oldest_due));
     }
     if let Ok(parked) = engine.queue.parked_by_code().await {
         for code in Code::ALL {
@@ -32,20 +30,7 @@ pub async fn look(engine: &Engine) {
             metrics.set("queue_parked", &[("code", code.word())], of(number));
         }
     }
-    let age = |since: Option<Timestamp>| {
-        let age = since.map(|since| engine.clock.now().duration_since(since).as_secs_f64());
-        age.unwrap_or_default().max(0.0)
-    };
-    if let Ok(oldest) = engine.queue.oldest_due().await {
-        metrics.set("queue_oldest_due_seconds", &[], age(oldest));
-    }
-    let down = engine.workers.down();
-    let is_down = |wanted| down.iter().any(|(neighbour, _)| *neighbour == wanted);
-    metrics.set("kimai_breaker_open", &[], of(usize::from(is_down(Neighbour::Kimai))));
-    metrics.set("kimai_lost_data", &[], of(usize::from(engine.ledger.loss().is_some())));
-    metrics.set("triplestore_breaker_open", &[], of(usize::from(is_down(Neighbour::Triplestore))));
     metrics.set("kimai_requests_at_a_time", &[], of(engine.kimai.pace().limit()));
-    metrics.set("queue_writable", &[], of(usize::from(engine.storage.trouble().is_none())));
     let silent = engine.workers.silent().map(|(_, silent)| silent).unwrap_or_default();
     metrics.set("worker_heartbeat_age_seconds", &[], silent.as_secs_f64());
     if let Ok(Ok((open, oldest))) = tokio::time::timeout(FILE_LIMIT, engine.ledger.open_intents()).await {
@@ -57,6 +42,30 @@ pub async fn look(engine: &Engine) {
         metrics.set("rounded_seconds", &[], of_signed(counted.seconds));
         metrics.set("off_day_timesheets", &[], of(counted.off_day));
     }
+}
+
+/// Sets what is told of the status.
+fn stand(metrics: &Metrics, status: &Status) {
+    for state in State::ALL {
+        let number = match state {
+            State::Queued => status.load.queued,
+            State::Scheduled => status.load.scheduled,
+            State::Running => status.load.running,
+            State::Parked => status.load.parked,
+        };
+        metrics.set("queue_entries", &[("state", state.word())], of(number));
+    }
+    let truth = |is: bool| of(usize::from(is));
+    metrics.set("kimai_breaker_open", &[], truth(status.kimai.outage().is_some()));
+    metrics.set("triplestore_breaker_open", &[], truth(status.triplestore.outage().is_some()));
+    metrics.set("kimai_refuses_token", &[], truth(status.kimai.refuses()));
+    let answered = |neighbour: &Neighbour| {
+        neighbour.contact.answered.map_or(0.0, |heard| of_signed(heard.at.as_second()))
+    };
+    metrics.set("kimai_last_answer_timestamp_seconds", &[], answered(&status.kimai));
+    metrics.set("triplestore_last_answer_timestamp_seconds", &[], answered(&status.triplestore));
+    metrics.set("kimai_lost_data", &[], truth(status.lost.is_some()));
+    metrics.set("queue_writable", &[], truth(status.storage.is_none()));
 }
 
 #[expect(clippy::cast_precision_loss, reason = "nobody has 2^53 work logs")]

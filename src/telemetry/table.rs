@@ -116,7 +116,7 @@ pub const TABLE: &[Described] = &[
         "How long the work log that is due longest has been due; 0 when none is",
     ),
     seconds("queue_enqueue_seconds", &[], "How long it took until what a delta named was on disk"),
-    gauge("queue_writable", "0 or 1", &[], "Whether the last write to the queue's file succeeded"),
+    gauge("queue_writable", "0 or 1", &[], "Whether what is to be saved can be written to the queue's file"),
     gauge(
         "worker_heartbeat_age_seconds",
         "seconds",
@@ -150,14 +150,42 @@ pub const TABLE: &[Described] = &[
         &[],
         "How many requests Kimai may get at a time now, between KIMAI_CONCURRENCY_MIN and KIMAI_CONCURRENCY",
     ),
-    gauge("kimai_breaker_open", "0 or 1", &[], "Whether Kimai is taken to be down, so that everything waits"),
+    gauge(
+        "kimai_breaker_open",
+        "0 or 1",
+        &[],
+        "Whether Kimai does not answer as it should: by the last request of whichever part, or by the breaker",
+    ),
     gauge(
         "kimai_lost_data",
         "0 or 1",
         &[],
         "Whether Kimai has lost timesheets, so that nothing is created until the links are rebuilt",
     ),
-    gauge("triplestore_breaker_open", "0 or 1", &[], "The same for the triplestore"),
+    gauge(
+        "kimai_refuses_token",
+        "0 or 1",
+        &[],
+        "Whether Kimai, or what stands before it, lets the service in no more: by the last request of whichever part",
+    ),
+    gauge(
+        "kimai_last_answer_timestamp_seconds",
+        "seconds since 1970",
+        &[],
+        "When Kimai last answered as it should, to whichever part; 0 when not since the start",
+    ),
+    gauge(
+        "triplestore_breaker_open",
+        "0 or 1",
+        &[],
+        "Whether the triplestore does not answer as it should: by the last statement of whichever part, or by the breaker",
+    ),
+    gauge(
+        "triplestore_last_answer_timestamp_seconds",
+        "seconds since 1970",
+        &[],
+        "When the triplestore last answered as it should, to whichever part; 0 when not since the start",
+    ),
     counter(
         "triplestore_requests_total",
         "statements",

@@ -2,7 +2,7 @@
 //! as a span.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,6 +10,10 @@ use tokio::time::Instant;
 use tracing::{Instrument, info_span};
 
 use super::{Row, Triplestore, TriplestoreFault};
+use crate::clock::Clock;
+use crate::contact::Record;
+use crate::domain::Code;
+use crate::domain::status::Lapse;
 use crate::telemetry::metrics::{Answer, Metrics, Side};
 use crate::unreadable::Unreadable;
 
@@ -17,7 +21,7 @@ use crate::unreadable::Unreadable;
 pub struct Watched {
     inner: Arc<dyn Triplestore>,
     metrics: Metrics,
-    answered: AtomicBool,
+    record: Record,
     /// How many values that could not be read are counted.
     unreadable: AtomicU64,
 }
@@ -25,24 +29,42 @@ pub struct Watched {
 impl Watched {
     /// Counts in `metrics` what `inner` is asked.
     pub fn new(inner: Arc<dyn Triplestore>, metrics: Metrics) -> Self {
-        Self { inner, metrics, answered: AtomicBool::new(false), unreadable: AtomicU64::new(0) }
+        Self { inner, metrics, record: Record::default(), unreadable: AtomicU64::new(0) }
     }
 
-    /// Whether it has ever done what it was asked.
-    pub fn has_answered(&self) -> bool {
-        self.answered.load(Ordering::Relaxed)
+    /// The same, told in the time of `clock`.
+    #[must_use]
+    pub fn by(self, clock: &Clock) -> Self {
+        self.record.tell_time_by(clock);
+        self
+    }
+
+    /// What was last heard of it.
+    pub fn record(&self) -> &Record {
+        &self.record
     }
 
     fn note<T>(&self, update: bool, result: &Result<T, TriplestoreFault>, time: Duration) {
         let answer = match result {
-            Ok(_) => {
-                self.answered.store(true, Ordering::Relaxed);
-                Answer::Ok
-            }
+            Ok(_) => Answer::Ok,
             Err(TriplestoreFault::Refused(_)) => Answer::Refused,
             Err(_) => Answer::Failed,
         };
         self.metrics.triplestore_answered(update, answer, time);
+        match result {
+            Ok(_) | Err(TriplestoreFault::Refused(_)) => self.record.answered(),
+            Err(fault) => self.record.failed(lapse(fault), fault.code(), fault.to_string()),
+        }
+    }
+}
+
+/// What a fault says of the triplestore.
+fn lapse(fault: &TriplestoreFault) -> Lapse {
+    match fault {
+        TriplestoreFault::Transient(_) | TriplestoreFault::Unreadable(_) => Lapse::Silent,
+        TriplestoreFault::Failed(_) | TriplestoreFault::Refused(_) | TriplestoreFault::Incomplete(_) => {
+            Lapse::Statement
+        }
     }
 }
 
@@ -55,7 +77,9 @@ impl Triplestore for Watched {
     async fn select(&self, query: &str) -> Result<Vec<Row>, TriplestoreFault> {
         let since = Instant::now();
         let span = info_span!("sparql", operation = "query");
+        let waiting = self.record.wait(Code::TriplestoreUnavailable);
         let rows = self.inner.select(query).instrument(span).await;
+        waiting.over();
         self.note(false, &rows, since.elapsed());
         let total = self.inner.unreadable().total();
         let known = self.unreadable.fetch_max(total, Ordering::Relaxed);
@@ -70,7 +94,9 @@ impl Triplestore for Watched {
     async fn update(&self, update: &str) -> Result<(), TriplestoreFault> {
         let since = Instant::now();
         let span = info_span!("sparql", operation = "update");
+        let waiting = self.record.wait(Code::TriplestoreUnavailable);
         let done = self.inner.update(update).instrument(span).await;
+        waiting.over();
         self.note(true, &done, since.elapsed());
         done
     }

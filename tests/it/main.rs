@@ -59,6 +59,8 @@ mod service;
 #[cfg(test)]
 mod statement_refusals;
 #[cfg(test)]
+mod status;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod sweep;

@@ -6,8 +6,9 @@ use utoipa::ToSchema;
 
 use super::TimesheetFields;
 use super::words::{EntryReason, EntryState};
+use crate::domain::status::{Load, Outage, Status};
 use crate::domain::{Code, WorkLogUri};
-use crate::queue::{Attempt, Counts, Entry};
+use crate::queue::{Attempt, Entry};
 use crate::story::{Answer, Story};
 
 const TYPE: &str = "queue-entries";
@@ -33,6 +34,9 @@ pub(in crate::http) struct PageLinks {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(in crate::http) struct QueueMeta {
+    /// When this was so.
+    #[schema(value_type = String, format = DateTime, example = "2024-09-02T08:00:05Z")]
+    pub(in crate::http) at: Timestamp,
     /// Due: run as soon as a worker is free.
     #[schema(example = 2)]
     pub(in crate::http) queued: usize,
@@ -48,15 +52,20 @@ pub(in crate::http) struct QueueMeta {
     /// Since when the oldest due entry waits for a worker; null when none does.
     #[schema(required, value_type = Option<String>, format = DateTime, example = "2024-09-02T08:00:00Z")]
     pub(in crate::http) oldest_due: Option<Timestamp>,
-    /// What does not answer now: nothing is run that needs it.
+    /// What does not answer as it should.
     pub(in crate::http) down: Vec<Down>,
 }
 
 impl QueueMeta {
-    /// From the counts of the queue.
-    pub(in crate::http) fn new(counts: Counts, oldest_due: Option<Timestamp>, down: Vec<Down>) -> Self {
-        let Counts { queued, scheduled, running, parked } = counts;
-        Self { queued, scheduled, running, parked, oldest_due, down }
+    /// As the service stands.
+    pub(in crate::http) fn of(status: &Status) -> Self {
+        let Load { queued, scheduled, running, parked, oldest_due } = status.load;
+        let neighbours = [("Kimai", &status.kimai), ("the triplestore", &status.triplestore)];
+        let down = neighbours.into_iter().filter_map(|(name, neighbour)| {
+            let Outage { why, code, since } = neighbour.outage()?.clone();
+            Some(Down { name, why, code, since, answered: neighbour.contact.answered.map(|heard| heard.at) })
+        });
+        Self { at: status.at, queued, scheduled, running, parked, oldest_due, down: down.collect() }
     }
 }
 
@@ -64,11 +73,20 @@ impl QueueMeta {
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct Down {
     /// Which.
-    #[schema(example = "Kimai")]
-    pub(in crate::http) name: String,
+    #[schema(value_type = String, example = "Kimai")]
+    pub(in crate::http) name: &'static str,
     /// What it last said.
     #[schema(example = "cannot connect to http://kimai:8001")]
     pub(in crate::http) why: String,
+    /// The stable code of that.
+    #[schema(value_type = String, example = "kimai-unavailable")]
+    pub(in crate::http) code: Code,
+    /// Since when.
+    #[schema(value_type = String, format = DateTime, example = "2024-09-02T08:00:00Z")]
+    pub(in crate::http) since: Timestamp,
+    /// When it last answered; null if not since the service began.
+    #[schema(required, value_type = Option<String>, format = DateTime, example = "2024-09-02T07:59:58Z")]
+    pub(in crate::http) answered: Option<Timestamp>,
 }
 
 /// A work log in the queue.

@@ -1,6 +1,7 @@
 //! What the page tells of sweeps: on the overview, and in the table of what they found.
 
 use super::*;
+use crate::status;
 
 #[tokio::test(start_paused = true)]
 async fn a_sweep_tells_what_it_queued_and_what_it_deleted() {
@@ -70,43 +71,43 @@ async fn a_sweep_that_follows_what_it_queued_tells_how_much_of_it_has_come_throu
     let html = found.render(&sweep, &moment).into_string();
     assert!(html.contains(">Queued: create a timesheet<") && !html.contains(" hidden"), "{html}");
     // What it held back needs somebody now, not only when the last of three thousand has come through.
-    assert!(home::sweep_alert(&[sweep]).is_some());
+    assert!(status::undone(&[sweep]).is_some());
 }
 
 #[test]
 fn the_headline_tells_of_the_last_sweep_that_ended() {
     use crate::runs::State as Stage;
     let sweep = |id, state, held| Run { id, held, ..a_run(Task::Sweep(period()), state) };
-    let tell = |runs: &[Run], load: &Load, health: &Health| {
-        home::headline(health, load, 0, home::sweep_alert(runs).as_ref()).into_string()
+    let tell = |runs: &[Run], load: Load| {
+        let status = Status { undone: status::undone(runs), ..standing(load) };
+        home::headline(&status, 0).into_string()
     };
-    let (idle, well) = (Load::default(), Health::default());
+    let idle = Load::default();
     let held = [sweep(9, Stage::Running, 0), sweep(8, Stage::Cancelled, 0), sweep(7, Stage::Done, 22)];
-    let html = tell(&held, &idle, &well);
+    let html = tell(&held, idle);
     assert!(html.contains("The last sweep held 22 deletions back") && html.contains("/run/7"), "{html}");
     assert!(html.contains("state warning") && !html.contains("Everything is synced"), "{html}");
-    let html = tell(&[sweep(8, Stage::Failed, 0), sweep(7, Stage::Done, 0)], &idle, &well);
+    let html = tell(&[sweep(8, Stage::Failed, 0), sweep(7, Stage::Done, 0)], idle);
     assert!(html.contains("<span>The last sweep failed</span>") && html.contains("/run/8"), "{html}");
     let mended =
         [Run { task: Task::Plan(period()), held: 3, ..sweep(9, Stage::Done, 3) }, sweep(8, Stage::Done, 0)];
-    let html = tell(&[&mended[..], &held[2..]].concat(), &idle, &well);
+    let html = tell(&[&mended[..], &held[2..]].concat(), idle);
     assert!(html.contains("Everything is synced") && !html.contains("/run/"), "{html}");
     // What is exported stays, and needs nobody.
     let exported = Run { counts: [("work-logs".to_owned(), 5)].into(), ..sweep(7, Stage::Done, 22) };
-    assert!(tell(&[exported], &idle, &well).contains("Everything is synced"));
+    assert!(tell(&[exported], idle).contains("Everything is synced"));
 
-    let load =
-        |parked, queued| Load { counts: Counts { queued, parked, ..Counts::default() }, oldest_due: None };
-    let html = tell(&held, &load(1, 0), &well);
+    let load = |parked| Load { parked, ..Load::default() };
+    let html = tell(&held, load(1));
     assert!(html.contains("1 work log needs") && html.contains("The last sweep held 22"), "{html}");
     assert!(!html.contains("Everything else"), "{html}");
-    let down = Health { kimai: Some("no answer".to_owned()), ..Health::default() };
     for (waiting, words) in [
         (0, "Nothing waits"),
         (1, "1 work log waits and goes on by itself"),
         (2, "2 work logs wait and go on"),
     ] {
-        let html = tell(&[], &load(0, waiting), &down);
+        let status = Status { kimai: down(), ..standing(Load { queued: waiting, ..Load::default() }) };
+        let html = home::headline(&status, 0).into_string();
         assert!(html.contains(words), "{words:?} is not in {html}");
     }
 }

@@ -4,7 +4,7 @@
 
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -38,12 +38,26 @@ pub(crate) struct Counting {
     inner: Arc<dyn Triplestore>,
     pub(crate) selects: AtomicUsize,
     pub(crate) updates: AtomicUsize,
+    broken: AtomicBool,
+}
+
+impl Counting {
+    /// Answers nothing any more, or again.
+    pub(crate) fn breaks(&self, broken: bool) {
+        self.broken.store(broken, Ordering::Relaxed);
+    }
+
+    fn answers(&self) -> Result<(), TriplestoreFault> {
+        let broken = self.broken.load(Ordering::Relaxed);
+        if broken { Err(TriplestoreFault::Transient("connection refused".to_owned())) } else { Ok(()) }
+    }
 }
 
 #[async_trait]
 impl Triplestore for Counting {
     async fn select(&self, query: &str) -> Result<Vec<Row>, TriplestoreFault> {
         self.selects.fetch_add(1, Ordering::Relaxed);
+        self.answers()?;
         self.inner.select(query).await
     }
 
@@ -53,6 +67,7 @@ impl Triplestore for Counting {
 
     async fn update(&self, update: &str) -> Result<(), TriplestoreFault> {
         self.updates.fetch_add(1, Ordering::Relaxed);
+        self.answers()?;
         self.inner.update(update).await
     }
 }
@@ -94,6 +109,12 @@ impl Stack {
         Self::start(Arc::new(store.clone()), Some(store), settings, None, storage).await
     }
 
+    /// The same, on this storage.
+    pub(crate) async fn embedded_on(settings: &[(&str, &str)], storage: Storage) -> Self {
+        let store = Embedded::in_memory().unwrap();
+        Self::start(Arc::new(store.clone()), Some(store), settings, None, storage).await
+    }
+
     /// With a real Virtuoso, emptied first; `None` where there is none.
     pub(crate) async fn virtuoso(settings: &[(&str, &str)]) -> Option<Self> {
         let (store, turn) = empty_virtuoso().await?;
@@ -130,7 +151,8 @@ impl Stack {
         ];
         let vars = given.iter().chain(vars).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let settings = Settings::from_vars(vars).unwrap();
-        let store = Arc::new(Counting { inner, selects: AtomicUsize::new(0), updates: AtomicUsize::new(0) });
+        let (selects, updates) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let store = Arc::new(Counting { inner, selects, updates, broken: AtomicBool::new(false) });
         let clock = Clock::system(settings.zone.clone());
         let kimai_client = app::kimai(&settings).unwrap();
         let engine = Engine::with_storage(&settings, store.clone(), kimai_client, clock, storage).unwrap();

@@ -1,0 +1,160 @@
+//! What was last heard of a neighbour, noted by its client whichever part of the service asked.
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::clock::Clock;
+use crate::domain::Code;
+use crate::domain::status::{Contact, Failed, Heard, Lapse, Part};
+
+/// How long a neighbour may keep somebody waiting who then gives it up, before that says something of it.
+const LONG: Duration = Duration::from_secs(9);
+
+tokio::task_local! {
+    static PART: Part;
+}
+
+/// Runs `work` as this part of the service.
+pub async fn within<F: Future>(part: Part, work: F) -> F::Output {
+    PART.scope(part, work).await
+}
+
+/// The record of one neighbour. Cheap to clone; clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Record(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    clock: OnceLock<Clock>,
+    contact: Mutex<Contact>,
+}
+
+impl Record {
+    /// Tells the time by `clock` from now on; by the machine's without.
+    pub fn tell_time_by(&self, clock: &Clock) {
+        self.0.clock.get_or_init(|| clock.clone());
+    }
+
+    /// What was last heard.
+    pub fn contact(&self) -> Contact {
+        self.lock().clone()
+    }
+
+    /// It answered.
+    pub fn answered(&self) {
+        let heard = self.heard();
+        self.lock().answer(heard);
+    }
+
+    /// It failed.
+    pub fn failed(&self, lapse: Lapse, code: Code, why: String) {
+        let failed = Failed { heard: self.heard(), lapse, code, why };
+        self.lock().fail(failed);
+    }
+
+    /// Somebody begins to wait for an answer. If they give that up before [`Waiting::over`], and it took long, that is
+    /// noted as well: a neighbour that keeps silent does not count as well until the time limit of a request is up.
+    pub fn wait(&self, code: Code) -> Waiting<'_> {
+        Waiting { record: self, since: self.now(), code, over: false }
+    }
+
+    /// It asked for a pause.
+    pub fn paused(&self, pause: Duration, code: Code, why: String) {
+        let until = self.now().checked_add(pause).unwrap_or(Timestamp::MAX);
+        self.failed(Lapse::Paused(until), code, why);
+    }
+
+    fn heard(&self) -> Heard {
+        Heard { at: self.now(), part: PART.try_with(|part| *part).unwrap_or_default() }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.0.clock.get().map_or_else(|| Clock::system(TimeZone::UTC).now(), Clock::now)
+    }
+
+    /// It is only ever left whole, so a panic elsewhere does not spoil it.
+    fn lock(&self) -> MutexGuard<'_, Contact> {
+        self.0.contact.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Somebody waits for an answer.
+#[derive(Debug)]
+pub struct Waiting<'a> {
+    record: &'a Record,
+    since: Timestamp,
+    code: Code,
+    over: bool,
+}
+
+impl Waiting<'_> {
+    /// What came of it is, or is about to be, noted.
+    pub fn over(mut self) {
+        self.over = true;
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.over {
+            return;
+        }
+        let waited = self.record.now().duration_since(self.since);
+        let heard_since = self.record.contact().last().is_some_and(|heard| heard.at >= self.since);
+        if waited.unsigned_abs() >= LONG && !heard_since {
+            let why = format!("no answer came within {:.0} s", waited.as_secs_f64());
+            self.record.failed(Lapse::Silent, self.code, why);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn each_part_is_noted_with_its_time() {
+        let record = Record::default();
+        record.tell_time_by(&Clock::starting_at(Timestamp::UNIX_EPOCH, TimeZone::UTC));
+        record.answered();
+        tokio::time::advance(Duration::from_secs(9)).await;
+        let shared = record.clone();
+        within(Part::Sweep, async {
+            shared.paused(Duration::from_secs(5), Code::KimaiBusy, "429".to_owned());
+        })
+        .await;
+        let Contact { answered, failed, failures, failing_since } = record.contact();
+        let at = |second| Timestamp::from_second(second).unwrap();
+        assert_eq!(answered, Some(Heard { at: at(0), part: Part::Service }));
+        let heard = Heard { at: at(9), part: Part::Sweep };
+        let wanted =
+            Failed { heard, lapse: Lapse::Paused(at(14)), code: Code::KimaiBusy, why: "429".to_owned() };
+        assert_eq!((failed, failures, failing_since), (Some(wanted), 1, Some(at(9))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_gives_up_waiting_after_long_has_learned_something() {
+        let record = Record::default();
+        record.tell_time_by(&Clock::starting_at(Timestamp::UNIX_EPOCH, TimeZone::UTC));
+        for (seconds, answered, over, failures) in
+            [(8, false, false, 0), (10, true, false, 0), (10, false, true, 0), (10, false, false, 1)]
+        {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            let waiting = record.wait(Code::KimaiUnavailable);
+            tokio::time::advance(Duration::from_secs(seconds)).await;
+            if answered {
+                record.answered();
+            }
+            if over {
+                waiting.over();
+            } else {
+                drop(waiting);
+            }
+            assert_eq!(record.contact().failures, failures, "{seconds} {answered} {over}");
+        }
+        assert_eq!(record.contact().failed.unwrap().why, "no answer came within 10 s");
+    }
+}
