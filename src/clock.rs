@@ -2,46 +2,158 @@
 //!
 //! Time is a parameter everywhere else. The clock runs on tokio's timer, so that a test which pauses
 //! tokio's time also pauses this clock.
+//!
+//! # Guarantees
+//! - [`Clock::now`] never goes back, also when the system clock is set back: what is due soon stays so. It follows
+//!   a clock that is set forward at once, and one that is set back little by little, an hour in ten.
+//! - [`Clock::elapsed`] and [`Clock::steady`] do not depend on the system clock at all.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
+use tracing::warn;
 
-/// Gives the present instant and the work day's time zone. Cheap to clone.
+/// A step of the system clock that people are told of. Smaller ones are how it is kept right.
+const TOLD: SignedDuration = SignedDuration::from_mins(1);
+/// How much slower time goes here while it is ahead of the system clock: one part in so many.
+const SLOWER: i32 = 10;
+
+/// Gives the present instant and the work day's time zone. Cheap to clone; all clones are one clock.
 #[derive(Debug, Clone)]
 pub struct Clock {
     source: Source,
     zone: TimeZone,
+    /// The machine's time when this was made.
+    began: Timestamp,
+    course: Arc<Mutex<Course>>,
 }
 
 #[derive(Debug, Clone)]
 enum Source {
-    /// The machine's clock.
-    System,
+    /// The system clock, and the one that only counts.
+    System(std::time::Instant),
     /// `epoch` plus what tokio's timer has counted since `started`.
     Timer { epoch: Timestamp, started: tokio::time::Instant },
 }
 
+/// A step of the system clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// When it was seen, by the clock as it was set then.
+    pub at: Timestamp,
+    /// How far it went, back where that is negative.
+    pub by: SignedDuration,
+}
+
+/// How the system clock has gone so far.
+#[derive(Debug, Default)]
+struct Course {
+    /// What it said last, and what had been counted by then.
+    last: Option<(Timestamp, Duration)>,
+    /// How far the time here is ahead of it.
+    ahead: SignedDuration,
+    /// Its last step that people are told of.
+    step: Option<Step>,
+    /// How far times that were kept before the start lay in the future.
+    kept_ahead: Option<SignedDuration>,
+    /// Steps that a test makes it take.
+    set: SignedDuration,
+}
+
+impl Course {
+    /// The time here, when the system clock says `wall` and `counted` has passed since the start. Gives also the
+    /// step that it took since the last call, if people are to be told of it.
+    fn at(&mut self, wall: Timestamp, counted: Duration) -> (Timestamp, Option<Step>) {
+        let Some((before, then)) = self.last.replace((wall, counted)) else { return (wall, None) };
+        let passed = SignedDuration::try_from(counted.saturating_sub(then)).unwrap_or(SignedDuration::MAX);
+        let by = wall.duration_since(before).saturating_sub(passed);
+        let ahead = self.ahead.saturating_sub(passed / SLOWER).max(SignedDuration::ZERO);
+        self.ahead = ahead.saturating_sub(by).max(SignedDuration::ZERO);
+        let step = (by.unsigned_abs() >= TOLD.unsigned_abs()).then_some(Step { at: wall, by });
+        self.step = step.or(self.step);
+        (wall.checked_add(self.ahead).unwrap_or(Timestamp::MAX), step)
+    }
+}
+
 impl Clock {
-    /// The machine's clock, with work days beginning in `zone`.
+    /// The system clock, with work days beginning in `zone`.
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine for the time")]
     pub fn system(zone: TimeZone) -> Self {
-        Self { source: Source::System, zone }
+        Self::of(Source::System(std::time::Instant::now()), Timestamp::now(), zone)
     }
 
     /// A clock that starts at `epoch` and moves with tokio's timer, paused or not.
     pub fn starting_at(epoch: Timestamp, zone: TimeZone) -> Self {
-        Self { source: Source::Timer { epoch, started: tokio::time::Instant::now() }, zone }
+        Self::of(Source::Timer { epoch, started: tokio::time::Instant::now() }, epoch, zone)
     }
 
-    /// The present instant.
-    #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine for the time")]
+    fn of(source: Source, began: Timestamp, zone: TimeZone) -> Self {
+        Self { source, zone, began, course: Arc::default() }
+    }
+
+    /// The present instant. It never goes back.
     pub fn now(&self) -> Timestamp {
-        match self.source {
-            Source::System => Timestamp::now(),
+        let (wall, counted) = (self.wall(), self.elapsed());
+        let (now, step) = self.course().at(wall, counted);
+        if let Some(Step { by, .. }) = step {
+            let (seconds, way) = (by.abs().as_secs(), if by.is_negative() { "back" } else { "forward" });
+            warn!("The system clock was set {way} by {seconds} s. Timeouts and leases are not affected.");
+        }
+        now
+    }
+
+    /// What the system clock says. It may go back.
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine for the time")]
+    pub fn wall(&self) -> Timestamp {
+        let wall = match self.source {
+            Source::System(_) => Timestamp::now(),
             Source::Timer { epoch, started } => {
                 epoch.checked_add(started.elapsed()).unwrap_or(Timestamp::MAX)
             }
+        };
+        let set = self.course().set;
+        wall.checked_add(set).unwrap_or(wall)
+    }
+
+    /// How long ago this clock was made, whatever the system clock says.
+    pub fn elapsed(&self) -> Duration {
+        match self.source {
+            Source::System(started) => started.elapsed(),
+            Source::Timer { started, .. } => started.elapsed(),
         }
+    }
+
+    /// The same as an instant: it takes no steps.
+    pub fn steady(&self) -> Timestamp {
+        self.began.checked_add(self.elapsed()).unwrap_or(Timestamp::MAX)
+    }
+
+    /// The last step of a minute or more that the system clock took since the start.
+    pub fn last_step(&self) -> Option<Step> {
+        self.course().step
+    }
+
+    /// Times that were kept before the start lie so far in the future: the clock was set back since.
+    pub fn note_kept_ahead(&self, by: SignedDuration) {
+        self.course().kept_ahead = Some(by);
+    }
+
+    /// How far times that were kept before the start lay in the future, if they did.
+    pub fn kept_ahead(&self) -> Option<SignedDuration> {
+        self.course().kept_ahead
+    }
+
+    /// Sets the system clock forward, or back.
+    #[cfg(test)]
+    pub(crate) fn set(&self, by: SignedDuration) {
+        self.now();
+        let mut course = self.course();
+        course.set = course.set.saturating_add(by);
+    }
+
+    fn course(&self) -> std::sync::MutexGuard<'_, Course> {
+        self.course.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The present instant plus `wait`.
@@ -51,7 +163,7 @@ impl Clock {
 
     /// Today's date in the work day's zone.
     pub fn today(&self) -> Date {
-        self.now().to_zoned(self.zone.clone()).date()
+        self.wall().to_zoned(self.zone.clone()).date()
     }
 
     /// The zone in which a work day begins (`TZ`).
@@ -63,5 +175,67 @@ impl Clock {
     pub async fn sleep_until(&self, instant: Timestamp) {
         let wait = Duration::try_from(instant.duration_since(self.now())).unwrap_or(Duration::ZERO);
         tokio::time::sleep(wait).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_is_caught_up_with_little_by_little() {
+        let mut course = Course::default();
+        let mut now = |wall, counted| {
+            let (now, step) = course.at(at(wall), Duration::from_secs(counted));
+            (now.as_second(), step.map(|step| step.by.as_secs()))
+        };
+        assert_eq!(now(100_000, 0), (100_000, None));
+        assert_eq!(now(100_010, 10), (100_010, None));
+        // Two hours back.
+        assert_eq!(now(92_820, 20), (100_020, Some(-7_200)));
+        assert_eq!(now(92_920, 120), (100_110, None), "90 s in 100");
+        assert_eq!(now(164_920, 72_120), (164_920, None), "after twenty hours all is as it is said to be");
+        // An hour forward, and a second.
+        assert_eq!(now(168_530, 72_130), (168_530, Some(3_600)));
+        assert_eq!(now(168_541, 72_140), (168_541, None));
+        // Back by mistake, and right again.
+        assert_eq!(now(164_941, 72_140), (168_541, Some(-3_600)));
+        assert_eq!(now(168_541, 72_140), (168_541, Some(3_600)));
+    }
+
+    proptest! {
+        #[test]
+        fn time_never_goes_back_and_is_never_behind(
+            steps in prop::collection::vec((0..4_000u64, -9_000..9_000i64), 1..60),
+        ) {
+            let (mut course, mut wall, mut counted) = (Course::default(), 1_000_000, 0);
+            let mut last = Timestamp::MIN;
+            for (passed, by) in steps {
+                counted += passed;
+                wall += passed.cast_signed() + by;
+                let (now, _) = course.at(at(wall), Duration::from_secs(counted));
+                prop_assert!(now >= last && now >= at(wall));
+                last = now;
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_only_counts_takes_no_steps() {
+        let clock = Clock::starting_at(at(1_000_000), TimeZone::UTC);
+        tokio::time::advance(Duration::from_secs(10)).await;
+        clock.set(SignedDuration::from_hours(-2));
+        assert_eq!((clock.wall(), clock.now()), (at(992_810), at(1_000_010)));
+        assert_eq!((clock.elapsed(), clock.steady()), (Duration::from_secs(10), at(1_000_010)));
+        assert_eq!(clock.today(), at(992_810).to_zoned(TimeZone::UTC).date());
+        assert_eq!(clock.last_step(), Some(Step { at: at(992_810), by: SignedDuration::from_hours(-2) }));
+        clock.set(SignedDuration::from_hours(5));
+        assert_eq!((clock.now(), clock.steady()), (at(1_010_810), at(1_000_010)));
     }
 }

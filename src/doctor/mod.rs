@@ -5,6 +5,7 @@
 //! the triplestore one test triple, which is removed at once. A check ends within [`LIMIT`] and never fails the others.
 
 mod check;
+mod clock;
 mod held;
 mod hours;
 mod kimai;
@@ -246,6 +247,7 @@ impl Doctor {
             Box::pin(self.held_back()),
             Box::pin(async { self.schedule() }),
             Box::pin(self.deltas()),
+            Box::pin(async { self.clock() }),
         ];
         let checks = contact::within(Part::Checks, join_all(checks)).await;
         let standalone = !self.patient.survey.is_of_a_stack();

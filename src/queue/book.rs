@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::entry::{Counts, Entry, Filter, Lease, Outcome, Reason};
 use super::kept::{Again, Kept, Place, Row, Wish, show};
@@ -122,6 +122,17 @@ impl Book {
         self.by_expiry.insert((until, work_log.clone()));
         let Kept { attempts, reason, asked, overwrite, .. } = *entry;
         Some(Lease { work_log, attempts, reason, asked, overwrite, number, until, seen: None })
+    }
+
+    /// The time was set forward by `by`: what runs keeps the time that it has left.
+    pub(super) fn put_off_expiry(&mut self, by: SignedDuration) {
+        for (until, work_log) in std::mem::take(&mut self.by_expiry) {
+            let later = until.checked_add(by).unwrap_or(Timestamp::MAX);
+            if let Some(Kept { place: Place::Running { until, .. }, .. }) = self.entries.get_mut(&work_log) {
+                *until = later;
+            }
+            self.by_expiry.insert((later, work_log));
+        }
     }
 
     /// Takes back the leases that have ended by `now`: their entries are due again.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 use tokio::sync::Notify;
 use tracing::warn;
@@ -14,7 +14,8 @@ use super::book::Book;
 use super::kept::Wish;
 use super::recheck::{self, Look, Pauses};
 use super::{
-    Attempt, Beat, Counts, Entry, Filter, Lease, Outcome, Queue, QueueFault, Reason, State, pulse, rows, seen,
+    Attempt, Beat, Counts, Entry, Filter, Lease, Outcome, Queue, QueueFault, Reason, State, future, pulse,
+    rows, seen,
 };
 use crate::clock::Clock;
 use crate::domain::{Code, WorkLogUri};
@@ -27,6 +28,9 @@ pub const LEASE: Duration = Duration::from_mins(5);
 /// When a run whose end could not be saved is tried again.
 const AFTER_UNSAVED: Duration = Duration::from_secs(5);
 
+/// A step of the time that leases are put off by; what is less is how long it takes to ask.
+const LEAST_STEP: SignedDuration = SignedDuration::from_secs(1);
+
 /// A queue on a [`Storage`]: as durable as that is.
 #[derive(Debug)]
 pub struct Durable {
@@ -35,6 +39,8 @@ pub struct Durable {
     clock: Clock,
     lease: Duration,
     pauses: Arc<Pauses>,
+    /// How far the time had gone ahead of what was counted when leases were last looked at.
+    stepped: Mutex<SignedDuration>,
 }
 
 /// What the storage's writer shares with the callers.
@@ -75,10 +81,21 @@ impl Durable {
     /// The queue that `storage` holds, with the time from `clock`. What ran when it was last open is due
     /// again. Reads all entries, blocking: a fraction of a second for 100 000.
     pub fn open(storage: Storage, clock: Clock) -> Result<Self, StorageFault> {
-        let book = storage.write_now(rows::load)?.map_err(|why| storage.damaged(&why))?;
+        let now = clock.now();
+        let ahead = storage.write_now(move |connection| future::ahead(connection, now))?;
+        if let Some(ahead) = ahead {
+            warn!(
+                "The queue's file holds times up to {} s in the future: the system clock was set back. They count as if it had not been.",
+                ahead.as_secs()
+            );
+            clock.note_kept_ahead(ahead);
+            storage.write_now(move |connection| recheck::set_back(connection, ahead))?;
+        }
+        let load = move |connection: &Connection| rows::load(connection, |due| future::due(due, ahead, now));
+        let book = storage.write_now(load)?.map_err(|why| storage.damaged(&why))?;
         let shared = Arc::new(Shared { book: Mutex::new(book), ..Shared::default() });
         storage.attach(Arc::clone(&shared) as Arc<dyn Mirror>)?;
-        Ok(Self { shared, storage, clock, lease: LEASE, pauses: Arc::default() })
+        Ok(Self { shared, storage, clock, lease: LEASE, pauses: Arc::default(), stepped: Mutex::default() })
     }
 
     /// The same queue, with another time that a run may take.
@@ -122,12 +139,24 @@ impl Durable {
 
     /// A lease, or when to look again.
     fn try_lease(&self) -> Result<Lease, Option<Timestamp>> {
-        let now = self.clock.now();
+        let (now, steady) = (self.clock.now(), self.clock.steady());
         let mut book = self.shared.book();
+        if let Some(forward) = self.stepped_forward(now.duration_since(steady)) {
+            book.put_off_expiry(forward);
+        }
         for work_log in book.expire(now) {
             warn!(%work_log, "The run of <{work_log}> takes longer than {:?}; it is run anew.", self.lease);
         }
         book.lease(now, self.lease).ok_or_else(|| book.next_event())
+    }
+}
+
+impl Durable {
+    /// How far the time has been set forward since this was last asked.
+    fn stepped_forward(&self, stepped: SignedDuration) -> Option<SignedDuration> {
+        let mut last = self.stepped.lock().unwrap_or_else(PoisonError::into_inner);
+        let by = stepped.saturating_sub(std::mem::replace(&mut *last, stepped));
+        (by >= LEAST_STEP).then_some(by)
     }
 }
 
@@ -170,14 +199,15 @@ impl Queue for Durable {
     }
 
     async fn settle(&self, lease: Lease, outcome: Outcome) -> Result<(), QueueFault> {
-        let (shared, now) = (Arc::clone(&self.shared), self.clock.now());
+        let (shared, now, steady) = (Arc::clone(&self.shared), self.clock.now(), self.clock.steady());
         let Lease { work_log, number, until, seen, .. } = lease;
         let (subject, pauses) = (work_log.clone(), Arc::clone(&self.pauses));
         let settled = self.storage.write(move |connection| {
             let Some(settled) = shared.book().settle(&subject, number, &outcome) else { return Ok(None) };
             rows::add_attempt(connection, &subject, now, &outcome)?;
             pulse::add(connection, now, &outcome, settled.asked)?;
-            recheck::note(connection, &subject, settled, seen, &pauses, now).map(Some)
+            // A step of the clock makes no data visible: it is looked at again when as much time has passed.
+            recheck::note(connection, &subject, settled, seen, &pauses, steady).map(Some)
         });
         match settled.await {
             Ok(Some(look)) => {
@@ -199,11 +229,11 @@ impl Queue for Durable {
             tokio::pin!(earlier);
             earlier.as_mut().enable(); // before looking, so that none between is missed
             self.shared.looks.set(None);
-            let (shared, pauses, now) =
-                (Arc::clone(&self.shared), Arc::clone(&self.pauses), self.clock.now());
+            let (shared, pauses, steady) =
+                (Arc::clone(&self.shared), Arc::clone(&self.pauses), self.clock.steady());
             let read = move |connection: &Connection| {
                 let is_to_run = |work_log: &WorkLogUri| shared.book().is_to_run(work_log);
-                recheck::due(connection, is_to_run, most, &pauses, now)
+                recheck::due(connection, is_to_run, most, &pauses, steady)
             };
             let (looks, next) = self.storage.write(read).await?;
             if !looks.is_empty() {
@@ -213,7 +243,7 @@ impl Queue for Durable {
             match next {
                 Some(next) => tokio::select! {
                     () = earlier => {}
-                    () = self.clock.sleep_until(next) => {}
+                    () = tokio::time::sleep(Duration::try_from(next.duration_since(steady)).unwrap_or_default()) => {}
                 },
                 None => earlier.await,
             }
@@ -221,7 +251,8 @@ impl Queue for Durable {
     }
 
     async fn end_looks(&self, looks: Vec<(Look, bool)>) -> Result<usize, QueueFault> {
-        let (shared, pauses, now) = (Arc::clone(&self.shared), Arc::clone(&self.pauses), self.clock.now());
+        let (shared, pauses) = (Arc::clone(&self.shared), Arc::clone(&self.pauses));
+        let (now, steady) = (self.clock.now(), self.clock.steady());
         let ended = self.storage.write(move |connection| {
             let mut book = shared.book();
             let mut changed = 0;
@@ -231,7 +262,8 @@ impl Queue for Durable {
                     // It is looked at again.
                     return Ok(Err(QueueFault::Full(book.len())));
                 }
-                if let Some(removed) = recheck::end(connection, &look, &pauses, now)?.filter(|_| has_changed)
+                if let Some(removed) =
+                    recheck::end(connection, &look, &pauses, steady)?.filter(|_| has_changed)
                 {
                     let wish = Wish { reason: Reason::Recheck, removed, overwrite: false, due: now, now };
                     book.put(&look.work_log, wish);

@@ -21,6 +21,7 @@
 mod book;
 mod durable;
 mod entry;
+mod future;
 mod kept;
 mod pulse;
 mod recheck;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
@@ -180,6 +180,12 @@ pub(super) fn end(
             .execute([work_log.as_str()])?,
     };
     Ok(Some(removed))
+}
+
+/// The system clock is behind these times by `ahead`: each is due when it would have been.
+pub(super) fn set_back(connection: &Connection, ahead: SignedDuration) -> rusqlite::Result<()> {
+    let by = i64::try_from(ahead.as_millis()).unwrap_or(i64::MAX);
+    connection.execute("UPDATE recheck SET due = due - ?1", [by]).map(drop)
 }
 
 /// Nothing is looked at again.

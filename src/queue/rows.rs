@@ -13,8 +13,11 @@ const RUNS_KEPT: i64 = 20;
 /// How many runs are kept in all, the oldest go first: some 20 MB.
 const RUNS_KEPT_IN_ALL: i64 = 200_000;
 
-/// All entries, or what is wrong with one.
-pub(super) fn load(connection: &Connection) -> rusqlite::Result<Result<Book, String>> {
+/// All entries, each as soon as `due` makes of its time, or what is wrong with one.
+pub(super) fn load(
+    connection: &Connection,
+    due: impl Fn(Timestamp) -> Timestamp,
+) -> rusqlite::Result<Result<Book, String>> {
     let mut statement = connection.prepare(
         "SELECT work_log, due, reason, attempts, last_error, removed, since, code, overwrite FROM entry",
     )?;
@@ -22,7 +25,7 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Result<Book, Str
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
         match read(row)? {
-            Ok(entry) => entries.push(entry),
+            Ok((work_log, row)) => entries.push((work_log, Row { due: row.due.map(&due), ..row })),
             Err(why) => return Ok(Err(why)),
         }
     }

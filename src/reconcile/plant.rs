@@ -45,6 +45,8 @@ pub(crate) enum Plant {
     RowsAreBelieved,
     /// A link that belongs to another work log too is taken for one's own.
     SharingIsFine,
+    /// How old a creation with a lost answer is, the machine's clock tells.
+    ClockTellsAge,
     /// Timesheets are created also while Kimai is known to have lost some.
     LossIsIgnored,
     /// A work log that Kimai refuses keeps in memory the timesheet that it is not linked to any more.

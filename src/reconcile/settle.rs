@@ -11,6 +11,7 @@
 //! within the ambiguity window (the way of its intent to the disk, its wait for a place, and twice the time
 //! limit) or never.
 
+mod begun;
 mod exported;
 mod link;
 mod lost;
@@ -24,6 +25,8 @@ use std::time::Duration;
 use tokio::sync::{OnceCell, RwLock};
 use tokio::time::Instant;
 use tracing::{info, warn};
+
+use begun::Begun;
 
 use super::effect::{Deed, Effect};
 use super::exported::Looks;
@@ -42,7 +45,7 @@ use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::{Directory, Facts, Kind, Obstacle, resolve};
 use crate::domain::{KimaiId, Sighting, WorkLogUri};
 use crate::kimai::pace;
-use crate::kimai::{Fault, KimaiFault, Timesheets};
+use crate::kimai::{Fault, Timesheets};
 use crate::source::Source;
 use crate::telemetry::metrics::Metrics;
 use crate::triplestore::TriplestoreFault;
@@ -82,6 +85,8 @@ pub struct Settler {
     clock: Clock,
     /// How long after its start a request may still be stored.
     ambiguity: Duration,
+    /// When creations were begun that this process began.
+    begun: Begun,
     /// Whether the highest timesheet id was asked for.
     asked: OnceCell<()>,
     /// Held for writing from the look for a lost timesheet to its claim, for reading from a deletion until
@@ -120,6 +125,7 @@ impl Settler {
             losses,
             clock,
             ambiguity: SLOWEST_DISK + pace::LONGEST_WAIT + time_limit * 2,
+            begun: Begun::default(),
             asked: OnceCell::new(),
             looking: RwLock::default(),
             metrics: Metrics::default(),
@@ -284,12 +290,14 @@ impl Settler {
         let high_water = self.high_water().await?;
         if !planted(Plant::NoIntent) {
             let since = Instant::now();
-            self.ledger.open_intent(subject, wanted, high_water, self.clock.now()).await?;
+            let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
+            self.ledger.open_intent(subject, wanted, high_water, now).await?;
             if since.elapsed() > SLOWEST_DISK {
                 // What would be sent now could still be stored when it is looked for.
                 self.ledger.close_intent(subject).await?;
                 return Err(LedgerFault::Slow(SLOWEST_DISK).into());
             }
+            self.begun.note(subject, elapsed);
         }
         crash::point("intent saved");
         let created = match self.kimai.create(&wanted, facts.note()).await {
@@ -297,6 +305,7 @@ impl Settler {
             Err(fault) => {
                 if fault.fault != Fault::Ambiguous || planted(Plant::AmbiguousIsNotStored) {
                     self.ledger.close_intent(subject).await?; // it was not stored
+                    self.begun.forget(subject);
                 }
                 // It will not be tried again soon: what it is linked to is gone, or another's.
                 if fault.fault == Fault::Permanent && !facts.identifiers.is_empty() {
@@ -322,6 +331,7 @@ impl Settler {
             recorded => recorded?,
         }
         crash::point("ledger saved");
+        self.begun.forget(subject);
         self.link(subject, facts, id).await?;
         if reissued {
             self.look_at_loss().await;
@@ -329,21 +339,6 @@ impl Settler {
         self.is_counted(subject, id, &wanted, held)?;
         info!(work_log = %subject, kimai.id = %id, "Created timesheet {id} for <{subject}>");
         Ok(Deed::of(Effect::Created, &[id]))
-    }
-
-    /// The highest timesheet id known, none in an empty Kimai: asked for once, then learnt from every
-    /// answer.
-    pub async fn high_water(&self) -> Result<Option<KimaiId>, KimaiFault> {
-        let ask = async || {
-            if self.ledger.high_water().is_none()
-                && let Some(id) = self.kimai.newest().await?
-            {
-                self.ledger.saw_newest(id);
-            }
-            Ok(())
-        };
-        self.asked.get_or_try_init(ask).await?;
-        Ok(self.ledger.high_water())
     }
 
     async fn delete(

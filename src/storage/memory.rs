@@ -13,18 +13,31 @@ use super::{Drive, IN_MEMORY, Inner, KIND, Storage};
 pub(crate) struct Memory {
     name: String,
     /// SQLite forgets it with the last connection.
-    _keeper: Connection,
+    keeper: Connection,
 }
 
 impl Memory {
     /// An empty one.
     pub(crate) fn fresh() -> Self {
+        let made = Self::bare();
+        KIND.make_tables(&made.keeper).expect("memory can be written");
+        made
+    }
+
+    /// A copy of what is there now, as a backup makes it.
+    pub(crate) fn copy(&self) -> Self {
+        let made = Self::bare();
+        self.keeper.execute("VACUUM INTO ?1", [&made.name]).expect("memory can be copied");
+        made
+    }
+
+    /// One without tables.
+    fn bare() -> Self {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("file:memory-{number}?mode=memory&cache=shared");
         let keeper = Connection::open(&name).expect("memory can be opened");
-        KIND.make_tables(&keeper).expect("memory can be written");
-        Self { name, _keeper: keeper }
+        Self { name, keeper }
     }
 
     /// Opens it, as a start of the service does. Each write is a commit of its own, done by its caller.
@@ -51,4 +64,23 @@ async fn what_was_committed_is_there_after_a_restart_and_nowhere_else() {
     failed.await.unwrap_err();
     assert_eq!(one.open().write(read).await, Ok(7));
     assert_eq!(other.open().write(read).await, Ok(0));
+}
+
+#[tokio::test]
+async fn a_copy_is_what_was_there_when_it_was_made() {
+    let set =
+        |id: i64| move |connection: &Connection| connection.execute("UPDATE high_water SET id = ?1", [id]);
+    let read = |connection: &Connection| {
+        connection.query_row("SELECT id FROM high_water", [], |row| row.get::<_, i64>(0))
+    };
+    let memory = Memory::fresh();
+    let open = memory.open();
+    open.write(set(7)).await.unwrap();
+    let copy = memory.copy();
+    open.write(set(8)).await.unwrap();
+    let again = copy.copy();
+    copy.open().write(set(9)).await.unwrap();
+    assert_eq!(open.write(read).await, Ok(8));
+    assert_eq!(copy.open().write(read).await, Ok(9));
+    assert_eq!(again.open().write(read).await, Ok(7));
 }

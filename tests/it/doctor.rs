@@ -120,6 +120,7 @@ async fn a_whole_stack_is_well_and_is_left_as_it_was(stack: Stack) {
         "queue",
         "held-back",
         "schedule",
+        "clock",
     ] {
         expect(&report, id, Health::Well, "");
     }

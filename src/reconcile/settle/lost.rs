@@ -1,7 +1,5 @@
 //! Creations of which the answer was lost: what became of them.
 
-use std::time::Duration;
-
 use tracing::info;
 
 use super::Settler;
@@ -17,7 +15,7 @@ use crate::telemetry::metrics::Resolved;
 impl Settler {
     /// Finds out what an open intent led to. Says whether it was a timesheet.
     pub(super) async fn resolve(&self, subject: &WorkLogUri, intent: &Intent) -> Result<bool, Failure> {
-        let age = Duration::try_from(self.clock.now().duration_since(intent.started_at)).unwrap_or_default();
+        let age = self.begun.age(subject, intent.started_at, &self.clock);
         if age < self.ambiguity && !planted(Plant::NoWait) {
             return Err(Failure::Unsure(self.ambiguity.saturating_sub(age)));
         }
@@ -30,12 +28,14 @@ impl Settler {
                 Err(LedgerFault::Claimed { .. }) => {}
                 claimed => {
                     claimed?;
+                    self.begun.forget(subject);
                     self.metrics.intent_resolved(Resolved::Adopted);
                     info!(work_log = %subject, kimai.id = %id, "Found timesheet {id} of <{subject}>, whose answer was lost");
                     return Ok(true);
                 }
             }
         }
+        self.begun.forget(subject);
         if let Some(found) = self.below_the_mark(subject, intent).await? {
             self.metrics.intent_resolved(Resolved::Adopted);
             info!(work_log = %subject, kimai.id = %found, "Found timesheet {found} of <{subject}>, whose answer was lost; its id was taken before");

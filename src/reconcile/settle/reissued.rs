@@ -1,4 +1,5 @@
-//! Ids that Kimai gives out again: what may still be written, and whose a timesheet is then.
+//! The highest id that is known, and ids that Kimai gives out again: what may still be written, and whose a timesheet is
+//! then.
 
 use tracing::warn;
 
@@ -6,10 +7,26 @@ use super::Settler;
 use crate::domain::plan::Memory;
 use crate::domain::work_log::Kind;
 use crate::domain::{KimaiId, WorkLogUri};
+use crate::kimai::KimaiFault;
 use crate::reconcile::plant::{Plant, planted};
 use crate::reconcile::retry::Failure;
 
 impl Settler {
+    /// The highest timesheet id known, none in an empty Kimai: asked for once, then learnt from every
+    /// answer.
+    pub async fn high_water(&self) -> Result<Option<KimaiId>, KimaiFault> {
+        let ask = async || {
+            if self.ledger.high_water().is_none()
+                && let Some(id) = self.kimai.newest().await?
+            {
+                self.ledger.saw_newest(id);
+            }
+            Ok(())
+        };
+        self.asked.get_or_try_init(ask).await?;
+        Ok(self.ledger.high_water())
+    }
+
     /// Fails while links are to be rebuilt: a new timesheet would get an id that others are linked to.
     pub(super) async fn may_create(&self) -> Result<(), Failure> {
         match self.losses.current().await? {

@@ -1,6 +1,6 @@
 //! The promise, checked from the world and its history alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::counting;
 use super::engine::Engine;
@@ -157,6 +157,8 @@ fn look_at_sheets(state: &State, service: &Service, excuses: Option<&Excuses<'_>
             [] if sheet.row.exported => continue,
             // So does what a deleted work log has beside it: they go together.
             [] if service.keeps(state, *id) => continue,
+            // A triplestore that shows no work log at all is not believed: nothing is deleted then.
+            [] if state.restored && !state.work_logs.values().any(Stand::is_live) => continue,
             [] => {
                 let excuse = excuses.and_then(|excuses| excuses.of_sheet(*id, sheet));
                 (excuse, format!("timesheet {id}, made for {}, has no work log", short(work_log)))
@@ -176,13 +178,18 @@ fn look_at_sheets(state: &State, service: &Service, excuses: Option<&Excuses<'_>
 /// Runs that met with a fault that only a change can help, and did not keep their work log aside.
 pub(super) fn not_kept_aside(history: &History) -> Vec<String> {
     let mut refused: BTreeMap<u64, Trouble> = BTreeMap::new();
-    let mut broken = Vec::new();
+    let (mut broken, mut created) = (Vec::new(), BTreeSet::new());
     for Event { who, what, .. } in &history.events {
         let Who::Run(run, work_log) = who else { continue };
         match what {
             // An explanation that cannot be had costs nothing.
             // Nor can a list in which several are looked at: each is looked at alone then.
             What::Failed(Call::Choices | Call::Several, _) => {}
+            // Nor the look whether Kimai has lost timesheets, after a creation: it is looked again.
+            What::Failed(Call::Newest, _) if created.contains(run) => {}
+            What::Posted(..) => {
+                created.insert(*run);
+            }
             What::Failed(_, trouble) if trouble.is_permanent() => {
                 refused.insert(*run, *trouble);
             }
@@ -204,6 +211,24 @@ pub(super) fn not_kept_aside(history: &History) -> Vec<String> {
         }
     }
     broken
+}
+
+/// Whether the day that is remembered was right until a backup of Kimai put another one in its place.
+fn is_from_before(state: &State, remembered: &Remembered, sheet: &Sheet) -> bool {
+    let own = counting::day(sheet.row.begin, false);
+    let before = state.days_before.get(&remembered.id).filter(|before| **before != sheet.booked);
+    before
+        .is_some_and(|before| Some(before.since(own).expect("they are near").get_days()) == remembered.shift)
+}
+
+/// What is remembered of the timesheet `id`, if it is of the one that is there.
+fn told<'a>(
+    state: &State,
+    remembered: Option<&'a Remembered>,
+    id: KimaiId,
+    sheet: &Sheet,
+) -> Option<&'a Remembered> {
+    remembered.filter(|last| last.id == id && !is_from_before(state, last, sheet))
 }
 
 /// Whether the day that Kimai books it on is another than what is remembered of it, or than its own although that is
@@ -303,7 +328,7 @@ fn wrong(
                 Some(sheet) if sheet.row.exported => None,
                 // Kimai tells the day in the answer to a change only: of one that came too late nobody is told.
                 Some(_) if state.overtaken.contains(work_log) => None,
-                Some(sheet) => off_day(sheet, &wanted, remembered.filter(|last| last.id == *id), look),
+                Some(sheet) => off_day(sheet, &wanted, told(state, remembered, *id, sheet), look),
             }
         }
     }

@@ -45,13 +45,18 @@ pub(super) struct Engine {
     pub(super) workers: Arc<Workers>,
     pub(super) intake: Intake,
     pub(super) tasks: TaskTracker,
+    pub(super) clock: Clock,
     stop: CancellationToken,
 }
 
 impl Engine {
     /// Starts it. It reads from `disk` what it left there.
     pub(super) fn start(world: &Arc<World>, disk: &Memory, max_deletions: usize) -> Self {
-        let clock = Clock::starting_at(instant(world.state().now), land::zone());
+        let wall = {
+            let state = world.state();
+            state.now + state.skew
+        };
+        let clock = Clock::starting_at(instant(wall), land::zone());
         let storage = disk.open();
         let ledger = Ledger::open(storage.clone()).expect("the ledger can be read");
         let inner = Durable::open(storage, clock.clone()).expect("the queue can be read");
@@ -79,7 +84,7 @@ impl Engine {
             overwrite_exported: false,
         };
         let sweeper = Arc::new(Sweeper::new(parts, limits));
-        let intake = Intake::new(as_queue, clock, DEBOUNCE);
+        let intake = Intake::new(as_queue, clock.clone(), DEBOUNCE);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         tasks.spawn(rechecks.run(true, stop.clone()));
         let (stopped, running) = (stop.clone(), Arc::clone(&pool));
@@ -87,7 +92,7 @@ impl Engine {
             running.prepare().await;
             running.run(stopped).await;
         });
-        Self { queue, ledger, sweeper, workers: pool, intake, tasks, stop }
+        Self { queue, ledger, sweeper, workers: pool, intake, tasks, clock, stop }
     }
 
     /// Stops it in good order.

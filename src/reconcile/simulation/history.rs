@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::faults::{Call, Trouble, Weather};
+use super::restore::Restore;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::reconcile::sweep::Report;
@@ -68,6 +69,10 @@ pub(super) enum What {
     CheckEnded(Result<bool, String>),
     /// A sweep ended.
     SweepEnded(Result<Box<Report>, String>),
+    /// The machine's clock was set forward or back, in milliseconds.
+    ClockSet(i64),
+    /// These databases were put back to what they were some time ago.
+    Restored(Restore),
     /// Things go wrong more or less often from now on.
     Weather(Weather),
     /// A rule was broken.
@@ -174,6 +179,8 @@ impl fmt::Display for What {
             Self::CheckEnded(how) => write!(f, "ends: {how:?}"),
             Self::SweepEnded(Ok(report)) => write!(f, "ends: {report:?}"),
             Self::SweepEnded(Err(why)) => write!(f, "ends: {why}"),
+            Self::ClockSet(by) => write!(f, "---- the clock is set by {} s", by / 1_000),
+            Self::Restored(restore) => write!(f, "==== restored from older backups: {restore:?}"),
             Self::Weather(weather) => write!(f, "---- {weather:?}"),
             Self::Broken(rule) => write!(f, "!!!! {rule}"),
         }

@@ -30,6 +30,8 @@ fn scenario(seed: u64, script: Script) -> Scenario {
         counting: Counting { duration: 900, ..Counting::default() },
         exports: 10,
         lag: 0,
+        clock_steps: 0,
+        restore: None,
         script: Some(script),
         acts: Vec::new(),
         kills: Vec::new(),

@@ -8,6 +8,7 @@
 mod check;
 mod counting;
 pub(crate) mod dice;
+mod effect;
 mod engine;
 mod excuses;
 mod faults;
@@ -19,6 +20,7 @@ mod matrix;
 pub(crate) mod mutants;
 mod people;
 mod pinned;
+mod restore;
 mod run;
 mod scenario;
 mod sheets;

@@ -21,7 +21,7 @@ const SEEDS: u64 = 3_000;
 /// Histories that were the first to find one, when it was last looked which do: tried before the others.
 const FOUND_BY: [u64; 9] = [726, 317, 104, 89, 83, 54, 40, 28, 23];
 
-const ALL: [Plant; 26] = [
+const ALL: [Plant; 27] = [
     Plant::NearlyTheSameIsTheSame,
     Plant::NoIntent,
     Plant::NoSearch,
@@ -48,6 +48,7 @@ const ALL: [Plant; 26] = [
     Plant::ExportedIsOverwritten,
     Plant::ExportedMeanwhileIsKept,
     Plant::NothingShowsLate,
+    Plant::ClockTellsAge,
 ];
 
 /// The first history that finds the fault, and by which rule: the pinned ones first, then those that often do, then

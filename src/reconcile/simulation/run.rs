@@ -1,6 +1,8 @@
 //! One history: from a seed to what the checker found.
 
 mod ask;
+mod company;
+mod rebuild;
 mod rest;
 
 use std::collections::BTreeMap;
@@ -14,14 +16,17 @@ use super::check;
 use super::engine::Engine;
 use super::faults::Weather;
 use super::history::{What, Who};
-use super::land::{self, DAYS, Values};
+use super::land::{DAYS, Values};
 use super::people::{self, Step};
+use super::restore::{Backup, Restore};
 use super::scenario::{Act, Outcome, Scenario};
 use super::world::World;
 use crate::delta::Found;
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::storage::memory::Memory;
 
+/// Milliseconds.
+const HOUR: i64 = 3_600_000;
 /// Until then nothing goes wrong: the company has its first timesheet.
 const FOUNDED: i64 = 2_000;
 
@@ -50,10 +55,15 @@ enum Event {
     Weather(Weather),
     /// Somebody corrects the zone of the token's user.
     TokenCorrected,
+    /// The machine's clock takes a step.
+    Clock(i64),
+    Backup,
+    Restore(Restore),
 }
 
 enum End {
     Crashed { storage_lost: bool },
+    Restored(Restore),
     Quiet,
 }
 
@@ -67,6 +77,7 @@ struct Sim {
     turn: u64,
     last_values: Option<Values>,
     sweeps: u64,
+    backup: Option<Backup>,
     outcome: Outcome,
 }
 
@@ -86,6 +97,13 @@ pub(super) fn simulate(plan: Scenario) -> Outcome {
         drop(runtime);
         match end {
             End::Crashed { storage_lost } => sim.lie_dead(storage_lost),
+            End::Restored(restore) => {
+                let Sim { backup, world, disk, .. } = &mut sim;
+                if let Some(backup) = backup.as_ref() {
+                    backup.put_back(restore, &mut world.state(), disk);
+                }
+                sim.lie_dead(false);
+            }
             End::Quiet => break,
         }
     }
@@ -114,6 +132,7 @@ impl Sim {
             turn: 0,
             last_values: None,
             sweeps: 0,
+            backup: None,
             outcome,
             plan,
         };
@@ -135,7 +154,7 @@ impl Sim {
             self.at(at, Event::Crash { storage_lost: false });
         }
         let mut at = FOUNDED;
-        for _ in 0..self.plan.changes {
+        for number in 0..self.plan.changes {
             at += match self.rng.random_range(0..10) {
                 0..5 => self.rng.random_range(0..60),
                 5..9 => self.rng.random_range(0..3_000),
@@ -153,6 +172,19 @@ impl Sim {
             }
             if self.plan.exports > 0 && self.rng.random_ratio(1, 15) {
                 self.at(at, Event::Overwrite);
+            }
+            if self.plan.clock_steps > 0 && self.rng.random_ratio(self.plan.clock_steps, 100) {
+                let by = self.rng.random_range(-3 * HOUR..3 * HOUR);
+                let later = self.rng.random_range(0..2_000);
+                self.at(at + later, Event::Clock(by));
+            }
+            if let Some(restore) = self.plan.restore {
+                if number == self.plan.changes / 3 {
+                    self.at(at, Event::Backup);
+                }
+                if number == self.plan.changes * 2 / 3 {
+                    self.at(at, Event::Restore(restore));
+                }
             }
             if self.rng.random_ratio(self.plan.crashes, 100) {
                 let storage_lost =
@@ -182,25 +214,6 @@ impl Sim {
         Weather { kimai, triplestore, blind: self.rng.random_ratio(1, 15) }
     }
 
-    /// What is there before: a work log that nobody touches, as in any company that works; and hours that
-    /// have nothing to do with the service, a year ago and exported ones of these days.
-    fn found_company(&mut self) {
-        let stable = Values { day: 0, duration: 0, task: 0, person: 0 };
-        let step = Step::Begin(stable, land::Field::ALL.to_vec());
-        self.at(0, Event::Step { work_log: people::uri(99), step, heard: None });
-        let values = Values { day: -365, duration: 0, task: 0, person: 0 };
-        let mut state = self.world.state();
-        for (values, exported) in [(values, false), (Values { day: 1, ..values }, true)] {
-            let mut facts = crate::domain::work_log::Facts::default();
-            facts.types.insert(crate::domain::work_log::VEVENT.to_owned());
-            for field in land::Field::ALL {
-                values.write(field, &mut facts);
-            }
-            let land::Due::Sheet(wanted) = land::due(&facts) else { unreachable!("it can be booked") };
-            state.book_by_hand(&wanted, exported);
-        }
-    }
-
     fn at(&mut self, at: i64, event: Event) {
         self.turn += 1;
         self.agenda.insert((at, self.turn), event);
@@ -224,6 +237,11 @@ impl Sim {
             self.world.sleep_until(at).await;
             match event {
                 Event::Crash { storage_lost } => return End::Crashed { storage_lost },
+                Event::Restore(restore) => return End::Restored(restore),
+                Event::Clock(by) => {
+                    engine.clock.set(jiff::SignedDuration::from_millis(by));
+                    self.happen(Event::Clock(by));
+                }
                 Event::Delta { work_log, removed, version } => {
                     self.deliver(&engine, work_log, removed, version);
                 }
@@ -264,11 +282,23 @@ impl Sim {
                 state.note(Who::People, What::Weather(weather));
             }
             Event::TokenCorrected => self.world.state().counting.token_away = false,
+            Event::Clock(by) => {
+                let mut state = self.world.state();
+                state.skew += by;
+                state.note(Who::People, What::ClockSet(by));
+            }
+            Event::Backup => self.backup = Some(Backup::of(&self.world.state(), &self.disk)),
             Event::Delta { .. }
             | Event::Sweep(..)
             | Event::Check
             | Event::Overwrite
             | Event::Crash { .. } => {}
+            // The service is down anyway.
+            Event::Restore(restore) => {
+                if let Some(backup) = &self.backup {
+                    backup.put_back(restore, &mut self.world.state(), &mut self.disk);
+                }
+            }
         }
     }
 
@@ -337,6 +367,8 @@ impl Sim {
                     let later = self.rng.random_range(100..3_000);
                     self.at(at + later, event);
                 }
+                // Set forward while nobody counts, the clock would make a creation older than it is.
+                Event::Clock(by) => self.happen(Event::Clock(-by.abs())),
                 other => self.happen(other),
             }
         }

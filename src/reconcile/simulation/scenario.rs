@@ -9,6 +9,7 @@ use super::check::Found;
 use super::counting::Counting;
 use super::faults::Script;
 use super::people::Step;
+use super::restore::Restore;
 use super::world::World;
 use crate::domain::WorkLogUri;
 
@@ -39,6 +40,10 @@ pub(super) struct Scenario {
     pub(super) exports: u32,
     /// The longest that a change takes to show in the triplestore, in milliseconds.
     pub(super) lag: u32,
+    /// Changes that are followed by a step of the machine's clock, in per cent.
+    pub(super) clock_steps: u32,
+    /// What is restored from an older backup in the middle of it.
+    pub(super) restore: Option<Restore>,
     /// Trouble by plan instead of by weather.
     pub(super) script: Option<Script>,
     /// What people do by plan, beside what they do by chance.
@@ -85,6 +90,8 @@ impl Scenario {
             },
             exports: one_of(&[0, 0, 10, 30]),
             lag: one_of(&[0, 0, 2_000, 30_000]),
+            clock_steps: one_of(&[0, 0, 0, 4]),
+            restore: None,
             script: None,
             acts: Vec::new(),
             kills: Vec::new(),
@@ -109,6 +116,8 @@ impl Scenario {
             max_deletions: 20,
             workers: 2,
             counting: Counting::default(),
+            clock_steps: 0,
+            restore: None,
             script: None,
             acts,
             kills: Vec::new(),

@@ -8,6 +8,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::counting::Counting;
+pub(super) use super::effect::Effect;
 use super::faults::{Call, Fate, Script, TIME_LIMIT, Trouble, Weather};
 use super::history::{History, What, Who};
 use super::land;
@@ -18,28 +19,6 @@ use crate::domain::work_log::{Directory, Facts};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::kimai::{KimaiFault, Timesheet};
 use crate::source::Link;
-
-/// What a request does when it takes effect.
-#[derive(Debug, Clone)]
-pub(super) enum Effect {
-    Create(WantedTimesheet),
-    Update(KimaiId, WantedTimesheet),
-    EndBreak(KimaiId),
-    Delete(KimaiId),
-    Link(Vec<Link>),
-}
-
-impl Effect {
-    pub(super) fn call(&self) -> Call {
-        match self {
-            Self::Create(_) => Call::Create,
-            Self::Update(..) | Self::EndBreak(_) => Call::Update,
-            Self::Delete(_) => Call::Delete,
-            Self::Link(links) if links.iter().all(|link| link.to.is_none()) => Call::Unlink,
-            Self::Link(_) => Call::Link,
-        }
-    }
-}
 
 /// Who called, and since when that run or sweep has been looking at the world.
 #[derive(Debug, Clone)]
@@ -67,7 +46,7 @@ pub(super) struct Course {
 const LIMIT: i64 = TIME_LIMIT.as_millis() as i64;
 
 /// A request that takes effect at some time, when its caller is gone.
-struct Late {
+pub(super) struct Late {
     at: i64,
     /// When it was sent.
     sent: i64,
@@ -94,7 +73,7 @@ pub(super) struct State {
     pub(super) weather: Weather,
     pub(super) script: Option<Script>,
     /// Requests that take effect later, when their caller is gone.
-    late: Vec<Late>,
+    pub(super) late: Vec<Late>,
     /// When each was last changed.
     changed: BTreeMap<Target, i64>,
     pub(super) history: History,
@@ -131,6 +110,12 @@ pub(super) struct State {
     /// the last was lost.
     pub(super) accepted: BTreeMap<WorkLogUri, u32>,
     pub(super) accepted_before_loss: BTreeMap<WorkLogUri, u32>,
+    /// What the machine's clock of the service is ahead, in milliseconds.
+    pub(super) skew: i64,
+    /// Whether a database was restored from an older backup.
+    pub(super) restored: bool,
+    /// The days on which timesheets were booked right before Kimai was.
+    pub(super) days_before: BTreeMap<KimaiId, Date>,
     /// Milliseconds since the beginning, as last seen.
     pub(super) now: i64,
 }
@@ -168,6 +153,9 @@ impl State {
             beyond_help: BTreeSet::new(),
             accepted: BTreeMap::new(),
             accepted_before_loss: BTreeMap::new(),
+            skew: 0,
+            restored: false,
+            days_before: BTreeMap::new(),
             now: 0,
         }
     }

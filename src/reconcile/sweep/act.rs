@@ -11,6 +11,7 @@ use super::{Period, Report, Sweeper, go_on, heed};
 use crate::crash;
 use crate::domain::difference::FoundTimesheet;
 use crate::domain::finding::{self, Action, Finding, Hold};
+use crate::domain::intent::Intent;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::Kind;
 use crate::domain::{KimaiId, WorkLogUri};
@@ -276,9 +277,26 @@ impl Sweeper {
             return Ok(None);
         }
         let Some(timesheet) = self.kimai.timesheet(id).await? else { return Ok(None) };
-        let found = (&timesheet).into();
-        let claimant = intents.into_iter().find(|(_, intent)| intent.could_be(id, &found));
-        Ok(claimant.map(|(work_log, _)| work_log))
+        self.claims(&intents, id, &(&timesheet).into()).await
+    }
+
+    /// The same, of these creations. What lies below the mark of one may be its timesheet only where the newest one
+    /// does too: that Kimai gives out ids again, as after an older backup was restored.
+    pub(super) async fn claims(
+        &self,
+        intents: &[(WorkLogUri, Intent)],
+        id: KimaiId,
+        found: &FoundTimesheet,
+    ) -> Result<Option<WorkLogUri>, Failure> {
+        let like = |intent: &Intent| Intent { high_water: None, ..*intent }.could_be(id, found);
+        if let Some((work_log, _)) = intents.iter().find(|(_, intent)| intent.could_be(id, found)) {
+            return Ok(Some(work_log.clone()));
+        }
+        let Some((work_log, intent)) = intents.iter().find(|(_, intent)| like(intent)) else {
+            return Ok(None);
+        };
+        let reissued = self.kimai.newest().await? < intent.high_water;
+        Ok(reissued.then(|| work_log.clone()))
     }
 }
 

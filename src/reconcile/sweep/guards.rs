@@ -66,7 +66,7 @@ impl Sweeper {
         if orphans.is_empty() || self.limits.grace.is_zero() || !self.limits.delete_orphans {
             return Ok(BTreeSet::new());
         }
-        let since = self.clock.now().checked_sub(self.limits.grace).unwrap_or(self.clock.now());
+        let since = self.clock.wall().checked_sub(self.limits.grace).unwrap_or(self.clock.wall());
         let filter = TimesheetFilter { modified_after: Some(since), ..window(period) };
         let listed = self.kimai.timesheets(&filter).await?;
         let changed: BTreeSet<KimaiId> = listed.timesheets.iter().map(|timesheet| timesheet.id).collect();

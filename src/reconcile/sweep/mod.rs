@@ -195,7 +195,7 @@ impl Sweeper {
         }
         // One of last year says nothing of whether what people do now reaches Kimai.
         if period.contains(self.clock.today()) {
-            metrics.swept(self.clock.now());
+            metrics.swept(self.clock.wall());
         }
     }
 

@@ -81,15 +81,17 @@ impl Sweeper {
         let mut nobodys = Vec::new();
         for id in loose {
             let found = sides.timesheets.get(&id).map(|timesheet| timesheet.found);
-            let could_be =
-                found.and_then(|found| intents.iter().find(|(_, intent)| intent.could_be(id, &found)));
-            let claimant =
-                could_be.map(|(work_log, _)| work_log).filter(|_| !planted(Plant::SweepIgnoresIntents));
+            let claimant = match found {
+                Some(found) if !planted(Plant::SweepIgnoresIntents) => {
+                    self.claims(&intents, id, &found).await?
+                }
+                _ => None,
+            };
             let owner = match owners.get(&id) {
                 Some(owner) if self.sight.facts(owner).await?.kind(owner) == Subject::WorkLog => Some(owner),
                 _ => None,
             };
-            match claimant.or(owner) {
+            match claimant.as_ref().or(owner) {
                 Some(work_log) => findings.push(orphan(sides, id, Some(work_log))),
                 None => nobodys.push(id),
             }

@@ -42,10 +42,10 @@ async fn the_doctor_checks_by_itself_and_asks_the_service_for_the_rest() {
             "ok       Sweeps: ",
         ],
     );
-    assert_eq!(out.lines().count(), 22, "a line each: {out}");
+    assert_eq!(out.lines().count(), 23, "a line each: {out}");
     let (code, out, _) = command(&["doctor", "--json", "--url", &stack.base], &vars);
     let report: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!((code, report["data"].as_array().unwrap().len()), (0, 21));
+    assert_eq!((code, report["data"].as_array().unwrap().len()), (0, 22));
 
     // The service is down, and Kimai too.
     let folder = tempfile::tempdir().unwrap();

@@ -31,6 +31,9 @@ impl Sim {
             state.now
         };
         self.world.sleep_until(now + LAST_ARRIVALS).await;
+        if self.world.state().restored {
+            return self.rebuild(engine).await;
+        }
         self.look(&engine, Look::BeforeSweep).await;
         engine.stop().await;
         self.world.state().note(Who::People, What::Stopped);
@@ -50,7 +53,7 @@ impl Sim {
         engine.stop().await;
     }
 
-    async fn look(&mut self, engine: &Engine, look: Look) {
+    pub(super) async fn look(&mut self, engine: &Engine, look: Look) {
         if timeout(SETTLES_WITHIN, engine.queue.quiet()).await.is_err() {
             self.outcome.broken.push(format!("{look:?}: it did not become quiet within {SETTLES_WITHIN:?}"));
             return;

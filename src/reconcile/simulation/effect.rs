@@ -1,0 +1,28 @@
+//! What requests change, once they arrive.
+
+use super::faults::Call;
+use crate::domain::KimaiId;
+use crate::domain::timesheet::WantedTimesheet;
+use crate::source::Link;
+
+/// What a request does when it takes effect.
+#[derive(Debug, Clone)]
+pub(super) enum Effect {
+    Create(WantedTimesheet),
+    Update(KimaiId, WantedTimesheet),
+    EndBreak(KimaiId),
+    Delete(KimaiId),
+    Link(Vec<Link>),
+}
+
+impl Effect {
+    pub(super) fn call(&self) -> Call {
+        match self {
+            Self::Create(_) => Call::Create,
+            Self::Update(..) | Self::EndBreak(_) => Call::Update,
+            Self::Delete(_) => Call::Delete,
+            Self::Link(links) if links.iter().all(|link| link.to.is_none()) => Call::Unlink,
+            Self::Link(_) => Call::Link,
+        }
+    }
+}
