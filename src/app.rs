@@ -105,7 +105,8 @@ impl Service {
             working.clone(),
         )?;
         if let Some(swept) = runs.last_swept() {
-            engine.metrics.swept(swept);
+            // Later than now where the system clock was set back since: then nobody would miss the next one.
+            engine.metrics.swept(swept.min(engine.clock.wall()));
         }
         engine.doctor.serves(sweep.is_some());
         background.spawn(Arc::clone(&engine.doctor).watch(working.clone()));

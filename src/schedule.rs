@@ -2,16 +2,19 @@
 //!
 //! # Caveats
 //! The scheduler underneath keeps the UTC offset of the moment a job was made and starts a job again
-//! while it still runs: hence UTC only, and the look at what is under way.
+//! while it still runs: hence UTC only, and the look at what is under way. It also keeps the time for which a job is
+//! due: when the system clock is set back by a day, that would come a day late, so the scheduler begins anew.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use tokio::time::Instant;
 use tokio_cron_scheduler::{Job, JobScheduler};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use crate::clock::Clock;
 use crate::domain::CronPattern;
 use crate::engine::Engine;
 use crate::queue::Reason;
@@ -25,6 +28,11 @@ const FIRST_PARKED_RETRY: Duration = Duration::from_hours(1);
 
 /// The parts of a pattern that are due at the same second start within this time.
 const SAME_MOMENT: Duration = Duration::from_millis(900);
+
+/// How often it is looked whether the system clock was set back, and by how much it has to be for the scheduler to begin
+/// anew. Smaller steps are how a clock is kept right.
+const CLOCK_LOOK: Duration = Duration::from_mins(1);
+const STEP_BACK: SignedDuration = SignedDuration::from_mins(1);
 
 /// How often it is tried whether what was refused can be saved now.
 const REFUSED_RETRY: Duration = Duration::from_secs(1);
@@ -43,7 +51,26 @@ pub async fn run(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let pattern = CronPattern::parse(pattern).map_err(anyhow::Error::msg)?;
-    let mut scheduler = JobScheduler::new().await?;
+    loop {
+        let mut scheduler = scheduler(&engine, &runs, &pattern, days).await?;
+        scheduler.start().await?;
+        let stopped = stop.run_until_cancelled(set_back(&engine.clock)).await.is_none();
+        scheduler.shutdown().await?;
+        if stopped {
+            return Ok(());
+        }
+        warn!("The system clock was set back; the next scheduled sweep comes by the time that it shows now.");
+    }
+}
+
+/// A scheduler of all parts of `pattern`, by the system clock as it is now.
+async fn scheduler(
+    engine: &Engine,
+    runs: &Runs,
+    pattern: &CronPattern,
+    days: i64,
+) -> anyhow::Result<JobScheduler> {
+    let scheduler = JobScheduler::new().await?;
     let last = Arc::new(Mutex::new(None));
     for part in pattern.parts() {
         let (engine, runs, last) = (engine.clone(), runs.clone(), Arc::clone(&last));
@@ -57,10 +84,20 @@ pub async fn run(
         })?;
         scheduler.add(job).await?;
     }
-    scheduler.start().await?;
-    stop.cancelled().await;
-    scheduler.shutdown().await?;
-    Ok(())
+    Ok(scheduler)
+}
+
+/// Waits until the system clock is set back.
+async fn set_back(clock: &Clock) {
+    let mut before = clock.wall();
+    loop {
+        tokio::time::sleep(CLOCK_LOOK).await;
+        let now = clock.wall();
+        if before.duration_since(now) >= STEP_BACK {
+            return;
+        }
+        before = now;
+    }
 }
 
 /// Whether this is the first part of the pattern to be due at this moment: both may be at once.
@@ -138,5 +175,27 @@ pub async fn retry_parked_daily(engine: Engine, stop: CancellationToken) {
         pause = PARKED_RETRY;
         let woken = engine.workers.wake_parked(Reason::Daily).await;
         info!("Trying {woken} work logs again that were kept aside");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_set_back_is_noticed_and_one_that_is_put_right_by_seconds_is_not() {
+        let clock = Clock::starting_at("2024-09-02T11:30:00Z".parse().unwrap(), TimeZone::UTC);
+        let mut noticed = Box::pin(set_back(&clock));
+        let mut within =
+            async |minutes| tokio::time::timeout(Duration::from_mins(minutes), &mut noticed).await.is_ok();
+        assert!(!within(60).await);
+        clock.set(SignedDuration::from_hours(5));
+        assert!(!within(60).await);
+        clock.set(SignedDuration::from_secs(-59));
+        assert!(!within(60).await);
+        clock.set(SignedDuration::from_hours(-48));
+        assert!(within(2).await);
     }
 }

@@ -75,11 +75,11 @@ pub(crate) async fn measure(size: Size, table: &mut Table) -> anyhow::Result<()>
 /// tokio-cron-scheduler looks twice a second what is due, and hands that on; and one in a while of our own.
 const TICKS: f64 = 6.0;
 
-/// Puts so many work logs into the queue of a folder, due in a year.
+/// Puts so many work logs into the queue of a folder, due in an hour: a later time would be taken for a mistake.
 async fn fill(data: &std::path::Path, count: usize) -> anyhow::Result<()> {
     let clock = Clock::system(jiff::tz::TimeZone::UTC);
     let queue = Durable::open(Storage::open(data)?, clock.clone())?;
-    let due: Timestamp = clock.after(Duration::from_hours(24 * 365));
+    let due: Timestamp = clock.after(Duration::from_hours(1));
     let work_logs: Result<Vec<_>, _> =
         (0..count).map(|number| WorkLogUri::parse(&work_log(number))).collect();
     Ok(queue.put(&work_logs?, Reason::Sweep, due).await?)

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -57,6 +57,7 @@ pub struct Workers {
     clock: Clock,
     /// See [`Workers::barrier`].
     runs: UnderWay,
+    /// Told the time of a clock that takes no steps.
     breakers: Mutex<Breakers>,
     /// Tells waiting workers that a neighbour is back.
     back: Notify,
@@ -143,10 +144,10 @@ impl Workers {
             None => {}
             Some(Err(fault)) => error!("No work can be taken from the queue: {fault}"),
             Some(Ok(lease)) => {
-                let left = Duration::try_from(lease.until.duration_since(self.clock.now()));
+                let left = between(self.clock.now(), lease.until);
                 // Boxed: one that waits for work need not be as large as one that runs.
                 let run = Box::pin(self.run_one(lease, leased));
-                self.beating_as(number, Some(left.unwrap_or_default()), run).await;
+                self.beating_as(number, Some(left), run).await;
             }
         }
     }
@@ -170,11 +171,12 @@ impl Workers {
             self.runs.fewer_than(MOST_UNDER_WAY).await;
             self.settler.flow().room().await;
             let back = self.back.notified();
-            let admitted = self.breakers().admit(self.clock.now());
+            let steady = self.clock.steady();
+            let admitted = self.breakers().admit(steady);
             let Err(until) = admitted else { return self.queue.lease().await };
             tokio::select! {
                 () = back => {}
-                () = self.clock.sleep_until(until) => {}
+                () = tokio::time::sleep(between(steady, until)) => {}
             }
         }
     }
@@ -228,7 +230,7 @@ impl Workers {
 
     /// What a run says of the neighbours.
     fn tell_breakers(&self, lease: &Lease, answered: Reached, result: &Result<Deed, Failure>) {
-        let now = self.clock.now();
+        let now = self.clock.steady();
         let mut breakers = self.breakers();
         for neighbour in reached(answered, result) {
             if breakers.reached(neighbour) {
@@ -300,7 +302,12 @@ impl Workers {
 
     /// The same, each with the time since when.
     pub fn outages(&self) -> Vec<Down> {
-        self.breakers().outages()
+        let (now, steady) = (self.clock.now(), self.clock.steady());
+        let mut outages = self.breakers().outages();
+        for down in &mut outages {
+            down.since = now.checked_sub(between(down.since, steady)).unwrap_or(now);
+        }
+        outages
     }
 
     /// Asks Kimai once for what every creation has to know, so that the first need not.
@@ -328,4 +335,9 @@ impl Workers {
             0
         })
     }
+}
+
+/// The time from `first` to `last`, none if that is before.
+fn between(first: Timestamp, last: Timestamp) -> Duration {
+    Duration::try_from(last.duration_since(first)).unwrap_or_default()
 }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::progress::{Progress, Stand};
-use super::run::{AskedBy, Kind, Queued, Run, State, Task};
+use super::run::{AskedBy, CONFIRM_WITHIN, Kind, Queued, Run, State, Task};
 use super::runner::End;
 
 /// How many runs are kept.
@@ -95,6 +95,9 @@ impl Book {
         let mut changed = Vec::new();
         for mut run in runs {
             let id = run.id;
+            if end_in_time(&mut run, now) {
+                changed.push(run.clone());
+            }
             if run.state.is_ended() {
                 book.entries.insert(id, Entry { run, live: None });
                 continue;
@@ -338,4 +341,12 @@ impl Book {
         let given = |run: &&Run| run.confirm.as_ref().is_some_and(|confirm| confirm.key == *key);
         self.entries.values().map(|entry| &entry.run).find(given)
     }
+}
+
+/// Where the system clock was set back since a confirm key was given, it is good for as long as one that is given
+/// `now`. Says whether it was.
+fn end_in_time(run: &mut Run, now: Timestamp) -> bool {
+    let latest = now.checked_add(CONFIRM_WITHIN).unwrap_or(Timestamp::MAX);
+    let confirm = run.confirm.as_mut().filter(|confirm| confirm.expires > latest);
+    confirm.map(|confirm| confirm.expires = latest).is_some()
 }

@@ -127,7 +127,7 @@ impl Work for Engine {
             run::Kind::Import => Part::Import,
             run::Kind::Lock => Part::Lock,
         };
-        contact::within(part, self.perform_task(task, confirmed, progress)).await
+        contact::within(part, Box::pin(self.perform_task(task, confirmed, progress))).await
     }
 
     async fn standing(&self, work_log: &WorkLogUri) -> Standing {

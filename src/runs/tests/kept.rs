@@ -104,6 +104,25 @@ async fn a_key_confirms_just_what_its_run_held_back_for_an_hour_and_for_its_peri
     assert!(refused(9, &fresh.key.to_string()).await.contains("expired at 1970-01-01 01:00"));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_key_lasts_no_longer_because_the_clock_was_set_back() {
+    let storage = Storage::in_memory().unwrap();
+    let scene = Scene::on(&storage);
+    tokio::time::sleep(LIMIT).await;
+    scene.answer(Ok(found(vec![orphan(1, Some(Hold::Unconfirmed))])));
+    scene.go();
+    scene.ask(Task::Plan(period(9))).await.ticket.end().await.unwrap();
+    let key = scene.runs.get(1).unwrap().confirm.unwrap().key.to_string();
+    scene.stop().await;
+    // Its clock is at the beginning again.
+    let scene = Scene::on(&storage);
+    tokio::time::sleep(CONFIRM_WITHIN).await;
+    let said = scene.runs.ask_confirmed(period(9), &key).await.unwrap_err().to_string();
+    assert!(said.contains("expired at 1970-01-01 01:00"), "{said}");
+    let scene = Scene::on(&storage);
+    assert!(scene.runs.ask_confirmed(period(9), &key).await.is_ok(), "it was not used up");
+}
+
 #[tokio::test]
 async fn what_cannot_be_saved_is_refused_and_does_not_run() {
     let folder = tempfile::tempdir().unwrap();
