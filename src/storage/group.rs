@@ -186,7 +186,7 @@ impl Writer {
         let outcome = tried.map_err(|refusal| {
             let words = match refusal {
                 Refusal::File(words) => words,
-                Refusal::Statement(error) if is_damage(&error) => self.is_damaged(KIND.words(&error)),
+                Refusal::Statement(error) if is_damage(&error) => self.is_damaged(error.to_string()),
                 Refusal::Statement(error) => KIND.words(&error),
             };
             self.health.fault(words)
@@ -238,10 +238,11 @@ impl Writer {
         }
         match watch.change() {
             Change::Gone => {
-                let saved = self.rescue();
-                return Err(format!(
-                    "it or its journal was moved or removed while in use{saved}; start the service again"
-                ));
+                let gone = "it or its journal was moved or removed while in use";
+                return Err(match self.rescue() {
+                    Ok(saved) => format!("{gone}; {saved}"),
+                    Err(why) => format!("{gone}; start the service again; {why}"),
+                });
             }
             Change::None if !asked => {
                 if self.rescued.take().is_some() {
@@ -262,8 +263,8 @@ impl Writer {
                 }
                 Ok(())
             }
-            Ok(Some(damage)) => Err(self.is_damaged(KIND.damaged(&damage))),
-            Err(error) if is_damage(&error) => Err(self.is_damaged(KIND.words(&error))),
+            Ok(Some(damage)) => Err(self.is_damaged(damage)),
+            Err(error) if is_damage(&error) => Err(self.is_damaged(error.to_string())),
             Err(error) => Err(KIND.words(&error)),
         }
     }
@@ -277,26 +278,35 @@ impl Writer {
         emptied
     }
 
-    /// The file is damaged for good; what that is, and where what memory holds was saved.
+    /// The file is damaged for good; in words, with what helps.
     fn is_damaged(&mut self, damage: String) -> String {
-        let words = format!("{damage}{}", self.rescue());
+        let words = match self.rescue() {
+            Ok(saved) => format!("it is damaged ({}); {saved}", first_line(&damage)),
+            Err(why) => format!("{}; {why}", KIND.damaged(first_line(&damage))),
+        };
         self.damaged = Some(damage);
         words
     }
 
-    /// Writes what memory holds beside the file, unless that is done; says where.
-    fn rescue(&mut self) -> String {
-        let Some(watch) = &self.watch else { return String::new() };
-        if self.rescued.is_none() {
+    /// Writes what memory holds beside the file, unless that is done; says where, or why that is not possible.
+    fn rescue(&mut self) -> Result<String, String> {
+        let Some(watch) = &self.watch else { return Err("nothing is kept in a file".to_owned()) };
+        let rescued = if let Some(rescued) = self.rescued.take() {
+            rescued
+        } else {
             let memory = self.health.mirror.get().map(|mirror| mirror.as_ref() as &dyn Mirror);
-            match rescue::write(&KIND, watch.file(), &self.connection, memory) {
-                Ok(rescued) => self.rescued = Some(rescued),
-                Err(why) => return format!("; what waits could not be saved beside it either ({why})"),
-            }
-        }
-        let place = self.rescued.as_ref().map(|rescued| rescued.display().to_string()).unwrap_or_default();
-        format!("; what waits is saved in {place}, which the next start takes up")
+            rescue::write(&KIND, watch.file(), &self.connection, memory)
+                .map_err(|why| format!("what waits could not be saved beside it either ({why})"))?
+        };
+        let place = rescued.display().to_string();
+        self.rescued = Some(rescued);
+        Ok(format!("what waits is saved in {place}: start the service again, and it goes on with that"))
     }
+}
+
+/// SQLite says of a damaged file in many lines what is wrong; the first one that is no heading.
+fn first_line(damage: &str) -> &str {
+    damage.lines().find(|line| !line.starts_with("***")).unwrap_or(damage)
 }
 
 /// Commits what comes in until nobody can ask any more. While one commit waits for the disk, the next
