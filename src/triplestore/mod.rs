@@ -17,6 +17,7 @@ mod referring;
 pub mod refusal;
 pub mod remote;
 pub mod results;
+mod rows;
 pub mod statement;
 pub mod survey;
 #[cfg(test)]

@@ -10,12 +10,13 @@ use async_trait::async_trait;
 use jiff::civil::Date;
 
 use super::pages::{PAGE_ROWS, ROUNDS, counted, each_by_subject};
+use super::rows::{note, note_activity, note_person, note_task, subject, text};
 use super::statement::{BATCH, Iri, Literal, none_of};
-use super::vocabulary::{PREFIXES, cal, dct, prov, rdf, rdfs, skos};
-use super::{Row, Term, Triplestore, TriplestoreFault, period, referring};
+use super::vocabulary::PREFIXES;
+use super::{Row, Triplestore, TriplestoreFault, period, referring};
 use crate::domain::values::Values;
 use crate::domain::windows::{Days, Window};
-use crate::domain::work_log::{Directory, Facts, IMPORTED, PersonFacts, TaskFacts, VEVENT, is_imported};
+use crate::domain::work_log::{Directory, Facts, IMPORTED, VEVENT, is_imported};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::source::{Link, Source};
 
@@ -337,70 +338,8 @@ fn remove_links(work_logs: &[&WorkLogUri]) -> String {
     format!("DELETE {{ ?s dct:identifier ?id }} WHERE {{ VALUES ?s {{ {named} }} ?s dct:identifier ?id }}")
 }
 
-fn note_activity(directory: &mut Directory, row: &Row) {
-    let Some(task) = text(row, "s") else { return };
-    let facts: &mut TaskFacts = directory.tasks.entry(task.to_owned()).or_default();
-    (facts.is_activity, facts.has_parent) = (true, true);
-    facts.label = text(row, "label").map(str::to_owned);
-    facts.identifiers.extend(text(row, "id").map(str::to_owned));
-    facts.project_identifiers.extend(text(row, "projectId").map(str::to_owned));
-}
-
-fn note_task(directory: &mut Directory, row: &Row) {
-    let Some(task) = text(row, "task") else { return };
-    let facts: &mut TaskFacts = directory.tasks.entry(task.to_owned()).or_default();
-    let Some(value) = text(row, "o") else { return };
-    match text(row, "p") {
-        Some(rdf::TYPE) => facts.is_activity |= value == super::vocabulary::ext::KIMAI_ACTIVITY,
-        Some(rdfs::LABEL) => facts.label = Some(value.to_owned()),
-        Some(dct::IDENTIFIER) => facts.identifiers.insert(value.to_owned()),
-        Some(skos::BROADER) => {
-            facts.has_parent = true;
-            facts.project_identifiers.extend(text(row, "projectId").map(str::to_owned));
-        }
-        _ => {}
-    }
-}
-
-fn note_person(directory: &mut Directory, row: &Row) {
-    let Some(person) = text(row, "person") else { return };
-    let facts: &mut PersonFacts = directory.persons.entry(person.to_owned()).or_default();
-    facts.account_identifiers.extend(text(row, "accountId").map(str::to_owned));
-    if let Some(name) = text(row, "name") {
-        facts.name = Some(name.to_owned());
-    }
-}
-
 fn list(iris: &[Iri]) -> String {
     iris.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
-}
-
-fn text<'a>(row: &'a Row, variable: &str) -> Option<&'a str> {
-    row.get(variable).map(Term::value)
-}
-
-/// The `?s` of a row.
-fn subject(row: &Row) -> Option<WorkLogUri> {
-    text(row, "s").and_then(|iri| WorkLogUri::parse(iri).ok())
-}
-
-/// Notes the `?p ?o` of a row.
-fn note(facts: &mut Facts, row: &Row) {
-    let (Some(property), Some(value)) = (text(row, "p"), text(row, "o")) else { return };
-    let set = match property {
-        rdf::TYPE => &mut facts.types,
-        cal::DURATION => &mut facts.durations,
-        cal::DTSTART => &mut facts.days,
-        dct::SUBJECT => &mut facts.tasks,
-        prov::WAS_ASSOCIATED_WITH => &mut facts.persons,
-        dct::IDENTIFIER => &mut facts.identifiers,
-        cal::COMMENT if facts.notes.is_some() => facts.notes.get_or_insert_default(),
-        _ => {
-            facts.has_others = true;
-            return;
-        }
-    };
-    set.insert(value.to_owned());
 }
 
 #[cfg(test)]
