@@ -88,7 +88,7 @@ pub(super) fn note(
         return Ok(None);
     }
     // That it lost its class has been acted upon.
-    let removed = removed && seen != Sighting::ABSENT;
+    let (knew, removed) = (removed, removed && seen != Sighting::ABSENT);
     let now = now.as_millisecond();
     if reason == Reason::Recheck {
         let known = connection
@@ -106,14 +106,16 @@ pub(super) fn note(
         return Ok(None);
     }
     let due = now.saturating_add(first);
-    // Of several deltas of one removal, one tells that the class is gone.
+    // Of several deltas of one removal, one tells that the class is gone. A run that did not know it could not act upon
+    // it: the next look still has to see that it shows.
     connection
         .prepare_cached(
             "INSERT INTO recheck (work_log, due, looks, seen, removed) VALUES (?1, ?2, 0, ?3, ?4)
-             ON CONFLICT (work_log) DO UPDATE SET due = excluded.due, looks = 0, seen = excluded.seen,
-                 removed = max(excluded.removed, removed AND excluded.seen <> ?5)",
+             ON CONFLICT (work_log) DO UPDATE SET due = excluded.due, looks = 0,
+                 seen = iif(removed AND excluded.seen = ?5 AND NOT ?6, seen, excluded.seen),
+                 removed = max(excluded.removed, removed AND (excluded.seen <> ?5 OR NOT ?6))",
         )?
-        .execute(params![work_log.as_str(), due, seen.bits(), removed, Sighting::ABSENT.bits()])?;
+        .execute(params![work_log.as_str(), due, seen.bits(), removed, Sighting::ABSENT.bits(), knew])?;
     Ok(Timestamp::from_millisecond(due).ok())
 }
 
