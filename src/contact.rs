@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::domain::Code;
@@ -58,7 +59,7 @@ impl Record {
     /// Somebody begins to wait for an answer. If they give that up before [`Waiting::over`], and it took long, that is
     /// noted as well: a neighbour that keeps silent does not count as well until the time limit of a request is up.
     pub fn wait(&self, code: Code) -> Waiting<'_> {
-        Waiting { record: self, since: self.now(), code, over: false }
+        Waiting { record: self, since: self.now(), began: Instant::now(), code, over: false }
     }
 
     /// It asked for a pause.
@@ -86,6 +87,7 @@ impl Record {
 pub struct Waiting<'a> {
     record: &'a Record,
     since: Timestamp,
+    began: Instant,
     code: Code,
     over: bool,
 }
@@ -102,9 +104,10 @@ impl Drop for Waiting<'_> {
         if self.over {
             return;
         }
-        let waited = self.record.now().duration_since(self.since);
+        // Whatever step the system clock takes meanwhile.
+        let waited = self.began.elapsed();
         let heard_since = self.record.contact().last().is_some_and(|heard| heard.at >= self.since);
-        if waited.unsigned_abs() >= LONG && !heard_since {
+        if waited >= LONG && !heard_since {
             let why = format!("no answer came within {:.0} s", waited.as_secs_f64());
             self.record.failed(Lapse::Silent, self.code, why);
         }

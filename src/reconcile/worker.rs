@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, Unit};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -305,7 +305,9 @@ impl Workers {
         let (now, steady) = (self.clock.now(), self.clock.steady());
         let mut outages = self.breakers().outages();
         for down in &mut outages {
-            down.since = now.checked_sub(between(down.since, steady)).unwrap_or(now);
+            let since = now.checked_sub(between(down.since, steady)).unwrap_or(now);
+            // Both clocks were asked one after the other: to the second it is the same each time.
+            down.since = since.round(Unit::Second).unwrap_or(since);
         }
         outages
     }
