@@ -61,7 +61,7 @@ fn line(name: &str, sign: Sign, state: &str, why: Option<&str>) -> Markup {
         li {
             span class="name" { (name) }
             (sign.with(state))
-            @if let Some(why) = why { p class="why" { (why) } }
+            @if let Some(why) = why { p class=(if sign == Sign::Bad { "why" } else { "note" }) { (why) } }
         }
     }
 }
