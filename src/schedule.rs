@@ -8,7 +8,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use tokio::time::Instant;
 use tokio_cron_scheduler::{Job, JobScheduler};
 use tokio_util::sync::CancellationToken;
@@ -29,10 +28,8 @@ const FIRST_PARKED_RETRY: Duration = Duration::from_hours(1);
 /// The parts of a pattern that are due at the same second start within this time.
 const SAME_MOMENT: Duration = Duration::from_millis(900);
 
-/// How often it is looked whether the system clock was set back, and by how much it has to be for the scheduler to begin
-/// anew. Smaller steps are how a clock is kept right.
+/// How often it is looked whether the system clock was set back.
 const CLOCK_LOOK: Duration = Duration::from_mins(1);
-const STEP_BACK: SignedDuration = SignedDuration::from_mins(1);
 
 /// How often it is tried whether what was refused can be saved now.
 const REFUSED_RETRY: Duration = Duration::from_secs(1);
@@ -87,16 +84,17 @@ async fn scheduler(
     Ok(scheduler)
 }
 
-/// Waits until the system clock is set back.
+/// Waits until the system clock is set back, by a step that [`Clock::last_step`] tells of.
 async fn set_back(clock: &Clock) {
-    let mut before = clock.wall();
+    let mut known = clock.last_step();
     loop {
         tokio::time::sleep(CLOCK_LOOK).await;
-        let now = clock.wall();
-        if before.duration_since(now) >= STEP_BACK {
+        clock.now(); // looks at the system clock
+        let last = clock.last_step();
+        if last != known && last.is_some_and(|step| step.by.is_negative()) {
             return;
         }
-        before = now;
+        known = last;
     }
 }
 
@@ -180,6 +178,7 @@ pub async fn retry_parked_daily(engine: Engine, stop: CancellationToken) {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
     use jiff::tz::TimeZone;
 
     use super::*;

@@ -43,19 +43,27 @@ fn answering() -> Contact {
     contact([Ok(heard(0))])
 }
 
-fn facts() -> Facts {
-    Facts {
-        now: at(100),
-        stopping: false,
-        triplestore: answering(),
-        kimai: answering(),
-        triplestore_breaker: None,
-        kimai_breaker: None,
-        storage: None,
-        lost: None,
-        load: Load::default(),
-        undone: None,
+impl Facts {
+    /// Of a service with nothing to do, both of whose neighbours last `answered`.
+    pub(crate) fn at_rest(now: Timestamp, answered: Heard) -> Self {
+        let answering = || contact([Ok(answered)]);
+        Self {
+            now,
+            stopping: false,
+            triplestore: answering(),
+            kimai: answering(),
+            triplestore_breaker: None,
+            kimai_breaker: None,
+            storage: None,
+            lost: None,
+            load: Load::default(),
+            undone: None,
+        }
     }
+}
+
+fn facts() -> Facts {
+    Facts::at_rest(at(100), heard(0))
 }
 
 fn outage(since: i64) -> Outage {

@@ -18,7 +18,7 @@ use crate::doctor::{Check, Report};
 use crate::domain::Code;
 use crate::domain::finding::{Action, Finding, Hold, Kind};
 use crate::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
-use crate::domain::status::{Contact, Facts, Failed, Heard, Lapse, Load, Neighbour, Part, Status};
+use crate::domain::status::{Facts, Failed, Heard, Lapse, Load, Neighbour, Part, Status};
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::{WorkLogUri, difference::FoundTimesheet};
 use crate::engine::Engine;
@@ -72,23 +72,7 @@ fn period() -> Period {
 
 /// A service of which both neighbours have just answered.
 fn facts() -> Facts {
-    let answering = || {
-        let mut contact = Contact::default();
-        contact.answer(Heard { at: at("2026-11-22T02:00:22Z"), part: Part::Sweep });
-        contact
-    };
-    Facts {
-        now: now(),
-        stopping: false,
-        triplestore: answering(),
-        kimai: answering(),
-        triplestore_breaker: None,
-        kimai_breaker: None,
-        storage: None,
-        lost: None,
-        load: Load::default(),
-        undone: None,
-    }
+    Facts::at_rest(now(), Heard { at: at("2026-11-22T02:00:22Z"), part: Part::Sweep })
 }
 
 fn standing(load: Load) -> Status {

@@ -149,9 +149,7 @@ impl Durable {
         }
         book.lease(now, self.lease).ok_or_else(|| book.next_event())
     }
-}
 
-impl Durable {
     /// How far the time has been set forward since this was last asked.
     fn stepped_forward(&self, stepped: SignedDuration) -> Option<SignedDuration> {
         let mut last = self.stepped.lock().unwrap_or_else(PoisonError::into_inner);

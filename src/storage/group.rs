@@ -205,11 +205,10 @@ impl Writer {
     fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), Refusal> {
         let outcome = self.run(batch).map_err(Refusal::Statement);
         let Some(watch) = &mut self.watch else { return outcome };
-        if !watch.has_only_grown() {
+        if !watch.note_commit() {
             // Somebody else was at it meanwhile.
             return outcome.and_then(|()| self.check().map_err(Refusal::File));
         }
-        watch.note();
         if watch.journal_length() > JOURNAL_BYTES {
             // What was committed is on the disk, whether or not this works.
             let _ = self.empty_journal();

@@ -82,14 +82,19 @@ impl Watch {
         }
     }
 
-    /// Whether nothing but a commit can have changed them since: it leaves the file alone and adds to the journal.
-    pub(super) fn has_only_grown(&self) -> bool {
-        let ([file, journal], [left_file, left_journal]) = (self.look(), self.left);
-        let grown = match (left_journal, journal) {
+    /// After a commit, which leaves the file alone and adds to the journal: as they are now its writer left them, unless
+    /// more than that has changed. Gives whether that is so.
+    pub(super) fn note_commit(&mut self) -> bool {
+        let (now, left) = (self.look(), self.left);
+        let has_grown = match (left[1], now[1]) {
             (Some(left), Some(now)) => left.identity == now.identity && left.length <= now.length,
             (left, _) => left.is_none(),
         };
-        file == left_file && grown
+        let only_grown = now[0] == left[0] && has_grown;
+        if only_grown {
+            self.left = now;
+        }
+        only_grown
     }
 
     /// How long the journal is, in bytes.
