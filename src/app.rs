@@ -92,7 +92,7 @@ impl Service {
         });
         background.spawn(Arc::clone(&engine.references).run(working.clone()));
         background.spawn(engine.storage.clone().watch(working.clone()));
-        background.spawn(engine.rechecks().run(engine.rechecks, working.clone()));
+        background.spawn(engine.rechecks().run(working.clone()));
         background.spawn(schedule::retry_parked_daily(engine.clone(), working.clone()));
         // Where nothing is to be swept at start, nothing that a stop cut off is either.
         let resume = sweep.as_ref().is_none_or(|sweep| sweep.at_start);

@@ -66,8 +66,6 @@ pub struct Engine {
     pub relations: Relations,
     /// How long a change waits for the other deltas that tell of it.
     debounce: Duration,
-    /// Whether what deltas named is looked at again.
-    pub(crate) rechecks: bool,
     /// How long a run may take.
     pub(crate) run_limit: Duration,
     /// The time, and the zone of a work day.
@@ -164,7 +162,6 @@ impl Engine {
             notes: describes,
             relations: settings.import.relations,
             debounce: settings.debounce,
-            rechecks: !settings.recheck.is_empty(),
             run_limit: settings.run_limit,
             clock,
             storage,

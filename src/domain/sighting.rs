@@ -6,49 +6,86 @@ use super::timesheet::WantedTimesheet;
 use super::work_log::{Facts, Kind, Obstacle};
 use super::{KimaiId, WorkLogUri};
 
-/// A digest of all that decides what becomes of a work log, but for its link: that is written by this service. Two
-/// that differ say different things. It may differ between releases, which costs a run too many.
+/// Set in the digest of what is a work log.
+const LIVE: u32 = 1 << 31;
+
+/// A digest of all that decides what becomes of a work log. Two that differ say different things. It may differ between
+/// releases, which costs a run too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sighting(u64);
+pub struct Sighting {
+    what: u32,
+    /// Of the timesheets that it is linked to; zero where that is not told.
+    link: u32,
+}
 
 impl Sighting {
     /// Of `subject` with these `facts`; if it is a work log, with the timesheet that it should have.
     pub fn of(subject: &WorkLogUri, facts: &Facts, wanted: &Result<WantedTimesheet, Vec<Obstacle>>) -> Self {
-        match facts.kind(subject) {
-            Kind::Absent => Self::ABSENT,
+        let what = match facts.kind(subject) {
+            Kind::Absent => return Self::ABSENT,
             // Perhaps what is left of a work log: a part of its removal may show later than the rest.
-            Kind::Other => Self::digest(&(1, format!("{facts:?}"))),
-            Kind::Tombstone => {
-                let ids: Vec<u64> = facts.kimai_ids().into_iter().map(|KimaiId(id)| id).collect();
-                Self::digest(&(2, ids))
+            Kind::Other => digest(&(1, format!("{facts:?}"))),
+            Kind::Tombstone => digest(&(2, numbers(&facts.kimai_ids()))),
+            Kind::WorkLog => {
+                let what = match wanted {
+                    Ok(wanted) => digest(&(3, wanted)),
+                    Err(obstacles) => {
+                        digest(&(4, obstacles.iter().map(ToString::to_string).collect::<Vec<_>>()))
+                    }
+                };
+                return Self { what: what | LIVE, link: 0 }.linked_to(&facts.kimai_ids());
             }
-            Kind::WorkLog => match wanted {
-                Ok(wanted) => Self::digest(&(3, wanted)),
-                Err(obstacles) => {
-                    Self::digest(&(4, obstacles.iter().map(ToString::to_string).collect::<Vec<_>>()))
-                }
-            },
-        }
+        };
+        Self { what: what & !LIVE | 1, link: 0 }
+    }
+
+    /// Whether it is that of a work log, complete or not.
+    pub fn is_of_work_log(self) -> bool {
+        self.what & LIVE != 0
+    }
+
+    /// The same, linked to these timesheets: a run that ended well has written that link itself, whatever it saw. A work
+    /// log that was deleted and made again since has none.
+    #[must_use]
+    pub fn linked_to(self, timesheets: &[KimaiId]) -> Self {
+        Self { link: digest(&numbers(timesheets)), ..self }
+    }
+
+    /// The same, without a word of its link: how a run that failed has left it is not known.
+    #[must_use]
+    pub fn of_any_link(self) -> Self {
+        Self { link: 0, ..self }
+    }
+
+    /// Whether `other` says the same of the work log.
+    pub fn agrees_with(self, other: Self) -> bool {
+        self.what == other.what && (self.link == other.link || self.link == 0 || other.link == 0)
     }
 
     /// Of what nothing is known of, or nothing any more.
-    pub const ABSENT: Self = Self(0);
-
-    fn digest(what: &impl Hash) -> Self {
-        let mut hasher = DefaultHasher::new();
-        what.hash(&mut hasher);
-        Self(hasher.finish())
-    }
+    pub const ABSENT: Self = Self { what: 0, link: 0 };
 
     /// As it is kept in the file.
     pub fn bits(self) -> i64 {
-        self.0.cast_signed()
+        ((u64::from(self.what) << 32) | u64::from(self.link)).cast_signed()
     }
 
     /// As it was kept in the file.
     pub fn from_bits(bits: i64) -> Self {
-        Self(bits.cast_unsigned())
+        let half = |bits: u64| u32::try_from(bits & u64::from(u32::MAX)).unwrap_or_default();
+        Self { what: half(bits.cast_unsigned() >> 32), link: half(bits.cast_unsigned()) }
     }
+}
+
+fn numbers(ids: &[KimaiId]) -> Vec<u64> {
+    ids.iter().map(|KimaiId(id)| *id).collect()
+}
+
+/// Half of a hash, never zero.
+fn digest(what: &impl Hash) -> u32 {
+    let mut hasher = DefaultHasher::new();
+    what.hash(&mut hasher);
+    u32::try_from(hasher.finish() >> 32).unwrap_or_default().max(1)
 }
 
 #[cfg(test)]
@@ -86,15 +123,27 @@ mod tests {
             of(&facts(None, &["9"]), lacks("date")),
             of(&facts(None, &["10"]), lacks("date")),
             of(&facts(Some("http://x/Task"), &[]), lacks("date")),
+            of(&facts(Some(VEVENT), &["9"]), Ok(wanted(1))),
+            of(&facts(Some(VEVENT), &["9", "10"]), Ok(wanted(1))),
             Sighting::ABSENT,
         ];
         for (n, one) in different.iter().enumerate() {
-            assert_eq!(different.iter().filter(|other| *other == one).count(), 1, "{n}");
+            assert_eq!(different.iter().filter(|other| other.agrees_with(*one)).count(), 1, "{n}");
             assert_eq!(Sighting::from_bits(one.bits()), *one);
         }
-        assert_eq!(of(&facts(Some(VEVENT), &["9"]), Ok(wanted(1))), different[0], "it got its link");
+        for (n, one) in different.iter().enumerate() {
+            assert_eq!(one.is_of_work_log(), ![4, 5, 6, 9].contains(&n), "{n}");
+        }
+        let linked = of(&facts(Some(VEVENT), &["9"]), Ok(wanted(1)));
+        assert_eq!(different[0].linked_to(&[KimaiId(9)]), linked, "a run gave it its link");
+        for (what, agrees) in [(wanted(1), true), (wanted(2), false)] {
+            assert_eq!(of(&live, Ok(what)).of_any_link().agrees_with(linked), agrees);
+        }
         let other = Facts { days: Values::only("2024-09-02"), ..facts(None, &["9"]) };
-        assert!(different.iter().all(|one| *one != of(&other, lacks("date"))), "a removal in its middle");
+        assert!(
+            different.iter().all(|one| !one.agrees_with(of(&other, lacks("date")))),
+            "a removal in its middle"
+        );
         assert_eq!(of(&Facts::default(), lacks("date")), Sighting::ABSENT);
     }
 }

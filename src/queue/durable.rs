@@ -89,7 +89,6 @@ impl Durable {
                 ahead.as_secs()
             );
             clock.note_kept_ahead(ahead);
-            storage.write_now(move |connection| recheck::set_back(connection, ahead))?;
         }
         let load = move |connection: &Connection| rows::load(connection, |due| future::due(due, ahead, now));
         let book = storage.write_now(load)?.map_err(|why| storage.damaged(&why))?;
@@ -273,8 +272,9 @@ impl Queue for Durable {
         ended.await?
     }
 
-    async fn forget_looks(&self) -> Result<(), QueueFault> {
-        Ok(self.storage.write(recheck::forget).await?)
+    async fn start_looks(&self) -> Result<(), QueueFault> {
+        let (pauses, steady) = (Arc::clone(&self.pauses), self.clock.steady());
+        Ok(self.storage.write(move |connection| recheck::start(connection, &pauses, steady)).await?)
     }
 
     async fn wake_parked(&self, reason: Reason) -> Result<usize, QueueFault> {

@@ -81,8 +81,9 @@ pub trait Queue: Send + Sync {
     /// Ends looks, each with whether its work log has changed since its run: then it is run again. Gives how many are.
     async fn end_looks(&self, looks: Vec<(Look, bool)>) -> Result<usize, QueueFault>;
 
-    /// Nothing is looked at again that was to be.
-    async fn forget_looks(&self) -> Result<(), QueueFault>;
+    /// What was to be looked at again when the service was stopped gets all its looks anew, the first after the first
+    /// pause; none where none are wanted now. How the clock has gone meanwhile is not known.
+    async fn start_looks(&self) -> Result<(), QueueFault>;
 
     /// Makes every parked entry due now; gives their number.
     async fn wake_parked(&self, reason: Reason) -> Result<usize, QueueFault>;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
@@ -106,16 +106,17 @@ pub(super) fn note(
         return Ok(None);
     }
     let due = now.saturating_add(first);
-    // Of several deltas of one removal, one tells that the class is gone. A run that did not know it could not act upon
-    // it: the next look still has to see that it shows.
+    // Of several deltas of one removal, one tells that the class is gone. A run that saw the class gone and did not know
+    // that could not act upon it: the next look still has to see that it shows.
+    let unacted = !knew && !seen.is_of_work_log();
     connection
         .prepare_cached(
             "INSERT INTO recheck (work_log, due, looks, seen, removed) VALUES (?1, ?2, 0, ?3, ?4)
              ON CONFLICT (work_log) DO UPDATE SET due = excluded.due, looks = 0,
-                 seen = iif(removed AND excluded.seen = ?5 AND NOT ?6, seen, excluded.seen),
-                 removed = max(excluded.removed, removed AND (excluded.seen <> ?5 OR NOT ?6))",
+                 seen = iif(removed AND ?5, seen, excluded.seen),
+                 removed = max(excluded.removed, removed AND (?5 OR excluded.seen <> ?6))",
         )?
-        .execute(params![work_log.as_str(), due, seen.bits(), removed, Sighting::ABSENT.bits(), knew])?;
+        .execute(params![work_log.as_str(), due, seen.bits(), removed, unacted, Sighting::ABSENT.bits()])?;
     Ok(Timestamp::from_millisecond(due).ok())
 }
 
@@ -184,15 +185,16 @@ pub(super) fn end(
     Ok(Some(removed))
 }
 
-/// The system clock is behind these times by `ahead`: each is due when it would have been.
-pub(super) fn set_back(connection: &Connection, ahead: SignedDuration) -> rusqlite::Result<()> {
-    let by = i64::try_from(ahead.as_millis()).unwrap_or(i64::MAX);
-    connection.execute("UPDATE recheck SET due = due - ?1", [by]).map(drop)
-}
-
-/// Nothing is looked at again.
-pub(super) fn forget(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute("DELETE FROM recheck", []).map(drop)
+/// The service starts `now`: all looks are made anew.
+pub(super) fn start(connection: &Connection, pauses: &Pauses, now: Timestamp) -> rusqlite::Result<()> {
+    let now = now.as_millisecond();
+    match pauses.after(0) {
+        Some(pause) => {
+            connection.execute("UPDATE recheck SET looks = 0, due = ?1", [now.saturating_add(pause)])
+        }
+        None => connection.execute("DELETE FROM recheck", []),
+    }
+    .map(drop)
 }
 
 /// A row with how many looks were made; nothing for what never was an IRI.

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use super::retry::Failure;
 use super::sight::Sight;
@@ -46,13 +46,11 @@ impl Rechecks {
         Self { queue, source, sight, clock }
     }
 
-    /// Looks until `stop`. Without `any` what was left of the last life is forgotten.
-    pub async fn run(self, any: bool, stop: CancellationToken) {
+    /// Looks until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
         stop.run_until_cancelled_owned(async {
-            if !any {
-                // What cannot be forgotten now is at the next start.
-                let _ = self.queue.forget_looks().await;
-                return;
+            if let Err(fault) = self.queue.start_looks().await {
+                warn!("Some work logs may be looked at again too early: {fault}");
             }
             let (mut most, mut pause) = (BATCH, PAUSES.0);
             loop {
@@ -110,8 +108,8 @@ impl Rechecks {
         let is_late = |subject| late.get(subject).is_some_and(|facts| facts.kind(subject) != Kind::Absent);
         let changed = looks.iter().zip(facts).map(|(look, facts)| {
             let wanted = WantedTimesheet::resolve(&facts, &directory, self.clock.zone());
-            let seen = Sighting::of(&look.work_log, &facts, &wanted);
-            seen != look.seen || is_late(&look.work_log)
+            let shows = Sighting::of(&look.work_log, &facts, &wanted);
+            !shows.agrees_with(look.seen) || is_late(&look.work_log)
         });
         Ok(changed.collect())
     }

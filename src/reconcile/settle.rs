@@ -188,14 +188,15 @@ impl Settler {
             }
             _ => (Err(Vec::new()), None),
         };
-        *seen = Some(Sighting::of(subject, &facts, &wanted));
+        let is_work_log = facts.kind(subject) == Kind::WorkLog;
+        *seen = Some(Sighting::of(subject, &facts, &wanted).of_any_link());
         memory.stray = own.is_some();
         let plan = plan(subject, own.as_ref().unwrap_or(&facts), &memory, || wanted);
         // Whoever asked to overwrite has seen it; where nothing can be sent, it is still to be seen.
         if exported == Exported::Overwrite && !matches!(plan, Plan::Blocked { .. }) {
             memory.unanswered = None;
         }
-        match plan {
+        let deed = match plan {
             Plan::Nothing => Ok(Deed::of(Effect::NotAWorkLog, &[])),
             Plan::Unchanged(id) => Ok(Deed::of(Effect::Unchanged, &[id])),
             Plan::Blocked { obstacles, repair } => {
@@ -234,7 +235,9 @@ impl Settler {
                 *seen = Some(Sighting::ABSENT);
                 Ok(deleted)
             }
-        }
+        }?;
+        *seen = seen.map(|seen| if is_work_log { seen.linked_to(&deed.timesheets) } else { seen });
+        Ok(deed)
     }
 
     /// What the triplestore says of `subject`. Fails when that is nothing, and nothing of anything else.

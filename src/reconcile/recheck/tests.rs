@@ -53,7 +53,7 @@ impl Scene {
         let source =
             Arc::new(WorkLogs::new(Arc::new(Picky(store.clone())), Iri::new("http://kimai").unwrap()));
         let rechecks = Rechecks::new(queue.clone(), source.clone(), clock.clone());
-        TaskTracker::new().spawn(rechecks.run(true, stop.clone()));
+        TaskTracker::new().spawn(rechecks.run(stop.clone()));
         Self { store, source, queue, storage, clock, stop }
     }
 
