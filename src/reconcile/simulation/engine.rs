@@ -86,7 +86,7 @@ impl Engine {
         let sweeper = Arc::new(Sweeper::new(parts, limits));
         let intake = Intake::new(as_queue, clock.clone(), DEBOUNCE);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        tasks.spawn(rechecks.run(true, stop.clone()));
+        tasks.spawn(rechecks.run(stop.clone()));
         let (stopped, running) = (stop.clone(), Arc::clone(&pool));
         tasks.spawn(async move {
             running.prepare().await;
@@ -195,8 +195,8 @@ impl Queue for Watched {
         self.inner.end_looks(looks).await
     }
 
-    async fn forget_looks(&self) -> Result<(), QueueFault> {
-        self.inner.forget_looks().await
+    async fn start_looks(&self) -> Result<(), QueueFault> {
+        self.inner.start_looks().await
     }
 
     async fn wake_parked(&self, reason: Reason) -> Result<usize, QueueFault> {

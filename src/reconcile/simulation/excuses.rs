@@ -11,7 +11,7 @@ use crate::domain::{KimaiId, WorkLogUri};
 /// Why something need not be right yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Excuse {
-    /// No delta told of its last change.
+    /// No delta told of its last change, or that it was gone before it came back.
     Unheard,
     /// The storage was lost since, with what was waiting and what was remembered.
     StorageLost,
@@ -85,6 +85,9 @@ impl Excuses<'_> {
         let Maker::Service { work_log, storage, .. } = &sheet.maker else { return None };
         if *storage != self.state.storage {
             return Some(Excuse::StorageLost);
+        }
+        if self.state.back_unheard.get(work_log).is_some_and(|newest| id <= *newest) {
+            return Some(Excuse::Unheard);
         }
         // Of twins, each may find what was made for the other.
         let mut twins = self

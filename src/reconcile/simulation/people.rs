@@ -178,6 +178,7 @@ pub(super) fn take(state: &mut State, uri: &WorkLogUri, step: &Step) -> Option<b
     let live = state.work_logs.get(uri).is_some_and(super::state::Stand::is_live);
     match step {
         Step::Begin(values, fields) if !live => {
+            state.come_back(uri);
             state.change(uri, "comes to be", |facts| {
                 facts.types.insert(VEVENT.to_owned());
                 facts.has_others = true;

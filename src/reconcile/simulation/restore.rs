@@ -70,6 +70,7 @@ impl Backup {
         if restore.kimai != Put::Kept {
             state.days_before = state.sheets.iter().map(|(id, sheet)| (*id, sheet.booked)).collect();
         }
+        let highest = state.next_id;
         match restore.kimai {
             Put::Kept => {}
             Put::Older => {
@@ -80,6 +81,9 @@ impl Backup {
                 state.sheets.clear();
                 state.next_id = 1;
             }
+        }
+        if restore.kimai != Put::Kept && restore.file == Put::Kept {
+            state.reissued = Some((state.now, KimaiId(state.next_id)..KimaiId(highest)));
         }
         match restore.triplestore {
             Put::Kept => {}
@@ -93,6 +97,12 @@ impl Backup {
         }
         state.note(Who::People, What::Restored(restore));
     }
+}
+
+/// Histories in which Kimai alone is put back: it gives out ids again that work logs are linked to.
+pub(super) fn of_a_kimai_put_back() -> impl Iterator<Item = Scenario> {
+    let restore = Restore { kimai: Put::Older, triplestore: Put::Kept, file: Put::Kept };
+    (1..).map(move |seed| scenario(seed, restore))
 }
 
 fn scenario(seed: u64, restore: Restore) -> Scenario {

@@ -66,6 +66,9 @@ impl State {
         caller: &Caller,
     ) -> Result<Timesheet, KimaiFault> {
         self.validate(Operation::Create, wanted, caller)?;
+        if let Some(rule) = self.wrongly_created(caller) {
+            self.note(caller.who.clone(), What::Broken(rule));
+        }
         let row = self.insert(wanted, caller);
         self.note(caller.who.clone(), What::Posted(row.id, *wanted));
         Ok(row)
@@ -161,6 +164,9 @@ impl State {
         if let Who::Run(_, work_log) = &caller.who {
             self.changing.insert(work_log.clone(), id);
         }
+        if let Some(rule) = self.wrongly_changed(id, &old, caller) {
+            self.note(caller.who.clone(), What::Broken(rule));
+        }
         let booked = if row.begin == old.row.begin { old.booked } else { row.day };
         let (away, now) = (self.is_away(wanted.user), self.now);
         let billed = if caller.leave && row.exported { Some(row.clone()) } else { old.billed.clone() };
@@ -249,6 +255,39 @@ impl State {
             self.note(caller.who.clone(), What::Broken(rule));
         }
         Ok(())
+    }
+
+    /// Why nothing must be created: before the run began, a work log was linked to a timesheet whose id Kimai had given
+    /// out again, and others are still linked to those that Kimai lost.
+    fn wrongly_created(&self, caller: &Caller) -> Option<String> {
+        let (Some((restored, ids)), Who::Run(_, own)) = (&self.reissued, &caller.who) else { return None };
+        let is_for = |id: &KimaiId, of: &WorkLogUri| {
+            let maker = self.sheets.get(id).map(|sheet| &sheet.maker);
+            matches!(maker, Some(Maker::Service { work_log, .. }) if work_log == of)
+        };
+        let links = self.work_logs.iter().flat_map(|(work_log, stand)| {
+            let links = stand.links.iter().filter(|(id, since)| ids.contains(id) && **since < caller.since);
+            links.map(move |(id, since)| (work_log, id, since))
+        });
+        let (given_again, lost): (Vec<_>, Vec<_>) = links.partition(|(of, id, _)| is_for(id, of));
+        let is_known = given_again.iter().any(|(.., since)| **since > *restored);
+        let (of, id, _) = lost.into_iter().find(|(of, ..)| *of != own)?;
+        is_known.then(|| {
+            let name = short(of);
+            format!("a timesheet was created although Kimai has lost timesheet {id} of work log {name}")
+        })
+    }
+
+    /// Why the timesheet must not have been changed: Kimai has given its id to another work log's since it went back, and
+    /// that one was linked to it before the run began.
+    fn wrongly_changed(&self, id: KimaiId, sheet: &Sheet, caller: &Caller) -> Option<String> {
+        let Who::Run(_, own) = &caller.who else { return None };
+        let Maker::Service { work_log, life, .. } = &sheet.maker else { return None };
+        let stand = self.work_logs.get(work_log).filter(|stand| stand.is_live() && stand.life == *life)?;
+        let linked = stand.links.get(&id).is_some_and(|since| *since < caller.since);
+        (self.restored && own != work_log && linked).then(|| {
+            format!("timesheet {id} was changed, which Kimai has made for work log {} since", short(work_log))
+        })
     }
 
     /// Why the timesheet must not have been deleted. Whatever changed after the caller began to look is no

@@ -110,10 +110,14 @@ pub(super) struct State {
     /// the last was lost.
     pub(super) accepted: BTreeMap<WorkLogUri, u32>,
     pub(super) accepted_before_loss: BTreeMap<WorkLogUri, u32>,
+    /// Work logs that came back before any delta told that they were gone, each with the newest timesheet by then.
+    pub(super) back_unheard: BTreeMap<WorkLogUri, KimaiId>,
     /// What the machine's clock of the service is ahead, in milliseconds.
     pub(super) skew: i64,
     /// Whether a database was restored from an older backup.
     pub(super) restored: bool,
+    /// When, and the ids that Kimai gives out again since, where our file remembers them.
+    pub(super) reissued: Option<(i64, std::ops::Range<KimaiId>)>,
     /// The days on which timesheets were booked right before Kimai was.
     pub(super) days_before: BTreeMap<KimaiId, Date>,
     /// Milliseconds since the beginning, as last seen.
@@ -153,8 +157,10 @@ impl State {
             beyond_help: BTreeSet::new(),
             accepted: BTreeMap::new(),
             accepted_before_loss: BTreeMap::new(),
+            back_unheard: BTreeMap::new(),
             skew: 0,
             restored: false,
+            reissued: None,
             days_before: BTreeMap::new(),
             now: 0,
         }
@@ -325,6 +331,15 @@ impl State {
         let newest = self.accepted.entry(work_log.clone()).or_default();
         *newest = version.max(*newest);
         self.note(Who::People, What::Accepted(work_log, version));
+    }
+
+    /// A work log comes to be, perhaps again.
+    pub(super) fn come_back(&mut self, work_log: &WorkLogUri) {
+        let Some(gone) = self.work_logs.get(work_log).map(|stand| stand.version) else { return };
+        let newest = self.sheets.keys().next_back().copied();
+        if self.accepted.get(work_log).is_none_or(|heard| *heard < gone) {
+            self.back_unheard.extend(newest.map(|newest| (work_log.clone(), newest)));
+        }
     }
 
     /// The storage is lost, with all that was acknowledged.

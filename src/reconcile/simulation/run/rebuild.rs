@@ -26,6 +26,8 @@ impl Sim {
     pub(super) async fn rebuild(&mut self, engine: Engine) {
         engine.stop().await;
         drop(engine);
+        // A confirmed sweep says whose each timesheet is from here on.
+        self.world.state().reissued = None;
         let engine = self.start(0);
         engine.workers.wake_parked(Reason::Daily).await;
         for _ in 0..MOST_SWEEPS {
