@@ -7,8 +7,6 @@ use super::run::simulate;
 use super::scenario::Scenario;
 use crate::effort;
 
-/// Histories of each, unless `KIMAI_SYNC_FAULT_SEEDS` asks for more.
-const SEEDS: u64 = 1;
 const TIMES: [When; 3] = [When::First, When::Second, When::EveryThird];
 
 /// Small, with all that needs each of the calls: changes of every kind, sweeps, and a death for what is
@@ -38,15 +36,17 @@ fn scenario(seed: u64, script: Script) -> Scenario {
     }
 }
 
-/// Plays all cells; gives how many histories that are, and in how many of them the fault struck.
+/// Plays each fault at each call once, at one of the times in turn; with `KIMAI_SYNC_FAULT_SEEDS` so many histories for
+/// each of the times. Gives how many histories that are, and in how many of them the fault struck.
 fn play(calls: &[Call], troubles: &[Trouble]) -> (u64, u64) {
-    let seeds = effort::number("KIMAI_SYNC_FAULT_SEEDS").unwrap_or(SEEDS);
-    let mut histories = Vec::new();
-    for call in calls {
-        for trouble in troubles.iter().filter(|trouble| trouble.befalls(*call)) {
-            histories.extend(TIMES.map(|when| Script { call: *call, trouble: *trouble, when, seen: 0 }));
-        }
-    }
+    let seeds = effort::number("KIMAI_SYNC_FAULT_SEEDS");
+    let cells = calls.iter().flat_map(|call| {
+        troubles.iter().filter(|trouble| trouble.befalls(*call)).map(move |trouble| (*call, *trouble))
+    });
+    let all = cells.flat_map(|(call, trouble)| TIMES.map(|when| Script { call, trouble, when, seen: 0 }));
+    // The fourth is the second time of the next cell.
+    let histories: Vec<Script> = all.step_by(if seeds.is_some() { 1 } else { 4 }).collect();
+    let seeds = seeds.unwrap_or(1);
     let struck = std::sync::atomic::AtomicU64::new(0);
     std::thread::scope(|scope| {
         for half in histories.chunks(histories.len().div_ceil(2)) {

@@ -15,7 +15,7 @@ use crate::domain::{KimaiId, WorkLogUri};
 use crate::storage::memory::Memory;
 
 /// Histories of each combination, unless more are asked for.
-const SEEDS: u64 = 4;
+const SEEDS: u64 = 2;
 
 /// What becomes of a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use super::run::simulate;
 use super::scenario::{Outcome, Scenario};
 
 /// Histories of a normal test run.
-const SEEDS: Range<u64> = 0..300;
+const SEEDS: Range<u64> = 0..150;
 /// Broken ones after which there is no need for more.
 const MOST_SHOWN: usize = 500;
 
