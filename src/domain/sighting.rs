@@ -14,7 +14,7 @@ const LIVE: u32 = 1 << 31;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sighting {
     what: u32,
-    /// Of the timesheets that it is linked to; zero where that is not told.
+    /// Of the timesheets that a work log is linked to.
     link: u32,
 }
 
@@ -49,17 +49,6 @@ impl Sighting {
     #[must_use]
     pub fn linked_to(self, timesheets: &[KimaiId]) -> Self {
         Self { link: digest(&numbers(timesheets)), ..self }
-    }
-
-    /// The same, without a word of its link: how a run that failed has left it is not known.
-    #[must_use]
-    pub fn of_any_link(self) -> Self {
-        Self { link: 0, ..self }
-    }
-
-    /// Whether `other` says the same of the work log.
-    pub fn agrees_with(self, other: Self) -> bool {
-        self.what == other.what && (self.link == other.link || self.link == 0 || other.link == 0)
     }
 
     /// Of what nothing is known of, or nothing any more.
@@ -128,7 +117,7 @@ mod tests {
             Sighting::ABSENT,
         ];
         for (n, one) in different.iter().enumerate() {
-            assert_eq!(different.iter().filter(|other| other.agrees_with(*one)).count(), 1, "{n}");
+            assert_eq!(different.iter().filter(|other| *other == one).count(), 1, "{n}");
             assert_eq!(Sighting::from_bits(one.bits()), *one);
         }
         for (n, one) in different.iter().enumerate() {
@@ -136,14 +125,8 @@ mod tests {
         }
         let linked = of(&facts(Some(VEVENT), &["9"]), Ok(wanted(1)));
         assert_eq!(different[0].linked_to(&[KimaiId(9)]), linked, "a run gave it its link");
-        for (what, agrees) in [(wanted(1), true), (wanted(2), false)] {
-            assert_eq!(of(&live, Ok(what)).of_any_link().agrees_with(linked), agrees);
-        }
         let other = Facts { days: Values::only("2024-09-02"), ..facts(None, &["9"]) };
-        assert!(
-            different.iter().all(|one| !one.agrees_with(of(&other, lacks("date")))),
-            "a removal in its middle"
-        );
+        assert!(different.iter().all(|one| *one != of(&other, lacks("date"))), "a removal in its middle");
         assert_eq!(of(&Facts::default(), lacks("date")), Sighting::ABSENT);
     }
 }

@@ -154,12 +154,14 @@ impl Book {
     }
 
     /// Ends the lease `number`. An entry that changed during the run runs once more, whatever the
-    /// outcome. Gives what it was, if the lease still held; else nothing changes.
+    /// outcome. Gives what it was, if the lease still held; else nothing changes. `shows_class` says whether the run saw
+    /// the class of a work log.
     pub(super) fn settle(
         &mut self,
         work_log: &WorkLogUri,
         number: u64,
         outcome: &Outcome,
+        shows_class: bool,
     ) -> Option<Settled> {
         if !self.holds(work_log, number) {
             return None;
@@ -179,8 +181,10 @@ impl Book {
         };
         entry.why = why.cloned();
         entry.code = code;
-        // The evidence served its run; a run that failed needs it once more.
-        entry.removed = (entry.removed && why.is_some()) || again.is_some_and(|again| again.removed);
+        // The evidence served its run. One that failed needs it once more, and so does the next one where the class still
+        // showed.
+        let unserved = why.is_some() || (again.is_some() && shows_class);
+        entry.removed = (entry.removed && unserved) || again.is_some_and(|again| again.removed);
         // Leave to overwrite is for one try: what is parked now would use it up at some other time.
         let used = !matches!(outcome, Outcome::Later { .. });
         entry.overwrite = (entry.overwrite && !used) || again.is_some_and(|again| again.overwrite);

@@ -33,7 +33,7 @@ impl Saved {
     }
 
     fn settle(&mut self, lease: &Lease, outcome: &Outcome) -> bool {
-        let held = self.0.settle(&lease.work_log, lease.number, outcome).is_some();
+        let held = self.0.settle(&lease.work_log, lease.number, outcome, false).is_some();
         self.0.ended(true);
         held
     }
@@ -125,11 +125,24 @@ fn a_lease_that_is_over_but_not_given_out_again_still_settles() {
 }
 
 #[test]
+fn that_the_class_is_gone_is_kept_until_a_run_saw_it_gone() {
+    for (shows_class, kept) in [(true, true), (false, false)] {
+        let mut book = Saved::default();
+        book.put_as(1, Reason::Delta, true, 0);
+        let lease = book.lease(0).unwrap();
+        book.put_as(1, Reason::Sweep, false, 1);
+        assert!(book.0.settle(&lease.work_log, lease.number, &Outcome::done(), shows_class).is_some());
+        book.0.ended(true);
+        assert_eq!(book.0.entries.get(&work_log(1)).unwrap().row().removed, kept);
+    }
+}
+
+#[test]
 fn a_lease_is_given_back_also_while_a_later_transaction_has_its_entry() {
     let mut book = Saved::default();
     book.put(1, 0);
     let lease = book.lease(0).unwrap();
-    assert!(book.0.settle(&lease.work_log, lease.number, &Outcome::done()).is_some());
+    assert!(book.0.settle(&lease.work_log, lease.number, &Outcome::done(), false).is_some());
     book.0.ended(false);
     // Before whoever settled is told, a delta names the same work log.
     book.0.put(
@@ -178,7 +191,7 @@ fn a_transaction_that_failed_leaves_everything_as_it_was() {
     for number in [1, 2, 4] {
         book.0.put(&work_log(number), wish);
     }
-    assert!(book.0.settle(&second.work_log, second.number, &Outcome::done()).is_some());
+    assert!(book.0.settle(&second.work_log, second.number, &Outcome::done(), false).is_some());
     book.0.wake_parked(Reason::Import, at(0));
     assert_eq!(book.lease(99), None, "nothing that is not on disk is given out");
     assert_eq!(book.0.changes().len(), 4);

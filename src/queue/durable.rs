@@ -18,7 +18,7 @@ use super::{
     rows, seen,
 };
 use crate::clock::Clock;
-use crate::domain::{Code, WorkLogUri};
+use crate::domain::{Code, Sighting, WorkLogUri};
 use crate::storage::{Mirror, Storage, StorageFault};
 
 /// The most work logs that may wait: about 300 bytes of memory each.
@@ -200,7 +200,9 @@ impl Queue for Durable {
         let Lease { work_log, number, until, seen, .. } = lease;
         let (subject, pauses) = (work_log.clone(), Arc::clone(&self.pauses));
         let settled = self.storage.write(move |connection| {
-            let Some(settled) = shared.book().settle(&subject, number, &outcome) else { return Ok(None) };
+            let shows_class = seen.is_some_and(Sighting::is_of_work_log);
+            let settled = shared.book().settle(&subject, number, &outcome, shows_class);
+            let Some(settled) = settled else { return Ok(None) };
             rows::add_attempt(connection, &subject, now, &outcome)?;
             pulse::add(connection, now, &outcome, settled.asked)?;
             // A step of the clock makes no data visible: it is looked at again when as much time has passed.
@@ -270,6 +272,11 @@ impl Queue for Durable {
             Ok(Ok(changed))
         });
         ended.await?
+    }
+
+    async fn has_look(&self, work_log: &WorkLogUri) -> Result<bool, QueueFault> {
+        let work_log = work_log.clone();
+        Ok(self.storage.write(move |connection| recheck::has(connection, &work_log)).await?)
     }
 
     async fn start_looks(&self) -> Result<(), QueueFault> {

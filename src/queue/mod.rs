@@ -81,6 +81,9 @@ pub trait Queue: Send + Sync {
     /// Ends looks, each with whether its work log has changed since its run: then it is run again. Gives how many are.
     async fn end_looks(&self, looks: Vec<(Look, bool)>) -> Result<usize, QueueFault>;
 
+    /// Whether it is still to be looked at again.
+    async fn has_look(&self, work_log: &WorkLogUri) -> Result<bool, QueueFault>;
+
     /// What was to be looked at again when the service was stopped gets all its looks anew, the first after the first
     /// pause; none where none are wanted now. How the clock has gone meanwhile is not known.
     async fn start_looks(&self) -> Result<(), QueueFault>;

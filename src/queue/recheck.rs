@@ -185,6 +185,13 @@ pub(super) fn end(
     Ok(Some(removed))
 }
 
+/// Whether it is still to be looked at.
+pub(super) fn has(connection: &Connection, work_log: &WorkLogUri) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM recheck WHERE work_log = ?1)")?
+        .query_row([work_log.as_str()], |row| row.get(0))
+}
+
 /// The service starts `now`: all looks are made anew.
 pub(super) fn start(connection: &Connection, pauses: &Pauses, now: Timestamp) -> rusqlite::Result<()> {
     let now = now.as_millisecond();

@@ -109,7 +109,7 @@ impl Rechecks {
         let changed = looks.iter().zip(facts).map(|(look, facts)| {
             let wanted = WantedTimesheet::resolve(&facts, &directory, self.clock.zone());
             let shows = Sighting::of(&look.work_log, &facts, &wanted);
-            !shows.agrees_with(look.seen) || is_late(&look.work_log)
+            shows != look.seen || is_late(&look.work_log)
         });
         Ok(changed.collect())
     }

@@ -189,7 +189,7 @@ impl Settler {
             _ => (Err(Vec::new()), None),
         };
         let is_work_log = facts.kind(subject) == Kind::WorkLog;
-        *seen = Some(Sighting::of(subject, &facts, &wanted).of_any_link());
+        *seen = Some(Sighting::of(subject, &facts, &wanted));
         memory.stray = own.is_some();
         let plan = plan(subject, own.as_ref().unwrap_or(&facts), &memory, || wanted);
         // Whoever asked to overwrite has seen it; where nothing can be sent, it is still to be seen.

@@ -195,6 +195,10 @@ impl Queue for Watched {
         self.inner.end_looks(looks).await
     }
 
+    async fn has_look(&self, work_log: &WorkLogUri) -> Result<bool, QueueFault> {
+        self.inner.has_look(work_log).await
+    }
+
     async fn start_looks(&self) -> Result<(), QueueFault> {
         self.inner.start_looks().await
     }

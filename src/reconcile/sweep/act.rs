@@ -143,7 +143,9 @@ impl Sweeper {
         let owners = self.ledger.owners(ids).await?;
         for (id, owner) in owners.into_iter().filter(|_| !planted(Plant::GoneOwnerKeeps)) {
             let is_gone = self.sight.facts(&owner).await?.kind(&owner) != Kind::WorkLog;
-            if is_gone && self.queue.entry(&owner).await?.is_none() {
+            // A delta may have told of it before it showed: then the next look has it deleted.
+            let is_awaited = self.queue.entry(&owner).await?.is_some() || self.queue.has_look(&owner).await?;
+            if is_gone && !is_awaited {
                 self.ledger.give_up(&owner, id).await?;
             }
         }
