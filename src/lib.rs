@@ -23,6 +23,7 @@
 //! - [`source`]: what is asked about work logs. [`kimai`], [`triplestore`]: the two sides. [`tls`]: the HTTP client for both.
 //! - [`import`], [`lock`]: Kimai's catalogue into the triplestore; a month's timesheets exported.
 //! - [`runs`]: sweeps, plans, imports and locks as things that can be looked at.
+//!   [`progress`]: what such work tells while it goes on.
 //! - [`story`]: everything that is known of one work log, and what would help.
 //! - [`doctor`]: everything that syncing needs, tried.
 //! - [`schedule`]: when to sweep by itself.
@@ -50,6 +51,7 @@ pub mod limits;
 pub mod lines;
 pub mod lock;
 pub mod page;
+pub mod progress;
 pub mod queue;
 pub mod reconcile;
 pub mod runs;

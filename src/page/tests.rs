@@ -22,9 +22,9 @@ use crate::domain::status::{Facts, Failed, Heard, Lapse, Load, Neighbour, Part, 
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::{WorkLogUri, difference::FoundTimesheet};
 use crate::engine::Engine;
+use crate::progress::Stand;
 use crate::queue::{Beat, Entry, Reason, State};
 use crate::reconcile::sweep::Period;
-use crate::runs::progress::Stand;
 use crate::runs::{AskedBy, Confirm, Run, Runs, Task};
 use crate::settings::Settings;
 use crate::storage::Storage;

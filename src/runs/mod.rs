@@ -15,7 +15,6 @@ mod drive;
 mod fault;
 mod follow;
 mod held;
-pub mod progress;
 mod run;
 mod runner;
 mod store;

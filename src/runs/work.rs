@@ -7,7 +7,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::follow::Standing;
-use super::progress::Progress;
 use super::run::{self, Task};
 use crate::contact;
 use crate::domain::finding::{Finding, Kind, Unconfirmed};
@@ -17,6 +16,7 @@ use crate::domain::{Code, WorkLogUri};
 use crate::engine::Engine;
 use crate::import::{self, ImportFault};
 use crate::lock::{LockFault, LockReport, Outcome};
+use crate::progress::Progress;
 use crate::reconcile::retry::{Failure, Outage};
 use crate::reconcile::sweep;
 use crate::storage::StorageFault;

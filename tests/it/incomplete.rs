@@ -2,9 +2,9 @@
 //! forgotten for what is missing from them.
 
 use kimai_sync::domain::KimaiId;
+use kimai_sync::progress::Progress;
 use kimai_sync::reconcile::retry::Failure;
 use kimai_sync::reconcile::sweep::{Period, Report};
-use kimai_sync::runs::progress::Progress;
 use kimai_sync::triplestore::TriplestoreFault;
 
 use crate::support::front::{Front, Manners};

@@ -16,11 +16,11 @@ use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::Kind;
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::kimai::Fault;
+use crate::progress::Progress;
 use crate::queue::{Filter, Reason};
 use crate::reconcile::exported::{self, Deletion};
 use crate::reconcile::plant::{Plant, planted};
 use crate::reconcile::retry::Failure;
-use crate::runs::progress::Progress;
 use crate::triplestore::TriplestoreFault;
 
 /// Work logs queued at a time: deltas that come meanwhile get their turn at the disk.

@@ -14,9 +14,9 @@ use crate::domain::hours::RoundedMonth;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::kimai::{Fault, KimaiFault, Timesheet};
+use crate::progress::Progress;
 use crate::reconcile::plant::{Plant, planted};
 use crate::reconcile::retry::Failure;
-use crate::runs::progress::Progress;
 use crate::triplestore::pages::{ROUNDS, disagree};
 
 /// How many links of the period are asked for along with those that are in doubt.
