@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
-use crate::crash;
 use crate::engine::Engine;
+use crate::failpoint::crash;
 use crate::http;
 use crate::http::guard::{self, Guard};
 use crate::kimai::Client;

@@ -33,7 +33,6 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod contact;
-pub mod crash;
 pub mod delta;
 pub mod demo;
 pub mod doctor;
@@ -41,6 +40,7 @@ pub mod domain;
 #[cfg(test)]
 mod effort;
 pub mod engine;
+pub mod failpoint;
 #[cfg(test)]
 mod fuzz;
 pub mod http;

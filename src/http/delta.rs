@@ -15,8 +15,8 @@ use super::ask::Delta;
 use super::coding;
 use super::problem::Problem;
 use super::trace;
-use crate::crash;
 use crate::delta::{DeltaFault, Found, message};
+use crate::failpoint::crash;
 use crate::queue::MOST_ENTRIES;
 
 /// Where deltas come.

@@ -19,10 +19,10 @@ use tracing::debug;
 
 use super::flow::Flow;
 use super::gather::{Gather, LONGEST_WAIT, Statement};
-use super::plant::{Plant, planted};
 use super::retry::Failure;
 use crate::domain::KimaiId;
 use crate::domain::exported::{Group, Look, groups};
+use crate::failpoint::mutants::{Plant, planted};
 use crate::kimai::{Fault, KimaiFault, Timesheet, TimesheetFilter, Timesheets};
 use crate::triplestore::TriplestoreFault;
 

@@ -24,12 +24,12 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use serde::Serialize;
 
-use super::plant::{Plant, planted};
 use crate::domain::high_water::{learns_from_list, learns_from_newest};
 use crate::domain::intent::Intent;
 use crate::domain::plan::Memory;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::{Code, KimaiId, WorkLogUri};
+use crate::failpoint::mutants::{Plant, planted};
 use crate::storage::{Storage, StorageFault};
 pub use claims::Remembered;
 pub use counted::{Counted, Held};

@@ -17,7 +17,6 @@ mod gather;
 pub mod heart;
 pub mod ledger;
 mod losses;
-pub(crate) mod plant;
 pub mod recheck;
 pub mod references;
 pub mod refusals;

@@ -3,11 +3,11 @@
 use tracing::warn;
 
 use super::Settler;
-use crate::crash;
 use crate::domain::plan::Memory;
 use crate::domain::work_log::{Facts, Kind};
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::reconcile::plant::{Plant, planted};
+use crate::failpoint::crash;
+use crate::failpoint::mutants::{Plant, planted};
 use crate::reconcile::retry::Failure;
 use crate::source::Link;
 use crate::triplestore::TriplestoreFault;

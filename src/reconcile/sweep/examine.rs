@@ -13,9 +13,9 @@ use crate::domain::finding::{Action, Finding, Hold, Kind, Unconfirmed};
 use crate::domain::hours::RoundedMonth;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::{KimaiId, WorkLogUri};
+use crate::failpoint::mutants::{Plant, planted};
 use crate::kimai::{Fault, KimaiFault, Timesheet};
 use crate::progress::Progress;
-use crate::reconcile::plant::{Plant, planted};
 use crate::reconcile::retry::Failure;
 use crate::triplestore::pages::{ROUNDS, disagree};
 
