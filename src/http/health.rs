@@ -9,10 +9,10 @@ use tokio::time::timeout;
 
 use super::State;
 use super::answer::fault::Unavailable;
+use super::metrics;
 use super::problem::Problem;
 use crate::domain::status::NotReady;
 use crate::telemetry::metrics::Format;
-use crate::telemetry::scrape;
 
 /// A worker that is silent for this long will not speak again by itself.
 const SILENCE: Duration = Duration::from_mins(1);
@@ -83,7 +83,7 @@ pub(super) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Probl
     )),
 ))]
 pub(super) async fn metrics(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
-    scrape::look(&state.engine, state.status().await.ok().as_ref()).await;
+    metrics::look(&state.engine, state.status().await.ok().as_ref()).await;
     let accepted = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let openmetrics = accepted.contains("application/openmetrics-text");
     let format = if openmetrics { Format::OpenMetrics } else { Format::Prometheus };

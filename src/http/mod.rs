@@ -40,6 +40,7 @@ pub(crate) mod door;
 mod fuzz_tests;
 pub mod guard;
 mod health;
+mod metrics;
 mod openapi;
 mod problem;
 mod queue;

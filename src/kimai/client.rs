@@ -31,8 +31,8 @@ use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::{Code, KimaiId};
 use crate::failpoint::crash;
 use crate::settings::{Description, KimaiSettings, ListLimits};
-use crate::telemetry::Metrics;
 use crate::telemetry::metrics::Side;
+use crate::telemetry::metrics::{self, Metrics};
 use crate::unreadable::Unreadable;
 use pages::PAGE_SIZE;
 
@@ -125,10 +125,11 @@ impl Client {
         self.keep_pause(operation).await?;
         let (since, mut status) = (Instant::now(), None);
         let waiting = self.contact.wait(Code::KimaiUnavailable);
-        let span = info_span!("kimai", operation = operation.word());
+        let label = metrics::Operation::from(operation);
+        let span = info_span!("kimai", operation = label.word());
         let answer = self.exchange(operation, request, &mut status).instrument(span).await;
         let took = since.elapsed();
-        self.metrics.kimai_answered(operation, status, took);
+        self.metrics.kimai_answered(label, status, took);
         self.pace.ended(operation, How::of(&answer), took);
         heard::note(&self.contact, status, answer.as_ref().map(|answer| answer.body.as_slice()));
         waiting.over();

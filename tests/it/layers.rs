@@ -43,11 +43,6 @@ const DEBT: &[(&str, &str)] = &[
     ("http/mod.rs", "page"),
     ("runs/work.rs", "engine"),
     ("source.rs", "triplestore"),
-    ("telemetry/metrics.rs", "kimai"),
-    ("telemetry/scrape.rs", "queue"),
-    ("telemetry/scrape.rs", "engine"),
-    ("telemetry/table.rs", "kimai"),
-    ("telemetry/table.rs", "queue"),
 ];
 
 /// A use against the order.

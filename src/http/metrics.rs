@@ -14,7 +14,7 @@ use crate::telemetry::Metrics;
 const FILE_LIMIT: Duration = Duration::from_secs(2);
 
 /// Sets the gauges of how `engine` stands now, by its `status`. What cannot be found out stays as it was.
-pub async fn look(engine: &Engine, status: Option<&Status>) {
+pub(super) async fn look(engine: &Engine, status: Option<&Status>) {
     let metrics = &engine.metrics;
     let age = |since: Option<Timestamp>| {
         let age = since.map(|since| engine.clock.now().duration_since(since).as_secs_f64());
@@ -76,4 +76,15 @@ fn of(number: impl TryInto<u64>) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "nor seconds")]
 fn of_signed(number: i64) -> f64 {
     number as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::table;
+
+    #[test]
+    fn entries_are_counted_in_every_state_there_is() {
+        assert_eq!(table::STATES, State::WORDS);
+    }
 }
