@@ -16,6 +16,7 @@ use crate::failpoint::crash;
 use crate::http;
 use crate::http::guard::{self, Guard};
 use crate::kimai::Client;
+use crate::page;
 use crate::runs::Runs;
 use crate::schedule;
 use crate::settings::{GuardSettings, Settings, SweepSettings};
@@ -125,8 +126,9 @@ impl Service {
             });
         }
         let store = store.map(|store| web::Data::new(store.with_observer(Arc::new(engine.intake()))));
-        let state = http::State::new(engine, runs, stop.clone());
-        let served = serve(web::Data::new(state), listener, store, Guard::new(&guard), stop).await;
+        let state = http::State::new(engine, runs, stop.clone(), page::PAGES);
+        let guard = Guard::new(&guard, page::login);
+        let served = serve(web::Data::new(state), listener, store, guard, stop).await;
         crash::point("stopping");
         working.cancel();
         background.close();

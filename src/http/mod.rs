@@ -66,7 +66,6 @@ use tokio_util::sync::CancellationToken;
 use crate::delta::Intake;
 use crate::domain::status::Status;
 use crate::engine::Engine;
-use crate::page;
 use crate::queue::QueueFault;
 use crate::runs::{Kind, Runs};
 use crate::status;
@@ -86,6 +85,18 @@ pub fn in_zone(zone: &TimeZone) -> DefaultHeaders {
     }
 }
 
+/// Pages that are kept up to date at a time.
+const MOST_LISTENERS: usize = 100;
+
+/// What the operator page adds to the routes.
+#[derive(Debug, Clone, Copy)]
+pub struct Pages {
+    /// Its routes.
+    pub(crate) doors: fn() -> Vec<Door>,
+    /// What a browser gets at an address that leads nowhere.
+    pub(crate) unknown: fn(&HttpRequest, &State) -> HttpResponse,
+}
+
 /// What the routes work with.
 pub struct State {
     pub(crate) engine: Engine,
@@ -95,14 +106,15 @@ pub struct State {
     pub(crate) stop: CancellationToken,
     /// One permit for each page that is kept up to date.
     pub(crate) listeners: Arc<Semaphore>,
+    pages: Pages,
 }
 
 impl State {
-    /// The routes of `engine` and its `runs`. Streams end at `stop`.
-    pub fn new(engine: Engine, runs: Runs, stop: CancellationToken) -> Self {
+    /// The routes of `engine` and its `runs`, with `pages` for people. Streams end at `stop`.
+    pub fn new(engine: Engine, runs: Runs, stop: CancellationToken, pages: Pages) -> Self {
         let intake = engine.intake();
-        let listeners = Arc::new(Semaphore::new(page::MOST_LISTENERS));
-        Self { engine, intake, runs, stop, listeners }
+        let listeners = Arc::new(Semaphore::new(MOST_LISTENERS));
+        Self { engine, intake, runs, stop, listeners, pages }
     }
 
     /// How the service stands now: what every route and page tells from.
@@ -114,7 +126,7 @@ impl State {
 
 /// Every route but `/sparql`, in the order in which they are tried: what answers it, and beside it the
 /// documentation that `#[utoipa::path]` made for it.
-fn doors() -> Vec<Door> {
+fn doors(pages: Pages) -> Vec<Door> {
     let mut doors = vec![
         Door::new(delta::__path_post, delta::post),
         Door::new(sync::__path_queue_work_log, sync::queue_work_log),
@@ -147,13 +159,14 @@ fn doors() -> Vec<Door> {
         Door::new(openapi::__path_docs, openapi::docs),
         Door::file("/assets/docs.css", "How the documentation looks", "text/css", openapi::style),
     ];
-    doors.extend(page::doors());
+    doors.extend((pages.doors)());
     doors
 }
 
 /// Adds the routes, all of which share `state`.
 pub fn configure(state: web::Data<State>) -> impl FnOnce(&mut ServiceConfig) {
     move |config| {
+        let pages = state.pages;
         config
             .app_data(state)
             .app_data(web::PayloadConfig::new(body::MOST_BYTES))
@@ -163,7 +176,7 @@ pub fn configure(state: web::Data<State>) -> impl FnOnce(&mut ServiceConfig) {
             .app_data(web::PathConfig::default().error_handler(|fault, _| {
                 Problem::bad_request(format!("The path cannot be read: {fault}.")).into()
             }));
-        door::open(doors(), config);
+        door::open(doors(pages), config);
         config.default_service(web::to(unknown));
     }
 }
@@ -171,7 +184,7 @@ pub fn configure(state: web::Data<State>) -> impl FnOnce(&mut ServiceConfig) {
 async fn unknown(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
     let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if matches!(*request.method(), Method::GET | Method::HEAD) && accepts.contains("text/html") {
-        return page::unknown(&request, &state);
+        return (state.pages.unknown)(&request, &state);
     }
     let detail = format!("There is no {} {}.", request.method(), request.path());
     Problem::new(StatusCode::NOT_FOUND, "No such route", detail).error_response()

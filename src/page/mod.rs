@@ -28,6 +28,7 @@ mod frame;
 mod health;
 mod home;
 mod icon;
+mod login;
 mod moment;
 mod names;
 mod parts;
@@ -46,17 +47,23 @@ mod tests;
 use actix_web::http::header::{CACHE_CONTROL, LOCATION};
 use actix_web::{HttpRequest, HttpResponse};
 
-use crate::http::State;
 use crate::http::door::Door;
+use crate::http::{Pages, State};
 use crate::lines::for_page;
 use fault::Fault;
 use frame::Frame;
-pub(crate) use frame::head;
+use frame::head;
 use moment::Moment;
-pub(crate) use updates::MOST_LISTENERS;
 
-/// The routes of the page. They share [`crate::http::State`].
-pub(crate) fn doors() -> Vec<Door> {
+/// What is added to the routes of [`crate::http`], whose [`State`] the pages share.
+pub const PAGES: Pages = Pages { doors, unknown };
+
+/// The page on which people log in. `next` is where it leads.
+pub fn login(next: &str, fault: Option<&str>) -> maud::Markup {
+    login::render(next, fault)
+}
+
+fn doors() -> Vec<Door> {
     let mut doors = vec![
         Door::page("/", "The overview", &["said"], home::get),
         Door::page(
@@ -85,7 +92,7 @@ fn html(frame: &Frame, content: &maud::Markup) -> HttpResponse {
 }
 
 /// What a browser gets at an address that leads nowhere (404).
-pub(crate) fn unknown(request: &HttpRequest, state: &State) -> HttpResponse {
+fn unknown(request: &HttpRequest, state: &State) -> HttpResponse {
     let frame = Frame::new(request, "", "Not found", &Moment::of(&state.engine.clock));
     let content = maud::html! {
         section class="card wide" {
