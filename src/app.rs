@@ -101,7 +101,7 @@ impl Service {
             engine.storage.clone(),
             resume,
             engine.clock.clone(),
-            Arc::new(engine.clone()),
+            Arc::new(engine.jobs()),
             background.clone(),
             working.clone(),
         )?;

@@ -3,16 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::info;
-
 use crate::clock::Clock;
 use crate::delta::{Intake, Refused};
 use crate::doctor::{Doctor, Patient};
 use crate::domain::WorkLogUri;
-use crate::import::{ImportFault, Importer, Report, What};
+use crate::import::Importer;
 use crate::kimai::{Inspection, Listings, Timesheets};
 use crate::lock::Locker;
-use crate::progress::Progress;
 use crate::queue::{self, Durable, Queue, Reason};
 use crate::reconcile::flow;
 use crate::reconcile::ledger::Ledger;
@@ -22,6 +19,7 @@ use crate::reconcile::retry::Failure;
 use crate::reconcile::settle::Settler;
 use crate::reconcile::sweep::{Parts, Sweeper};
 use crate::reconcile::worker::Workers;
+use crate::runs::{Imports, Jobs};
 use crate::settings::{Description, Relations, Settings};
 use crate::source::Source;
 use crate::storage::Storage;
@@ -69,7 +67,7 @@ pub struct Engine {
     /// Whether what deltas named is looked at again.
     pub(crate) rechecks: bool,
     /// How long a run may take.
-    pub(crate) run_limit: Duration,
+    run_limit: Duration,
     /// The time, and the zone of a work day.
     pub clock: Clock,
     /// What queue, memory and runs are kept in.
@@ -203,24 +201,19 @@ impl Engine {
         Ok(self.queue.overwrite_exported().await?)
     }
 
-    /// Imports, then has the work logs looked at that are booked on what was moved, and tries what is parked again:
-    /// what it was missing may be there now.
-    pub async fn import(&self, what: What, progress: &Progress) -> Result<Report, ImportFault> {
-        let report = self.importer.import(what, progress).await?;
-        progress.phase("looking for the work logs concerned", None);
-        match self.references.follow().await {
-            Ok(0) => {}
-            Ok(queued) => info!("Looking again at {queued} work logs whose task was moved"),
-            // They are tried for until they are found.
-            Err(failure) => {
-                progress.fault(format!("The work logs concerned are looked for later: {failure}"));
-            }
+    /// What the service does for runs.
+    pub fn jobs(&self) -> Jobs {
+        Jobs {
+            sweeper: Arc::clone(&self.sweeper),
+            imports: Imports {
+                importer: Arc::clone(&self.importer),
+                references: Arc::clone(&self.references),
+                workers: Arc::clone(&self.workers),
+            },
+            locker: Arc::clone(&self.locker),
+            queue: Arc::clone(&self.queue),
+            time_limit: self.run_limit,
         }
-        let woken = self.workers.wake_parked(Reason::Import).await;
-        if woken > 0 {
-            info!("Trying {woken} parked work logs again after the import");
-        }
-        Ok(report)
     }
 }
 

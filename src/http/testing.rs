@@ -23,7 +23,7 @@ pub(super) fn state(storage: Storage, store: &Embedded, stop: &CancellationToken
     let (kimai, clock) = (app::kimai(&settings).unwrap(), Clock::system(settings.zone.clone()));
     let store = Arc::new(store.clone());
     let engine = Engine::with_storage(&settings, store, kimai, clock.clone(), storage.clone()).unwrap();
-    let work = Arc::new(engine.clone());
+    let work = Arc::new(engine.jobs());
     let runs = Runs::open(storage, true, clock, work, TaskTracker::new(), stop.clone()).unwrap();
     web::Data::new(State::new(engine, runs, stop.clone(), crate::page::PAGES))
 }

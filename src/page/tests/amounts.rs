@@ -23,7 +23,7 @@ fn idle_with(parked: usize) -> crate::http::State {
     let clock = Clock::system(TimeZone::UTC);
     let engine = Engine::with_storage(&settings, store, kimai, clock.clone(), storage.clone()).unwrap();
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let runs = Runs::open(storage, true, clock, Arc::new(engine.clone()), tasks, stop.clone()).unwrap();
+    let runs = Runs::open(storage, true, clock, Arc::new(engine.jobs()), tasks, stop.clone()).unwrap();
     crate::http::State::new(engine, runs, stop, crate::page::PAGES)
 }
 
