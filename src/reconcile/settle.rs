@@ -46,9 +46,8 @@ use crate::failpoint::crash;
 use crate::failpoint::mutants::{Plant, planted};
 use crate::kimai::pace;
 use crate::kimai::{Fault, Timesheets};
-use crate::source::Source;
+use crate::source::{Source, SourceFault};
 use crate::telemetry::metrics::Metrics;
-use crate::triplestore::TriplestoreFault;
 
 /// The longest that saving an intent may take before what it announces is sent.
 const SLOWEST_DISK: Duration = Duration::from_secs(5);
@@ -365,7 +364,7 @@ impl Settler {
             let others = others.get(id).map_or(&[][..], Vec::as_slice);
             if others.contains(subject) && !planted(Plant::CameBackUnseen) {
                 let why = format!("<{subject}> came back while its timesheet was about to be deleted");
-                return Err(TriplestoreFault::Transient(why).into());
+                return Err(SourceFault::Transient(why).into());
             }
             // Another work log may carry the same id; its timesheet is not ours to delete.
             if let Some(other) = others.first() {

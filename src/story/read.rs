@@ -18,7 +18,7 @@ use crate::engine::Engine;
 use crate::kimai::{Choices, Timesheet};
 use crate::queue::Entry;
 use crate::reconcile::ledger::LedgerFault;
-use crate::triplestore::TriplestoreFault;
+use crate::source::SourceFault;
 
 /// Timesheets looked at in one story. A work log has one; more are a mistake, and hundreds rubbish.
 const MOST_TIMESHEETS: usize = 5;
@@ -84,7 +84,7 @@ async fn memory(engine: &Engine, work_log: &WorkLogUri) -> Result<Answer<Memory>
     }))
 }
 
-async fn told(engine: &Engine, work_log: &WorkLogUri) -> Result<Told, TriplestoreFault> {
+async fn told(engine: &Engine, work_log: &WorkLogUri) -> Result<Told, SourceFault> {
     let facts = engine.work_logs.facts(work_log).await?;
     let recalled = engine.ledger.recall(work_log).await.unwrap_or_default();
     let kind = match facts.kind(work_log) {

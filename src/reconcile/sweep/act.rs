@@ -21,7 +21,7 @@ use crate::progress::Progress;
 use crate::queue::{Filter, Reason};
 use crate::reconcile::exported::{self, Deletion};
 use crate::reconcile::retry::Failure;
-use crate::triplestore::TriplestoreFault;
+use crate::source::SourceFault;
 
 /// Work logs queued at a time: deltas that come meanwhile get their turn at the disk.
 const BATCH: usize = 500;
@@ -248,7 +248,7 @@ impl Sweeper {
         let alone = !planted(Plant::RowsAreBelieved) && !known.is_empty();
         if alone && !self.sight.linked(&[id], &[]).await?.is_empty() {
             let why = format!("it shows no work log of timesheet {id} among others, and one alone");
-            return Err(TriplestoreFault::Incomplete(why).into());
+            return Err(SourceFault::Incomplete(why).into());
         }
         let owner = self.ledger.owner(id).await?;
         let mut remains = self.work_logs.tombstones(&[id]).await?.into_values().flatten();
