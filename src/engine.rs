@@ -6,23 +6,26 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::delta::{Intake, Refused};
 use crate::doctor::{Doctor, Patient};
-use crate::domain::WorkLogUri;
+use crate::http::Services;
 use crate::import::Importer;
 use crate::kimai::{Inspection, Listings, Timesheets};
 use crate::lock::Locker;
-use crate::queue::{self, Durable, Queue, Reason};
+use crate::queue::{self, Durable, Queue};
 use crate::reconcile::flow;
 use crate::reconcile::ledger::Ledger;
 use crate::reconcile::recheck::Rechecks;
 use crate::reconcile::references::References;
-use crate::reconcile::retry::Failure;
+use crate::reconcile::requests::Requests;
 use crate::reconcile::settle::Settler;
 use crate::reconcile::sweep::{Parts, Sweeper};
 use crate::reconcile::worker::Workers;
 use crate::runs::{Imports, Jobs};
+use crate::schedule::Refusals;
 use crate::settings::{Description, Relations, Settings};
 use crate::source::Source;
+use crate::status::{Asking, StatusSource};
 use crate::storage::Storage;
+use crate::story::Witnesses;
 use crate::telemetry::Metrics;
 use crate::triplestore::Triplestore;
 use crate::triplestore::statement::Iri;
@@ -61,7 +64,7 @@ pub struct Engine {
     /// Whether the notes of work logs are synced.
     notes: bool,
     /// What imports do to relations.
-    pub relations: Relations,
+    relations: Relations,
     /// How long a change waits for the other deltas that tell of it.
     debounce: Duration,
     /// Whether what deltas named is looked at again.
@@ -184,21 +187,76 @@ impl Engine {
         Rechecks::new(Arc::clone(&self.queue), Arc::clone(&self.work_logs), self.clock.clone())
     }
 
-    /// Has a work log tried again now, whatever stood in the way: Kimai may hold something else than we think.
-    pub async fn try_again(&self, work_log: WorkLogUri) -> Result<(), Failure> {
-        self.ledger.doubt([&work_log]).await?;
-        Ok(self.queue.put(&[work_log], Reason::Request, self.clock.now()).await?)
+    /// Who takes what people ask for of single work logs.
+    pub(crate) fn requests(&self) -> Requests {
+        Requests { queue: Arc::clone(&self.queue), ledger: self.ledger.clone(), clock: self.clock.clone() }
     }
 
-    /// Has a work log tried again now, with leave to overwrite its timesheet although it is exported: this once.
-    pub async fn overwrite(&self, work_log: &WorkLogUri) -> Result<(), Failure> {
-        self.ledger.doubt([work_log]).await?;
-        Ok(self.queue.overwrite(work_log).await?)
+    /// Who knows how the service stands.
+    pub(crate) fn status(&self) -> StatusSource {
+        StatusSource {
+            triplestore: self.triplestore.record().clone(),
+            kimai: self.kimai.contact(),
+            queue: Arc::clone(&self.queue),
+            workers: Arc::clone(&self.workers),
+            ledger: self.ledger.clone(),
+            storage: self.storage.clone(),
+            clock: self.clock.clone(),
+        }
     }
 
-    /// The same for all that are parked since their timesheet is exported; gives their number.
-    pub async fn overwrite_exported(&self) -> Result<usize, Failure> {
-        Ok(self.queue.overwrite_exported().await?)
+    /// Who is asked for the story of a work log.
+    pub(crate) fn witnesses(&self) -> Witnesses {
+        Witnesses {
+            work_logs: Arc::clone(&self.work_logs),
+            kimai: Arc::clone(&self.kimai),
+            queue: Arc::clone(&self.queue),
+            ledger: self.ledger.clone(),
+            status: self.status(),
+            clock: self.clock.clone(),
+            relations: self.relations,
+            limits: self.sweeper.limits(),
+        }
+    }
+
+    /// What the routes call.
+    pub(crate) fn services(&self) -> Services {
+        Services {
+            intake: self.intake(),
+            work_logs: Arc::clone(&self.work_logs),
+            triplestore: self.triplestore.record().clone(),
+            kimai: Arc::clone(&self.kimai),
+            queue: Arc::clone(&self.queue),
+            ledger: self.ledger.clone(),
+            storage: self.storage.clone(),
+            workers: Arc::clone(&self.workers),
+            sweeper: Arc::clone(&self.sweeper),
+            requests: self.requests(),
+            doctor: Arc::clone(&self.doctor),
+            witnesses: self.witnesses(),
+            status: self.status(),
+            clock: self.clock.clone(),
+            metrics: self.metrics.clone(),
+        }
+    }
+
+    /// Who asks the neighbours while they are down.
+    pub(crate) fn asking(&self) -> Asking {
+        Asking {
+            status: self.status(),
+            work_logs: Arc::clone(&self.work_logs),
+            kimai: Arc::clone(&self.kimai),
+        }
+    }
+
+    /// What deltas named while nothing could be saved.
+    pub(crate) fn refusals(&self) -> Refusals {
+        Refusals {
+            refused: self.refused.clone(),
+            queue: Arc::clone(&self.queue),
+            storage: self.storage.clone(),
+            clock: self.clock.clone(),
+        }
     }
 
     /// What the service does for runs.

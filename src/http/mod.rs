@@ -63,12 +63,23 @@ use jiff::tz::TimeZone;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::Clock;
+use crate::contact::Record;
 use crate::delta::Intake;
+use crate::doctor::Doctor;
 use crate::domain::status::Status;
-use crate::engine::Engine;
-use crate::queue::QueueFault;
+use crate::kimai::Timesheets;
+use crate::queue::{Queue, QueueFault};
+use crate::reconcile::ledger::Ledger;
+use crate::reconcile::requests::Requests;
+use crate::reconcile::sweep::Sweeper;
+use crate::reconcile::worker::Workers;
 use crate::runs::{Kind, Runs};
-use crate::status;
+use crate::source::Source;
+use crate::status::{self, StatusSource};
+use crate::storage::Storage;
+use crate::story::Witnesses;
+use crate::telemetry::Metrics;
 pub(crate) use doctor::document as report;
 use door::Door;
 use problem::Problem;
@@ -97,10 +108,43 @@ pub struct Pages {
     pub(crate) unknown: fn(&HttpRequest, &State) -> HttpResponse,
 }
 
+/// The parts of the service that the routes call.
+pub struct Services {
+    /// Where deltas go.
+    pub intake: Intake,
+    /// The triplestore, asked about work logs.
+    pub work_logs: Arc<dyn Source>,
+    /// What the triplestore's client has heard.
+    pub triplestore: Record,
+    /// Kimai's timesheets.
+    pub kimai: Arc<dyn Timesheets>,
+    /// Where work logs wait.
+    pub queue: Arc<dyn Queue>,
+    /// What is remembered of them.
+    pub ledger: Ledger,
+    /// What all is kept in.
+    pub storage: Storage,
+    /// Who settles work logs.
+    pub workers: Arc<Workers>,
+    /// Who looks at single timesheets.
+    pub sweeper: Arc<Sweeper>,
+    /// Who takes what people ask for.
+    pub requests: Requests,
+    /// Who tries everything that syncing needs.
+    pub doctor: Arc<Doctor>,
+    /// Who is asked for the story of a work log.
+    pub witnesses: Witnesses,
+    /// How the service stands.
+    pub status: StatusSource,
+    /// The time, and the zone of a work day.
+    pub clock: Clock,
+    /// What is counted and measured.
+    pub metrics: Metrics,
+}
+
 /// What the routes work with.
 pub struct State {
-    pub(crate) engine: Engine,
-    intake: Intake,
+    pub(crate) services: Services,
     pub(crate) runs: Runs,
     /// Told when the service is to end: open streams end then.
     pub(crate) stop: CancellationToken,
@@ -110,17 +154,16 @@ pub struct State {
 }
 
 impl State {
-    /// The routes of `engine` and its `runs`, with `pages` for people. Streams end at `stop`.
-    pub fn new(engine: Engine, runs: Runs, stop: CancellationToken, pages: Pages) -> Self {
-        let intake = engine.intake();
+    /// The routes to `services` and `runs`, with `pages` for people. Streams end at `stop`.
+    pub fn new(services: Services, runs: Runs, stop: CancellationToken, pages: Pages) -> Self {
         let listeners = Arc::new(Semaphore::new(MOST_LISTENERS));
-        Self { engine, intake, runs, stop, listeners, pages }
+        Self { services, runs, stop, listeners, pages }
     }
 
     /// How the service stands now: what every route and page tells from.
     pub(crate) async fn status(&self) -> Result<Status, QueueFault> {
         let undone = status::undone(&self.runs.list(Some(Kind::Sweep)));
-        self.engine.status(undone, self.stop.is_cancelled()).await
+        self.services.status.status(undone, self.stop.is_cancelled()).await
     }
 }
 

@@ -25,5 +25,5 @@ pub(super) fn state(storage: Storage, store: &Embedded, stop: &CancellationToken
     let engine = Engine::with_storage(&settings, store, kimai, clock.clone(), storage.clone()).unwrap();
     let work = Arc::new(engine.jobs());
     let runs = Runs::open(storage, true, clock, work, TaskTracker::new(), stop.clone()).unwrap();
-    web::Data::new(State::new(engine, runs, stop.clone(), crate::page::PAGES))
+    web::Data::new(State::new(engine.services(), runs, stop.clone(), crate::page::PAGES))
 }

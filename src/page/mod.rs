@@ -1,7 +1,7 @@
 //! The operator page: what the service sees, does and could not do, for people in an office.
 //!
 //! # How it is made
-//! - Each page is a set of named parts. A page is *gathered* (async, from the engine), then *rendered*
+//! - Each page is a set of named parts. A page is *gathered* (async, from the services of [`State`]), then *rendered*
 //!   by pure functions of the values gathered, one file per part.
 //! - It is whole without JavaScript: links, forms that POST and are answered with 303. With it, `/updates`
 //!   streams the parts that changed, and `live.js` puts them in place.
@@ -93,7 +93,7 @@ fn html(frame: &Frame, content: &maud::Markup) -> HttpResponse {
 
 /// What a browser gets at an address that leads nowhere (404).
 fn unknown(request: &HttpRequest, state: &State) -> HttpResponse {
-    let frame = Frame::new(request, "", "Not found", &Moment::of(&state.engine.clock));
+    let frame = Frame::new(request, "", "Not found", &Moment::of(&state.services.clock));
     let content = maud::html! {
         section class="card wide" {
             h1 { "Not found" }

@@ -20,6 +20,7 @@ mod losses;
 pub mod recheck;
 pub mod references;
 pub mod refusals;
+pub mod requests;
 pub mod retry;
 pub mod settle;
 mod sight;

@@ -24,12 +24,13 @@ const ORDER: &[&[&str]] = &[
     &["reconcile"],
     &["delta", "import", "lock"],
     &["runs"],
-    &["engine"],
-    &["story", "schedule", "status"],
+    &["schedule", "status"],
+    &["story"],
     &["doctor"],
     // The ways in.
     &["http"],
     &["page"],
+    &["engine"],
     &["app"],
     &["demo"],
     &["cli"],
@@ -37,7 +38,7 @@ const ORDER: &[&[&str]] = &[
 
 /// Uses against the order that are known of: the file, and the module it should not use. One that is gone has to leave
 /// the list.
-const DEBT: &[(&str, &str)] = &[("engine.rs", "doctor")];
+const DEBT: &[(&str, &str)] = &[];
 
 /// A use against the order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

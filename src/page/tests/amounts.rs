@@ -24,7 +24,7 @@ fn idle_with(parked: usize) -> crate::http::State {
     let engine = Engine::with_storage(&settings, store, kimai, clock.clone(), storage.clone()).unwrap();
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let runs = Runs::open(storage, true, clock, Arc::new(engine.jobs()), tasks, stop.clone()).unwrap();
-    crate::http::State::new(engine, runs, stop, crate::page::PAGES)
+    crate::http::State::new(engine.services(), runs, stop, crate::page::PAGES)
 }
 
 #[tokio::test]
