@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
+use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::failpoint::crash;
 use crate::http;
@@ -20,6 +21,8 @@ use crate::page;
 use crate::runs::Runs;
 use crate::schedule;
 use crate::settings::{GuardSettings, Settings, SweepSettings};
+use crate::storage::Storage;
+use crate::telemetry::Metrics;
 use crate::triplestore::Triplestore;
 use crate::triplestore::embedded::Embedded;
 use crate::triplestore::log::QueryLog;
@@ -40,9 +43,21 @@ const CONNECTIONS: usize = 1024;
 /// How many of them one address may hold for long: the rest is for probes and for the stack.
 const OF_ONE_ADDRESS: usize = CONNECTIONS / 4 * 3;
 
-/// A client of the Kimai that the settings name.
-pub fn kimai(settings: &Settings) -> anyhow::Result<Arc<Client>> {
-    Ok(Arc::new(Client::new(&settings.kimai)?))
+/// A client of the Kimai that the settings name. It counts its requests in `metrics`.
+pub fn kimai(settings: &Settings, metrics: &Metrics) -> anyhow::Result<Arc<Client>> {
+    Ok(Arc::new(Client::new(&settings.kimai, metrics.clone())?))
+}
+
+/// An engine between `store` and the Kimai that the settings name, with metrics of its own.
+pub fn engine(
+    settings: &Settings,
+    store: Arc<dyn Triplestore>,
+    clock: Clock,
+    storage: Storage,
+) -> anyhow::Result<Engine> {
+    let metrics = Metrics::new();
+    let kimai = kimai(settings, &metrics)?;
+    Engine::new(settings, store, kimai, clock, storage, metrics)
 }
 
 /// The triplestore of the stack that the settings name.

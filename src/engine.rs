@@ -84,25 +84,16 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine between `store` and `kimai` that forgets what waits when the process ends.
+    /// An engine between `store` and `kimai`, whose queue and memory are kept in `storage`. It counts in `metrics`.
     pub fn new(
         settings: &Settings,
         store: Arc<dyn Triplestore>,
         kimai: Arc<impl Timesheets + Listings + Inspection + 'static>,
         clock: Clock,
-    ) -> anyhow::Result<Self> {
-        Self::with_storage(settings, store, kimai, clock, Storage::in_memory()?)
-    }
-
-    /// An engine whose queue and memory are kept in `storage`.
-    pub fn with_storage(
-        settings: &Settings,
-        store: Arc<dyn Triplestore>,
-        kimai: Arc<impl Timesheets + Listings + Inspection + 'static>,
-        clock: Clock,
         storage: Storage,
+        metrics: Metrics,
     ) -> anyhow::Result<Self> {
-        let triplestore = Arc::new(Watched::new(store, kimai.metrics()).by(&clock));
+        let triplestore = Arc::new(Watched::new(store, metrics.clone()).by(&clock));
         let store: Arc<dyn Triplestore> = Arc::clone(&triplestore) as _;
         let describes = settings.kimai.description == Description::Note;
         Timesheets::contact(&*kimai).tell_time_by(&clock);
@@ -119,7 +110,7 @@ impl Engine {
             clock.clone(),
             settings.kimai.time_limit,
         )
-        .counting(kimai.metrics())
+        .counting(metrics.clone())
         .overwriting_exported(settings.sweep.limits.overwrite_exported);
         let workers = Arc::new(Workers::new(Arc::clone(&queue), settler, clock.clone()).beating());
         let parts = Parts {
@@ -152,7 +143,7 @@ impl Engine {
         let locker = Arc::new(Locker::new(store, Arc::clone(&queue)));
         Ok(Self {
             work_logs,
-            metrics: timesheets.metrics(),
+            metrics,
             kimai: timesheets,
             queue,
             ledger,

@@ -27,6 +27,7 @@ use crate::queue::Queue;
 use crate::reconcile::sweep::Period;
 use crate::sandbox::Sandbox;
 use crate::settings::{GuardSettings, Settings};
+use crate::storage::Storage;
 use crate::triplestore::Triplestore;
 use crate::triplestore::embedded::Embedded;
 use crate::triplestore::log::QueryLog;
@@ -61,7 +62,7 @@ pub async fn run(once: bool, stop: CancellationToken) -> anyhow::Result<ExitCode
     let store = Embedded::open(None, &settings.triplestore.application_graph)?;
     let clock = Clock::system(settings.zone.clone());
     let inside = Arc::new(store.clone().with_log(QueryLog::of(&settings.triplestore)));
-    let engine = Engine::new(&settings, inside, app::kimai(&settings)?, clock)?;
+    let engine = app::engine(&settings, inside, clock, Storage::in_memory()?)?;
     let door = door(&settings)?;
     let address = format!("http://{}", door.local_addr()?);
     info!("Open {address} in a browser to see what happens; the triplestore answers at {address}/sparql");

@@ -77,8 +77,8 @@ struct Answer {
 }
 
 impl Client {
-    /// A client as the settings say.
-    pub fn new(settings: &KimaiSettings) -> Result<Self, ClientFault> {
+    /// A client as the settings say, whose requests count in `metrics`.
+    pub fn new(settings: &KimaiSettings, metrics: Metrics) -> Result<Self, ClientFault> {
         let mut headers = crate::tls::bearer(Some(&settings.token))
             .map_err(|_| ClientFault("API_TOKEN cannot stand in a header".into()))?;
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
@@ -88,7 +88,7 @@ impl Client {
             .map_err(|fault| ClientFault(fault.to_string()))?;
         let (endpoint, hidden) = (settings.endpoint.clone(), settings.import_hidden);
         let describes = settings.description == Description::Note;
-        let (token, metrics) = (settings.token.clone(), Metrics::new());
+        let token = settings.token.clone();
         let pace = Arc::new(Pace::new(settings.concurrency.clone()));
         let limits = settings.list;
         Ok(Self {
@@ -263,10 +263,6 @@ impl Client {
 
 #[async_trait]
 impl Timesheets for Client {
-    fn metrics(&self) -> Metrics {
-        self.metrics.clone()
-    }
-
     fn pace(&self) -> Arc<Pace> {
         Arc::clone(&self.pace)
     }

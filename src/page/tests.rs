@@ -21,7 +21,6 @@ use crate::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
 use crate::domain::status::{Facts, Failed, Heard, Lapse, Load, Neighbour, Part, Status};
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::{WorkLogUri, difference::FoundTimesheet};
-use crate::engine::Engine;
 use crate::progress::Stand;
 use crate::queue::{Beat, Entry, Reason, State};
 use crate::reconcile::sweep::Period;

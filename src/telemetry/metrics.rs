@@ -1,6 +1,6 @@
 //! The metrics, fed where things happen, and their text for Prometheus.
 //!
-//! There is one [`Metrics`] per service, made with the Kimai client and handed on from there: no global.
+//! There is one [`Metrics`] per service, made where it is wired and handed to its parts: no global.
 //! [`super::table::TABLE`] is the list of what there is. Gauges of the queue and the like are set when
 //! somebody looks ([`crate::http`]).
 
