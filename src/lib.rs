@@ -27,6 +27,7 @@
 //! - [`story`]: everything that is known of one work log, and what would help.
 //! - [`doctor`]: everything that syncing needs, tried.
 //! - [`schedule`]: when to sweep by itself.
+//! - [`failpoint`]: where tests make the service go wrong on purpose.
 //! - [`demo`], [`sandbox`]: the whole thing to try, with a Kimai inside.
 
 pub mod app;
