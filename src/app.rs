@@ -11,15 +11,18 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
-use crate::crash;
+use crate::clock::Clock;
 use crate::engine::Engine;
+use crate::failpoint::crash;
 use crate::http;
 use crate::http::guard::{self, Guard};
 use crate::kimai::Client;
+use crate::page;
 use crate::runs::Runs;
 use crate::schedule;
 use crate::settings::{GuardSettings, Settings, SweepSettings};
-use crate::status;
+use crate::storage::Storage;
+use crate::telemetry::Metrics;
 use crate::triplestore::Triplestore;
 use crate::triplestore::embedded::Embedded;
 use crate::triplestore::log::QueryLog;
@@ -40,9 +43,21 @@ const CONNECTIONS: usize = 1024;
 /// How many of them one address may hold for long: the rest is for probes and for the stack.
 const OF_ONE_ADDRESS: usize = CONNECTIONS / 4 * 3;
 
-/// A client of the Kimai that the settings name.
-pub fn kimai(settings: &Settings) -> anyhow::Result<Arc<Client>> {
-    Ok(Arc::new(Client::new(&settings.kimai)?))
+/// A client of the Kimai that the settings name. It counts its requests in `metrics`.
+pub fn kimai(settings: &Settings, metrics: &Metrics) -> anyhow::Result<Arc<Client>> {
+    Ok(Arc::new(Client::new(&settings.kimai, metrics.clone())?))
+}
+
+/// An engine between `store` and the Kimai that the settings name, with metrics of its own.
+pub fn engine(
+    settings: &Settings,
+    store: Arc<dyn Triplestore>,
+    clock: Clock,
+    storage: Storage,
+) -> anyhow::Result<Engine> {
+    let metrics = Metrics::new();
+    let kimai = kimai(settings, &metrics)?;
+    Engine::new(settings, store, kimai, clock, storage, metrics)
 }
 
 /// The triplestore of the stack that the settings name.
@@ -93,14 +108,14 @@ impl Service {
         background.spawn(Arc::clone(&engine.references).run(working.clone()));
         background.spawn(engine.storage.clone().watch(working.clone()));
         background.spawn(engine.rechecks().run(working.clone()));
-        background.spawn(schedule::retry_parked_daily(engine.clone(), working.clone()));
+        background.spawn(schedule::retry_parked_daily(Arc::clone(&engine.workers), working.clone()));
         // Where nothing is to be swept at start, nothing that a stop cut off is either.
         let resume = sweep.as_ref().is_none_or(|sweep| sweep.at_start);
         let runs = Runs::open(
             engine.storage.clone(),
             resume,
             engine.clock.clone(),
-            Arc::new(engine.clone()),
+            Arc::new(engine.jobs()),
             background.clone(),
             working.clone(),
         )?;
@@ -110,23 +125,34 @@ impl Service {
         }
         engine.doctor.serves(sweep.is_some());
         background.spawn(Arc::clone(&engine.doctor).watch(working.clone()));
-        background.spawn(status::keep_asking(engine.clone(), working.clone()));
+        let doctor = Arc::clone(&engine.doctor);
+        let is_back = move || {
+            let doctor = Arc::clone(&doctor);
+            async move { doctor.look_again().await }
+        };
+        background.spawn(engine.asking().keep_on(is_back, working.clone()));
         let days = sweep.as_ref().map(|sweep| sweep.days);
-        background.spawn(schedule::make_up_for_refused(engine.clone(), runs.clone(), days, working.clone()));
+        background.spawn(schedule::make_up_for_refused(
+            engine.refusals(),
+            runs.clone(),
+            days,
+            working.clone(),
+        ));
         if let Some(SweepSettings { cron, days, at_start, .. }) = sweep {
+            let (clock, runs, working) = (engine.clock.clone(), runs.clone(), working.clone());
             if at_start {
-                background.spawn(schedule::catch_up(engine.clone(), runs.clone(), days));
+                background.spawn(schedule::catch_up(clock.clone(), runs.clone(), days));
             }
-            let (engine, runs, working) = (engine.clone(), runs.clone(), working.clone());
             background.spawn(async move {
-                if let Err(fault) = schedule::run(engine, runs, &cron, days, working).await {
+                if let Err(fault) = schedule::run(clock, runs, &cron, days, working).await {
                     error!("The sweeps by FALLBACK_SYNC_CRON cannot run: {fault}");
                 }
             });
         }
         let store = store.map(|store| web::Data::new(store.with_observer(Arc::new(engine.intake()))));
-        let state = http::State::new(engine, runs, stop.clone());
-        let served = serve(web::Data::new(state), listener, store, Guard::new(&guard), stop).await;
+        let state = http::State::new(engine.services(), runs, stop.clone(), page::PAGES);
+        let guard = Guard::new(&guard, page::login);
+        let served = serve(web::Data::new(state), listener, store, guard, stop).await;
         crash::point("stopping");
         working.cancel();
         background.close();
@@ -146,7 +172,7 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let guard = web::Data::new(guard);
     let connections = guard::Connections::new(OF_ONE_ADDRESS);
-    let zone = state.engine.clock.zone().clone();
+    let zone = state.services.clock.zone().clone();
     let server = HttpServer::new(move || {
         let store = store.clone();
         let routes = http::configure(state.clone());

@@ -28,7 +28,6 @@ use tracing::{info, warn};
 use crate::app::{self, Service};
 use crate::clock::Clock;
 use crate::demo;
-use crate::engine::Engine;
 use crate::limits;
 use crate::settings::{self, Settings};
 use crate::storage::Storage;
@@ -149,8 +148,7 @@ async fn serve() -> anyhow::Result<ExitCode> {
     let settings = started()?;
     let clock = Clock::system(settings.zone.clone());
     let storage = Storage::open(&settings.data_dir)?;
-    let (store, kimai) = (app::remote(&settings)?, app::kimai(&settings)?);
-    let engine = Engine::with_storage(&settings, store, kimai, clock, storage)?;
+    let engine = app::engine(&settings, app::remote(&settings)?, clock, storage)?;
     let listener = app::bind(&settings, [0, 0, 0, 0], 80)?;
     info!("Listening on {}; triplestore {}", listener.local_addr()?, settings.triplestore.endpoint);
     let service =
@@ -172,7 +170,7 @@ async fn standalone(load: Vec<PathBuf>, data: Option<PathBuf>) -> anyhow::Result
         None => Storage::in_memory()?,
     };
     let inside = Arc::new(store.clone().with_log(QueryLog::of(&settings.triplestore)));
-    let engine = Engine::with_storage(&settings, inside, app::kimai(&settings)?, clock, storage)?;
+    let engine = app::engine(&settings, inside, clock, storage)?;
     let listener = app::bind(&settings, [127, 0, 0, 1], 8080)?;
     let address = listener.local_addr()?;
     let kept = data.map_or_else(|| "in memory".to_owned(), |data| format!("kept in {}", data.display()));

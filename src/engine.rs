@@ -3,28 +3,29 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::info;
-
 use crate::clock::Clock;
 use crate::delta::{Intake, Refused};
 use crate::doctor::{Doctor, Patient};
-use crate::domain::WorkLogUri;
-use crate::import::{ImportFault, Importer, Report, What};
+use crate::http::Services;
+use crate::import::Importer;
 use crate::kimai::{Inspection, Listings, Timesheets};
 use crate::lock::Locker;
-use crate::queue::{self, Durable, Queue, Reason};
+use crate::queue::{self, Durable, Queue};
 use crate::reconcile::flow;
 use crate::reconcile::ledger::Ledger;
 use crate::reconcile::recheck::Rechecks;
 use crate::reconcile::references::References;
-use crate::reconcile::retry::Failure;
+use crate::reconcile::requests::Requests;
 use crate::reconcile::settle::Settler;
 use crate::reconcile::sweep::{Parts, Sweeper};
 use crate::reconcile::worker::Workers;
-use crate::runs::progress::Progress;
+use crate::runs::{Imports, Jobs};
+use crate::schedule::Refusals;
 use crate::settings::{Description, Relations, Settings};
 use crate::source::Source;
+use crate::status::{Asking, StatusSource};
 use crate::storage::Storage;
+use crate::story::Witnesses;
 use crate::telemetry::Metrics;
 use crate::triplestore::Triplestore;
 use crate::triplestore::statement::Iri;
@@ -63,11 +64,11 @@ pub struct Engine {
     /// Whether the notes of work logs are synced.
     notes: bool,
     /// What imports do to relations.
-    pub relations: Relations,
+    relations: Relations,
     /// How long a change waits for the other deltas that tell of it.
     debounce: Duration,
     /// How long a run may take.
-    pub(crate) run_limit: Duration,
+    run_limit: Duration,
     /// The time, and the zone of a work day.
     pub clock: Clock,
     /// What queue, memory and runs are kept in.
@@ -81,25 +82,16 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine between `store` and `kimai` that forgets what waits when the process ends.
+    /// An engine between `store` and `kimai`, whose queue and memory are kept in `storage`. It counts in `metrics`.
     pub fn new(
         settings: &Settings,
         store: Arc<dyn Triplestore>,
         kimai: Arc<impl Timesheets + Listings + Inspection + 'static>,
         clock: Clock,
-    ) -> anyhow::Result<Self> {
-        Self::with_storage(settings, store, kimai, clock, Storage::in_memory()?)
-    }
-
-    /// An engine whose queue and memory are kept in `storage`.
-    pub fn with_storage(
-        settings: &Settings,
-        store: Arc<dyn Triplestore>,
-        kimai: Arc<impl Timesheets + Listings + Inspection + 'static>,
-        clock: Clock,
         storage: Storage,
+        metrics: Metrics,
     ) -> anyhow::Result<Self> {
-        let triplestore = Arc::new(Watched::new(store, kimai.metrics()).by(&clock));
+        let triplestore = Arc::new(Watched::new(store, metrics.clone()).by(&clock));
         let store: Arc<dyn Triplestore> = Arc::clone(&triplestore) as _;
         let describes = settings.kimai.description == Description::Note;
         Timesheets::contact(&*kimai).tell_time_by(&clock);
@@ -116,7 +108,7 @@ impl Engine {
             clock.clone(),
             settings.kimai.time_limit,
         )
-        .counting(kimai.metrics())
+        .counting(metrics.clone())
         .overwriting_exported(settings.sweep.limits.overwrite_exported);
         let workers = Arc::new(Workers::new(Arc::clone(&queue), settler, clock.clone()).beating());
         let parts = Parts {
@@ -149,7 +141,7 @@ impl Engine {
         let locker = Arc::new(Locker::new(store, Arc::clone(&queue)));
         Ok(Self {
             work_logs,
-            metrics: timesheets.metrics(),
+            metrics,
             kimai: timesheets,
             queue,
             ledger,
@@ -183,41 +175,91 @@ impl Engine {
         Rechecks::new(Arc::clone(&self.queue), Arc::clone(&self.work_logs), self.clock.clone())
     }
 
-    /// Has a work log tried again now, whatever stood in the way: Kimai may hold something else than we think.
-    pub async fn try_again(&self, work_log: WorkLogUri) -> Result<(), Failure> {
-        self.ledger.doubt([&work_log]).await?;
-        Ok(self.queue.put(&[work_log], Reason::Request, self.clock.now()).await?)
+    /// Who takes what people ask for of single work logs.
+    pub(crate) fn requests(&self) -> Requests {
+        Requests { queue: Arc::clone(&self.queue), ledger: self.ledger.clone(), clock: self.clock.clone() }
     }
 
-    /// Has a work log tried again now, with leave to overwrite its timesheet although it is exported: this once.
-    pub async fn overwrite(&self, work_log: &WorkLogUri) -> Result<(), Failure> {
-        self.ledger.doubt([work_log]).await?;
-        Ok(self.queue.overwrite(work_log).await?)
-    }
-
-    /// The same for all that are parked since their timesheet is exported; gives their number.
-    pub async fn overwrite_exported(&self) -> Result<usize, Failure> {
-        Ok(self.queue.overwrite_exported().await?)
-    }
-
-    /// Imports, then has the work logs looked at that are booked on what was moved, and tries what is parked again:
-    /// what it was missing may be there now.
-    pub async fn import(&self, what: What, progress: &Progress) -> Result<Report, ImportFault> {
-        let report = self.importer.import(what, progress).await?;
-        progress.phase("looking for the work logs concerned", None);
-        match self.references.follow().await {
-            Ok(0) => {}
-            Ok(queued) => info!("Looking again at {queued} work logs whose task was moved"),
-            // They are tried for until they are found.
-            Err(failure) => {
-                progress.fault(format!("The work logs concerned are looked for later: {failure}"));
-            }
+    /// Who knows how the service stands.
+    pub(crate) fn status(&self) -> StatusSource {
+        StatusSource {
+            triplestore: self.triplestore.record().clone(),
+            kimai: self.kimai.contact(),
+            queue: Arc::clone(&self.queue),
+            workers: Arc::clone(&self.workers),
+            ledger: self.ledger.clone(),
+            storage: self.storage.clone(),
+            clock: self.clock.clone(),
         }
-        let woken = self.workers.wake_parked(Reason::Import).await;
-        if woken > 0 {
-            info!("Trying {woken} parked work logs again after the import");
+    }
+
+    /// Who is asked for the story of a work log.
+    pub(crate) fn witnesses(&self) -> Witnesses {
+        Witnesses {
+            work_logs: Arc::clone(&self.work_logs),
+            kimai: Arc::clone(&self.kimai),
+            queue: Arc::clone(&self.queue),
+            ledger: self.ledger.clone(),
+            status: self.status(),
+            clock: self.clock.clone(),
+            relations: self.relations,
+            limits: self.sweeper.limits(),
         }
-        Ok(report)
+    }
+
+    /// What the routes call.
+    pub(crate) fn services(&self) -> Services {
+        Services {
+            intake: self.intake(),
+            work_logs: Arc::clone(&self.work_logs),
+            triplestore: self.triplestore.record().clone(),
+            kimai: Arc::clone(&self.kimai),
+            queue: Arc::clone(&self.queue),
+            ledger: self.ledger.clone(),
+            storage: self.storage.clone(),
+            workers: Arc::clone(&self.workers),
+            sweeper: Arc::clone(&self.sweeper),
+            requests: self.requests(),
+            doctor: Arc::clone(&self.doctor),
+            witnesses: self.witnesses(),
+            status: self.status(),
+            clock: self.clock.clone(),
+            metrics: self.metrics.clone(),
+        }
+    }
+
+    /// Who asks the neighbours while they are down.
+    pub(crate) fn asking(&self) -> Asking {
+        Asking {
+            status: self.status(),
+            work_logs: Arc::clone(&self.work_logs),
+            kimai: Arc::clone(&self.kimai),
+        }
+    }
+
+    /// What deltas named while nothing could be saved.
+    pub(crate) fn refusals(&self) -> Refusals {
+        Refusals {
+            refused: self.refused.clone(),
+            queue: Arc::clone(&self.queue),
+            storage: self.storage.clone(),
+            clock: self.clock.clone(),
+        }
+    }
+
+    /// What the service does for runs.
+    pub fn jobs(&self) -> Jobs {
+        Jobs {
+            sweeper: Arc::clone(&self.sweeper),
+            imports: Imports {
+                importer: Arc::clone(&self.importer),
+                references: Arc::clone(&self.references),
+                workers: Arc::clone(&self.workers),
+            },
+            locker: Arc::clone(&self.locker),
+            queue: Arc::clone(&self.queue),
+            time_limit: self.run_limit,
+        }
     }
 }
 

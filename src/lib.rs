@@ -23,16 +23,17 @@
 //! - [`source`]: what is asked about work logs. [`kimai`], [`triplestore`]: the two sides. [`tls`]: the HTTP client for both.
 //! - [`import`], [`lock`]: Kimai's catalogue into the triplestore; a month's timesheets exported.
 //! - [`runs`]: sweeps, plans, imports and locks as things that can be looked at.
+//!   [`progress`]: what such work tells while it goes on.
 //! - [`story`]: everything that is known of one work log, and what would help.
 //! - [`doctor`]: everything that syncing needs, tried.
 //! - [`schedule`]: when to sweep by itself.
+//! - [`failpoint`]: where tests make the service go wrong on purpose.
 //! - [`demo`], [`sandbox`]: the whole thing to try, with a Kimai inside.
 
 pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod contact;
-pub mod crash;
 pub mod delta;
 pub mod demo;
 pub mod doctor;
@@ -40,6 +41,7 @@ pub mod domain;
 #[cfg(test)]
 mod effort;
 pub mod engine;
+pub mod failpoint;
 #[cfg(test)]
 mod fuzz;
 pub mod http;
@@ -50,6 +52,7 @@ pub mod limits;
 pub mod lines;
 pub mod lock;
 pub mod page;
+pub mod progress;
 pub mod queue;
 pub mod reconcile;
 pub mod runs;

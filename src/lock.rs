@@ -21,8 +21,8 @@ use tokio::sync::Mutex;
 use tracing::{error, info, warn};
 
 use crate::domain::WorkLogUri;
+use crate::progress::Progress;
 use crate::queue::{Entry, Queue};
-use crate::runs::progress::Progress;
 use crate::triplestore::statement::Iri;
 use crate::triplestore::vocabulary::{PREFIXES, status};
 use crate::triplestore::{Triplestore, TriplestoreFault};

@@ -14,11 +14,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::clock::Clock;
+use crate::delta::Refused;
 use crate::domain::CronPattern;
-use crate::engine::Engine;
-use crate::queue::Reason;
+use crate::queue::{Queue, Reason};
 use crate::reconcile::sweep::Period;
+use crate::reconcile::worker::Workers;
 use crate::runs::{AskedBy, Order, Runs, Task};
+use crate::storage::Storage;
 
 /// How often what is kept aside is tried by itself.
 const PARKED_RETRY: Duration = Duration::from_hours(24);
@@ -34,14 +36,14 @@ const CLOCK_LOOK: Duration = Duration::from_mins(1);
 /// How often it is tried whether what was refused can be saved now.
 const REFUSED_RETRY: Duration = Duration::from_secs(1);
 
-/// Today and `days` before and after it, in the zone of the engine's clock.
-pub fn around_today(engine: &Engine, days: i64) -> Period {
-    Period::around(engine.clock.today(), days)
+/// Today and `days` before and after it, in the zone of `clock`.
+pub fn around_today(clock: &Clock, days: i64) -> Period {
+    Period::around(clock.today(), days)
 }
 
 /// Asks for sweeps by `pattern` over `days` around today until `stop` is cancelled.
 pub async fn run(
-    engine: Engine,
+    clock: Clock,
     runs: Runs,
     pattern: &str,
     days: i64,
@@ -49,9 +51,9 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let pattern = CronPattern::parse(pattern).map_err(anyhow::Error::msg)?;
     loop {
-        let mut scheduler = scheduler(&engine, &runs, &pattern, days).await?;
+        let mut scheduler = scheduler(&clock, &runs, &pattern, days).await?;
         scheduler.start().await?;
-        let stopped = stop.run_until_cancelled(set_back(&engine.clock)).await.is_none();
+        let stopped = stop.run_until_cancelled(set_back(&clock)).await.is_none();
         scheduler.shutdown().await?;
         if stopped {
             return Ok(());
@@ -62,7 +64,7 @@ pub async fn run(
 
 /// A scheduler of all parts of `pattern`, by the system clock as it is now.
 async fn scheduler(
-    engine: &Engine,
+    clock: &Clock,
     runs: &Runs,
     pattern: &CronPattern,
     days: i64,
@@ -70,12 +72,12 @@ async fn scheduler(
     let scheduler = JobScheduler::new().await?;
     let last = Arc::new(Mutex::new(None));
     for part in pattern.parts() {
-        let (engine, runs, last) = (engine.clone(), runs.clone(), Arc::clone(&last));
+        let (clock, runs, last) = (clock.clone(), runs.clone(), Arc::clone(&last));
         let job = Job::new_async(part, move |_, _| {
-            let (engine, runs, first) = (engine.clone(), runs.clone(), is_first(&last));
+            let (clock, runs, first) = (clock.clone(), runs.clone(), is_first(&last));
             Box::pin(async move {
                 if first {
-                    sweep(&engine, &runs, days).await;
+                    sweep(&clock, &runs, days).await;
                 }
             })
         })?;
@@ -105,12 +107,12 @@ fn is_first(last: &Mutex<Option<Instant>>) -> bool {
     before.is_none_or(|before| now.duration_since(before) >= SAME_MOMENT)
 }
 
-async fn sweep(engine: &Engine, runs: &Runs, days: i64) {
+async fn sweep(clock: &Clock, runs: &Runs, days: i64) {
     if runs.is_under_way(|run| run.asked_by == AskedBy::Cron) {
         warn!("The last scheduled sweep is still under way; this one is left out.");
         return;
     }
-    let order = Order::new(Task::Sweep(around_today(engine, days)), AskedBy::Cron);
+    let order = Order::new(Task::Sweep(around_today(clock, days)), AskedBy::Cron);
     if let Err(fault) = runs.ask(order).await {
         error!("The scheduled sweep could not begin: {fault}. The next one tries again.");
     }
@@ -118,8 +120,8 @@ async fn sweep(engine: &Engine, runs: &Runs, days: i64) {
 
 /// Asks for a sweep as soon as both sides answer: for what was missed while the service was down. One of
 /// the same days that a stop cut off, and that goes on now, does as well.
-pub async fn catch_up(engine: Engine, runs: Runs, days: i64) {
-    let task = Task::Sweep(around_today(&engine, days));
+pub async fn catch_up(clock: Clock, runs: Runs, days: i64) {
+    let task = Task::Sweep(around_today(&clock, days));
     if runs.is_under_way(|run| run.task == task) {
         return;
     }
@@ -129,24 +131,37 @@ pub async fn catch_up(engine: Engine, runs: Runs, days: i64) {
     }
 }
 
+/// What deltas named while nothing could be saved, and where it is to go.
+pub struct Refusals {
+    /// What they named.
+    pub refused: Refused,
+    /// Where it is queued.
+    pub queue: Arc<dyn Queue>,
+    /// What has to be written to.
+    pub storage: Storage,
+    /// The time.
+    pub clock: Clock,
+}
+
 /// Queues what deltas named while nothing could be saved as soon as that is possible, and asks for a sweep over
 /// `days` around today, if there are sweeps: not all that was refused need be remembered.
-pub async fn make_up_for_refused(engine: Engine, runs: Runs, days: Option<i64>, stop: CancellationToken) {
+pub async fn make_up_for_refused(refusals: Refusals, runs: Runs, days: Option<i64>, stop: CancellationToken) {
+    let Refusals { refused, queue, storage, clock } = refusals;
     let made_up = async {
         loop {
-            engine.refused.any().await;
+            refused.any().await;
             let named = loop {
                 tokio::time::sleep(REFUSED_RETRY).await;
-                let named = engine.refused.all();
-                let due = engine.clock.now();
-                if engine.storage.probe().await.is_ok() && engine.queue.put_named(&named, due).await.is_ok() {
+                let named = refused.all();
+                let due = clock.now();
+                if storage.probe().await.is_ok() && queue.put_named(&named, due).await.is_ok() {
                     break named;
                 }
             };
-            engine.refused.forget(&named);
+            refused.forget(&named);
             info!("Queued {} work logs that deltas named while nothing could be saved", named.len());
             if let Some(days) = days {
-                let order = Order::new(Task::Sweep(around_today(&engine, days)), AskedBy::Recovery);
+                let order = Order::new(Task::Sweep(around_today(&clock, days)), AskedBy::Recovery);
                 if let Err(fault) = runs.ask(order).await {
                     error!(
                         "The sweep for refused deltas could not begin: {fault}. The next one finds what was missed."
@@ -163,7 +178,7 @@ pub async fn make_up_for_refused(engine: Engine, runs: Runs, days: Option<i64>, 
 
 /// Tries everything that is kept aside again, an hour after the start and then once a day: budgets grow,
 /// lockdowns end, and nobody tells.
-pub async fn retry_parked_daily(engine: Engine, stop: CancellationToken) {
+pub async fn retry_parked_daily(workers: Arc<Workers>, stop: CancellationToken) {
     let mut pause = FIRST_PARKED_RETRY;
     loop {
         tokio::select! {
@@ -171,7 +186,7 @@ pub async fn retry_parked_daily(engine: Engine, stop: CancellationToken) {
             () = tokio::time::sleep(pause) => {}
         }
         pause = PARKED_RETRY;
-        let woken = engine.workers.wake_parked(Reason::Daily).await;
+        let woken = workers.wake_parked(Reason::Daily).await;
         info!("Trying {woken} work logs again that were kept aside");
     }
 }

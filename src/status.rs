@@ -1,17 +1,23 @@
 //! Where the status comes from, and who finds out whether a neighbour is back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::contact;
+use crate::clock::Clock;
+use crate::contact::{self, Record};
 use crate::domain::status::{Facts, Link, Load, Neighbour, Outage, Part, Status, Undone};
-use crate::engine::Engine;
-use crate::queue::{Counts, QueueFault};
+use crate::kimai::Timesheets;
+use crate::queue::{Counts, Queue, QueueFault};
 use crate::reconcile::breaker;
+use crate::reconcile::ledger::Ledger;
+use crate::reconcile::worker::Workers;
 use crate::runs::{Kind, Run, State};
+use crate::source::Source;
+use crate::storage::Storage;
 
 /// How long the last word of a neighbour counts, if it was no answer.
 const ASK_EVERY: Duration = Duration::from_secs(15);
@@ -20,7 +26,26 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// What the answer may take.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
-impl Engine {
+/// Who knows how the service stands. Cheap to clone.
+#[derive(Clone)]
+pub struct StatusSource {
+    /// What the triplestore's client has heard.
+    pub triplestore: Record,
+    /// What Kimai's client has heard.
+    pub kimai: Record,
+    /// Where work logs wait.
+    pub queue: Arc<dyn Queue>,
+    /// Who holds back what cannot be done now.
+    pub workers: Arc<Workers>,
+    /// Who knows whether Kimai has lost timesheets.
+    pub ledger: Ledger,
+    /// What all is kept in.
+    pub storage: Storage,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl StatusSource {
     /// How the service stands now. `undone`: what its newest sweep left undone; `stopping`: whether it stops.
     pub async fn status(&self, undone: Option<Undone>, stopping: bool) -> Result<Status, QueueFault> {
         let Counts { queued, scheduled, running, parked } = self.queue.counts().await?;
@@ -31,7 +56,7 @@ impl Engine {
     }
 
     fn facts(&self, load: Load) -> Facts {
-        let (triplestore, kimai) = (self.triplestore.record().contact(), self.kimai.contact().contact());
+        let (triplestore, kimai) = (self.triplestore.contact(), self.kimai.contact());
         let outages = self.workers.outages();
         let breaker = |neighbour| {
             let breaker::Down { code, why, since, .. } =
@@ -73,28 +98,41 @@ fn needs_somebody(sweep: &Run) -> bool {
     sweep.confirm.is_some() || no_work_logs || sweep.stand.faults_in_all > 0
 }
 
-/// Asks a neighbour that is down, whose last word was a failure, or that nobody has asked yet, every 15 seconds, until
-/// `stop`: nobody else may have anything to ask it. When one is back, the checks are made again. While nothing can be
-/// saved, tries that too: perhaps no delta comes to find out.
-pub async fn keep_asking(engine: Engine, stop: CancellationToken) {
-    tokio::select! {
-        () = stop.cancelled() => {}
-        () = contact::within(Part::Service, ask_for_ever(&engine)) => {}
+/// Who asks the neighbours while they are down.
+pub struct Asking {
+    /// How the service stands.
+    pub status: StatusSource,
+    /// The triplestore, asked about work logs.
+    pub work_logs: Arc<dyn Source>,
+    /// Kimai.
+    pub kimai: Arc<dyn Timesheets>,
+}
+
+impl Asking {
+    /// Asks a neighbour that is down, whose last word was a failure, or that nobody has asked yet, every 15 seconds,
+    /// until `stop`: nobody else may have anything to ask it. When one is back, does what `is_back` gives. While nothing
+    /// can be saved, tries that too: perhaps no delta comes to find out.
+    pub async fn keep_on<B: Future<Output = ()>>(self, is_back: impl Fn() -> B, stop: CancellationToken) {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = contact::within(Part::Service, ask_for_ever(&self, is_back)) => {}
+        }
     }
 }
 
-async fn ask_for_ever(engine: &Engine) {
+async fn ask_for_ever<B: Future<Output = ()>>(asking: &Asking, is_back: impl Fn() -> B) {
+    let Asking { status, work_logs, kimai: kimai_itself } = asking;
     let mut before = (false, false);
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
-        let Status { at, triplestore, kimai, storage, .. } = Status::of(engine.facts(Load::default()));
+        let Status { at, triplestore, kimai, storage, .. } = Status::of(status.facts(Load::default()));
         let down = (triplestore.outage().is_some(), kimai.outage().is_some());
         tell("The triplestore", before.0, &triplestore);
         tell("Kimai", before.1, &kimai);
-        let is_back = (before.0 && !down.0) || (before.1 && !down.1);
+        let one_is_back = (before.0 && !down.0) || (before.1 && !down.1);
         before = down;
-        if is_back {
-            engine.doctor.look_again().await;
+        if one_is_back {
+            is_back().await;
             continue;
         }
         let is_due = |neighbour: &Neighbour| {
@@ -110,17 +148,17 @@ async fn ask_for_ever(engine: &Engine) {
         // What comes of it, their clients note; so does the file.
         let ask_file = async {
             if storage.is_some() {
-                let _ = timeout(ANSWER_LIMIT, engine.storage.probe()).await;
+                let _ = timeout(ANSWER_LIMIT, status.storage.probe()).await;
             }
         };
         let ask_triplestore = async {
             if is_due(&triplestore) {
-                let _ = timeout(ANSWER_LIMIT, engine.work_logs.has_any()).await;
+                let _ = timeout(ANSWER_LIMIT, work_logs.has_any()).await;
             }
         };
         let ask_kimai = async {
             if is_due(&kimai) {
-                let _ = timeout(ANSWER_LIMIT, engine.kimai.me()).await;
+                let _ = timeout(ANSWER_LIMIT, kimai_itself.me()).await;
             }
         };
         tokio::join!(ask_file, ask_triplestore, ask_kimai);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{bail, ensure};
 use kimai_sync::import::What;
 use kimai_sync::kimai::{Listings, Rows};
-use kimai_sync::runs::progress::Progress;
+use kimai_sync::progress::Progress;
 use kimai_sync::triplestore::Triplestore;
 use kimai_sync::triplestore::embedded::{Answer, Embedded};
 use kimai_sync::triplestore::statement::BATCH;

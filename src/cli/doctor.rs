@@ -13,9 +13,9 @@ use super::steer::Reach;
 use crate::app;
 use crate::clock::Clock;
 use crate::doctor::{self, Health, Report};
-use crate::engine::Engine;
 use crate::http;
 use crate::settings::Settings;
+use crate::storage::Storage;
 
 /// How long the running service gets to answer: a round that it is making, another one, and the way.
 const LIMIT: Duration = doctor::LIMIT.saturating_mul(2).saturating_add(Duration::from_secs(5));
@@ -71,7 +71,7 @@ fn code(report: &Report) -> ExitCode {
 /// Checks by `settings`, but for what only `theirs`, the report of the running service, can say; or why there is none.
 async fn examine(settings: &Settings, silent: Option<String>, theirs: &Report) -> anyhow::Result<Report> {
     let clock = Clock::system(settings.zone.clone());
-    let engine = Engine::new(settings, app::remote(settings)?, app::kimai(settings)?, clock.clone())?;
+    let engine = app::engine(settings, app::remote(settings)?, clock.clone(), Storage::in_memory()?)?;
     let mut report = engine.doctor.examine().await;
     for check in &mut report.checks {
         let told = theirs.check(&check.id);

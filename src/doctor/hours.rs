@@ -11,7 +11,9 @@ use super::{Asked, Doctor, limited};
 use crate::domain::Code;
 use crate::domain::hours::{Habit, clock};
 use crate::kimai::inspection::Person;
-use crate::reconcile::ledger::{Counted, LedgerFault};
+use crate::queue::QueueFault;
+use crate::reconcile::ledger::Counted;
+use crate::reconcile::retry::Failure;
 use crate::words::sentence;
 
 const HOURS: Topic = Topic("hours", "Hours in Kimai");
@@ -39,10 +41,10 @@ impl Doctor {
     pub(super) async fn hours(&self) -> Check {
         let known = async {
             let ledger = &self.patient.ledger;
-            Ok::<_, LedgerFault>(Known {
+            Ok::<_, Failure>(Known {
                 counted: ledger.counted().await?,
                 habit: Habit::of(&ledger.rounded_sample().await?),
-                parked: ledger.parked_as(CODES).await?,
+                parked: self.parked().await?,
                 unknown_days: ledger.unknown_days().await?,
             })
         };
@@ -50,6 +52,13 @@ impl Doctor {
             Ok(known) => of_hours(&known),
             Err(why) => HOURS.unknown(sentence(&why), "First see to the queue's file."),
         }
+    }
+
+    /// How many work logs are parked with each of [`CODES`].
+    async fn parked(&self) -> Result<BTreeMap<Code, u64>, QueueFault> {
+        let parked = self.patient.queue.parked_by_code().await?;
+        let of = |code: &Code| (*code, parked.get(&Some(*code)).map_or(0, |count| *count as u64));
+        Ok(CODES.iter().map(of).collect())
     }
 
     pub(super) async fn owners(&self, asked: &Asked) -> Check {

@@ -5,6 +5,7 @@ use super::{Asked, Doctor, limited};
 use crate::domain::Values;
 use crate::domain::work_log::{Directory, Facts, Obstacle, resolve};
 use crate::reconcile::sweep::Period;
+use crate::source::SourceFault;
 use crate::triplestore::TriplestoreFault;
 use crate::triplestore::refusal::type_for_prefix;
 use crate::triplestore::survey::{Trial, View, Written};
@@ -66,7 +67,7 @@ impl Doctor {
     }
 
     /// The persons and tasks of the work logs that a scheduled sweep covers.
-    async fn in_use(&self) -> Result<InUse, TriplestoreFault> {
+    async fn in_use(&self) -> Result<InUse, SourceFault> {
         let Period { first, last } = Period::around(self.patient.clock.today(), self.given.days);
         let (facts, more) = self.patient.survey.in_use(first, last).await?;
         let directory = self.patient.work_logs.directory(&[&facts]).await?;

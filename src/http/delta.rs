@@ -15,8 +15,8 @@ use super::ask::Delta;
 use super::coding;
 use super::problem::Problem;
 use super::trace;
-use crate::crash;
 use crate::delta::{DeltaFault, Found, message};
+use crate::failpoint::crash;
 use crate::queue::MOST_ENTRIES;
 
 /// Where deltas come.
@@ -92,7 +92,7 @@ async fn take(
     if found.skipped > 0 {
         warn!("Left out {} parts of a delta that make no sense", found.skipped);
     }
-    state.intake.accept(found).await?;
+    state.services.intake.accept(found).await?;
     crash::point("delta saved");
     if !found.work_logs.is_empty() {
         info!("Queued {} work logs of a delta", found.work_logs.len());
@@ -106,7 +106,7 @@ async fn take(
     match ended {
         Ok(()) => Ok(HttpResponse::NoContent().finish()),
         Err(fault) => {
-            state.intake.metrics().delta_refused();
+            state.services.intake.metrics().delta_refused();
             Err(refuse(request, found, fault))
         }
     }
@@ -204,7 +204,7 @@ mod tests {
 
     fn refused(state: &State, times: usize) -> bool {
         let counted = format!("\nkimai_sync_deltas_refused_total {times}\n");
-        state.engine.metrics.text(Format::Prometheus).contains(&counted)
+        state.services.metrics.text(Format::Prometheus).contains(&counted)
     }
 
     /// A change is lost with such a delta: somebody has to hear of it.
@@ -290,6 +290,6 @@ mod tests {
             assert_eq!(answer.status(), status, "{named}");
         }
         assert!(refused(&state, 1));
-        assert_eq!(state.engine.queue.counts().await.unwrap().waiting(), 3, "those of the first");
+        assert_eq!(state.services.queue.counts().await.unwrap().waiting(), 3, "those of the first");
     }
 }

@@ -23,7 +23,7 @@ pub(crate) fn document(report: &Report) -> String {
     Unavailable,
 ))]
 pub(super) async fn latest(state: web::Data<State>) -> Result<HttpResponse, Problem> {
-    let report = state.engine.doctor.report(&state.status().await?).await;
+    let report = state.services.doctor.report(&state.status().await?).await;
     Ok(answer::ok(&ReportAnswer::from(report.as_ref())))
 }
 
@@ -36,6 +36,6 @@ pub(super) async fn latest(state: web::Data<State>) -> Result<HttpResponse, Prob
     Unavailable,
 ))]
 pub(super) async fn examine(state: web::Data<State>) -> Result<HttpResponse, Problem> {
-    state.engine.doctor.examine().await;
+    state.services.doctor.examine().await;
     latest(state).await
 }

@@ -19,7 +19,8 @@ use crate::triplestore::embedded::Embedded;
 async fn requests() {
     let store = Embedded::in_memory().unwrap();
     let state = testing::state(Storage::in_memory().unwrap(), &store, &CancellationToken::new());
-    let guard = web::Data::new(Guard::new(&GuardSettings { token: None, metrics: false }));
+    let guard =
+        web::Data::new(Guard::new(&GuardSettings { token: None, metrics: false }, crate::page::login));
     let app = App::new().app_data(guard).wrap(from_fn(guard::pass)).app_data(web::Data::new(store));
     let app = init_service(app.configure(sparql::configure).configure(configure(state))).await;
     for input in Inputs::of("http") {

@@ -9,10 +9,10 @@ use tokio::time::timeout;
 
 use super::State;
 use super::answer::fault::Unavailable;
+use super::metrics;
 use super::problem::Problem;
 use crate::domain::status::NotReady;
 use crate::telemetry::metrics::Format;
-use crate::telemetry::scrape;
 
 /// A worker that is silent for this long will not speak again by itself.
 const SILENCE: Duration = Duration::from_mins(1);
@@ -25,7 +25,7 @@ const LOOK_LIMIT: Duration = Duration::from_secs(3);
 #[utoipa::path(get, path = "/live", tag = "Health", operation_id = "live",
     responses((status = 200, description = "It does."), Unavailable))]
 pub(super) async fn live(state: web::Data<State>) -> Result<HttpResponse, Problem> {
-    match state.engine.workers.silent() {
+    match state.services.workers.silent() {
         Some((number, silent)) if silent >= SILENCE => {
             let seconds = silent.as_secs();
             Err(refuse(
@@ -44,15 +44,15 @@ pub(super) async fn live(state: web::Data<State>) -> Result<HttpResponse, Proble
 #[utoipa::path(get, path = "/ready", tag = "Health", operation_id = "ready",
     responses((status = 200, description = "They can."), Unavailable))]
 pub(super) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Problem> {
-    let engine = &state.engine;
+    let services = &state.services;
     // What keeps it from being ready may be over, or may have begun, and nobody has tried since. Who stops does not try.
     if !state.stop.is_cancelled() {
         let save = async {
-            let _ = timeout(LOOK_LIMIT, engine.storage.look()).await;
+            let _ = timeout(LOOK_LIMIT, services.storage.look()).await;
         };
         let ask = async {
-            if engine.triplestore.record().contact().answered.is_none() {
-                let _ = timeout(LOOK_LIMIT, engine.work_logs.has_any()).await;
+            if services.triplestore.contact().answered.is_none() {
+                let _ = timeout(LOOK_LIMIT, services.work_logs.has_any()).await;
             }
         };
         tokio::join!(save, ask);
@@ -83,11 +83,11 @@ pub(super) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Probl
     )),
 ))]
 pub(super) async fn metrics(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
-    scrape::look(&state.engine, state.status().await.ok().as_ref()).await;
+    metrics::look(&state.services, state.status().await.ok().as_ref()).await;
     let accepted = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let openmetrics = accepted.contains("application/openmetrics-text");
     let format = if openmetrics { Format::OpenMetrics } else { Format::Prometheus };
-    HttpResponse::Ok().content_type(format.content_type()).body(state.engine.metrics.text(format))
+    HttpResponse::Ok().content_type(format.content_type()).body(state.services.metrics.text(format))
 }
 
 fn refuse(title: &'static str, detail: String) -> Problem {
@@ -120,7 +120,7 @@ mod tests {
     async fn it_is_ready_until_the_stop_begins() {
         let stop = CancellationToken::new();
         let state = state(Storage::in_memory().unwrap(), &stop);
-        let asked = || state.engine.triplestore.record().contact().answered.is_some();
+        let asked = || state.services.triplestore.contact().answered.is_some();
         assert!(!asked(), "nobody has asked it");
         assert_eq!(told(ready(state.clone()).await).await, (200, String::new()));
         assert!(asked());
@@ -152,7 +152,7 @@ mod tests {
     async fn it_is_alive_until_a_worker_has_not_moved_for_a_minute() {
         let state = state(Storage::in_memory().unwrap(), &CancellationToken::new());
         assert_eq!(told(live(state.clone()).await).await.0, 200, "before the workers begin");
-        let heart = state.engine.workers.heart().unwrap().clone();
+        let heart = state.services.workers.heart().unwrap().clone();
         // A worker that nobody polls any more.
         let mut stuck = Box::pin(heart.keep(3, None, std::future::pending::<()>()));
         assert!(stuck.as_mut().now_or_never().is_none());

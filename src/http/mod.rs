@@ -40,6 +40,7 @@ pub(crate) mod door;
 mod fuzz_tests;
 pub mod guard;
 mod health;
+mod metrics;
 mod openapi;
 mod problem;
 mod queue;
@@ -62,13 +63,23 @@ use jiff::tz::TimeZone;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::Clock;
+use crate::contact::Record;
 use crate::delta::Intake;
+use crate::doctor::Doctor;
 use crate::domain::status::Status;
-use crate::engine::Engine;
-use crate::page;
-use crate::queue::QueueFault;
+use crate::kimai::Timesheets;
+use crate::queue::{Queue, QueueFault};
+use crate::reconcile::ledger::Ledger;
+use crate::reconcile::requests::Requests;
+use crate::reconcile::sweep::Sweeper;
+use crate::reconcile::worker::Workers;
 use crate::runs::{Kind, Runs};
-use crate::status;
+use crate::source::Source;
+use crate::status::{self, StatusSource};
+use crate::storage::Storage;
+use crate::story::Witnesses;
+use crate::telemetry::Metrics;
 pub(crate) use doctor::document as report;
 use door::Door;
 use problem::Problem;
@@ -85,35 +96,80 @@ pub fn in_zone(zone: &TimeZone) -> DefaultHeaders {
     }
 }
 
+/// Pages that are kept up to date at a time.
+const MOST_LISTENERS: usize = 100;
+
+/// What the operator page adds to the routes.
+#[derive(Debug, Clone, Copy)]
+pub struct Pages {
+    /// Its routes.
+    pub(crate) doors: fn() -> Vec<Door>,
+    /// What a browser gets at an address that leads nowhere.
+    pub(crate) unknown: fn(&HttpRequest, &State) -> HttpResponse,
+}
+
+/// The parts of the service that the routes call.
+pub struct Services {
+    /// Where deltas go.
+    pub intake: Intake,
+    /// The triplestore, asked about work logs.
+    pub work_logs: Arc<dyn Source>,
+    /// What the triplestore's client has heard.
+    pub triplestore: Record,
+    /// Kimai's timesheets.
+    pub kimai: Arc<dyn Timesheets>,
+    /// Where work logs wait.
+    pub queue: Arc<dyn Queue>,
+    /// What is remembered of them.
+    pub ledger: Ledger,
+    /// What all is kept in.
+    pub storage: Storage,
+    /// Who settles work logs.
+    pub workers: Arc<Workers>,
+    /// Who looks at single timesheets.
+    pub sweeper: Arc<Sweeper>,
+    /// Who takes what people ask for.
+    pub requests: Requests,
+    /// Who tries everything that syncing needs.
+    pub doctor: Arc<Doctor>,
+    /// Who is asked for the story of a work log.
+    pub witnesses: Witnesses,
+    /// How the service stands.
+    pub status: StatusSource,
+    /// The time, and the zone of a work day.
+    pub clock: Clock,
+    /// What is counted and measured.
+    pub metrics: Metrics,
+}
+
 /// What the routes work with.
 pub struct State {
-    pub(crate) engine: Engine,
-    intake: Intake,
+    pub(crate) services: Services,
     pub(crate) runs: Runs,
     /// Told when the service is to end: open streams end then.
     pub(crate) stop: CancellationToken,
     /// One permit for each page that is kept up to date.
     pub(crate) listeners: Arc<Semaphore>,
+    pages: Pages,
 }
 
 impl State {
-    /// The routes of `engine` and its `runs`. Streams end at `stop`.
-    pub fn new(engine: Engine, runs: Runs, stop: CancellationToken) -> Self {
-        let intake = engine.intake();
-        let listeners = Arc::new(Semaphore::new(page::MOST_LISTENERS));
-        Self { engine, intake, runs, stop, listeners }
+    /// The routes to `services` and `runs`, with `pages` for people. Streams end at `stop`.
+    pub fn new(services: Services, runs: Runs, stop: CancellationToken, pages: Pages) -> Self {
+        let listeners = Arc::new(Semaphore::new(MOST_LISTENERS));
+        Self { services, runs, stop, listeners, pages }
     }
 
     /// How the service stands now: what every route and page tells from.
     pub(crate) async fn status(&self) -> Result<Status, QueueFault> {
         let undone = status::undone(&self.runs.list(Some(Kind::Sweep)));
-        self.engine.status(undone, self.stop.is_cancelled()).await
+        self.services.status.status(undone, self.stop.is_cancelled()).await
     }
 }
 
 /// Every route but `/sparql`, in the order in which they are tried: what answers it, and beside it the
 /// documentation that `#[utoipa::path]` made for it.
-fn doors() -> Vec<Door> {
+fn doors(pages: Pages) -> Vec<Door> {
     let mut doors = vec![
         Door::new(delta::__path_post, delta::post),
         Door::new(sync::__path_queue_work_log, sync::queue_work_log),
@@ -146,13 +202,14 @@ fn doors() -> Vec<Door> {
         Door::new(openapi::__path_docs, openapi::docs),
         Door::file("/assets/docs.css", "How the documentation looks", "text/css", openapi::style),
     ];
-    doors.extend(page::doors());
+    doors.extend((pages.doors)());
     doors
 }
 
 /// Adds the routes, all of which share `state`.
 pub fn configure(state: web::Data<State>) -> impl FnOnce(&mut ServiceConfig) {
     move |config| {
+        let pages = state.pages;
         config
             .app_data(state)
             .app_data(web::PayloadConfig::new(body::MOST_BYTES))
@@ -162,7 +219,7 @@ pub fn configure(state: web::Data<State>) -> impl FnOnce(&mut ServiceConfig) {
             .app_data(web::PathConfig::default().error_handler(|fault, _| {
                 Problem::bad_request(format!("The path cannot be read: {fault}.")).into()
             }));
-        door::open(doors(), config);
+        door::open(doors(pages), config);
         config.default_service(web::to(unknown));
     }
 }
@@ -170,7 +227,7 @@ pub fn configure(state: web::Data<State>) -> impl FnOnce(&mut ServiceConfig) {
 async fn unknown(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
     let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if matches!(*request.method(), Method::GET | Method::HEAD) && accepts.contains("text/html") {
-        return page::unknown(&request, &state);
+        return (state.pages.unknown)(&request, &state);
     }
     let detail = format!("There is no {} {}.", request.method(), request.path());
     Problem::new(StatusCode::NOT_FOUND, "No such route", detail).error_response()

@@ -13,8 +13,8 @@ use crate::queue::QueueFault;
 use crate::reconcile::ledger::LedgerFault;
 use crate::reconcile::retry::Failure;
 use crate::runs::{RunsFault, Trouble};
+use crate::source::SourceFault;
 use crate::storage::StorageFault;
-use crate::triplestore::TriplestoreFault;
 use crate::words::capitalised;
 
 /// The content type of JSON:API, as the old service sent it.
@@ -71,13 +71,13 @@ impl Problem {
         }
     }
 
-    fn of_triplestore(fault: &TriplestoreFault, detail: String) -> Self {
+    fn of_source(fault: &SourceFault, detail: String) -> Self {
         match fault {
-            TriplestoreFault::Refused(_) => Self::refused(detail),
-            TriplestoreFault::Transient(_)
-            | TriplestoreFault::Failed(_)
-            | TriplestoreFault::Unreadable(_)
-            | TriplestoreFault::Incomplete(_) => Self::unavailable(detail),
+            SourceFault::Refused { .. } => Self::refused(detail),
+            SourceFault::Transient(_)
+            | SourceFault::Failed(_)
+            | SourceFault::Unreadable(_)
+            | SourceFault::Incomplete(_) => Self::unavailable(detail),
         }
     }
 
@@ -122,9 +122,9 @@ impl From<LedgerFault> for Problem {
     }
 }
 
-impl From<TriplestoreFault> for Problem {
-    fn from(fault: TriplestoreFault) -> Self {
-        Self::of_triplestore(&fault, fault.to_string())
+impl From<SourceFault> for Problem {
+    fn from(fault: SourceFault) -> Self {
+        Self::of_source(&fault, fault.to_string())
     }
 }
 
@@ -133,7 +133,7 @@ impl From<Failure> for Problem {
         let detail = failure.to_string();
         match failure {
             Failure::Kimai(fault) => Self::of_kimai(&fault, detail),
-            Failure::Triplestore(fault) => Self::of_triplestore(&fault, detail),
+            Failure::Triplestore(fault) => Self::of_source(&fault, detail),
             Failure::Queue(fault) => fault.into(),
             Failure::Ledger(fault) => fault.into(),
             _ => Self::refused(detail),
@@ -183,7 +183,7 @@ impl From<ImportFault> for Problem {
         let detail = fault.to_string();
         match fault {
             ImportFault::Kimai { fault, .. } => Self::of_kimai(&fault, detail),
-            ImportFault::Triplestore { fault, .. } => Self::of_triplestore(&fault, detail),
+            ImportFault::Triplestore { fault, .. } => Self::of_source(&fault.into(), detail),
             ImportFault::Queue { .. } => Self::unavailable(detail),
             ImportFault::Stopped | ImportFault::Statement(_) => Self::refused(detail),
         }
@@ -193,7 +193,9 @@ impl From<ImportFault> for Problem {
 impl From<LockFault> for Problem {
     fn from(fault: LockFault) -> Self {
         match &fault {
-            LockFault::Triplestore { fault: cause, .. } => Self::of_triplestore(cause, fault.to_string()),
+            LockFault::Triplestore { fault: cause, .. } => {
+                Self::of_source(&cause.clone().into(), fault.to_string())
+            }
             LockFault::Stopped => Self::refused(fault.to_string()),
         }
     }

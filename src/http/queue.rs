@@ -5,6 +5,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::{self, Path, Query};
 use actix_web::{HttpRequest, HttpResponse};
 
+use super::Services;
 use super::State;
 use super::answer;
 use super::answer::fault::{BadRequest, MEDIA_TYPE, NoSuchWorkLog, NotTheOnlyOne, Refused, Unavailable};
@@ -12,7 +13,6 @@ use super::answer::queue::{PageLinks, QueueMeta, QueuePage, RetriedAnswer, WorkL
 use super::ask::{QueueQuery, one_of};
 use super::problem::{JSON_API, Problem};
 use crate::domain::{Code, WorkLogUri};
-use crate::engine::Engine;
 use crate::queue::{Filter, Reason, State as EntryState};
 use crate::story::{self, Found, Story};
 
@@ -32,7 +32,7 @@ pub(super) async fn list(
     query: Query<QueueQuery>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let engine = &state.engine;
+    let services = &state.services;
     let filter = query
         .state
         .as_deref()
@@ -42,7 +42,7 @@ pub(super) async fn list(
     let after = query.after.as_deref().map(uri).transpose()?;
     let code = query.code.as_deref().map(|word| one_of(word, "code", &Code::ALL, Code::word)).transpose()?;
     let wanted = Filter { state: filter, code, not: None };
-    let entries = engine.queue.page(wanted, after.as_ref(), size).await?;
+    let entries = services.queue.page(wanted, after.as_ref(), size).await?;
     let next = entries.last().filter(|_| entries.len() == size).map(|last| {
         let mut pairs = vec![("page[size]", size.to_string()), ("page[after]", last.work_log.to_string())];
         pairs.extend(filter.map(|state| ("filter[state]", state.word().to_owned())));
@@ -68,11 +68,11 @@ pub(super) async fn list(
         BadRequest, NoSuchWorkLog, NotTheOnlyOne, Refused, Unavailable,
     ))]
 pub(super) async fn show(id: Path<String>, state: web::Data<State>) -> Result<HttpResponse, Problem> {
-    let engine = &state.engine;
-    let work_log = find(engine, &id).await?;
-    let entry = engine.queue.entry(&work_log).await?;
-    let history = engine.queue.history(&work_log).await?;
-    let story = Story::of(engine, &work_log).await;
+    let services = &state.services;
+    let work_log = find(services, &id).await?;
+    let entry = services.queue.entry(&work_log).await?;
+    let history = services.queue.history(&work_log).await?;
+    let story = Story::of(&services.witnesses, &work_log).await;
     if !story.is_known() {
         return Err(not_found(&id));
     }
@@ -87,9 +87,9 @@ pub(super) async fn show(id: Path<String>, state: web::Data<State>) -> Result<Ht
         example = "67BF1C2E9F3B7A0009000001")),
     responses((status = 202, description = "It is queued."), BadRequest, NoSuchWorkLog, NotTheOnlyOne, Refused, Unavailable))]
 pub(super) async fn retry(id: Path<String>, state: web::Data<State>) -> Result<HttpResponse, Problem> {
-    let engine = &state.engine;
-    let work_log = find(engine, &id).await?;
-    engine.try_again(work_log).await?;
+    let services = &state.services;
+    let work_log = find(services, &id).await?;
+    services.requests.try_again(work_log).await?;
     Ok(HttpResponse::Accepted().content_type(JSON_API).finish())
 }
 
@@ -99,7 +99,7 @@ pub(super) async fn retry(id: Path<String>, state: web::Data<State>) -> Result<H
     Unavailable,
 ))]
 pub(super) async fn retry_parked(state: web::Data<State>) -> Result<HttpResponse, Problem> {
-    let woken = state.engine.queue.wake_parked(Reason::Request).await?;
+    let woken = state.services.queue.wake_parked(Reason::Request).await?;
     Ok(answer::accepted(&RetriedAnswer::from(woken)))
 }
 
@@ -113,9 +113,9 @@ pub(super) async fn retry_parked(state: web::Data<State>) -> Result<HttpResponse
         example = "67BF1C2E9F3B7A0009000001")),
     responses((status = 202, description = "It is queued."), BadRequest, NoSuchWorkLog, NotTheOnlyOne, Refused, Unavailable))]
 pub(super) async fn overwrite(id: Path<String>, state: web::Data<State>) -> Result<HttpResponse, Problem> {
-    let engine = &state.engine;
-    let work_log = find(engine, &id).await?;
-    engine.overwrite(&work_log).await?;
+    let services = &state.services;
+    let work_log = find(services, &id).await?;
+    services.requests.overwrite(&work_log).await?;
     Ok(HttpResponse::Accepted().content_type(JSON_API).finish())
 }
 
@@ -127,13 +127,13 @@ pub(super) async fn overwrite(id: Path<String>, state: web::Data<State>) -> Resu
     Unavailable,
 ))]
 pub(super) async fn overwrite_exported(state: web::Data<State>) -> Result<HttpResponse, Problem> {
-    let woken = state.engine.overwrite_exported().await?;
+    let woken = state.services.requests.overwrite_exported().await?;
     Ok(answer::accepted(&RetriedAnswer::from(woken)))
 }
 
 /// The work log that `id` names: an IRI, a `mu:uuid`, or the id of its timesheet.
-async fn find(engine: &Engine, id: &str) -> Result<WorkLogUri, Problem> {
-    match story::find(engine, id).await {
+async fn find(services: &Services, id: &str) -> Result<WorkLogUri, Problem> {
+    match story::find(&services.witnesses, id).await {
         Found::WorkLogs(work_logs) => match work_logs.as_slice() {
             [work_log] => Ok(work_log.clone()),
             several => {

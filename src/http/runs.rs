@@ -246,7 +246,7 @@ impl Stream {
 }
 
 fn resource(state: &State, run: &Run) -> RunResource {
-    RunResource::new(run, state.engine.clock.now())
+    RunResource::new(run, state.services.clock.now())
 }
 
 fn number(id: &str) -> Result<u64, Problem> {

@@ -26,10 +26,10 @@ pub(super) async fn queue_work_log(
     id: Path<String>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let Some(work_log) = state.engine.work_logs.by_uuid(&id).await? else {
+    let Some(work_log) = state.services.work_logs.by_uuid(&id).await? else {
         return Err(Problem::bad_request(format!("'{id}' is not the id of a work log in the triplestore.")));
     };
-    state.engine.try_again(work_log).await?;
+    state.services.requests.try_again(work_log).await?;
     Ok(accepted())
 }
 
@@ -48,7 +48,7 @@ pub(super) async fn check_timesheet(
     let digits = if id.bytes().all(|byte| byte.is_ascii_digit()) { id.as_str() } else { "" };
     let id: KimaiId =
         digits.parse().map_err(|_| Problem::bad_request(format!("'{id}' is not a Kimai id.")))?;
-    state.engine.sweeper.remove_orphan(id).await?;
+    state.services.sweeper.remove_orphan(id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -76,7 +76,7 @@ pub(super) async fn sweep(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let members = Members::read(&request, body)?;
-    let period = members.period(state.engine.clock.zone())?;
+    let period = members.period(state.services.clock.zone())?;
     let confirm = members.optional("confirm", "the confirm key of a plan")?;
     let confirm = confirm.or_else(|| query.confirm.clone()).filter(|key| !key.trim().is_empty());
     let dry_run = match query.dry_run.as_deref() {

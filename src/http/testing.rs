@@ -9,7 +9,6 @@ use tokio_util::task::TaskTracker;
 use super::State;
 use crate::app;
 use crate::clock::Clock;
-use crate::engine::Engine;
 use crate::runs::Runs;
 use crate::settings::Settings;
 use crate::storage::Storage;
@@ -20,10 +19,10 @@ pub(super) fn state(storage: Storage, store: &Embedded, stop: &CancellationToken
     let vars = [("API_TOKEN", "token"), ("KIMAI_ENDPOINT", "http://127.0.0.1:9/api")];
     let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let settings = Settings::from_vars(vars).unwrap();
-    let (kimai, clock) = (app::kimai(&settings).unwrap(), Clock::system(settings.zone.clone()));
+    let clock = Clock::system(settings.zone.clone());
     let store = Arc::new(store.clone());
-    let engine = Engine::with_storage(&settings, store, kimai, clock.clone(), storage.clone()).unwrap();
-    let work = Arc::new(engine.clone());
+    let engine = app::engine(&settings, store, clock.clone(), storage.clone()).unwrap();
+    let work = Arc::new(engine.jobs());
     let runs = Runs::open(storage, true, clock, work, TaskTracker::new(), stop.clone()).unwrap();
-    web::Data::new(State::new(engine, runs, stop.clone()))
+    web::Data::new(State::new(engine.services(), runs, stop.clone(), crate::page::PAGES))
 }

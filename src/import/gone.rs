@@ -12,7 +12,7 @@ use tracing::warn;
 use super::catalogue::Catalogue;
 use super::noun::{Noun, Wanted};
 use crate::kimai::{Catalogue as List, Customer, Fault, KimaiFault, Lenient, Listings, Project, Rows};
-use crate::runs::progress::Progress;
+use crate::progress::Progress;
 
 /// Things asked for by id at a time.
 const LOOKS_AT_ONCE: usize = 4;

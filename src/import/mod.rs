@@ -29,9 +29,9 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::kimai::{Fault, KimaiFault, Lenient, Listings};
+use crate::progress::Progress;
 use crate::queue::QueueFault;
 use crate::reconcile::references::References;
-use crate::runs::progress::Progress;
 use crate::settings::{ImportSettings, Relations, ResourceSettings};
 use crate::triplestore::statement::{Iri, StatementFault};
 use crate::triplestore::{Refusal, Triplestore, TriplestoreFault};

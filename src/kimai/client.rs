@@ -27,12 +27,12 @@ use super::pace::{How, Pace, Place};
 use super::rows::{self, Lenient};
 use super::{Catalogue, Listings, Rows, Timesheets};
 use crate::contact::Record;
-use crate::crash;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::{Code, KimaiId};
+use crate::failpoint::crash;
 use crate::settings::{Description, KimaiSettings, ListLimits};
-use crate::telemetry::Metrics;
 use crate::telemetry::metrics::Side;
+use crate::telemetry::metrics::{self, Metrics};
 use crate::unreadable::Unreadable;
 use pages::PAGE_SIZE;
 
@@ -77,8 +77,8 @@ struct Answer {
 }
 
 impl Client {
-    /// A client as the settings say.
-    pub fn new(settings: &KimaiSettings) -> Result<Self, ClientFault> {
+    /// A client as the settings say, whose requests count in `metrics`.
+    pub fn new(settings: &KimaiSettings, metrics: Metrics) -> Result<Self, ClientFault> {
         let mut headers = crate::tls::bearer(Some(&settings.token))
             .map_err(|_| ClientFault("API_TOKEN cannot stand in a header".into()))?;
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
@@ -88,7 +88,7 @@ impl Client {
             .map_err(|fault| ClientFault(fault.to_string()))?;
         let (endpoint, hidden) = (settings.endpoint.clone(), settings.import_hidden);
         let describes = settings.description == Description::Note;
-        let (token, metrics) = (settings.token.clone(), Metrics::new());
+        let token = settings.token.clone();
         let pace = Arc::new(Pace::new(settings.concurrency.clone()));
         let limits = settings.list;
         Ok(Self {
@@ -125,10 +125,11 @@ impl Client {
         self.keep_pause(operation).await?;
         let (since, mut status) = (Instant::now(), None);
         let waiting = self.contact.wait(Code::KimaiUnavailable);
-        let span = info_span!("kimai", operation = operation.word());
+        let label = metrics::Operation::from(operation);
+        let span = info_span!("kimai", operation = label.word());
         let answer = self.exchange(operation, request, &mut status).instrument(span).await;
         let took = since.elapsed();
-        self.metrics.kimai_answered(operation, status, took);
+        self.metrics.kimai_answered(label, status, took);
         self.pace.ended(operation, How::of(&answer), took);
         heard::note(&self.contact, status, answer.as_ref().map(|answer| answer.body.as_slice()));
         waiting.over();
@@ -262,10 +263,6 @@ impl Client {
 
 #[async_trait]
 impl Timesheets for Client {
-    fn metrics(&self) -> Metrics {
-        self.metrics.clone()
-    }
-
     fn pace(&self) -> Arc<Pace> {
         Arc::clone(&self.pace)
     }

@@ -30,7 +30,7 @@ fn client_of(endpoint: &str) -> Client {
         import_hidden: false,
         list: LIMITS,
     };
-    Client::new(&settings).unwrap()
+    Client::new(&settings, Metrics::default()).unwrap()
 }
 
 fn wanted() -> WantedTimesheet {
@@ -117,7 +117,7 @@ async fn an_answer_beyond_32_mib_is_not_read_to_its_end() {
         import_hidden: false,
         list: LIMITS,
     };
-    let client = Client::new(&settings).unwrap();
+    let client = Client::new(&settings, Metrics::default()).unwrap();
     let json = |bytes: usize| format!("[{}]", " ".repeat(bytes - 2));
     for (bytes, fits) in [(heard::MOST_BYTES, true), (heard::MOST_BYTES + 1, false)] {
         server.reset().await;

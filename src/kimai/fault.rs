@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{pace, refusal};
 use crate::domain::Code;
-use crate::words::words;
+use crate::telemetry::metrics;
 
 /// The shortest and the longest pause a `Retry-After` can ask of us.
 const RETRY_AFTER_BOUNDS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(1));
@@ -31,9 +31,17 @@ pub enum Operation {
     Delete,
 }
 
-words!(Operation {
-    Read => "list", Look => "look", Create => "create", Update => "update", Delete => "delete",
-});
+impl From<Operation> for metrics::Operation {
+    fn from(operation: Operation) -> Self {
+        match operation {
+            Operation::Read => Self::List,
+            Operation::Look => Self::Look,
+            Operation::Create => Self::Create,
+            Operation::Update => Self::Update,
+            Operation::Delete => Self::Delete,
+        }
+    }
+}
 
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

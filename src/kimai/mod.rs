@@ -19,7 +19,6 @@ use async_trait::async_trait;
 use crate::contact::Record;
 use crate::domain::KimaiId;
 use crate::domain::timesheet::WantedTimesheet;
-use crate::telemetry::Metrics;
 use crate::unreadable::Unreadable;
 pub use choices::Choices;
 pub use client::{Client, ClientFault};
@@ -37,11 +36,6 @@ pub use rows::{Lenient, OddRow, OddRows};
 /// [`KimaiFault`] whose [`Fault`] says what it means, so that no caller looks at a status number.
 #[async_trait]
 pub trait Timesheets: Send + Sync {
-    /// Where its calls are counted, and with them all that the service does.
-    fn metrics(&self) -> Metrics {
-        Metrics::default()
-    }
-
     /// The pace of its requests.
     fn pace(&self) -> Arc<Pace>;
 

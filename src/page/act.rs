@@ -99,14 +99,19 @@ pub(super) fn is_ours(path: &str) -> bool {
 async fn retry(body: Bytes, state: web::Data<State>) -> Answer {
     let fields = Fields::read(&body)?;
     let work_log = fields.work_log()?;
-    state.engine.try_again(work_log).await.map_err(|failure| Fault::unavailable(failure.to_string()))?;
+    state
+        .services
+        .requests
+        .try_again(work_log)
+        .await
+        .map_err(|failure| Fault::unavailable(failure.to_string()))?;
     Ok(see(&fields.back("retried")))
 }
 
 /// `POST /do/retry-parked`: tries all that is parked now.
 async fn retry_parked(body: Bytes, state: web::Data<State>) -> Answer {
     let fields = Fields::read(&body)?;
-    state.engine.queue.wake_parked(Reason::Request).await?;
+    state.services.queue.wake_parked(Reason::Request).await?;
     Ok(see(&fields.back("retried-all")))
 }
 
@@ -114,7 +119,7 @@ async fn retry_parked(body: Bytes, state: web::Data<State>) -> Answer {
 async fn overwrite(body: Bytes, state: web::Data<State>) -> Answer {
     let fields = Fields::read(&body)?;
     let work_log = fields.work_log()?;
-    let asked = state.engine.overwrite(&work_log).await;
+    let asked = state.services.requests.overwrite(&work_log).await;
     asked.map_err(|failure| Fault::unavailable(failure.to_string()))?;
     Ok(see(&fields.back("overwritten")))
 }
@@ -127,7 +132,7 @@ async fn overwrite_exported(body: Bytes, state: web::Data<State>) -> Answer {
             "What is on an invoice would be changed; go back, and tick that none of them is",
         ));
     }
-    let asked = state.engine.overwrite_exported().await;
+    let asked = state.services.requests.overwrite_exported().await;
     asked.map_err(|failure| Fault::unavailable(failure.to_string()))?;
     Ok(see(&fields.back("overwritten-all")))
 }
@@ -135,7 +140,7 @@ async fn overwrite_exported(body: Bytes, state: web::Data<State>) -> Answer {
 /// `POST /do/plan`: finds out what a sweep of a period would do.
 async fn plan(body: Bytes, state: web::Data<State>) -> Answer {
     let fields = Fields::read(&body)?;
-    let today = state.engine.clock.today();
+    let today = state.services.clock.today();
     let period = match fields.get("preset") {
         Some("this-month") => start::month(today),
         Some("last-month") => start::month_before(today),
@@ -191,7 +196,7 @@ async fn lock(body: Bytes, state: web::Data<State>) -> Answer {
 /// `POST /do/check`: makes all checks now, which may take 40 seconds.
 async fn check(body: Bytes, state: web::Data<State>) -> Answer {
     let fields = Fields::read(&body)?;
-    state.engine.doctor.examine().await;
+    state.services.doctor.examine().await;
     Ok(see(&fields.back("checked")))
 }
 

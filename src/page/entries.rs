@@ -14,8 +14,8 @@ use super::parts::Parts;
 use super::work_log::address;
 use super::{Answer, words};
 use crate::domain::{Code, WorkLogUri};
-use crate::engine::Engine;
 use crate::http;
+use crate::http::Services;
 use crate::queue::{Counts, Entry, Filter, State};
 
 /// Entries on a page.
@@ -74,7 +74,7 @@ pub(super) async fn get(
 ) -> Answer {
     let wish = Wish::read(&query)?;
     let parts = gather(&state, &wish).await?;
-    let moment = Moment::of(&state.engine.clock);
+    let moment = Moment::of(&state.services.clock);
     let frame = Frame::new(&request, "/entries?state=parked", &parts.title, &moment)
         .live(&parts, &format!("page=entries&{}", wish.query()));
     Ok(super::html(&frame, &parts.get("entries")))
@@ -82,10 +82,9 @@ pub(super) async fn get(
 
 /// The page in parts.
 pub(super) async fn gather(state: &http::State, wish: &Wish) -> Result<Parts, Fault> {
-    let engine = &state.engine;
-    let list = List::gather(engine, wish).await?;
+    let list = List::gather(&state.services, wish).await?;
     let mut parts = Parts::new(list.title());
-    parts.add("entries", list.render(&Moment::of(&engine.clock)));
+    parts.add("entries", list.render(&Moment::of(&state.services.clock)));
     Ok(parts)
 }
 
@@ -105,13 +104,13 @@ pub(super) struct List {
 }
 
 impl List {
-    async fn gather(engine: &Engine, wish: &Wish) -> Result<Self, Fault> {
-        let mut entries = engine.queue.page(wish.filter(), wish.after.as_ref(), PAGE + 1).await?;
+    async fn gather(services: &Services, wish: &Wish) -> Result<Self, Fault> {
+        let mut entries = services.queue.page(wish.filter(), wish.after.as_ref(), PAGE + 1).await?;
         let more = entries.len() > PAGE;
         entries.truncate(PAGE);
-        let parked = engine.queue.parked_by_code().await?;
+        let parked = services.queue.parked_by_code().await?;
         let kept = parked.get(&Some(Code::TimesheetExported)).copied().unwrap_or_default();
-        Ok(Self { wish: wish.clone(), counts: engine.queue.counts().await?, kept, entries, more })
+        Ok(Self { wish: wish.clone(), counts: services.queue.counts().await?, kept, entries, more })
     }
 
     /// How many stand there.

@@ -35,7 +35,7 @@ pub(super) struct Frame {
 }
 
 /// What the head of every page begins with.
-pub(crate) fn head(title: &str) -> Markup {
+pub(super) fn head(title: &str) -> Markup {
     html! {
         meta charset="utf-8";
         meta name="viewport" content="width=device-width, initial-scale=1";

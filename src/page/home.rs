@@ -23,29 +23,29 @@ const RUNS: usize = 8;
 /// `GET /`.
 pub(super) async fn get(request: HttpRequest, state: web::Data<http::State>) -> Answer {
     let parts = gather(&state).await?;
-    let moment = Moment::of(&state.engine.clock);
+    let moment = Moment::of(&state.services.clock);
     let frame = Frame::new(&request, "/", &parts.title, &moment).live(&parts, "page=home");
     Ok(super::html(&frame, &layout(&parts, &moment)))
 }
 
 /// The overview in parts.
 pub(super) async fn gather(state: &http::State) -> Result<Parts, Fault> {
-    let engine = &state.engine;
-    let moment = Moment::of(&engine.clock);
+    let services = &state.services;
+    let moment = Moment::of(&services.clock);
     let status = state.status().await?;
-    let parked = engine
+    let parked = services
         .queue
         .page(Filter { not: Some(Code::TimesheetExported), ..State::Parked.into() }, None, ENTRIES)
         .await?;
-    let kept = engine.queue.page(Filter::EXPORTED, None, ENTRIES).await?;
-    let waiting = engine.queue.page(State::Scheduled.into(), None, ENTRIES).await?;
+    let kept = services.queue.page(Filter::EXPORTED, None, ENTRIES).await?;
+    let waiting = services.queue.page(State::Scheduled.into(), None, ENTRIES).await?;
     // What only waits for the end of a burst of changes is no news.
     let waiting: Vec<Entry> = waiting.into_iter().filter(|entry| entry.last_error.is_some()).collect();
     // The page says so where the file cannot be read; that costs this part only.
-    let beats = engine.queue.pulse(pulse::first(moment.now)).await.ok();
+    let beats = services.queue.pulse(pulse::first(moment.now)).await.ok();
     let mut runs = state.runs.list(None);
     runs.truncate(RUNS);
-    let report = engine.doctor.report(&status).await;
+    let report = services.doctor.report(&status).await;
     let trouble = checks::trouble(report.as_ref());
     let mut parts = Parts::new(title(&status, trouble));
     parts.add("state", headline(&status, trouble));

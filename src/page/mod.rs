@@ -1,7 +1,7 @@
 //! The operator page: what the service sees, does and could not do, for people in an office.
 //!
 //! # How it is made
-//! - Each page is a set of named parts. A page is *gathered* (async, from the engine), then *rendered*
+//! - Each page is a set of named parts. A page is *gathered* (async, from the services of [`State`]), then *rendered*
 //!   by pure functions of the values gathered, one file per part.
 //! - It is whole without JavaScript: links, forms that POST and are answered with 303. With it, `/updates`
 //!   streams the parts that changed, and `live.js` puts them in place.
@@ -28,6 +28,7 @@ mod frame;
 mod health;
 mod home;
 mod icon;
+mod login;
 mod moment;
 mod names;
 mod parts;
@@ -46,17 +47,23 @@ mod tests;
 use actix_web::http::header::{CACHE_CONTROL, LOCATION};
 use actix_web::{HttpRequest, HttpResponse};
 
-use crate::http::State;
 use crate::http::door::Door;
+use crate::http::{Pages, State};
 use crate::lines::for_page;
 use fault::Fault;
 use frame::Frame;
-pub(crate) use frame::head;
+use frame::head;
 use moment::Moment;
-pub(crate) use updates::MOST_LISTENERS;
 
-/// The routes of the page. They share [`crate::http::State`].
-pub(crate) fn doors() -> Vec<Door> {
+/// What is added to the routes of [`crate::http`], whose [`State`] the pages share.
+pub const PAGES: Pages = Pages { doors, unknown };
+
+/// The page on which people log in. `next` is where it leads.
+pub fn login(next: &str, fault: Option<&str>) -> maud::Markup {
+    login::render(next, fault)
+}
+
+fn doors() -> Vec<Door> {
     let mut doors = vec![
         Door::page("/", "The overview", &["said"], home::get),
         Door::page(
@@ -85,8 +92,8 @@ fn html(frame: &Frame, content: &maud::Markup) -> HttpResponse {
 }
 
 /// What a browser gets at an address that leads nowhere (404).
-pub(crate) fn unknown(request: &HttpRequest, state: &State) -> HttpResponse {
-    let frame = Frame::new(request, "", "Not found", &Moment::of(&state.engine.clock));
+fn unknown(request: &HttpRequest, state: &State) -> HttpResponse {
+    let frame = Frame::new(request, "", "Not found", &Moment::of(&state.services.clock));
     let content = maud::html! {
         section class="card wide" {
             h1 { "Not found" }

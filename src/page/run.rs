@@ -29,7 +29,7 @@ pub(super) async fn get(
     let id = number(&id)?;
     let wish = findings::Wish::read(&query)?;
     let parts = gather(&state, id, wish, &mut None).await?;
-    let moment = Moment::of(&state.engine.clock);
+    let moment = Moment::of(&state.services.clock);
     let frame = Frame::new(&request, "/run", &parts.title, &moment)
         .live(&parts, &format!("page=run&id={id}&{}", wish.query()));
     let content = html! {
@@ -54,14 +54,14 @@ pub(super) async fn gather(
     names: &mut Option<Names>,
 ) -> Result<Parts, Fault> {
     let run = state.runs.get(id).ok_or(RunsFault::Unknown(id))?;
-    let moment = Moment::of(&state.engine.clock);
+    let moment = Moment::of(&state.services.clock);
     let mut parts = Parts::new(format!("{}: {}", words::run_state(run.state), words::task(run.task)));
     parts.add("run", render(&run, &moment));
     parts.add("faults", faults(&run));
     let mut found = Findings::gather(&state.runs, &run, wish).await?;
     if !found.found.is_empty() {
         if names.is_none() {
-            *names = Some(Names::ask(state.engine.kimai.as_ref(), &found.found).await);
+            *names = Some(Names::ask(state.services.kimai.as_ref(), &found.found).await);
         }
         found.names = names.clone().unwrap_or_default();
     }

@@ -13,7 +13,7 @@ use crate::runs::{Kind, MOST_RUNS, Run, State};
 
 /// `GET /run`.
 pub(super) async fn get(request: HttpRequest, state: web::Data<http::State>) -> Answer {
-    let (parts, moment) = (gather(&state), Moment::of(&state.engine.clock));
+    let (parts, moment) = (gather(&state), Moment::of(&state.services.clock));
     let frame = Frame::new(&request, "/run", &parts.title, &moment).live(&parts, "page=runs");
     let content = html! {
         h1 { "Runs" }
@@ -29,7 +29,7 @@ pub(super) async fn get(request: HttpRequest, state: web::Data<http::State>) -> 
 /// The page in parts.
 pub(super) fn gather(state: &http::State) -> Parts {
     let runs = state.runs.list(None);
-    let moment = Moment::of(&state.engine.clock);
+    let moment = Moment::of(&state.services.clock);
     let under_way = runs.iter().filter(|run| !run.state.is_ended()).count();
     let mut parts = Parts::new(match under_way {
         0 => "Runs".to_owned(),

@@ -26,8 +26,6 @@ const BETWEEN: Duration = Duration::from_secs(1);
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long a stream lasts; the browser asks again, with whatever session it has then.
 const LASTS: Duration = Duration::from_mins(10);
-/// Pages that are kept up to date at a time.
-pub(crate) const MOST_LISTENERS: usize = 100;
 
 /// Which page is listened to.
 #[derive(Debug, Clone)]

@@ -31,13 +31,13 @@ pub(super) async fn find(
     state: web::Data<State>,
 ) -> Answer {
     let text = query.get("q").map_or("", |text| text.trim());
-    let found = story::find(&state.engine, text).await;
+    let found = story::find(&state.services.witnesses, text).await;
     if let Found::WorkLogs(found) = &found
         && let [only] = found.as_slice()
     {
         return Ok(see(&address(only)));
     }
-    let moment = Moment::of(&state.engine.clock);
+    let moment = Moment::of(&state.services.clock);
     let mut frame = Frame::new(&request, "", "Search", &moment);
     text.clone_into(&mut frame.search);
     Ok(super::html(&frame, &outcome(text, &found)))
@@ -90,7 +90,7 @@ pub(super) async fn get(
 ) -> Answer {
     let work_log = named(&query)?;
     let parts = gather(&state, &work_log).await;
-    let moment = Moment::of(&state.engine.clock);
+    let moment = Moment::of(&state.services.clock);
     let wish = words::query(&[("page", "work-log"), ("id", work_log.as_str())]);
     let frame = Frame::new(&request, "", &parts.title, &moment).live(&parts, &wish);
     Ok(super::html(&frame, &layout(&parts)))
@@ -104,8 +104,8 @@ pub(super) fn named(pairs: &BTreeMap<String, String>) -> Result<WorkLogUri, Faul
 
 /// The page in parts. Both neighbours are asked.
 pub(super) async fn gather(state: &State, work_log: &WorkLogUri) -> Parts {
-    let story = Story::of(&state.engine, work_log).await;
-    parts(&story, &Moment::of(&state.engine.clock))
+    let story = Story::of(&state.services.witnesses, work_log).await;
+    parts(&story, &Moment::of(&state.services.clock))
 }
 
 /// A story in parts.

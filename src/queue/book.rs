@@ -13,7 +13,7 @@ use super::entry::{Counts, Entry, Filter, Lease, Outcome, Reason};
 use super::kept::{Again, Kept, Place, Row, Wish, show};
 use super::turns::{Turn, Turns};
 use crate::domain::{Code, WorkLogUri};
-use crate::reconcile::plant::{Plant, planted};
+use crate::failpoint::mutants::{Plant, planted};
 
 /// All entries, by work log, by whose turn it is and by the end of their lease. Every step costs the logarithm
 /// of their number.

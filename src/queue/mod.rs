@@ -40,6 +40,7 @@ pub use durable::{Durable, LEASE, MOST_ENTRIES};
 pub use entry::{Attempt, Counts, Entry, Filter, Lease, Outcome, Reason, State};
 pub use pulse::{Beat, SLOT};
 pub use recheck::Look;
+pub(crate) use rows::is_removed;
 pub use seen::last_delta;
 
 /// Why the queue could not do what was asked; a delta is then answered with 503.

@@ -13,7 +13,7 @@ use tokio::sync::futures::Notified;
 use super::book::Settled;
 use super::entry::Reason;
 use crate::domain::{Sighting, WorkLogUri};
-use crate::reconcile::plant::{Plant, planted};
+use crate::failpoint::mutants::{Plant, planted};
 
 /// A work log that is due for another look.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The queue's rows in the file.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Row as SqlRow, params};
+use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, params};
 
 use super::book::Book;
 use super::entry::{Attempt, Outcome, Reason};
@@ -88,6 +88,15 @@ pub(super) fn save(connection: &Connection, changes: &[(WorkLogUri, Option<Row>)
         }
     }
     Ok(())
+}
+
+/// Whether a delta told that `work_log` lost its class. Read with what else is known of it, in one transaction.
+pub(crate) fn is_removed(connection: &Connection, work_log: &WorkLogUri) -> rusqlite::Result<bool> {
+    let removed = connection
+        .prepare_cached("SELECT removed FROM entry WHERE work_log = ?1")?
+        .query_row([work_log.as_str()], |row| row.get(0))
+        .optional()?;
+    Ok(removed.unwrap_or(false))
 }
 
 /// Adds how a run ended to the work log's history, and drops what is too old.

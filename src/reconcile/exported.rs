@@ -19,12 +19,12 @@ use tracing::debug;
 
 use super::flow::Flow;
 use super::gather::{Gather, LONGEST_WAIT, Statement};
-use super::plant::{Plant, planted};
 use super::retry::Failure;
 use crate::domain::KimaiId;
 use crate::domain::exported::{Group, Look, groups};
+use crate::failpoint::mutants::{Plant, planted};
 use crate::kimai::{Fault, KimaiFault, Timesheet, TimesheetFilter, Timesheets};
-use crate::triplestore::TriplestoreFault;
+use crate::source::SourceFault;
 
 /// Looks of a burst that go without company.
 const FIRST_LOOKS: f64 = 10.0;
@@ -98,7 +98,7 @@ impl Statement for Lists {
     /// None where no list showed it: whoever asks looks at it by its id.
     type Answer = Option<Timesheet>;
 
-    async fn run(&self, looks: &[Look]) -> Result<Vec<Option<Timesheet>>, TriplestoreFault> {
+    async fn run(&self, looks: &[Look]) -> Result<Vec<Option<Timesheet>>, SourceFault> {
         let mut seen: BTreeMap<KimaiId, Timesheet> = BTreeMap::new();
         for group in groups(looks) {
             match self.kimai.some_timesheets(&filter(&group), group.rows()).await {

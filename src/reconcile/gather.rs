@@ -18,7 +18,7 @@ use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-use crate::triplestore::TriplestoreFault;
+use crate::source::SourceFault;
 // A question is a triple of an update at most.
 use crate::triplestore::statement::BATCH as MOST;
 
@@ -43,7 +43,7 @@ pub(super) trait Statement: Send + Sync {
     type Answer: Send;
 
     /// The answers to `questions`, in their order.
-    async fn run(&self, questions: &[Self::Question]) -> Result<Vec<Self::Answer>, TriplestoreFault>;
+    async fn run(&self, questions: &[Self::Question]) -> Result<Vec<Self::Answer>, SourceFault>;
 
     /// So many statements go at once, however many questions come after them: the first of a burst.
     fn budget(&self) -> f64 {
@@ -69,7 +69,7 @@ pub(super) struct Gather<S: Statement> {
     full: Notify,
 }
 
-type Reply<S> = Result<<S as Statement>::Answer, TriplestoreFault>;
+type Reply<S> = Result<<S as Statement>::Answer, SourceFault>;
 
 struct Waiting<S: Statement> {
     question: S::Question,
@@ -163,12 +163,7 @@ impl<S: Statement> Gather<S> {
 
     /// The statement is refused because of some of its questions: it is halved until each of those stands alone with
     /// its own refusal, and all others have their answers. `k` of `n` cost `2 k log n` statements.
-    async fn halve(
-        &self,
-        mut others: Vec<Waiting<S>>,
-        own: S::Question,
-        fault: TriplestoreFault,
-    ) -> Reply<S> {
+    async fn halve(&self, mut others: Vec<Waiting<S>>, own: S::Question, fault: SourceFault) -> Reply<S> {
         let since = Instant::now();
         let (reply, mut answer) = oneshot::channel();
         others.push(Waiting { question: own, reply });
@@ -181,7 +176,7 @@ impl<S: Statement> Gather<S> {
             if since.elapsed() > LONGEST_SEARCH {
                 // Of these it is not known whether they are to blame.
                 let why = format!("not done yet, since others in the same statement were refused ({fault})");
-                tell(first, &TriplestoreFault::Failed(why));
+                tell(first, &SourceFault::Failed(why));
                 continue;
             }
             let second = first.split_off(first.len() / 2);
@@ -204,12 +199,7 @@ impl<S: Statement> Gather<S> {
 
     /// Something in the statement may be to blame: each of its questions is asked alone, `own` first. When
     /// several fail or it takes long, it is not them, and the others get `fault`.
-    async fn one_by_one(
-        &self,
-        others: Vec<Waiting<S>>,
-        own: S::Question,
-        fault: TriplestoreFault,
-    ) -> Reply<S> {
+    async fn one_by_one(&self, others: Vec<Waiting<S>>, own: S::Question, fault: SourceFault) -> Reply<S> {
         let since = Instant::now();
         let own = self.alone(own).await;
         let mut failed = usize::from(own.is_err());
@@ -231,11 +221,11 @@ impl<S: Statement> Gather<S> {
     }
 
     /// Sends a statement. One that breaks off is one that failed: those who wait for it are not to break off too.
-    async fn run(&self, questions: &[S::Question]) -> Result<Vec<S::Answer>, TriplestoreFault> {
+    async fn run(&self, questions: &[S::Question]) -> Result<Vec<S::Answer>, SourceFault> {
         let run = AssertUnwindSafe(self.statement.run(questions)).catch_unwind();
         run.await.unwrap_or_else(|_| {
             let why = "this service broke off while it read it; please report this";
-            Err(TriplestoreFault::Unreadable(why.to_owned()))
+            Err(SourceFault::Unreadable(why.to_owned()))
         })
     }
 
@@ -263,14 +253,14 @@ impl<S: Statement> Gather<S> {
     }
 }
 
-fn tell<S: Statement>(all: Vec<Waiting<S>>, fault: &TriplestoreFault) {
+fn tell<S: Statement>(all: Vec<Waiting<S>>, fault: &SourceFault) {
     for waiting in all {
         let _ = waiting.reply.send(Err(fault.clone()));
     }
 }
 
-fn missing(answers: usize) -> TriplestoreFault {
-    TriplestoreFault::Unreadable(format!("it answered {answers} of several questions"))
+fn missing(answers: usize) -> SourceFault {
+    SourceFault::Unreadable(format!("it answered {answers} of several questions"))
 }
 
 #[cfg(test)]

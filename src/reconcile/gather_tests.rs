@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use futures_util::future::join_all;
 
 use super::*;
+use crate::domain::Code;
 
 /// Doubles numbers, ten milliseconds at a time.
 #[derive(Default)]
@@ -31,15 +32,18 @@ impl Statement for Arc<Doubles> {
     type Question = u64;
     type Answer = u64;
 
-    async fn run(&self, questions: &[u64]) -> Result<Vec<u64>, TriplestoreFault> {
+    async fn run(&self, questions: &[u64]) -> Result<Vec<u64>, SourceFault> {
         self.asked.lock().unwrap().push(questions.to_vec());
         tokio::time::sleep(Duration::from_millis(10)).await;
         assert!(!questions.iter().any(|number| self.breaks.contains(number)), "on purpose");
         if self.is_down || questions.iter().any(|number| self.poison.contains(number)) {
-            return Err(TriplestoreFault::Transient("it answered 500".to_owned()));
+            return Err(SourceFault::Transient("it answered 500".to_owned()));
         }
         if questions.iter().any(|number| self.refused.contains(number)) {
-            return Err(TriplestoreFault::Refused("no graph takes it".into()));
+            return Err(SourceFault::Refused {
+                said: "no graph takes it".into(),
+                code: Code::TriplestoreRefusedWrite,
+            });
         }
         Ok(questions.iter().map(|number| 2 * number).collect())
     }
@@ -138,7 +142,10 @@ async fn a_refused_statement_is_halved_until_those_to_blame_are_found() {
         let answers = ask_all(&gather, 0..MOST as u64).await;
         for (number, answer) in (0..).zip(answers) {
             let wanted = if refused.contains(&number) {
-                Err(TriplestoreFault::Refused("no graph takes it".into()))
+                Err(SourceFault::Refused {
+                    said: "no graph takes it".into(),
+                    code: Code::TriplestoreRefusedWrite,
+                })
             } else {
                 Ok(2 * number)
             };
@@ -154,7 +161,7 @@ async fn a_refused_statement_is_halved_until_those_to_blame_are_found() {
 async fn of_all_that_are_refused_each_gets_its_own_refusal() {
     let (doubles, gather) = gather(Doubles { refused: (0..100).collect(), ..Doubles::default() });
     let answers = ask_all(&gather, 0..100).await;
-    assert!(answers.iter().all(|answer| matches!(answer, Err(TriplestoreFault::Refused(_)))));
+    assert!(answers.iter().all(|answer| matches!(answer, Err(SourceFault::Refused { .. }))));
     assert!(doubles.sizes().len() <= 200, "{}", doubles.sizes().len());
 }
 

@@ -24,12 +24,13 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use serde::Serialize;
 
-use super::plant::{Plant, planted};
 use crate::domain::high_water::{learns_from_list, learns_from_newest};
 use crate::domain::intent::Intent;
 use crate::domain::plan::Memory;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::{Code, KimaiId, WorkLogUri};
+use crate::failpoint::mutants::{Plant, planted};
+use crate::queue;
 use crate::storage::{Storage, StorageFault};
 pub use claims::Remembered;
 pub use counted::{Counted, Held};
@@ -97,10 +98,7 @@ impl Ledger {
     pub async fn recall(&self, work_log: &WorkLogUri) -> Result<Memory, LedgerFault> {
         let work_log = work_log.clone();
         let recall = move |connection: &Connection| {
-            let removed = connection
-                .prepare_cached("SELECT removed FROM entry WHERE work_log = ?1")?
-                .query_row([work_log.as_str()], |row| row.get(0))
-                .optional()?;
+            let removed = queue::is_removed(connection, &work_log)?;
             let known = connection
                 .prepare_cached("SELECT id, linked, pushed, held, shift FROM timesheet WHERE work_log = ?1")?
                 .query_row([work_log.as_str()], |row| {
@@ -115,7 +113,7 @@ impl Ledger {
                 })
                 .optional()?;
             let unanswered = updates::unanswered(connection, &work_log)?;
-            Ok(Memory { removed: removed.unwrap_or(false), unanswered, ..known.unwrap_or_default() })
+            Ok(Memory { removed, unanswered, ..known.unwrap_or_default() })
         };
         Ok(self.storage.write(recall).await?)
     }

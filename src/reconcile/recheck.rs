@@ -24,8 +24,7 @@ use crate::domain::Sighting;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::Kind;
 use crate::queue::{Look, Queue};
-use crate::source::Source;
-use crate::triplestore::TriplestoreFault;
+use crate::source::{Source, SourceFault};
 use crate::triplestore::statement::BATCH;
 
 /// The pause after a look that failed, doubled with each, and the longest.
@@ -97,7 +96,7 @@ impl Rechecks {
     }
 
     /// Whether each says something else than its run saw.
-    async fn compare(&self, looks: &[Look]) -> Result<Vec<bool>, TriplestoreFault> {
+    async fn compare(&self, looks: &[Look]) -> Result<Vec<bool>, SourceFault> {
         let subjects: Vec<_> = looks.iter().map(|look| look.work_log.clone()).collect();
         let (facts, directory) = together::read(self.source.as_ref(), &subjects).await?;
         let absent =

@@ -20,9 +20,8 @@ use tracing::{info, warn};
 use super::retry::Failure;
 use crate::clock::Clock;
 use crate::queue::{Queue, QueueFault, Reason};
-use crate::source::Source;
+use crate::source::{Source, SourceFault};
 use crate::storage::Storage;
-use crate::triplestore::TriplestoreFault;
 
 /// The most that may wait; each is an IRI on disk.
 pub const MOST_WAITING: usize = 1_000_000;
@@ -220,7 +219,7 @@ impl References {
 
 /// Whether the triplestore does not take the statement, however often it is sent.
 fn is_refused(failure: &Failure) -> bool {
-    matches!(failure, Failure::Triplestore(TriplestoreFault::Refused(_)))
+    matches!(failure, Failure::Triplestore(SourceFault::Refused { .. }))
 }
 
 fn count(connection: &Connection) -> rusqlite::Result<usize> {

@@ -11,7 +11,7 @@ use crate::domain::work_log::Obstacle;
 use crate::domain::{Code, WorkLogUri};
 use crate::kimai::{Fault, KimaiFault};
 use crate::queue::QueueFault;
-use crate::triplestore::TriplestoreFault;
+use crate::source::SourceFault;
 
 /// The first pause, doubled with each failed run.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -43,7 +43,7 @@ pub enum Failure {
     Kimai(#[from] KimaiFault),
     /// The triplestore failed or refused.
     #[error(transparent)]
-    Triplestore(#[from] TriplestoreFault),
+    Triplestore(#[from] SourceFault),
     /// The queue failed.
     #[error(transparent)]
     Queue(#[from] QueueFault),
@@ -115,7 +115,7 @@ impl Failure {
     /// What it counts as when it befalls a run for `work_log`.
     pub fn cause(&self, work_log: &WorkLogUri) -> Cause {
         match self {
-            Self::Triplestore(TriplestoreFault::Failed(said)) => Cause::Said(gist(said)),
+            Self::Triplestore(SourceFault::Failed(said)) => Cause::Said(gist(said)),
             _ => Cause::WorkLog(work_log.clone()),
         }
     }
@@ -126,10 +126,10 @@ impl Failure {
             Self::TurnedAway
             | Self::Kimai(KimaiFault { fault: Fault::Transient | Fault::Ambiguous, .. })
             | Self::Triplestore(
-                TriplestoreFault::Transient(_)
-                | TriplestoreFault::Failed(_)
-                | TriplestoreFault::Unreadable(_)
-                | TriplestoreFault::Incomplete(_),
+                SourceFault::Transient(_)
+                | SourceFault::Failed(_)
+                | SourceFault::Unreadable(_)
+                | SourceFault::Incomplete(_),
             ) => Outage::Perhaps,
             Self::Kimai(KimaiFault { fault: Fault::Unauthorised, .. }) => Outage::Surely,
             Self::Kimai(KimaiFault { fault: Fault::Limited(pause), .. }) => Outage::Pause(*pause),
@@ -176,7 +176,7 @@ pub fn after(failure: &Failure, attempts: u32, chance: f64) -> Next {
             // After an ambiguous one the next run looks before it sends again.
             Fault::Transient | Fault::Gone | Fault::Ambiguous => Next::After(pause(attempts, chance)),
         },
-        Failure::Exported(_) | Failure::Mismatch(_) | Failure::Triplestore(TriplestoreFault::Refused(_)) => {
+        Failure::Exported(_) | Failure::Mismatch(_) | Failure::Triplestore(SourceFault::Refused { .. }) => {
             Next::Park
         }
         Failure::Unsure(wait) => Next::After(*wait),
@@ -238,19 +238,22 @@ mod tests {
             (gap.clone(), 0, Next::After(Duration::from_secs(1))),
             (gap, RUNS_WHILE_INCOMPLETE - 1, Next::Park),
             (malformed, 0, Next::Park),
+            (Failure::Triplestore(SourceFault::Transient("down".into())), 99, Next::After(LONGEST_PAUSE)),
             (
-                Failure::Triplestore(TriplestoreFault::Transient("down".into())),
-                99,
-                Next::After(LONGEST_PAUSE),
-            ),
-            (
-                Failure::Triplestore(TriplestoreFault::Unreadable("html".into())),
+                Failure::Triplestore(SourceFault::Unreadable("html".into())),
                 1,
                 Next::After(Duration::from_secs(2)),
             ),
-            (Failure::Triplestore(TriplestoreFault::Refused("syntax".into())), 0, Next::Park),
             (
-                Failure::Triplestore(TriplestoreFault::Failed("it answered 500".into())),
+                Failure::Triplestore(SourceFault::Refused {
+                    said: "syntax".into(),
+                    code: Code::TriplestoreRefused,
+                }),
+                0,
+                Next::Park,
+            ),
+            (
+                Failure::Triplestore(SourceFault::Failed("it answered 500".into())),
                 99,
                 Next::After(LONGEST_PAUSE),
             ),

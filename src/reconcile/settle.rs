@@ -33,22 +33,21 @@ use super::exported::Looks;
 use super::flow::{Flow, Way};
 use super::ledger::{Ledger, LedgerFault};
 use super::losses::Losses;
-use super::plant::{Plant, planted};
 use super::refusals::Refusals;
 use super::retry::Failure;
 use super::sight::Sight;
 use super::together::Together;
 use crate::clock::Clock;
-use crate::crash;
 use crate::domain::plan::{Memory, Plan, Repair, plan};
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::{Directory, Facts, Kind, Obstacle, resolve};
 use crate::domain::{KimaiId, Sighting, WorkLogUri};
+use crate::failpoint::crash;
+use crate::failpoint::mutants::{Plant, planted};
 use crate::kimai::pace;
 use crate::kimai::{Fault, Timesheets};
-use crate::source::Source;
+use crate::source::{Source, SourceFault};
 use crate::telemetry::metrics::Metrics;
-use crate::triplestore::TriplestoreFault;
 
 /// The longest that saving an intent may take before what it announces is sent.
 const SLOWEST_DISK: Duration = Duration::from_secs(5);
@@ -368,7 +367,7 @@ impl Settler {
             let others = others.get(id).map_or(&[][..], Vec::as_slice);
             if others.contains(subject) && !planted(Plant::CameBackUnseen) {
                 let why = format!("<{subject}> came back while its timesheet was about to be deleted");
-                return Err(TriplestoreFault::Transient(why).into());
+                return Err(SourceFault::Transient(why).into());
             }
             // Another work log may carry the same id; its timesheet is not ours to delete.
             if let Some(other) = others.first() {

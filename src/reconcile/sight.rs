@@ -6,12 +6,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::plant::{Plant, planted};
 use super::retry::Failure;
 use crate::domain::work_log::{Facts, Kind};
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::source::Source;
-use crate::triplestore::TriplestoreFault;
+use crate::failpoint::mutants::{Plant, planted};
+use crate::source::{Source, SourceFault};
 
 /// Reads of the triplestore whose emptiness counts.
 pub(super) struct Sight {
@@ -67,7 +66,7 @@ impl Sight {
     pub(super) async fn again_of(
         &self,
         subjects: &[WorkLogUri],
-    ) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault> {
+    ) -> Result<BTreeMap<WorkLogUri, Facts>, SourceFault> {
         self.check().await?;
         if planted(Plant::RowsAreBelieved) {
             return self.work_logs.facts_of(subjects).await;
@@ -93,7 +92,7 @@ impl Sight {
         &self,
         ids: &[KimaiId],
         known: &[KimaiId],
-    ) -> Result<BTreeMap<KimaiId, Vec<WorkLogUri>>, TriplestoreFault> {
+    ) -> Result<BTreeMap<KimaiId, Vec<WorkLogUri>>, SourceFault> {
         let mut linked = self.work_logs.linked(&[ids, known].concat()).await?;
         if linked.is_empty() {
             self.check().await?;
@@ -104,11 +103,11 @@ impl Sight {
     }
 
     /// Fails when the triplestore shows nothing at all.
-    async fn check(&self) -> Result<(), TriplestoreFault> {
+    async fn check(&self) -> Result<(), SourceFault> {
         if self.work_logs.has_any().await? {
             return Ok(());
         }
         let why = "it shows nothing at all; kimai-sync doctor says whether it hides something";
-        Err(TriplestoreFault::Transient(why.to_owned()))
+        Err(SourceFault::Transient(why.to_owned()))
     }
 }

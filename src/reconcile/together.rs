@@ -11,8 +11,7 @@ use super::gather::{Gather, LONGEST_WAIT, Statement};
 use super::sight::Sight;
 use crate::domain::work_log::{Directory, Facts, Kind};
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::source::{Link, Source};
-use crate::triplestore::TriplestoreFault;
+use crate::source::{Link, Source, SourceFault};
 
 /// The work logs that are linked to each of some timesheets.
 type Owners = BTreeMap<KimaiId, Vec<WorkLogUri>>;
@@ -57,26 +56,23 @@ impl Together {
     }
 
     /// The facts of `subject`, and what is known of all that they point to.
-    pub(super) async fn read(
-        &self,
-        subject: &WorkLogUri,
-    ) -> Result<(Facts, Arc<Directory>), TriplestoreFault> {
+    pub(super) async fn read(&self, subject: &WorkLogUri) -> Result<(Facts, Arc<Directory>), SourceFault> {
         self.reads.ask(subject.clone()).await
     }
 
     /// The same of `subject`, of which nothing was found a moment ago. Fails when the triplestore shows nothing else
     /// either.
-    pub(super) async fn read_again(&self, subject: &WorkLogUri) -> Result<Facts, TriplestoreFault> {
+    pub(super) async fn read_again(&self, subject: &WorkLogUri) -> Result<Facts, SourceFault> {
         self.absent.ask(subject.clone()).await
     }
 
     /// Writes or removes a link; the facts of its work log as they are after that.
-    pub(super) async fn link(&self, link: Link) -> Result<Facts, TriplestoreFault> {
+    pub(super) async fn link(&self, link: Link) -> Result<Facts, SourceFault> {
         self.links.ask(link).await
     }
 
     /// The work logs that are linked to these timesheets, asked of a triplestore that shows anything at all.
-    pub(super) async fn linked(&self, ids: &[KimaiId]) -> Result<Arc<Owners>, TriplestoreFault> {
+    pub(super) async fn linked(&self, ids: &[KimaiId]) -> Result<Arc<Owners>, SourceFault> {
         self.linked.ask(ids.to_vec()).await
     }
 }
@@ -86,7 +82,7 @@ impl Statement for Reads {
     type Question = WorkLogUri;
     type Answer = (Facts, Arc<Directory>);
 
-    async fn run(&self, subjects: &[WorkLogUri]) -> Result<Vec<Self::Answer>, TriplestoreFault> {
+    async fn run(&self, subjects: &[WorkLogUri]) -> Result<Vec<Self::Answer>, SourceFault> {
         let (facts, directory) = read(self.work_logs.as_ref(), subjects).await?;
         let directory = Arc::new(directory);
         Ok(facts.into_iter().map(|facts| (facts, Arc::clone(&directory))).collect())
@@ -110,7 +106,7 @@ impl Statement for Links {
     type Question = Link;
     type Answer = Facts;
 
-    async fn run(&self, links: &[Link]) -> Result<Vec<Facts>, TriplestoreFault> {
+    async fn run(&self, links: &[Link]) -> Result<Vec<Facts>, SourceFault> {
         self.work_logs.link(links).await?;
         let subjects: Vec<WorkLogUri> = links.iter().map(|link| link.work_log.clone()).collect();
         Ok(in_order(&subjects, self.work_logs.facts_of(&subjects).await?))
@@ -128,7 +124,7 @@ impl Statement for Linked {
     /// Of all that were asked for together.
     type Answer = Arc<Owners>;
 
-    async fn run(&self, ids: &[Vec<KimaiId>]) -> Result<Vec<Arc<Owners>>, TriplestoreFault> {
+    async fn run(&self, ids: &[Vec<KimaiId>]) -> Result<Vec<Arc<Owners>>, SourceFault> {
         let linked = Arc::new(self.0.linked(&ids.concat(), &[]).await?);
         Ok(ids.iter().map(|_| Arc::clone(&linked)).collect())
     }
@@ -144,7 +140,7 @@ impl Statement for Absent {
     type Question = WorkLogUri;
     type Answer = Facts;
 
-    async fn run(&self, subjects: &[WorkLogUri]) -> Result<Vec<Facts>, TriplestoreFault> {
+    async fn run(&self, subjects: &[WorkLogUri]) -> Result<Vec<Facts>, SourceFault> {
         Ok(in_order(subjects, self.0.again_of(subjects).await?))
     }
 
@@ -161,7 +157,7 @@ impl Statement for Absent {
 pub(super) async fn read(
     work_logs: &dyn Source,
     subjects: &[WorkLogUri],
-) -> Result<(Vec<Facts>, Directory), TriplestoreFault> {
+) -> Result<(Vec<Facts>, Directory), SourceFault> {
     let facts = in_order(subjects, work_logs.facts_of(subjects).await?);
     let asked = subjects.iter().zip(&facts).filter(|(subject, facts)| facts.kind(subject) == Kind::WorkLog);
     let asked: Vec<&Facts> = asked.map(|(_, facts)| facts).collect();

@@ -8,9 +8,9 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::progress::{Progress, Stand};
 use super::run::{AskedBy, CONFIRM_WITHIN, Kind, Queued, Run, State, Task};
 use super::runner::End;
+use crate::progress::{Progress, Stand};
 
 /// How many runs are kept.
 pub const MOST_RUNS: usize = 100;

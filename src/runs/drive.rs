@@ -12,13 +12,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info_span, warn};
 use uuid::Uuid;
 
-use super::progress::Progress;
 use super::run::{AskedBy, CONFIRM_WITHIN, Confirm, Kind, Queued, Run};
 use super::runner::{End, Order, Runs};
 use super::store::MOST_FINDINGS;
 use super::work::{Done, Trouble};
 use crate::domain::KimaiId;
 use crate::domain::finding::Unconfirmed;
+use crate::progress::Progress;
 use crate::storage::StorageFault;
 
 /// How long to wait before a sweep is tried again, in seconds: first, and at most.

@@ -7,10 +7,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::progress::Progress;
 use super::run::Queued;
 use super::runner::{End, Runs};
 use crate::domain::{Code, WorkLogUri};
+use crate::progress::Progress;
 use crate::queue::{Entry, State};
 
 /// The first and the longest pause between two looks at the queue.

@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::progress::Stand;
 use crate::domain::hours::RoundedMonth;
 use crate::import::What;
 use crate::lock::Month;
+use crate::progress::Stand;
 use crate::reconcile::sweep::Period;
 use crate::words::{grouped, words};
 

@@ -12,12 +12,12 @@ use uuid::Uuid;
 
 use super::book::{Book, Now, Wish};
 use super::fault::RunsFault;
-use super::progress::Stand;
 use super::run::{AskedBy, Kind, Run, State, Task};
 use super::store::{FindingFilter, Store};
 use super::work::{Trouble, Work};
 use crate::clock::Clock;
 use crate::domain::finding::{Finding, Unconfirmed};
+use crate::progress::Stand;
 use crate::reconcile::sweep::Period;
 use crate::storage::{Storage, StorageFault};
 use crate::telemetry::call;

@@ -16,7 +16,6 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::progress::Progress;
 use super::*;
 use crate::clock::Clock;
 use crate::domain::WorkLogUri;
@@ -24,6 +23,7 @@ use crate::domain::finding::{Finding, Unconfirmed};
 use crate::import::What;
 use crate::kimai::{Fault, KimaiFault, Operation};
 use crate::lock::Month;
+use crate::progress::Progress;
 use crate::reconcile::retry::Failure;
 use crate::reconcile::sweep::Period;
 use crate::storage::Storage;

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use super::loose::Loose;
 use super::read::holds;
-use super::{Answer, PATIENCE};
+use super::{Answer, PATIENCE, Witnesses};
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::engine::Engine;
 
 /// What a text leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +28,7 @@ const LONGEST: usize = 4096;
 /// Finds the work logs that `text` names: an IRI, the `mu:uuid` of a work log, or the id of a timesheet in
 /// Kimai. Only digits are a Kimai id, unless a work log has them as its `mu:uuid`. An IRI is taken at its
 /// word.
-pub async fn find(engine: &Engine, text: &str) -> Found {
+pub async fn find(witnesses: &Witnesses, text: &str) -> Found {
     let text = text.trim();
     let text = text.strip_prefix('<').and_then(|text| text.strip_suffix('>')).unwrap_or(text);
     if text.is_empty() || text.len() > LONGEST {
@@ -46,11 +45,11 @@ pub async fn find(engine: &Engine, text: &str) -> Found {
     let id = text.trim_start_matches('#').parse::<KimaiId>().ok();
     let looked = async {
         match id {
-            Some(id) => within(engine.work_logs.linked(&[id])).await,
+            Some(id) => within(witnesses.work_logs.linked(&[id])).await,
             None => Answer::Known(BTreeMap::new()),
         }
     };
-    let (by_uuid, linked) = tokio::join!(within(engine.work_logs.by_uuid(text)), looked);
+    let (by_uuid, linked) = tokio::join!(within(witnesses.work_logs.by_uuid(text)), looked);
     let mut unasked = by_uuid.error().map(str::to_owned);
     if let Answer::Known(Some(work_log)) = by_uuid {
         return Found::WorkLogs(vec![work_log]);
@@ -58,7 +57,7 @@ pub async fn find(engine: &Engine, text: &str) -> Found {
     let mut found = Vec::new();
     if let Some(id) = id {
         // What we remember first: it answers without the triplestore too.
-        found.extend(engine.ledger.owner(id).await.ok().flatten());
+        found.extend(witnesses.ledger.owner(id).await.ok().flatten());
         match linked {
             Answer::Known(linked) => found.extend(linked.into_values().flatten()),
             Answer::Unknown { error } => {
@@ -66,7 +65,7 @@ pub async fn find(engine: &Engine, text: &str) -> Found {
             }
         }
         if found.is_empty()
-            && let Answer::Known(left) = within(engine.work_logs.tombstones(&[id])).await
+            && let Answer::Known(left) = within(witnesses.work_logs.tombstones(&[id])).await
         {
             // Anything may carry a number.
             found.extend(left.into_values().flatten().filter(WorkLogUri::is_minted));
@@ -78,16 +77,16 @@ pub async fn find(engine: &Engine, text: &str) -> Found {
         _ if !found.is_empty() => Found::WorkLogs(found),
         (Some(why), _) => Found::Unasked(why),
         (None, None) => Found::Nobody,
-        (None, Some(id)) => loose(engine, id).await,
+        (None, Some(id)) => loose(witnesses, id).await,
     }
 }
 
 /// The timesheet `id`, if Kimai has it.
-async fn loose(engine: &Engine, id: KimaiId) -> Found {
-    match within(engine.kimai.timesheet(id)).await {
+async fn loose(witnesses: &Witnesses, id: KimaiId) -> Found {
+    match within(witnesses.kimai.timesheet(id)).await {
         Answer::Known(Some(timesheet)) => {
-            let holds = holds(engine, &timesheet).await;
-            Found::Loose(Loose::of(id, &holds, engine.clock.zone(), engine.sweeper.limits()))
+            let holds = holds(witnesses, &timesheet).await;
+            Found::Loose(Loose::of(id, &holds, witnesses.clock.zone(), witnesses.limits))
         }
         Answer::Known(None) => Found::Nobody,
         Answer::Unknown { error } => Found::Unasked(format!(

@@ -12,18 +12,25 @@ mod read;
 mod verdict;
 mod words;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::clock::Clock;
 use crate::domain::difference::FoundTimesheet;
 use crate::domain::status::Status;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::Obstacle;
 use crate::domain::{Code, KimaiId, WorkLogUri};
-use crate::engine::Engine;
+use crate::kimai::Timesheets;
+use crate::queue::Queue;
 use crate::reconcile::breaker::{Down, Neighbour};
+use crate::reconcile::ledger::Ledger;
+use crate::settings::{Limits, Relations};
+use crate::source::Source;
+use crate::status::StatusSource;
 pub use find::{Found, find};
 pub(crate) use help::for_code;
 pub use loose::Loose;
@@ -32,6 +39,27 @@ use verdict::{Evidence, judge};
 
 /// How long each side may take for one part of it: somebody waits for the page.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Who is asked for their part of a story. Cheap to clone.
+#[derive(Clone)]
+pub struct Witnesses {
+    /// The triplestore, asked about work logs.
+    pub work_logs: Arc<dyn Source>,
+    /// Kimai's timesheets.
+    pub kimai: Arc<dyn Timesheets>,
+    /// Where work logs wait.
+    pub queue: Arc<dyn Queue>,
+    /// What is remembered of them.
+    pub ledger: Ledger,
+    /// How the service stands.
+    pub status: StatusSource,
+    /// The time, and the zone of a work day.
+    pub clock: Clock,
+    /// What imports do to relations.
+    pub relations: Relations,
+    /// What sweeps may delete.
+    pub limits: Limits,
+}
 
 /// What was asked for, or in words why it could not be had.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -274,11 +302,12 @@ fn downs(status: &Status) -> Vec<Down> {
 
 impl Story {
     /// The story of `work_log` as of now. See the module's guarantees.
-    pub async fn of(engine: &Engine, work_log: &WorkLogUri) -> Self {
-        let mut story = read::story(engine, work_log).await;
-        let (now, zone) = (engine.clock.now(), engine.clock.zone());
-        let outages = engine.status(None, false).await.map_or_else(|_| Vec::new(), |status| downs(&status));
-        let relations = engine.relations;
+    pub async fn of(witnesses: &Witnesses, work_log: &WorkLogUri) -> Self {
+        let mut story = read::story(witnesses, work_log).await;
+        let (now, zone) = (witnesses.clock.now(), witnesses.clock.zone());
+        let outages =
+            witnesses.status.status(None, false).await.map_or_else(|_| Vec::new(), |status| downs(&status));
+        let relations = witnesses.relations;
         let judged = judge(&Evidence { story: &story, outages: &outages, now, zone, relations });
         (story.verdict, story.says, story.help) = (judged.verdict, judged.says, judged.help);
         story

@@ -7,28 +7,29 @@ use jiff::tz::TimeZone;
 use super::find::within;
 use super::verdict::Verdict;
 use super::words::differences;
-use super::{Answer, Done, Held, Holds, Memory, Names, Person, Story, Subject, Task, Told, Waiting};
+use super::{
+    Answer, Done, Held, Holds, Memory, Names, Person, Story, Subject, Task, Told, Waiting, Witnesses,
+};
 use crate::domain::difference::FoundTimesheet;
 use crate::domain::hours;
 use crate::domain::plan::is_left_over;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::{Directory, Facts, Kind, resolve};
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::engine::Engine;
 use crate::kimai::{Choices, Timesheet};
 use crate::queue::Entry;
 use crate::reconcile::ledger::LedgerFault;
-use crate::triplestore::TriplestoreFault;
+use crate::source::SourceFault;
 
 /// Timesheets looked at in one story. A work log has one; more are a mistake, and hundreds rubbish.
 const MOST_TIMESHEETS: usize = 5;
 
 /// Everything that can be asked, without a verdict yet.
-pub(super) async fn story(engine: &Engine, work_log: &WorkLogUri) -> Story {
-    let entry = engine.queue.entry(work_log).await.ok().flatten().as_ref().map(waiting);
-    let memory = memory(engine, work_log).await;
+pub(super) async fn story(witnesses: &Witnesses, work_log: &WorkLogUri) -> Story {
+    let entry = witnesses.queue.entry(work_log).await.ok().flatten().as_ref().map(waiting);
+    let memory = memory(witnesses, work_log).await;
     let memory = memory.unwrap_or_else(|fault| Answer::Unknown { error: fault.to_string() });
-    let history = engine.queue.history(work_log).await.map(|attempts| {
+    let history = witnesses.queue.history(work_log).await.map(|attempts| {
         let done = |attempt: crate::queue::Attempt| Done {
             at: attempt.at,
             result: attempt.result,
@@ -37,13 +38,13 @@ pub(super) async fn story(engine: &Engine, work_log: &WorkLogUri) -> Story {
         };
         attempts.into_iter().map(done).collect()
     });
-    let triplestore = within(told(engine, work_log)).await;
+    let triplestore = within(told(witnesses, work_log)).await;
     let remembered = memory.known().copied().unwrap_or_default();
     let ids = ids(triplestore.known(), &remembered);
     let wanted = triplestore.known().and_then(|told| told.wanted);
-    let looks = ids.iter().map(|(id, linked)| held(engine, *id, *linked, wanted, &remembered));
+    let looks = ids.iter().map(|(id, linked)| held(witnesses, *id, *linked, wanted, &remembered));
     let looks = futures_util::future::join_all(looks);
-    let (sharing, timesheets) = tokio::join!(sharing(engine, work_log, &ids), looks);
+    let (sharing, timesheets) = tokio::join!(sharing(witnesses, work_log, &ids), looks);
     Story {
         work_log: work_log.clone(),
         verdict: Verdict::Unclear,
@@ -70,9 +71,9 @@ fn waiting(entry: &Entry) -> Waiting {
     }
 }
 
-async fn memory(engine: &Engine, work_log: &WorkLogUri) -> Result<Answer<Memory>, LedgerFault> {
-    let recalled = engine.ledger.recall(work_log).await?;
-    let intent = engine.ledger.intent(work_log).await?;
+async fn memory(witnesses: &Witnesses, work_log: &WorkLogUri) -> Result<Answer<Memory>, LedgerFault> {
+    let recalled = witnesses.ledger.recall(work_log).await?;
+    let intent = witnesses.ledger.intent(work_log).await?;
     Ok(Answer::Known(Memory {
         timesheet: recalled.linked,
         link_unwritten: recalled.unwritten,
@@ -84,9 +85,9 @@ async fn memory(engine: &Engine, work_log: &WorkLogUri) -> Result<Answer<Memory>
     }))
 }
 
-async fn told(engine: &Engine, work_log: &WorkLogUri) -> Result<Told, TriplestoreFault> {
-    let facts = engine.work_logs.facts(work_log).await?;
-    let recalled = engine.ledger.recall(work_log).await.unwrap_or_default();
+async fn told(witnesses: &Witnesses, work_log: &WorkLogUri) -> Result<Told, SourceFault> {
+    let facts = witnesses.work_logs.facts(work_log).await?;
+    let recalled = witnesses.ledger.recall(work_log).await.unwrap_or_default();
     let kind = match facts.kind(work_log) {
         Kind::WorkLog => Subject::WorkLog,
         Kind::Tombstone => Subject::LeftOver,
@@ -95,13 +96,13 @@ async fn told(engine: &Engine, work_log: &WorkLogUri) -> Result<Told, Triplestor
         Kind::Other => return Ok(Told { kind: Subject::Other, ..Told::default() }),
     };
     let directory = match kind {
-        Subject::WorkLog => engine.work_logs.directory(&[&facts]).await?,
+        Subject::WorkLog => witnesses.work_logs.directory(&[&facts]).await?,
         _ => Directory::default(),
     };
-    Ok(Told { kind, ..describe(engine, facts, &directory, kind) })
+    Ok(Told { kind, ..describe(witnesses, facts, &directory, kind) })
 }
 
-fn describe(engine: &Engine, facts: Facts, directory: &Directory, kind: Subject) -> Told {
+fn describe(witnesses: &Witnesses, facts: Facts, directory: &Directory, kind: Subject) -> Told {
     let mut told = Told::default();
     if kind == Subject::WorkLog {
         match resolve(&facts, directory) {
@@ -113,7 +114,7 @@ fn describe(engine: &Engine, facts: Facts, directory: &Directory, kind: Subject)
                         .iter()
                         .map(|what| format!("it has several values of: {what}; the smallest counts")),
                 );
-                match WantedTimesheet::of(&work_log, engine.clock.zone()) {
+                match WantedTimesheet::of(&work_log, witnesses.clock.zone()) {
                     Ok(wanted) => told.wanted = Some(wanted),
                     Err(obstacle) => told.obstacles.push(obstacle),
                 }
@@ -160,33 +161,33 @@ fn ids(told: Option<&Told>, memory: &Memory) -> Vec<(KimaiId, bool)> {
 }
 
 /// Who else is linked to these. What cannot be asked is left out: the triplestore has said so already.
-async fn sharing(engine: &Engine, work_log: &WorkLogUri, ids: &[(KimaiId, bool)]) -> Vec<WorkLogUri> {
+async fn sharing(witnesses: &Witnesses, work_log: &WorkLogUri, ids: &[(KimaiId, bool)]) -> Vec<WorkLogUri> {
     let ids: Vec<KimaiId> = ids.iter().map(|(id, _)| *id).collect();
     if ids.is_empty() {
         return Vec::new();
     }
-    let linked = within(engine.work_logs.linked(&ids)).await;
+    let linked = within(witnesses.work_logs.linked(&ids)).await;
     let others: BTreeSet<WorkLogUri> =
         linked.known().into_iter().flat_map(|linked| linked.values().flatten()).cloned().collect();
     others.into_iter().filter(|other| other != work_log).collect()
 }
 
 async fn held(
-    engine: &Engine,
+    witnesses: &Witnesses,
     id: KimaiId,
     linked: bool,
     wanted: Option<WantedTimesheet>,
     memory: &Memory,
 ) -> Held {
     let mut code = None;
-    let look = async { engine.kimai.timesheet(id).await.inspect_err(|fault| code = Some(fault.code)) };
+    let look = async { witnesses.kimai.timesheet(id).await.inspect_err(|fault| code = Some(fault.code)) };
     let seen = within(look).await;
     let kimai = match seen {
         Answer::Unknown { error } => Answer::Unknown { error },
         Answer::Known(None) => Answer::Known(None),
-        Answer::Known(Some(timesheet)) => Answer::Known(Some(holds(engine, &timesheet).await)),
+        Answer::Known(Some(timesheet)) => Answer::Known(Some(holds(witnesses, &timesheet).await)),
     };
-    let zone = engine.clock.zone();
+    let zone = witnesses.clock.zone();
     let (mut differing, mut rounding) = (Vec::new(), None);
     if let (Some(Some(holds)), Some(wanted)) = (kimai.known(), wanted) {
         // Kimai may round what it is sent; that is no difference.
@@ -214,10 +215,10 @@ fn answered(id: KimaiId, found: FoundTimesheet, wanted: WantedTimesheet, memory:
     memory.timesheet == Some(id) && found.is_answer_to(&wanted, memory.pushed.as_ref(), memory.held.as_ref())
 }
 
-pub(super) async fn holds(engine: &Engine, timesheet: &Timesheet) -> Holds {
+pub(super) async fn holds(witnesses: &Witnesses, timesheet: &Timesheet) -> Holds {
     let found = FoundTimesheet::from(timesheet);
     let names = match found.whole() {
-        Some(chosen) => within(engine.kimai.choices(&chosen)).await.known().map(names).unwrap_or_default(),
+        Some(chosen) => within(witnesses.kimai.choices(&chosen)).await.known().map(names).unwrap_or_default(),
         None => Names::default(),
     };
     Holds { found, exported: timesheet.exported, names }

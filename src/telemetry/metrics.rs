@@ -1,8 +1,8 @@
 //! The metrics, fed where things happen, and their text for Prometheus.
 //!
-//! There is one [`Metrics`] per service, made with the Kimai client and handed on from there: no global.
+//! There is one [`Metrics`] per service, made where it is wired and handed to its parts: no global.
 //! [`super::table::TABLE`] is the list of what there is. Gauges of the queue and the like are set when
-//! somebody looks ([`super::scrape`]).
+//! somebody looks ([`crate::http`]).
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
@@ -20,7 +20,6 @@ use tokio::time::Instant;
 
 use super::table::{self, Described, Kind, PREFIX, TABLE};
 use crate::domain::finding::Hold;
-use crate::kimai::Operation;
 use crate::words::words;
 
 type Labels = Vec<(&'static str, &'static str)>;
@@ -50,6 +49,25 @@ impl Format {
         }
     }
 }
+
+/// What Kimai is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// A list.
+    List,
+    /// One thing.
+    Look,
+    /// To create a timesheet.
+    Create,
+    /// To change one.
+    Update,
+    /// To delete one.
+    Delete,
+}
+
+words!(Operation {
+    List => "list", Look => "look", Create => "create", Update => "update", Delete => "delete",
+});
 
 /// What became of a creation whose answer was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,7 +192,7 @@ impl Metrics {
     }
 
     /// Sets the gauge `name` of [`TABLE`].
-    pub(super) fn set(&self, name: &'static str, labels: &[(&'static str, &'static str)], value: f64) {
+    pub(crate) fn set(&self, name: &'static str, labels: &[(&'static str, &'static str)], value: f64) {
         if let Some(family) = self.gauge(name) {
             family.get_or_create(&labels.to_vec()).set(value);
         }

@@ -31,9 +31,7 @@ fn every_combination_of_labels_is_there_at_zero() {
 fn nothing_that_can_be_counted_makes_a_new_series() {
     let metrics = Metrics::new();
     let before = metrics.text(Format::Prometheus).lines().count();
-    for operation in
-        [Operation::Read, Operation::Look, Operation::Create, Operation::Update, Operation::Delete]
-    {
+    for operation in Operation::ALL {
         for status in (0..1000).map(Some).chain([None]) {
             metrics.kimai_answered(operation, status, Duration::ZERO);
         }

@@ -9,7 +9,6 @@
 pub mod call;
 pub mod metrics;
 pub mod otlp;
-pub mod scrape;
 pub mod table;
 
 use std::sync::OnceLock;

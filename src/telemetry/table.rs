@@ -1,10 +1,8 @@
 //! The one list of metrics: names, kinds, units, labels, meanings. All are there, at zero, from the start.
 
-use super::metrics::{Answer, Resolved, Side};
+use super::metrics::{Answer, Operation, Resolved, Side};
 use crate::domain::Code;
 use crate::domain::finding::Hold;
-use crate::kimai::Operation;
-use crate::queue::State;
 
 /// What every name begins with.
 pub const PREFIX: &str = "kimai_sync";
@@ -61,7 +59,7 @@ const fn seconds(name: &'static str, labels: &'static [Label], meaning: &'static
 }
 
 /// Where entries of the queue stand.
-pub const STATES: &[&str] = State::WORDS;
+pub const STATES: &[&str] = &["queued", "scheduled", "running", "parked"];
 /// How runs of work logs end.
 pub const RESULTS: &[&str] = &["created", "adopted", "updated", "deleted", "unchanged", "retry", "parked"];
 /// What Kimai is asked for.

@@ -31,6 +31,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use crate::domain::Code;
+use crate::source::SourceFault;
 use crate::unreadable::Unreadable;
 pub use refusal::Refusal;
 
@@ -114,6 +115,19 @@ impl TriplestoreFault {
     /// Whether it is about this statement alone: a part of it, or another one, may go well.
     pub fn is_of_statement(&self) -> bool {
         matches!(self, Self::Failed(_) | Self::Refused(_) | Self::Incomplete(_))
+    }
+}
+
+impl From<TriplestoreFault> for SourceFault {
+    fn from(fault: TriplestoreFault) -> Self {
+        let code = fault.code();
+        match fault {
+            TriplestoreFault::Transient(said) => Self::Transient(said),
+            TriplestoreFault::Failed(said) => Self::Failed(said),
+            TriplestoreFault::Refused(refusal) => Self::Refused { said: refusal.to_string(), code },
+            TriplestoreFault::Unreadable(said) => Self::Unreadable(said),
+            TriplestoreFault::Incomplete(said) => Self::Incomplete(said),
+        }
     }
 }
 

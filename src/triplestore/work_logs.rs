@@ -18,7 +18,7 @@ use crate::domain::values::Values;
 use crate::domain::windows::{Days, Window};
 use crate::domain::work_log::{Directory, Facts, IMPORTED, VEVENT, is_imported};
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::source::{Link, Source};
+use crate::source::{Link, Source, SourceFault};
 
 /// An activity with all that it should have; what lacks something is looked at closer.
 const ACTIVITY: &str =
@@ -141,15 +141,12 @@ impl WorkLogs {
 
 #[async_trait]
 impl Source for WorkLogs {
-    async fn facts(&self, subject: &WorkLogUri) -> Result<Facts, TriplestoreFault> {
+    async fn facts(&self, subject: &WorkLogUri) -> Result<Facts, SourceFault> {
         let rows = self.select(format!("SELECT DISTINCT ?p ?o WHERE {{ <{subject}> ?p ?o }}")).await?;
         Ok(self.facts_in(&rows))
     }
 
-    async fn facts_of(
-        &self,
-        subjects: &[WorkLogUri],
-    ) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault> {
+    async fn facts_of(&self, subjects: &[WorkLogUri]) -> Result<BTreeMap<WorkLogUri, Facts>, SourceFault> {
         let mut all = BTreeMap::new();
         let mut parts: Vec<&[WorkLogUri]> = subjects.chunks(BATCH).collect();
         while let Some(part) = parts.pop() {
@@ -168,7 +165,7 @@ impl Source for WorkLogs {
                     parts.extend([first, second]);
                     continue;
                 }
-                Err(fault) => return Err(fault),
+                Err(fault) => return Err(fault.into()),
             };
             for row in &rows {
                 if let Some(subject) = subject(row) {
@@ -179,7 +176,7 @@ impl Source for WorkLogs {
         Ok(all)
     }
 
-    async fn directory(&self, facts: &[&Facts]) -> Result<Directory, TriplestoreFault> {
+    async fn directory(&self, facts: &[&Facts]) -> Result<Directory, SourceFault> {
         let (mut tasks, mut persons) = (BTreeSet::new(), BTreeSet::new());
         for facts in facts {
             tasks.extend(facts.tasks.iter());
@@ -211,15 +208,15 @@ impl Source for WorkLogs {
         Ok(directory)
     }
 
-    async fn days(&self, first: Date, last: Date) -> Result<Days, TriplestoreFault> {
-        period::days(self.store.as_ref(), first, last).await
+    async fn days(&self, first: Date, last: Date) -> Result<Days, SourceFault> {
+        Ok(period::days(self.store.as_ref(), first, last).await?)
     }
 
-    async fn count(&self, first: Date, last: Date) -> Result<usize, TriplestoreFault> {
-        period::count(self.store.as_ref(), first, last).await
+    async fn count(&self, first: Date, last: Date) -> Result<usize, SourceFault> {
+        Ok(period::count(self.store.as_ref(), first, last).await?)
     }
 
-    async fn certain(&self, subject: &WorkLogUri) -> Result<Facts, TriplestoreFault> {
+    async fn certain(&self, subject: &WorkLogUri) -> Result<Facts, SourceFault> {
         let triples = format!("SELECT DISTINCT ?p ?o WHERE {{ <{subject}> ?p ?o }}");
         for _ in 0..ROUNDS {
             let rows = self.select(triples.clone()).await?;
@@ -230,10 +227,10 @@ impl Source for WorkLogs {
                 return Ok(self.facts_in(&rows));
             }
         }
-        Err(TriplestoreFault::Incomplete(format!("it gives fewer properties of <{subject}> than it counts")))
+        Err(SourceFault::Incomplete(format!("it gives fewer properties of <{subject}> than it counts")))
     }
 
-    async fn knows_none(&self, subjects: &[WorkLogUri]) -> Result<bool, TriplestoreFault> {
+    async fn knows_none(&self, subjects: &[WorkLogUri]) -> Result<bool, SourceFault> {
         for part in subjects.chunks(BATCH) {
             let named = part.iter().map(|subject| format!("<{subject}>")).collect::<Vec<_>>().join(" ");
             let rows = self
@@ -245,16 +242,16 @@ impl Source for WorkLogs {
         Ok(true)
     }
 
-    async fn of_window(&self, window: &Window) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault> {
-        period::of_window(self.store.as_ref(), window, self.notes).await
+    async fn of_window(&self, window: &Window) -> Result<BTreeMap<WorkLogUri, Facts>, SourceFault> {
+        Ok(period::of_window(self.store.as_ref(), window, self.notes).await?)
     }
 
-    async fn has_any(&self) -> Result<bool, TriplestoreFault> {
+    async fn has_any(&self) -> Result<bool, SourceFault> {
         let rows = self.select("SELECT ?s WHERE { ?s ?p ?o } LIMIT 1".to_owned()).await?;
         Ok(!rows.is_empty())
     }
 
-    async fn by_uuid(&self, id: &str) -> Result<Option<WorkLogUri>, TriplestoreFault> {
+    async fn by_uuid(&self, id: &str) -> Result<Option<WorkLogUri>, SourceFault> {
         let id = Literal::string(id);
         let rows = self.select(format!(
             "SELECT DISTINCT ?s WHERE {{ ?s a cal:Vevent ; mu:uuid ?id . FILTER (STR(?id) = {id}) }} ORDER BY ?s LIMIT 1"
@@ -262,7 +259,7 @@ impl Source for WorkLogs {
         Ok(rows.await?.first().and_then(subject))
     }
 
-    async fn linked(&self, ids: &[KimaiId]) -> Result<BTreeMap<KimaiId, Vec<WorkLogUri>>, TriplestoreFault> {
+    async fn linked(&self, ids: &[KimaiId]) -> Result<BTreeMap<KimaiId, Vec<WorkLogUri>>, SourceFault> {
         let mut linked: BTreeMap<KimaiId, Vec<WorkLogUri>> = BTreeMap::new();
         for (id, subject) in self.subjects(ids, "?s a cal:Vevent .").await? {
             linked.entry(id).or_default().push(subject);
@@ -270,10 +267,7 @@ impl Source for WorkLogs {
         Ok(linked)
     }
 
-    async fn tombstones(
-        &self,
-        ids: &[KimaiId],
-    ) -> Result<BTreeMap<KimaiId, Vec<WorkLogUri>>, TriplestoreFault> {
+    async fn tombstones(&self, ids: &[KimaiId]) -> Result<BTreeMap<KimaiId, Vec<WorkLogUri>>, SourceFault> {
         let mut tombstones: BTreeMap<KimaiId, Vec<WorkLogUri>> = BTreeMap::new();
         for (id, subject) in self.subjects(ids, &none_of(IMPORTED.into_iter().chain([VEVENT]))).await? {
             if !is_imported(&subject) {
@@ -283,7 +277,7 @@ impl Source for WorkLogs {
         Ok(tombstones)
     }
 
-    async fn dangling(&self) -> Result<BTreeMap<WorkLogUri, Vec<KimaiId>>, TriplestoreFault> {
+    async fn dangling(&self) -> Result<BTreeMap<WorkLogUri, Vec<KimaiId>>, SourceFault> {
         let pattern = format!("?s dct:identifier ?id . {}", none_of(IMPORTED.into_iter().chain([VEVENT])));
         let mut found: BTreeMap<WorkLogUri, Facts> = BTreeMap::new();
         let note = |row: Row| {
@@ -300,11 +294,11 @@ impl Source for WorkLogs {
         &self,
         iris: &[String],
         after: Option<&WorkLogUri>,
-    ) -> Result<Vec<WorkLogUri>, TriplestoreFault> {
-        referring::page(self.store.as_ref(), iris, after).await
+    ) -> Result<Vec<WorkLogUri>, SourceFault> {
+        Ok(referring::page(self.store.as_ref(), iris, after).await?)
     }
 
-    async fn link(&self, links: &[Link]) -> Result<(), TriplestoreFault> {
+    async fn link(&self, links: &[Link]) -> Result<(), SourceFault> {
         for links in links.chunks(BATCH) {
             let goes = |link: &&Link| link.had_link || link.to.is_none();
             let gone: Vec<&WorkLogUri> = links.iter().filter(goes).map(|link| &link.work_log).collect();

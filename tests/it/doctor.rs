@@ -9,7 +9,6 @@ use async_trait::async_trait;
 use kimai_sync::app;
 use kimai_sync::clock::Clock;
 use kimai_sync::doctor::{Health, Report};
-use kimai_sync::engine::Engine;
 use kimai_sync::sandbox::{Fault, Role, When};
 use kimai_sync::settings::Settings;
 use kimai_sync::storage::Storage;
@@ -72,8 +71,8 @@ async fn examine(stack: &Stack, vars: &[(&str, &str)], how: Break, storage: Stor
     let vars = given.iter().chain(vars).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let settings = Settings::from_vars(vars).unwrap();
     let store: Arc<dyn Triplestore> = Arc::new(Broken(stack.store.clone(), how));
-    let (clock, kimai) = (Clock::system(settings.zone.clone()), app::kimai(&settings).unwrap());
-    let engine = Engine::with_storage(&settings, store, kimai, clock, storage).unwrap();
+    let clock = Clock::system(settings.zone.clone());
+    let engine = app::engine(&settings, store, clock, storage).unwrap();
     engine.doctor.serves(true);
     let report = engine.doctor.examine().await;
     let told = format!("{report:?}");

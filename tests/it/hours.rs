@@ -7,8 +7,8 @@ use kimai_sync::doctor::Health;
 use kimai_sync::domain::finding::{Hold, Kind};
 use kimai_sync::domain::ids::UserId;
 use kimai_sync::domain::{KimaiId, WorkLogUri};
+use kimai_sync::progress::Progress;
 use kimai_sync::reconcile::sweep::Report;
-use kimai_sync::runs::progress::Progress;
 use kimai_sync::sandbox::{Rounding, StoredTimesheet};
 use serde_json::{Value, json};
 

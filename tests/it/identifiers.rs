@@ -1,7 +1,7 @@
 //! A timesheet's number in the triplestore, written in all the ways that tools and people write numbers.
 
+use kimai_sync::progress::Progress;
 use kimai_sync::reconcile::sweep::Period;
-use kimai_sync::runs::progress::Progress;
 
 use crate::support::on_each_store;
 use crate::support::stack::{Stack, answer};

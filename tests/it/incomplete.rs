@@ -2,10 +2,10 @@
 //! forgotten for what is missing from them.
 
 use kimai_sync::domain::KimaiId;
+use kimai_sync::progress::Progress;
 use kimai_sync::reconcile::retry::Failure;
 use kimai_sync::reconcile::sweep::{Period, Report};
-use kimai_sync::runs::progress::Progress;
-use kimai_sync::triplestore::TriplestoreFault;
+use kimai_sync::source::SourceFault;
 
 use crate::support::front::{Front, Manners};
 use crate::support::stack::Stack;
@@ -56,7 +56,7 @@ async fn no_timesheet_of_a_living_work_log_goes_for_rows_that_are_missing() {
         front.behaves(manners);
         let swept = sweep(&stack).await;
         let fault = swept.err().unwrap_or_else(|| panic!("{how}: it was taken for a fact"));
-        assert!(matches!(fault, Failure::Triplestore(TriplestoreFault::Incomplete(_))), "{how}: {fault}");
+        assert!(matches!(fault, Failure::Triplestore(SourceFault::Incomplete(_))), "{how}: {fault}");
         assert_eq!(ids(&stack), before, "{how}");
     }
     front.behaves(Manners::default());

@@ -8,6 +8,7 @@ use kimai_sync::domain::{Code, KimaiId};
 use kimai_sync::kimai::{Client, KimaiFault, Listed, TimesheetFilter, Timesheets as _};
 use kimai_sync::sandbox::{Fault, Gate, LoggedRequest, Proxy, Role, Sandbox, When};
 use kimai_sync::settings::Settings;
+use kimai_sync::telemetry::Metrics;
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -43,7 +44,7 @@ impl Kimai {
         let vars = [("API_TOKEN", "token"), ("KIMAI_ENDPOINT", endpoint.as_str())];
         let vars = vars.iter().chain(settings);
         let vars = vars.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let client = Client::new(&Settings::from_vars(vars).unwrap().kimai).unwrap();
+        let client = Client::new(&Settings::from_vars(vars).unwrap().kimai, Metrics::default()).unwrap();
         let mut server = JoinSet::new();
         server.spawn(sandbox.serve(listener).unwrap());
         Self { sandbox, client, add, _server: server }

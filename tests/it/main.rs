@@ -24,6 +24,8 @@ mod incomplete;
 #[cfg(test)]
 mod late;
 #[cfg(test)]
+mod layers;
+#[cfg(test)]
 mod listing;
 #[cfg(test)]
 mod metrics;

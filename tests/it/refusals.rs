@@ -3,9 +3,9 @@
 use kimai_sync::domain::finding::Kind;
 use kimai_sync::domain::ids::UserId;
 use kimai_sync::domain::{KimaiId, WorkLogUri};
+use kimai_sync::progress::Progress;
 use kimai_sync::queue::State;
 use kimai_sync::reconcile::sweep::Period;
-use kimai_sync::runs::progress::Progress;
 use kimai_sync::sandbox::{Entity, Fault, When};
 use serde_json::{Value, json};
 

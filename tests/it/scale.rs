@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use jiff::SignedDuration;
 use kimai_sync::domain::ids::KimaiId;
+use kimai_sync::progress::Progress;
 use kimai_sync::reconcile::sweep::Report;
-use kimai_sync::runs::progress::Progress;
 use kimai_sync::sandbox::{Entity, Role};
 use kimai_sync::triplestore::TriplestoreFault;
 use kimai_sync::triplestore::vocabulary::status;

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::Ordering;
 
-use kimai_sync::runs::progress::Progress;
+use kimai_sync::progress::Progress;
 use kimai_sync::sandbox::{Entity, Fault, Role, When};
 use serde_json::json;
 

@@ -9,9 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use kimai_sync::domain::finding::{Hold, Kind, Unconfirmed};
 use kimai_sync::domain::ids::{KimaiId, WorkLogUri};
 use kimai_sync::domain::timesheet::WantedTimesheet;
+use kimai_sync::progress::Progress;
 use kimai_sync::reconcile::ledger::Held;
 use kimai_sync::reconcile::sweep::Report;
-use kimai_sync::runs::progress::Progress;
 use kimai_sync::sandbox::{Fault, Role, StoredTimesheet, When};
 
 use crate::support::company::{PAGE, Staff, USERS, booking, hire, register, september};

@@ -2,8 +2,8 @@
 
 use kimai_sync::domain::WorkLogUri;
 use kimai_sync::domain::finding::{Hold, Kind, Unconfirmed};
+use kimai_sync::progress::Progress;
 use kimai_sync::reconcile::sweep::{Period, Report};
-use kimai_sync::runs::progress::Progress;
 use serde_json::{Value, json};
 
 use crate::support::on_each_store;

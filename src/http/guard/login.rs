@@ -12,7 +12,7 @@ use tracing::info;
 use utoipa::{IntoParams, ToSchema};
 
 use super::sessions::LIFETIME;
-use super::{CHALLENGE, Guard, Tried, page, place, seconds, session_ids};
+use super::{CHALLENGE, Guard, Tried, place, seconds, session_ids};
 use crate::http::answer::fault::{BadRequest, TooLarge, Unavailable};
 use crate::http::problem::Problem;
 
@@ -61,7 +61,7 @@ pub(in crate::http) async fn form(
     if guard.token.is_none() || guard.has_session(request.headers(), Instant::now()) {
         return to(&next);
     }
-    html(StatusCode::OK, &next, None)
+    html(&guard, StatusCode::OK, &next, None)
 }
 
 /// Logs a browser in
@@ -106,13 +106,14 @@ pub(in crate::http) async fn enter(
             Ok(with_cookie(to(&next), &cookie(&id, LIFETIME.as_secs(), secure)))
         }
         Tried::Wrong => {
-            let mut answer = html(StatusCode::UNAUTHORIZED, &next, Some("That is not the token. Try again."));
+            let mut answer =
+                html(&guard, StatusCode::UNAUTHORIZED, &next, Some("That is not the token. Try again."));
             answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
             Ok(answer)
         }
         Tried::TooMany(pause) => {
             let fault = "Too many wrong tokens were sent. Wait a few seconds.";
-            let mut answer = html(StatusCode::TOO_MANY_REQUESTS, &next, Some(fault));
+            let mut answer = html(&guard, StatusCode::TOO_MANY_REQUESTS, &next, Some(fault));
             answer.headers_mut().insert(RETRY_AFTER, seconds(pause));
             Ok(answer)
         }
@@ -157,8 +158,8 @@ fn to(place: &str) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((LOCATION, place)).finish()
 }
 
-fn html(status: StatusCode, next: &str, fault: Option<&str>) -> HttpResponse {
+fn html(guard: &Guard, status: StatusCode, next: &str, fault: Option<&str>) -> HttpResponse {
     HttpResponse::build(status)
         .content_type("text/html; charset=utf-8")
-        .body(page::login(next, fault).into_string())
+        .body((guard.login_page)(next, fault).into_string())
 }

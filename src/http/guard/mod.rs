@@ -13,7 +13,6 @@ mod guesses;
 mod headers;
 pub(super) mod login;
 mod origin;
-mod page;
 mod place;
 mod sessions;
 mod slow;
@@ -31,6 +30,7 @@ use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web;
 use actix_web::{Error, HttpRequest, HttpResponse, ResponseError as _};
+use maud::Markup;
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -45,6 +45,9 @@ use token::Token;
 /// What a 401 asks for.
 const CHALLENGE: &str = "Bearer realm=\"kimai-sync\"";
 
+/// Renders the page on which people log in: where it leads, and what went wrong before, if anything did.
+pub type LoginPage = fn(&str, Option<&str>) -> Markup;
+
 /// Who may come in, and who is in. One for all threads of the server.
 #[derive(Debug)]
 pub struct Guard {
@@ -53,6 +56,7 @@ pub struct Guard {
     metrics: bool,
     sessions: Sessions,
     guesses: Guesses,
+    login_page: LoginPage,
 }
 
 /// What became of a token that somebody sent.
@@ -64,13 +68,14 @@ enum Tried {
 }
 
 impl Guard {
-    /// A guard as the settings say.
-    pub fn new(settings: &GuardSettings) -> Self {
+    /// A guard as the settings say, which shows people this page to log in.
+    pub fn new(settings: &GuardSettings, login_page: LoginPage) -> Self {
         Self {
             token: settings.token.as_ref().map(Token::new),
             metrics: settings.metrics,
             sessions: Sessions::default(),
             guesses: Guesses::default(),
+            login_page,
         }
     }
 

@@ -40,7 +40,7 @@ fn logins(config: &mut web::ServiceConfig) {
 }
 
 fn guard(token: Option<&str>, metrics: bool) -> web::Data<Guard> {
-    web::Data::new(Guard::new(&GuardSettings { token: token.map(Into::into), metrics }))
+    web::Data::new(Guard::new(&GuardSettings { token: token.map(Into::into), metrics }, crate::page::login))
 }
 
 async fn here(body: web::Bytes) -> String {

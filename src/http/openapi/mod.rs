@@ -27,7 +27,7 @@ use super::answer::fault::{
 };
 use super::door::Door;
 use super::guard::{self, Guard};
-use super::sparql;
+use super::{State, sparql};
 use crate::triplestore::embedded::Embedded;
 
 const WHAT: &str = "Keeps the work logs of a mu-semtech triplestore and the timesheets of Kimai the same. \
@@ -54,7 +54,7 @@ struct Document {
 
 impl Document {
     /// Of the service that `request` came to: `/sparql` is not everywhere, nor is a token asked for.
-    fn of(request: &HttpRequest) -> &'static Self {
+    fn of(request: &HttpRequest, state: &State) -> &'static Self {
         static ALL: [[OnceLock<Document>; 2]; 2] = [const { [const { OnceLock::new() }; 2] }; 2];
         let sparql = request.app_data::<web::Data<Embedded>>().is_some();
         let token = request.app_data::<web::Data<Guard>>().is_some_and(|guard| guard.has_token());
@@ -66,7 +66,7 @@ impl Document {
             (true, true) => both,
         };
         place.get_or_init(|| {
-            let doors = super::doors().into_iter();
+            let doors = super::doors(state.pages).into_iter();
             let document = value(doors.chain(sparql.then(sparql::doors).into_iter().flatten()), token);
             Self { json: document.to_string().into(), page: view::page(&document).into_string().into() }
         })
@@ -151,16 +151,18 @@ fn uses(paths: &Paths, tag: &str) -> bool {
 #[utoipa::path(get, path = "/openapi.json", tag = "Documentation", operation_id = "openapi", responses(
     (status = 200, description = "The document.", body = Value, content_type = "application/json"),
 ))]
-pub(super) async fn document(request: HttpRequest) -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(Document::of(&request).json.clone())
+pub(super) async fn document(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(Document::of(&request, &state).json.clone())
 }
 
 /// This documentation for people
 #[utoipa::path(get, path = "/docs", tag = "Documentation", operation_id = "docs", responses(
     (status = 200, description = "The page.", body = String, content_type = "text/html"),
 ))]
-pub(super) async fn docs(request: HttpRequest) -> HttpResponse {
-    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(Document::of(&request).page.clone())
+pub(super) async fn docs(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .body(Document::of(&request, &state).page.clone())
 }
 
 /// How the page for people looks.

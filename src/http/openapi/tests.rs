@@ -7,6 +7,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::http::{configure, doors, sparql, testing};
+use crate::page;
 use crate::storage::Storage;
 use crate::story::Verdict;
 use crate::triplestore::embedded::Embedded;
@@ -26,7 +27,7 @@ macro_rules! service {
 }
 
 fn document() -> Value {
-    super::value(doors().into_iter().chain(sparql::doors()), true)
+    super::value(doors(page::PAGES).into_iter().chain(sparql::doors()), true)
 }
 
 /// The methods of each documented path.

@@ -19,12 +19,12 @@ fn idle_with(parked: usize) -> crate::http::State {
     let vars = [("API_TOKEN", "token"), ("KIMAI_ENDPOINT", "http://127.0.0.1:9/api")];
     let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let settings = Settings::from_vars(vars).unwrap();
-    let (store, kimai) = (Arc::new(Embedded::in_memory().unwrap()), crate::app::kimai(&settings).unwrap());
+    let store = Arc::new(Embedded::in_memory().unwrap());
     let clock = Clock::system(TimeZone::UTC);
-    let engine = Engine::with_storage(&settings, store, kimai, clock.clone(), storage.clone()).unwrap();
+    let engine = crate::app::engine(&settings, store, clock.clone(), storage.clone()).unwrap();
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let runs = Runs::open(storage, true, clock, Arc::new(engine.clone()), tasks, stop.clone()).unwrap();
-    crate::http::State::new(engine, runs, stop)
+    let runs = Runs::open(storage, true, clock, Arc::new(engine.jobs()), tasks, stop.clone()).unwrap();
+    crate::http::State::new(engine.services(), runs, stop, crate::page::PAGES)
 }
 
 #[tokio::test]

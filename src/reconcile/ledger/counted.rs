@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::{Ledger, LedgerFault, id_of, work_log_of};
 use crate::domain::difference::FoundTimesheet;
 use crate::domain::timesheet::WantedTimesheet;
-use crate::domain::{Code, KimaiId, WorkLogUri};
+use crate::domain::{KimaiId, WorkLogUri};
 use crate::kimai::Timesheet;
 
 /// Timesheets by which the doctor judges how Kimai rounds: the latest ones.
@@ -127,19 +127,6 @@ impl Ledger {
                 Some((serde_json::from_str(&pushed).ok()?, serde_json::from_str(&held).ok()?))
             };
             Ok(rows.into_iter().filter_map(pair).collect())
-        };
-        Ok(self.storage.write(read).await?)
-    }
-
-    /// How many parked work logs there are with each of `codes`.
-    pub async fn parked_as(&self, codes: &'static [Code]) -> Result<BTreeMap<Code, u64>, LedgerFault> {
-        let read = |connection: &Connection| {
-            let mut count = connection
-                .prepare_cached("SELECT count(*) FROM entry WHERE code = ?1 AND state = 'parked'")?;
-            let of = |code: &Code| {
-                Ok((*code, count.query_row([code.word()], |row| row.get::<_, i64>(0))?.cast_unsigned()))
-            };
-            codes.iter().map(of).collect()
         };
         Ok(self.storage.write(read).await?)
     }

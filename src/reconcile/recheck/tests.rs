@@ -13,7 +13,7 @@ use crate::triplestore::refusal::{Refusal, RefusalKind};
 use crate::triplestore::statement::Iri;
 use crate::triplestore::testing::Watched;
 use crate::triplestore::work_logs::WorkLogs;
-use crate::triplestore::{Row, Triplestore};
+use crate::triplestore::{Row, Triplestore, TriplestoreFault};
 
 const REFUSED: &str = "http://x/work-logs/refused";
 const PAUSES: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(30)];

@@ -11,7 +11,7 @@ use crate::queue::{Durable, Outcome};
 use crate::triplestore::statement::Iri;
 use crate::triplestore::testing::Watched;
 use crate::triplestore::work_logs::WorkLogs;
-use crate::triplestore::{Row, Triplestore};
+use crate::triplestore::{Row, Triplestore, TriplestoreFault};
 
 struct Scene {
     store: Arc<Watched>,

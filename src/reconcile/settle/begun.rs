@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::clock::Clock;
 use crate::domain::WorkLogUri;
-use crate::reconcile::plant::{Plant, planted};
+use crate::failpoint::mutants::{Plant, planted};
 
 /// The creations that this process began.
 #[derive(Debug, Default)]

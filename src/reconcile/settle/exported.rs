@@ -11,12 +11,12 @@ use crate::domain::exported::{Look, UpdateIntent, both_values};
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::Facts;
 use crate::domain::{KimaiId, WorkLogUri};
+use crate::failpoint::mutants::{Plant, planted};
 use crate::kimai::{Fault, Timesheet};
 use crate::reconcile::effect::{Deed, Effect};
 use crate::reconcile::exported::{self, Deletion};
 use crate::reconcile::flow::Way;
 use crate::reconcile::ledger::{Held, LedgerFault};
-use crate::reconcile::plant::{Plant, planted};
 use crate::reconcile::retry::Failure;
 
 /// A look that is older than this when the change may be sent is repeated.

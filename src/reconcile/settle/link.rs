@@ -3,14 +3,13 @@
 use tracing::warn;
 
 use super::Settler;
-use crate::crash;
 use crate::domain::plan::Memory;
 use crate::domain::work_log::{Facts, Kind};
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::reconcile::plant::{Plant, planted};
+use crate::failpoint::crash;
+use crate::failpoint::mutants::{Plant, planted};
 use crate::reconcile::retry::Failure;
-use crate::source::Link;
-use crate::triplestore::TriplestoreFault;
+use crate::source::{Link, SourceFault};
 
 impl Settler {
     /// Writes the link and reads it back: a triplestore may say that it stored what it did not.
@@ -20,7 +19,7 @@ impl Settler {
         let stored = self.together.link(link).await?.kimai_ids();
         if stored.first() != Some(&id) && !planted(Plant::NoReadBack) {
             let why = format!("it took the Kimai id {id} of <{subject}> and did not store it");
-            return Err(TriplestoreFault::Transient(why).into());
+            return Err(SourceFault::Transient(why).into());
         }
         crash::point("linked");
         self.ledger.linked(subject).await?;
@@ -34,7 +33,7 @@ impl Settler {
             return Ok(self.ledger.has_new_link(subject).await?);
         }
         let why = format!("it took the removal of the Kimai id of <{subject}> and still has it");
-        Err(TriplestoreFault::Transient(why).into())
+        Err(SourceFault::Transient(why).into())
     }
 
     /// Makes `id`, which `subject` is linked to, its only link and remembers it instead of `known`. If Kimai does

@@ -6,9 +6,9 @@ use super::Settler;
 use crate::domain::difference::FoundTimesheet;
 use crate::domain::intent::Intent;
 use crate::domain::{KimaiId, WorkLogUri};
+use crate::failpoint::mutants::{Plant, planted};
 use crate::kimai::{KimaiFault, Timesheet, TimesheetFilter};
 use crate::reconcile::ledger::LedgerFault;
-use crate::reconcile::plant::{Plant, planted};
 use crate::reconcile::retry::Failure;
 use crate::telemetry::metrics::Resolved;
 

@@ -16,9 +16,9 @@ use crate::domain::plan::Memory;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::Facts;
 use crate::domain::{KimaiId, WorkLogUri};
+use crate::failpoint::mutants::{Plant, planted};
 use crate::kimai::{CurrentUser, Fault, KimaiFault, Timesheet};
 use crate::reconcile::ledger::Held;
-use crate::reconcile::plant::{Plant, planted};
 use crate::reconcile::retry::Failure;
 
 /// What Kimai made of what was sent.

@@ -7,8 +7,8 @@ use super::Settler;
 use crate::domain::plan::Memory;
 use crate::domain::work_log::Kind;
 use crate::domain::{KimaiId, WorkLogUri};
+use crate::failpoint::mutants::{Plant, planted};
 use crate::kimai::KimaiFault;
-use crate::reconcile::plant::{Plant, planted};
 use crate::reconcile::retry::Failure;
 
 impl Settler {

@@ -4,14 +4,14 @@ use tracing::{info, warn};
 
 use super::exported::{Exported, Seen};
 use super::{Change, Settler};
-use crate::crash;
 use crate::domain::WorkLogUri;
 use crate::domain::work_log::Facts;
+use crate::failpoint::crash;
+use crate::failpoint::mutants::{Plant, planted};
 use crate::kimai::{Fault, KimaiFault};
 use crate::reconcile::effect::{Deed, Effect};
 use crate::reconcile::flow::Way;
 use crate::reconcile::ledger::Held;
-use crate::reconcile::plant::{Plant, planted};
 use crate::reconcile::retry::Failure;
 
 impl Settler {

@@ -6,7 +6,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::kimai::{KimaiFault, Operation};
-use crate::triplestore::TriplestoreFault;
+use crate::source::SourceFault;
 
 /// The time limit of every call: the default of the settings.
 pub(super) const TIME_LIMIT: Duration = Duration::from_secs(30);
@@ -253,13 +253,13 @@ impl Trouble {
     }
 
     /// What the client of the triplestore makes of it.
-    pub(super) fn of_triplestore(self) -> TriplestoreFault {
+    pub(super) fn of_triplestore(self) -> SourceFault {
         match self {
-            Self::Garbage => TriplestoreFault::Unreadable("expected value at line 1".to_owned()),
-            Self::Status500 => TriplestoreFault::Transient("it answered 500".to_owned()),
-            Self::Status503 => TriplestoreFault::Transient("it answered 503".to_owned()),
-            Self::Refused => TriplestoreFault::Transient("connection refused".to_owned()),
-            _ => TriplestoreFault::Transient("it did not answer within the time limit".to_owned()),
+            Self::Garbage => SourceFault::Unreadable("expected value at line 1".to_owned()),
+            Self::Status500 => SourceFault::Transient("it answered 500".to_owned()),
+            Self::Status503 => SourceFault::Transient("it answered 503".to_owned()),
+            Self::Refused => SourceFault::Transient("connection refused".to_owned()),
+            _ => SourceFault::Transient("it did not answer within the time limit".to_owned()),
         }
     }
 

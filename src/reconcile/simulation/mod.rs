@@ -17,7 +17,7 @@ mod lag;
 mod land;
 mod listing;
 mod matrix;
-pub(crate) mod mutants;
+mod mutants;
 mod people;
 mod pinned;
 mod restore;

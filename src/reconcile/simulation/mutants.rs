@@ -1,20 +1,9 @@
 //! The simulation on trial: faults are planted in the service, one at a time, and each has to be found.
 
-use std::cell::Cell;
-
 use super::run::simulate;
 use super::scenario::Scenario;
 use super::{pinned, restore};
-use crate::reconcile::plant::Plant;
-
-thread_local! {
-    static PLANTED: Cell<Option<Plant>> = const { Cell::new(None) };
-}
-
-/// Whether this fault is planted on this thread.
-pub(crate) fn planted(plant: Plant) -> bool {
-    PLANTED.get() == Some(plant)
-}
+use crate::failpoint::mutants::{self, Plant};
 
 /// Histories until a fault has to have shown itself.
 const SEEDS: u64 = 3_000;
@@ -55,7 +44,7 @@ const ALL: [Plant; 28] = [
 /// The first history that finds the fault, and by which rule: the pinned ones first, then those that often do, then
 /// those of all seeds.
 fn hunt(plant: Plant) -> Option<(u64, String)> {
-    PLANTED.set(Some(plant));
+    mutants::plant(Some(plant));
     let all = FOUND_BY.into_iter().chain(1..SEEDS).map(Scenario::of);
     let mut histories: Box<dyn Iterator<Item = Scenario>> = match plant {
         Plant::LossIsIgnored => Box::new(restore::of_a_kimai_put_back().take(100)),
@@ -63,7 +52,7 @@ fn hunt(plant: Plant) -> Option<(u64, String)> {
     };
     let found =
         histories.find_map(|scenario| Some((scenario.seed, simulate(scenario).broken.first()?.clone())));
-    PLANTED.set(None);
+    mutants::plant(None);
     found
 }
 

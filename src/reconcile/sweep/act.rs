@@ -8,20 +8,20 @@ use tracing::{info, warn};
 use super::examine::Examined;
 use super::sides::is_ours;
 use super::{Period, Report, Sweeper, go_on, heed};
-use crate::crash;
 use crate::domain::difference::FoundTimesheet;
 use crate::domain::finding::{self, Action, Finding, Hold};
 use crate::domain::intent::Intent;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::Kind;
 use crate::domain::{KimaiId, WorkLogUri};
+use crate::failpoint::crash;
+use crate::failpoint::mutants::{Plant, planted};
 use crate::kimai::Fault;
+use crate::progress::Progress;
 use crate::queue::{Filter, Reason};
 use crate::reconcile::exported::{self, Deletion};
-use crate::reconcile::plant::{Plant, planted};
 use crate::reconcile::retry::Failure;
-use crate::runs::progress::Progress;
-use crate::triplestore::TriplestoreFault;
+use crate::source::SourceFault;
 
 /// Work logs queued at a time: deltas that come meanwhile get their turn at the disk.
 const BATCH: usize = 500;
@@ -250,7 +250,7 @@ impl Sweeper {
         let alone = !planted(Plant::RowsAreBelieved) && !known.is_empty();
         if alone && !self.sight.linked(&[id], &[]).await?.is_empty() {
             let why = format!("it shows no work log of timesheet {id} among others, and one alone");
-            return Err(TriplestoreFault::Incomplete(why).into());
+            return Err(SourceFault::Incomplete(why).into());
         }
         let owner = self.ledger.owner(id).await?;
         let mut remains = self.work_logs.tombstones(&[id]).await?.into_values().flatten();

@@ -8,7 +8,7 @@ use super::sides::Sides;
 use crate::domain::WorkLogUri;
 use crate::domain::finding::{Finding, Hold, Kind};
 use crate::domain::hours::{RoundedMonth, RoundedMonths};
-use crate::reconcile::plant::{Plant, planted};
+use crate::failpoint::mutants::{Plant, planted};
 use crate::reconcile::retry::Failure;
 
 impl Sweeper {

@@ -13,10 +13,11 @@ use crate::domain::finding::{Action, Finding, Hold, Kind, Unconfirmed};
 use crate::domain::hours::RoundedMonth;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::{KimaiId, WorkLogUri};
+use crate::failpoint::mutants::{Plant, planted};
 use crate::kimai::{Fault, KimaiFault, Timesheet};
-use crate::reconcile::plant::{Plant, planted};
+use crate::progress::Progress;
 use crate::reconcile::retry::Failure;
-use crate::runs::progress::Progress;
+use crate::source::SourceFault;
 use crate::triplestore::pages::{ROUNDS, disagree};
 
 /// How many links of the period are asked for along with those that are in doubt.
@@ -68,7 +69,7 @@ impl Sweeper {
             }
             go_on(progress)?;
         }
-        Err(disagree("work logs of the period", found, counted).into())
+        Err(SourceFault::from(disagree("work logs of the period", found, counted)).into())
     }
 
     async fn examine_once(

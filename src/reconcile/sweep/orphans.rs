@@ -9,7 +9,7 @@ use crate::domain::difference::{Comparison, adoptions};
 use crate::domain::finding::{self, Action, Finding, Hold, Kind};
 use crate::domain::work_log::Kind as Subject;
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::reconcile::plant::{Plant, planted};
+use crate::failpoint::mutants::{Plant, planted};
 use crate::reconcile::retry::Failure;
 
 impl Sweeper {

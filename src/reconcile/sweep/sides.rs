@@ -13,10 +13,10 @@ use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::windows::windows;
 use crate::domain::work_log::{Directory, Facts, resolve};
 use crate::domain::{KimaiId, WorkLogUri};
+use crate::failpoint::mutants::{Plant, planted};
 use crate::kimai::{Gap, Listed, OddRows, Timesheet, TimesheetFilter};
-use crate::reconcile::plant::{Plant, planted};
+use crate::progress::Progress;
 use crate::reconcile::retry::Failure;
-use crate::runs::progress::Progress;
 
 /// Windows read at a time. Two more may wait to be brought down, behind the one that is: a sweep holds no more
 /// facts than that.

@@ -33,12 +33,13 @@ pub(super) fn reached(answered: Reached, result: &Result<Deed, Failure>) -> Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Code;
     use crate::domain::{KimaiId, WorkLogUri};
     use crate::kimai::{Fault, KimaiFault, Operation};
     use crate::reconcile::breaker::PROBE_EVERY;
     use crate::reconcile::effect::Effect;
     use crate::reconcile::ledger::LedgerFault;
-    use crate::triplestore::TriplestoreFault;
+    use crate::source::SourceFault;
 
     #[test]
     fn a_run_shows_only_whom_it_reached() {
@@ -58,16 +59,16 @@ mod tests {
             (false, false, Err(kimai(Fault::Permanent)), vec![Kimai]),
             (false, false, Err(Failure::Unsure(PROBE_EVERY)), vec![]),
             (false, false, Err(Failure::Broken("a panic".into())), vec![]),
-            (false, false, Err(TriplestoreFault::Refused("403".into()).into()), vec![Triplestore]),
-            (false, false, Err(TriplestoreFault::Transient("down".into()).into()), vec![]),
-            (true, false, Err(TriplestoreFault::Transient("the link was not taken".into()).into()), vec![]),
-            // Kimai is well, whatever came after its answer.
             (
-                true,
-                true,
-                Err(TriplestoreFault::Transient("the link was not taken".into()).into()),
-                vec![Kimai],
+                false,
+                false,
+                Err(SourceFault::Refused { said: "403".into(), code: Code::TriplestoreRefused }.into()),
+                vec![Triplestore],
             ),
+            (false, false, Err(SourceFault::Transient("down".into()).into()), vec![]),
+            (true, false, Err(SourceFault::Transient("the link was not taken".into()).into()), vec![]),
+            // Kimai is well, whatever came after its answer.
+            (true, true, Err(SourceFault::Transient("the link was not taken".into()).into()), vec![Kimai]),
             (true, true, Err(claimed(9).into()), vec![Triplestore, Kimai]),
             (true, false, Err(claimed(9).into()), vec![Triplestore]),
         ];

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use kimai_sync::domain::WorkLogUri;
 use kimai_sync::domain::timesheet::WantedTimesheet;
+use kimai_sync::progress::Progress;
 use kimai_sync::reconcile::sweep::Period;
-use kimai_sync::runs::progress::Progress;
 use kimai_sync::sandbox::{Fault, Gate, When};
 
 use crate::support::stack::Stack;

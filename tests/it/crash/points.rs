@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
-use kimai_sync::crash::POINTS;
+use kimai_sync::failpoint::crash::POINTS;
 use kimai_sync::sandbox::{Fault, When};
 use rand::Rng;
 use rand::seq::SliceRandom;

@@ -6,8 +6,8 @@ use std::fmt::Write;
 
 use kimai_sync::domain::KimaiId;
 use kimai_sync::domain::ids::CustomerId;
+use kimai_sync::progress::Progress;
 use kimai_sync::reconcile::sweep::Period;
-use kimai_sync::runs::progress::Progress;
 use kimai_sync::sandbox::{Entity, Fault, When};
 use kimai_sync::triplestore::vocabulary::status;
 use serde_json::json;

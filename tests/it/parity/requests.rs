@@ -5,6 +5,7 @@ use kimai_sync::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
 use kimai_sync::domain::timesheet::WantedTimesheet;
 use kimai_sync::kimai::{Listings as _, Rows, TimesheetFilter, Timesheets as _};
 use kimai_sync::settings::Settings;
+use kimai_sync::telemetry::Metrics;
 use serde_json::{Value, json};
 use wiremock::matchers::{any, method};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -146,7 +147,7 @@ pub(super) async fn headers() -> Vec<(String, Vec<String>)> {
     Mock::given(any()).respond_with(ResponseTemplate::new(200).set_body_json(timesheet)).mount(&server).await;
     let vars = [("API_TOKEN", TOKEN.to_owned()), ("KIMAI_ENDPOINT", format!("{}/api", server.uri()))];
     let settings = Settings::from_vars(vars.map(|(name, value)| (name.to_owned(), value))).unwrap();
-    let kimai = app::kimai(&settings).unwrap();
+    let kimai = app::kimai(&settings, &Metrics::default()).unwrap();
     let begin = "2024-09-02T00:00:00Z".parse().unwrap();
     let (project, activity, user) = (ProjectId(2), ActivityId(3), UserId(2));
     let wanted = WantedTimesheet { begin, end: begin, project, activity, user, note: None };

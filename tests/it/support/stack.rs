@@ -154,8 +154,7 @@ impl Stack {
         let (selects, updates) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let store = Arc::new(Counting { inner, selects, updates, broken: AtomicBool::new(false) });
         let clock = Clock::system(settings.zone.clone());
-        let kimai_client = app::kimai(&settings).unwrap();
-        let engine = Engine::with_storage(&settings, store.clone(), kimai_client, clock, storage).unwrap();
+        let engine = app::engine(&settings, store.clone(), clock, storage).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();

@@ -7,12 +7,12 @@ use rand::seq::IndexedRandom;
 
 use super::Sim;
 use crate::domain::{KimaiId, WorkLogUri};
+use crate::progress::Progress;
 use crate::queue::Queue;
 use crate::reconcile::simulation::engine::Engine;
 use crate::reconcile::simulation::history::{What, Who};
 use crate::reconcile::simulation::land;
 use crate::reconcile::sweep::Period;
-use crate::runs::progress::Progress;
 
 impl Sim {
     /// Somebody asks for one, or for all that are parked, as page and command line do.

@@ -11,11 +11,10 @@ use crate::domain::work_log::{Directory, Facts, VEVENT};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::reconcile::simulation::faults::{Call, Trouble};
 use crate::reconcile::simulation::state::{Effect, Stand, State};
-use crate::source::{Link, Source};
-use crate::triplestore::TriplestoreFault;
+use crate::source::{Link, Source, SourceFault};
 
 impl World {
-    async fn store_write(&self, effect: Effect) -> Result<(), TriplestoreFault> {
+    async fn store_write(&self, effect: Effect) -> Result<(), SourceFault> {
         match self.send(effect).await.0 {
             None | Some(Trouble::NotStored) => Ok(()),
             Some(trouble) => Err(trouble.of_triplestore()),
@@ -28,7 +27,7 @@ impl World {
         read: impl FnOnce(&State) -> T,
         half: impl FnOnce(T) -> T,
         dropped: impl FnOnce(T) -> T,
-    ) -> Result<T, TriplestoreFault> {
+    ) -> Result<T, SourceFault> {
         match self.read(call, read).await {
             (None, found) => Ok(found),
             (Some(Trouble::Empty), _) => Ok(T::default()),
@@ -83,15 +82,12 @@ fn every_second_property(mut facts: Facts) -> Facts {
 
 #[async_trait]
 impl Source for World {
-    async fn facts(&self, subject: &WorkLogUri) -> Result<Facts, TriplestoreFault> {
+    async fn facts(&self, subject: &WorkLogUri) -> Result<Facts, SourceFault> {
         let of = |state: &State| state.shown(subject).into_owned();
         self.store_read(Call::Facts, of, |facts| facts, every_second_property).await
     }
 
-    async fn facts_of(
-        &self,
-        subjects: &[WorkLogUri],
-    ) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault> {
+    async fn facts_of(&self, subjects: &[WorkLogUri]) -> Result<BTreeMap<WorkLogUri, Facts>, SourceFault> {
         let read = |state: &State| {
             let shown = |subject: &WorkLogUri| (subject.clone(), state.shown(subject).into_owned());
             subjects.iter().map(shown).collect::<BTreeMap<_, _>>()
@@ -102,7 +98,7 @@ impl Source for World {
         self.store_read(Call::Facts, read, |facts| facts, dropped).await
     }
 
-    async fn directory(&self, _facts: &[&Facts]) -> Result<Directory, TriplestoreFault> {
+    async fn directory(&self, _facts: &[&Facts]) -> Result<Directory, SourceFault> {
         self.store_read(
             Call::Directory,
             |state| state.directory.clone(),
@@ -112,7 +108,7 @@ impl Source for World {
         .await
     }
 
-    async fn days(&self, first: Date, last: Date) -> Result<Days, TriplestoreFault> {
+    async fn days(&self, first: Date, last: Date) -> Result<Days, SourceFault> {
         let read = |state: &State| {
             let mut days = Days { exact: true, ..Days::default() };
             for (day, ..) in state.of_period(first, last) {
@@ -127,10 +123,10 @@ impl Source for World {
         if days.counts.values().sum::<usize>() >= self.count(first, last).await? {
             return Ok(days);
         }
-        Err(TriplestoreFault::Incomplete("it gives fewer work logs by their days than it counts".to_owned()))
+        Err(SourceFault::Incomplete("it gives fewer work logs by their days than it counts".to_owned()))
     }
 
-    async fn count(&self, first: Date, last: Date) -> Result<usize, TriplestoreFault> {
+    async fn count(&self, first: Date, last: Date) -> Result<usize, SourceFault> {
         // One row: none of it can be missing.
         let read = |state: &State| state.of_period(first, last).len();
         match self.read(Call::Count, read).await {
@@ -140,19 +136,19 @@ impl Source for World {
         }
     }
 
-    async fn certain(&self, subject: &WorkLogUri) -> Result<Facts, TriplestoreFault> {
+    async fn certain(&self, subject: &WorkLogUri) -> Result<Facts, SourceFault> {
         let of = |state: &State| state.shown(subject).into_owned();
         match self.read(Call::Facts, of).await {
             (None, facts) => Ok(facts),
             (Some(Trouble::Empty), _) => Ok(Facts::default()),
             (Some(Trouble::RowsDropped), _) => {
-                Err(TriplestoreFault::Incomplete("it gives fewer properties than it counts".to_owned()))
+                Err(SourceFault::Incomplete("it gives fewer properties than it counts".to_owned()))
             }
             (Some(trouble), _) => Err(trouble.of_triplestore()),
         }
     }
 
-    async fn knows_none(&self, subjects: &[WorkLogUri]) -> Result<bool, TriplestoreFault> {
+    async fn knows_none(&self, subjects: &[WorkLogUri]) -> Result<bool, SourceFault> {
         let none = |state: &State| subjects.iter().all(|subject| *state.shown(subject) == Facts::default());
         match self.read(Call::Count, none).await {
             (None, none) => Ok(none),
@@ -161,7 +157,7 @@ impl Source for World {
         }
     }
 
-    async fn of_window(&self, window: &Window) -> Result<BTreeMap<WorkLogUri, Facts>, TriplestoreFault> {
+    async fn of_window(&self, window: &Window) -> Result<BTreeMap<WorkLogUri, Facts>, SourceFault> {
         let Window { first, last, written: days, count } = window;
         let read = |state: &State| {
             let mut within = state.of_period(*first, *last);
@@ -183,19 +179,19 @@ impl Source for World {
         if all.len() >= counted || all.len() >= self.count(*first, *last).await? {
             return Ok(all);
         }
-        Err(TriplestoreFault::Incomplete("it gives fewer work logs than it counts".to_owned()))
+        Err(SourceFault::Incomplete("it gives fewer work logs than it counts".to_owned()))
     }
 
-    async fn has_any(&self) -> Result<bool, TriplestoreFault> {
+    async fn has_any(&self) -> Result<bool, SourceFault> {
         // Tasks and persons, at least.
         self.store_read(Call::HasAny, |_| true, |has_any| has_any, |has_any| has_any).await
     }
 
-    async fn by_uuid(&self, _id: &str) -> Result<Option<WorkLogUri>, TriplestoreFault> {
+    async fn by_uuid(&self, _id: &str) -> Result<Option<WorkLogUri>, SourceFault> {
         Ok(None)
     }
 
-    async fn linked(&self, ids: &[KimaiId]) -> Result<BTreeMap<KimaiId, Vec<WorkLogUri>>, TriplestoreFault> {
+    async fn linked(&self, ids: &[KimaiId]) -> Result<BTreeMap<KimaiId, Vec<WorkLogUri>>, SourceFault> {
         let read = |state: &State| {
             let mut linked: BTreeMap<KimaiId, Vec<WorkLogUri>> = BTreeMap::new();
             for (id, work_log) in state.subjects(ids, |_, stand| stand.is_live()) {
@@ -206,10 +202,7 @@ impl Source for World {
         self.store_read(Call::Linked, read, |linked| linked, every_second).await
     }
 
-    async fn tombstones(
-        &self,
-        ids: &[KimaiId],
-    ) -> Result<BTreeMap<KimaiId, Vec<WorkLogUri>>, TriplestoreFault> {
+    async fn tombstones(&self, ids: &[KimaiId]) -> Result<BTreeMap<KimaiId, Vec<WorkLogUri>>, SourceFault> {
         let is_one = |work_log: &WorkLogUri, stand: &Stand| stand.facts.may_be_left_over(work_log);
         let read = |state: &State| {
             let mut left: BTreeMap<KimaiId, Vec<WorkLogUri>> = BTreeMap::new();
@@ -221,7 +214,7 @@ impl Source for World {
         self.store_read(Call::Tombstones, read, |tombstones| tombstones, every_second).await
     }
 
-    async fn dangling(&self) -> Result<BTreeMap<WorkLogUri, Vec<KimaiId>>, TriplestoreFault> {
+    async fn dangling(&self) -> Result<BTreeMap<WorkLogUri, Vec<KimaiId>>, SourceFault> {
         let read = |state: &State| {
             let all = state.work_logs.iter();
             let left = all.filter(|(work_log, stand)| stand.facts.may_be_left_over(work_log));
@@ -234,7 +227,7 @@ impl Source for World {
         &self,
         iris: &[String],
         after: Option<&WorkLogUri>,
-    ) -> Result<Vec<WorkLogUri>, TriplestoreFault> {
+    ) -> Result<Vec<WorkLogUri>, SourceFault> {
         let refers = |Stand { facts, .. }: &Stand| {
             facts.types.contains(VEVENT)
                 && iris.iter().any(|iri| facts.tasks.contains(iri) || facts.persons.contains(iri))
@@ -247,7 +240,7 @@ impl Source for World {
         self.store_read(Call::OfPeriod, read, |all: Vec<WorkLogUri>| all, |all| all).await
     }
 
-    async fn link(&self, links: &[Link]) -> Result<(), TriplestoreFault> {
+    async fn link(&self, links: &[Link]) -> Result<(), SourceFault> {
         self.store_write(Effect::Link(links.to_vec())).await
     }
 }

@@ -4,40 +4,40 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::Services;
 use crate::domain::Code;
 use crate::domain::status::{Neighbour, Status};
-use crate::engine::Engine;
 use crate::queue::State;
 use crate::telemetry::Metrics;
 
 /// How long the file may take to tell of open intents; the rest is told without.
 const FILE_LIMIT: Duration = Duration::from_secs(2);
 
-/// Sets the gauges of how `engine` stands now, by its `status`. What cannot be found out stays as it was.
-pub async fn look(engine: &Engine, status: Option<&Status>) {
-    let metrics = &engine.metrics;
+/// Sets the gauges of how the service stands now, by its `status`. What cannot be found out stays as it was.
+pub(super) async fn look(services: &Services, status: Option<&Status>) {
+    let metrics = &services.metrics;
     let age = |since: Option<Timestamp>| {
-        let age = since.map(|since| engine.clock.now().duration_since(since).as_secs_f64());
+        let age = since.map(|since| services.clock.now().duration_since(since).as_secs_f64());
         age.unwrap_or_default().max(0.0)
     };
     if let Some(status) = status {
         stand(metrics, status);
         metrics.set("queue_oldest_due_seconds", &[], age(status.load.oldest_due));
     }
-    if let Ok(parked) = engine.queue.parked_by_code().await {
+    if let Ok(parked) = services.queue.parked_by_code().await {
         for code in Code::ALL {
             let number = parked.get(&Some(code)).copied().unwrap_or_default();
             metrics.set("queue_parked", &[("code", code.word())], of(number));
         }
     }
-    metrics.set("kimai_requests_at_a_time", &[], of(engine.kimai.pace().limit()));
-    let silent = engine.workers.silent().map(|(_, silent)| silent).unwrap_or_default();
+    metrics.set("kimai_requests_at_a_time", &[], of(services.kimai.pace().limit()));
+    let silent = services.workers.silent().map(|(_, silent)| silent).unwrap_or_default();
     metrics.set("worker_heartbeat_age_seconds", &[], silent.as_secs_f64());
-    if let Ok(Ok((open, oldest))) = tokio::time::timeout(FILE_LIMIT, engine.ledger.open_intents()).await {
+    if let Ok(Ok((open, oldest))) = tokio::time::timeout(FILE_LIMIT, services.ledger.open_intents()).await {
         metrics.set("intents_open", &[], of(open));
         metrics.set("intent_oldest_seconds", &[], age(oldest));
     }
-    if let Ok(Ok(counted)) = tokio::time::timeout(FILE_LIMIT, engine.ledger.counted()).await {
+    if let Ok(Ok(counted)) = tokio::time::timeout(FILE_LIMIT, services.ledger.counted()).await {
         metrics.set("rounded_timesheets", &[], of(counted.rounded));
         metrics.set("rounded_seconds", &[], of_signed(counted.seconds));
         metrics.set("off_day_timesheets", &[], of(counted.off_day));
@@ -76,4 +76,15 @@ fn of(number: impl TryInto<u64>) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "nor seconds")]
 fn of_signed(number: i64) -> f64 {
     number as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::table;
+
+    #[test]
+    fn entries_are_counted_in_every_state_there_is() {
+        assert_eq!(table::STATES, State::WORDS);
+    }
 }

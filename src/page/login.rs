@@ -2,10 +2,10 @@
 
 use maud::{DOCTYPE, Markup, html};
 
-use crate::page::head;
+use super::head;
 
 /// The form, with what went wrong before, if anything did. `next` is where it leads.
-pub(super) fn login(next: &str, fault: Option<&str>) -> Markup {
+pub(super) fn render(next: &str, fault: Option<&str>) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {

@@ -68,4 +68,18 @@ pub(crate) const fn planted(_: Plant) -> bool {
 }
 
 #[cfg(test)]
-pub(crate) use super::simulation::mutants::planted;
+thread_local! {
+    static PLANTED: std::cell::Cell<Option<Plant>> = const { std::cell::Cell::new(None) };
+}
+
+/// Whether this fault is planted on this thread.
+#[cfg(test)]
+pub(crate) fn planted(plant: Plant) -> bool {
+    PLANTED.get() == Some(plant)
+}
+
+/// Plants a fault on this thread, in place of the one before.
+#[cfg(test)]
+pub(crate) fn plant(plant: Option<Plant>) {
+    PLANTED.set(plant);
+}
