@@ -204,7 +204,7 @@ fn hostile_story() -> Story {
         memory: story::Answer::Unknown { error: text() },
         history: story::Answer::Known(vec![story::Done {
             at: now(),
-            result: text(),
+            result: crate::queue::Ended::Done,
             message: Some(text()),
             code: None,
         }]),

@@ -16,7 +16,7 @@ use super::parts::Parts;
 use super::{Answer, see, words};
 use crate::domain::WorkLogUri;
 use crate::http::State;
-use crate::queue;
+use crate::queue::{self, Ended};
 use crate::story::{self, Done, Found, Held, Holds, Story, Subject, Told, Verdict, Waiting};
 
 /// How often both sides are asked again while something is being done.
@@ -115,7 +115,7 @@ pub(super) fn parts(story: &Story, moment: &Moment) -> Parts {
     parts.add("sides", sides(story, moment));
     parts.add("history", history(&story.history, moment));
     parts.add("sharing", sharing(&story.sharing));
-    let state = story.entry.as_ref().and_then(|entry| queue::State::from_word(entry.state));
+    let state = story.entry.as_ref().map(|entry| entry.state);
     let soon = matches!(state, Some(queue::State::Queued | queue::State::Running | queue::State::Scheduled));
     parts.pause = if soon { ON_ITS_WAY } else { AT_REST };
     parts
@@ -309,8 +309,8 @@ fn here(story: &Story, moment: &Moment) -> Markup {
 }
 
 fn waiting(entry: &Waiting, moment: &Moment) -> Markup {
-    let state = queue::State::from_word(entry.state).map_or(entry.state, words::entry_state);
-    let reason = queue::Reason::from_word(entry.reason).map_or(entry.reason, words::reason);
+    let state = words::entry_state(entry.state);
+    let reason = words::reason(entry.reason);
     html! {
         dl class="pairs" {
             (pair("State", &html! { (state) }))
@@ -342,7 +342,7 @@ fn history(history: &story::Answer<Vec<Done>>, moment: &Moment) -> Markup {
                         @for one in done {
                             tr role="row" {
                                 td role="cell" data-label="When" { (moment.time(one.at)) }
-                                td role="cell" data-label="Outcome" class="narrow" { (outcome_of(&one.result)) }
+                                td role="cell" data-label="Outcome" class="narrow" { (outcome_of(one.result)) }
                                 td role="cell" data-label="What" { (words::sentence(one.message.as_deref().unwrap_or_default())) }
                             }
                         }
@@ -353,11 +353,10 @@ fn history(history: &story::Answer<Vec<Done>>, moment: &Moment) -> Markup {
     }
 }
 
-fn outcome_of(result: &str) -> Markup {
+fn outcome_of(result: Ended) -> Markup {
     match result {
-        "done" => Sign::Good.with("Done"),
-        "later" => Sign::Waiting.with("Scheduled"),
-        "parked" => Sign::Warning.with("Parked"),
-        other => Sign::Neutral.with(other),
+        Ended::Done => Sign::Good.with("Done"),
+        Ended::Later => Sign::Waiting.with("Scheduled"),
+        Ended::Parked => Sign::Warning.with("Parked"),
     }
 }

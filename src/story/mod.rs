@@ -23,6 +23,7 @@ use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::Obstacle;
 use crate::domain::{Code, KimaiId, WorkLogUri};
 use crate::engine::Engine;
+use crate::queue::{Ended, Reason, State};
 use crate::reconcile::breaker::{Down, Neighbour};
 pub use find::{Found, find};
 pub(crate) use help::for_code;
@@ -212,12 +213,12 @@ pub struct Names {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Waiting {
-    /// `queued`, `scheduled`, `running` or `parked`.
-    pub state: &'static str,
+    /// Where it stands.
+    pub state: State,
     /// When it is tried next; none when parked.
     pub due: Option<Timestamp>,
-    /// Why it is in the queue: `delta`, `request`, `sweep`, `import`, `reference`, `daily` or `recheck`.
-    pub reason: &'static str,
+    /// Why it is in the queue.
+    pub reason: Reason,
     /// How many runs failed since it last changed.
     pub attempts: u32,
     /// What stood in the way last.
@@ -254,8 +255,8 @@ pub struct Memory {
 pub struct Done {
     /// When.
     pub at: Timestamp,
-    /// `done`, `later` or `parked`.
-    pub result: String,
+    /// What became of it.
+    pub result: Ended,
     /// What was done or stood in the way, in words.
     pub message: Option<String>,
     /// The stable code of what stood in the way.
@@ -270,6 +271,13 @@ fn downs(status: &Status) -> Vec<Down> {
         Some(Down { neighbour, code: outage.code, why: outage.why.clone(), since: outage.since })
     });
     down.collect()
+}
+
+impl Waiting {
+    /// Whether nothing is tried by itself any more.
+    fn is_parked(&self) -> bool {
+        self.state == State::Parked
+    }
 }
 
 impl Story {

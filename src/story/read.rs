@@ -60,9 +60,9 @@ pub(super) async fn story(engine: &Engine, work_log: &WorkLogUri) -> Story {
 
 fn waiting(entry: &Entry) -> Waiting {
     Waiting {
-        state: entry.state.word(),
+        state: entry.state,
         due: entry.due,
-        reason: entry.reason.word(),
+        reason: entry.reason,
         attempts: entry.attempts,
         last_error: entry.last_error.clone(),
         code: entry.code,

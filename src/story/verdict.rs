@@ -8,6 +8,7 @@ use super::help::{for_code, for_exported, for_obstacle};
 use super::words::moment;
 use super::{Answer, Held, Holds, Memory, Story, Subject, Told, Waiting};
 use crate::domain::Code;
+use crate::queue::State;
 use crate::reconcile::breaker::{Down, Neighbour};
 use crate::settings::Relations;
 use crate::words::words;
@@ -111,7 +112,7 @@ impl Evidence<'_> {
         if let Some(in_sync) = self.in_sync(told) {
             return in_sync;
         }
-        if let Some(entry) = entry.filter(|entry| entry.state != "parked") {
+        if let Some(entry) = entry.filter(|entry| !entry.is_parked()) {
             return self.waits(entry, told);
         }
         if !told.obstacles.is_empty() {
@@ -162,8 +163,8 @@ impl Evidence<'_> {
     /// It is tried by itself.
     fn waits(&self, entry: &Waiting, told: &Told) -> Judged {
         let when = match (entry.state, entry.due) {
-            ("running", _) => "it is being tried just now".to_owned(),
-            ("scheduled", Some(due)) => format!("next try {}", moment(due, self.now, self.zone)),
+            (State::Running, _) => "it is being tried just now".to_owned(),
+            (State::Scheduled, Some(due)) => format!("next try {}", moment(due, self.now, self.zone)),
             _ => "it is tried as soon as it is its turn".to_owned(),
         };
         // What holds up everything comes before what its own last run said.
@@ -258,7 +259,9 @@ impl Evidence<'_> {
         }
         if let Some(entry) = &self.story.entry {
             return match entry.state {
-                "parked" => judged(Verdict::Unknown, "Unknown here: the triplestore knows nothing of it"),
+                State::Parked => {
+                    judged(Verdict::Unknown, "Unknown here: the triplestore knows nothing of it")
+                }
                 _ => self.waits(entry, &Told::default()),
             };
         }
@@ -279,7 +282,7 @@ impl Evidence<'_> {
     /// wrong scope, is no proof. Not where another work log, which it shows, has the same timesheet.
     fn not_seen(&self) -> Option<Judged> {
         const HOW: &str = "Not to be seen in the triplestore";
-        let waits = self.story.entry.as_ref().filter(|entry| entry.state != "parked");
+        let waits = self.story.entry.as_ref().filter(|entry| !entry.is_parked());
         if !self.story.sharing.is_empty() || waits.is_some() {
             return waits.map(|entry| self.waits(entry, &Told::default()).helped([HIDDEN]));
         }
@@ -302,7 +305,7 @@ impl Evidence<'_> {
     fn of_deleted(&self, how: &str) -> Judged {
         let still: Vec<&Held> =
             self.story.timesheets.iter().filter(|held| !matches!(held.kimai, Answer::Known(None))).collect();
-        if let Some(entry) = self.story.entry.as_ref().filter(|entry| entry.state != "parked") {
+        if let Some(entry) = self.story.entry.as_ref().filter(|entry| !entry.is_parked()) {
             let Judged { says, help, .. } = self.waits(entry, &Told::default());
             let says = format!("{says} (it was deleted, and its timesheet is to follow)");
             return judged(Verdict::Waits, says).helped(help);
@@ -340,7 +343,7 @@ impl Evidence<'_> {
 
     /// Whether it is parked since its timesheet is exported.
     fn is_exported(&self) -> bool {
-        let entry = self.story.entry.as_ref().filter(|entry| entry.state == "parked");
+        let entry = self.story.entry.as_ref().filter(|entry| entry.is_parked());
         entry.is_some_and(|entry| entry.code == Some(Code::TimesheetExported))
     }
 
