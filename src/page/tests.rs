@@ -190,6 +190,7 @@ fn hostile_story() -> Story {
         work_log: WorkLogUri::parse("http://x/work-logs/1").unwrap(),
         verdict: Verdict::NotInKimai,
         says: text(),
+        code: Some(Code::NoAccount),
         help: vec![text()],
         triplestore: story::Answer::Known(told),
         timesheets: vec![story::Held {

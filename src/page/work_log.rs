@@ -14,7 +14,7 @@ use super::icon::Sign;
 use super::moment::Moment;
 use super::parts::Parts;
 use super::{Answer, see, words};
-use crate::domain::WorkLogUri;
+use crate::domain::{Code, WorkLogUri};
 use crate::http::State;
 use crate::queue::{self, Ended};
 use crate::story::{self, Done, Found, Held, Holds, Story, Subject, Told, Verdict, Waiting};
@@ -160,6 +160,7 @@ fn head(story: &Story) -> Markup {
                     ul { @for help in &story.help { li { (words::sentence(help)) } } }
                 }
             }
+            @if let Some(code) = story.code { p { "Code: " (code_of(code)) } }
             form action="/do/retry" method="post" {
                 input type="hidden" name="id" value=(iri);
                 input type="hidden" name="back" value=(address(&story.work_log));
@@ -319,6 +320,7 @@ fn waiting(entry: &Waiting, moment: &Moment) -> Markup {
             (pair("Since", &html! { (moment.time(entry.since)) }))
             @if entry.attempts > 0 { (pair("Failed", &html! { (words::count(entry.attempts, "time", "times")) })) }
             @if let Some(why) = &entry.last_error { (pair("Last said", &html! { (words::sentence(why)) })) }
+            @if let Some(code) = entry.code { (pair("Code", &code_of(code))) }
         }
     }
 }
@@ -343,7 +345,10 @@ fn history(history: &story::Answer<Vec<Done>>, moment: &Moment) -> Markup {
                             tr role="row" {
                                 td role="cell" data-label="When" { (moment.time(one.at)) }
                                 td role="cell" data-label="Outcome" class="narrow" { (outcome_of(one.result)) }
-                                td role="cell" data-label="What" { (words::sentence(one.message.as_deref().unwrap_or_default())) }
+                                td role="cell" data-label="What" {
+                                    (words::sentence(one.message.as_deref().unwrap_or_default()))
+                                    @if let Some(code) = one.code { span class="note" { (code_of(code)) } }
+                                }
                             }
                         }
                     }
@@ -351,6 +356,11 @@ fn history(history: &story::Answer<Vec<Done>>, moment: &Moment) -> Markup {
             }
         }
     }
+}
+
+/// A code as `docs/errors.md` lists it, with what it means for who points at it.
+pub(super) fn code_of(code: Code) -> Markup {
+    html! { code title=(code.means()) { (code.word()) } }
 }
 
 fn outcome_of(result: Ended) -> Markup {

@@ -6,7 +6,6 @@ use super::breaker::{Cause, Neighbour};
 use super::ledger::LedgerFault;
 use crate::domain::loss::Loss;
 use crate::domain::mismatch::Mismatch;
-use crate::domain::status::gist;
 use crate::domain::work_log::Obstacle;
 use crate::domain::{Code, WorkLogUri};
 use crate::kimai::{Fault, KimaiFault};
@@ -115,7 +114,7 @@ impl Failure {
     /// What it counts as when it befalls a run for `work_log`.
     pub fn cause(&self, work_log: &WorkLogUri) -> Cause {
         match self {
-            Self::Triplestore(TriplestoreFault::Failed(said)) => Cause::Said(gist(said)),
+            Self::Triplestore(fault @ TriplestoreFault::Failed(_)) => Cause::Said(fault.gist()),
             _ => Cause::WorkLog(work_log.clone()),
         }
     }

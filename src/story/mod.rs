@@ -6,6 +6,8 @@
 //! three times [`PATIENCE`], [`find`] within twice.
 
 mod find;
+#[cfg(test)]
+mod handbook;
 mod help;
 mod loose;
 mod read;
@@ -81,6 +83,8 @@ pub struct Story {
     pub verdict: Verdict,
     /// The same in one plain sentence, without full stop.
     pub says: String,
+    /// The stable code of what stands in the way, if anything does.
+    pub code: Option<Code>,
     /// What would help, a sentence each, the first one first. Empty when nothing is to be done.
     pub help: Vec<String>,
     /// What the triplestore says.
@@ -288,7 +292,8 @@ impl Story {
         let outages = engine.status(None, false).await.map_or_else(|_| Vec::new(), |status| downs(&status));
         let relations = engine.relations;
         let judged = judge(&Evidence { story: &story, outages: &outages, now, zone, relations });
-        (story.verdict, story.says, story.help) = (judged.verdict, judged.says, judged.help);
+        (story.verdict, story.says) = (judged.verdict, judged.says);
+        (story.code, story.help) = (judged.code, judged.help);
         story
     }
 

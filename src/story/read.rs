@@ -48,6 +48,7 @@ pub(super) async fn story(engine: &Engine, work_log: &WorkLogUri) -> Story {
         work_log: work_log.clone(),
         verdict: Verdict::Unclear,
         says: String::new(),
+        code: None,
         help: Vec::new(),
         triplestore,
         timesheets,

@@ -4,7 +4,6 @@ use crate::domain::WorkLogUri;
 use crate::domain::difference::FoundTimesheet;
 use crate::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
 use crate::domain::timesheet::WantedTimesheet;
-use crate::domain::work_log::Obstacle;
 use crate::queue::{Ended, Reason};
 use crate::settings::Relations;
 
@@ -74,6 +73,7 @@ fn story(told: Told, timesheets: Vec<Held>, entry: impl Into<Option<Waiting>>) -
         work_log: WorkLogUri::parse("http://x/work-logs/1").unwrap(),
         verdict: Verdict::Unclear,
         says: String::new(),
+        code: None,
         help: Vec::new(),
         triplestore: Answer::Known(told),
         timesheets,

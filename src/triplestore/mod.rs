@@ -31,6 +31,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use crate::domain::Code;
+use crate::domain::status::Gist;
 use crate::unreadable::Unreadable;
 pub use refusal::Refusal;
 
@@ -109,6 +110,11 @@ impl TriplestoreFault {
             Self::Unreadable(_) => Code::TriplestoreUnreadable,
             Self::Incomplete(_) => Code::TriplestoreIncomplete,
         }
+    }
+
+    /// The reason that it gives, the same however often and of whatever work log it is said.
+    pub fn gist(&self) -> Gist {
+        refusal::gist(&self.to_string())
     }
 
     /// Whether it is about this statement alone: a part of it, or another one, may go well.
