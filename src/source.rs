@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use jiff::civil::Date;
 
+use crate::domain::status::Gist;
 use crate::domain::windows::{Days, Window};
 use crate::domain::work_log::{Directory, Facts};
 use crate::domain::{Code, KimaiId, WorkLogUri};
@@ -27,8 +28,13 @@ pub enum SourceFault {
     #[error("the triplestore did not answer: {0}")]
     Transient(String),
     /// It answered that it could not do this, for a reason that may pass. Other questions may go well.
-    #[error("the triplestore could not do the statement: {0}")]
-    Failed(String),
+    #[error("the triplestore could not do the statement: {said}")]
+    Failed {
+        /// What it said.
+        said: String,
+        /// The reason, the same however often and of whatever work log it is said.
+        gist: Gist,
+    },
     /// It does not do this, however often it is asked.
     #[error("the triplestore refused the statement: {said}")]
     Refused {
@@ -50,7 +56,7 @@ impl SourceFault {
     pub fn code(&self) -> Code {
         match self {
             Self::Transient(_) => Code::TriplestoreUnavailable,
-            Self::Failed(_) => Code::TriplestoreFailed,
+            Self::Failed { .. } => Code::TriplestoreFailed,
             Self::Refused { code, .. } => *code,
             Self::Unreadable(_) => Code::TriplestoreUnreadable,
             Self::Incomplete(_) => Code::TriplestoreIncomplete,
@@ -59,7 +65,7 @@ impl SourceFault {
 
     /// Whether it is about what was asked alone: a part of it, or another question, may go well.
     pub fn is_of_statement(&self) -> bool {
-        matches!(self, Self::Failed(_) | Self::Refused { .. } | Self::Incomplete(_))
+        matches!(self, Self::Failed { .. } | Self::Refused { .. } | Self::Incomplete(_))
     }
 }
 

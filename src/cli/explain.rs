@@ -49,6 +49,9 @@ pub(super) fn words(story: &Value, zone: &TimeZone) -> String {
     for help in list(at(story, "/help")) {
         let _ = write!(lines, "\n  → {}", text(help));
     }
+    if let Some(code) = at(story, "/code").as_str() {
+        let _ = write!(lines, "\n  code {code}, see docs/errors.md#{code}");
+    }
     lines.push_str("\n\nThe triplestore says");
     told(at(story, "/triplestore"), &mut lines);
     lines.push_str("\n\nKimai says");
@@ -168,7 +171,7 @@ fn ours(story: &Value, zone: &TimeZone, lines: &mut String) {
                 at(entry, "/attempts")
             ),
         );
-        line(lines, "last", text(at(entry, "/last-error")));
+        line(lines, "last", &coded(text(at(entry, "/last-error")), at(entry, "/code")));
     }
     let memory = at(story, "/memory");
     line(lines, "memory", text(at(memory, "/error")));
@@ -194,8 +197,17 @@ fn ours(story: &Value, zone: &TimeZone, lines: &mut String) {
             _ => "parked",
         };
         let colon = if message.is_empty() { "" } else { ": " };
-        line(lines, &show::moment(at(done, "/at"), zone), &format!("{result}{colon}{message}"));
+        line(
+            lines,
+            &show::moment(at(done, "/at"), zone),
+            &coded(&format!("{result}{colon}{message}"), at(done, "/code")),
+        );
     }
+}
+
+/// A message with its code, if it has one.
+fn coded(message: &str, code: &Value) -> String {
+    code.as_str().map_or_else(|| message.to_owned(), |code| format!("{message} [{code}]"))
 }
 
 #[cfg(test)]
@@ -208,6 +220,7 @@ mod tests {
         let story = json!({
             "work-log": "http://x/work-logs/1", "verdict": "not-in-kimai",
             "says": "Not in Kimai: the user 'Jane' has no Kimai account linked", "help": ["Link 'Jane'."],
+            "code": "no-account",
             "triplestore": {
                 "kind": "work-log", "days": ["2024-09-02"], "durations": ["PT8H"], "identifiers": [],
                 "tasks": [{"iri": "http://x/t", "name": "Analysis", "activities": ["3"], "projects": ["2"]}],
@@ -219,21 +232,25 @@ mod tests {
                 {"id": 13, "linked": true, "differences": [],
                     "kimai": {"begin": "2024-09-01T22:00:00Z", "end": "2024-09-02T06:00:30Z"}},
             ],
-            "entry": {"state": "parked", "due": null, "reason": "delta", "attempts": 10, "last-error": "no account"},
+            "entry": {"state": "parked", "due": null, "reason": "delta", "attempts": 10, "last-error": "no account",
+                "code": "no-account"},
             "memory": {"timesheet": 12, "link-unwritten": false, "creating-since": null},
-            "history": [{"at": "2024-09-02T12:00:00Z", "result": "parked", "message": "no account"}],
+            "history": [{"at": "2024-09-02T12:00:00Z", "result": "parked", "message": "no account",
+                "code": "no-account"}],
             "sharing": [],
         });
         let zone = TimeZone::get("Europe/Brussels").unwrap();
         let told = words(&story, &zone);
         let in_order = [
             "http://x/work-logs/1\nNot in Kimai: the user 'Jane' has no Kimai account linked.\n  → Link 'Jane'.",
+            "\n  code no-account, see docs/errors.md#no-account\n",
             "task         Analysis (activity 3 of project 2)",
             "person       Jane (no Kimai account)",
             "timesheet 12 is gone (only we remember it)",
             "timesheet 13 2024-09-02 00:00 to 2024-09-02 08:00:30",
             "queue        parked (trigger delta, 10 failed attempts)",
-            "2024-09-02 14:00 parked: no account",
+            "last         no account [no-account]",
+            "2024-09-02 14:00 parked: no account [no-account]",
         ];
         let mut rest = told.as_str();
         for words in in_order {

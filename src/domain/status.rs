@@ -1,5 +1,7 @@
 //! How the service stands: one value, from which every screen, route, metric and command tells it.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use jiff::Timestamp;
 
 use super::Code;
@@ -53,7 +55,7 @@ pub enum Lapse {
     /// It answered that it could not do this.
     Unable,
     /// The same of one statement, for a reason that it gave: the same reason once more counts no more.
-    Statement,
+    Statement(Gist),
     /// It asked for a pause until then.
     Paused(Timestamp),
 }
@@ -80,19 +82,24 @@ pub struct Failed {
     pub why: String,
 }
 
-impl Failed {
-    fn is_same_reason(&self, other: &Self) -> bool {
-        [self.lapse, other.lapse] == [Lapse::Statement; 2] && gist(&self.why) == gist(&other.why)
+/// The reason that a neighbour gave for a failure, told apart from other reasons. Its client makes it, which knows what
+/// of a message changes each time it is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Gist(u64);
+
+impl Gist {
+    /// That of these words: whatever has the same words has the same gist.
+    pub fn of(words: &str) -> Self {
+        let mut hasher = DefaultHasher::new();
+        words.hash(&mut hasher);
+        Self(hasher.finish())
     }
 }
 
-/// What is the same of a message however often it is said: up to the first thing that it names, without numbers.
-pub fn gist(said: &str) -> String {
-    said.chars()
-        .take_while(|c| !matches!(c, '<' | '"' | '\''))
-        .filter(|c| !c.is_ascii_digit())
-        .take(120)
-        .collect()
+impl Failed {
+    fn is_same_reason(&self, other: &Self) -> bool {
+        matches!(self.lapse, Lapse::Statement(_)) && self.lapse == other.lapse
+    }
 }
 
 /// What was last heard of a neighbour, by whichever part of the service.
@@ -184,9 +191,9 @@ impl Link {
         };
         match lapse {
             Lapse::Silent | Lapse::Refused => down(),
-            Lapse::Unable | Lapse::Statement if contact.failures >= UNABLE => down(),
+            Lapse::Unable | Lapse::Statement(_) if contact.failures >= UNABLE => down(),
             Lapse::Paused(until) if now < *until => Self::Paused { until: *until, why: why.clone() },
-            Lapse::Unable | Lapse::Statement | Lapse::Paused(_) => Self::Answers,
+            Lapse::Unable | Lapse::Statement(_) | Lapse::Paused(_) => Self::Answers,
         }
     }
 }

@@ -25,7 +25,7 @@ fn unable(second: i64) -> Failed {
 }
 
 fn said(second: i64, why: &str) -> Failed {
-    Failed { why: why.to_owned(), ..failed(second, Lapse::Statement, Code::TriplestoreFailed) }
+    Failed { why: why.to_owned(), ..failed(second, Lapse::Statement(Gist::of(why)), Code::TriplestoreFailed) }
 }
 
 /// The contact after these.
@@ -180,7 +180,7 @@ fn next() -> impl Strategy<Value = Option<Lapse>> {
         Just(Some(Lapse::Silent)),
         Just(Some(Lapse::Refused)),
         Just(Some(Lapse::Unable)),
-        Just(Some(Lapse::Statement)),
+        Just(Some(Lapse::Statement(Gist::of("NIL")))),
         Just(Some(Lapse::Paused(at(0))))
     ]
 }
@@ -199,11 +199,11 @@ proptest! {
             None => prop_assert_eq!(link, Link::Unknown),
             Some(None | Some(Lapse::Paused(_))) => prop_assert_eq!(link, Link::Answers),
             Some(Some(Lapse::Silent | Lapse::Refused)) => prop_assert!(matches!(link, Link::Down(_))),
-            Some(Some(Lapse::Unable | Lapse::Statement)) => {
+            Some(Some(Lapse::Unable | Lapse::Statement(_))) => {
                 let mut since: Vec<Lapse> =
                     history.iter().rev().take_while(|lapse| lapse.is_some()).copied().flatten().collect();
                 // All of these fail alike but for the second, which is no reason.
-                since.dedup_by(|one, other| [*one, *other] == [Lapse::Statement; 2]);
+                since.dedup_by(|one, other| one == other && matches!(one, Lapse::Statement(_)));
                 prop_assert_eq!(matches!(link, Link::Down(_)), since.len() >= 5);
             }
         }

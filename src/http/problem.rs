@@ -75,7 +75,7 @@ impl Problem {
         match fault {
             SourceFault::Refused { .. } => Self::refused(detail),
             SourceFault::Transient(_)
-            | SourceFault::Failed(_)
+            | SourceFault::Failed { .. }
             | SourceFault::Unreadable(_)
             | SourceFault::Incomplete(_) => Self::unavailable(detail),
         }

@@ -100,7 +100,7 @@ mod tests {
                 let lapse = match lapse {
                     Lapse::Silent => "silent",
                     Lapse::Refused => "refused",
-                    Lapse::Unable | Lapse::Statement => "unable",
+                    Lapse::Unable | Lapse::Statement(_) => "unable",
                     Lapse::Paused(_) => "paused",
                 };
                 (lapse, code)

@@ -277,7 +277,10 @@ fn row(entry: &Entry, back: &str, moment: &Moment) -> Markup {
             }
             td role="cell" data-label="Why" class="reason" {
                 @match &entry.last_error {
-                    Some(why) => (words::sentence(why)),
+                    Some(why) => {
+                        (words::sentence(why))
+                        @if let Some(code) = entry.code { span class="note" { (super::work_log::code_of(code)) } }
+                    }
                     None => span class="quiet-text" { "First try; it is here because of " (words::reason(entry.reason)) "." },
                 }
             }

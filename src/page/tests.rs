@@ -189,6 +189,7 @@ fn hostile_story() -> Story {
         work_log: WorkLogUri::parse("http://x/work-logs/1").unwrap(),
         verdict: Verdict::NotInKimai,
         says: text(),
+        code: Some(Code::NoAccount),
         help: vec![text()],
         triplestore: story::Answer::Known(told),
         timesheets: vec![story::Held {
@@ -203,7 +204,7 @@ fn hostile_story() -> Story {
         memory: story::Answer::Unknown { error: text() },
         history: story::Answer::Known(vec![story::Done {
             at: now(),
-            result: text(),
+            result: crate::queue::Ended::Done,
             message: Some(text()),
             code: None,
         }]),

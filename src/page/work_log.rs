@@ -14,9 +14,9 @@ use super::icon::Sign;
 use super::moment::Moment;
 use super::parts::Parts;
 use super::{Answer, see, words};
-use crate::domain::WorkLogUri;
+use crate::domain::{Code, WorkLogUri};
 use crate::http::State;
-use crate::queue;
+use crate::queue::{self, Ended};
 use crate::story::{self, Done, Found, Held, Holds, Story, Subject, Told, Verdict, Waiting};
 
 /// How often both sides are asked again while something is being done.
@@ -115,7 +115,7 @@ pub(super) fn parts(story: &Story, moment: &Moment) -> Parts {
     parts.add("sides", sides(story, moment));
     parts.add("history", history(&story.history, moment));
     parts.add("sharing", sharing(&story.sharing));
-    let state = story.entry.as_ref().and_then(|entry| queue::State::from_word(entry.state));
+    let state = story.entry.as_ref().map(|entry| entry.state);
     let soon = matches!(state, Some(queue::State::Queued | queue::State::Running | queue::State::Scheduled));
     parts.pause = if soon { ON_ITS_WAY } else { AT_REST };
     parts
@@ -160,6 +160,7 @@ fn head(story: &Story) -> Markup {
                     ul { @for help in &story.help { li { (words::sentence(help)) } } }
                 }
             }
+            @if let Some(code) = story.code { p { "Code: " (code_of(code)) } }
             form action="/do/retry" method="post" {
                 input type="hidden" name="id" value=(iri);
                 input type="hidden" name="back" value=(address(&story.work_log));
@@ -309,8 +310,8 @@ fn here(story: &Story, moment: &Moment) -> Markup {
 }
 
 fn waiting(entry: &Waiting, moment: &Moment) -> Markup {
-    let state = queue::State::from_word(entry.state).map_or(entry.state, words::entry_state);
-    let reason = queue::Reason::from_word(entry.reason).map_or(entry.reason, words::reason);
+    let state = words::entry_state(entry.state);
+    let reason = words::reason(entry.reason);
     html! {
         dl class="pairs" {
             (pair("State", &html! { (state) }))
@@ -319,6 +320,7 @@ fn waiting(entry: &Waiting, moment: &Moment) -> Markup {
             (pair("Since", &html! { (moment.time(entry.since)) }))
             @if entry.attempts > 0 { (pair("Failed", &html! { (words::count(entry.attempts, "time", "times")) })) }
             @if let Some(why) = &entry.last_error { (pair("Last said", &html! { (words::sentence(why)) })) }
+            @if let Some(code) = entry.code { (pair("Code", &code_of(code))) }
         }
     }
 }
@@ -342,8 +344,11 @@ fn history(history: &story::Answer<Vec<Done>>, moment: &Moment) -> Markup {
                         @for one in done {
                             tr role="row" {
                                 td role="cell" data-label="When" { (moment.time(one.at)) }
-                                td role="cell" data-label="Outcome" class="narrow" { (outcome_of(&one.result)) }
-                                td role="cell" data-label="What" { (words::sentence(one.message.as_deref().unwrap_or_default())) }
+                                td role="cell" data-label="Outcome" class="narrow" { (outcome_of(one.result)) }
+                                td role="cell" data-label="What" {
+                                    (words::sentence(one.message.as_deref().unwrap_or_default()))
+                                    @if let Some(code) = one.code { span class="note" { (code_of(code)) } }
+                                }
                             }
                         }
                     }
@@ -353,11 +358,15 @@ fn history(history: &story::Answer<Vec<Done>>, moment: &Moment) -> Markup {
     }
 }
 
-fn outcome_of(result: &str) -> Markup {
+/// A code as `docs/errors.md` lists it, with what it means for who points at it.
+pub(super) fn code_of(code: Code) -> Markup {
+    html! { code title=(code.means()) { (code.word()) } }
+}
+
+fn outcome_of(result: Ended) -> Markup {
     match result {
-        "done" => Sign::Good.with("Done"),
-        "later" => Sign::Waiting.with("Scheduled"),
-        "parked" => Sign::Warning.with("Parked"),
-        other => Sign::Neutral.with(other),
+        Ended::Done => Sign::Good.with("Done"),
+        Ended::Later => Sign::Waiting.with("Scheduled"),
+        Ended::Parked => Sign::Warning.with("Parked"),
     }
 }

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::domain::Code;
+use crate::queue::Ended;
 
 pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -84,12 +85,12 @@ async fn the_last_twenty_runs_are_remembered_and_outlive_the_entry() {
     let history = queue.history(&work_log(1)).await.unwrap();
     assert_eq!(history.len(), 20);
     assert_eq!(
-        (history[0].result.as_str(), history[0].message.as_deref()),
-        ("done", Some("created timesheet 7"))
+        (history[0].result, history[0].message.as_deref()),
+        (Ended::Done, Some("created timesheet 7"))
     );
-    assert_eq!((history[1].result.as_str(), history[1].message.as_deref()), ("later", Some("run 23")));
+    assert_eq!((history[1].result, history[1].message.as_deref()), (Ended::Later, Some("run 23")));
     let parked = queue.history(&work_log(2)).await.unwrap();
-    assert_eq!((parked.len(), parked[0].result.as_str()), (1, "parked"));
+    assert_eq!((parked.len(), parked[0].result), (1, Ended::Parked));
     assert_eq!(parked[0].code, Some(Code::NoAccount));
     assert_eq!(queue.entry(&work_log(2)).await.unwrap().unwrap().code, Some(Code::NoAccount));
     assert_eq!(queue.parked().await.unwrap(), [(work_log(2), "no account".to_owned())]);

@@ -1,12 +1,14 @@
 //! One entry of the queue: a work log's IRI, when it is due and why it is there; never data.
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::domain::{Code, Sighting, WorkLogUri};
 use crate::words::words;
 
 /// Why a work log is in the queue. It decides no more than whose turn it is (see [`Reason::is_fresh`]).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Reason {
     /// A delta named it.
     Delta,
@@ -135,7 +137,8 @@ impl Counts {
 
 /// Where an entry stands. Each state has the same name wherever people see it: on the page, in JSON, on the
 /// command line, in metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum State {
     /// Due: run as soon as a worker is free.
     Queued,
@@ -195,15 +198,48 @@ pub struct Entry {
     pub leased_until: Option<Timestamp>,
 }
 
+/// What became of a run: an [`Outcome`] without what was said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ended {
+    /// The work log was settled.
+    Done,
+    /// It is to be tried again.
+    Later,
+    /// It is kept until something changes.
+    Parked,
+}
+
+words!(Ended { Done => "done", Later => "later", Parked => "parked" });
+
 /// How one run of a work log ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     /// When it ended.
     pub at: Timestamp,
-    /// `done`, `later` or `parked`.
-    pub result: String,
+    /// What became of it.
+    pub result: Ended,
     /// What was done, or what stood in the way.
     pub message: Option<String>,
     /// The stable code of what stood in the way.
     pub code: Option<Code>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_says_the_same_words_as_the_file() {
+        let json = |value: serde_json::Value| value.as_str().unwrap().to_owned();
+        for state in State::ALL {
+            assert_eq!(json(serde_json::to_value(state).unwrap()), state.word());
+        }
+        for reason in Reason::ALL {
+            assert_eq!(json(serde_json::to_value(reason).unwrap()), reason.word());
+        }
+        for ended in Ended::ALL {
+            assert_eq!(json(serde_json::to_value(ended).unwrap()), ended.word());
+        }
+    }
 }

@@ -37,7 +37,7 @@ use jiff::Timestamp;
 use crate::domain::{Code, WorkLogUri};
 use crate::storage::StorageFault;
 pub use durable::{Durable, LEASE, MOST_ENTRIES};
-pub use entry::{Attempt, Counts, Entry, Filter, Lease, Outcome, Reason, State};
+pub use entry::{Attempt, Counts, Ended, Entry, Filter, Lease, Outcome, Reason, State};
 pub use pulse::{Beat, SLOT};
 pub use recheck::Look;
 pub(crate) use rows::is_removed;

@@ -1,10 +1,11 @@
 //! The queue's rows in the file.
 
 use jiff::Timestamp;
+use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, params};
 
 use super::book::Book;
-use super::entry::{Attempt, Outcome, Reason};
+use super::entry::{Attempt, Ended, Outcome, Reason};
 use super::kept::Row;
 use crate::domain::{Code, WorkLogUri};
 
@@ -107,15 +108,15 @@ pub(super) fn add_attempt(
     outcome: &Outcome,
 ) -> rusqlite::Result<()> {
     let (result, message, code) = match outcome {
-        Outcome::Done { what } => ("done", what, None),
-        Outcome::Later { why, code, .. } => ("later", why, Some(code.word())),
-        Outcome::Parked { why, code } => ("parked", why, Some(code.word())),
+        Outcome::Done { what } => (Ended::Done, what, None),
+        Outcome::Later { why, code, .. } => (Ended::Later, why, Some(code.word())),
+        Outcome::Parked { why, code } => (Ended::Parked, why, Some(code.word())),
     };
     connection
         .prepare_cached(
             "INSERT INTO attempt (work_log, at, result, message, code) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
-        .execute(params![work_log.as_str(), at.as_millisecond(), result, message, code])?;
+        .execute(params![work_log.as_str(), at.as_millisecond(), result.word(), message, code])?;
     connection
         .prepare_cached(
             "DELETE FROM attempt WHERE work_log = ?1 AND id <= (SELECT id FROM attempt WHERE work_log = ?1
@@ -135,12 +136,18 @@ pub(super) fn attempts(connection: &Connection, work_log: &WorkLogUri) -> rusqli
         .query_map([work_log.as_str()], |row| {
             Ok(Attempt {
                 at: instant(row.get(0)?),
-                result: row.get(1)?,
+                result: ended(row)?,
                 message: row.get(2)?,
                 code: code(row, 3)?,
             })
         })?
         .collect()
+}
+
+/// Nothing else can stand there: the table allows no other word.
+fn ended(row: &SqlRow<'_>) -> rusqlite::Result<Ended> {
+    let word = row.get_ref(1)?.as_str()?;
+    Ended::from_word(word).ok_or_else(|| rusqlite::Error::InvalidColumnType(1, word.to_owned(), Type::Text))
 }
 
 /// A code that this version does not know counts as none: it only explains.

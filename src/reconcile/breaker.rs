@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::domain::status::Gist;
 use crate::domain::{Code, WorkLogUri};
 
 /// Failures in a row, of different causes, that open it. One work log that fails alone is its own problem, not a
@@ -42,7 +43,7 @@ pub enum Cause {
     /// There was no answer: each work log that meets with that is one more sign.
     WorkLog(WorkLogUri),
     /// The neighbour answered, and said this.
-    Said(String),
+    Said(Gist),
 }
 
 /// The breakers of both neighbours, over all workers. Time is a parameter.
@@ -253,7 +254,7 @@ mod tests {
         let mut said = |words: &str| {
             breakers.failed(
                 Neighbour::Triplestore,
-                Cause::Said(words.to_owned()),
+                Cause::Said(Gist::of(words)),
                 (Code::TriplestoreUnavailable, words),
                 false,
                 at(0),

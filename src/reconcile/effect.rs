@@ -39,7 +39,10 @@ impl Effect {
 
     /// Whether Kimai was asked for anything.
     pub fn reached_kimai(self) -> bool {
-        self.word() != Self::Unchanged.word()
+        match self {
+            Self::Created | Self::Adopted | Self::Updated | Self::Overwritten | Self::Deleted => true,
+            Self::Relinked | Self::Unlinked | Self::Unchanged | Self::NotAWorkLog => false,
+        }
     }
 }
 

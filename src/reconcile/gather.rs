@@ -18,6 +18,7 @@ use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
+use crate::domain::status::Gist;
 use crate::source::SourceFault;
 // A question is a triple of an update at most.
 use crate::triplestore::statement::BATCH as MOST;
@@ -175,8 +176,9 @@ impl<S: Statement> Gather<S> {
             }
             if since.elapsed() > LONGEST_SEARCH {
                 // Of these it is not known whether they are to blame.
-                let why = format!("not done yet, since others in the same statement were refused ({fault})");
-                tell(first, &SourceFault::Failed(why));
+                let said = format!("not done yet, since others in the same statement were refused ({fault})");
+                let gist = Gist::of(&said);
+                tell(first, &SourceFault::Failed { said, gist });
                 continue;
             }
             let second = first.split_off(first.len() / 2);

@@ -6,7 +6,6 @@ use super::breaker::{Cause, Neighbour};
 use super::ledger::LedgerFault;
 use crate::domain::loss::Loss;
 use crate::domain::mismatch::Mismatch;
-use crate::domain::status::gist;
 use crate::domain::work_log::Obstacle;
 use crate::domain::{Code, WorkLogUri};
 use crate::kimai::{Fault, KimaiFault};
@@ -115,7 +114,7 @@ impl Failure {
     /// What it counts as when it befalls a run for `work_log`.
     pub fn cause(&self, work_log: &WorkLogUri) -> Cause {
         match self {
-            Self::Triplestore(SourceFault::Failed(said)) => Cause::Said(gist(said)),
+            Self::Triplestore(SourceFault::Failed { gist, .. }) => Cause::Said(*gist),
             _ => Cause::WorkLog(work_log.clone()),
         }
     }
@@ -127,7 +126,7 @@ impl Failure {
             | Self::Kimai(KimaiFault { fault: Fault::Transient | Fault::Ambiguous, .. })
             | Self::Triplestore(
                 SourceFault::Transient(_)
-                | SourceFault::Failed(_)
+                | SourceFault::Failed { .. }
                 | SourceFault::Unreadable(_)
                 | SourceFault::Incomplete(_),
             ) => Outage::Perhaps,
@@ -212,6 +211,7 @@ fn pause(attempts: u32, chance: f64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::status::Gist;
     use crate::kimai::Operation;
     use proptest::prelude::*;
 
@@ -253,7 +253,10 @@ mod tests {
                 Next::Park,
             ),
             (
-                Failure::Triplestore(SourceFault::Failed("it answered 500".into())),
+                Failure::Triplestore(SourceFault::Failed {
+                    said: "it answered 500".into(),
+                    gist: Gist::of("it answered 500"),
+                }),
                 99,
                 Next::After(LONGEST_PAUSE),
             ),

@@ -57,10 +57,14 @@ pub(crate) fn for_code(code: Code, relations: Relations) -> Option<&'static str>
         Code::KimaiListFaulty => Some(
             "Correct or delete the row in Kimai, or look at what stands before it; kimai-sync doctor names it.",
         ),
+        Code::KimaiRefused => Some(
+            "Change what Kimai names in its message, there or at the work log, then try again; kimai-sync doctor looks at \
+             Kimai's settings.",
+        ),
         Code::TriplestoreRefused => {
             Some("Look at the access rights of the service; kimai-sync doctor tries them.")
         }
-        Code::Internal => Some("Report this with the words above: it is a fault of kimai-sync."),
+        Code::Internal => Some("Report this with its message: it is a fault of kimai-sync."),
         _ => for_access(code).or_else(|| for_choice(code)).or_else(|| for_hours(code)),
     }
 }
@@ -117,6 +121,10 @@ fn for_choice(code: Code) -> Option<&'static str> {
         Code::UserDisabled => "Enable the user in Kimai, at least until the hours are in.",
         Code::SystemAccount => {
             "Link the person to another Kimai account: a system account cannot have hours."
+        }
+        Code::ChoiceInvalid => {
+            "Look in Kimai whether project, activity and user are there and may be booked on; kimai-sync doctor says what \
+             the API token's user may see."
         }
         Code::TeamForbids => {
             "Add the user of the API token to the team in Kimai, or make it an administrator."

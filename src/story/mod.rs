@@ -6,6 +6,8 @@
 //! three times [`PATIENCE`], [`find`] within twice.
 
 mod find;
+#[cfg(test)]
+mod handbook;
 mod help;
 mod loose;
 mod read;
@@ -25,7 +27,7 @@ use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::Obstacle;
 use crate::domain::{Code, KimaiId, WorkLogUri};
 use crate::kimai::Timesheets;
-use crate::queue::Queue;
+use crate::queue::{Ended, Queue, Reason, State};
 use crate::reconcile::breaker::{Down, Neighbour};
 use crate::reconcile::ledger::Ledger;
 use crate::settings::{Limits, Relations};
@@ -108,6 +110,8 @@ pub struct Story {
     pub verdict: Verdict,
     /// The same in one plain sentence, without full stop.
     pub says: String,
+    /// The stable code of what stands in the way, if anything does.
+    pub code: Option<Code>,
     /// What would help, a sentence each, the first one first. Empty when nothing is to be done.
     pub help: Vec<String>,
     /// What the triplestore says.
@@ -240,12 +244,12 @@ pub struct Names {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Waiting {
-    /// `queued`, `scheduled`, `running` or `parked`.
-    pub state: &'static str,
+    /// Where it stands.
+    pub state: State,
     /// When it is tried next; none when parked.
     pub due: Option<Timestamp>,
-    /// Why it is in the queue: `delta`, `request`, `sweep`, `import`, `reference`, `daily` or `recheck`.
-    pub reason: &'static str,
+    /// Why it is in the queue.
+    pub reason: Reason,
     /// How many runs failed since it last changed.
     pub attempts: u32,
     /// What stood in the way last.
@@ -282,8 +286,8 @@ pub struct Memory {
 pub struct Done {
     /// When.
     pub at: Timestamp,
-    /// `done`, `later` or `parked`.
-    pub result: String,
+    /// What became of it.
+    pub result: Ended,
     /// What was done or stood in the way, in words.
     pub message: Option<String>,
     /// The stable code of what stood in the way.
@@ -300,6 +304,13 @@ fn downs(status: &Status) -> Vec<Down> {
     down.collect()
 }
 
+impl Waiting {
+    /// Whether nothing is tried by itself any more.
+    fn is_parked(&self) -> bool {
+        self.state == State::Parked
+    }
+}
+
 impl Story {
     /// The story of `work_log` as of now. See the module's guarantees.
     pub async fn of(witnesses: &Witnesses, work_log: &WorkLogUri) -> Self {
@@ -309,7 +320,8 @@ impl Story {
             witnesses.status.status(None, false).await.map_or_else(|_| Vec::new(), |status| downs(&status));
         let relations = witnesses.relations;
         let judged = judge(&Evidence { story: &story, outages: &outages, now, zone, relations });
-        (story.verdict, story.says, story.help) = (judged.verdict, judged.says, judged.help);
+        (story.verdict, story.says) = (judged.verdict, judged.says);
+        (story.code, story.help) = (judged.code, judged.help);
         story
     }
 

@@ -49,6 +49,7 @@ pub(super) async fn story(witnesses: &Witnesses, work_log: &WorkLogUri) -> Story
         work_log: work_log.clone(),
         verdict: Verdict::Unclear,
         says: String::new(),
+        code: None,
         help: Vec::new(),
         triplestore,
         timesheets,
@@ -61,9 +62,9 @@ pub(super) async fn story(witnesses: &Witnesses, work_log: &WorkLogUri) -> Story
 
 fn waiting(entry: &Entry) -> Waiting {
     Waiting {
-        state: entry.state.word(),
+        state: entry.state,
         due: entry.due,
-        reason: entry.reason.word(),
+        reason: entry.reason,
         attempts: entry.attempts,
         last_error: entry.last_error.clone(),
         code: entry.code,

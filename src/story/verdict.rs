@@ -8,6 +8,8 @@ use super::help::{for_code, for_exported, for_obstacle};
 use super::words::moment;
 use super::{Answer, Held, Holds, Memory, Story, Subject, Told, Waiting};
 use crate::domain::Code;
+use crate::domain::work_log::Obstacle;
+use crate::queue::State;
 use crate::reconcile::breaker::{Down, Neighbour};
 use crate::settings::Relations;
 use crate::words::words;
@@ -54,11 +56,12 @@ pub(super) struct Evidence<'a> {
     pub(super) relations: Relations,
 }
 
-/// A verdict, a sentence without full stop, and what would help.
+/// A verdict, a sentence without full stop, the code of what stands in the way, and what would help.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Judged {
     pub(super) verdict: Verdict,
     pub(super) says: String,
+    pub(super) code: Option<Code>,
     pub(super) help: Vec<String>,
 }
 
@@ -67,10 +70,14 @@ const RETRY: &str =
     "Try it again now (kimai-sync queue retry, or the button); the next sweep of its day does so too.";
 
 fn judged(verdict: Verdict, says: impl Into<String>) -> Judged {
-    Judged { verdict, says: says.into(), help: Vec::new() }
+    Judged { verdict, says: says.into(), code: None, help: Vec::new() }
 }
 
 impl Judged {
+    fn because(self, code: impl Into<Option<Code>>) -> Self {
+        Self { code: code.into(), ..self }
+    }
+
     fn helped(mut self, by: impl IntoIterator<Item = impl Into<String>>) -> Self {
         for help in by.into_iter().map(Into::into) {
             if !self.help.contains(&help) {
@@ -111,7 +118,7 @@ impl Evidence<'_> {
         if let Some(in_sync) = self.in_sync(told) {
             return in_sync;
         }
-        if let Some(entry) = entry.filter(|entry| entry.state != "parked") {
+        if let Some(entry) = entry.filter(|entry| !entry.is_parked()) {
             return self.waits(entry, told);
         }
         if !told.obstacles.is_empty() {
@@ -121,9 +128,11 @@ impl Evidence<'_> {
             let verdict = if self.holding().is_some() { Verdict::Differs } else { Verdict::NotInKimai };
             let says = format!("{}: {error}", start(verdict, self.holding()));
             if self.is_exported() {
-                return judged(verdict, says).helped(for_exported(&self.story.work_log, false));
+                return judged(verdict, says)
+                    .because(entry.code)
+                    .helped(for_exported(&self.story.work_log, false));
             }
-            return judged(verdict, says).helped(self.hint(entry.code)).helped([RETRY]);
+            return judged(verdict, says).because(entry.code).helped(self.hint(entry.code)).helped([RETRY]);
         }
         let Some(own) = self.story.own() else {
             let says = "Not in Kimai: it is complete, but the service has not been told of it";
@@ -162,8 +171,8 @@ impl Evidence<'_> {
     /// It is tried by itself.
     fn waits(&self, entry: &Waiting, told: &Told) -> Judged {
         let when = match (entry.state, entry.due) {
-            ("running", _) => "it is being tried just now".to_owned(),
-            ("scheduled", Some(due)) => format!("next try {}", moment(due, self.now, self.zone)),
+            (State::Running, _) => "it is being tried just now".to_owned(),
+            (State::Scheduled, Some(due)) => format!("next try {}", moment(due, self.now, self.zone)),
             _ => "it is tried as soon as it is its turn".to_owned(),
         };
         // What holds up everything comes before what its own last run said.
@@ -176,19 +185,20 @@ impl Evidence<'_> {
                     "Nothing is lost: when the triplestore answers again, it goes on by itself."
                 }
             };
-            return judged(Verdict::Waits, says).helped(self.hint(Some(*code))).helped([help]);
+            return judged(Verdict::Waits, says).because(*code).helped(self.hint(Some(*code))).helped([help]);
         }
         if let Some(since) = self.memory().creating_since.filter(|_| entry.last_error.is_some()) {
             let since = moment(since, self.now, self.zone);
             let says = format!(
                 "Waits: Kimai did not answer when a timesheet was sent at {since}; whether it was stored is looked up; {when}"
             );
-            return judged(Verdict::Waits, says);
+            return judged(Verdict::Waits, says).because(Code::AnswerLost);
         }
         let Some(error) = &entry.last_error else {
             return judged(Verdict::Waits, format!("Waits: {when}"));
         };
         judged(Verdict::Waits, format!("Waits: {error}; {when}"))
+            .because(entry.code)
             .helped(told.obstacles.iter().map(|obstacle| for_obstacle(obstacle, self.relations)))
             .helped(self.hint(entry.code))
     }
@@ -203,6 +213,7 @@ impl Evidence<'_> {
         let verdict = if self.holding().is_some() { Verdict::Differs } else { Verdict::NotInKimai };
         let says = format!("{}: {}", start(verdict, self.holding()), obstacles.join("; "));
         judged(verdict, says)
+            .because(told.obstacles.first().map(Obstacle::code))
             .helped(told.obstacles.iter().map(|obstacle| for_obstacle(obstacle, self.relations)))
             .helped([
                 "What is changed at the work log is tried at once; after a link or an import, try it again.",
@@ -216,6 +227,7 @@ impl Evidence<'_> {
                 let sent = self.memory().pushed.is_some();
                 let known = if sent { "; the last that was sent there was taken" } else { "" };
                 judged(Verdict::Unclear, format!("Not known now: timesheet {}: {error}{known}", own.id))
+                    .because(own.code)
                     .helped(self.hint(own.code))
                     .helped(["Try again when Kimai answers; kimai-sync doctor tries it."])
             }
@@ -238,7 +250,9 @@ impl Evidence<'_> {
                 );
                 if *exported {
                     let says = format!("{says}; it is exported, and stays as it is");
-                    return judged(Verdict::Differs, says).helped(for_exported(&self.story.work_log, false));
+                    return judged(Verdict::Differs, says)
+                        .because(Code::TimesheetExported)
+                        .helped(for_exported(&self.story.work_log, false));
                 }
                 judged(Verdict::Differs, says).helped([RETRY])
             }
@@ -258,7 +272,9 @@ impl Evidence<'_> {
         }
         if let Some(entry) = &self.story.entry {
             return match entry.state {
-                "parked" => judged(Verdict::Unknown, "Unknown here: the triplestore knows nothing of it"),
+                State::Parked => {
+                    judged(Verdict::Unknown, "Unknown here: the triplestore knows nothing of it")
+                }
                 _ => self.waits(entry, &Told::default()),
             };
         }
@@ -279,7 +295,7 @@ impl Evidence<'_> {
     /// wrong scope, is no proof. Not where another work log, which it shows, has the same timesheet.
     fn not_seen(&self) -> Option<Judged> {
         const HOW: &str = "Not to be seen in the triplestore";
-        let waits = self.story.entry.as_ref().filter(|entry| entry.state != "parked");
+        let waits = self.story.entry.as_ref().filter(|entry| !entry.is_parked());
         if !self.story.sharing.is_empty() || waits.is_some() {
             return waits.map(|entry| self.waits(entry, &Told::default()).helped([HIDDEN]));
         }
@@ -295,17 +311,17 @@ impl Evidence<'_> {
             judged(Verdict::NotSeen, format!("{HOW}; timesheet {} is still in Kimai{why}", first.id))
         };
         let code = self.story.entry.as_ref().and_then(|entry| entry.code);
-        Some(result.helped([HIDDEN]).helped(self.hint(code)))
+        Some(result.because(code).helped([HIDDEN]).helped(self.hint(code)))
     }
 
     /// It is gone from the triplestore, as `how` says.
     fn of_deleted(&self, how: &str) -> Judged {
         let still: Vec<&Held> =
             self.story.timesheets.iter().filter(|held| !matches!(held.kimai, Answer::Known(None))).collect();
-        if let Some(entry) = self.story.entry.as_ref().filter(|entry| entry.state != "parked") {
-            let Judged { says, help, .. } = self.waits(entry, &Told::default());
-            let says = format!("{says} (it was deleted, and its timesheet is to follow)");
-            return judged(Verdict::Waits, says).helped(help);
+        if let Some(entry) = self.story.entry.as_ref().filter(|entry| !entry.is_parked()) {
+            let waits = self.waits(entry, &Told::default());
+            let says = format!("{} (it was deleted, and its timesheet is to follow)", waits.says);
+            return Judged { says, ..waits };
         }
         let Some(first) = still.first() else {
             return judged(Verdict::Deleted, format!("Deleted: {how}, and its timesheet is gone from Kimai"));
@@ -329,18 +345,20 @@ impl Evidence<'_> {
         let verdict = if shared.is_some() { Verdict::Deleted } else { Verdict::LeftOver };
         let hidden = self.story.triplestore.known().is_some_and(|told| told.kind == Subject::Absent);
         let sweep = "Sweep its day: a timesheet that no work log has is deleted (kimai-sync sweep).";
+        let code = self.story.entry.as_ref().and_then(|entry| entry.code);
         if self.is_exported() {
-            return judged(verdict, says).helped(for_exported(&self.story.work_log, true));
+            return judged(verdict, says).because(code).helped(for_exported(&self.story.work_log, true));
         }
         judged(verdict, says)
-            .helped(self.hint(self.story.entry.as_ref().and_then(|entry| entry.code)))
+            .because(code)
+            .helped(self.hint(code))
             .helped(shared.is_none().then_some(sweep))
             .helped(hidden.then_some(HIDDEN))
     }
 
     /// Whether it is parked since its timesheet is exported.
     fn is_exported(&self) -> bool {
-        let entry = self.story.entry.as_ref().filter(|entry| entry.state == "parked");
+        let entry = self.story.entry.as_ref().filter(|entry| entry.is_parked());
         entry.is_some_and(|entry| entry.code == Some(Code::TimesheetExported))
     }
 

@@ -4,7 +4,7 @@ use crate::domain::WorkLogUri;
 use crate::domain::difference::FoundTimesheet;
 use crate::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
 use crate::domain::timesheet::WantedTimesheet;
-use crate::domain::work_log::Obstacle;
+use crate::queue::{Ended, Reason};
 use crate::settings::Relations;
 
 const NOW: &str = "2024-09-02T12:00:00Z";
@@ -56,11 +56,11 @@ fn told(kind: Subject, obstacles: &[Obstacle]) -> Told {
     }
 }
 
-fn entry(state: &'static str, error: Option<&str>) -> Waiting {
+fn entry(state: State, error: Option<&str>) -> Waiting {
     Waiting {
         state,
-        due: (state != "parked").then(|| at("2024-09-02T12:03:00Z")),
-        reason: "delta",
+        due: (state != State::Parked).then(|| at("2024-09-02T12:03:00Z")),
+        reason: Reason::Delta,
         attempts: 1,
         last_error: error.map(str::to_owned),
         code: error.map(|_| Code::ProjectHidden),
@@ -73,6 +73,7 @@ fn story(told: Told, timesheets: Vec<Held>, entry: impl Into<Option<Waiting>>) -
         work_log: WorkLogUri::parse("http://x/work-logs/1").unwrap(),
         verdict: Verdict::Unclear,
         says: String::new(),
+        code: None,
         help: Vec::new(),
         triplestore: Answer::Known(told),
         timesheets,
@@ -123,7 +124,7 @@ fn who_is_in_order_or_lacks_something_is_told() {
             "",
         ),
         (
-            story(whole(), vec![held(&[])], entry("scheduled", None)),
+            story(whole(), vec![held(&[])], entry(State::Scheduled, None)),
             Verdict::InSync,
             "In sync: timesheet 12 holds what the work log says",
             "",
@@ -132,7 +133,7 @@ fn who_is_in_order_or_lacks_something_is_told() {
             story(
                 without(jane()),
                 vec![],
-                entry("parked", Some("the user 'Jane Doe' has no Kimai account linked")),
+                entry(State::Parked, Some("the user 'Jane Doe' has no Kimai account linked")),
             ),
             Verdict::NotInKimai,
             "Not in Kimai: the user 'Jane Doe' has no Kimai account linked",
@@ -148,14 +149,14 @@ fn who_is_in_order_or_lacks_something_is_told() {
             story(
                 without(Obstacle::Lacks("duration")),
                 vec![],
-                entry("scheduled", Some("the work log has no duration")),
+                entry(State::Scheduled, Some("the work log has no duration")),
             ),
             Verdict::Waits,
             "Waits: the work log has no duration; next try 14:03",
             "fill in its duration",
         ),
         (
-            story(whole(), vec![], entry("parked", Some(refused))),
+            story(whole(), vec![], entry(State::Parked, Some(refused))),
             Verdict::NotInKimai,
             "Not in Kimai: Kimai could not create the timesheet: project 'Site' is hidden",
             "Show it again in Kimai",
@@ -167,13 +168,13 @@ fn who_is_in_order_or_lacks_something_is_told() {
 fn who_waits_or_differs_is_told() {
     judged_as_told([
         (
-            story(whole(), vec![], entry("queued", None)),
+            story(whole(), vec![], entry(State::Queued, None)),
             Verdict::Waits,
             "Waits: it is tried as soon as it is its turn",
             "",
         ),
         (
-            story(whole(), vec![], entry("running", None)),
+            story(whole(), vec![], entry(State::Running, None)),
             Verdict::Waits,
             "Waits: it is being tried just now",
             "",
@@ -227,7 +228,7 @@ fn who_is_gone_or_unknown_is_told() {
             "Sweep its day",
         ),
         (
-            story(told(Subject::LeftOver, &[]), vec![held(&[])], entry("queued", None)),
+            story(told(Subject::LeftOver, &[]), vec![held(&[])], entry(State::Queued, None)),
             Verdict::Waits,
             "Waits: it is tried as soon as it is its turn (it was deleted, and its timesheet is to follow)",
             "",
@@ -255,7 +256,8 @@ fn an_outage_says_since_when_and_that_nothing_is_lost() {
         why: "it answered 502".to_owned(),
         since: at("2024-09-02T11:40:00Z"),
     };
-    let waiting = story(told(Subject::WorkLog, &[]), vec![], entry("scheduled", Some("it answered 502")));
+    let waiting =
+        story(told(Subject::WorkLog, &[]), vec![], entry(State::Scheduled, Some("it answered 502")));
     let judged = judge_with(&waiting, std::slice::from_ref(&down));
     assert_eq!(judged.verdict, Verdict::Waits);
     assert_eq!(judged.says, "Waits: Kimai is down since 13:40 (it answered 502); next try 14:03");
@@ -283,7 +285,7 @@ fn what_the_triplestore_hides_is_not_called_unknown_while_we_remember_it() {
     assert_eq!(judged.says, "Not to be seen in the triplestore; timesheet 12 is still in Kimai");
     assert_eq!(judged.help, [HIDDEN], "nothing leads to a sweep, which would delete it");
     // It is in the queue, but nothing is deleted for that.
-    hidden.entry = Some(entry("queued", None));
+    hidden.entry = Some(entry(State::Queued, None));
     let judged = judge_with(&hidden, &[]);
     assert_eq!((judged.verdict, judged.help[0].as_str()), (Verdict::Waits, HIDDEN));
     assert_eq!(judged.says, "Waits: it is tried as soon as it is its turn");
@@ -309,15 +311,14 @@ fn what_the_triplestore_hides_is_not_called_unknown_while_we_remember_it() {
     assert_eq!(judge_with(&hidden, &[]).verdict, Verdict::Deleted);
     // Nothing is remembered but that we had to do with it.
     let mut past = story(told(Subject::Absent, &[]), vec![], None);
-    past.history =
-        Answer::Known(vec![Done { at: at(NOW), result: "done".to_owned(), message: None, code: None }]);
+    past.history = Answer::Known(vec![Done { at: at(NOW), result: Ended::Done, message: None, code: None }]);
     assert_eq!(judge_with(&past, &[]).verdict, Verdict::Deleted);
 }
 
 #[test]
 fn a_lost_answer_and_a_shared_timesheet_are_told() {
     let mut unsure =
-        story(told(Subject::WorkLog, &[]), vec![], entry("scheduled", Some("the answer was lost")));
+        story(told(Subject::WorkLog, &[]), vec![], entry(State::Scheduled, Some("the answer was lost")));
     unsure.memory =
         Answer::Known(Memory { creating_since: Some(at("2024-09-02T11:59:00Z")), ..Memory::default() });
     let judged = judge_with(&unsure, &[]);

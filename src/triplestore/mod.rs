@@ -31,6 +31,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use crate::domain::Code;
+use crate::domain::status::Gist;
 use crate::source::SourceFault;
 use crate::unreadable::Unreadable;
 pub use refusal::Refusal;
@@ -112,6 +113,11 @@ impl TriplestoreFault {
         }
     }
 
+    /// The reason that it gives, the same however often and of whatever work log it is said.
+    pub fn gist(&self) -> Gist {
+        refusal::gist(&self.to_string())
+    }
+
     /// Whether it is about this statement alone: a part of it, or another one, may go well.
     pub fn is_of_statement(&self) -> bool {
         matches!(self, Self::Failed(_) | Self::Refused(_) | Self::Incomplete(_))
@@ -120,10 +126,10 @@ impl TriplestoreFault {
 
 impl From<TriplestoreFault> for SourceFault {
     fn from(fault: TriplestoreFault) -> Self {
-        let code = fault.code();
+        let (code, gist) = (fault.code(), fault.gist());
         match fault {
             TriplestoreFault::Transient(said) => Self::Transient(said),
-            TriplestoreFault::Failed(said) => Self::Failed(said),
+            TriplestoreFault::Failed(said) => Self::Failed { said, gist },
             TriplestoreFault::Refused(refusal) => Self::Refused { said: refusal.to_string(), code },
             TriplestoreFault::Unreadable(said) => Self::Unreadable(said),
             TriplestoreFault::Incomplete(said) => Self::Incomplete(said),

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::TriplestoreFault;
 use crate::domain::Code;
+use crate::domain::status::Gist;
 use crate::domain::work_log::VEVENT;
 
 /// How much of the server's own message is shown, in characters.
@@ -319,6 +320,13 @@ impl<'a> Unwritten<'a> {
 pub(super) fn first_subject(statement: &str) -> Option<&str> {
     let statement = statement.lines().find(|line| !line.starts_with("PREFIX ") && line.contains('<'))?;
     statement.split_once('<')?.1.split_once('>').map(|(iri, _)| iri)
+}
+
+/// What is the same of a message however often it is said: up to the first thing that it names, without numbers.
+pub(super) fn gist(said: &str) -> Gist {
+    let named = |c: &char| !matches!(c, '<' | '"' | '\'');
+    let words = said.chars().take_while(named).filter(|c| !c.is_ascii_digit());
+    Gist::of(&words.take(160).collect::<String>())
 }
 
 /// In one line, and no longer than that.

@@ -162,3 +162,13 @@ fn a_prefix_ends_where_the_name_begins() {
         assert_eq!(prefix_of(iri), prefix);
     }
 }
+
+#[test]
+fn a_reason_is_the_same_whatever_it_names_and_counts() {
+    let failed = |said: &str| TriplestoreFault::Failed(said.to_owned()).gist();
+    let nil = failed("it answered 500: The value NIL is not of type STRING at 3");
+    assert_eq!(nil, failed("it answered 500: The value NIL is not of type STRING at 17"));
+    assert_eq!(failed("not done: <http://x/1>"), failed("not done: <http://x/2>"));
+    assert_ne!(nil, failed("it answered 500: Transaction deadlocked"));
+    assert_ne!(failed("x"), TriplestoreFault::Incomplete("x".to_owned()).gist());
+}

@@ -63,7 +63,7 @@ fn lapse(fault: &TriplestoreFault) -> Lapse {
     match fault {
         TriplestoreFault::Transient(_) | TriplestoreFault::Unreadable(_) => Lapse::Silent,
         TriplestoreFault::Failed(_) | TriplestoreFault::Refused(_) | TriplestoreFault::Incomplete(_) => {
-            Lapse::Statement
+            Lapse::Statement(fault.gist())
         }
     }
 }

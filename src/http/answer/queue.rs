@@ -8,7 +8,7 @@ use super::TimesheetFields;
 use super::words::{EntryReason, EntryState};
 use crate::domain::status::{Load, Outage, Status};
 use crate::domain::{Code, WorkLogUri};
-use crate::queue::{Attempt, Entry};
+use crate::queue::{Attempt, Ended, Entry};
 use crate::story::{Answer, Story};
 
 const TYPE: &str = "queue-entries";
@@ -207,8 +207,8 @@ struct AttemptFields {
     #[schema(value_type = String, format = DateTime, example = "2024-09-02T08:00:01Z")]
     at: Timestamp,
     /// `done`, `later` or `parked`.
-    #[schema(example = "later")]
-    result: String,
+    #[schema(value_type = String, example = "later")]
+    result: Ended,
     /// What stood in the way.
     #[schema(required, example = "Kimai cannot be reached: connection refused")]
     message: Option<String>,
@@ -268,7 +268,7 @@ impl WorkLogAnswer {
             .map_or(Standing::Settled(Settled { state: "settled" }), |entry| Standing::Queued(entry.into()));
         let history = history.iter().map(|Attempt { at, result, message, code }| AttemptFields {
             at: *at,
-            result: result.clone(),
+            result: *result,
             message: message.clone(),
             code: *code,
         });
