@@ -57,6 +57,8 @@ mod scripts;
 #[cfg(test)]
 mod security;
 #[cfg(test)]
+mod sentences;
+#[cfg(test)]
 mod service;
 #[cfg(test)]
 mod statement_refusals;
