@@ -15,18 +15,18 @@ use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::failpoint::crash;
 use crate::http;
-use crate::http::guard::{self, Guard};
-use crate::kimai::Client;
-use crate::page;
-use crate::runs::Runs;
+use crate::http::auth::{self, Guard};
+use crate::jobs::Runs;
 use crate::schedule;
 use crate::settings::{GuardSettings, Settings, SweepSettings};
-use crate::storage::Storage;
+use crate::store::sqlite::Storage;
 use crate::telemetry::Metrics;
+use crate::trackers::kimai::Client;
 use crate::triplestore::Triplestore;
 use crate::triplestore::embedded::Embedded;
-use crate::triplestore::log::QueryLog;
+use crate::triplestore::query_log::QueryLog;
 use crate::triplestore::remote::{Remote, RemoteConfig};
+use crate::ui;
 
 /// Idle connections are kept longer than the delta-notifier keeps its own, which loses a delta when the
 /// other side closes first.
@@ -150,8 +150,8 @@ impl Service {
             });
         }
         let store = store.map(|store| web::Data::new(store.with_observer(Arc::new(engine.intake()))));
-        let state = http::State::new(engine.services(), runs, stop.clone(), page::PAGES);
-        let guard = Guard::new(&guard, page::login);
+        let state = http::State::new(engine.services(), runs, stop.clone(), ui::PAGES);
+        let guard = Guard::new(&guard, ui::login);
         let served = serve(web::Data::new(state), listener, store, guard, stop).await;
         crash::point("stopping");
         working.cancel();
@@ -171,13 +171,13 @@ async fn serve(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let guard = web::Data::new(guard);
-    let connections = guard::Connections::new(OF_ONE_ADDRESS);
+    let connections = auth::Connections::new(OF_ONE_ADDRESS);
     let zone = state.services.clock.zone().clone();
     let server = HttpServer::new(move || {
         let store = store.clone();
         let routes = http::configure(state.clone());
         // The last one is the first that a request meets.
-        let app = App::new().app_data(guard.clone()).wrap(from_fn(guard::pass)).wrap(http::in_zone(&zone));
+        let app = App::new().app_data(guard.clone()).wrap(from_fn(auth::pass)).wrap(http::in_zone(&zone));
         app.wrap(from_fn(http::trace::request)).configure(move |config| {
             if let Some(store) = store {
                 config.app_data(store).configure(http::sparql::configure);

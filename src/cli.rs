@@ -3,13 +3,13 @@
 //! Exit codes: 0 when all is well, 1 when what was asked for did not succeed (`demo --once`,
 //! `healthcheck`, `sweep`, `import`, `lock`), or something is not as it should be (`explain`, `doctor`), 2 when it could not be started or asked.
 
+mod client;
+mod commands;
 mod day;
 mod doctor;
 mod explain;
 mod queue;
-mod service;
-mod show;
-mod steer;
+mod render;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -30,10 +30,10 @@ use crate::clock::Clock;
 use crate::demo;
 use crate::limits;
 use crate::settings::{self, Settings};
-use crate::storage::Storage;
+use crate::store::sqlite::Storage;
 use crate::telemetry;
 use crate::triplestore::embedded::Embedded;
-use crate::triplestore::log::QueryLog;
+use crate::triplestore::query_log::QueryLog;
 
 /// How long the health check waits for an answer; Docker gives it 5 s.
 const HEALTH_LIMIT: Duration = Duration::from_secs(4);
@@ -72,11 +72,11 @@ enum Command {
         once: bool,
     },
     /// Ask a running service to compare a period and put it right, or only to show what it would do
-    Sweep(steer::Sweep),
+    Sweep(commands::Sweep),
     /// Ask a running service to import customers, tasks and accounts from Kimai
-    Import(steer::Import),
+    Import(commands::Import),
     /// Ask a running service to set a month's submitted timesheets to exported
-    Lock(steer::Lock),
+    Lock(commands::Lock),
     /// Ask a running service what waits, and have it tried again
     Queue(queue::Queue),
     /// Ask a running service for the whole story of one work log: why is it not in Kimai?
@@ -105,12 +105,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let json = arguments.iter().any(|argument| argument == "--json");
     match Arguments::try_parse_from(&arguments) {
         Ok(arguments) => run(arguments).unwrap_or_else(|fault| {
-            show::error(&format!("{fault:#}"), json);
+            render::error(&format!("{fault:#}"), json);
             ExitCode::from(2)
         }),
         Err(wrong) if json && wrong.use_stderr() => {
             let words = wrong.render().to_string();
-            show::error(words.trim().trim_start_matches("error: "), json);
+            render::error(words.trim().trim_start_matches("error: "), json);
             ExitCode::from(2)
         }
         Err(wrong) => wrong.exit(),
@@ -128,9 +128,9 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             Command::Serve => Box::pin(serve()).await,
             Command::Standalone { load, data } => Box::pin(standalone(load, data)).await,
             Command::Demo { once } => Box::pin(demo::run(once, stop_on_signal()?)).await,
-            Command::Sweep(arguments) => Box::pin(steer::sweep(arguments)).await,
-            Command::Import(arguments) => Box::pin(steer::import(arguments)).await,
-            Command::Lock(arguments) => Box::pin(steer::lock(arguments)).await,
+            Command::Sweep(arguments) => Box::pin(commands::sweep(arguments)).await,
+            Command::Import(arguments) => Box::pin(commands::import(arguments)).await,
+            Command::Lock(arguments) => Box::pin(commands::lock(arguments)).await,
             Command::Queue(arguments) => Box::pin(queue::queue(arguments)).await,
             Command::Explain(arguments) => Box::pin(explain::explain(arguments)).await,
             Command::Doctor(arguments) => Box::pin(doctor::doctor(arguments)).await,
@@ -206,13 +206,13 @@ fn completions(shell: clap_complete::Shell) -> ExitCode {
     let mut command = Arguments::command();
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command, "kimai-sync", &mut script);
-    show::print(String::from_utf8_lossy(&script).trim_end());
+    render::print(String::from_utf8_lossy(&script).trim_end());
     ExitCode::SUCCESS
 }
 
 async fn healthcheck() -> anyhow::Result<ExitCode> {
     let port = Settings::port_from_env()?.unwrap_or(80);
-    let client = crate::tls::client_builder(HEALTH_LIMIT).build()?;
+    let client = crate::http_client::client_builder(HEALTH_LIMIT).build()?;
     match client.get(format!("http://127.0.0.1:{port}/live")).send().await {
         Ok(answer) if answer.status().is_success() => Ok(ExitCode::SUCCESS),
         Ok(answer) => {
@@ -220,7 +220,7 @@ async fn healthcheck() -> anyhow::Result<ExitCode> {
             Ok(ExitCode::FAILURE)
         }
         Err(fault) => {
-            eprintln!("kimai-sync on port {port} does not answer: {}", crate::tls::explain(fault));
+            eprintln!("kimai-sync on port {port} does not answer: {}", crate::http_client::explain(fault));
             Ok(ExitCode::FAILURE)
         }
     }

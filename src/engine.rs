@@ -6,32 +6,32 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::delta::{Intake, Refused};
 use crate::doctor::{Doctor, Patient};
+use crate::explain::Witnesses;
 use crate::http::Services;
-use crate::import::Importer;
-use crate::kimai::{Inspection, Listings, Timesheets};
-use crate::lock::Locker;
+use crate::jobs::import::Importer;
+use crate::jobs::lock::Locker;
+use crate::jobs::{Imports, Jobs};
 use crate::queue::{self, Durable, Queue};
-use crate::reconcile::flow;
+use crate::reconcile::admission;
 use crate::reconcile::ledger::Ledger;
 use crate::reconcile::recheck::Rechecks;
+use crate::reconcile::reconciler::Settler;
 use crate::reconcile::references::References;
 use crate::reconcile::requests::Requests;
-use crate::reconcile::settle::Settler;
 use crate::reconcile::sweep::{Parts, Sweeper};
 use crate::reconcile::worker::Workers;
-use crate::runs::{Imports, Jobs};
 use crate::schedule::Refusals;
 use crate::settings::{Description, Relations, Settings};
-use crate::source::Source;
 use crate::status::{Asking, StatusSource};
-use crate::storage::Storage;
-use crate::story::Witnesses;
+use crate::store::sqlite::Storage;
 use crate::telemetry::Metrics;
+use crate::trackers::kimai::{Inspection, Listings, Timesheets};
 use crate::triplestore::Triplestore;
+use crate::triplestore::instrumented::Watched;
+use crate::triplestore::probe::Survey;
 use crate::triplestore::statement::Iri;
-use crate::triplestore::survey::Survey;
-use crate::triplestore::watched::Watched;
 use crate::triplestore::work_logs::WorkLogs;
+use crate::work_logs::Source;
 
 /// The most calls to Kimai that settling one work log takes, one after the other, with those that it waits for.
 const KIMAI_CALLS_A_RUN: u32 = 20;
@@ -273,5 +273,5 @@ fn durable(settings: &Settings, storage: &Storage, clock: &Clock) -> anyhow::Res
 fn lease(settings: &Settings) -> Duration {
     let calls = settings.kimai.time_limit * KIMAI_CALLS_A_RUN;
     let queries = settings.triplestore.time_limit * QUERIES_A_RUN;
-    queue::LEASE.max(calls + queries + flow::LONGEST_WAIT + Duration::from_mins(1))
+    queue::LEASE.max(calls + queries + admission::LONGEST_WAIT + Duration::from_mins(1))
 }

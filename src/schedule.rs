@@ -16,11 +16,11 @@ use tracing::{error, info, warn};
 use crate::clock::Clock;
 use crate::delta::Refused;
 use crate::domain::CronPattern;
+use crate::jobs::{AskedBy, Order, Runs, Task};
 use crate::queue::{Queue, Reason};
 use crate::reconcile::sweep::Period;
 use crate::reconcile::worker::Workers;
-use crate::runs::{AskedBy, Order, Runs, Task};
-use crate::storage::Storage;
+use crate::store::sqlite::Storage;
 
 /// How often what is kept aside is tried by itself.
 const PARKED_RETRY: Duration = Duration::from_hours(24);

@@ -10,14 +10,14 @@ use tracing::{info, warn};
 use crate::clock::Clock;
 use crate::contact::{self, Record};
 use crate::domain::status::{Facts, Link, Load, Neighbour, Outage, Part, Status, Undone};
-use crate::kimai::Timesheets;
+use crate::jobs::{Kind, Run, State};
 use crate::queue::{Counts, Queue, QueueFault};
 use crate::reconcile::breaker;
 use crate::reconcile::ledger::Ledger;
 use crate::reconcile::worker::Workers;
-use crate::runs::{Kind, Run, State};
-use crate::source::Source;
-use crate::storage::Storage;
+use crate::store::sqlite::Storage;
+use crate::trackers::kimai::Timesheets;
+use crate::work_logs::Source;
 
 /// How long the last word of a neighbour counts, if it was no answer.
 const ASK_EVERY: Duration = Duration::from_secs(15);

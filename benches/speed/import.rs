@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure};
-use kimai_sync::import::What;
-use kimai_sync::kimai::{Listings, Rows};
+use kimai_sync::jobs::import::What;
 use kimai_sync::progress::Progress;
+use kimai_sync::trackers::kimai::{Listings, Rows};
 use kimai_sync::triplestore::Triplestore;
 use kimai_sync::triplestore::embedded::{Answer, Embedded};
 use kimai_sync::triplestore::statement::BATCH;

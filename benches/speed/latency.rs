@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
-use kimai_sync::storage::Storage;
+use kimai_sync::store::sqlite::Storage;
 
 use crate::Size;
 use crate::burst::recorded;

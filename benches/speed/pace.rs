@@ -2,12 +2,12 @@
 //!
 //! The same burst with each fixed number of requests at a time, and with the service left to itself. The floor is the
 //! best of the fixed ones. What the limit does on many more kinds of servers, on simulated time, is in
-//! `src/kimai/pace/throughput_tests.rs`.
+//! `src/trackers/adaptive_concurrency/throughput_tests.rs`.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use kimai_sync::sandbox::Latency;
+use kimai_sync::trackers::kimai::sandbox::Latency;
 use kimai_sync::triplestore::vocabulary::{cal, rdf};
 
 use crate::Size;

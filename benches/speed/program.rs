@@ -11,7 +11,7 @@ use actix_web::{App, HttpResponse, HttpServer};
 use anyhow::{Context, bail, ensure};
 use futures_util::StreamExt;
 use kimai_sync::clock::Clock;
-use kimai_sync::sandbox::{Role, Sandbox};
+use kimai_sync::trackers::kimai::sandbox::{Role, Sandbox};
 use kimai_sync::triplestore::embedded::Embedded;
 use tempfile::TempDir;
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use kimai_sync::clock::Clock;
 use kimai_sync::domain::WorkLogUri;
 use kimai_sync::queue::{Durable, Queue, Reason};
-use kimai_sync::storage::Storage;
+use kimai_sync::store::sqlite::Storage;
 
 use crate::Size;
 use crate::program::{Neighbours, Program};

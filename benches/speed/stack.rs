@@ -11,11 +11,11 @@ use kimai_sync::app::{self, Service};
 use kimai_sync::clock::Clock;
 use kimai_sync::domain::ids::{ActivityId, ProjectId, UserId};
 use kimai_sync::engine::Engine;
-use kimai_sync::kimai::Client;
-use kimai_sync::sandbox::{Role, Sandbox};
 use kimai_sync::settings::Settings;
-use kimai_sync::storage::Storage;
+use kimai_sync::store::sqlite::Storage;
 use kimai_sync::telemetry::Metrics;
+use kimai_sync::trackers::kimai::Client;
+use kimai_sync::trackers::kimai::sandbox::{Role, Sandbox};
 use kimai_sync::triplestore::embedded::Embedded;
 use kimai_sync::triplestore::vocabulary::PREFIXES;
 use kimai_sync::triplestore::{Row, Triplestore, TriplestoreFault};
@@ -122,7 +122,7 @@ impl Stack {
             sweep: None,
         };
         tokio::spawn(service.run(stop.clone()));
-        let http = kimai_sync::tls::client_builder(Duration::from_mins(1)).build()?;
+        let http = kimai_sync::http_client::client_builder(Duration::from_mins(1)).build()?;
         import(&http, &base).await?;
         let iri = async |class: &str| {
             let rows = store.select(&format!("{PREFIXES}SELECT ?s WHERE {{ ?s a {class} }}")).await?;

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use jiff::{SignedDuration, Timestamp};
 use kimai_sync::domain::ids::KimaiId;
-use kimai_sync::kimai::{TimesheetFilter, Timesheets};
 use kimai_sync::progress::Progress;
 use kimai_sync::reconcile::sweep::{Period, Report};
+use kimai_sync::trackers::kimai::{TimesheetFilter, Timesheets};
 use kimai_sync::triplestore::Triplestore;
 use kimai_sync::triplestore::vocabulary::PREFIXES;
 

@@ -7,15 +7,15 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::service::Service;
-use super::show::{self, at, attributes};
-use super::steer::Reach;
+use super::client::Service;
+use super::commands::Reach;
+use super::render::{self, at, attributes};
 use crate::app;
 use crate::clock::Clock;
 use crate::doctor::{self, Health, Report};
 use crate::http;
 use crate::settings::Settings;
-use crate::storage::Storage;
+use crate::store::sqlite::Storage;
 
 /// How long the running service gets to answer: a round that it is making, another one, and the way.
 const LIMIT: Duration = doctor::LIMIT.saturating_mul(2).saturating_add(Duration::from_secs(5));
@@ -49,7 +49,7 @@ pub(super) async fn doctor(arguments: Doctor) -> anyhow::Result<ExitCode> {
             let report = Report { checks: vec![doctor::of_faulty_settings(&fault.0)], ..theirs };
             print(&report, reach.json());
             if !reach.json() {
-                show::print("Nothing else can be tried before.");
+                render::print("Nothing else can be tried before.");
             }
             return Ok(ExitCode::FAILURE);
         }
@@ -112,14 +112,14 @@ fn whole(answer: &Result<Value, String>) -> Report {
     };
     Report {
         at: Clock::system(jiff::tz::TimeZone::UTC).now(),
-        checks: show::list(at(answer, "/data")).iter().filter_map(check).collect(),
+        checks: render::list(at(answer, "/data")).iter().filter_map(check).collect(),
         standalone: at(answer, "/meta/standalone") == &Value::Bool(true),
     }
 }
 
 fn print(report: &Report, json: bool) {
     if json {
-        return show::print(&http::report(report));
+        return render::print(&http::report(report));
     }
     // People read two short lines more easily, programs one.
     let terminal = std::io::stdout().is_terminal();
@@ -132,9 +132,9 @@ fn print(report: &Report, json: bool) {
         };
         let gap = if terminal { "\n         " } else { " " };
         let help = check.help.as_ref().map(|help| format!("{gap}To do: {help}")).unwrap_or_default();
-        show::print(&format!("{sign:<8} {}: {}{help}", check.name, check.says));
+        render::print(&format!("{sign:<8} {}: {}{help}", check.name, check.says));
     }
     let [trouble, warnings, unknown] =
         [Health::Trouble, Health::Warning, Health::Unknown].map(|verdict| report.count(verdict));
-    show::print(&format!("{trouble} in trouble, {warnings} to be warned of, {unknown} not known."));
+    render::print(&format!("{trouble} in trouble, {warnings} to be warned of, {unknown} not known."));
 }

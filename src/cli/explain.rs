@@ -7,9 +7,9 @@ use clap::Args;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::service::{Refusal, Service, path_of};
-use super::show::{self, at, attributes, list, text};
-use super::steer::{Outcome, Reach, ended};
+use super::client::{Refusal, Service, path_of};
+use super::commands::{Outcome, Reach, ended};
+use super::render::{self, at, attributes, list, text};
 
 #[derive(Debug, Args)]
 pub(super) struct Explain {
@@ -31,13 +31,13 @@ async fn tell(service: &Service, work_log: &str, json: bool) -> Result<Outcome, 
     let answer = service.get(&format!("/queue/{}", path_of(work_log))).await?;
     let story = at(attributes(at(&answer, "/data")), "/story");
     if json {
-        show::print(&answer.to_string());
+        render::print(&answer.to_string());
     } else if story.is_null() {
         return Err(Refusal::NotAsked(
             "The service is of an older version, which tells no story.".to_owned(),
         ));
     } else {
-        show::print(&words(story, &service.zone()));
+        render::print(&words(story, &service.zone()));
     }
     let well = ["in-sync", "waits", "deleted"].contains(&text(at(story, "/verdict")));
     Ok(if well { Outcome::Well } else { Outcome::NotWell })
@@ -132,10 +132,10 @@ fn kimai(timesheet: &Value, zone: &TimeZone, lines: &mut String) {
     let exported = if at(held, "/exported") == &Value::Bool(true) { ", exported" } else { "" };
     let times = format!(
         "{} to {}{exported}{linked}",
-        show::moment(at(held, "/begin"), zone),
+        render::moment(at(held, "/begin"), zone),
         at(held, "/end")
             .as_str()
-            .map_or_else(|| "… (it runs)".to_owned(), |_| show::moment(at(held, "/end"), zone))
+            .map_or_else(|| "… (it runs)".to_owned(), |_| render::moment(at(held, "/end"), zone))
     );
     line(lines, &format!("timesheet {id}"), &times);
     for name in ["customer", "project", "activity", "user"] {
@@ -160,7 +160,7 @@ fn ours(story: &Value, zone: &TimeZone, lines: &mut String) {
     } else {
         let state = text(at(entry, "/state"));
         let due =
-            at(entry, "/due").as_str().map(|_| format!(", due {}", show::moment(at(entry, "/due"), zone)));
+            at(entry, "/due").as_str().map(|_| format!(", due {}", render::moment(at(entry, "/due"), zone)));
         line(
             lines,
             "queue",
@@ -181,7 +181,7 @@ fn ours(story: &Value, zone: &TimeZone, lines: &mut String) {
         line(lines, "remember", &format!("timesheet {id}{more}"));
     }
     if at(memory, "/creating-since").is_string() {
-        let since = show::moment(at(memory, "/creating-since"), zone);
+        let since = render::moment(at(memory, "/creating-since"), zone);
         line(lines, "sent", &format!("a new timesheet at {since}; the answer was lost, and is looked up"));
     }
     for other in list(at(story, "/sharing")) {
@@ -199,7 +199,7 @@ fn ours(story: &Value, zone: &TimeZone, lines: &mut String) {
         let colon = if message.is_empty() { "" } else { ": " };
         line(
             lines,
-            &show::moment(at(done, "/at"), zone),
+            &render::moment(at(done, "/at"), zone),
             &coded(&format!("{result}{colon}{message}"), at(done, "/code")),
         );
     }

@@ -7,10 +7,10 @@ use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
+use super::client::{Refusal, Service, path_of};
+use super::commands::{Outcome, Reach, ended};
 use super::explain;
-use super::service::{Refusal, Service, path_of};
-use super::show::{self, at, attributes, text};
-use super::steer::{Outcome, Reach, ended};
+use super::render::{self, at, attributes, text};
 
 #[derive(Debug, Args)]
 pub(super) struct Queue {
@@ -82,15 +82,15 @@ async fn list(service: &Service, state: Option<State>, all: bool, json: bool) ->
     let mut headed = false;
     loop {
         let page = service.get(&path).await?;
-        let entries = show::list(at(&page, "/data"));
+        let entries = render::list(at(&page, "/data"));
         if json {
-            show::print(&page.to_string());
+            render::print(&page.to_string());
         } else {
             for entry in entries {
                 if !std::mem::replace(&mut headed, true) {
-                    show::print(&row(["work log", "state", "due", "attempts", "trigger", "code", "error"]));
+                    render::print(&row(["work log", "state", "due", "attempts", "trigger", "code", "error"]));
                 }
-                show::print(&line(entry, &service.zone()));
+                render::print(&line(entry, &service.zone()));
             }
         }
         let next = at(&page, "/links/next").as_str().map(str::to_owned);
@@ -100,7 +100,7 @@ async fn list(service: &Service, state: Option<State>, all: bool, json: bool) ->
         }
         if !json {
             let more = !all && at(&page, "/links/next").is_string();
-            show::print(&summary(&page, headed, more, &service.zone()));
+            render::print(&summary(&page, headed, more, &service.zone()));
         }
         return Ok(Outcome::Well);
     }
@@ -112,7 +112,7 @@ fn line(entry: &Value, zone: &TimeZone) -> String {
     row([
         text(at(entry, "/id")),
         text(at(told, "/state")),
-        &show::moment(at(told, "/due"), zone),
+        &render::moment(at(told, "/due"), zone),
         &tries,
         text(at(told, "/reason")),
         text(at(told, "/code")),
@@ -121,7 +121,7 @@ fn line(entry: &Value, zone: &TimeZone) -> String {
 }
 
 fn row(cells: [&str; 7]) -> String {
-    show::columns(&cells, &[46, 8, 20, 8, 8, 24])
+    render::columns(&cells, &[46, 8, 20, 8, 8, 24])
 }
 
 fn summary(page: &Value, headed: bool, more: bool, zone: &TimeZone) -> String {
@@ -138,12 +138,12 @@ fn summary(page: &Value, headed: bool, more: bool, zone: &TimeZone) -> String {
     if more {
         lines.push_str("\nThere are more: --all shows them.");
     }
-    for down in show::list(at(meta, "/down")) {
+    for down in render::list(at(meta, "/down")) {
         let (name, why) = (text(at(down, "/name")), text(at(down, "/why")));
-        let (since, answered) = (show::moment(at(down, "/since"), zone), at(down, "/answered"));
+        let (since, answered) = (render::moment(at(down, "/since"), zone), at(down, "/answered"));
         let _ = write!(lines, "\nDown since {since}: {name}: {why}");
         if answered.is_string() {
-            let _ = write!(lines, " (it last answered {})", show::moment(answered, zone));
+            let _ = write!(lines, " (it last answered {})", render::moment(answered, zone));
         }
     }
     lines
@@ -165,15 +165,15 @@ async fn retry(
     };
     let answer = service.send_off(&path).await?;
     if json {
-        show::print(&if answer.is_null() { json!({"meta": {"retried": 1}}) } else { answer }.to_string());
+        render::print(&if answer.is_null() { json!({"meta": {"retried": 1}}) } else { answer }.to_string());
         return Ok(Outcome::Well);
     }
     match at(&answer, "/meta/retried").as_u64() {
-        Some(count) if exported => show::print(&format!(
+        Some(count) if exported => render::print(&format!(
             "{count} work logs are tried again now, and their timesheets overwritten although they are exported."
         )),
-        Some(count) => show::print(&format!("{count} work logs are tried again now.")),
-        None => show::print(words),
+        Some(count) => render::print(&format!("{count} work logs are tried again now.")),
+        None => render::print(words),
     }
     Ok(Outcome::Well)
 }

@@ -390,5 +390,4 @@ impl Shape {
 }
 
 #[cfg(test)]
-#[path = "message_tests.rs"]
 mod tests;

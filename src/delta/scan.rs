@@ -326,5 +326,4 @@ impl Scanner {
 }
 
 #[cfg(test)]
-#[path = "scan_tests.rs"]
 mod tests;

@@ -5,7 +5,7 @@ use jiff::civil::{Date, Weekday};
 use rand::Rng;
 use rand::seq::IndexedRandom;
 
-use crate::sandbox::{Role, Sandbox};
+use crate::trackers::kimai::sandbox::{Role, Sandbox};
 use crate::triplestore::statement::{Iri, Literal, StatementFault, Triples};
 use crate::triplestore::vocabulary::{cal, dct, foaf, mu, prov, rdf};
 

@@ -10,7 +10,7 @@ use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer, debug_f
 use tracing_subscriber::registry::LookupSpan;
 
 use super::Life;
-use crate::lines;
+use crate::escape;
 use crate::reconcile::effect::Effect;
 use crate::settings::LogSettings;
 use crate::telemetry;
@@ -26,7 +26,7 @@ pub(super) fn start(settings: &LogSettings) {
         .with_env_filter(telemetry::filter(settings))
         .fmt_fields(fields)
         .event_format(Plain)
-        .with_writer(lines::stdout);
+        .with_writer(escape::stdout);
     // A subscriber that is there already serves as well.
     let _ = builder.try_init();
 }

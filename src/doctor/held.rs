@@ -4,8 +4,8 @@ use super::check::{Check, Topic};
 use super::service::{ASK_IT, NOT_HERE};
 use super::{Doctor, limited};
 use crate::domain::finding::Hold;
-use crate::runs::HeldBack;
-use crate::words::sentence;
+use crate::jobs::HeldBack;
+use crate::text::sentence;
 
 const HELD: Topic = Topic("held-back", "Deletions");
 

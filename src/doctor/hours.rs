@@ -10,11 +10,11 @@ use super::check::{Check, Topic, many};
 use super::{Asked, Doctor, limited};
 use crate::domain::Code;
 use crate::domain::hours::{Habit, clock};
-use crate::kimai::inspection::Person;
 use crate::queue::QueueFault;
 use crate::reconcile::ledger::Counted;
 use crate::reconcile::retry::Failure;
-use crate::words::sentence;
+use crate::text::sentence;
+use crate::trackers::kimai::diagnostics::Person;
 
 const HOURS: Topic = Topic("hours", "Hours in Kimai");
 const OWNERS: Topic = Topic("owners", "Time zones of people");

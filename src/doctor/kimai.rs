@@ -9,10 +9,10 @@ use super::check::{Check, Topic, many};
 use super::hours::{YEAR, moved_days};
 use super::{Asked, Depth, Doctor, Refused, asked};
 use crate::domain::Code;
-use crate::kimai::{CurrentUser, Fault, KimaiFault, Right, Rights, Version};
+use crate::explain::for_code;
 use crate::settings::Relations;
-use crate::story::for_code;
-use crate::words::sentence;
+use crate::text::sentence;
+use crate::trackers::kimai::{CurrentUser, Fault, KimaiFault, Right, Rights, Version};
 
 pub(super) const KIMAI: Topic = Topic("kimai", "Kimai");
 pub(super) const TOKEN: Topic = Topic("token", "Kimai user of the token");
@@ -219,7 +219,7 @@ mod tests {
     use super::super::Health;
     use super::*;
     use crate::domain::ids::UserId;
-    use crate::kimai::Operation;
+    use crate::trackers::kimai::Operation;
 
     fn user(roles: &[&str], zone: Option<&str>) -> CurrentUser {
         CurrentUser {

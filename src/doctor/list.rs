@@ -3,9 +3,9 @@
 use super::check::{Check, Topic, some};
 use super::{Doctor, LIMIT};
 use crate::domain::Code;
-use crate::kimai::{KimaiFault, Listed};
 use crate::reconcile::sweep::{Period, window};
-use crate::words::sentence;
+use crate::text::sentence;
+use crate::trackers::kimai::{KimaiFault, Listed};
 
 const LIST: Topic = Topic("timesheets", "Timesheets in Kimai");
 const PROXY: &str =
@@ -56,11 +56,11 @@ fn of_fault(fault: &KimaiFault) -> Check {
 mod tests {
     use super::super::Health;
     use super::*;
-    use crate::kimai::{Fault, Gap, OddRow, Operation};
+    use crate::trackers::kimai::{Fault, Gap, OddRow, Operation};
 
     #[test]
     fn what_a_list_lacks_is_counted_and_named() {
-        let mut odd = crate::kimai::OddRows::default();
+        let mut odd = crate::trackers::kimai::OddRows::default();
         odd.push(OddRow { id: None, why: "row with id -7: negative".to_owned() });
         let odd = Listed { odd, ..Listed::default() };
         let faulty = KimaiFault {

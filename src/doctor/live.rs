@@ -6,9 +6,9 @@ use super::service::{of_file, of_queue};
 use super::store::{TRIPLESTORE, of_silence};
 use super::{Doctor, Report};
 use crate::domain::status::{Link, Neighbour, Outage, Status};
+use crate::explain::for_code;
 use crate::settings::Relations;
-use crate::story::for_code;
-use crate::words::sentence;
+use crate::text::sentence;
 
 impl Doctor {
     /// The latest report of a running service; none before the first round has ended. What it has at hand is as of

@@ -4,7 +4,7 @@ use super::check::{Check, Topic};
 use super::{Doctor, limited};
 use crate::domain::KimaiId;
 use crate::domain::loss::Loss;
-use crate::words::sentence;
+use crate::text::sentence;
 
 const DATA: Topic = Topic("kimai-data", "Kimai's timesheets");
 

@@ -4,8 +4,8 @@ use super::check::{Check, Topic, many};
 use super::kimai::SEE_KIMAI;
 use super::{Doctor, Refused, asked};
 use crate::domain::Code;
-use crate::kimai::TimesheetRules;
-use crate::words::sentence;
+use crate::text::sentence;
+use crate::trackers::kimai::TimesheetRules;
 
 const RULES: Topic = Topic("rules", "Kimai's settings");
 

@@ -11,9 +11,9 @@ use super::{Doctor, limited};
 use crate::domain::CronPattern;
 use crate::domain::status::Load;
 use crate::queue::{Counts, last_delta};
-use crate::storage::{self, Storage};
+use crate::store::sqlite::{self, Storage};
+use crate::text::{minute, second, sentence};
 use crate::unreadable::Unreadable;
-use crate::words::{minute, second, sentence};
 
 const SETTINGS: Topic = Topic("settings", "Settings");
 const QUEUE_FILE: Topic = Topic("queue-file", "Queue file");
@@ -199,7 +199,7 @@ fn of_deltas(last: Option<Timestamp>, since: Timestamp, now: Timestamp, zone: &T
 /// The queue's file in `directory`, looked at from outside while no service answers. Nothing is changed but for
 /// a file that is made and removed again.
 pub fn look_at_file(directory: &Path) -> Check {
-    let place = directory.join(storage::FILE);
+    let place = directory.join(sqlite::FILE);
     let shown = place.display();
     if fs::metadata(&place).is_ok_and(|found| found.permissions().readonly()) {
         return QUEUE_FILE.trouble(format!("{shown} is read-only."), "Let the service's user write it.");

@@ -5,11 +5,11 @@ use super::{Asked, Doctor, limited};
 use crate::domain::Values;
 use crate::domain::work_log::{Directory, Facts, Obstacle, resolve};
 use crate::reconcile::sweep::Period;
-use crate::source::SourceFault;
+use crate::text::sentence;
 use crate::triplestore::TriplestoreFault;
+use crate::triplestore::probe::{Trial, View, Written};
 use crate::triplestore::refusal::type_for_prefix;
-use crate::triplestore::survey::{Trial, View, Written};
-use crate::words::sentence;
+use crate::work_logs::SourceFault;
 
 pub(super) const TRIPLESTORE: Topic = Topic("triplestore", "Triplestore");
 const VIEW: Topic = Topic("view", "View of the triplestore");

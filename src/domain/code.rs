@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::words::words;
+use crate::text::words;
 
 /// What a code is about: a section of `docs/errors.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

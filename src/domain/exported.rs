@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::difference::FoundTimesheet;
+use super::diff::FoundTimesheet;
 use super::hours::clock;
 use super::ids::{KimaiId, UserId};
 use super::timesheet::WantedTimesheet;

@@ -3,10 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::difference::FoundTimesheet;
+use super::diff::FoundTimesheet;
 use super::ids::{KimaiId, WorkLogUri};
 use super::timesheet::WantedTimesheet;
-use crate::words::words;
+use crate::text::words;
 
 /// What differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

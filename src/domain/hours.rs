@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::difference::{FoundTimesheet, between};
+use super::diff::{FoundTimesheet, between};
 use super::timesheet::WantedTimesheet;
 
 /// Hours and minutes as Kimai shows them: `7:45`, and `7:45:30` where there are seconds.

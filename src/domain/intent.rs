@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::difference::FoundTimesheet;
+use super::diff::FoundTimesheet;
 use super::ids::KimaiId;
 use super::timesheet::WantedTimesheet;
 

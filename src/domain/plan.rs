@@ -1,6 +1,6 @@
 //! What to do about one work log: a pure decision over what both sides and our memory say.
 
-use super::difference::FoundTimesheet;
+use super::diff::FoundTimesheet;
 use super::exported::UpdateIntent;
 use super::ids::{KimaiId, WorkLogUri};
 use super::timesheet::WantedTimesheet;

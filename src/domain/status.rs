@@ -390,5 +390,4 @@ impl Status {
 }
 
 #[cfg(test)]
-#[path = "status_tests.rs"]
 mod tests;

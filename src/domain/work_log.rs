@@ -11,7 +11,7 @@ use jiff::{Span, civil::Date, fmt::temporal::SpanParser};
 use super::code::Code;
 use super::ids::{ActivityId, KimaiId, ProjectId, UserId, WorkLogUri};
 use super::note::Note;
-use super::values::Values;
+use super::property_values::Values;
 
 /// The class of a work log, as `rdf:type` holds it.
 pub const VEVENT: &str = "http://www.w3.org/2002/12/cal/ical#Vevent";
@@ -378,5 +378,4 @@ fn part_of_a_day(text: &str) -> Option<Span> {
 }
 
 #[cfg(test)]
-#[path = "work_log_tests.rs"]
 mod tests;

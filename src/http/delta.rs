@@ -10,10 +10,10 @@ use futures_util::StreamExt;
 use tracing::{Instrument, Span, info, warn};
 
 use super::State;
-use super::answer::fault::{BadRequest, TooLarge, Unavailable, UnknownMediaType};
-use super::ask::Delta;
 use super::coding;
 use super::problem::Problem;
+use super::request::Delta;
+use super::response::fault::{BadRequest, TooLarge, Unavailable, UnknownMediaType};
 use super::trace;
 use crate::delta::{DeltaFault, Found, message};
 use crate::failpoint::crash;
@@ -182,7 +182,7 @@ mod tests {
 
     use super::*;
     use crate::http::testing;
-    use crate::storage::Storage;
+    use crate::store::sqlite::Storage;
     use crate::telemetry::metrics::Format;
     use crate::triplestore::embedded::Embedded;
     use crate::triplestore::vocabulary::cal;

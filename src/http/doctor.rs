@@ -3,10 +3,10 @@
 use actix_web::{HttpResponse, web};
 
 use super::State;
-use super::answer;
-use super::answer::doctor::ReportAnswer;
-use super::answer::fault::{MEDIA_TYPE, Unavailable};
 use super::problem::Problem;
+use super::response;
+use super::response::doctor::ReportAnswer;
+use super::response::fault::{MEDIA_TYPE, Unavailable};
 use crate::doctor::Report;
 
 /// `report` as the document that `GET /doctor` answers with.
@@ -24,7 +24,7 @@ pub(crate) fn document(report: &Report) -> String {
 ))]
 pub(super) async fn latest(state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let report = state.services.doctor.report(&state.status().await?).await;
-    Ok(answer::ok(&ReportAnswer::from(report.as_ref())))
+    Ok(response::ok(&ReportAnswer::from(report.as_ref())))
 }
 
 /// Checks all that syncing needs now

@@ -7,11 +7,11 @@ use actix_web::test::{TestRequest, init_service, try_call_service};
 use actix_web::{App, web};
 use tokio_util::sync::CancellationToken;
 
-use super::guard::{self, Guard};
+use super::auth::{self, Guard};
 use super::{configure, sparql, testing};
 use crate::fuzz::{Inputs, Watched};
 use crate::settings::GuardSettings;
-use crate::storage::Storage;
+use crate::store::sqlite::Storage;
 use crate::triplestore::embedded::Embedded;
 
 /// An input is a method, a path, a media type, cookies and a body, a line each.
@@ -19,9 +19,8 @@ use crate::triplestore::embedded::Embedded;
 async fn requests() {
     let store = Embedded::in_memory().unwrap();
     let state = testing::state(Storage::in_memory().unwrap(), &store, &CancellationToken::new());
-    let guard =
-        web::Data::new(Guard::new(&GuardSettings { token: None, metrics: false }, crate::page::login));
-    let app = App::new().app_data(guard).wrap(from_fn(guard::pass)).app_data(web::Data::new(store));
+    let guard = web::Data::new(Guard::new(&GuardSettings { token: None, metrics: false }, crate::ui::login));
+    let app = App::new().app_data(guard).wrap(from_fn(auth::pass)).app_data(web::Data::new(store));
     let app = init_service(app.configure(sparql::configure).configure(configure(state))).await;
     for input in Inputs::of("http") {
         let _watched = Watched::new(&input);

@@ -8,9 +8,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use tokio::time::timeout;
 
 use super::State;
-use super::answer::fault::Unavailable;
 use super::metrics;
 use super::problem::Problem;
+use super::response::fault::Unavailable;
 use crate::domain::status::NotReady;
 use crate::telemetry::metrics::Format;
 
@@ -102,7 +102,7 @@ mod tests {
 
     use super::*;
     use crate::http::testing;
-    use crate::storage::Storage;
+    use crate::store::sqlite::Storage;
     use crate::triplestore::embedded::Embedded;
 
     fn state(storage: Storage, stop: &CancellationToken) -> web::Data<State> {
@@ -135,7 +135,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let storage = Storage::open_single(folder.path()).unwrap();
         let state = state(storage.clone(), &CancellationToken::new());
-        let (file, aside) = (folder.path().join(crate::storage::FILE), folder.path().join("aside"));
+        let (file, aside) = (folder.path().join(crate::store::sqlite::FILE), folder.path().join("aside"));
         std::fs::rename(&file, &aside).unwrap();
         let write = || storage.write(|file| file.execute("UPDATE high_water SET id = id", []).map(drop));
         write().await.unwrap_err();

@@ -5,17 +5,17 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpResponse, ResponseError};
 
-use super::answer::fault::{ErrorFields, ErrorSource, Errors};
-use crate::import::ImportFault;
-use crate::kimai::{Fault, KimaiFault};
-use crate::lock::LockFault;
+use super::response::fault::{ErrorFields, ErrorSource, Errors};
+use crate::jobs::import::ImportFault;
+use crate::jobs::lock::LockFault;
+use crate::jobs::{RunsFault, Trouble};
 use crate::queue::QueueFault;
 use crate::reconcile::ledger::LedgerFault;
 use crate::reconcile::retry::Failure;
-use crate::runs::{RunsFault, Trouble};
-use crate::source::SourceFault;
-use crate::storage::StorageFault;
-use crate::words::capitalised;
+use crate::store::sqlite::StorageFault;
+use crate::text::capitalised;
+use crate::trackers::kimai::{Fault, KimaiFault};
+use crate::work_logs::SourceFault;
 
 /// The content type of JSON:API, as the old service sent it.
 pub(super) const JSON_API: &str = "application/vnd.api+json; charset=utf-8";

@@ -7,14 +7,14 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::Services;
 use super::State;
-use super::answer;
-use super::answer::fault::{BadRequest, MEDIA_TYPE, NoSuchWorkLog, NotTheOnlyOne, Refused, Unavailable};
-use super::answer::queue::{PageLinks, QueueMeta, QueuePage, RetriedAnswer, WorkLogAnswer};
-use super::ask::{QueueQuery, one_of};
 use super::problem::{JSON_API, Problem};
+use super::request::{QueueQuery, one_of};
+use super::response;
+use super::response::fault::{BadRequest, MEDIA_TYPE, NoSuchWorkLog, NotTheOnlyOne, Refused, Unavailable};
+use super::response::queue::{PageLinks, QueueMeta, QueuePage, RetriedAnswer, WorkLogAnswer};
 use crate::domain::{Code, WorkLogUri};
+use crate::explain::{self, Found, Story};
 use crate::queue::{Filter, Reason, State as EntryState};
-use crate::story::{self, Found, Story};
 
 /// Entries on a page without and with `page[size]`.
 const PAGE: usize = 50;
@@ -49,7 +49,7 @@ pub(super) async fn list(
         pairs.extend(code.map(|code| ("filter[code]", code.word().to_owned())));
         format!("{}?{}", request.path(), serde_urlencoded::to_string(pairs).unwrap_or_default())
     });
-    Ok(answer::ok(&QueuePage {
+    Ok(response::ok(&QueuePage {
         data: entries.iter().map(Into::into).collect(),
         links: PageLinks { next },
         meta: QueueMeta::of(&state.status().await?),
@@ -76,7 +76,7 @@ pub(super) async fn show(id: Path<String>, state: web::Data<State>) -> Result<Ht
     if !story.is_known() {
         return Err(not_found(&id));
     }
-    Ok(answer::ok(&WorkLogAnswer::new(&work_log, entry.as_ref(), &history, story)))
+    Ok(response::ok(&WorkLogAnswer::new(&work_log, entry.as_ref(), &history, story)))
 }
 
 /// Tries one work log again now
@@ -100,7 +100,7 @@ pub(super) async fn retry(id: Path<String>, state: web::Data<State>) -> Result<H
 ))]
 pub(super) async fn retry_parked(state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let woken = state.services.queue.wake_parked(Reason::Request).await?;
-    Ok(answer::accepted(&RetriedAnswer::from(woken)))
+    Ok(response::accepted(&RetriedAnswer::from(woken)))
 }
 
 /// Tries one work log again now and overwrites its exported timesheet
@@ -128,12 +128,12 @@ pub(super) async fn overwrite(id: Path<String>, state: web::Data<State>) -> Resu
 ))]
 pub(super) async fn overwrite_exported(state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let woken = state.services.requests.overwrite_exported().await?;
-    Ok(answer::accepted(&RetriedAnswer::from(woken)))
+    Ok(response::accepted(&RetriedAnswer::from(woken)))
 }
 
 /// The work log that `id` names: an IRI, a `mu:uuid`, or the id of its timesheet.
 async fn find(services: &Services, id: &str) -> Result<WorkLogUri, Problem> {
-    match story::find(&services.witnesses, id).await {
+    match explain::find(&services.witnesses, id).await {
         Found::WorkLogs(work_logs) => match work_logs.as_slice() {
             [work_log] => Ok(work_log.clone()),
             several => {

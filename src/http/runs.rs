@@ -11,19 +11,19 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::State;
-use super::answer;
-use super::answer::fault::{BadRequest, FindingsGone, MEDIA_TYPE, NoSuchRun, RunHasEnded, Unavailable};
-use super::answer::finding::{FindingMeta, FindingPage, FindingResource};
-use super::answer::run::{
+use super::problem::Problem;
+use super::queue::size_of;
+use super::request::{FindingsQuery, RunsQuery, one_of};
+use super::response;
+use super::response::fault::{BadRequest, FindingsGone, MEDIA_TYPE, NoSuchRun, RunHasEnded, Unavailable};
+use super::response::finding::{FindingMeta, FindingPage, FindingResource};
+use super::response::run::{
     FindingLinks, PlanAnswer, RunAccepted, RunAcceptedMeta, RunAnswer, RunEvent, RunList, RunListLinks,
     RunResource, location,
 };
-use super::ask::{FindingsQuery, RunsQuery, one_of};
-use super::problem::Problem;
-use super::queue::size_of;
 use crate::domain::finding;
+use crate::jobs::{Asked, AskedBy, End, FindingFilter, Follow, Kind, Order, Run, Runs, RunsFault, Task};
 use crate::reconcile::sweep::Period;
-use crate::runs::{Asked, AskedBy, End, FindingFilter, Follow, Kind, Order, Run, Runs, RunsFault, Task};
 
 /// Findings on a page without `page[size]`.
 const PAGE: usize = 50;
@@ -35,7 +35,7 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// 202 with the run, and where it is seen.
 pub(super) fn accepted(state: &State, asked: &Asked) -> HttpResponse {
     let meta = RunAcceptedMeta { joined: asked.joined };
-    located(answer::accepted(&RunAccepted { data: resource(state, &asked.run), meta }), asked.run.id)
+    located(response::accepted(&RunAccepted { data: resource(state, &asked.run), meta }), asked.run.id)
 }
 
 /// 200 with what a sweep of `period` would do.
@@ -46,7 +46,7 @@ pub(super) async fn plan(state: &State, period: Period) -> Result<HttpResponse, 
     ended_well(asked).await?;
     let run = state.runs.get(id).ok_or(RunsFault::Unknown(id))?;
     let (data, next) = page(&state.runs, id, FindingFilter::default(), 0, PAGE).await?;
-    Ok(located(answer::ok(&PlanAnswer::new(&run, period, data, next)), id))
+    Ok(located(response::ok(&PlanAnswer::new(&run, period, data, next)), id))
 }
 
 /// The answer, with where the run `id` is seen.
@@ -84,7 +84,7 @@ pub(super) async fn list(query: Query<RunsQuery>, state: web::Data<State>) -> Re
     let kind = query.kind.as_deref().map(|word| one_of(word, "kind of run", &Kind::ALL, Kind::word));
     let runs = state.runs.list(kind.transpose()?);
     let data = runs.iter().map(|run| resource(&state, run)).collect();
-    Ok(answer::ok(&RunList { data, links: RunListLinks { this: "/runs" } }))
+    Ok(response::ok(&RunList { data, links: RunListLinks { this: "/runs" } }))
 }
 
 /// One run, as it is now
@@ -97,7 +97,7 @@ pub(super) async fn list(query: Query<RunsQuery>, state: web::Data<State>) -> Re
 pub(super) async fn show(id: Path<String>, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let id = number(&id)?;
     let run = state.runs.get(id).ok_or(RunsFault::Unknown(id))?;
-    Ok(answer::ok(&RunAnswer { data: resource(&state, &run) }))
+    Ok(response::ok(&RunAnswer { data: resource(&state, &run) }))
 }
 
 /// Ends a run before its time
@@ -111,7 +111,7 @@ pub(super) async fn show(id: Path<String>, state: web::Data<State>) -> Result<Ht
     ))]
 pub(super) async fn cancel(id: Path<String>, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let run = state.runs.cancel(number(&id)?).await?;
-    Ok(answer::accepted(&RunAnswer { data: resource(&state, &run) }))
+    Ok(response::accepted(&RunAnswer { data: resource(&state, &run) }))
 }
 
 /// What a sweep or plan found
@@ -148,7 +148,7 @@ pub(super) async fn findings(
     })?;
     let filter = FindingFilter { kind: kind.transpose()?, held };
     let (data, next) = page(&state.runs, id, filter, after, size).await?;
-    Ok(answer::ok(&FindingPage {
+    Ok(response::ok(&FindingPage {
         data,
         links: FindingLinks { run: location(id), next },
         meta: FindingMeta { run: id.to_string(), findings: run.findings, held: run.held },
@@ -250,7 +250,7 @@ fn resource(state: &State, run: &Run) -> RunResource {
 }
 
 fn number(id: &str) -> Result<u64, Problem> {
-    crate::runs::number(id).ok_or_else(|| unknown(id))
+    crate::jobs::number(id).ok_or_else(|| unknown(id))
 }
 
 fn unknown(id: &str) -> Problem {

@@ -8,10 +8,10 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
 use serde_json::json;
 
-use super::answer::fault::{BadRequest, TooLarge, Unavailable, UnknownMediaType};
-use super::ask::SparqlForm;
-use super::door::{self, Door};
+use super::endpoint::{self, Door};
 use super::problem::Problem;
+use super::request::SparqlForm;
+use super::response::fault::{BadRequest, TooLarge, Unavailable, UnknownMediaType};
 use crate::triplestore::TriplestoreFault;
 use crate::triplestore::embedded::{Answer, Embedded};
 
@@ -28,7 +28,7 @@ const DATASET: [&str; 4] =
 
 /// Adds `GET` and `POST /sparql`.
 pub fn configure(routes: &mut web::ServiceConfig) {
-    door::open(doors(), routes);
+    endpoint::open(doors(), routes);
 }
 
 /// Its routes.

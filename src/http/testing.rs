@@ -9,9 +9,9 @@ use tokio_util::task::TaskTracker;
 use super::State;
 use crate::app;
 use crate::clock::Clock;
-use crate::runs::Runs;
+use crate::jobs::Runs;
 use crate::settings::Settings;
-use crate::storage::Storage;
+use crate::store::sqlite::Storage;
 use crate::triplestore::embedded::Embedded;
 
 /// The state of a service that has just started, with the queue in `storage`.
@@ -24,5 +24,5 @@ pub(super) fn state(storage: Storage, store: &Embedded, stop: &CancellationToken
     let engine = app::engine(&settings, store, clock.clone(), storage.clone()).unwrap();
     let work = Arc::new(engine.jobs());
     let runs = Runs::open(storage, true, clock, work, TaskTracker::new(), stop.clone()).unwrap();
-    web::Data::new(State::new(engine.services(), runs, stop.clone(), crate::page::PAGES))
+    web::Data::new(State::new(engine.services(), runs, stop.clone(), crate::ui::PAGES))
 }

@@ -8,8 +8,8 @@ use actix_web::middleware::Next;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span};
 
-use super::{delta, slash};
-use crate::telemetry::call::{self, Call};
+use super::{delta, trailing_slash};
+use crate::telemetry::call_id::{self, Call};
 
 /// Those who watch ask every few seconds, and nobody wants to read that. Nor of most deltas: they have a span of their
 /// own once they turn out to matter (see [`delta::post`]).
@@ -24,11 +24,11 @@ pub async fn request(
     mut request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
-    slash::trim(&mut request);
+    trailing_slash::trim(&mut request);
     let header = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
     let call = Call::of(header(CALL_ID), header(TRAIL));
     let told = !UNTOLD.contains(&request.path());
-    call::within(call, async move {
+    call_id::within(call, async move {
         if !told {
             return next.call(request).await;
         }
@@ -45,7 +45,7 @@ pub async fn request(
 /// The span of a request of the present call.
 pub(super) fn span(method: &Method, path: &str) -> Span {
     let span = info_span!("request", %method, path, mu_call_id = Empty, status = Empty);
-    if let Some(call) = call::current() {
+    if let Some(call) = call_id::current() {
         span.record("mu_call_id", call.id());
     }
     span

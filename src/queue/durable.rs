@@ -10,16 +10,16 @@ use rusqlite::Connection;
 use tokio::sync::Notify;
 use tracing::warn;
 
-use super::book::Book;
-use super::kept::Wish;
+use super::entry_state::Wish;
 use super::recheck::{self, Look, Pauses};
+use super::state_machine::Book;
 use super::{
-    Attempt, Beat, Counts, Entry, Filter, Lease, Outcome, Queue, QueueFault, Reason, State, future, pulse,
-    rows, seen,
+    Attempt, Beat, Counts, Entry, Filter, Lease, Outcome, Queue, QueueFault, Reason, State, future,
+    last_delta, rows, throughput,
 };
 use crate::clock::Clock;
 use crate::domain::{Code, Sighting, WorkLogUri};
-use crate::storage::{Mirror, Storage, StorageFault};
+use crate::store::sqlite::{Mirror, Storage, StorageFault};
 
 /// The most work logs that may wait: about 300 bytes of memory each.
 pub const MOST_ENTRIES: usize = 1_000_000;
@@ -129,7 +129,7 @@ impl Durable {
                 book.put(&work_log, Wish { reason, removed, overwrite, due, now });
             }
             if reason == Reason::Delta {
-                seen::note(connection, now)?;
+                last_delta::note(connection, now)?;
             }
             Ok(Ok(()))
         });
@@ -204,7 +204,7 @@ impl Queue for Durable {
             let settled = shared.book().settle(&subject, number, &outcome, shows_class);
             let Some(settled) = settled else { return Ok(None) };
             rows::add_attempt(connection, &subject, now, &outcome)?;
-            pulse::add(connection, now, &outcome, settled.asked)?;
+            throughput::add(connection, now, &outcome, settled.asked)?;
             // A step of the clock makes no data visible: it is looked at again when as much time has passed.
             recheck::note(connection, &subject, settled, seen, &pauses, steady).map(Some)
         });
@@ -337,13 +337,11 @@ impl Queue for Durable {
     }
 
     async fn pulse(&self, since: Timestamp) -> Result<Vec<Beat>, QueueFault> {
-        Ok(self.storage.write(move |connection| pulse::read(connection, since)).await?)
+        Ok(self.storage.write(move |connection| throughput::read(connection, since)).await?)
     }
 }
 
 #[cfg(test)]
-#[path = "history_tests.rs"]
-mod histories;
+mod history_tests;
 #[cfg(test)]
-#[path = "durable_tests.rs"]
 mod tests;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::domain::{Code, Sighting, WorkLogUri};
-use crate::words::words;
+use crate::text::words;
 
 /// Why a work log is in the queue. It decides no more than whose turn it is (see [`Reason::is_fresh`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]

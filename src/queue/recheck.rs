@@ -10,8 +10,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-use super::book::Settled;
 use super::entry::Reason;
+use super::state_machine::Settled;
 use crate::domain::{Sighting, WorkLogUri};
 use crate::failpoint::mutants::{Plant, planted};
 

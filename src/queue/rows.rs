@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, params};
 
-use super::book::Book;
 use super::entry::{Attempt, Ended, Outcome, Reason};
-use super::kept::Row;
+use super::entry_state::Row;
+use super::state_machine::Book;
 use crate::domain::{Code, WorkLogUri};
 
 /// How many runs are kept per work log.

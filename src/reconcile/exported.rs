@@ -17,14 +17,14 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tracing::debug;
 
-use super::flow::Flow;
-use super::gather::{Gather, LONGEST_WAIT, Statement};
+use super::admission::Flow;
+use super::batcher::{Gather, LONGEST_WAIT, Statement};
 use super::retry::Failure;
 use crate::domain::KimaiId;
 use crate::domain::exported::{Group, Look, groups};
 use crate::failpoint::mutants::{Plant, planted};
-use crate::kimai::{Fault, KimaiFault, Timesheet, TimesheetFilter, Timesheets};
-use crate::source::SourceFault;
+use crate::trackers::kimai::{Fault, KimaiFault, Timesheet, TimesheetFilter, Timesheets};
+use crate::work_logs::SourceFault;
 
 /// Looks of a burst that go without company.
 const FIRST_LOOKS: f64 = 10.0;

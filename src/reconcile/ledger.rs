@@ -31,7 +31,7 @@ use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::{Code, KimaiId, WorkLogUri};
 use crate::failpoint::mutants::{Plant, planted};
 use crate::queue;
-use crate::storage::{Storage, StorageFault};
+use crate::store::sqlite::{Storage, StorageFault};
 pub use claims::Remembered;
 pub use counted::{Counted, Held};
 

@@ -14,15 +14,15 @@ use tracing::{error, info};
 
 use super::ledger::Ledger;
 use super::retry::Failure;
-use super::sight::Sight;
+use super::visibility::Sight;
 use crate::clock::Clock;
-use crate::domain::difference::FoundTimesheet;
+use crate::domain::diff::FoundTimesheet;
 use crate::domain::loss::Loss;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::{Directory, Facts, resolve};
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::kimai::Timesheets;
-use crate::source::Source;
+use crate::trackers::kimai::Timesheets;
+use crate::work_logs::Source;
 
 /// When it is looked again whether anything is lost: somebody may have put it right elsewhere.
 const LOOK_AGAIN: Duration = Duration::from_mins(5);

@@ -16,16 +16,16 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::batched_source;
 use super::retry::Failure;
-use super::sight::Sight;
-use super::together;
+use super::visibility::Sight;
 use crate::clock::Clock;
 use crate::domain::Sighting;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::Kind;
 use crate::queue::{Look, Queue};
-use crate::source::{Source, SourceFault};
 use crate::triplestore::statement::BATCH;
+use crate::work_logs::{Source, SourceFault};
 
 /// The pause after a look that failed, doubled with each, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
@@ -98,7 +98,7 @@ impl Rechecks {
     /// Whether each says something else than its run saw.
     async fn compare(&self, looks: &[Look]) -> Result<Vec<bool>, SourceFault> {
         let subjects: Vec<_> = looks.iter().map(|look| look.work_log.clone()).collect();
-        let (facts, directory) = together::read(self.source.as_ref(), &subjects).await?;
+        let (facts, directory) = batched_source::read(self.source.as_ref(), &subjects).await?;
         let absent =
             subjects.iter().zip(&facts).filter(|(subject, facts)| facts.kind(subject) == Kind::Absent);
         let absent: Vec<_> = absent.map(|(subject, _)| subject.clone()).collect();

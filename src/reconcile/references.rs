@@ -20,8 +20,8 @@ use tracing::{info, warn};
 use super::retry::Failure;
 use crate::clock::Clock;
 use crate::queue::{Queue, QueueFault, Reason};
-use crate::source::{Source, SourceFault};
-use crate::storage::Storage;
+use crate::store::sqlite::Storage;
+use crate::work_logs::{Source, SourceFault};
 
 /// The most that may wait; each is an IRI on disk.
 pub const MOST_WAITING: usize = 1_000_000;

@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::domain::Code;
 use crate::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
 use crate::domain::timesheet::WantedTimesheet;
-use crate::kimai::{CurrentUser, KimaiFault, Operation, Timesheet, Timesheets};
+use crate::trackers::kimai::{CurrentUser, KimaiFault, Operation, Timesheet, Timesheets};
 
 /// How long an explanation holds: a month of refused work logs costs one look, and what was fixed in Kimai is not
 /// called broken for long.

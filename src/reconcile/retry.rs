@@ -8,9 +8,9 @@ use crate::domain::loss::Loss;
 use crate::domain::mismatch::Mismatch;
 use crate::domain::work_log::Obstacle;
 use crate::domain::{Code, WorkLogUri};
-use crate::kimai::{Fault, KimaiFault};
 use crate::queue::QueueFault;
-use crate::source::SourceFault;
+use crate::trackers::kimai::{Fault, KimaiFault};
+use crate::work_logs::SourceFault;
 
 /// The first pause, doubled with each failed run.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -196,7 +196,7 @@ pub fn after(failure: &Failure, attempts: u32, chance: f64) -> Next {
 /// A chance for [`after`].
 pub fn chance() -> f64 {
     #[cfg(test)]
-    if let Some(chance) = super::simulation::dice::chance() {
+    if let Some(chance) = super::simulation::rng::chance() {
         return chance;
     }
     rand::random()
@@ -212,7 +212,7 @@ fn pause(attempts: u32, chance: f64) -> Duration {
 mod tests {
     use super::*;
     use crate::domain::status::Gist;
-    use crate::kimai::Operation;
+    use crate::trackers::kimai::Operation;
     use proptest::prelude::*;
 
     fn kimai(fault: Fault) -> Failure {

@@ -18,17 +18,17 @@ use tracing::{Instrument, debug, error, info, info_span, warn};
 
 use super::breaker::{Breakers, Down, Neighbour, PROBE_EVERY};
 use super::effect::{Deed, Effect};
-use super::heart::Heart;
+use super::heartbeat::Heart;
+use super::in_flight::UnderWay;
+use super::reconciler::Settler;
 use super::retry::{self, Failure, Next, Outage};
-use super::settle::Settler;
-use super::under_way::UnderWay;
 use crate::clock::Clock;
 use crate::contact;
 use crate::domain::status::Part;
 use crate::failpoint::crash;
 use crate::failpoint::mutants::{Plant, planted};
 use crate::queue::{Lease, Outcome, Queue, QueueFault, Reason};
-use crate::telemetry::call::{self, Calls};
+use crate::telemetry::call_id::{self, Calls};
 use crate::telemetry::metrics::Metrics;
 use reached::{Reached, reached};
 
@@ -194,7 +194,7 @@ impl Workers {
             span.record("mu_call_id", call.id());
         }
         let settled = self.settler.settle(&lease.work_log, way, &mut lease.seen, lease.overwrite);
-        let settled = contact::within(Part::WorkLog, Box::pin(call::within(call, settled)));
+        let settled = contact::within(Part::WorkLog, Box::pin(call_id::within(call, settled)));
         let settled = settled.instrument(span.clone());
         // A run that panics costs its own work log and no worker.
         let result = AssertUnwindSafe(settled).catch_unwind().await.unwrap_or_else(|panic| {

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use super::table::{self, Described, Kind, PREFIX, TABLE};
 use crate::domain::finding::Hold;
-use crate::words::words;
+use crate::text::words;
 
 type Labels = Vec<(&'static str, &'static str)>;
 type Fraction = Gauge<f64, AtomicU64>;
@@ -361,5 +361,4 @@ fn status_word(status: Option<u16>) -> &'static str {
 }
 
 #[cfg(test)]
-#[path = "metrics_tests.rs"]
 mod tests;

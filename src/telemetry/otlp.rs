@@ -16,8 +16,8 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use tokio::runtime::Handle;
 use tracing::{info, warn};
 
+use crate::http_client;
 use crate::settings::TraceSettings;
-use crate::tls;
 
 /// What one batch may take; the SDK itself gives up after `OTEL_EXPORTER_OTLP_TIMEOUT` (10 s).
 const EXPORT_LIMIT: Duration = Duration::from_secs(10);
@@ -29,7 +29,9 @@ pub struct OtlpFault(String);
 
 /// What collects spans and sends them as the settings say. The calling runtime carries the requests.
 pub(super) fn provider(settings: &TraceSettings) -> Result<SdkTracerProvider, OtlpFault> {
-    let http = tls::client_builder(EXPORT_LIMIT).build().map_err(|fault| OtlpFault(tls::explain(fault)))?;
+    let http = http_client::client_builder(EXPORT_LIMIT)
+        .build()
+        .map_err(|fault| OtlpFault(http_client::explain(fault)))?;
     let client = Client { http, runtime: Handle::current(), failing: AtomicBool::new(false) };
     let exporter = SpanExporter::builder()
         .with_http()
@@ -77,9 +79,9 @@ impl HttpClient for Client {
         let request = reqwest::Request::try_from(request)?;
         let http = self.http.clone();
         let sent = self.runtime.spawn(async move {
-            let answer = http.execute(request).await.map_err(tls::explain)?;
+            let answer = http.execute(request).await.map_err(http_client::explain)?;
             let (status, headers) = (answer.status(), answer.headers().clone());
-            Ok::<_, String>((status, headers, answer.bytes().await.map_err(tls::explain)?))
+            Ok::<_, String>((status, headers, answer.bytes().await.map_err(http_client::explain)?))
         });
         let answer = sent.await?;
         self.note(answer.as_ref().map(|(status, ..)| status.as_u16()).map_err(Clone::clone));

@@ -18,7 +18,7 @@
 mod answer;
 mod bounds;
 mod disk;
-mod draft;
+mod dry_run;
 mod load;
 mod meter;
 mod terms;
@@ -37,12 +37,12 @@ use tokio::sync::{Mutex, RwLock, Semaphore, SemaphorePermit};
 
 pub use answer::Answer;
 
-use super::change::{Change, Observer};
-use super::log::QueryLog;
+use super::changeset::{Change, Observer};
+use super::query_log::QueryLog;
 use super::vocabulary::{APPLICATION_GRAPH, xsd};
 use super::{Row, Triplestore, TriplestoreFault};
 use disk::Disk;
-use draft::{Draft, Effect};
+use dry_run::{Draft, Effect};
 use meter::Meter;
 use work::limited;
 
@@ -280,7 +280,7 @@ impl Embedded {
         }
         let (store, disk) = (self.store.clone(), self.disk.clone());
         let made = tokio::task::spawn_blocking(move || {
-            let result = draft::make(&store, disk.as_deref(), &effects);
+            let result = dry_run::make(&store, disk.as_deref(), &effects);
             drop((gate, writing));
             result.map(|()| effects)
         });

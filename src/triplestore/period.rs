@@ -9,13 +9,13 @@ use super::statement::{Iri, Literal};
 use super::vocabulary::{PREFIXES, cal, xsd};
 use super::{Row, Term, Triplestore, TriplestoreFault};
 use crate::domain::WorkLogUri;
-use crate::domain::windows::{Days, Window, Written};
+use crate::domain::day_windows::{Days, Window, Written};
 use crate::domain::work_log::Facts;
 
 /// The most ways to write a day that are named in one statement.
 const MOST_WAYS: usize = 100;
 
-/// See [`Source::days`](crate::source::Source::days).
+/// See [`Source::days`](crate::work_logs::Source::days).
 pub(super) async fn days(store: &dyn Triplestore, first: Date, last: Date) -> Result<Days, TriplestoreFault> {
     let (mut found, mut counted) = (0, 0);
     for _ in 0..ROUNDS {
@@ -68,7 +68,7 @@ async fn by_day(store: &dyn Triplestore, first: Date, last: Date) -> Result<(Day
     Ok((days, all))
 }
 
-/// See [`Source::of_window`](crate::source::Source::of_window).
+/// See [`Source::of_window`](crate::work_logs::Source::of_window).
 pub(super) async fn of_window(
     store: &dyn Triplestore,
     window: &Window,
@@ -93,7 +93,7 @@ pub(super) async fn of_window(
     Err(disagree("work logs of a period", found, window.count))
 }
 
-/// See [`Source::count`](crate::source::Source::count).
+/// See [`Source::count`](crate::work_logs::Source::count).
 pub(super) async fn count(
     store: &dyn Triplestore,
     first: Date,

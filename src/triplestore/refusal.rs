@@ -340,5 +340,4 @@ pub(super) fn shortened(text: &str, most: usize) -> String {
 }
 
 #[cfg(test)]
-#[path = "refusal_tests.rs"]
 mod tests;

@@ -14,12 +14,12 @@ use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use uuid::Uuid;
 
-use super::log::QueryLog;
+use super::query_log::QueryLog;
 use super::refusal::{Answered, SHOWN, first_subject, shortened};
 use super::results::{Answer, Odd};
 use super::{Row, Triplestore, TriplestoreFault, results};
-use crate::telemetry::call;
-use crate::tls;
+use crate::http_client;
+use crate::telemetry::call_id;
 use crate::unreadable::Unreadable;
 
 /// The most of an answer that is read, in bytes. 10 000 rows, Virtuoso's own cut, take a few MiB.
@@ -79,9 +79,9 @@ impl Remote {
                 })
             })
             .transpose()?;
-        let client = tls::client_builder(time_limit)
+        let client = http_client::client_builder(time_limit)
             .build()
-            .map_err(|error| RemoteFault::Client(tls::explain(error)))?;
+            .map_err(|error| RemoteFault::Client(http_client::explain(error)))?;
         Ok(Self { client, endpoint, scope, time_limit, log, unreadable: Unreadable::default() })
     }
 
@@ -104,7 +104,7 @@ impl Remote {
         if let Some(scope) = &self.scope {
             request = request.header("mu-auth-scope", scope.clone());
         }
-        if let Some(call) = call::current() {
+        if let Some(call) = call_id::current() {
             request = request.header("mu-call-id-trail", call.trail());
         }
         let mut answer = request.send().await.map_err(|error| self.cut(error))?;
@@ -129,7 +129,7 @@ impl Remote {
         if error.is_timeout() && !error.is_connect() {
             return TriplestoreFault::Transient(format!("nothing within {:?}", self.time_limit));
         }
-        TriplestoreFault::Transient(tls::explain(error))
+        TriplestoreFault::Transient(http_client::explain(error))
     }
 }
 

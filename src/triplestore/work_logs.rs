@@ -14,11 +14,11 @@ use super::rows::{note, note_activity, note_person, note_task, subject, text};
 use super::statement::{BATCH, Iri, Literal, none_of};
 use super::vocabulary::PREFIXES;
 use super::{Row, Triplestore, TriplestoreFault, period, referring};
-use crate::domain::values::Values;
-use crate::domain::windows::{Days, Window};
+use crate::domain::day_windows::{Days, Window};
+use crate::domain::property_values::Values;
 use crate::domain::work_log::{Directory, Facts, IMPORTED, VEVENT, is_imported};
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::source::{Link, Source, SourceFault};
+use crate::work_logs::{Link, Source, SourceFault};
 
 /// An activity with all that it should have; what lacks something is looked at closer.
 const ACTIVITY: &str =
@@ -337,5 +337,4 @@ fn list(iris: &[Iri]) -> String {
 }
 
 #[cfg(test)]
-#[path = "work_logs_tests.rs"]
 mod tests;

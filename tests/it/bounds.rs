@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use kimai_sync::doctor::Health;
 use kimai_sync::domain::KimaiId;
-use kimai_sync::import::What;
+use kimai_sync::jobs::import::What;
+use kimai_sync::jobs::{State, Task};
 use kimai_sync::progress::Progress;
 use kimai_sync::reconcile::sweep::{Period, Report};
-use kimai_sync::runs::{State, Task};
-use kimai_sync::sandbox::{Fault, Gate, Proxy, When};
+use kimai_sync::trackers::kimai::sandbox::{Fault, Gate, Proxy, When};
 use serde_json::{Value, json};
 
 use crate::support::stack::Stack;

@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use kimai_sync::clock::Clock;
 use kimai_sync::domain::WorkLogUri;
 use kimai_sync::queue::{Durable, Filter, Queue, Reason};
-use kimai_sync::storage::{FILE, Storage};
+use kimai_sync::store::sqlite::{FILE, Storage};
 use tokio_util::task::TaskTracker;
 
 use crate::process::{Running, program, text};
@@ -39,7 +39,7 @@ fn iri(number: usize) -> String {
 }
 
 fn client() -> reqwest::Client {
-    kimai_sync::tls::client_builder(Duration::from_secs(20)).build().unwrap()
+    kimai_sync::http_client::client_builder(Duration::from_secs(20)).build().unwrap()
 }
 
 /// Posts a delta that names one work log. `None` when the service is gone.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use kimai_sync::domain::ids::KimaiId;
-use kimai_sync::sandbox::{Fault, LoggedRequest, Role, When};
+use kimai_sync::trackers::kimai::sandbox::{Fault, LoggedRequest, Role, When};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ const HOUR: i64 = 3600;
 
 /// Status and body of a request to Kimai's own API.
 async fn kimai(stack: &Stack, token: &str, method: Method, path: &str, body: &Value) -> (u16, Value) {
-    let client = kimai_sync::tls::client_builder(Duration::from_secs(30)).build().unwrap();
+    let client = kimai_sync::http_client::client_builder(Duration::from_secs(30)).build().unwrap();
     let request = client.request(method, format!("{}{path}", stack.kimai_api)).bearer_auth(token);
     let request = if body.is_null() { request } else { request.json(body) };
     let (status, _, text) = answer(request).await;

@@ -9,7 +9,7 @@ use kimai_sync::domain::ids::UserId;
 use kimai_sync::domain::{KimaiId, WorkLogUri};
 use kimai_sync::progress::Progress;
 use kimai_sync::reconcile::sweep::Report;
-use kimai_sync::sandbox::{Rounding, StoredTimesheet};
+use kimai_sync::trackers::kimai::sandbox::{Rounding, StoredTimesheet};
 use serde_json::{Value, json};
 
 use crate::support::company::september;
@@ -312,7 +312,7 @@ async fn hours_of_somebody_who_is_disabled_are_not_taken_away() {
     stack.kimai.set_zone(stack.user, "UTC");
     let uri = stack.register("A", "2024-09-02", "PT8H").await;
     stack.notify(&[&uri]).await;
-    stack.kimai.set(kimai_sync::sandbox::Entity::User(stack.user), "enabled", json!(false));
+    stack.kimai.set(kimai_sync::trackers::kimai::sandbox::Entity::User(stack.user), "enabled", json!(false));
     stack.change(&uri, "cal:dtstart", "\"2024-09-10\"^^xsd:date").await;
     stack.notify(&[&uri]).await;
     let row = sheet(&stack, newest(&stack));

@@ -195,8 +195,8 @@ async fn a_kimai_that_refuses_is_reported_in_its_words_and_never_with_the_token(
     let said = detail(&stack.post("/sync-from-kimai/customers", None).await, 502);
     assert!(said.contains("the API token is wrong or expired"), "{said}");
     stack.kimai.fault(
-        kimai_sync::sandbox::When::next("GET", "/api/projects"),
-        kimai_sync::sandbox::Fault::answer(200).body("<html>maintenance</html>"),
+        kimai_sync::trackers::kimai::sandbox::When::next("GET", "/api/projects"),
+        kimai_sync::trackers::kimai::sandbox::Fault::answer(200).body("<html>maintenance</html>"),
     );
     let said = detail(&stack.post("/sync-from-kimai/tasks", None).await, 503);
     assert!(said.contains("could not be read"), "{said}");

@@ -5,7 +5,7 @@ use kimai_sync::domain::KimaiId;
 use kimai_sync::progress::Progress;
 use kimai_sync::reconcile::retry::Failure;
 use kimai_sync::reconcile::sweep::{Period, Report};
-use kimai_sync::source::SourceFault;
+use kimai_sync::work_logs::SourceFault;
 
 use crate::support::front::{Front, Manners};
 use crate::support::stack::Stack;

@@ -12,24 +12,24 @@ use scan::{Found, scan};
 /// From the ground up. A module may use those of lower rows; not its neighbours in the row.
 const ORDER: &[&[&str]] = &[
     // Tools that know nothing of work logs.
-    &["clock", "failpoint", "json", "limits", "lines", "tls", "unreadable", "words"],
-    &["domain", "storage"],
+    &["clock", "failpoint", "json", "limits", "escape", "http_client", "unreadable", "text"],
+    &["domain", "store"],
     // What everybody may be handed.
-    &["contact", "progress", "sandbox", "settings"],
+    &["contact", "progress", "settings"],
     &["telemetry"],
     // The ports and the neighbours behind them.
-    &["source", "queue"],
-    &["kimai", "triplestore"],
+    &["work_logs", "queue"],
+    &["trackers", "triplestore"],
     // The engine and what else is done at both sides.
     &["reconcile"],
-    &["delta", "import", "lock"],
-    &["runs"],
+    &["delta"],
+    &["jobs"],
     &["schedule", "status"],
-    &["story"],
+    &["explain"],
     &["doctor"],
     // The ways in.
     &["http"],
-    &["page"],
+    &["ui"],
     &["engine"],
     &["app"],
     &["demo"],

@@ -5,10 +5,10 @@ use std::net::TcpListener;
 use jiff::tz::TimeZone;
 use kimai_sync::clock::Clock;
 use kimai_sync::domain::{Code, KimaiId};
-use kimai_sync::kimai::{Client, KimaiFault, Listed, TimesheetFilter, Timesheets as _};
-use kimai_sync::sandbox::{Fault, Gate, LoggedRequest, Proxy, Role, Sandbox, When};
 use kimai_sync::settings::Settings;
 use kimai_sync::telemetry::Metrics;
+use kimai_sync::trackers::kimai::sandbox::{Fault, Gate, LoggedRequest, Proxy, Role, Sandbox, When};
+use kimai_sync::trackers::kimai::{Client, KimaiFault, Listed, TimesheetFilter, Timesheets as _};
 use serde_json::json;
 use tokio::task::JoinSet;
 

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use jiff::{SignedDuration, Timestamp};
-use kimai_sync::sandbox::{Fault, When};
 use kimai_sync::telemetry::table::{Kind, PREFIX, TABLE};
+use kimai_sync::trackers::kimai::sandbox::{Fault, When};
 use serde_json::{Value, json};
 
 use crate::support::not_covered;

@@ -1,9 +1,9 @@
 //! The note of a work log and the description of its timesheet.
 
-use kimai_sync::domain::difference::FoundTimesheet;
+use kimai_sync::domain::diff::FoundTimesheet;
 use kimai_sync::progress::Progress;
 use kimai_sync::reconcile::sweep::{Period, Report};
-use kimai_sync::sandbox::{Fault, LoggedRequest, When};
+use kimai_sync::trackers::kimai::sandbox::{Fault, LoggedRequest, When};
 use kimai_sync::triplestore::vocabulary::cal;
 use serde_json::{Value, json};
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use kimai_sync::clock::Clock;
-use kimai_sync::sandbox::{Role, Sandbox};
+use kimai_sync::trackers::kimai::sandbox::{Role, Sandbox};
 
 use crate::support::stack::TOKEN;
 

@@ -1,6 +1,6 @@
 //! The queue as ops see and steer it, and the faults of the old service that this one must not have.
 
-use kimai_sync::sandbox::{Entity, Fault, When};
+use kimai_sync::trackers::kimai::sandbox::{Entity, Fault, When};
 use serde_json::Value;
 
 use crate::support::stack::{Stack, answer, delta};
@@ -123,7 +123,7 @@ async fn a_work_log_deleted_while_its_create_is_under_way_ends_with_no_timesheet
     for everything in [false, true] {
         let stack = impatient().await;
         let work_log = stack.register("A", "2024-09-02", "PT8H").await;
-        let gate = kimai_sync::sandbox::Gate::default();
+        let gate = kimai_sync::trackers::kimai::sandbox::Gate::default();
         stack.kimai.fault(When::next("POST", "/api/timesheets"), Fault::hold(&gate).applied());
         assert_eq!(stack.post("/delta", Some(delta(&[&work_log]))).await.0, 204);
         gate.reached().await;

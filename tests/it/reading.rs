@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use jiff::ToSpan;
 use jiff::civil::{Date, date};
-use kimai_sync::domain::windows::{Window, windows};
+use kimai_sync::domain::day_windows::{Window, windows};
 use kimai_sync::domain::{KimaiId, WorkLogUri};
-use kimai_sync::source::{Link, Source};
 use kimai_sync::triplestore::statement::Iri;
 use kimai_sync::triplestore::work_logs::WorkLogs;
+use kimai_sync::work_logs::{Link, Source};
 
 use crate::support::on_each_store;
 use crate::support::stack::{BASE, Stack};

@@ -35,7 +35,7 @@ async fn hours_follow_a_person_that_gets_another_account(stack: Stack) {
     let (one, other) =
         (stack.register("A", "2024-09-02", "PT8H").await, stack.register("B", "2023-01-02", "PT8H").await);
     stack.notify(&[&one, &other]).await;
-    let jo = stack.kimai.add_user("jo", "UTC", kimai_sync::sandbox::Role::User, None);
+    let jo = stack.kimai.add_user("jo", "UTC", kimai_sync::trackers::kimai::sandbox::Role::User, None);
     assert_eq!(stack.post("/sync-from-kimai/accounts", None).await.0, 204);
     let account = |name: &str| format!("?account foaf:accountName ?name . FILTER (STR(?name) = \"{name}\")");
     let jane = format!("{BASE}/persons/jane");
@@ -63,7 +63,11 @@ async fn hours_follow_an_activity_that_is_moved_and_numbers_that_change(stack: S
     let task = stack.task(stack.activity).await;
     let shop = stack.kimai.add_project("Shop", kimai_sync::domain::ids::CustomerId(1));
     let sales = stack.kimai.add_activity("Sales", Some(shop));
-    stack.kimai.set(kimai_sync::sandbox::Entity::Activity(stack.activity), "project", json!(shop));
+    stack.kimai.set(
+        kimai_sync::trackers::kimai::sandbox::Entity::Activity(stack.activity),
+        "project",
+        json!(shop),
+    );
     let project = format!("{BASE}/tasks/shop");
     stack
         .update(&format!(
@@ -78,7 +82,7 @@ async fn hours_follow_an_activity_that_is_moved_and_numbers_that_change(stack: S
     assert_eq!(booked(&stack), [(shop.0, sales.0, stack.user.0)]);
     // The project itself gets another number.
     let other = stack.kimai.add_project("Other shop", kimai_sync::domain::ids::CustomerId(1));
-    stack.kimai.set(kimai_sync::sandbox::Entity::Activity(sales), "project", json!(other));
+    stack.kimai.set(kimai_sync::trackers::kimai::sandbox::Entity::Activity(sales), "project", json!(other));
     stack.change(&project, "dct:identifier", &format!("\"{other}\"")).await;
     notify(&stack, &project, dct::IDENTIFIER).await;
     assert_eq!(booked(&stack), [(other.0, sales.0, stack.user.0)]);

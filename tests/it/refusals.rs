@@ -6,7 +6,7 @@ use kimai_sync::domain::{KimaiId, WorkLogUri};
 use kimai_sync::progress::Progress;
 use kimai_sync::queue::State;
 use kimai_sync::reconcile::sweep::Period;
-use kimai_sync::sandbox::{Entity, Fault, When};
+use kimai_sync::trackers::kimai::sandbox::{Entity, Fault, When};
 use serde_json::{Value, json};
 
 use crate::support::stack::{BASE, Stack};

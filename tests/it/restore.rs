@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use kimai_sync::domain::KimaiId;
-use kimai_sync::sandbox::{Fault, When};
+use kimai_sync::trackers::kimai::sandbox::{Fault, When};
 use reqwest::Response;
 use serde_json::{Value, json};
 

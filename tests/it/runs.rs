@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use kimai_sync::domain::KimaiId;
 use kimai_sync::domain::finding::{Action, Finding, Hold, Kind};
-use kimai_sync::sandbox::{Fault, Gate, When};
+use kimai_sync::trackers::kimai::sandbox::{Fault, Gate, When};
 use reqwest::Response;
 use serde_json::{Value, json};
 
@@ -38,7 +38,7 @@ fn listing() -> When {
 
 /// Follows the events of a run to their end.
 async fn events(base: &str, location: &str) -> Vec<Value> {
-    let client = kimai_sync::tls::client_builder(Duration::from_mins(1)).build().unwrap();
+    let client = kimai_sync::http_client::client_builder(Duration::from_mins(1)).build().unwrap();
     let answer = client.get(format!("{base}{location}/events")).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.headers()["content-type"], "text/event-stream");
@@ -170,7 +170,7 @@ async fn a_second_sweep_waits_a_third_joins_it_and_both_can_be_cancelled() {
     assert_eq!(answer.status(), 409);
 
     // The first one hangs in a call to Kimai; a listener does not hold up the stop.
-    let client = kimai_sync::tls::client_builder(Duration::from_mins(1)).build().unwrap();
+    let client = kimai_sync::http_client::client_builder(Duration::from_mins(1)).build().unwrap();
     let url = format!("{}/runs/{first}/events", stack.base);
     let mut listening = client.get(url).send().await.unwrap();
     assert!(listening.chunk().await.unwrap().is_some());
@@ -336,7 +336,7 @@ fn a_killed_service_takes_its_sweeps_up_again_under_their_numbers() {
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _within = runtime.enter();
-    let client = kimai_sync::tls::client_builder(Duration::from_mins(1)).build().unwrap();
+    let client = kimai_sync::http_client::client_builder(Duration::from_mins(1)).build().unwrap();
     let first = start("false");
     // The first sweep hangs in its first call to Kimai, the second waits for it.
     sandbox.fault(listing(), Fault::hold(&Gate::default()));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use kimai_sync::clock::Clock;
 use kimai_sync::domain::ids::{ActivityId, ProjectId};
-use kimai_sync::sandbox::{Entity, Fault, Gate, Role, Sandbox, When};
+use kimai_sync::trackers::kimai::sandbox::{Entity, Fault, Gate, Role, Sandbox, When};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -97,7 +97,8 @@ async fn another_answer_comes_as_often_as_asked_and_only_where_asked() {
     let kimai = Kimai::start();
     let busy = Fault::answer(429).header("Retry-After", "2").body("slow down");
     kimai.sandbox.fault(When::next("GET", "/api/timesheets").after(1).times(2), busy);
-    let late = |request: &kimai_sync::sandbox::LoggedRequest| request.query.contains("visible=3");
+    let late =
+        |request: &kimai_sync::trackers::kimai::sandbox::LoggedRequest| request.query.contains("visible=3");
     kimai.sandbox.fault(When::next("GET", "/api/*").only(late), Fault::bad_gateway());
 
     let mut statuses = Vec::new();

@@ -12,7 +12,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use kimai_sync::clock::Clock;
 use kimai_sync::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
-use kimai_sync::sandbox::{Fault, Role, Sandbox, Snapshot, When};
+use kimai_sync::trackers::kimai::sandbox::{Fault, Role, Sandbox, Snapshot, When};
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use kimai_sync::domain::ids::KimaiId;
 use kimai_sync::progress::Progress;
 use kimai_sync::reconcile::sweep::Report;
-use kimai_sync::sandbox::{Entity, Role};
+use kimai_sync::trackers::kimai::sandbox::{Entity, Role};
 use kimai_sync::triplestore::TriplestoreFault;
 use kimai_sync::triplestore::vocabulary::status;
 use serde_json::json;

@@ -62,7 +62,7 @@ fn sources() -> Vec<(String, String)> {
             let path = entry.unwrap().path();
             let name = path.file_stem().unwrap().to_str().unwrap();
             let is_test = name == "tests" || name.ends_with("_tests") || name == "simulation";
-            if is_test || path.is_dir() && ADAPTERS.contains(&name) {
+            if is_test || ADAPTERS.contains(&name) && path.with_extension("").is_dir() {
                 continue;
             }
             if path.is_dir() {

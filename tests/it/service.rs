@@ -4,7 +4,7 @@
 use std::sync::atomic::Ordering;
 
 use kimai_sync::progress::Progress;
-use kimai_sync::sandbox::{Entity, Fault, Role, When};
+use kimai_sync::trackers::kimai::sandbox::{Entity, Fault, Role, When};
 use serde_json::json;
 
 use crate::support::on_each_store;
@@ -64,7 +64,8 @@ async fn five_identical_deltas_on_five_connections_make_one_sync(stack: Stack) {
     assert_eq!(bodies.len(), 5);
     let sent = bodies.into_iter().map(|body| {
         // A client of its own is a connection of its own.
-        let client = kimai_sync::tls::client_builder(std::time::Duration::from_secs(10)).build().unwrap();
+        let client =
+            kimai_sync::http_client::client_builder(std::time::Duration::from_secs(10)).build().unwrap();
         let request = client
             .post(format!("{}/delta", stack.base))
             .header("content-type", "application/json")

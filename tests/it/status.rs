@@ -9,8 +9,8 @@ use kimai_sync::contact;
 use kimai_sync::domain::WorkLogUri;
 use kimai_sync::domain::status::Part;
 use kimai_sync::queue::Reason;
-use kimai_sync::sandbox::{Fault, LoggedRequest, Sandbox, When};
-use kimai_sync::storage::{FILE, Storage};
+use kimai_sync::store::sqlite::{FILE, Storage};
+use kimai_sync::trackers::kimai::sandbox::{Fault, LoggedRequest, Sandbox, When};
 use serde_json::{Value, json};
 
 use crate::process::{Running, program};
@@ -50,7 +50,7 @@ fn number(text: &str) -> u64 {
 
 impl Screens {
     async fn of(base: &str) -> Self {
-        let http = kimai_sync::tls::client_builder(Duration::from_mins(1)).build().unwrap();
+        let http = kimai_sync::http_client::client_builder(Duration::from_mins(1)).build().unwrap();
         let get = async |path: &str| answer(http.get(format!("{base}{path}"))).await;
         let json = async |path: &str| serde_json::from_str::<Value>(&get(path).await.2).unwrap();
         let (_, _, html) = get("/").await;

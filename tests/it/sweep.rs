@@ -12,7 +12,7 @@ use kimai_sync::domain::timesheet::WantedTimesheet;
 use kimai_sync::progress::Progress;
 use kimai_sync::reconcile::ledger::Held;
 use kimai_sync::reconcile::sweep::Report;
-use kimai_sync::sandbox::{Fault, Role, StoredTimesheet, When};
+use kimai_sync::trackers::kimai::sandbox::{Fault, Role, StoredTimesheet, When};
 
 use crate::support::company::{PAGE, Staff, USERS, booking, hire, register, september};
 use crate::support::on_each_store;

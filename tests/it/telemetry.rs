@@ -38,7 +38,7 @@ fn serve(data: &std::path::Path, triplestore: &str) -> std::process::Command {
 
 /// Status and body of what `address` answers.
 async fn ask(address: &str, path: &str) -> (u16, String) {
-    let http = kimai_sync::tls::client_builder(PATIENCE).build().unwrap();
+    let http = kimai_sync::http_client::client_builder(PATIENCE).build().unwrap();
     let (status, _, body) = crate::support::stack::answer(http.get(format!("http://{address}{path}"))).await;
     (status, body)
 }
@@ -130,7 +130,7 @@ async fn a_delta_is_followed_to_the_triplestore_and_to_the_collector() {
         ("OTEL_SERVICE_NAME", "timekeeper-sync"),
     ]);
     let running = Running::start(command);
-    let http = kimai_sync::tls::client_builder(PATIENCE).build().unwrap();
+    let http = kimai_sync::http_client::client_builder(PATIENCE).build().unwrap();
     let request =
         http.post(format!("http://{}/delta", running.address)).json(&delta(&["http://x/work-logs/1"]));
     let request = request.header("mu-call-id", "call-2").header("mu-call-id-trail", "[\"call-1\"]");

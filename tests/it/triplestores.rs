@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use actix_web::{App, HttpServer, web};
 use kimai_sync::http::sparql;
-use kimai_sync::triplestore::change::{Change, Observer};
+use kimai_sync::triplestore::changeset::{Change, Observer};
 use kimai_sync::triplestore::embedded::Embedded;
-use kimai_sync::triplestore::log::QueryLog;
+use kimai_sync::triplestore::query_log::QueryLog;
 use kimai_sync::triplestore::remote::{Remote, RemoteConfig};
 use kimai_sync::triplestore::statement::{Iri, Literal, Triples};
 use kimai_sync::triplestore::vocabulary::{PREFIXES, cal, dct, rdf, rdfs, xsd};

@@ -6,11 +6,11 @@ use actix_web::{App, web};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use crate::explain::Verdict;
 use crate::http::{configure, doors, sparql, testing};
-use crate::page;
-use crate::storage::Storage;
-use crate::story::Verdict;
+use crate::store::sqlite::Storage;
 use crate::triplestore::embedded::Embedded;
+use crate::ui;
 
 /// A service as `app` starts it, with a triplestore inside.
 macro_rules! service {
@@ -27,7 +27,7 @@ macro_rules! service {
 }
 
 fn document() -> Value {
-    super::value(doors(page::PAGES).into_iter().chain(sparql::doors()), true)
+    super::value(doors(ui::PAGES).into_iter().chain(sparql::doors()), true)
 }
 
 /// The methods of each documented path.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Ledger, LedgerFault, id_of, intents, json, owner, timesheet_of, work_log_of};
-use crate::domain::difference::FoundTimesheet;
+use crate::domain::diff::FoundTimesheet;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::{KimaiId, WorkLogUri};
 

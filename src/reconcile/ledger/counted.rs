@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::{Ledger, LedgerFault, id_of, work_log_of};
-use crate::domain::difference::FoundTimesheet;
+use crate::domain::diff::FoundTimesheet;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::kimai::Timesheet;
+use crate::trackers::kimai::Timesheet;
 
 /// Timesheets by which the doctor judges how Kimai rounds: the latest ones.
 const SAMPLE: i64 = 200;

@@ -3,7 +3,7 @@
 use super::*;
 use crate::clock::Clock;
 use crate::domain::Code;
-use crate::domain::difference::FoundTimesheet;
+use crate::domain::diff::FoundTimesheet;
 use crate::domain::ids::{ActivityId, ProjectId, UserId};
 use crate::queue::{Durable, Outcome, Queue};
 use jiff::tz::TimeZone;

@@ -8,7 +8,7 @@ use tokio_util::task::TaskTracker;
 use super::*;
 use crate::domain::WorkLogUri;
 use crate::queue::{Durable, Entry, Filter, Lease, Outcome, Reason};
-use crate::storage::Storage;
+use crate::store::sqlite::Storage;
 use crate::triplestore::refusal::{Refusal, RefusalKind};
 use crate::triplestore::statement::Iri;
 use crate::triplestore::testing::Watched;
@@ -83,7 +83,7 @@ impl Scene {
         let mut lease: Lease = self.queue.lease().await.unwrap();
         let subject = lease.work_log.clone();
         let (facts, directory) =
-            together::read(self.source.as_ref(), std::slice::from_ref(&subject)).await.unwrap();
+            batched_source::read(self.source.as_ref(), std::slice::from_ref(&subject)).await.unwrap();
         let wanted = WantedTimesheet::resolve(&facts[0], &directory, self.clock.zone());
         lease.seen = Some(Sighting::of(&subject, &facts[0], &wanted));
         self.queue.settle(lease, Outcome::done()).await.unwrap();

@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
-use super::sheets::Sheet;
+use super::fake_tracker::Sheet;
 use crate::domain::ids::UserId;
 use crate::domain::timesheet::WantedTimesheet;
 

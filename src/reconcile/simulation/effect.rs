@@ -3,7 +3,7 @@
 use super::faults::Call;
 use crate::domain::KimaiId;
 use crate::domain::timesheet::WantedTimesheet;
-use crate::source::Link;
+use crate::work_logs::Link;
 
 /// What a request does when it takes effect.
 #[derive(Debug, Clone)]

@@ -11,25 +11,25 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::faults::TIME_LIMIT;
+use super::fixtures;
 use super::history::{What, Who};
-use super::land;
 use super::state::instant;
 use super::world::World;
 use crate::clock::Clock;
 use crate::delta::Intake;
 use crate::domain::{Code, WorkLogUri};
-use crate::kimai::Timesheets;
 use crate::queue::{
     Attempt, Beat, Counts, Durable, Entry, Filter, Lease, Look, Outcome, Queue, QueueFault, Reason,
 };
 use crate::reconcile::ledger::Ledger;
 use crate::reconcile::recheck::Rechecks;
-use crate::reconcile::settle::Settler;
+use crate::reconcile::reconciler::Settler;
 use crate::reconcile::sweep::{Parts, Sweeper};
 use crate::reconcile::worker::Workers;
 use crate::settings::Limits;
-use crate::source::Source;
-use crate::storage::memory::Memory;
+use crate::store::sqlite::memory::Memory;
+use crate::trackers::kimai::Timesheets;
+use crate::work_logs::Source;
 
 /// Longer than all calls of a run can take.
 const LEASE: Duration = Duration::from_mins(20);
@@ -56,7 +56,7 @@ impl Engine {
             let state = world.state();
             state.now + state.skew
         };
-        let clock = Clock::starting_at(instant(wall), land::zone());
+        let clock = Clock::starting_at(instant(wall), fixtures::zone());
         let storage = disk.open();
         let ledger = Ledger::open(storage.clone()).expect("the ledger can be read");
         let inner = Durable::open(storage, clock.clone()).expect("the queue can be read");

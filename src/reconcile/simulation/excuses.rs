@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::check::Service;
-use super::sheets::{Maker, Sheet};
+use super::fake_tracker::{Maker, Sheet};
 use super::state::State;
 use crate::domain::{KimaiId, WorkLogUri};
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::kimai::{KimaiFault, Operation};
-use crate::source::SourceFault;
+use crate::trackers::kimai::{KimaiFault, Operation};
+use crate::work_logs::SourceFault;
 
 /// The time limit of every call: the default of the settings.
 pub(super) const TIME_LIMIT: Duration = Duration::from_secs(30);

@@ -1,9 +1,9 @@
 //! What Kimai's lists show.
 
+use super::fake_tracker::Sheet;
 use super::faults::{Call, Trouble};
-use super::sheets::Sheet;
 use super::state::instant;
-use crate::kimai::{Gap, Listed, OddRow, OddRows, Timesheet, TimesheetFilter};
+use crate::trackers::kimai::{Gap, Listed, OddRow, OddRows, Timesheet, TimesheetFilter};
 
 /// Whether a list shows it. The token's zone is UTC here. Kimai knows whole seconds.
 pub(super) fn matches(filter: &TimesheetFilter, Sheet { row, modified, .. }: &Sheet) -> bool {

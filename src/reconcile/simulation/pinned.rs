@@ -1,13 +1,13 @@
 //! What once went wrong for a seed, told by what happens: a seed plays something else after every change of the world.
 
 use super::faults::{Call, Script, Trouble, When};
-use super::history::What;
-use super::land::{
+use super::fixtures::{
     DAYS, Field, GOOD_DURATIONS, GOOD_PERSONS, GOOD_TASKS, HIDDEN_TASK, NEARLY_THE_SAME, Values,
 };
-use super::people::{Step, uri};
+use super::history::What;
 use super::run::simulate;
 use super::scenario::{Act, Outcome, Scenario};
+use super::workload::{Step, uri};
 
 /// Each with so many ways for requests to overtake one another.
 const SEEDS: u64 = 20;

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::fake_tracker::Sheet;
 use super::history::{What, Who};
 use super::run::simulate;
 use super::scenario::{Outcome, Scenario};
-use super::sheets::Sheet;
 use super::state::{Stand, State};
 use super::tests::from_environment;
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::storage::memory::Memory;
+use crate::store::sqlite::memory::Memory;
 
 /// Histories of each combination, unless more are asked for.
 const SEEDS: u64 = 2;

@@ -15,15 +15,15 @@ use rand_chacha::ChaCha8Rng;
 use super::check;
 use super::engine::Engine;
 use super::faults::Weather;
+use super::fixtures::{DAYS, Values};
 use super::history::{What, Who};
-use super::land::{DAYS, Values};
-use super::people::{self, Step};
 use super::restore::{Backup, Restore};
 use super::scenario::{Act, Outcome, Scenario};
+use super::workload::{self, Step};
 use super::world::World;
 use crate::delta::Found;
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::storage::memory::Memory;
+use crate::store::sqlite::memory::Memory;
 
 /// Milliseconds.
 const HOUR: i64 = 3_600_000;
@@ -83,7 +83,7 @@ struct Sim {
 
 /// Plays the history of a scenario to its end.
 pub(super) fn simulate(plan: Scenario) -> Outcome {
-    super::dice::seed(plan.seed);
+    super::rng::seed(plan.seed);
     let mut sim = Sim::new(plan);
     loop {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -269,7 +269,7 @@ impl Sim {
         match event {
             Event::Change => {
                 let state = self.world.state();
-                let steps = people::draw(&state, &self.plan, &mut self.last_values, &mut self.rng);
+                let steps = workload::draw(&state, &self.plan, &mut self.last_values, &mut self.rng);
                 drop(state);
                 for (later, work_log, step) in steps {
                     self.at(now + later, Event::Step { work_log, step, heard: None });
@@ -306,7 +306,7 @@ impl Sim {
     fn step(&mut self, work_log: &WorkLogUri, step: &Step, heard: Option<bool>) {
         let mut state = self.world.state();
         let now = state.now;
-        let Some(removed) = people::take(&mut state, work_log, step) else { return };
+        let Some(removed) = workload::take(&mut state, work_log, step) else { return };
         let version = state.work_logs.get(work_log).map_or(0, |stand| stand.version);
         let heard =
             heard.unwrap_or_else(|| now < FOUNDED || !self.rng.random_ratio(self.plan.deltas_lost, 100));

@@ -8,8 +8,8 @@ use rand_chacha::ChaCha8Rng;
 use super::check::Found;
 use super::counting::Counting;
 use super::faults::Script;
-use super::people::Step;
 use super::restore::Restore;
+use super::workload::Step;
 use super::world::World;
 use crate::domain::WorkLogUri;
 

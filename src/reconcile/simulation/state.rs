@@ -9,16 +9,16 @@ use rand_chacha::ChaCha8Rng;
 
 use super::counting::Counting;
 pub(super) use super::effect::Effect;
+use super::fake_tracker::Sheet;
 use super::faults::{Call, Fate, Script, TIME_LIMIT, Trouble, Weather};
+use super::fixtures;
 use super::history::{History, What, Who};
-use super::land;
-use super::sheets::Sheet;
 pub(super) use super::stand::Stand;
 use crate::domain::timesheet::WantedTimesheet;
 use crate::domain::work_log::{Directory, Facts};
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::kimai::{KimaiFault, Timesheet};
-use crate::source::Link;
+use crate::trackers::kimai::{KimaiFault, Timesheet};
+use crate::work_logs::Link;
 
 /// Who called, and since when that run or sweep has been looking at the world.
 #[derive(Debug, Clone)]
@@ -133,7 +133,7 @@ impl State {
             work_logs: BTreeMap::new(),
             sheets: BTreeMap::new(),
             next_id: 1,
-            directory: land::directory(),
+            directory: fixtures::directory(),
             lag: super::lag::Lag::new(seed),
             counting: Counting::default(),
             weather: Weather::default(),
@@ -398,6 +398,7 @@ impl State {
 
 /// The instant `now` milliseconds after the beginning.
 pub(super) fn instant(now: i64) -> Timestamp {
-    let noon = land::TODAY.at(10, 0, 0, 0).to_zoned(land::zone()).expect("a day of this year").timestamp();
+    let noon =
+        fixtures::TODAY.at(10, 0, 0, 0).to_zoned(fixtures::zone()).expect("a day of this year").timestamp();
     noon + jiff::SignedDuration::from_millis(now)
 }

@@ -10,14 +10,16 @@ use tokio::time::Instant;
 
 use super::counting;
 use super::faults::{Call, Fate, Trouble};
-use super::land;
+use super::fixtures;
 use super::listing::{matches, with_an_odd_row, without_a_page};
 use super::state::{Caller, Course, Effect, State};
 use crate::domain::KimaiId;
 use crate::domain::timesheet::WantedTimesheet;
-use crate::kimai::choices::{ChosenActivity, ChosenCustomer, ChosenProject, ChosenUser};
-use crate::kimai::pace::How;
-use crate::kimai::{Choices, CurrentUser, KimaiFault, Listed, Pace, Timesheet, TimesheetFilter, Timesheets};
+use crate::trackers::adaptive_concurrency::How;
+use crate::trackers::kimai::choices::{ChosenActivity, ChosenCustomer, ChosenProject, ChosenUser};
+use crate::trackers::kimai::{
+    Choices, CurrentUser, KimaiFault, Listed, Pace, Timesheet, TimesheetFilter, Timesheets,
+};
 
 /// The world, shared by all who live in it.
 pub(super) struct World {
@@ -208,7 +210,7 @@ impl Timesheets for World {
         let project = ChosenProject {
             name,
             customer: None,
-            visible: land::kimai_takes(wanted),
+            visible: fixtures::kimai_takes(wanted),
             end: None,
             global_activities: true,
         };

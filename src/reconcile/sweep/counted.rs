@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::Sweeper;
-use super::examine::settle;
-use super::sides::Sides;
+use super::classify::settle;
+use super::snapshot::Sides;
 use crate::domain::WorkLogUri;
 use crate::domain::finding::{Finding, Hold, Kind};
 use crate::domain::hours::{RoundedMonth, RoundedMonths};

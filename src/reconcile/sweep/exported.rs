@@ -1,13 +1,13 @@
 //! What a sweep finds of exported timesheets: they stay as they are.
 
 use super::Sweeper;
-use super::sides::Sides;
+use super::snapshot::Sides;
 use crate::domain::KimaiId;
-use crate::domain::difference::{FoundTimesheet, TimesheetSide, in_words};
+use crate::domain::diff::{FoundTimesheet, TimesheetSide, in_words};
 use crate::domain::exported::both_values;
 use crate::domain::finding::{Finding, Hold};
 use crate::domain::timesheet::WantedTimesheet;
-use crate::kimai::KimaiFault;
+use crate::trackers::kimai::KimaiFault;
 
 impl Sweeper {
     /// `finding` of a timesheet that holds something else than `wanted`. One that is exported is left as it is.

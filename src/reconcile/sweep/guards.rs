@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use tracing::{error, warn};
 
-use super::sides::{Sides, window};
+use super::snapshot::{Sides, window};
 use super::{Period, Sweeper};
 use crate::domain::KimaiId;
 use crate::domain::finding::{self, Finding, Hold, Kind, Unconfirmed};
-use crate::kimai::TimesheetFilter;
 use crate::reconcile::retry::Failure;
+use crate::trackers::kimai::TimesheetFilter;
 
 impl Sweeper {
     /// Marks the deletions among `findings` that must not be done, and everything where Kimai has `lost` timesheets.

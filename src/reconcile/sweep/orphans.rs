@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Sweeper;
-use super::examine::settle;
-use super::sides::Sides;
-use crate::domain::difference::{Comparison, adoptions};
+use super::classify::settle;
+use super::snapshot::Sides;
+use crate::domain::diff::{Comparison, adoptions};
 use crate::domain::finding::{self, Action, Finding, Hold, Kind};
 use crate::domain::work_log::Kind as Subject;
 use crate::domain::{KimaiId, WorkLogUri};

@@ -35,11 +35,11 @@ mod tests {
     use super::*;
     use crate::domain::Code;
     use crate::domain::{KimaiId, WorkLogUri};
-    use crate::kimai::{Fault, KimaiFault, Operation};
     use crate::reconcile::breaker::PROBE_EVERY;
     use crate::reconcile::effect::Effect;
     use crate::reconcile::ledger::LedgerFault;
-    use crate::source::SourceFault;
+    use crate::trackers::kimai::{Fault, KimaiFault, Operation};
+    use crate::work_logs::SourceFault;
 
     #[test]
     fn a_run_shows_only_whom_it_reached() {

@@ -9,8 +9,8 @@ use oxigraph::store::Store;
 use rusqlite::{Connection, params};
 
 use super::EmbeddedFault;
-use super::draft::Effect;
-use crate::storage::sqlite::Kind;
+use super::dry_run::Effect;
+use crate::store::sqlite::connection::Kind;
 use crate::triplestore::TriplestoreFault;
 
 /// The file within the data directory.

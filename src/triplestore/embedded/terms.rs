@@ -3,7 +3,7 @@
 use oxigraph::model::{GraphName, NamedOrBlankNode, Quad as OxQuad, Term as OxTerm};
 use oxigraph::sparql::QueryEvaluationError;
 
-use crate::triplestore::change::Quad;
+use crate::triplestore::changeset::Quad;
 use crate::triplestore::vocabulary::xsd;
 use crate::triplestore::{Term, TriplestoreFault};
 

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::triplestore::Term;
-use crate::triplestore::change::Quad;
+use crate::triplestore::changeset::Quad;
 use crate::triplestore::statement::{Iri, Literal, Triples};
 use crate::triplestore::vocabulary::cal;
 

@@ -73,7 +73,7 @@ impl Browser {
         });
         // Nobody reads on: the driver is quiet from here, and a full pipe would stop it.
         tokio::task::spawn_blocking(move || said.for_each(drop));
-        let http = kimai_sync::tls::client_builder(PATIENCE * 2).build().unwrap();
+        let http = kimai_sync::http_client::client_builder(PATIENCE * 2).build().unwrap();
         let mut options = json!({
             "binary": program("chromium").expect("is_installed"),
             "args": ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu",

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer, web};
 use kimai_sync::clock::Clock;
-use kimai_sync::sandbox::{Role, Sandbox};
+use kimai_sync::trackers::kimai::sandbox::{Role, Sandbox};
 use kimai_sync::triplestore::Triplestore as _;
 use kimai_sync::triplestore::embedded::Embedded;
 use tempfile::TempDir;

@@ -6,7 +6,7 @@ use kimai_sync::domain::WorkLogUri;
 use kimai_sync::domain::timesheet::WantedTimesheet;
 use kimai_sync::progress::Progress;
 use kimai_sync::reconcile::sweep::Period;
-use kimai_sync::sandbox::{Fault, Gate, When};
+use kimai_sync::trackers::kimai::sandbox::{Fault, Gate, When};
 
 use crate::support::stack::Stack;
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
 use kimai_sync::failpoint::crash::POINTS;
-use kimai_sync::sandbox::{Fault, When};
+use kimai_sync::trackers::kimai::sandbox::{Fault, When};
 use rand::Rng;
 use rand::seq::SliceRandom;
 

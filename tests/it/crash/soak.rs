@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use kimai_sync::sandbox::{Fault, Sandbox, When};
+use kimai_sync::trackers::kimai::sandbox::{Fault, Sandbox, When};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 

@@ -3,7 +3,7 @@
 use kimai_sync::clock::Clock;
 use kimai_sync::domain::WorkLogUri;
 use kimai_sync::queue::{Durable, Queue as _, Reason};
-use kimai_sync::storage::Storage;
+use kimai_sync::store::sqlite::Storage;
 
 use super::company::Mode;
 use super::trial::Trial;

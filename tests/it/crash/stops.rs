@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
-use kimai_sync::sandbox::{Fault, Gate, When};
+use kimai_sync::trackers::kimai::sandbox::{Fault, Gate, When};
 use rand::Rng;
 
 use super::company::Mode;

@@ -7,7 +7,7 @@ use futures_util::{StreamExt, stream};
 use kimai_sync::clock::Clock;
 use kimai_sync::queue::{Durable, Queue as _};
 use kimai_sync::reconcile::ledger::Ledger;
-use kimai_sync::storage::Storage;
+use kimai_sync::store::sqlite::Storage;
 use kimai_sync::triplestore::{Row, Triplestore as _, results};
 use rand::rngs::StdRng;
 use rand::seq::{IteratorRandom, SliceRandom};
@@ -49,7 +49,7 @@ pub(super) struct Leftovers {
 impl Trial {
     pub(super) async fn new(test: &str, seed: u64, mode: Mode) -> Self {
         let company = Company::found(mode).await;
-        let http = kimai_sync::tls::client_builder(PATIENCE).build().unwrap();
+        let http = kimai_sync::http_client::client_builder(PATIENCE).build().unwrap();
         let (world, dice) =
             (World::new(Clock::system(jiff::tz::TimeZone::UTC).today()), StdRng::seed_from_u64(seed));
         let name = format!("{test}-{seed}");

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
-use kimai_sync::sandbox::StoredTimesheet;
+use kimai_sync::trackers::kimai::sandbox::StoredTimesheet;
 use kimai_sync::triplestore::Row;
 use rand::Rng;
 use rand::rngs::StdRng;

@@ -1,6 +1,6 @@
 //! doctor, explain, queue and completions: what they print, and their exit codes.
 
-use kimai_sync::sandbox::Entity;
+use kimai_sync::trackers::kimai::sandbox::Entity;
 use serde_json::Value;
 
 use super::work_today;

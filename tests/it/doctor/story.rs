@@ -1,7 +1,7 @@
 //! The story of one work log, as it changes with what becomes of it on both sides.
 
 use kimai_sync::domain::KimaiId;
-use kimai_sync::sandbox::{Fault, When};
+use kimai_sync::trackers::kimai::sandbox::{Fault, When};
 use serde_json::Value;
 
 use super::{document, work_today};

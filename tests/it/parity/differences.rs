@@ -8,7 +8,7 @@ use kimai_sync::domain::KimaiId;
 use kimai_sync::domain::ids::CustomerId;
 use kimai_sync::progress::Progress;
 use kimai_sync::reconcile::sweep::Period;
-use kimai_sync::sandbox::{Entity, Fault, When};
+use kimai_sync::trackers::kimai::sandbox::{Entity, Fault, When};
 use kimai_sync::triplestore::vocabulary::status;
 use serde_json::json;
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use kimai_sync::sandbox::{Entity, Role};
+use kimai_sync::trackers::kimai::sandbox::{Entity, Role};
 use kimai_sync::triplestore::Term;
 use kimai_sync::triplestore::vocabulary::PREFIXES;
 use serde_json::json;

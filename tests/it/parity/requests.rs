@@ -3,9 +3,9 @@
 use kimai_sync::app;
 use kimai_sync::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
 use kimai_sync::domain::timesheet::WantedTimesheet;
-use kimai_sync::kimai::{Listings as _, Rows, TimesheetFilter, Timesheets as _};
 use kimai_sync::settings::Settings;
 use kimai_sync::telemetry::Metrics;
+use kimai_sync::trackers::kimai::{Listings as _, Rows, TimesheetFilter, Timesheets as _};
 use serde_json::{Value, json};
 use wiremock::matchers::{any, method};
 use wiremock::{Mock, MockServer, ResponseTemplate};

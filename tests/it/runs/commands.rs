@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Output};
 
-use kimai_sync::sandbox::{Fault, Gate, When};
+use kimai_sync::trackers::kimai::sandbox::{Fault, Gate, When};
 use serde_json::Value;
 
 use super::{get, listing};

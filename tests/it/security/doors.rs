@@ -16,7 +16,8 @@ use crate::support::stack::{Stack, TOKEN, answer};
 async fn with_a_token_the_stack_works_for_its_owner_and_for_the_delta_notifier_only() {
     let stack = Stack::embedded(&[("OPS_TOKEN", OPS_TOKEN)]).await;
     let work_log = stack.register("A", "2024-09-02", "PT1H").await;
-    let stranger = kimai_sync::tls::client_builder(std::time::Duration::from_mins(1)).build().unwrap();
+    let stranger =
+        kimai_sync::http_client::client_builder(std::time::Duration::from_mins(1)).build().unwrap();
     let url = |path: &str| format!("{}{path}", stack.base);
     stack.forget_calls();
     let before = stack.statements();

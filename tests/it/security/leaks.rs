@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use kimai_sync::clock::Clock;
-use kimai_sync::sandbox::{Fault, Role, Sandbox, When};
+use kimai_sync::trackers::kimai::sandbox::{Fault, Role, Sandbox, When};
 use serde_json::json;
 
 use super::watched::Watched;
@@ -137,7 +137,7 @@ fn kimai() -> (Sandbox, String) {
 
 /// Everything that is answered to whoever has the token, has none, or has a wrong one.
 async fn traffic(base: &str, sandbox: &Sandbox) -> Vec<(String, String)> {
-    let http = kimai_sync::tls::client_builder(std::time::Duration::from_mins(1)).build().unwrap();
+    let http = kimai_sync::http_client::client_builder(std::time::Duration::from_mins(1)).build().unwrap();
     let mut told = Vec::new();
     let mut cookie = String::new();
     let login = |token: &str, next: &str| {

@@ -13,7 +13,7 @@ fn nested(open: &str, inner: &str, close: &str, times: usize) -> String {
 }
 
 async fn sparql(base: &str, form: &[(&str, &str)]) -> (u16, String) {
-    let client = kimai_sync::tls::client_builder(Duration::from_mins(2)).build().unwrap();
+    let client = kimai_sync::http_client::client_builder(Duration::from_mins(2)).build().unwrap();
     let answer = client.post(format!("{base}/sparql")).form(form).send().await.expect("an answer");
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
@@ -72,7 +72,7 @@ async fn no_statement_ends_the_process() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_of_another_site_cannot_ask_a_query() {
     let (_running, base) = started();
-    let client = kimai_sync::tls::client_builder(Duration::from_mins(1)).build().unwrap();
+    let client = kimai_sync::http_client::client_builder(Duration::from_mins(1)).build().unwrap();
     let ask = |site: &'static str| {
         let request = client.get(format!("{base}/sparql?query=ASK%7B%7D"));
         if site.is_empty() { request } else { request.header("sec-fetch-site", site) }

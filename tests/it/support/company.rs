@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use kimai_sync::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
 use kimai_sync::reconcile::sweep::Period;
-use kimai_sync::sandbox::Role;
+use kimai_sync::trackers::kimai::sandbox::Role;
 
 use super::stack::{BASE, Stack};
 

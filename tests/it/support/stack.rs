@@ -12,12 +12,12 @@ use kimai_sync::app::{self, Service};
 use kimai_sync::clock::Clock;
 use kimai_sync::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
 use kimai_sync::engine::Engine;
-use kimai_sync::sandbox::{Role, Sandbox};
 use kimai_sync::settings::Settings;
-use kimai_sync::storage::Storage;
+use kimai_sync::store::sqlite::Storage;
+use kimai_sync::trackers::kimai::sandbox::{Role, Sandbox};
 
 use kimai_sync::triplestore::embedded::Embedded;
-use kimai_sync::triplestore::log::QueryLog;
+use kimai_sync::triplestore::query_log::QueryLog;
 use kimai_sync::triplestore::remote::{Remote, RemoteConfig};
 use kimai_sync::triplestore::vocabulary::PREFIXES;
 use kimai_sync::triplestore::{Row, Triplestore, TriplestoreFault};
@@ -166,8 +166,8 @@ impl Stack {
             sweep: None,
         };
         let service = Some(tokio::spawn(service.run(stop.clone())));
-        let token = kimai_sync::tls::bearer(settings.guard.token.as_ref()).unwrap();
-        let http = kimai_sync::tls::client_builder(PATIENCE).default_headers(token).build().unwrap();
+        let token = kimai_sync::http_client::bearer(settings.guard.token.as_ref()).unwrap();
+        let http = kimai_sync::http_client::client_builder(PATIENCE).default_headers(token).build().unwrap();
         kimai.add_user("sync", "UTC", Role::SuperAdmin, Some(TOKEN));
         let user = kimai.add_user("jane", "Europe/Brussels", Role::User, None);
         let customer = kimai.add_customer("ACME");

@@ -10,8 +10,8 @@ use crate::domain::{KimaiId, WorkLogUri};
 use crate::progress::Progress;
 use crate::queue::Queue;
 use crate::reconcile::simulation::engine::Engine;
+use crate::reconcile::simulation::fixtures;
 use crate::reconcile::simulation::history::{What, Who};
-use crate::reconcile::simulation::land;
 use crate::reconcile::sweep::Period;
 
 impl Sim {
@@ -58,7 +58,7 @@ impl Sim {
         self.sweeps += 1;
         let who = Who::Sweep(self.sweeps);
         let (world, sweeper) = (Arc::clone(&self.world), Arc::clone(&engine.sweeper));
-        let period = Period { first: land::day(first), last: land::day(last) };
+        let period = Period { first: fixtures::day(first), last: fixtures::day(last) };
         move || {
             let (world, sweeper, who) = (Arc::clone(&world), Arc::clone(&sweeper), who.clone());
             Box::pin(async move {

@@ -1,7 +1,7 @@
 //! What is there before a history begins.
 
-use super::super::land::{self, Values};
-use super::super::people::{self, Step};
+use super::super::fixtures::{self, Values};
+use super::super::workload::{self, Step};
 use super::{Event, Sim};
 
 impl Sim {
@@ -9,17 +9,19 @@ impl Sim {
     /// have nothing to do with the service, a year ago and exported ones of these days.
     pub(super) fn found_company(&mut self) {
         let stable = Values { day: 0, duration: 0, task: 0, person: 0 };
-        let step = Step::Begin(stable, land::Field::ALL.to_vec());
-        self.at(0, Event::Step { work_log: people::uri(99), step, heard: None });
+        let step = Step::Begin(stable, fixtures::Field::ALL.to_vec());
+        self.at(0, Event::Step { work_log: workload::uri(99), step, heard: None });
         let values = Values { day: -365, duration: 0, task: 0, person: 0 };
         let mut state = self.world.state();
         for (values, exported) in [(values, false), (Values { day: 1, ..values }, true)] {
             let mut facts = crate::domain::work_log::Facts::default();
             facts.types.insert(crate::domain::work_log::VEVENT.to_owned());
-            for field in land::Field::ALL {
+            for field in fixtures::Field::ALL {
                 values.write(field, &mut facts);
             }
-            let land::Due::Sheet(wanted) = land::due(&facts) else { unreachable!("it can be booked") };
+            let fixtures::Due::Sheet(wanted) = fixtures::due(&facts) else {
+                unreachable!("it can be booked")
+            };
             state.book_by_hand(&wanted, exported);
         }
     }

@@ -8,8 +8,8 @@ use tokio::time::timeout;
 
 use super::super::check::Look;
 use super::super::engine::Engine;
+use super::super::fixtures::{self, DAYS};
 use super::super::history::{What, Who};
-use super::super::land::{self, DAYS};
 use super::Sim;
 use crate::domain::finding::Unconfirmed;
 use crate::progress::Progress;
@@ -57,7 +57,7 @@ impl Sim {
     /// A sweep after its plan, whose key it is given. How much it found to do.
     async fn confirmed_sweep(&mut self, engine: &Engine) -> Result<usize, Failure> {
         let sweeper = Arc::clone(&engine.sweeper);
-        let period = Period { first: land::day(-DAYS), last: land::day(DAYS) };
+        let period = Period { first: fixtures::day(-DAYS), last: fixtures::day(DAYS) };
         self.sweeps += 1;
         let (who, world) = (Who::Sweep(self.sweeps), Arc::clone(&self.world));
         let sweeping = engine.tasks.spawn(async move {

@@ -6,12 +6,12 @@ use async_trait::async_trait;
 use jiff::civil::Date;
 
 use super::World;
-use crate::domain::windows::{Days, Window, Written};
+use crate::domain::day_windows::{Days, Window, Written};
 use crate::domain::work_log::{Directory, Facts, VEVENT};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::reconcile::simulation::faults::{Call, Trouble};
 use crate::reconcile::simulation::state::{Effect, Stand, State};
-use crate::source::{Link, Source, SourceFault};
+use crate::work_logs::{Link, Source, SourceFault};
 
 impl World {
     async fn store_write(&self, effect: Effect) -> Result<(), SourceFault> {

@@ -1,7 +1,7 @@
 //! What became of what was moved, hidden or deleted in Kimai.
 
 use kimai_sync::domain::ids::{CustomerId, ProjectId};
-use kimai_sync::sandbox::Entity;
+use kimai_sync::trackers::kimai::sandbox::Entity;
 use serde_json::json;
 
 use super::{import, synced, values};

@@ -1,0 +1,348 @@
+//! The doctor: tries everything that syncing needs, a line each, with what to do where it fails.
+//!
+//! # Guarantees
+//! Nothing that anybody else reads is changed: to Kimai only goes what it cannot store, and that only on request; to
+//! the triplestore one test triple, which is removed at once. A check ends within [`LIMIT`] and never fails the others.
+
+mod check;
+mod clock;
+mod held;
+mod hours;
+mod kimai;
+mod list;
+mod live;
+mod lost;
+mod rules;
+mod service;
+mod store;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, join_all};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::clock::Clock;
+use crate::contact;
+use crate::domain::Code;
+use crate::domain::status::Part;
+use crate::queue::Queue;
+use crate::reconcile::ledger::Ledger;
+use crate::settings::Settings;
+use crate::store::sqlite::Storage;
+use crate::trackers::kimai::{CurrentUser, Inspection, KimaiFault, Operation, Timesheets, Version};
+use crate::triplestore::probe::Survey;
+use crate::unreadable::Unreadable;
+use crate::work_logs::Source;
+pub use check::{Check, Health};
+pub use service::look_at_file;
+pub(crate) use service::{SERVICE, of_faulty_settings, upcoming};
+use store::InUse;
+
+/// How long one check may take.
+pub const LIMIT: Duration = Duration::from_secs(20);
+/// How often all are made again by themselves.
+const EVERY: Duration = Duration::from_hours(1);
+
+/// What a round of checks brought.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Report {
+    /// When it was made.
+    pub at: Timestamp,
+    /// The checks, always all and in the same order.
+    pub checks: Vec<Check>,
+    /// Whether they are of a service with the triplestore inside, without a stack around it.
+    pub standalone: bool,
+}
+
+impl Report {
+    /// The worst that was found. What could not be found out is no trouble by itself.
+    pub fn worst(&self) -> Health {
+        self.checks.iter().map(|check| check.verdict).max().unwrap_or(Health::Unknown)
+    }
+
+    /// Whether every check was made and is well.
+    pub fn is_well(&self) -> bool {
+        !self.checks.is_empty() && self.checks.iter().all(|check| check.verdict == Health::Well)
+    }
+
+    /// How many checks found that.
+    pub fn count(&self, verdict: Health) -> usize {
+        self.checks.iter().filter(|check| check.verdict == verdict).count()
+    }
+
+    /// The check of this name.
+    pub fn check(&self, id: &str) -> Option<&Check> {
+        self.checks.iter().find(|check| check.id == id)
+    }
+}
+
+/// What is looked at.
+pub struct Patient {
+    /// The triplestore, asked about itself.
+    pub survey: Survey,
+    /// The same, asked about work logs.
+    pub work_logs: Arc<dyn Source>,
+    /// Kimai's timesheets.
+    pub timesheets: Arc<dyn Timesheets>,
+    /// Kimai, asked about itself.
+    pub kimai: Arc<dyn Inspection>,
+    /// Where work logs wait.
+    pub queue: Arc<dyn Queue>,
+    /// What is remembered of Kimai's answers.
+    pub ledger: Ledger,
+    /// What it is kept in.
+    pub storage: Storage,
+    /// What could not be read of Kimai and the triplestore.
+    pub unreadable: [Unreadable; 2],
+    /// The time and our zone.
+    pub clock: Clock,
+}
+
+/// What the checks have to know of the settings.
+struct Given {
+    scope: Option<String>,
+    cron: String,
+    days: i64,
+    warnings: Vec<String>,
+    at_start: bool,
+}
+
+/// What only a running service knows.
+#[derive(Debug, Clone, Copy)]
+struct Serving {
+    /// Whether it sweeps by itself.
+    sweeps: bool,
+    since: Timestamp,
+}
+
+/// What several checks of one round have to know: asked for once.
+#[derive(Default)]
+struct Asked {
+    /// Who the token is.
+    me: OnceCell<Result<CurrentUser, KimaiFault>>,
+    /// What the work logs around today name.
+    in_use: OnceCell<Result<InUse, String>>,
+}
+
+/// How many work logs are parked, by code.
+type Refused = BTreeMap<Option<Code>, usize>;
+
+/// How far a round goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Depth {
+    /// Kimai is only asked; what it refused lately tells the rest.
+    Questions,
+    /// What only shows in an attempt is tried, with what cannot be stored.
+    Attempts,
+}
+
+/// The latest report.
+struct Kept {
+    /// The number of its round.
+    round: u64,
+    depth: Depth,
+    report: Report,
+}
+
+/// Checks, and keeps the latest report.
+pub struct Doctor {
+    patient: Patient,
+    given: Given,
+    serving: OnceLock<Serving>,
+    latest: Mutex<Option<Kept>>,
+    /// Held while checks are made: two rounds at once would only be in each other's way.
+    round: tokio::sync::Mutex<()>,
+    /// Which version Kimai last said that it is.
+    version: Mutex<Option<Version>>,
+    /// How many rounds have begun.
+    begun: AtomicU64,
+}
+
+impl Doctor {
+    /// A doctor of `patient`, which runs by `settings`.
+    pub fn new(patient: Patient, settings: &Settings) -> Self {
+        let given = Given {
+            scope: settings.triplestore.scope.clone(),
+            cron: settings.sweep.cron.clone(),
+            days: settings.sweep.days,
+            warnings: settings.warnings.clone(),
+            at_start: settings.check_at_start,
+        };
+        Self {
+            patient,
+            given,
+            serving: OnceLock::new(),
+            latest: Mutex::default(),
+            round: tokio::sync::Mutex::default(),
+            version: Mutex::default(),
+            begun: AtomicU64::new(0),
+        }
+    }
+
+    /// Says that a service runs on the patient, and whether it sweeps by itself. Without that the doctor does not
+    /// look at what only such a service has: queue, sweeps, deltas.
+    pub fn serves(&self, sweeps: bool) {
+        let since = self.patient.clock.now();
+        self.serving.get_or_init(|| Serving { sweeps, since });
+    }
+
+    /// The latest report; none before the first round has ended.
+    pub fn latest(&self) -> Option<Report> {
+        self.kept().as_ref().map(|kept| kept.report.clone())
+    }
+
+    /// Which version Kimai last said that it is.
+    fn version(&self) -> Option<Version> {
+        self.version.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Option<Kept>> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes all checks now, side by side, and keeps the report. While a round is made that began before, all who
+    /// ask wait for it and share the next one, so this ends within twice [`LIMIT`].
+    /// What only shows in an attempt is tried.
+    pub async fn examine(&self) -> Report {
+        self.round(Depth::Attempts).await
+    }
+
+    async fn round(&self, depth: Depth) -> Report {
+        let before = self.begun.load(Ordering::Acquire);
+        let _alone = self.round.lock().await;
+        // Only one that began after the question will do: an earlier one may have seen what has been mended since.
+        let newer = |kept: &&Kept| kept.round > before && kept.depth >= depth;
+        if let Some(kept) = self.kept().as_ref().filter(newer) {
+            return kept.report.clone();
+        }
+        let round = self.begun.fetch_add(1, Ordering::AcqRel) + 1;
+        let asked = Asked::default();
+        let checks: Vec<BoxFuture<'_, Check>> = vec![
+            Box::pin(async { self.settings() }),
+            Box::pin(self.triplestore()),
+            Box::pin(self.view()),
+            Box::pin(self.write()),
+            Box::pin(self.kimai()),
+            Box::pin(self.token(&asked)),
+            Box::pin(self.rights(&asked, depth)),
+            Box::pin(self.zone(&asked)),
+            Box::pin(self.owners(&asked)),
+            Box::pin(self.hours()),
+            Box::pin(self.rules()),
+            Box::pin(self.timesheets()),
+            Box::pin(self.lost_data()),
+            Box::pin(self.persons(&asked)),
+            Box::pin(self.activities(&asked)),
+            Box::pin(self.queue_file()),
+            Box::pin(self.queue()),
+            Box::pin(async { self.values() }),
+            Box::pin(self.held_back()),
+            Box::pin(async { self.schedule() }),
+            Box::pin(self.deltas()),
+            Box::pin(async { self.clock() }),
+        ];
+        let checks = contact::within(Part::Checks, join_all(checks)).await;
+        let standalone = !self.patient.survey.is_of_a_stack();
+        let report = Report { at: self.patient.clock.now(), checks, standalone };
+        *self.kept() = Some(Kept { round, depth, report: report.clone() });
+        report
+    }
+
+    /// Makes all checks again, unless `CHECK_AT_START` is false.
+    pub async fn look_again(&self) {
+        if self.given.at_start {
+            self.round(Depth::Questions).await;
+        }
+    }
+
+    /// Makes all checks now and each hour until `stop`. What is not well goes into the log, a line each, when it is
+    /// news. Not at all where `CHECK_AT_START` is false.
+    pub async fn watch(self: Arc<Self>, stop: CancellationToken) {
+        if !self.given.at_start {
+            return;
+        }
+        loop {
+            let before = self.latest();
+            let report = tokio::select! {
+                () = stop.cancelled() => return,
+                // A Kimai in production gets nothing but questions from a look that nobody asked for.
+                report = self.round(Depth::Questions) => report,
+            };
+            tell(&report, before.as_ref());
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(EVERY) => {}
+            }
+        }
+    }
+}
+
+/// Logs what is not well, or could not be found out, and was not the same `before`.
+fn tell(report: &Report, before: Option<&Report>) {
+    for check in news(report, before) {
+        match check.verdict {
+            Health::Trouble => error!(check = %check.id, "Check: {check}"),
+            Health::Warning => warn!(check = %check.id, "Check: {check}"),
+            Health::Unknown => info!(check = %check.id, "Check, not to be made now: {check}"),
+            Health::Well => {}
+        }
+    }
+    if before.is_none() && report.is_well() {
+        info!("Checked connections, rights and settings: all is well");
+    }
+}
+
+/// The checks that are not well and were not the same `before`.
+fn news<'a>(report: &'a Report, before: Option<&Report>) -> Vec<&'a Check> {
+    let then = |check: &Check| Some(before?.check(&check.id)?.verdict);
+    let told = |check: &&Check| check.verdict != Health::Well && then(check) != Some(check.verdict);
+    report.checks.iter().filter(told).collect()
+}
+
+/// What Kimai answers within the limit.
+async fn asked<T>(question: impl Future<Output = Result<T, KimaiFault>>) -> Result<T, KimaiFault> {
+    let late =
+        || KimaiFault::cut(Operation::Look, true, &format!("no answer came within {} s", LIMIT.as_secs()));
+    tokio::time::timeout(LIMIT, question).await.unwrap_or_else(|_| Err(late()))
+}
+
+/// What `question` is answered within the limit.
+async fn limited<T, E: ToString>(question: impl Future<Output = Result<T, E>>) -> Result<T, String> {
+    match tokio::time::timeout(LIMIT, question).await {
+        Ok(result) => result.map_err(|fault| fault.to_string()),
+        Err(_) => Err(format!("no answer came within {} s", LIMIT.as_secs())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check::Topic;
+    use super::*;
+
+    const A: Topic = Topic("a", "A");
+    const B: Topic = Topic("b", "B");
+
+    fn report(checks: &[Check]) -> Report {
+        Report { at: Timestamp::UNIX_EPOCH, checks: checks.to_vec(), standalone: false }
+    }
+
+    #[test]
+    fn what_could_not_be_found_out_is_news_and_is_not_called_well() {
+        let (well, unknown) =
+            (report(&[A.well("Yes."), B.well("Yes.")]), A.unknown("No answer.", "Mend it."));
+        let partly = report(&[unknown.clone(), B.well("Yes.")]);
+        assert!(well.is_well() && !partly.is_well() && !report(&[]).is_well());
+        assert_eq!(news(&well, None), Vec::<&Check>::new());
+        assert_eq!(news(&partly, None), [&unknown]);
+        assert_eq!(news(&partly, Some(&well)), [&unknown]);
+        assert_eq!(news(&partly, Some(&partly)), Vec::<&Check>::new(), "it is told once");
+    }
+}

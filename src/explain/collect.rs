@@ -1,0 +1,235 @@
+//! Asks everybody for their part of a story. Decides nothing.
+
+use std::collections::BTreeSet;
+
+use jiff::tz::TimeZone;
+
+use super::format::differences;
+use super::lookup::within;
+use super::verdict::Verdict;
+use super::{
+    Answer, Done, Held, Holds, Memory, Names, Person, Story, Subject, Task, Told, Waiting, Witnesses,
+};
+use crate::domain::diff::FoundTimesheet;
+use crate::domain::hours;
+use crate::domain::plan::is_left_over;
+use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::work_log::{Directory, Facts, Kind, resolve};
+use crate::domain::{KimaiId, WorkLogUri};
+use crate::queue::Entry;
+use crate::reconcile::ledger::LedgerFault;
+use crate::trackers::kimai::{Choices, Timesheet};
+use crate::work_logs::SourceFault;
+
+/// Timesheets looked at in one story. A work log has one; more are a mistake, and hundreds rubbish.
+const MOST_TIMESHEETS: usize = 5;
+
+/// Everything that can be asked, without a verdict yet.
+pub(super) async fn story(witnesses: &Witnesses, work_log: &WorkLogUri) -> Story {
+    let entry = witnesses.queue.entry(work_log).await.ok().flatten().as_ref().map(waiting);
+    let memory = memory(witnesses, work_log).await;
+    let memory = memory.unwrap_or_else(|fault| Answer::Unknown { error: fault.to_string() });
+    let history = witnesses.queue.history(work_log).await.map(|attempts| {
+        let done = |attempt: crate::queue::Attempt| Done {
+            at: attempt.at,
+            result: attempt.result,
+            message: attempt.message,
+            code: attempt.code,
+        };
+        attempts.into_iter().map(done).collect()
+    });
+    let triplestore = within(told(witnesses, work_log)).await;
+    let remembered = memory.known().copied().unwrap_or_default();
+    let ids = ids(triplestore.known(), &remembered);
+    let wanted = triplestore.known().and_then(|told| told.wanted);
+    let looks = ids.iter().map(|(id, linked)| held(witnesses, *id, *linked, wanted, &remembered));
+    let looks = futures_util::future::join_all(looks);
+    let (sharing, timesheets) = tokio::join!(sharing(witnesses, work_log, &ids), looks);
+    Story {
+        work_log: work_log.clone(),
+        verdict: Verdict::Unclear,
+        says: String::new(),
+        code: None,
+        help: Vec::new(),
+        triplestore,
+        timesheets,
+        entry,
+        memory,
+        history: history.into(),
+        sharing,
+    }
+}
+
+fn waiting(entry: &Entry) -> Waiting {
+    Waiting {
+        state: entry.state,
+        due: entry.due,
+        reason: entry.reason,
+        attempts: entry.attempts,
+        last_error: entry.last_error.clone(),
+        code: entry.code,
+        since: entry.since,
+    }
+}
+
+async fn memory(witnesses: &Witnesses, work_log: &WorkLogUri) -> Result<Answer<Memory>, LedgerFault> {
+    let recalled = witnesses.ledger.recall(work_log).await?;
+    let intent = witnesses.ledger.intent(work_log).await?;
+    Ok(Answer::Known(Memory {
+        timesheet: recalled.linked,
+        link_unwritten: recalled.unwritten,
+        pushed: recalled.pushed,
+        held: recalled.held,
+        days_off: recalled.shift,
+        creating_since: intent.map(|intent| intent.started_at),
+        removed: recalled.removed,
+    }))
+}
+
+async fn told(witnesses: &Witnesses, work_log: &WorkLogUri) -> Result<Told, SourceFault> {
+    let facts = witnesses.work_logs.facts(work_log).await?;
+    let recalled = witnesses.ledger.recall(work_log).await.unwrap_or_default();
+    let kind = match facts.kind(work_log) {
+        Kind::WorkLog => Subject::WorkLog,
+        Kind::Tombstone => Subject::LeftOver,
+        Kind::Absent => Subject::Absent,
+        Kind::Other if is_left_over(work_log, &facts, &recalled) => Subject::LeftOver,
+        Kind::Other => return Ok(Told { kind: Subject::Other, ..Told::default() }),
+    };
+    let directory = match kind {
+        Subject::WorkLog => witnesses.work_logs.directory(&[&facts]).await?,
+        _ => Directory::default(),
+    };
+    Ok(Told { kind, ..describe(witnesses, facts, &directory, kind) })
+}
+
+fn describe(witnesses: &Witnesses, facts: Facts, directory: &Directory, kind: Subject) -> Told {
+    let mut told = Told::default();
+    if kind == Subject::WorkLog {
+        match resolve(&facts, directory) {
+            Err(obstacles) => told.obstacles = obstacles,
+            Ok(work_log) => {
+                told.complaints.extend(
+                    work_log
+                        .doubled
+                        .iter()
+                        .map(|what| format!("it has several values of: {what}; the smallest counts")),
+                );
+                match WantedTimesheet::of(&work_log, witnesses.clock.zone()) {
+                    Ok(wanted) => told.wanted = Some(wanted),
+                    Err(obstacle) => told.obstacles.push(obstacle),
+                }
+            }
+        }
+    }
+    told.complaints.extend(told.obstacles.iter().map(ToString::to_string));
+    let no_id = |text: &&String| text.parse::<KimaiId>().is_err();
+    told.complaints.extend(
+        facts
+            .identifiers
+            .iter()
+            .filter(no_id)
+            .map(|text| format!("its link '{text}' is no number of a timesheet")),
+    );
+    let task = |iri: String| {
+        let known = directory.tasks.get(&iri).cloned().unwrap_or_default();
+        let activities = if known.is_activity { known.identifiers.into_iter().collect() } else { Vec::new() };
+        Task { iri, name: known.label, activities, projects: known.project_identifiers.into_iter().collect() }
+    };
+    let person = |iri: String| {
+        let known = directory.persons.get(&iri).cloned().unwrap_or_default();
+        Person { iri, name: known.name, accounts: known.account_identifiers.into_iter().collect() }
+    };
+    Told {
+        days: facts.days.into_iter().collect(),
+        durations: facts.durations.into_iter().collect(),
+        tasks: facts.tasks.into_iter().map(task).collect(),
+        persons: facts.persons.into_iter().map(person).collect(),
+        identifiers: facts.identifiers.into_iter().collect(),
+        ..told
+    }
+}
+
+/// The timesheets that have to do with it and whether the triplestore links to them: its own first, by the
+/// same order of authority as [`crate::domain::plan`].
+fn ids(told: Option<&Told>, memory: &Memory) -> Vec<(KimaiId, bool)> {
+    let linked: BTreeSet<KimaiId> =
+        told.into_iter().flat_map(|told| &told.identifiers).filter_map(|text| text.parse().ok()).collect();
+    let ours = memory.timesheet.filter(|id| memory.link_unwritten || linked.contains(id));
+    let rest = linked.iter().copied().chain(memory.timesheet).filter(|id| Some(*id) != ours);
+    let all = ours.into_iter().chain(rest).take(MOST_TIMESHEETS);
+    all.map(|id| (id, linked.contains(&id))).collect()
+}
+
+/// Who else is linked to these. What cannot be asked is left out: the triplestore has said so already.
+async fn sharing(witnesses: &Witnesses, work_log: &WorkLogUri, ids: &[(KimaiId, bool)]) -> Vec<WorkLogUri> {
+    let ids: Vec<KimaiId> = ids.iter().map(|(id, _)| *id).collect();
+    if ids.is_empty() {
+        return Vec::new();
+    }
+    let linked = within(witnesses.work_logs.linked(&ids)).await;
+    let others: BTreeSet<WorkLogUri> =
+        linked.known().into_iter().flat_map(|linked| linked.values().flatten()).cloned().collect();
+    others.into_iter().filter(|other| other != work_log).collect()
+}
+
+async fn held(
+    witnesses: &Witnesses,
+    id: KimaiId,
+    linked: bool,
+    wanted: Option<WantedTimesheet>,
+    memory: &Memory,
+) -> Held {
+    let mut code = None;
+    let look = async { witnesses.kimai.timesheet(id).await.inspect_err(|fault| code = Some(fault.code)) };
+    let seen = within(look).await;
+    let kimai = match seen {
+        Answer::Unknown { error } => Answer::Unknown { error },
+        Answer::Known(None) => Answer::Known(None),
+        Answer::Known(Some(timesheet)) => Answer::Known(Some(holds(witnesses, &timesheet).await)),
+    };
+    let zone = witnesses.clock.zone();
+    let (mut differing, mut rounding) = (Vec::new(), None);
+    if let (Some(Some(holds)), Some(wanted)) = (kimai.known(), wanted) {
+        // Kimai may round what it is sent; that is no difference.
+        if !answered(id, holds.found, wanted, memory) {
+            differing = differences(&holds.found, &wanted, &holds.names, zone);
+        }
+        if differing.is_empty() {
+            rounding = hours::rounding(&holds.found, &wanted);
+        }
+        differing.extend(other_day(id, &wanted, memory, zone));
+    }
+    Held { id, linked, kimai, code, differences: differing, rounding }
+}
+
+/// That Kimai books it on another day in its reports: that stands in no answer but the one that set it.
+fn other_day(id: KimaiId, wanted: &WantedTimesheet, memory: &Memory, zone: &TimeZone) -> Option<String> {
+    let off = memory.days_off.filter(|off| *off != 0 && memory.timesheet == Some(id))?;
+    let day = wanted.day(zone);
+    let booked = day.checked_add(jiff::ToSpan::days(off)).ok()?;
+    Some(format!("day: {booked} in the reports of Kimai, {day} by the work log"))
+}
+
+/// Whether it holds just what Kimai made of what was sent last.
+fn answered(id: KimaiId, found: FoundTimesheet, wanted: WantedTimesheet, memory: &Memory) -> bool {
+    memory.timesheet == Some(id) && found.is_answer_to(&wanted, memory.pushed.as_ref(), memory.held.as_ref())
+}
+
+pub(super) async fn holds(witnesses: &Witnesses, timesheet: &Timesheet) -> Holds {
+    let found = FoundTimesheet::from(timesheet);
+    let names = match found.whole() {
+        Some(chosen) => within(witnesses.kimai.choices(&chosen)).await.known().map(names).unwrap_or_default(),
+        None => Names::default(),
+    };
+    Holds { found, exported: timesheet.exported, names }
+}
+
+fn names(choices: &Choices) -> Names {
+    Names {
+        project: choices.project.as_ref().map(|project| project.name.clone()),
+        customer: choices.customer.as_ref().map(|customer| customer.name.clone()),
+        activity: choices.activity.as_ref().map(|activity| activity.name.clone()),
+        user: choices.user.as_ref().map(|user| user.username.clone()),
+    }
+}

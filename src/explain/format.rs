@@ -1,0 +1,111 @@
+//! Times and differences in words for an office worker. Pure.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::Names;
+use crate::domain::diff::FoundTimesheet;
+use crate::domain::hours;
+use crate::domain::timesheet::WantedTimesheet;
+use crate::text::minute;
+
+/// An instant as somebody in `zone` reads it: only the time on the same day, else with the day.
+pub(super) fn moment(instant: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+    let (there, today) = (instant.to_zoned(zone.clone()), now.to_zoned(zone.clone()).date());
+    if there.date() == today { there.strftime("%H:%M").to_string() } else { minute(instant, zone) }
+}
+
+/// Where a timesheet differs from what its work log says, a clause each; nothing when it holds that, but for
+/// Kimai's rounding.
+pub(super) fn differences(
+    found: &FoundTimesheet,
+    wanted: &WantedTimesheet,
+    names: &Names,
+    zone: &TimeZone,
+) -> Vec<String> {
+    let mut clauses = Vec::new();
+    let mut tell = |what: &str, same: bool, kimai: Option<String>, work_log: String| {
+        if !same {
+            let kimai = kimai.unwrap_or_else(|| "none".to_owned());
+            clauses.push(format!("{what}: {kimai} in Kimai, {work_log} by the work log"));
+        }
+    };
+    // One field at a time: what is right elsewhere is taken from the other side.
+    let alone = |one: FoundTimesheet| one.holds(wanted);
+    let right = FoundTimesheet::from(*wanted);
+    let time = |instant: Timestamp| minute(instant, zone);
+    let FoundTimesheet { begin, end, project, activity, user, .. } = *found;
+    tell("begin", alone(FoundTimesheet { begin, ..right }), Some(time(begin)), time(wanted.begin));
+    tell("end", alone(FoundTimesheet { end, ..right }), end.map(time), time(wanted.end));
+    let labelled = |id: Option<u64>, name: &Option<String>| {
+        id.map(|id| name.as_ref().map_or_else(|| id.to_string(), |name| format!("{id} ('{name}')")))
+    };
+    let shown = labelled(project.map(|id| id.0), &names.project);
+    tell("project", project == Some(wanted.project), shown, wanted.project.to_string());
+    let shown = labelled(activity.map(|id| id.0), &names.activity);
+    tell("activity", activity == Some(wanted.activity), shown, wanted.activity.to_string());
+    let shown = labelled(user.map(|id| id.0), &names.user);
+    tell("user", user == Some(wanted.user), shown, wanted.user.to_string());
+    if !found.says(wanted) {
+        clauses.push("description: another text in Kimai than the note of the work log".to_owned());
+    }
+    if !found.holds(wanted) {
+        clauses.extend(hours::differing(found, wanted));
+    }
+    clauses
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::{ActivityId, ProjectId, UserId};
+
+    #[test]
+    fn each_field_that_differs_is_told_with_its_name_in_our_zone() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let brussels = TimeZone::get("Europe/Brussels").unwrap();
+        let wanted = WantedTimesheet {
+            begin: at("2024-09-01T22:00:00Z"),
+            end: at("2024-09-02T06:00:00Z"),
+            project: ProjectId(1),
+            activity: ActivityId(2),
+            user: UserId(3),
+            note: None,
+        };
+        let names = Names { project: Some("Site".into()), ..Names::default() };
+        let tell = |found: FoundTimesheet| differences(&found, &wanted, &names, &brussels);
+        let right = FoundTimesheet::from(wanted);
+        assert_eq!(tell(right), Vec::<String>::new());
+        assert_eq!(
+            tell(FoundTimesheet { end: Some(at("2024-09-02T06:00:31Z")), duration: 28_831, ..right }),
+            Vec::<String>::new()
+        );
+        assert_eq!(
+            tell(FoundTimesheet { duration: 25_200, pause: 3_600, ..right }),
+            ["break: Kimai has 1:00, the work log says none"]
+        );
+        let other = FoundTimesheet {
+            end: Some(at("2024-09-02T05:30:00Z")),
+            duration: 27_000,
+            project: Some(ProjectId(9)),
+            activity: None,
+            ..right
+        };
+        assert_eq!(
+            tell(other),
+            [
+                "end: 2024-09-02 07:30 in Kimai, 2024-09-02 08:00 by the work log",
+                "project: 9 ('Site') in Kimai, 1 by the work log",
+                "activity: none in Kimai, 2 by the work log",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_moment_of_today_needs_no_day() {
+        let brussels = TimeZone::get("Europe/Brussels").unwrap();
+        let now = "2024-09-02T12:00:00Z".parse().unwrap();
+        assert_eq!(moment("2024-09-02T12:03:00Z".parse().unwrap(), now, &brussels), "14:03");
+        assert_eq!(moment("2024-09-02T22:03:00Z".parse().unwrap(), now, &brussels), "2024-09-03 00:03");
+    }
+}

@@ -1,0 +1,382 @@
+//! How a work log stands, judged by all that is known of it. Pure.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use super::format::moment;
+use super::hints::{for_code, for_exported, for_obstacle};
+use super::{Answer, Held, Holds, Memory, Story, Subject, Told, Waiting};
+use crate::domain::Code;
+use crate::domain::work_log::Obstacle;
+use crate::queue::State;
+use crate::reconcile::breaker::{Down, Neighbour};
+use crate::settings::Relations;
+use crate::text::words;
+
+/// How a work log stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Its timesheet holds what it says.
+    InSync,
+    /// It is to be settled by itself, now or later.
+    Waits,
+    /// It has no timesheet, and gets none by itself.
+    NotInKimai,
+    /// Its timesheet holds something else, and that does not change by itself.
+    Differs,
+    /// It is deleted, and so is its timesheet.
+    Deleted,
+    /// It is deleted, but its timesheet is still in Kimai.
+    LeftOver,
+    /// The triplestore does not show it, which proves nothing while its timesheet is still in Kimai.
+    NotSeen,
+    /// Nobody knows anything of it.
+    Unknown,
+    /// The IRI is that of something else.
+    NotAWorkLog,
+    /// A side that decides could not be asked.
+    Unclear,
+}
+
+words!(Verdict {
+    InSync => "in-sync", Waits => "waits", NotInKimai => "not-in-kimai", Differs => "differs", Deleted => "deleted",
+    LeftOver => "left-over", NotSeen => "not-seen", Unknown => "unknown", NotAWorkLog => "not-a-work-log",
+    Unclear => "unclear",
+});
+
+/// What a verdict is made of.
+pub(super) struct Evidence<'a> {
+    pub(super) story: &'a Story,
+    pub(super) outages: &'a [Down],
+    pub(super) now: Timestamp,
+    pub(super) zone: &'a TimeZone,
+    /// What an import could change.
+    pub(super) relations: Relations,
+}
+
+/// A verdict, a sentence without full stop, the code of what stands in the way, and what would help.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Judged {
+    pub(super) verdict: Verdict,
+    pub(super) says: String,
+    pub(super) code: Option<Code>,
+    pub(super) help: Vec<String>,
+}
+
+const HIDDEN: &str = "If it is still there for people, run kimai-sync doctor: it says whether the triplestore hides something.";
+const RETRY: &str =
+    "Try it again now (kimai-sync queue retry, or the button); the next sweep of its day does so too.";
+
+fn judged(verdict: Verdict, says: impl Into<String>) -> Judged {
+    Judged { verdict, says: says.into(), code: None, help: Vec::new() }
+}
+
+impl Judged {
+    fn because(self, code: impl Into<Option<Code>>) -> Self {
+        Self { code: code.into(), ..self }
+    }
+
+    fn helped(mut self, by: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        for help in by.into_iter().map(Into::into) {
+            if !self.help.contains(&help) {
+                self.help.push(help);
+            }
+        }
+        self
+    }
+}
+
+pub(super) fn judge(evidence: &Evidence<'_>) -> Judged {
+    let told = match &evidence.story.triplestore {
+        Answer::Known(told) => told,
+        Answer::Unknown { error } => {
+            let says = format!("Not known now: {error}");
+            return judged(Verdict::Unclear, says)
+                .helped(["See to it that the triplestore runs and answers; kimai-sync doctor tries it."]);
+        }
+    };
+    match told.kind {
+        Subject::WorkLog => evidence.of_work_log(told),
+        Subject::LeftOver => evidence.of_deleted("what is left of it in the triplestore is its link"),
+        Subject::Absent => evidence.of_absent(),
+        Subject::Other => judged(
+            Verdict::NotAWorkLog,
+            "Not a work log: the triplestore knows something else under this IRI",
+        ),
+    }
+}
+
+impl Evidence<'_> {
+    fn memory(&self) -> Memory {
+        self.story.memory.known().copied().unwrap_or_default()
+    }
+
+    fn of_work_log(&self, told: &Told) -> Judged {
+        let entry = self.story.entry.as_ref();
+        if let Some(in_sync) = self.in_sync(told) {
+            return in_sync;
+        }
+        if let Some(entry) = entry.filter(|entry| !entry.is_parked()) {
+            return self.waits(entry, told);
+        }
+        if !told.obstacles.is_empty() {
+            return self.blocked(told);
+        }
+        if let Some((entry, error)) = entry.and_then(|entry| Some((entry, entry.last_error.as_deref()?))) {
+            let verdict = if self.holding().is_some() { Verdict::Differs } else { Verdict::NotInKimai };
+            let says = format!("{}: {error}", start(verdict, self.holding()));
+            if self.is_exported() {
+                return judged(verdict, says)
+                    .because(entry.code)
+                    .helped(for_exported(&self.story.work_log, false));
+            }
+            return judged(verdict, says).because(entry.code).helped(self.hint(entry.code)).helped([RETRY]);
+        }
+        let Some(own) = self.story.own() else {
+            let says = "Not in Kimai: it is complete, but the service has not been told of it";
+            return judged(Verdict::NotInKimai, says).helped([
+                RETRY,
+                "If this happens often, run kimai-sync doctor: it says whether changes arrive here.",
+            ]);
+        };
+        self.stale(own)
+    }
+
+    /// Whether its own timesheet holds what it says, and the link is right on both sides.
+    fn in_sync(&self, told: &Told) -> Option<Judged> {
+        let own = self.story.own().filter(|own| own.linked && !self.memory().link_unwritten)?;
+        let holds = own.kimai.known()?.as_ref()?;
+        if told.wanted.is_none() || !own.differences.is_empty() {
+            return None;
+        }
+        let exported = if holds.exported { ", and is marked as exported" } else { "" };
+        let rounding = own.rounding.as_ref().map(|rounding| format!("; {rounding}")).unwrap_or_default();
+        let says = format!("In sync: timesheet {} holds what the work log says{exported}{rounding}", own.id);
+        let result = judged(Verdict::InSync, says);
+        let several = told.identifiers.len() > 1;
+        let shared = !self.story.sharing.is_empty();
+        Some(
+            result
+                .helped(several.then_some(
+                    "It is linked to several timesheets: a sweep of its day keeps one and looks at the others.",
+                ))
+                .helped(shared.then_some(
+                    "Another work log is linked to the same timesheet: a sweep of its day gives each its own.",
+                )),
+        )
+    }
+
+    /// It is tried by itself.
+    fn waits(&self, entry: &Waiting, told: &Told) -> Judged {
+        let when = match (entry.state, entry.due) {
+            (State::Running, _) => "it is being tried just now".to_owned(),
+            (State::Scheduled, Some(due)) => format!("next try {}", moment(due, self.now, self.zone)),
+            _ => "it is tried as soon as it is its turn".to_owned(),
+        };
+        // What holds up everything comes before what its own last run said.
+        if let Some(Down { neighbour, code, why, since }) = self.outages.first() {
+            let since = moment(*since, self.now, self.zone);
+            let says = format!("Waits: {neighbour} is down since {since} ({why}); {when}");
+            let help = match neighbour {
+                Neighbour::Kimai => "Nothing is lost: when Kimai answers again, it goes on by itself.",
+                Neighbour::Triplestore => {
+                    "Nothing is lost: when the triplestore answers again, it goes on by itself."
+                }
+            };
+            return judged(Verdict::Waits, says).because(*code).helped(self.hint(Some(*code))).helped([help]);
+        }
+        if let Some(since) = self.memory().creating_since.filter(|_| entry.last_error.is_some()) {
+            let since = moment(since, self.now, self.zone);
+            let says = format!(
+                "Waits: Kimai did not answer when a timesheet was sent at {since}; whether it was stored is looked up; {when}"
+            );
+            return judged(Verdict::Waits, says).because(Code::AnswerLost);
+        }
+        let Some(error) = &entry.last_error else {
+            return judged(Verdict::Waits, format!("Waits: {when}"));
+        };
+        judged(Verdict::Waits, format!("Waits: {error}; {when}"))
+            .because(entry.code)
+            .helped(told.obstacles.iter().map(|obstacle| for_obstacle(obstacle, self.relations)))
+            .helped(self.hint(entry.code))
+    }
+
+    /// What helps against what has this code.
+    fn hint(&self, code: Option<Code>) -> Option<&'static str> {
+        for_code(code?, self.relations)
+    }
+
+    fn blocked(&self, told: &Told) -> Judged {
+        let obstacles: Vec<String> = told.obstacles.iter().map(ToString::to_string).collect();
+        let verdict = if self.holding().is_some() { Verdict::Differs } else { Verdict::NotInKimai };
+        let says = format!("{}: {}", start(verdict, self.holding()), obstacles.join("; "));
+        judged(verdict, says)
+            .because(told.obstacles.first().map(Obstacle::code))
+            .helped(told.obstacles.iter().map(|obstacle| for_obstacle(obstacle, self.relations)))
+            .helped([
+                "What is changed at the work log is tried at once; after a link or an import, try it again.",
+            ])
+    }
+
+    /// It has a timesheet, nothing is to be done for it, and yet they do not match.
+    fn stale(&self, own: &Held) -> Judged {
+        match &own.kimai {
+            Answer::Unknown { error } => {
+                let sent = self.memory().pushed.is_some();
+                let known = if sent { "; the last that was sent there was taken" } else { "" };
+                judged(Verdict::Unclear, format!("Not known now: timesheet {}: {error}{known}", own.id))
+                    .because(own.code)
+                    .helped(self.hint(own.code))
+                    .helped(["Try again when Kimai answers; kimai-sync doctor tries it."])
+            }
+            Answer::Known(None) => {
+                judged(Verdict::NotInKimai, format!("Not in Kimai: timesheet {} is gone from there", own.id))
+                    .helped(["Try it again now: it is created anew. The next sweep of its day does so too."])
+            }
+            Answer::Known(Some(_)) if own.differences.is_empty() => {
+                let says = format!(
+                    "In Kimai as timesheet {}, but the triplestore does not hold the link yet",
+                    own.id
+                );
+                judged(Verdict::Differs, says).helped([RETRY])
+            }
+            Answer::Known(Some(Holds { exported, .. })) => {
+                let says = format!(
+                    "Timesheet {} holds something else than the work log says: {}",
+                    own.id,
+                    own.differences.join("; ")
+                );
+                if *exported {
+                    let says = format!("{says}; it is exported, and stays as it is");
+                    return judged(Verdict::Differs, says)
+                        .because(Code::TimesheetExported)
+                        .helped(for_exported(&self.story.work_log, false));
+                }
+                judged(Verdict::Differs, says).helped([RETRY])
+            }
+        }
+    }
+
+    fn of_absent(&self) -> Judged {
+        let memory = self.memory();
+        let done = self.story.history.known().is_some_and(|history| !history.is_empty());
+        if !memory.removed
+            && let Some(not_seen) = self.not_seen()
+        {
+            return not_seen;
+        }
+        if memory.removed || memory.timesheet.is_some() {
+            return self.of_deleted("the triplestore knows nothing of it any more");
+        }
+        if let Some(entry) = &self.story.entry {
+            return match entry.state {
+                State::Parked => {
+                    judged(Verdict::Unknown, "Unknown here: the triplestore knows nothing of it")
+                }
+                _ => self.waits(entry, &Told::default()),
+            };
+        }
+        if done {
+            return judged(
+                Verdict::Deleted,
+                "Deleted: the triplestore knows nothing of it any more, and no timesheet of it is known",
+            );
+        }
+        judged(
+            Verdict::Unknown,
+            "Unknown here: neither the triplestore, nor Kimai, nor our memory knows anything of it",
+        )
+        .helped(["Look whether the address or number is right.", HIDDEN])
+    }
+
+    /// Nobody saw it deleted, and Kimai may hold its timesheet still: a triplestore that shows nothing, as with a
+    /// wrong scope, is no proof. Not where another work log, which it shows, has the same timesheet.
+    fn not_seen(&self) -> Option<Judged> {
+        const HOW: &str = "Not to be seen in the triplestore";
+        let waits = self.story.entry.as_ref().filter(|entry| !entry.is_parked());
+        if !self.story.sharing.is_empty() || waits.is_some() {
+            return waits.map(|entry| self.waits(entry, &Told::default()).helped([HIDDEN]));
+        }
+        let parked = self.story.entry.as_ref().and_then(|entry| entry.last_error.as_deref());
+        let mut still = self.story.timesheets.iter();
+        let first = still.find(|held| !matches!(held.kimai, Answer::Known(None)))?;
+        let result = if let Some(error) = first.kimai.error() {
+            let says =
+                format!("{HOW}; whether timesheet {} is still in Kimai is not known now: {error}", first.id);
+            judged(Verdict::Unclear, says)
+        } else {
+            let why = parked.map(|why| format!(": {why}")).unwrap_or_default();
+            judged(Verdict::NotSeen, format!("{HOW}; timesheet {} is still in Kimai{why}", first.id))
+        };
+        let code = self.story.entry.as_ref().and_then(|entry| entry.code);
+        Some(result.because(code).helped([HIDDEN]).helped(self.hint(code)))
+    }
+
+    /// It is gone from the triplestore, as `how` says.
+    fn of_deleted(&self, how: &str) -> Judged {
+        let still: Vec<&Held> =
+            self.story.timesheets.iter().filter(|held| !matches!(held.kimai, Answer::Known(None))).collect();
+        if let Some(entry) = self.story.entry.as_ref().filter(|entry| !entry.is_parked()) {
+            let waits = self.waits(entry, &Told::default());
+            let says = format!("{} (it was deleted, and its timesheet is to follow)", waits.says);
+            return Judged { says, ..waits };
+        }
+        let Some(first) = still.first() else {
+            return judged(Verdict::Deleted, format!("Deleted: {how}, and its timesheet is gone from Kimai"));
+        };
+        if let Some(error) = first.kimai.error() {
+            let says = format!(
+                "Deleted: {how}; whether timesheet {} is still in Kimai is not known now: {error}",
+                first.id
+            );
+            return judged(Verdict::Unclear, says);
+        }
+        let parked = self.story.entry.as_ref().and_then(|entry| entry.last_error.as_deref());
+        let why = parked.map(|why| format!(": {why}")).unwrap_or_default();
+        let shared = self.story.sharing.first();
+        let says = match shared {
+            Some(other) => {
+                format!("Deleted: {how}; timesheet {} also belongs to <{other}> and is kept", first.id)
+            }
+            None => format!("Deleted: {how}, but timesheet {} is still in Kimai{why}", first.id),
+        };
+        let verdict = if shared.is_some() { Verdict::Deleted } else { Verdict::LeftOver };
+        let hidden = self.story.triplestore.known().is_some_and(|told| told.kind == Subject::Absent);
+        let sweep = "Sweep its day: a timesheet that no work log has is deleted (kimai-sync sweep).";
+        let code = self.story.entry.as_ref().and_then(|entry| entry.code);
+        if self.is_exported() {
+            return judged(verdict, says).because(code).helped(for_exported(&self.story.work_log, true));
+        }
+        judged(verdict, says)
+            .because(code)
+            .helped(self.hint(code))
+            .helped(shared.is_none().then_some(sweep))
+            .helped(hidden.then_some(HIDDEN))
+    }
+
+    /// Whether it is parked since its timesheet is exported.
+    fn is_exported(&self) -> bool {
+        let entry = self.story.entry.as_ref().filter(|entry| entry.is_parked());
+        entry.is_some_and(|entry| entry.code == Some(Code::TimesheetExported))
+    }
+
+    /// Its own timesheet, if Kimai holds it.
+    fn holding(&self) -> Option<&Held> {
+        self.story.own().filter(|own| matches!(own.kimai, Answer::Known(Some(_))))
+    }
+}
+
+/// How a sentence about what is wrong begins.
+fn start(verdict: Verdict, holding: Option<&Held>) -> String {
+    match holding {
+        Some(held) if verdict == Verdict::Differs => {
+            format!("Not up to date in Kimai (timesheet {})", held.id)
+        }
+        _ => "Not in Kimai".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

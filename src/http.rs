@@ -1,0 +1,234 @@
+//! The doors: every route on one page.
+//!
+//! | route | answers | body | called by |
+//! |---|---|---|---|
+//! | `POST /delta` | 204, 400, 413, 503 | a delta, up to 500 MB | the delta-notifier |
+//! | `POST /update-queue/work-logs/{id}` | 202, 400 | none | ops |
+//! | `PUT /kimai-timesheets/{id}` | 204, 400 | none | ops |
+//! | `POST /sync-from-kimai/{customers,tasks,accounts}` | 204, 202, 409 | none | `mu script`, ops |
+//! | `POST /sync-to-kimai/work-logs` | 202, 400, 409 | `{"start","end","confirm"}` | `mu script`, ops |
+//! | `POST /sync-to-kimai/work-logs?dry-run=true` | 200, 400 | `{"start","end"}` | ops |
+//! | `POST /timesheets/lock` | 204, 202, 400, 409 | `{"month","year"}` | `mu script`, ops |
+//! | `GET /runs` | 200, 400 | none | ops |
+//! | `GET /runs/{id}`, `/runs/{id}/findings`, `/runs/{id}/events` | 200, 400, 404, 410 | none | ops |
+//! | `POST /runs/{id}/cancel` | 202, 404, 409 | none | ops |
+//! | `GET /queue` | 200, 400 | none | ops |
+//! | `GET /queue/{id or IRI}` | 200, 404 | none | ops |
+//! | `POST /queue/{id or IRI}/retry`, `POST /queue/retry-parked` | 202, 404 | none | ops |
+//! | `POST /queue/{id or IRI}/overwrite`, `POST /queue/overwrite-exported` | 202, 404 | none | ops |
+//! | `GET /openapi.json`, `/docs` | 200 | none | people, programs |
+//! | `GET /live` | 200, 503 | none | the container's health check |
+//! | `GET /ready` | 200, 503 | none | whoever sends traffic |
+//! | `GET /metrics` | 200 | none | Prometheus |
+//! | `GET /doctor`, `POST /doctor` | 200 | none | ops |
+//! | `GET`, `POST /login`, `POST /logout` | 200, 303, 401, 429 | a form | people, see [`auth`] |
+//! | `GET /` and what [`crate::ui`] lists | 200, 303 | forms | people |
+//! | `GET`, `POST /sparql` | 200, 400 | SPARQL 1.1 protocol | people, with the embedded store only |
+//!
+//! A slash at the end of a path of the old service makes no difference (see `trailing_slash.rs`). Another method on one of
+//! them is 405. All may answer 503 when the triplestore or Kimai does not answer, and 502 when it refuses. The
+//! whole of it is at `/openapi.json`.
+
+pub mod auth;
+mod body;
+mod coding;
+mod commands;
+mod delta;
+mod doctor;
+pub(crate) mod endpoint;
+#[cfg(test)]
+mod fuzz_tests;
+mod health;
+mod metrics;
+mod openapi;
+mod problem;
+mod queue;
+mod request;
+mod response;
+mod runs;
+pub mod sparql;
+#[cfg(test)]
+mod testing;
+pub mod trace;
+mod trailing_slash;
+
+use std::sync::Arc;
+
+use actix_web::http::header::ACCEPT;
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::DefaultHeaders;
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use jiff::tz::TimeZone;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::contact::Record;
+use crate::delta::Intake;
+use crate::doctor::Doctor;
+use crate::domain::status::Status;
+use crate::explain::Witnesses;
+use crate::jobs::{Kind, Runs};
+use crate::queue::{Queue, QueueFault};
+use crate::reconcile::ledger::Ledger;
+use crate::reconcile::requests::Requests;
+use crate::reconcile::sweep::Sweeper;
+use crate::reconcile::worker::Workers;
+use crate::status::{self, StatusSource};
+use crate::store::sqlite::Storage;
+use crate::telemetry::Metrics;
+use crate::trackers::kimai::Timesheets;
+use crate::work_logs::Source;
+pub(crate) use doctor::document as report;
+use endpoint::Door;
+use problem::Problem;
+
+/// The header of every answer that tells in which zone the service works, for whoever shows its times to people.
+pub const TIME_ZONE: &str = "kimai-sync-time-zone";
+
+/// Adds [`TIME_ZONE`] to every answer.
+pub fn in_zone(zone: &TimeZone) -> DefaultHeaders {
+    let headers = DefaultHeaders::new();
+    match zone.iana_name() {
+        Some(name) => headers.add((TIME_ZONE, name)),
+        None => headers,
+    }
+}
+
+/// Pages that are kept up to date at a time.
+const MOST_LISTENERS: usize = 100;
+
+/// What the operator page adds to the routes.
+#[derive(Debug, Clone, Copy)]
+pub struct Pages {
+    /// Its routes.
+    pub(crate) doors: fn() -> Vec<Door>,
+    /// What a browser gets at an address that leads nowhere.
+    pub(crate) unknown: fn(&HttpRequest, &State) -> HttpResponse,
+}
+
+/// The parts of the service that the routes call.
+pub struct Services {
+    /// Where deltas go.
+    pub intake: Intake,
+    /// The triplestore, asked about work logs.
+    pub work_logs: Arc<dyn Source>,
+    /// What the triplestore's client has heard.
+    pub triplestore: Record,
+    /// Kimai's timesheets.
+    pub kimai: Arc<dyn Timesheets>,
+    /// Where work logs wait.
+    pub queue: Arc<dyn Queue>,
+    /// What is remembered of them.
+    pub ledger: Ledger,
+    /// What all is kept in.
+    pub storage: Storage,
+    /// Who settles work logs.
+    pub workers: Arc<Workers>,
+    /// Who looks at single timesheets.
+    pub sweeper: Arc<Sweeper>,
+    /// Who takes what people ask for.
+    pub requests: Requests,
+    /// Who tries everything that syncing needs.
+    pub doctor: Arc<Doctor>,
+    /// Who is asked for the story of a work log.
+    pub witnesses: Witnesses,
+    /// How the service stands.
+    pub status: StatusSource,
+    /// The time, and the zone of a work day.
+    pub clock: Clock,
+    /// What is counted and measured.
+    pub metrics: Metrics,
+}
+
+/// What the routes work with.
+pub struct State {
+    pub(crate) services: Services,
+    pub(crate) runs: Runs,
+    /// Told when the service is to end: open streams end then.
+    pub(crate) stop: CancellationToken,
+    /// One permit for each page that is kept up to date.
+    pub(crate) listeners: Arc<Semaphore>,
+    pages: Pages,
+}
+
+impl State {
+    /// The routes to `services` and `runs`, with `pages` for people. Streams end at `stop`.
+    pub fn new(services: Services, runs: Runs, stop: CancellationToken, pages: Pages) -> Self {
+        let listeners = Arc::new(Semaphore::new(MOST_LISTENERS));
+        Self { services, runs, stop, listeners, pages }
+    }
+
+    /// How the service stands now: what every route and page tells from.
+    pub(crate) async fn status(&self) -> Result<Status, QueueFault> {
+        let undone = status::undone(&self.runs.list(Some(Kind::Sweep)));
+        self.services.status.status(undone, self.stop.is_cancelled()).await
+    }
+}
+
+/// Every route but `/sparql`, in the order in which they are tried: what answers it, and beside it the
+/// documentation that `#[utoipa::path]` made for it.
+fn doors(pages: Pages) -> Vec<Door> {
+    let mut doors = vec![
+        Door::new(delta::__path_post, delta::post),
+        Door::new(commands::__path_queue_work_log, commands::queue_work_log),
+        Door::new(commands::__path_check_timesheet, commands::check_timesheet),
+        Door::new(commands::__path_import_customers, commands::import_customers),
+        Door::new(commands::__path_import_tasks, commands::import_tasks),
+        Door::new(commands::__path_import_accounts, commands::import_accounts),
+        Door::new(commands::__path_sweep, commands::sweep),
+        Door::new(commands::__path_lock, commands::lock),
+        Door::new(queue::__path_list, queue::list),
+        Door::new(queue::__path_retry_parked, queue::retry_parked),
+        Door::new(queue::__path_overwrite_exported, queue::overwrite_exported),
+        Door::new(queue::__path_overwrite, queue::overwrite).matching("/queue/{id:.*}/overwrite"),
+        Door::new(queue::__path_retry, queue::retry).matching("/queue/{id:.*}/retry"),
+        Door::new(queue::__path_show, queue::show).matching("/queue/{id:.*}"),
+        Door::new(runs::__path_list, runs::list),
+        Door::new(runs::__path_show, runs::show),
+        Door::new(runs::__path_findings, runs::findings),
+        Door::new(runs::__path_events, runs::events),
+        Door::new(runs::__path_cancel, runs::cancel),
+        Door::new(auth::login::__path_form, auth::login::form),
+        Door::new(auth::login::__path_enter, auth::login::enter),
+        Door::new(auth::login::__path_leave, auth::login::leave),
+        Door::new(doctor::__path_latest, doctor::latest),
+        Door::new(doctor::__path_examine, doctor::examine),
+        Door::new(health::__path_live, health::live),
+        Door::new(health::__path_ready, health::ready),
+        Door::new(health::__path_metrics, health::metrics),
+        Door::new(openapi::__path_document, openapi::document),
+        Door::new(openapi::__path_docs, openapi::docs),
+        Door::file("/assets/docs.css", "How the documentation looks", "text/css", openapi::style),
+    ];
+    doors.extend((pages.doors)());
+    doors
+}
+
+/// Adds the routes, all of which share `state`.
+pub fn configure(state: web::Data<State>) -> impl FnOnce(&mut ServiceConfig) {
+    move |config| {
+        let pages = state.pages;
+        config
+            .app_data(state)
+            .app_data(web::PayloadConfig::new(body::MOST_BYTES))
+            .app_data(web::QueryConfig::default().error_handler(|fault, _| {
+                Problem::bad_request(format!("What follows the ? cannot be read: {fault}.")).into()
+            }))
+            .app_data(web::PathConfig::default().error_handler(|fault, _| {
+                Problem::bad_request(format!("The path cannot be read: {fault}.")).into()
+            }));
+        endpoint::open(doors(pages), config);
+        config.default_service(web::to(unknown));
+    }
+}
+
+async fn unknown(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
+    let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if matches!(*request.method(), Method::GET | Method::HEAD) && accepts.contains("text/html") {
+        return (state.pages.unknown)(&request, &state);
+    }
+    let detail = format!("There is no {} {}.", request.method(), request.path());
+    Problem::new(StatusCode::NOT_FOUND, "No such route", detail).error_response()
+}

@@ -1,0 +1,77 @@
+//! The shapes of the answers, one file per resource: JSON:API documents, and their schemas for
+//! `/openapi.json`. What stands here is what callers rely on.
+
+pub(super) mod doctor;
+pub(super) mod fault;
+pub(super) mod finding;
+pub(super) mod labels;
+pub(super) mod queue;
+pub(super) mod run;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, ResponseError as _};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::problem::{JSON_API, Problem};
+
+/// 200 with a JSON:API document.
+pub(super) fn ok(body: &impl Serialize) -> HttpResponse {
+    with(StatusCode::OK, body)
+}
+
+/// 202 with a JSON:API document.
+pub(super) fn accepted(body: &impl Serialize) -> HttpResponse {
+    with(StatusCode::ACCEPTED, body)
+}
+
+fn with(status: StatusCode, body: &impl Serialize) -> HttpResponse {
+    match serde_json::to_string(body) {
+        Ok(text) => HttpResponse::build(status).content_type(JSON_API).body(text),
+        Err(fault) => {
+            let detail = format!("The answer cannot be written as JSON: {fault}.");
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "A fault in this service", detail)
+                .error_response()
+        }
+    }
+}
+
+/// What a timesheet holds, as far as we own it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TimesheetFields {
+    /// Start.
+    #[schema(value_type = String, format = DateTime, example = "2024-09-02T22:00:00Z")]
+    pub(super) begin: jiff::Timestamp,
+    /// End; none while the record runs.
+    #[schema(required, value_type = Option<String>, format = DateTime, example = "2024-09-03T06:00:00Z")]
+    pub(super) end: Option<jiff::Timestamp>,
+    /// Seconds of work: in Kimai what it counts, from begin to end without the break, rounded as it is set to.
+    #[schema(example = 28800)]
+    pub(super) duration: i32,
+    /// Seconds of break.
+    #[schema(example = 0)]
+    pub(super) r#break: i32,
+    /// The Kimai project.
+    #[schema(required, example = 3)]
+    pub(super) project: Option<u64>,
+    /// The Kimai activity.
+    #[schema(required, example = 12)]
+    pub(super) activity: Option<u64>,
+    /// The Kimai user whose hours they are.
+    #[schema(required, example = 4)]
+    pub(super) user: Option<u64>,
+}
+
+impl From<crate::domain::diff::FoundTimesheet> for TimesheetFields {
+    fn from(found: crate::domain::diff::FoundTimesheet) -> Self {
+        Self {
+            begin: found.begin,
+            end: found.end,
+            duration: found.duration,
+            r#break: found.pause,
+            project: found.project.map(|id| id.0),
+            activity: found.activity.map(|id| id.0),
+            user: found.user.map(|id| id.0),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What a sweep or plan found.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::TimesheetFields;
+use super::labels::{FindingAction, FindingHold, FindingKind};
+use super::run::FindingLinks;
+use crate::domain::diff::FoundTimesheet;
+use crate::domain::finding::{Finding, Hold};
+
+/// A page of what a run found.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct FindingPage {
+    pub(in crate::http) data: Vec<FindingResource>,
+    pub(in crate::http) links: FindingLinks,
+    pub(in crate::http) meta: FindingMeta,
+}
+
+/// The findings as a whole.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct FindingMeta {
+    /// The number of the run.
+    #[schema(example = "17")]
+    pub(in crate::http) run: String,
+    /// How many are kept with it.
+    #[schema(example = 3)]
+    pub(in crate::http) findings: usize,
+    /// Deletions that were held back.
+    #[schema(example = 0)]
+    pub(in crate::http) held: usize,
+}
+
+/// One difference between the two sides.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct FindingResource {
+    #[schema(value_type = String, pattern = "^sweep-findings$", example = "sweep-findings")]
+    r#type: &'static str,
+    /// The number of the run, and its own there.
+    #[schema(example = "17-1")]
+    id: String,
+    attributes: FindingAttributes,
+}
+
+/// What is known of a difference.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+struct FindingAttributes {
+    kind: FindingKind,
+    action: FindingAction,
+    /// The IRI of the work log it is about; an orphan has none.
+    #[schema(required, example = "http://timekeeper.redpencil.io/work-logs/67BF1C2E9F3B7A0009000001")]
+    work_log: Option<String>,
+    /// The timesheets it is about, lowest id first.
+    #[schema(example = json!([9182]))]
+    timesheets: Vec<u64>,
+    /// What the triplestore says, where that makes a timesheet.
+    #[schema(required)]
+    triplestore: Option<TimesheetFields>,
+    /// What Kimai says of the first of the timesheets, where it was seen.
+    #[schema(required)]
+    kimai: Option<TimesheetFields>,
+    /// What differs, in words for an office worker.
+    #[schema(example = "end: Kimai has 2024-09-03T06:00:00Z, the work log says 2024-09-03T07:00:00Z")]
+    reason: String,
+    /// What holds the deletion back.
+    #[schema(required)]
+    held: Option<FindingHold>,
+    /// The same for people.
+    #[schema(required, value_type = Option<String>, example = json!(null))]
+    held_because: Option<&'static str>,
+}
+
+impl FindingResource {
+    /// The `n`th finding of run `run`.
+    pub(in crate::http) fn new(run: u64, n: u64, finding: &Finding) -> Self {
+        let attributes = FindingAttributes {
+            kind: finding.kind.into(),
+            action: finding.action.into(),
+            work_log: finding.work_log.as_ref().map(ToString::to_string),
+            timesheets: finding.timesheets.iter().map(|id| id.0).collect(),
+            triplestore: finding.wanted.map(|wanted| FoundTimesheet::from(wanted).into()),
+            kimai: finding.found.map(Into::into),
+            reason: finding.reason.clone(),
+            held: finding.held.map(Into::into),
+            held_because: finding.held.map(Hold::explain),
+        };
+        Self { r#type: "sweep-findings", id: format!("{run}-{n}"), attributes }
+    }
+}

@@ -1,0 +1,176 @@
+//! What a sweep queued, followed until it has come through: a sweep is done when that is done.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::job::Queued;
+use super::service::{End, Runs};
+use crate::domain::{Code, WorkLogUri};
+use crate::progress::Progress;
+use crate::queue::{Entry, State};
+
+/// The first and the longest pause between two looks at the queue.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// The most often that the row of the run is written.
+const WRITE_EVERY: Duration = Duration::from_secs(1);
+/// How many runs of an incomplete work log may fail before it is no longer waited for: a frontend that writes it in
+/// several steps has long finished by then.
+const RUNS_WHILE_INCOMPLETE: u32 = 3;
+/// What such a run does now.
+const PHASE: &str = "syncing what was queued";
+
+/// How one work log stands that a sweep queued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is settled.
+    Synced,
+    /// It is parked.
+    Parked,
+    /// It is tried again by itself, and will only come through once somebody has changed something.
+    Stuck,
+    /// It comes through by itself.
+    Pending,
+}
+
+impl Standing {
+    /// By its entry in the queue; one without has been settled.
+    pub fn of(entry: Option<&Entry>) -> Self {
+        let Some(entry) = entry else { return Self::Synced };
+        let needs_somebody = entry.attempts >= RUNS_WHILE_INCOMPLETE && !entry.code.is_some_and(passes);
+        match entry.state {
+            State::Parked => Self::Parked,
+            State::Scheduled if needs_somebody => Self::Stuck,
+            State::Queued | State::Scheduled | State::Running => Self::Pending,
+        }
+    }
+}
+
+/// Whether what stands in the way ends without anybody changing the work log.
+fn passes(code: Code) -> bool {
+    matches!(
+        code,
+        Code::KimaiUnavailable
+            | Code::KimaiBusy
+            | Code::TokenInvalid
+            | Code::AuthorizationStripped
+            | Code::ProxyLogin
+            | Code::AnswerLost
+            | Code::TriplestoreUnavailable
+            | Code::TriplestoreFailed
+            | Code::TriplestoreUnreadable
+            | Code::TriplestoreIncomplete
+            | Code::TurnedAway
+            | Code::StorageUnavailable
+    )
+}
+
+impl Runs {
+    /// Follows what run `id` queued until nothing of it comes through by itself any more, or for as long as a run may
+    /// take; then ends the run. A stop of the process leaves it for the next start.
+    pub(super) async fn follow_up(
+        &self,
+        id: u64,
+        queued: BTreeSet<WorkLogUri>,
+        progress: &Progress,
+        stop: &CancellationToken,
+    ) {
+        let began = Instant::now();
+        let (mut open, mut told) = (queued, Queued::default());
+        told.total = open.len() as u64;
+        let (mut pause, mut written) = (PAUSES.0, began);
+        loop {
+            let pending;
+            (open, told, pending) = self.look(open, told.total).await;
+            self.book().tell_queued(id, told);
+            progress.stands(PHASE, told.synced + told.parked, told.total);
+            if pending == 0 || began.elapsed() >= self.inner.work.time_limit() {
+                break;
+            }
+            if written.elapsed() >= WRITE_EVERY {
+                self.write(id).await;
+                written = Instant::now();
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.inner.stop.cancelled() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+            let cancelled = self.book().live_of(id).is_some_and(|live| live.cancelled);
+            if cancelled {
+                break;
+            }
+            if stop.is_cancelled() || self.inner.stop.is_cancelled() {
+                return self.book().cut_off(id);
+            }
+            pause = (pause * 2).min(PAUSES.1);
+        }
+        let cancelled = self.book().live_of(id).is_some_and(|live| live.cancelled);
+        let before = self.get(id).and_then(|run| run.message).unwrap_or_default();
+        let end = if cancelled { End::Cancelled } else { End::Done };
+        let more = if cancelled { " It was cancelled; what it queued goes on." } else { "" };
+        self.end(id, end, |run| run.message = Some(format!("{before}{more} {}.", told.in_words()))).await;
+        if let Err(fault) = self.inner.store.remove_queued(id).await {
+            warn!("What run {id} queued could not be forgotten: {fault}");
+        }
+    }
+
+    /// What of `open` is not settled, the count of all `total`, and how many will come through by themselves.
+    async fn look(&self, open: BTreeSet<WorkLogUri>, total: u64) -> (BTreeSet<WorkLogUri>, Queued, u64) {
+        let (mut still, mut parked, mut pending) = (BTreeSet::new(), 0, 0);
+        for work_log in open {
+            match self.inner.work.standing(&work_log).await {
+                Standing::Synced => continue,
+                Standing::Parked => parked += 1,
+                Standing::Stuck => {}
+                Standing::Pending => pending += 1,
+            }
+            still.insert(work_log);
+        }
+        let synced = total.saturating_sub(still.len() as u64);
+        (still, Queued { total, synced, parked }, pending)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::queue::Reason;
+
+    #[test]
+    fn only_what_comes_through_by_itself_is_waited_for() {
+        let entry = |state, attempts, code| Entry {
+            work_log: WorkLogUri::parse("http://x/1").unwrap(),
+            state,
+            due: None,
+            reason: Reason::Sweep,
+            attempts,
+            last_error: None,
+            code,
+            since: Timestamp::UNIX_EPOCH,
+            leased_until: None,
+        };
+        assert_eq!(Standing::of(None), Standing::Synced);
+        let table = [
+            (State::Queued, 9, Some(Code::NoAccount), Standing::Pending),
+            (State::Running, 9, Some(Code::KimaiLostData), Standing::Pending),
+            (State::Scheduled, 0, None, Standing::Pending),
+            (State::Scheduled, 99, Some(Code::KimaiUnavailable), Standing::Pending),
+            (State::Scheduled, 99, Some(Code::TokenInvalid), Standing::Pending),
+            // mu-cl-resources writes a work log in three updates.
+            (State::Scheduled, 2, Some(Code::WorkLogIncomplete), Standing::Pending),
+            (State::Scheduled, 3, Some(Code::WorkLogIncomplete), Standing::Stuck),
+            // They wait for somebody to confirm a sweep, and that one may be this.
+            (State::Scheduled, 3, Some(Code::KimaiLostData), Standing::Stuck),
+            (State::Parked, 0, Some(Code::TimesheetExported), Standing::Parked),
+        ];
+        for (state, attempts, code, wanted) in table {
+            assert_eq!(Standing::of(Some(&entry(state, attempts, code))), wanted, "{state:?} {code:?}");
+        }
+    }
+}

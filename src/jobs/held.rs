@@ -1,0 +1,59 @@
+//! What the last sweep held back, for whoever asks how the service is.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, params};
+
+use super::job::{Run, State, Task};
+use crate::domain::finding::Hold;
+use crate::reconcile::sweep::Period;
+use crate::store::sqlite::{Storage, StorageFault};
+
+/// What the newest sweep that came to its end held back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldBack {
+    /// Its number.
+    pub run: u64,
+    /// Its days.
+    pub period: Period,
+    /// How many deletions, by what held them; empty where the findings are not kept any more.
+    pub by: BTreeMap<Hold, u64>,
+    /// How many in all.
+    pub count: usize,
+}
+
+impl HeldBack {
+    /// What the newest sweep held back; none before one has come to its end.
+    pub async fn read(storage: &Storage) -> Result<Option<Self>, StorageFault> {
+        let read = |connection: &Connection| {
+            let mut bodies = connection.prepare_cached("SELECT body FROM run ORDER BY id DESC")?;
+            let mut bodies = bodies.query([])?;
+            while let Some(row) = bodies.next()? {
+                let body: String = row.get(0)?;
+                // One that cannot be read is history only.
+                let run = serde_json::from_str::<Run>(&body).ok();
+                let Some(Run { id, task: Task::Sweep(period), state: State::Done, held, .. }) = run else {
+                    continue;
+                };
+                return Ok(Some(Self { run: id, period, by: by_hold(connection, id)?, count: held }));
+            }
+            Ok(None)
+        };
+        storage.write(read).await
+    }
+}
+
+fn by_hold(connection: &Connection, run: u64) -> rusqlite::Result<BTreeMap<Hold, u64>> {
+    let mut rows = connection.prepare_cached(
+        "SELECT held, COUNT(*) FROM finding WHERE run = ?1 AND held IS NOT NULL GROUP BY held",
+    )?;
+    let rows = rows.query_map(params![run.cast_signed()], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?.cast_unsigned()))
+    })?;
+    let mut by = BTreeMap::new();
+    for row in rows {
+        let (word, count) = row?;
+        by.extend(Hold::from_word(&word).map(|hold| (hold, count)));
+    }
+    Ok(by)
+}

@@ -1,0 +1,348 @@
+//! Kimai → triplestore: customers, projects, activities and users become resources of Timekeeper.
+//!
+//! Each kind is read in bulk on both sides at once, compared (`plan`), and only what differs is written
+//! (`write`). What tells the kinds apart stands in one file each.
+//!
+//! # Guarantees
+//! One import runs at a time, so that nothing is made twice. An import that finds nothing new writes
+//! nothing. Nothing is ever deleted but names, colours and relations that are replaced: what is deleted, hidden,
+//! ended or disabled in Kimai gets the class `ext:UnavailableInKimai`, and loses it when it comes back. One
+//! that was cut is completed by the next.
+
+mod activities;
+mod catalogue;
+mod customers;
+mod gone;
+mod plan;
+mod projects;
+mod report;
+mod resource_kind;
+mod users;
+mod write;
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::progress::Progress;
+use crate::queue::QueueFault;
+use crate::reconcile::references::References;
+use crate::settings::{ImportSettings, Relations, ResourceSettings};
+use crate::trackers::kimai::{Fault, KimaiFault, Lenient, Listings};
+use crate::triplestore::statement::{Iri, StatementFault};
+use crate::triplestore::{Refusal, Triplestore, TriplestoreFault};
+use catalogue::Catalogue;
+use gone::{Gone, Search};
+use plan::Change;
+pub use report::{Counts, Report};
+use resource_kind::{Noun, Wanted};
+
+/// What to import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// Kimai's customers.
+    Customers,
+    /// Kimai's projects, then its activities. Customers should be there before.
+    Tasks,
+    /// Kimai's users.
+    Accounts,
+}
+
+impl What {
+    /// All, in the order in which they are best imported.
+    pub const ALL: [Self; 3] = [Self::Customers, Self::Tasks, Self::Accounts];
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Customers => "customers",
+            Self::Tasks => "tasks",
+            Self::Accounts => "accounts",
+        })
+    }
+}
+
+/// Why an import did not end. What was written before it stays; the next one completes it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ImportFault {
+    /// Kimai failed or refused.
+    #[error("{what} cannot be imported: {fault}{hint}")]
+    Kimai {
+        /// Which list.
+        what: &'static str,
+        /// What Kimai said.
+        fault: KimaiFault,
+        /// What to do about it, where we know.
+        hint: &'static str,
+    },
+    /// The triplestore failed or refused.
+    #[error("{what} cannot be imported: {fault}. Import again once it answers")]
+    Triplestore {
+        /// Of which list.
+        what: &'static str,
+        /// What the triplestore said.
+        fault: TriplestoreFault,
+    },
+    /// It could not be kept that work logs are to be looked at again.
+    #[error("{what} cannot be imported: {fault}. Import again once that is fixed")]
+    Queue {
+        /// Of which list.
+        what: &'static str,
+        /// What stood in the way.
+        fault: QueueFault,
+    },
+    /// Somebody cancelled it before anything was written.
+    #[error("it was cancelled")]
+    Stopped,
+    /// Something cannot be written in SPARQL: the settings give no IRI that can be used.
+    #[error(
+        "nothing can be imported: {0}; look at RESOURCE_BASE_URI, WORKSPACE_URI and KIMAI_ACCOUNT_SERVICE_HOMEPAGE"
+    )]
+    Statement(#[from] StatementFault),
+}
+
+/// The settings, checked.
+#[derive(Debug, Clone)]
+struct Resources {
+    base_uri: String,
+    workspace: Iri,
+    account_homepage: Iri,
+    relations: Relations,
+}
+
+/// Imports, one at a time.
+pub struct Importer {
+    store: Arc<dyn Triplestore>,
+    kimai: Arc<dyn Listings>,
+    resources: Resources,
+    max_gone: usize,
+    references: Arc<References>,
+    clock: Clock,
+    /// Two imports at once would each make what the other has not written yet.
+    turn: Mutex<()>,
+}
+
+impl Importer {
+    /// Imports from `kimai` to `store`, and has the work logs looked at that are booked on what was moved. Fails
+    /// if one of `resources` is no absolute IRI.
+    pub fn new(
+        store: Arc<dyn Triplestore>,
+        kimai: Arc<dyn Listings>,
+        (resources, settings): (ResourceSettings, ImportSettings),
+        references: Arc<References>,
+        clock: Clock,
+    ) -> Result<Self, ImportFault> {
+        let ResourceSettings { base_uri, workspace, account_homepage } = resources;
+        let ImportSettings { relations, max_gone } = settings;
+        Iri::new(base_uri.as_str())?;
+        let resources = Resources {
+            base_uri: base_uri.trim_end_matches('/').to_owned(),
+            workspace: Iri::new(workspace)?,
+            account_homepage: Iri::new(account_homepage)?,
+            relations,
+        };
+        Ok(Self { store, kimai, resources, max_gone, references, clock, turn: Mutex::default() })
+    }
+
+    /// Imports `what`. Returns when all is written; waits for an import that is under way. One that is
+    /// told to stop leaves the rest unwritten.
+    pub async fn import(&self, what: What, progress: &Progress) -> Result<Report, ImportFault> {
+        progress.phase("waiting for another import to end", None);
+        let _turn = heed(progress, async { Ok(self.turn.lock().await) }).await?;
+        progress.phase("reading both sides", None);
+        let report = match what {
+            What::Customers => self.customers(progress).await,
+            What::Tasks => self.tasks(progress).await,
+            What::Accounts => self.accounts(progress).await,
+        }?;
+        info!("Imported {what} from Kimai: {report}");
+        Ok(report)
+    }
+
+    async fn customers(&self, progress: &Progress) -> Result<Report, ImportFault> {
+        let noun = customers::noun(&self.resources);
+        let both = async { Ok(tokio::join!(customers::list(self.kimai.as_ref()), self.read(&noun))) };
+        let (listed, here) = heed(progress, both).await?;
+        let (listed, here) = (of_kimai(&noun, listed)?, here?);
+        let (counts, _) = self.bring(&noun, &listed, here, &Catalogue::default(), progress).await?;
+        Ok(Report(vec![(noun.name, counts)]))
+    }
+
+    /// Projects first: activities belong to them and inherit their colours.
+    async fn tasks(&self, progress: &Progress) -> Result<Report, ImportFault> {
+        let (projects, activities) = (projects::noun(&self.resources), activities::noun(&self.resources));
+        let customers = customers::noun(&self.resources);
+        let kimai = self.kimai.as_ref();
+        let lists = async {
+            let listed_projects = of_kimai(&projects, projects::list(kimai).await)?;
+            Ok::<_, ImportFault>((listed_projects, of_kimai(&activities, activities::list(kimai).await)?))
+        };
+        let reads = async {
+            let (customers, projects) = (self.read(&customers).await?, self.read(&projects).await?);
+            Ok::<_, ImportFault>((customers, projects, self.read(&activities).await?))
+        };
+        let (lists, reads) = heed(progress, async { Ok(tokio::join!(lists, reads)) }).await?;
+        let ((listed_projects, listed_activities), (customers, here, here_of_activities)) = (lists?, reads?);
+        let (of_projects, known_projects) =
+            self.bring(&projects, &listed_projects, here, &customers, progress).await?;
+        let (of_activities, _) = self
+            .bring(&activities, &listed_activities, here_of_activities, &known_projects, progress)
+            .await?;
+        Ok(Report(vec![(projects.name, of_projects), (activities.name, of_activities)]))
+    }
+
+    async fn accounts(&self, progress: &Progress) -> Result<Report, ImportFault> {
+        let noun = users::noun(&self.resources);
+        let both = async { Ok(tokio::join!(users::list(self.kimai.as_ref()), self.read(&noun))) };
+        let (users, here) = heed(progress, both).await?;
+        let users = users.map_err(|fault| {
+            let refused = fault.fault == Fault::Permanent;
+            let hint = if refused {
+                ". Listing users needs the permission view_user: give the user of API_TOKEN the role ROLE_SUPER_ADMIN"
+            } else {
+                ""
+            };
+            ImportFault::Kimai { what: noun.name, fault, hint }
+        })?;
+        let (counts, _) = self.bring(&noun, &users, here?, &Catalogue::default(), progress).await?;
+        Ok(Report(vec![(noun.name, counts)]))
+    }
+
+    /// Writes what differs from what is `here`, and gives what is there then.
+    async fn bring(
+        &self,
+        noun: &Noun,
+        listed: &Lenient<Wanted>,
+        here: Catalogue,
+        parents: &Catalogue,
+        progress: &Progress,
+    ) -> Result<(Counts, Catalogue), ImportFault> {
+        progress.phase(format!("comparing {}", noun.name), None);
+        for row in &listed.odd.named {
+            warn!("One of the {} in Kimai's list cannot be read, and is left out: {}", noun.name, row.why);
+            progress.fault(format!("One of the {} was left out, it cannot be read: {}", noun.name, row.why));
+        }
+        for id in here.doubled() {
+            warn!(kimai.id = id, "Several {} have the Kimai id {id}; all of them follow Kimai", noun.name);
+        }
+        let (kimai, today) = (self.kimai.as_ref(), self.clock.today());
+        let search = Search { kimai, max_gone: self.max_gone, today, progress };
+        let looked = heed(progress, async { Ok(search.gone(noun, listed, &here).await) }).await;
+        let Gone { ids: gone, held } = looked?;
+        let mut plan = plan::plan(noun, &listed.rows, &gone, &here, parents, Uuid::new_v4)?;
+        (plan.counts.held, plan.counts.unreadable) = (held, listed.odd.count);
+        if plan.counts.new > 0 {
+            let whole = here.check(self.store.as_ref(), noun).await;
+            whole.map_err(|fault| ImportFault::Triplestore { what: noun.name, fault })?;
+        }
+        if plan.changes.is_empty() {
+            return Ok((plan.counts, here));
+        }
+        // Before and after: should this end in between, what was written is followed all the same, and what is
+        // followed too early finds nothing to do.
+        self.note(noun, &plan.rebooked).await?;
+        let written = self.write(noun, &plan.changes, progress).await;
+        self.note(noun, &plan.rebooked).await?;
+        let written = written?;
+        if progress.is_stopped() {
+            plan.counts.unconfirmed = plan.changes.len().saturating_sub(written);
+            return Ok((plan.counts, here));
+        }
+        // A store may acknowledge what it did not keep.
+        let here = self.read(noun).await?;
+        let left = plan::plan(noun, &listed.rows, &gone, &here, parents, Uuid::new_v4)?.changes.len();
+        if left > 0 {
+            plan.counts.unconfirmed = left;
+            warn!(
+                "{left} {} are not as they were written; import again, and look at the triplestore",
+                noun.name
+            );
+        }
+        Ok((plan.counts, here))
+    }
+
+    /// Gives how many of `changes` were written: all of them, unless it is told to stop.
+    async fn write(
+        &self,
+        noun: &Noun,
+        changes: &[Change],
+        progress: &Progress,
+    ) -> Result<usize, ImportFault> {
+        progress.phase(format!("writing {}", noun.name), Some(changes.len()));
+        let mut updates = write::updates(changes);
+        let (mut next, mut rest) = (updates.next().transpose()?, changes);
+        let mut written = 0;
+        while let Some((count, update)) = next.take().filter(|_| !progress.is_stopped()) {
+            // The next one is made while this one is written.
+            let (answer, after) =
+                tokio::join!(self.store.update(&update), async { updates.next().transpose() });
+            let (batch, others) = rest.split_at_checked(count).unwrap_or((rest, &[]));
+            rest = others;
+            match answer {
+                Err(TriplestoreFault::Refused(refusal)) => self.write_apart(noun, batch, refusal).await?,
+                answer => answer.map_err(|fault| ImportFault::Triplestore { what: noun.name, fault })?,
+            }
+            progress.advance(count);
+            written += count;
+            next = after?;
+        }
+        Ok(written)
+    }
+
+    /// Writes what can be written of a batch that was refused: it is halved until each that is to blame stands alone.
+    /// What is left out shows when all is read back.
+    async fn write_apart(&self, noun: &Noun, batch: &[Change], refusal: Refusal) -> Result<(), ImportFault> {
+        let mut refused = vec![(batch, refusal)];
+        while let Some((batch, refusal)) = refused.pop() {
+            if let [change] = batch {
+                warn!("One of the {} was not written, {}: {refusal}", noun.name, change.subject);
+                continue;
+            }
+            let (first, second) = batch.split_at(batch.len() / 2);
+            for half in [first, second] {
+                for update in write::updates(half) {
+                    match self.store.update(&update?.1).await {
+                        Ok(()) => {}
+                        Err(TriplestoreFault::Refused(refusal)) => refused.push((half, refusal)),
+                        Err(fault) => return Err(ImportFault::Triplestore { what: noun.name, fault }),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Has the work logs looked at that are booked on these.
+    async fn note(&self, noun: &Noun, rebooked: &[Iri]) -> Result<(), ImportFault> {
+        let noted = self.references.note(rebooked.iter().map(Iri::as_str)).await;
+        noted.map_err(|fault| ImportFault::Queue { what: noun.name, fault })
+    }
+
+    async fn read(&self, noun: &Noun) -> Result<Catalogue, ImportFault> {
+        let read = Catalogue::read(self.store.as_ref(), noun).await;
+        read.map_err(|fault| ImportFault::Triplestore { what: noun.name, fault })
+    }
+}
+
+/// Gives up a question once the import is cancelled.
+async fn heed<T>(
+    progress: &Progress,
+    question: impl Future<Output = Result<T, ImportFault>>,
+) -> Result<T, ImportFault> {
+    progress.until_stopped(question).await.unwrap_or(Err(ImportFault::Stopped))
+}
+
+fn of_kimai(
+    noun: &Noun,
+    answer: Result<Lenient<Wanted>, KimaiFault>,
+) -> Result<Lenient<Wanted>, ImportFault> {
+    answer.map_err(|fault| ImportFault::Kimai { what: noun.name, fault, hint: "" })
+}
+
+#[cfg(test)]
+mod tests;

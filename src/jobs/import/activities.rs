@@ -1,0 +1,33 @@
+//! Kimai's activities: tasks below a project, which work is booked on. A global activity has no project.
+
+use super::Resources;
+use super::resource_kind::{Noun, Wanted};
+use crate::settings::Relations;
+use crate::trackers::kimai::{Catalogue as List, KimaiFault, Lenient, Listings, Rows};
+use crate::triplestore::vocabulary::{ext, rdfs, skos, wf};
+
+/// How activities are written.
+pub(super) fn noun(resources: &Resources) -> Noun {
+    Noun {
+        name: "activities",
+        list: List::Activities,
+        classes: vec![ext::KIMAI_ACTIVITY, wf::TASK],
+        folder: format!("{}/tasks", resources.base_uri),
+        label: rdfs::LABEL,
+        fixed: vec![(skos::IN_SCHEME, resources.workspace.clone())],
+        parent: Some(skos::BROADER),
+        follows_kimai: true,
+        follows_moves: resources.relations == Relations::Follow,
+        is_booked_on: true,
+        is_own_class: true,
+    }
+}
+
+/// All activities that Kimai lists.
+pub(super) async fn list(kimai: &dyn Listings) -> Result<Lenient<Wanted>, KimaiFault> {
+    let activities = kimai.activities(Rows::Imported).await?;
+    Ok(activities.map(|activity| {
+        let project = activity.project.map(|project| project.0);
+        Wanted::new(activity.id.0, activity.name, activity.color.as_deref(), project)
+    }))
+}

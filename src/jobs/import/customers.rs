@@ -1,0 +1,29 @@
+//! Kimai's customers: `prov:Organization`.
+
+use super::Resources;
+use super::resource_kind::{Noun, Wanted};
+use crate::trackers::kimai::{Catalogue as List, KimaiFault, Lenient, Listings, Rows};
+use crate::triplestore::vocabulary::{prov, rdfs};
+
+/// How customers are written.
+pub(super) fn noun(resources: &Resources) -> Noun {
+    Noun {
+        name: "customers",
+        list: List::Customers,
+        classes: vec![prov::ORGANIZATION],
+        folder: format!("{}/customers", resources.base_uri),
+        label: rdfs::LABEL,
+        fixed: Vec::new(),
+        parent: None,
+        follows_kimai: true,
+        follows_moves: false,
+        is_booked_on: false,
+        is_own_class: false,
+    }
+}
+
+/// All customers that Kimai lists.
+pub(super) async fn list(kimai: &dyn Listings) -> Result<Lenient<Wanted>, KimaiFault> {
+    let customers = kimai.customers(Rows::Imported).await?;
+    Ok(customers.map(|customer| Wanted::new(customer.id.0, customer.name, customer.color.as_deref(), None)))
+}

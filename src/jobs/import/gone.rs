@@ -1,0 +1,183 @@
+//! What Kimai does not list any more: whether it is deleted, hidden, ended or disabled there, or only out of sight.
+//!
+//! A list that lacks something is no proof: a token whose user has lost a role sees less, and another Kimai has
+//! other things. So Kimai is asked for all there is, and for each single thing that is not even among that.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::{StreamExt, stream};
+use jiff::civil::Date;
+use tracing::warn;
+
+use super::catalogue::Catalogue;
+use super::resource_kind::{Noun, Wanted};
+use crate::progress::Progress;
+use crate::trackers::kimai::{
+    Catalogue as List, Customer, Fault, KimaiFault, Lenient, Listings, Project, Rows,
+};
+
+/// Things asked for by id at a time.
+const LOOKS_AT_ONCE: usize = 4;
+
+/// What is missing from a list.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Gone {
+    /// The ids of what Kimai itself says is deleted, hidden, ended or disabled.
+    pub(super) ids: BTreeSet<u64>,
+    /// How many more are missing of which that is not sure.
+    pub(super) held: usize,
+}
+
+/// Where to look.
+pub(super) struct Search<'a> {
+    pub(super) kimai: &'a dyn Listings,
+    /// `IMPORT_MAX_GONE`.
+    pub(super) max_gone: usize,
+    pub(super) today: Date,
+    pub(super) progress: &'a Progress,
+}
+
+impl Search<'_> {
+    /// What of `here` is missing from `listed`. Asks Kimai nothing if that is nothing new.
+    pub(super) async fn gone(&self, noun: &Noun, listed: &Lenient<Wanted>, here: &Catalogue) -> Gone {
+        // What cannot be read is there all the same.
+        let odd = listed.odd.ids.iter().map(|id| id.0);
+        let listed: BTreeSet<u64> = listed.rows.iter().map(|item| item.id).chain(odd).collect();
+        let imported = here.imported(noun);
+        let missing: BTreeSet<u64> = imported
+            .iter()
+            .filter(|(id, unavailable)| !**unavailable && !listed.contains(id))
+            .map(|(id, _)| *id)
+            .collect();
+        if missing.is_empty() {
+            return Gone::default();
+        }
+        if !imported.keys().any(|id| listed.contains(id)) {
+            let why = "Kimai's list has none of those that were imported: is KIMAI_ENDPOINT right, and does the user \
+                       of API_TOKEN see everything?";
+            return self.hold(noun, missing.len(), why);
+        }
+        let everything = match self.everything(noun.list).await {
+            Ok(everything) => everything,
+            Err(fault) => return self.hold(noun, missing.len(), &fault.to_string()),
+        };
+        let mut gone = Gone::default();
+        let mut unlisted = Vec::new();
+        for id in missing {
+            match everything.get(&id) {
+                Some(true) => drop(gone.ids.insert(id)),
+                Some(false) => gone.held += 1,
+                None => unlisted.push(id),
+            }
+        }
+        if gone.held > 0 {
+            self.tell(
+                noun,
+                gone.held,
+                "Kimai's two lists contradict each other; the next import looks again",
+            );
+        }
+        let Gone { ids, held } = self.deleted(noun, unlisted).await;
+        gone.ids.extend(ids);
+        gone.held += held;
+        gone
+    }
+
+    /// Those of `unlisted` that Kimai does not have at all.
+    async fn deleted(&self, noun: &Noun, unlisted: Vec<u64>) -> Gone {
+        if unlisted.len() > self.max_gone {
+            let why = format!(
+                "more seem to be deleted in Kimai than IMPORT_MAX_GONE ({}). If they are, raise it for one import",
+                self.max_gone
+            );
+            return self.hold(noun, unlisted.len(), &why);
+        }
+        let looks = unlisted.into_iter().map(async |id| (id, self.kimai.exists(noun.list, id).await));
+        let mut looks = stream::iter(looks).buffered(LOOKS_AT_ONCE);
+        let (mut gone, mut unseen, mut failed) = (Gone::default(), 0, None);
+        while let Some((id, exists)) = looks.next().await {
+            match exists {
+                Ok(false) => drop(gone.ids.insert(id)),
+                Ok(true) => unseen += 1,
+                Err(fault) if fault.fault == Fault::Permanent => unseen += 1,
+                Err(fault) => {
+                    gone.held += 1;
+                    failed = Some(fault);
+                }
+            }
+        }
+        if let Some(fault) = failed {
+            self.tell(noun, gone.held, &fault.to_string());
+        }
+        if unseen > 0 {
+            self.tell(
+                noun,
+                unseen,
+                "they are out of sight for the user of API_TOKEN: look at its role and teams",
+            );
+            gone.held += unseen;
+        }
+        gone
+    }
+
+    fn hold(&self, noun: &Noun, held: usize, why: &str) -> Gone {
+        self.tell(noun, held, why);
+        Gone { held, ..Gone::default() }
+    }
+
+    fn tell(&self, noun: &Noun, held: usize, why: &str) {
+        let why = format!(
+            "{held} {} are missing from Kimai's list and were not marked as unavailable: {why}",
+            noun.name
+        );
+        warn!("{why}");
+        self.progress.fault(why);
+    }
+
+    /// All that Kimai has of a list, with whether it is one that imports leave out.
+    async fn everything(&self, list: List) -> Result<BTreeMap<u64, bool>, KimaiFault> {
+        let all = Rows::All;
+        let kimai = self.kimai;
+        Ok(match list {
+            List::Customers => hidden_customers(&kimai.customers(all).await?.rows),
+            List::Projects => {
+                let (customers, projects) = tokio::try_join!(kimai.customers(all), kimai.projects(all))?;
+                let mut hidden = hidden_projects(&customers.rows, &projects.rows);
+                for project in projects.rows {
+                    let closed = project.end.is_some_and(|end| end <= self.today)
+                        || project.start.is_some_and(|start| start >= self.today);
+                    *hidden.entry(project.id.0).or_default() |= closed;
+                }
+                hidden
+            }
+            List::Activities => {
+                let lists =
+                    tokio::try_join!(kimai.customers(all), kimai.projects(all), kimai.activities(all));
+                let (customers, projects, activities) = lists?;
+                let hidden = hidden_projects(&customers.rows, &projects.rows);
+                let activities = activities.rows.into_iter().map(|activity| {
+                    let project = activity.project.and_then(|id| hidden.get(&id.0)).copied();
+                    (activity.id.0, !activity.visible || project.unwrap_or_default())
+                });
+                activities.collect()
+            }
+            List::Users => {
+                kimai.users(all).await?.rows.into_iter().map(|user| (user.id.0, !user.enabled)).collect()
+            }
+        })
+    }
+}
+
+fn hidden_customers(customers: &[Customer]) -> BTreeMap<u64, bool> {
+    customers.iter().map(|customer| (customer.id.0, !customer.visible)).collect()
+}
+
+/// Not for being ended: activities of such projects are listed.
+fn hidden_projects(customers: &[Customer], projects: &[Project]) -> BTreeMap<u64, bool> {
+    let customers = hidden_customers(customers);
+    let projects = projects.iter().map(|project| {
+        let customer = project.customer.and_then(|id| customers.get(&id.0)).copied();
+        (project.id.0, !project.visible || customer.unwrap_or_default())
+    });
+    projects.collect()
+}

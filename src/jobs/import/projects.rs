@@ -1,0 +1,36 @@
+//! Kimai's projects: tasks at the top of the workspace, each of a customer.
+
+use super::Resources;
+use super::resource_kind::{Noun, Wanted};
+use crate::settings::Relations;
+use crate::trackers::kimai::{Catalogue as List, KimaiFault, Lenient, Listings, Rows};
+use crate::triplestore::vocabulary::{doap, prov, rdfs, skos, wf};
+
+/// How projects are written.
+pub(super) fn noun(resources: &Resources) -> Noun {
+    Noun {
+        name: "projects",
+        list: List::Projects,
+        classes: vec![doap::PROJECT, wf::TASK],
+        folder: format!("{}/tasks", resources.base_uri),
+        label: rdfs::LABEL,
+        fixed: vec![
+            (skos::TOP_CONCEPT_OF, resources.workspace.clone()),
+            (skos::IN_SCHEME, resources.workspace.clone()),
+        ],
+        parent: Some(prov::WAS_ATTRIBUTED_TO),
+        follows_kimai: true,
+        follows_moves: resources.relations == Relations::Follow,
+        is_booked_on: false,
+        is_own_class: true,
+    }
+}
+
+/// All projects that Kimai lists.
+pub(super) async fn list(kimai: &dyn Listings) -> Result<Lenient<Wanted>, KimaiFault> {
+    let projects = kimai.projects(Rows::Imported).await?;
+    Ok(projects.map(|project| {
+        let customer = project.customer.map(|customer| customer.0);
+        Wanted::new(project.id.0, project.name, project.color.as_deref(), customer)
+    }))
+}

@@ -1,0 +1,30 @@
+//! Kimai's users: accounts, which an administrator links to persons. Once there they are left alone, but for
+//! the mark of those that are disabled.
+
+use super::Resources;
+use super::resource_kind::{Noun, Wanted};
+use crate::trackers::kimai::{Catalogue as List, KimaiFault, Lenient, Listings, Rows};
+use crate::triplestore::vocabulary::foaf;
+
+/// How accounts are written.
+pub(super) fn noun(resources: &Resources) -> Noun {
+    Noun {
+        name: "accounts",
+        list: List::Users,
+        classes: vec![foaf::ONLINE_ACCOUNT],
+        folder: format!("{}/accounts", resources.base_uri),
+        label: foaf::ACCOUNT_NAME,
+        fixed: vec![(foaf::ACCOUNT_SERVICE_HOMEPAGE, resources.account_homepage.clone())],
+        parent: None,
+        follows_kimai: false,
+        follows_moves: false,
+        is_booked_on: false,
+        is_own_class: false,
+    }
+}
+
+/// All users that Kimai lists.
+pub(super) async fn list(kimai: &dyn Listings) -> Result<Lenient<Wanted>, KimaiFault> {
+    let users = kimai.users(Rows::Imported).await?;
+    Ok(users.map(|user| Wanted::new(user.id.0, user.username, None, None)))
+}

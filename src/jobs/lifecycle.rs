@@ -1,0 +1,307 @@
+//! The life of a run: its turn, its work, its end.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, error, info_span, warn};
+use uuid::Uuid;
+
+use super::job::{AskedBy, CONFIRM_WITHIN, Confirm, Kind, Queued, Run};
+use super::service::{End, Order, Runs};
+use super::store::MOST_FINDINGS;
+use super::work::{Done, Trouble};
+use crate::domain::KimaiId;
+use crate::domain::finding::Unconfirmed;
+use crate::progress::Progress;
+use crate::store::sqlite::StorageFault;
+
+/// How long to wait before a sweep is tried again, in seconds: first, and at most.
+const PAUSES: (u64, u64) = (2, 60);
+/// How often a sweep that somebody asked for is tried: one dropped connection is no answer.
+const TRIES: u32 = 3;
+/// How long a run may take to heed that it is to end: as long as one request may take by default.
+const LONGEST_STOP: Duration = Duration::from_mins(1);
+/// The most often that progress within a phase is written to the file.
+const WRITE_EVERY: Duration = Duration::from_secs(1);
+
+impl Runs {
+    /// Takes a run from its place in the line to its end.
+    pub(super) async fn drive(&self, id: u64, order: Order) {
+        let told = self.book().live_of(id).map(|live| (live.progress.clone(), live.stop.clone()));
+        let Some((progress, stop)) = told else { return };
+        let (mut pause, mut tries) = (PAUSES.0, 0);
+        while self.turn(id, &stop).await {
+            progress.restart();
+            self.write(id).await;
+            let result = self.perform(id, &order, &progress, &stop).await;
+            tries += 1;
+            match result {
+                result if stop.is_cancelled() => {
+                    let done = result.ok().map(|done| with_earlier(done, &progress));
+                    return self.stopped(id, done, &progress).await;
+                }
+                Ok(done) => return self.done(id, with_earlier(done, &progress), &progress, &stop).await,
+                Err(trouble)
+                    if (order.patient && !trouble.is_final()) || (tries < TRIES && trouble.may_pass()) =>
+                {
+                    self.rest(id, &trouble, pause, &progress, &stop).await;
+                    pause = (pause * 2).min(PAUSES.1);
+                }
+                Err(trouble) => return self.failed(id, order.asked_by, trouble, &progress).await,
+            }
+        }
+        self.stopped(id, None, &progress).await;
+    }
+
+    /// Waits until all before it have ended, and begins. Says whether it did: not if it is to stop.
+    async fn turn(&self, id: u64, stop: &CancellationToken) -> bool {
+        loop {
+            if stop.is_cancelled() || self.inner.stop.is_cancelled() {
+                return false;
+            }
+            let ahead = self.book().before(id);
+            let Some(mut ahead) = ahead else {
+                if self.book().begin(id, self.inner.clock.now()) {
+                    return true;
+                }
+                continue;
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.inner.stop.cancelled() => {}
+                // Gone, or out of the way: both show when looked at again.
+                _ = ahead.wait_for(|now| now.state.is_ended() || now.resting) => {}
+            }
+        }
+    }
+
+    /// Does the work, and writes how far it is on the way.
+    async fn perform(
+        &self,
+        id: u64,
+        order: &Order,
+        progress: &Progress,
+        stop: &CancellationToken,
+    ) -> Result<Done, Trouble> {
+        let confirmed: Option<&Unconfirmed> = order.confirmed.as_ref().map(|(_, set)| set.as_ref());
+        let work = self.inner.work.perform(order.task, confirmed, progress);
+        // One that breaks off must not hold up all that come after it.
+        let span = info_span!("run", id, kind = order.task.kind().word());
+        let work = AssertUnwindSafe(work).catch_unwind().instrument(span);
+        tokio::select! {
+            result = work => result.unwrap_or_else(|panic| Err(Trouble::Broken(words(panic.as_ref())))),
+            () = self.record(id, progress) => Err(Trouble::Broken("nothing tells how far it is".to_owned())),
+            () = overdue(self.inner.work.time_limit(), stop) => Err(Trouble::TimeLimit(self.inner.work.time_limit())),
+        }
+    }
+
+    /// Writes the row at each change of phase, and now and then. Ends never.
+    async fn record(&self, id: u64, progress: &Progress) {
+        let mut stand = progress.watch();
+        let (mut phase, mut written) = (stand.borrow_and_update().phase.clone(), Instant::now());
+        while stand.changed().await.is_ok() {
+            let now = stand.borrow_and_update().phase.clone();
+            if now != phase || written.elapsed() >= WRITE_EVERY {
+                self.write(id).await;
+                (phase, written) = (now, Instant::now());
+            }
+        }
+        std::future::pending::<()>().await;
+    }
+
+    /// Lets others by until the next attempt, which comes at once if somebody asks for the same.
+    async fn rest(
+        &self,
+        id: u64,
+        trouble: &Trouble,
+        pause: u64,
+        progress: &Progress,
+        stop: &CancellationToken,
+    ) {
+        let asked = trouble.pause();
+        let pause = pause.max(asked.as_secs() + u64::from(asked.subsec_nanos() > 0));
+        let run = self.get(id);
+        let words = run.map_or_else(String::new, |run| match run.asked_by {
+            AskedBy::Start => "The sweep at start".to_owned(),
+            AskedBy::Cron | AskedBy::Request | AskedBy::Recovery => run.task.words(),
+        });
+        warn!("{words} has to wait: {trouble}. Trying again in {pause} s.");
+        progress.phase(format!("waits, trying again in {pause} s"), None);
+        let woken = self.book().live_of(id).map(|live| Arc::clone(&live.woken));
+        self.book().rest(id, trouble.to_string());
+        self.write(id).await;
+        let Some(woken) = woken else { return };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = woken.notified() => {}
+            () = tokio::time::sleep(Duration::from_secs(pause)) => {}
+        }
+        self.book().line_up(id);
+    }
+
+    async fn done(&self, id: u64, done: Done, progress: &Progress, stop: &CancellationToken) {
+        let (kept, confirm) = self.keep_findings(id, &done).await;
+        let Done { counts, held, rounded, mut message, queued, .. } = done;
+        if let Err(fault) = &kept {
+            let _ = write!(message, " What it found in detail could not be kept: {fault}.");
+        }
+        let total = queued.len() as u64;
+        let change = |run: &mut Run| {
+            (run.counts, run.held, run.confirm, run.rounded) = (counts, held, confirm, rounded);
+            run.findings = kept.unwrap_or(0);
+            if run.resumed {
+                message += " It was begun again after a stop of the service; should it have deleted anything before, the log names it.";
+            }
+            run.message = Some(message);
+            run.queued = (run.task.kind() == Kind::Sweep).then_some(Queued { total, ..Queued::default() });
+        };
+        if queued.is_empty() {
+            return self.end(id, End::Done, change).await;
+        }
+        if let Err(fault) = self.inner.store.put_queued(id, &queued).await {
+            warn!("A stop of the service would end the look at what run {id} queued: {fault}");
+        }
+        self.book().follow(id, self.inner.clock.now(), change);
+        self.write(id).await;
+        self.follow_up(id, queued, progress, stop).await;
+    }
+
+    async fn failed(&self, id: u64, asked_by: AskedBy, trouble: Trouble, progress: &Progress) {
+        let words = self.get(id).map(|run| run.task.words()).unwrap_or_default();
+        if asked_by == AskedBy::Cron {
+            error!("The scheduled sweep failed: {trouble}. The next one tries again.");
+        } else {
+            error!("{words} failed: {trouble}.");
+        }
+        let (kept, deleted) = self.deleted(id, progress).await;
+        self.end(id, End::Failed(Arc::new(trouble)), |run| {
+            run.findings = kept;
+            if let Some(told) = &mut run.message {
+                *told += &deleted;
+            }
+        })
+        .await;
+    }
+
+    /// It was told to end: by somebody, or because the process does.
+    async fn stopped(&self, id: u64, done: Option<Done>, progress: &Progress) {
+        let cancelled = self.book().live_of(id).is_some_and(|live| live.cancelled);
+        if !cancelled {
+            return self.book().cut_off(id);
+        }
+        let kept = match &done {
+            Some(done) => self.keep_findings(id, done).await.0.unwrap_or(0),
+            None => self.deleted(id, progress).await.0,
+        };
+        self.end(id, End::Cancelled, |run| {
+            run.findings = kept;
+            let begun = if run.started.is_some() { "What was done until then stays done." } else { "" };
+            run.message = Some(format!("It was cancelled. {begun}").trim_end().to_owned());
+            if let Some(done) = done {
+                (run.counts, run.held, run.rounded) = (done.counts, done.held, done.rounded);
+            }
+        })
+        .await;
+    }
+
+    /// Keeps what was deleted before it ended otherwise than it should. Gives how many findings are kept, and a
+    /// sentence to be added.
+    async fn deleted(&self, id: u64, progress: &Progress) -> (usize, String) {
+        let done = Done { findings: progress.deletions(), ..Done::default() };
+        let count = done.findings.len();
+        match self.keep_findings(id, &done).await.0 {
+            Ok(0) => (0, String::new()),
+            Ok(kept) => (kept, format!(" Timesheets deleted by then: {count}; its findings name them.")),
+            Err(fault) => (0, format!(" Timesheets deleted by then: {count}; the log names them ({fault}).")),
+        }
+    }
+
+    /// Writes what was found, and gives how many there are, with a key for what waits for a word.
+    async fn keep_findings(&self, id: u64, done: &Done) -> (Result<usize, StorageFault>, Option<Confirm>) {
+        if done.findings.is_empty() {
+            return (Ok(0), None);
+        }
+        if let Err(fault) = self.inner.store.put_findings(id, &done.findings).await {
+            return (Err(fault), None);
+        }
+        let confirm = (!Unconfirmed::of(&done.findings).is_empty())
+            .then(|| Confirm { key: Uuid::new_v4(), expires: self.inner.clock.after(CONFIRM_WITHIN) });
+        (Ok(done.findings.len()), confirm)
+    }
+
+    /// Ends a run in memory, so that whoever waits goes on, then in the file.
+    pub(super) async fn end(&self, id: u64, end: End, change: impl FnOnce(&mut Run)) {
+        let message = match &end {
+            End::Failed(trouble) => Some(format!("{trouble}.")),
+            End::Done | End::Cancelled => None,
+        };
+        let stale = {
+            let mut book = self.book();
+            let now = self.inner.clock.now();
+            book.end(id, end, now, |run| {
+                run.message = message;
+                change(run);
+            });
+            book.forget_findings(MOST_FINDINGS)
+        };
+        self.write(id).await;
+        for run in stale {
+            let removed = self.inner.store.remove_findings(run.id).await;
+            if let Err(fault) = removed.and(self.inner.store.save(&[run]).await) {
+                warn!("Old findings could not be removed: {fault}");
+            }
+        }
+    }
+
+    /// Writes a new run, and removes those that make room for it.
+    pub(super) async fn keep(&self, id: u64, removed: &[u64]) -> Result<(), StorageFault> {
+        let run = self.get(id);
+        self.inner.store.save(run.as_slice()).await?;
+        self.inner.store.remove(removed).await
+    }
+
+    /// Writes a run as it is now. What cannot be written is in memory all the same.
+    pub(super) async fn write(&self, id: u64) {
+        let Some(run) = self.get(id) else { return };
+        if let Err(fault) = self.inner.store.save(&[run]).await {
+            warn!("Run {id} goes on, but how far it is could not be saved: {fault}");
+        }
+    }
+}
+
+/// Waits until a run has been under way for `limit`, or has not heeded `stop` for long: from then on it would only
+/// hold up the next one.
+async fn overdue(limit: Duration, stop: &CancellationToken) {
+    let unheeded = async {
+        stop.cancelled().await;
+        tokio::time::sleep(LONGEST_STOP).await;
+    };
+    tokio::select! {
+        () = tokio::time::sleep(limit) => {}
+        () = unheeded => {}
+    }
+}
+
+/// What a panic says.
+fn words(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no reason given".to_owned())
+}
+
+/// With what earlier attempts deleted: nothing of that is found any more.
+fn with_earlier(mut done: Done, progress: &Progress) -> Done {
+    let mut findings = progress.deletions();
+    let now: BTreeSet<&[KimaiId]> = done.findings.iter().map(|found| found.timesheets.as_slice()).collect();
+    findings.retain(|earlier| !now.contains(earlier.timesheets.as_slice()));
+    if !findings.is_empty() {
+        let _ = write!(done.message, " Timesheets deleted by attempts before: {}.", findings.len());
+        done.findings.splice(0..0, findings);
+    }
+    done
+}

@@ -1,0 +1,107 @@
+//! What runs ask for, and how that ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::follow::Standing;
+use super::job::Task;
+use crate::domain::finding::{Finding, Unconfirmed};
+use crate::domain::hours::RoundedMonth;
+use crate::domain::{Code, WorkLogUri};
+use crate::jobs::import::ImportFault;
+use crate::jobs::lock::LockFault;
+use crate::progress::Progress;
+use crate::reconcile::retry::{Failure, Outage};
+use crate::store::sqlite::StorageFault;
+
+/// A pause that whoever asked for a run can sit out.
+const MOMENT: Duration = Duration::from_mins(1);
+
+/// What a run found and did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Done {
+    /// In numbers.
+    pub counts: BTreeMap<String, u64>,
+    /// Deletions that were held back.
+    pub held: usize,
+    /// What Kimai rounded, by month: of sweeps and plans.
+    pub rounded: Vec<RoundedMonth>,
+    /// Each difference, of sweeps and plans.
+    pub findings: Vec<Finding>,
+    /// The work logs that a sweep queued: it is done when these are.
+    pub queued: BTreeSet<WorkLogUri>,
+    /// In a sentence.
+    pub message: String,
+}
+
+/// Why a run failed, in words of what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// A sweep or plan.
+    #[error("{0}. Ask for it again once that is put right")]
+    Sweep(#[from] Failure),
+    /// An import.
+    #[error(transparent)]
+    Import(#[from] ImportFault),
+    /// A lock.
+    #[error(transparent)]
+    Lock(#[from] LockFault),
+    /// What it found could not be kept.
+    #[error(transparent)]
+    Storage(#[from] StorageFault),
+    /// It was under way for too long.
+    #[error(
+        "it was ended after {} min (RUN_TIME_LIMIT). What was done until then stays done; look at what its phase \
+         waited for, or raise the limit if there really is so much to do", .0.as_secs() / 60
+    )]
+    TimeLimit(Duration),
+    /// A fault in this service, or data that nobody thought of.
+    #[error("it broke off: {0}; please report this")]
+    Broken(String),
+}
+
+impl Trouble {
+    /// Whether the same may go well a moment later.
+    pub fn may_pass(&self) -> bool {
+        match self.outage() {
+            Outage::Perhaps => true,
+            Outage::Pause(asked) => asked <= MOMENT,
+            Outage::No | Outage::Surely => false,
+        }
+    }
+
+    /// Whether trying again would only ask for the same again: a list without end stays one.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Sweep(failure) if failure.code() == Code::KimaiListFaulty)
+    }
+
+    /// The pause that Kimai asks for; none if it does not.
+    pub fn pause(&self) -> Duration {
+        if let Outage::Pause(asked) = self.outage() { asked } else { Duration::ZERO }
+    }
+
+    fn outage(&self) -> Outage {
+        if let Self::Sweep(failure) = self { failure.outage() } else { Outage::No }
+    }
+}
+
+/// Who does what runs are asked for.
+#[async_trait]
+pub trait Work: Send + Sync {
+    /// Does `task`, tells `progress` how far it is, and ends early when that says so.
+    async fn perform(
+        &self,
+        task: Task,
+        confirmed: Option<&Unconfirmed>,
+        progress: &Progress,
+    ) -> Result<Done, Trouble>;
+
+    /// How a work log stands that a sweep queued.
+    async fn standing(&self, work_log: &WorkLogUri) -> Standing;
+
+    /// How long one attempt may take before it is dropped, so that the next run begins. The work must be able to
+    /// end at any point, as at a crash.
+    fn time_limit(&self) -> Duration;
+}

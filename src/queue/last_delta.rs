@@ -1,0 +1,50 @@
+//! When a delta last named a work log: whether the service is told of changes at all. Kept in the file.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::store::sqlite::{Storage, StorageFault};
+
+/// Deltas come by the hundred: it is noted at most once in so many milliseconds.
+const EVERY: i64 = 60_000;
+
+/// Notes a delta of `now`.
+pub(super) fn note(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO seen (what, at) VALUES ('delta', ?1)
+             ON CONFLICT (what) DO UPDATE SET at = excluded.at WHERE excluded.at NOT BETWEEN at AND at + ?2",
+        )?
+        .execute(params![now.as_millisecond(), EVERY])
+        .map(drop)
+}
+
+/// When the last delta came that named a work log, to the minute; none if never since the file was made.
+pub async fn last_delta(storage: &Storage) -> Result<Option<Timestamp>, StorageFault> {
+    let read = |connection: &Connection| {
+        connection
+            .prepare_cached("SELECT at FROM seen WHERE what = 'delta'")?
+            .query_row([], |row| row.get::<_, i64>(0))
+            .optional()
+    };
+    let at = storage.write(read).await?;
+    Ok(at.and_then(|millisecond| Timestamp::from_millisecond(millisecond).ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_last_delta_is_known_to_the_minute_and_after_a_clock_was_put_back() {
+        let storage = Storage::in_memory().unwrap();
+        assert_eq!(last_delta(&storage).await, Ok(None));
+        let first: Timestamp = "2024-09-02T12:00:00Z".parse().unwrap();
+        for (seconds, known) in [(0, 0), (59, 0), (61, 61), (-3600, -3600)] {
+            let now = first + jiff::SignedDuration::from_secs(seconds);
+            storage.write(move |connection| note(connection, now)).await.unwrap();
+            let known = first + jiff::SignedDuration::from_secs(known);
+            assert_eq!(last_delta(&storage).await, Ok(Some(known)), "after {seconds} s");
+        }
+    }
+}

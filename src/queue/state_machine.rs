@@ -1,0 +1,398 @@
+//! The queue's bookkeeping: a pure state machine over entries, with time as a parameter.
+//!
+//! Changes come in transactions: what one has touched is leased to nobody until [`Book::ended`] says
+//! whether it is on disk, and is as before when it is not.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::entry::{Counts, Entry, Filter, Lease, Outcome, Reason};
+use super::entry_state::{Again, Kept, Place, Row, Wish, show};
+use super::fair_schedule::{Turn, Turns};
+use crate::domain::{Code, WorkLogUri};
+use crate::failpoint::mutants::{Plant, planted};
+
+/// All entries, by work log, by whose turn it is and by the end of their lease. Every step costs the logarithm
+/// of their number.
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    entries: BTreeMap<WorkLogUri, Kept>,
+    /// Entries that wait; `turn` keeps equal due times in order of arrival.
+    turns: Turns,
+    /// Entries that run, by the end of their lease.
+    by_expiry: BTreeSet<(Timestamp, WorkLogUri)>,
+    /// What this transaction changed, as it was before. None of it is in `turns` or `by_expiry`.
+    touched: HashMap<WorkLogUri, Option<Kept>>,
+    /// Leases to be given back once this transaction has ended.
+    returned: Vec<(WorkLogUri, u64, Timestamp)>,
+    turn: u64,
+    /// The number of the last lease.
+    leases: u64,
+}
+
+/// An entry whose run has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Settled {
+    /// When the change was asked for that the run settled.
+    pub(super) asked: Timestamp,
+    /// Why it ran.
+    pub(super) reason: Reason,
+    /// Whether a delta had told that the work log lost its class.
+    pub(super) removed: bool,
+    /// Whether it is not to be run again by itself.
+    pub(super) ended: bool,
+}
+
+impl Book {
+    /// Makes `work_log` due as wished, or keeps an earlier time. A change resets the failed runs, so
+    /// that what was given up or backed off is tried afresh. What is fresh stays so until it has run; what
+    /// is parked had its run.
+    pub(super) fn put(&mut self, work_log: &WorkLogUri, wish: Wish) {
+        let Wish { reason, removed, overwrite, due, now } = wish;
+        self.touch(work_log);
+        let turn = self.next_turn();
+        let entry = self.entries.entry(work_log.clone()).or_insert(Kept {
+            place: Place::Parked,
+            attempts: 0,
+            reason,
+            why: None,
+            code: None,
+            removed: false,
+            overwrite: false,
+            since: now,
+            asked: now,
+        });
+        entry.attempts = 0;
+        let parked = matches!(entry.place, Place::Parked);
+        if parked {
+            entry.asked = now;
+        }
+        entry.reason = if parked { reason } else { entry.reason.joined(reason) };
+        match &mut entry.place {
+            Place::Running { again, .. } if !planted(Plant::TwoRuns) => {
+                let before = again.unwrap_or(Again { due, removed: false, overwrite: false, asked: now });
+                let (removed, overwrite) = (before.removed || removed, before.overwrite || overwrite);
+                *again = Some(Again { due: before.due.min(due), removed, overwrite, ..before });
+            }
+            Place::Waiting { due: earlier, .. } if *earlier <= due => {
+                entry.removed |= removed;
+                entry.overwrite |= overwrite;
+            }
+            Place::Parked if !entry.since.eq(&now) && planted(Plant::ParkedSleepsOn) => {}
+            place => {
+                *place = Place::Waiting { due, turn };
+                entry.removed |= removed;
+                entry.overwrite |= overwrite;
+            }
+        }
+    }
+
+    /// A book of what the rows say. All at once: much quicker than one after the other.
+    pub(super) fn of(rows: Vec<(WorkLogUri, Row)>) -> Self {
+        let keep = |(turn, (work_log, row)): (u64, (WorkLogUri, Row))| {
+            let Row { due, reason, attempts, why, code, removed, overwrite, since } = row;
+            let place = due.map_or(Place::Parked, |due| Place::Waiting { due, turn });
+            // What has not failed since may have been parked before.
+            let asked = due.filter(|_| attempts == 0).map_or(since, |due| due.max(since));
+            (work_log, Kept { place, attempts, reason, why, code, removed, overwrite, since, asked })
+        };
+        let entries: BTreeMap<_, _> = (1..).zip(rows).map(keep).collect();
+        let waiting = entries.iter().filter_map(|(work_log, entry)| match entry.place {
+            Place::Waiting { due, turn } => {
+                let (asked, work_log) = (entry.asked, work_log.clone());
+                Some((entry.reason, Turn { due, place: turn, asked, work_log }))
+            }
+            _ => None,
+        });
+        let turns = Turns::of(waiting);
+        let turn = u64::try_from(entries.len()).unwrap_or(u64::MAX);
+        Self { entries, turns, turn, ..Self::default() }
+    }
+
+    /// The entry whose turn it is, now under a lease of `length`.
+    pub(super) fn lease(&mut self, now: Timestamp, length: Duration) -> Option<Lease> {
+        let Turn { due, work_log, .. } = self.turns.take(now)?;
+        let entry = self.entries.get_mut(&work_log)?;
+        self.leases += 1;
+        let (number, until) = (self.leases, now.checked_add(length).unwrap_or(Timestamp::MAX));
+        entry.place = Place::Running { due, number, until, again: None };
+        self.by_expiry.insert((until, work_log.clone()));
+        let Kept { attempts, reason, asked, overwrite, .. } = *entry;
+        Some(Lease { work_log, attempts, reason, asked, overwrite, number, until, seen: None })
+    }
+
+    /// The time was set forward by `by`: what runs keeps the time that it has left.
+    pub(super) fn put_off_expiry(&mut self, by: SignedDuration) {
+        for (until, work_log) in std::mem::take(&mut self.by_expiry) {
+            let later = until.checked_add(by).unwrap_or(Timestamp::MAX);
+            if let Some(Kept { place: Place::Running { until, .. }, .. }) = self.entries.get_mut(&work_log) {
+                *until = later;
+            }
+            self.by_expiry.insert((later, work_log));
+        }
+    }
+
+    /// Takes back the leases that have ended by `now`: their entries are due again.
+    pub(super) fn expire(&mut self, now: Timestamp) -> Vec<WorkLogUri> {
+        let mut expired = Vec::new();
+        while self.by_expiry.first().is_some_and(|(until, _)| *until <= now) {
+            let Some((until, work_log)) = self.by_expiry.pop_first() else { break };
+            self.rerun(&work_log, until);
+            expired.push(work_log);
+        }
+        expired
+    }
+
+    /// When to look again: the next due time or end of a lease.
+    pub(super) fn next_event(&self) -> Option<Timestamp> {
+        let due = self.turns.first_due();
+        let expiry = self.by_expiry.first().map(|(until, _)| *until);
+        due.into_iter().chain(expiry).min()
+    }
+
+    /// Ends the lease `number`. An entry that changed during the run runs once more, whatever the
+    /// outcome. Gives what it was, if the lease still held; else nothing changes. `shows_class` says whether the run saw
+    /// the class of a work log.
+    pub(super) fn settle(
+        &mut self,
+        work_log: &WorkLogUri,
+        number: u64,
+        outcome: &Outcome,
+        shows_class: bool,
+    ) -> Option<Settled> {
+        if !self.holds(work_log, number) {
+            return None;
+        }
+        self.touch(work_log);
+        let turn = self.next_turn();
+        let entry = self.entries.get_mut(work_log)?;
+        let Place::Running { again, .. } = entry.place else { return None };
+        let (asked, reason, removed) = (entry.asked, entry.reason, entry.removed);
+        let (at, code, why) = match outcome {
+            Outcome::Done { .. } => (None, None, None),
+            Outcome::Later { at, code, why, counts } => {
+                entry.attempts = entry.attempts.saturating_add(u32::from(*counts));
+                (Some(*at), Some(*code), Some(why))
+            }
+            Outcome::Parked { code, why } => (None, Some(*code), Some(why)),
+        };
+        entry.why = why.cloned();
+        entry.code = code;
+        // The evidence served its run. One that failed needs it once more, and so does the next one where the class still
+        // showed.
+        let unserved = why.is_some() || (again.is_some() && shows_class);
+        entry.removed = (entry.removed && unserved) || again.is_some_and(|again| again.removed);
+        // Leave to overwrite is for one try: what is parked now would use it up at some other time.
+        let used = !matches!(outcome, Outcome::Later { .. });
+        entry.overwrite = (entry.overwrite && !used) || again.is_some_and(|again| again.overwrite);
+        let due = again.map(|again| again.due).or(at);
+        match due {
+            Some(due) => {
+                if let Some(again) = again {
+                    entry.attempts = 0;
+                    entry.asked = again.asked;
+                }
+                entry.place = Place::Waiting { due, turn };
+            }
+            None if why.is_some() => entry.place = Place::Parked,
+            None => drop(self.entries.remove(work_log)),
+        }
+        Some(Settled { asked, reason, removed, ended: due.is_none() })
+    }
+
+    /// Whether it is run without anybody's doing.
+    pub(super) fn is_to_run(&self, work_log: &WorkLogUri) -> bool {
+        self.entries.get(work_log).is_some_and(|entry| !matches!(entry.place, Place::Parked))
+    }
+
+    /// Gives back the lease `number` of a run whose end could not be saved: it is run again at `at`.
+    /// Needs no transaction, since on disk the entry waits anyway; where another has touched it meanwhile, it is
+    /// given back after that.
+    pub(super) fn give_back(&mut self, work_log: &WorkLogUri, number: u64, at: Timestamp) {
+        if self.touched.contains_key(work_log) {
+            self.returned.push((work_log.clone(), number, at));
+        } else if self.holds(work_log, number) {
+            self.unindex(work_log);
+            self.rerun(work_log, at);
+        }
+    }
+
+    fn holds(&self, work_log: &WorkLogUri, wanted: u64) -> bool {
+        let place = self.entries.get(work_log).map(|entry| entry.place);
+        matches!(place, Some(Place::Running { number, .. }) if number == wanted)
+    }
+
+    /// Makes what runs wait until `at`, or until it was to be run again if that is earlier.
+    fn rerun(&mut self, work_log: &WorkLogUri, at: Timestamp) {
+        let turn = self.next_turn();
+        if let Some(entry) = self.entries.get_mut(work_log)
+            && let Place::Running { again, .. } = entry.place
+        {
+            entry.removed |= again.is_some_and(|again| again.removed);
+            entry.overwrite |= again.is_some_and(|again| again.overwrite);
+            let due = again.map_or(at, |again| again.due.min(at));
+            entry.place = Place::Waiting { due, turn };
+        }
+        self.index(work_log);
+    }
+
+    /// Makes every parked entry due now; gives their number.
+    pub(super) fn wake_parked(&mut self, reason: Reason, now: Timestamp) -> usize {
+        let wish = Wish { reason, removed: false, overwrite: false, due: now, now };
+        self.wake(wish, |_| true)
+    }
+
+    /// The same for those whose timesheet is exported, each with leave to overwrite it.
+    pub(super) fn overwrite_exported(&mut self, now: Timestamp) -> usize {
+        let wish = Wish { reason: Reason::Request, removed: false, overwrite: true, due: now, now };
+        self.wake(wish, |entry| entry.code == Some(Code::TimesheetExported))
+    }
+
+    fn wake(&mut self, wish: Wish, wanted: impl Fn(&Kept) -> bool) -> usize {
+        let parked = |entry: &Kept| matches!(entry.place, Place::Parked) && wanted(entry);
+        let woken = self.entries.iter().filter(|(_, entry)| parked(entry));
+        let woken: Vec<_> = woken.map(|(work_log, _)| work_log.clone()).collect();
+        for work_log in &woken {
+            self.put(work_log, wish);
+        }
+        woken.len()
+    }
+
+    /// The rows that this transaction changes; `None` where an entry has left.
+    pub(super) fn changes(&self) -> Vec<(WorkLogUri, Option<Row>)> {
+        let change = |(work_log, before): (&WorkLogUri, &Option<Kept>)| {
+            let row = self.entries.get(work_log).map(Kept::row);
+            (before.as_ref().map(Kept::row) != row).then(|| (work_log.clone(), row))
+        };
+        self.touched.iter().filter_map(change).collect()
+    }
+
+    /// All rows.
+    pub(super) fn rows(&self) -> Vec<(WorkLogUri, Option<Row>)> {
+        self.entries.iter().map(|(work_log, entry)| (work_log.clone(), Some(entry.row()))).collect()
+    }
+
+    /// Ends a transaction: what it changed counts from now on, or is as it was before.
+    pub(super) fn ended(&mut self, committed: bool) {
+        for (work_log, before) in std::mem::take(&mut self.touched) {
+            if !committed {
+                match before {
+                    Some(before) => drop(self.entries.insert(work_log.clone(), before)),
+                    None => drop(self.entries.remove(&work_log)),
+                }
+            }
+            self.index(&work_log);
+        }
+        for (work_log, number, at) in std::mem::take(&mut self.returned) {
+            self.give_back(&work_log, number, at);
+        }
+    }
+
+    fn touch(&mut self, work_log: &WorkLogUri) {
+        if !self.touched.contains_key(work_log) {
+            self.unindex(work_log);
+            self.touched.insert(work_log.clone(), self.entries.get(work_log).cloned());
+        }
+    }
+
+    fn index(&mut self, work_log: &WorkLogUri) {
+        let Some(Kept { place, reason, asked, .. }) = self.entries.get(work_log) else { return };
+        match *place {
+            Place::Waiting { due, turn } => {
+                let turn = Turn { due, place: turn, asked: *asked, work_log: work_log.clone() };
+                self.turns.insert(*reason, turn);
+            }
+            Place::Running { until, .. } => drop(self.by_expiry.insert((until, work_log.clone()))),
+            Place::Parked => {}
+        }
+    }
+
+    fn unindex(&mut self, work_log: &WorkLogUri) {
+        let Some(Kept { place, reason, asked, .. }) = self.entries.get(work_log) else { return };
+        match *place {
+            Place::Waiting { due, turn } => {
+                let turn = Turn { due, place: turn, asked: *asked, work_log: work_log.clone() };
+                self.turns.remove(*reason, &turn);
+            }
+            Place::Running { until, .. } => drop(self.by_expiry.remove(&(until, work_log.clone()))),
+            Place::Parked => {}
+        }
+    }
+
+    /// Whether nothing runs and nothing is to be run by itself.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.turns.is_empty() && self.by_expiry.is_empty() && self.touched.is_empty()
+    }
+
+    /// The number of entries, in whatever state.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn contains(&self, work_log: &WorkLogUri) -> bool {
+        self.entries.contains_key(work_log)
+    }
+
+    pub(super) fn counts(&self, now: Timestamp) -> Counts {
+        let mut counts = Counts::default();
+        for entry in self.entries.values() {
+            match entry.place {
+                Place::Waiting { due, .. } => {
+                    counts.queued += usize::from(due <= now);
+                    counts.scheduled += usize::from(due > now);
+                }
+                Place::Running { .. } => counts.running += 1,
+                Place::Parked => counts.parked += 1,
+            }
+        }
+        counts
+    }
+
+    /// The earliest due time of all that wait.
+    pub(super) fn oldest_due(&self) -> Option<Timestamp> {
+        self.turns.first_due()
+    }
+
+    /// How many entries are parked with each code.
+    pub(super) fn parked_by_code(&self) -> BTreeMap<Option<Code>, usize> {
+        let mut counts = BTreeMap::new();
+        for entry in self.entries.values().filter(|entry| matches!(entry.place, Place::Parked)) {
+            *counts.entry(entry.code).or_default() += 1;
+        }
+        counts
+    }
+
+    /// Entries in the order of their IRIs, from behind `after` on; those that `filter` wants.
+    pub(super) fn page(
+        &self,
+        filter: Filter,
+        after: Option<&WorkLogUri>,
+        most: usize,
+        now: Timestamp,
+    ) -> Vec<Entry> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let entries = self.entries.range::<WorkLogUri, _>((from, Bound::Unbounded));
+        let shown = entries.map(|(work_log, entry)| show(work_log, entry, now));
+        let wanted = |entry: &Entry| {
+            filter.state.is_none_or(|state| state == entry.state)
+                && filter.code.is_none_or(|code| Some(code) == entry.code)
+                && (filter.not.is_none() || filter.not != entry.code)
+        };
+        shown.filter(wanted).take(most).collect()
+    }
+
+    pub(super) fn entry(&self, work_log: &WorkLogUri, now: Timestamp) -> Option<Entry> {
+        self.entries.get(work_log).map(|entry| show(work_log, entry, now))
+    }
+
+    fn next_turn(&mut self) -> u64 {
+        self.turn += 1;
+        self.turn
+    }
+}
+
+#[cfg(test)]
+mod tests;

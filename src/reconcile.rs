@@ -1,0 +1,32 @@
+//! A work log is settled.
+//!
+//! # Guarantees
+//! - Level-triggered: a run reads what both sides hold now and makes Kimai follow; it does not matter
+//!   which change, or how many, led to it.
+//! - One run per work log at a time, by the queue's lease.
+//! - A timesheet is deleted only on positive evidence (see [`crate::domain::plan`]).
+//!
+//! # Assumptions
+//! This is the only process that syncs between this triplestore and this Kimai.
+
+pub(crate) mod admission;
+mod batched_source;
+mod batcher;
+pub mod breaker;
+pub mod effect;
+mod exported;
+pub mod heartbeat;
+mod in_flight;
+pub mod ledger;
+mod losses;
+pub mod recheck;
+pub mod reconciler;
+pub mod references;
+pub mod refusals;
+pub mod requests;
+pub mod retry;
+#[cfg(test)]
+pub(crate) mod simulation;
+pub mod sweep;
+mod visibility;
+pub mod worker;

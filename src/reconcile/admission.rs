@@ -1,0 +1,271 @@
+//! How many runs are on their way from the queue to Kimai: enough that it never waits for us, and not so many
+//! that they grow old on the way.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::retry::Failure;
+use crate::trackers::adaptive_concurrency::{Pace, Turn};
+
+/// So much of Kimai's time may be waiting for it: what a work log says is no older than that when it is sent.
+const AHEAD: Duration = Duration::from_secs(1);
+/// The most that may be, however quick Kimai is. Their statements go out a hundred at a time.
+const MOST_AHEAD: usize = 128;
+
+/// The longest wait for a turn. When Kimai has become slow since many runs began, the last of them give up what
+/// they have read: it is old by then, and their lease is to outlive them.
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_mins(5);
+
+/// All runs, in the share of those that had something to send.
+const ALL: usize = 1_024;
+/// Of the last so many runs, roughly, that share is known.
+const REMEMBERED: usize = 32;
+
+/// All runs on their way.
+#[derive(Debug)]
+pub(super) struct Flow {
+    pace: Arc<Pace>,
+    /// Begun, and not answered by Kimai yet.
+    ahead: AtomicUsize,
+    /// Of these, those that know what to send.
+    ready: AtomicUsize,
+    /// Of [`ALL`] runs of late, those that had something to send: the others are no work for Kimai.
+    needed: AtomicUsize,
+    /// Tells that one has come through.
+    through: Notify,
+}
+
+/// A run on its way to Kimai, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Way<'a> {
+    flow: &'a Flow,
+    ready: bool,
+    /// Whether it is not counted as one on its way for now.
+    aside: bool,
+    turn: Option<Turn<'a>>,
+    heard: Heard,
+}
+
+/// Tells, also when its run is through, whether Kimai did what the run asked of it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Heard(Arc<AtomicBool>);
+
+impl Heard {
+    /// Whether Kimai did.
+    pub(super) fn kimai(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Flow {
+    /// A flow at the pace of `pace`.
+    pub(super) fn new(pace: Arc<Pace>) -> Self {
+        Self {
+            pace,
+            ahead: AtomicUsize::new(0),
+            ready: AtomicUsize::new(0),
+            needed: AtomicUsize::new(ALL),
+            through: Notify::new(),
+        }
+    }
+
+    /// Kimai's pace.
+    pub(super) fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
+    /// Waits until one more may begin.
+    pub(super) async fn room(&self) {
+        loop {
+            let through = self.through.notified();
+            tokio::pin!(through);
+            through.as_mut().enable(); // before looking, so that none between is missed
+            let limit = self.pace.limit();
+            let most = MOST_AHEAD.max(limit);
+            let ahead = self.pace.answers_within(AHEAD).unwrap_or(limit).clamp(limit, most);
+            let ahead = self.of_which_needed(ahead).min(most);
+            if self.ahead.load(Ordering::Acquire) < self.pace.turns() + ahead {
+                return;
+            }
+            through.await;
+        }
+    }
+
+    /// A run begins.
+    pub(super) fn begin(&self) -> Way<'_> {
+        self.ahead.fetch_add(1, Ordering::AcqRel);
+        Way { flow: self, ready: false, aside: false, turn: None, heard: Heard::default() }
+    }
+
+    /// So many runs that about `needed` of them have something to send.
+    fn of_which_needed(&self, needed: usize) -> usize {
+        let share = self.needed.load(Ordering::Relaxed).max(1);
+        needed.saturating_mul(ALL) / share
+    }
+
+    /// A run came through that had something to send, or had not. Two at once may count as one.
+    fn learn(&self, had: bool) {
+        let known = self.needed.load(Ordering::Relaxed);
+        let new = known - known.div_ceil(REMEMBERED) + if had { ALL / REMEMBERED } else { 0 };
+        self.needed.store(new.min(ALL), Ordering::Relaxed);
+    }
+
+    /// Whether Kimai may soon have nothing to do, for want of runs that know what to send.
+    pub(super) fn is_thin(&self) -> bool {
+        self.ready.load(Ordering::Acquire) < self.pace.limit()
+    }
+
+    /// Whether no more than one is on its way.
+    pub(super) fn is_alone(&self) -> bool {
+        self.ahead.load(Ordering::Acquire) <= 1
+    }
+
+    /// Whether nothing is on its way.
+    pub(super) fn is_dry(&self) -> bool {
+        self.ahead.load(Ordering::Acquire) == 0
+    }
+}
+
+impl Way<'_> {
+    /// Tells later whether Kimai answered.
+    pub(super) fn heard(&self) -> Heard {
+        self.heard.clone()
+    }
+
+    /// It will probably send nothing, and is still to be looked at: others may begin meanwhile.
+    pub(super) fn step_aside(&mut self) {
+        if !self.aside {
+            self.aside = true;
+            self.flow.ahead.fetch_sub(1, Ordering::AcqRel);
+            self.flow.through.notify_waiters();
+        }
+    }
+
+    /// It has something to send after all.
+    fn step_back(&mut self) {
+        if self.aside {
+            self.aside = false;
+            self.flow.ahead.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Kimai did what was asked: the way is free for the next one.
+    pub(super) fn answered(self) {
+        self.heard.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until a change may be prepared and sent; fails when Kimai goes down meanwhile, or it takes too long.
+    /// It holds until this is dropped, which is to be once Kimai has answered.
+    pub(super) async fn turn(&mut self) -> Result<(), Failure> {
+        self.step_back();
+        if self.turn.is_none() {
+            if !self.ready {
+                self.ready = true;
+                self.flow.ready.fetch_add(1, Ordering::AcqRel);
+            }
+            let turn = tokio::time::timeout(LONGEST_WAIT, self.flow.pace.turn()).await.unwrap_or_default();
+            self.turn = Some(turn.ok_or(Failure::TurnedAway)?);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Way<'_> {
+    fn drop(&mut self) {
+        if self.ready {
+            self.flow.ready.fetch_sub(1, Ordering::AcqRel);
+        }
+        if !self.aside {
+            self.flow.ahead.fetch_sub(1, Ordering::AcqRel);
+        }
+        self.flow.learn(self.ready);
+        self.flow.through.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::trackers::adaptive_concurrency::How;
+    use crate::trackers::kimai::Operation;
+
+    #[tokio::test]
+    async fn there_is_room_for_what_kimai_answers_in_a_second_and_no_more() {
+        for (took, ahead) in
+            [(Duration::from_millis(1), MOST_AHEAD), (Duration::from_millis(100), 10), (AHEAD, 1)]
+        {
+            let pace = Arc::new(Pace::new(1..=1));
+            for _ in 0..20 {
+                pace.ended(Operation::Create, How::Answered, took);
+            }
+            let flow = Flow::new(pace);
+            let mut ways = Vec::new();
+            while flow.room().now_or_never().is_some() {
+                ways.push(flow.begin());
+            }
+            assert_eq!(ways.len(), 2 + ahead, "{took:?}");
+            let mut waits = Box::pin(flow.room());
+            assert!(waits.as_mut().now_or_never().is_none());
+            ways.pop();
+            assert!(waits.now_or_never().is_some(), "one has come through");
+        }
+    }
+
+    #[tokio::test]
+    async fn of_runs_that_have_nothing_to_send_more_may_be_on_their_way() {
+        let flow = Flow::new(Arc::new(Pace::new(1..=1)));
+        let begin_all = || {
+            let mut ways = Vec::new();
+            while flow.room().now_or_never().is_some() {
+                ways.push(flow.begin());
+            }
+            ways
+        };
+        assert_eq!(begin_all().len(), 3);
+        for _ in 0..200 {
+            drop(flow.begin());
+        }
+        let mut ways = begin_all();
+        assert_eq!(ways.len(), 2 + MOST_AHEAD);
+        ways[0].step_aside();
+        ways[0].step_aside();
+        assert!(flow.room().now_or_never().is_some());
+        ways[0].step_back();
+        assert!(flow.room().now_or_never().is_none());
+        drop(ways);
+        assert!(flow.is_dry());
+        for _ in 0..200 {
+            assert_eq!(flow.begin().turn().await, Ok(()));
+        }
+        assert_eq!(begin_all().len(), 3, "they do have again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_run_waits_for_its_turn_for_ever() {
+        let flow = Flow::new(Arc::new(Pace::new(1..=1)));
+        let (mut first, mut second, mut third) = (flow.begin(), flow.begin(), flow.begin());
+        assert_eq!((first.turn().await, second.turn().await), (Ok(()), Ok(())));
+        let since = tokio::time::Instant::now();
+        assert_eq!(third.turn().await, Err(Failure::TurnedAway));
+        assert_eq!(since.elapsed().as_secs(), LONGEST_WAIT.as_secs());
+    }
+
+    #[tokio::test]
+    async fn it_is_thin_until_enough_know_what_to_send_and_dry_when_all_have_come_through() {
+        let flow = Flow::new(Arc::new(Pace::new(2..=2)));
+        assert!(flow.is_dry());
+        let mut ways = [flow.begin(), flow.begin(), flow.begin()];
+        assert!(flow.is_thin() && !flow.is_dry());
+        for way in &mut ways {
+            assert_eq!(way.turn().await, Ok(()));
+        }
+        assert!(!flow.is_thin());
+        drop(ways);
+        assert!(flow.is_thin() && flow.is_dry());
+    }
+}

@@ -1,0 +1,170 @@
+//! What the runs ask of the triplestore, together: what work logs say, and their links.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::admission::Flow;
+use super::batcher::{Gather, LONGEST_WAIT, Statement};
+use super::visibility::Sight;
+use crate::domain::work_log::{Directory, Facts, Kind};
+use crate::domain::{KimaiId, WorkLogUri};
+use crate::work_logs::{Link, Source, SourceFault};
+
+/// The work logs that are linked to each of some timesheets.
+type Owners = BTreeMap<KimaiId, Vec<WorkLogUri>>;
+
+/// Reads of a burst that go without company.
+const FIRST_READS: f64 = 10.0;
+/// How long a read waits for company although Kimai may soon have nothing to do.
+const SHORT_WAIT: Duration = Duration::from_millis(100);
+
+/// Reads and links of all runs.
+pub(super) struct Together {
+    reads: Gather<Reads>,
+    links: Gather<Links>,
+    linked: Gather<Linked>,
+    absent: Gather<Absent>,
+}
+
+struct Reads {
+    work_logs: Arc<dyn Source>,
+    flow: Arc<Flow>,
+}
+
+struct Links {
+    work_logs: Arc<dyn Source>,
+    flow: Arc<Flow>,
+}
+
+struct Linked(Sight);
+
+/// What is there of work logs of which nothing was found a moment ago.
+struct Absent(Sight);
+
+impl Together {
+    pub(super) fn new(work_logs: &Arc<dyn Source>, flow: &Arc<Flow>) -> Self {
+        let [of_reads, of_links, of_linked, of_absent] = std::array::from_fn(|_| Arc::clone(work_logs));
+        Self {
+            reads: Gather::new(Reads { work_logs: of_reads, flow: Arc::clone(flow) }),
+            links: Gather::new(Links { work_logs: of_links, flow: Arc::clone(flow) }),
+            linked: Gather::new(Linked(Sight::new(of_linked))),
+            absent: Gather::new(Absent(Sight::new(of_absent))),
+        }
+    }
+
+    /// The facts of `subject`, and what is known of all that they point to.
+    pub(super) async fn read(&self, subject: &WorkLogUri) -> Result<(Facts, Arc<Directory>), SourceFault> {
+        self.reads.ask(subject.clone()).await
+    }
+
+    /// The same of `subject`, of which nothing was found a moment ago. Fails when the triplestore shows nothing else
+    /// either.
+    pub(super) async fn read_again(&self, subject: &WorkLogUri) -> Result<Facts, SourceFault> {
+        self.absent.ask(subject.clone()).await
+    }
+
+    /// Writes or removes a link; the facts of its work log as they are after that.
+    pub(super) async fn link(&self, link: Link) -> Result<Facts, SourceFault> {
+        self.links.ask(link).await
+    }
+
+    /// The work logs that are linked to these timesheets, asked of a triplestore that shows anything at all.
+    pub(super) async fn linked(&self, ids: &[KimaiId]) -> Result<Arc<Owners>, SourceFault> {
+        self.linked.ask(ids.to_vec()).await
+    }
+}
+
+#[async_trait]
+impl Statement for Reads {
+    type Question = WorkLogUri;
+    type Answer = (Facts, Arc<Directory>);
+
+    async fn run(&self, subjects: &[WorkLogUri]) -> Result<Vec<Self::Answer>, SourceFault> {
+        let (facts, directory) = read(self.work_logs.as_ref(), subjects).await?;
+        let directory = Arc::new(directory);
+        Ok(facts.into_iter().map(|facts| (facts, Arc::clone(&directory))).collect())
+    }
+
+    fn budget(&self) -> f64 {
+        FIRST_READS
+    }
+
+    fn patience(&self) -> Duration {
+        if self.flow.is_thin() { SHORT_WAIT } else { LONGEST_WAIT }
+    }
+
+    fn is_alone(&self) -> bool {
+        self.flow.is_alone()
+    }
+}
+
+#[async_trait]
+impl Statement for Links {
+    type Question = Link;
+    type Answer = Facts;
+
+    async fn run(&self, links: &[Link]) -> Result<Vec<Facts>, SourceFault> {
+        self.work_logs.link(links).await?;
+        let subjects: Vec<WorkLogUri> = links.iter().map(|link| link.work_log.clone()).collect();
+        Ok(in_order(&subjects, self.work_logs.facts_of(&subjects).await?))
+    }
+
+    fn patience(&self) -> Duration {
+        // While others are on their way, a link has time: its timesheet is remembered.
+        if self.flow.is_dry() { Duration::ZERO } else { LONGEST_WAIT }
+    }
+}
+
+#[async_trait]
+impl Statement for Linked {
+    type Question = Vec<KimaiId>;
+    /// Of all that were asked for together.
+    type Answer = Arc<Owners>;
+
+    async fn run(&self, ids: &[Vec<KimaiId>]) -> Result<Vec<Arc<Owners>>, SourceFault> {
+        let linked = Arc::new(self.0.linked(&ids.concat(), &[]).await?);
+        Ok(ids.iter().map(|_| Arc::clone(&linked)).collect())
+    }
+
+    fn patience(&self) -> Duration {
+        // Kimai waits for it.
+        Duration::ZERO
+    }
+}
+
+#[async_trait]
+impl Statement for Absent {
+    type Question = WorkLogUri;
+    type Answer = Facts;
+
+    async fn run(&self, subjects: &[WorkLogUri]) -> Result<Vec<Facts>, SourceFault> {
+        Ok(in_order(subjects, self.0.again_of(subjects).await?))
+    }
+
+    fn budget(&self) -> f64 {
+        FIRST_READS
+    }
+
+    fn patience(&self) -> Duration {
+        SHORT_WAIT
+    }
+}
+
+/// The facts of `subjects` in their order, and what is known of all that those point to which are work logs.
+pub(super) async fn read(
+    work_logs: &dyn Source,
+    subjects: &[WorkLogUri],
+) -> Result<(Vec<Facts>, Directory), SourceFault> {
+    let facts = in_order(subjects, work_logs.facts_of(subjects).await?);
+    let asked = subjects.iter().zip(&facts).filter(|(subject, facts)| facts.kind(subject) == Kind::WorkLog);
+    let asked: Vec<&Facts> = asked.map(|(_, facts)| facts).collect();
+    let directory = if asked.is_empty() { Directory::default() } else { work_logs.directory(&asked).await? };
+    Ok((facts, directory))
+}
+
+fn in_order(subjects: &[WorkLogUri], mut facts: BTreeMap<WorkLogUri, Facts>) -> Vec<Facts> {
+    subjects.iter().map(|subject| facts.remove(subject).unwrap_or_default()).collect()
+}

@@ -1,0 +1,101 @@
+//! A timesheet that is to hold something else.
+
+use tracing::{info, warn};
+
+use super::exported::{Exported, Seen};
+use super::{Change, Settler};
+use crate::domain::WorkLogUri;
+use crate::domain::work_log::Facts;
+use crate::failpoint::crash;
+use crate::failpoint::mutants::{Plant, planted};
+use crate::reconcile::admission::Way;
+use crate::reconcile::effect::{Deed, Effect};
+use crate::reconcile::ledger::Held;
+use crate::reconcile::retry::Failure;
+use crate::trackers::kimai::{Fault, KimaiFault};
+
+impl Settler {
+    /// Brings a timesheet up to date, unless it is exported and is to stay as it is.
+    pub(super) async fn update(
+        &self,
+        subject: &WorkLogUri,
+        facts: &Facts,
+        change: Change<'_>,
+        exported: Exported,
+        mut way: Way<'_>,
+    ) -> Result<Deed, Failure> {
+        let Change { id, wanted, relink, .. } = change;
+        let before = match self.before(&change, exported, &mut way).await? {
+            Seen::Free(before) => before,
+            Seen::Exported(held) => {
+                drop(way);
+                return self.keep_exported(subject, facts, change, &held).await;
+            }
+            Seen::Gone => return self.gone(subject, facts, change, exported, way).await,
+        };
+        // From here on it is not known what Kimai holds, until the answer is there.
+        if before.is_none() {
+            self.ledger.doubt([subject]).await?;
+        }
+        self.doubt_day(subject, &wanted, change.memory).await?;
+        if planted(Plant::RememberedBeforeSent) {
+            self.ledger.pushed(subject, id, wanted, wanted.into()).await?;
+        }
+        let pushed = match self.push(subject, &change, before).await {
+            Err(Failure::Kimai(KimaiFault { fault: Fault::Gone, .. })) => {
+                return self.gone(subject, facts, change, exported, way).await;
+            }
+            Err(Failure::Kimai(fault)) => {
+                if fault.fault == Fault::Permanent {
+                    self.ledger.end_update(subject).await?; // nothing was changed
+                    self.refused(subject, facts, change).await?;
+                }
+                return Err(self.refusals.of_change(fault, id, &wanted).await.into());
+            }
+            Err(failure) => return Err(failure),
+            Ok(pushed) => pushed,
+        };
+        crash::point("patched");
+        if let Some(intent) = pushed.overwrote {
+            self.ledger.exported_meanwhile(subject).await?;
+            if relink {
+                self.link(subject, facts, id).await?;
+            }
+            self.put_back(subject, intent, Some(&wanted)).await?;
+        }
+        way.answered();
+        let held = Held { found: (&pushed.answer).into(), shift: pushed.shift };
+        self.record(subject, id, wanted, held).await?;
+        if relink {
+            self.link(subject, facts, id).await?;
+        }
+        if let Some(mismatch) = pushed.mismatch {
+            return Err(mismatch.into());
+        }
+        let effect = if pushed.answer.exported { Effect::Overwritten } else { Effect::Updated };
+        let deed = Deed::of(effect, &[id]);
+        info!(work_log = %subject, kimai.id = %id, "Settled <{subject}>: {}", deed.in_words());
+        Ok(deed)
+    }
+
+    /// The timesheet that was to be changed is not in Kimai.
+    async fn gone(
+        &self,
+        subject: &WorkLogUri,
+        facts: &Facts,
+        change: Change<'_>,
+        exported: Exported,
+        way: Way<'_>,
+    ) -> Result<Deed, Failure> {
+        let Change { id, wanted, memory, .. } = change;
+        // An older link that was written late: the timesheet we remember is still its own.
+        let known = memory.linked.filter(|known| *known != id && !planted(Plant::OldLinkWins));
+        if let Some(known) = known {
+            let change = Change { id: known, relink: true, ..change };
+            return Box::pin(self.update(subject, facts, change, exported, way)).await;
+        }
+        warn!(work_log = %subject, kimai.id = %id, "Timesheet {id} of <{subject}> is gone from Kimai; it is created again.");
+        self.ledger.forget(subject).await?;
+        self.create(subject, facts, wanted, way).await
+    }
+}

@@ -1,0 +1,221 @@
+//! A whole period: every work log against every timesheet, for what no delta told.
+//!
+//! Read both sides, compare them, look into what does not match, hold back what must not be deleted, act.
+//!
+//! # Guarantees
+//! - Nothing is deleted when the triplestore gives no work log for the period, nor beyond the bound
+//!   without somebody's word, nor what is exported, was changed a moment ago, or what any work log
+//!   anywhere is linked to or may be about to be. That is looked up once more right before.
+//! - With a token that does not see everything nothing is done at all; nor, without somebody's word, while Kimai is
+//!   known to have lost timesheets.
+//! - An entry that is right already costs no request of its own.
+//!
+//! # Assumptions
+//! Unless `SWEEP_DELETE_ORPHANS` is off, nobody enters hours of his own in Kimai within a swept period:
+//! those have no work log, and are deleted as orphans.
+
+mod apply;
+mod classify;
+mod counted;
+mod exported;
+mod guards;
+mod lost;
+mod orphans;
+mod snapshot;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::ToSpan;
+use jiff::civil::Date;
+use tokio::sync::Mutex;
+use tracing::info;
+
+use classify::Examined;
+
+use super::ledger::Ledger;
+use super::losses::Losses;
+use super::retry::Failure;
+use super::visibility::Sight;
+use super::worker::Workers;
+use crate::clock::Clock;
+use crate::domain::finding::{Finding, Unconfirmed};
+use crate::domain::hours::RoundedMonth;
+use crate::domain::{KimaiId, WorkLogUri};
+use crate::progress::Progress;
+use crate::queue::Queue;
+use crate::settings::Limits;
+use crate::trackers::kimai::Timesheets;
+use crate::work_logs::Source;
+pub(crate) use snapshot::window;
+
+/// Days, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Period {
+    /// The first day.
+    pub first: Date,
+    /// The last day.
+    pub last: Date,
+}
+
+impl Period {
+    /// `day`, and `days` before and after it.
+    pub fn around(day: Date, days: i64) -> Self {
+        let shifted = |days: i64| day.checked_add(days.days()).unwrap_or(day);
+        Self { first: shifted(-days), last: shifted(days) }
+    }
+
+    /// Whether `day` is one of them.
+    pub fn contains(&self, day: Date) -> bool {
+        (self.first..=self.last).contains(&day)
+    }
+}
+
+impl std::fmt::Display for Period {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} to {}", self.first, self.last)
+    }
+}
+
+/// What a sweep found and did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Work logs of the period.
+    pub work_logs: usize,
+    /// Kimai timesheets of the period.
+    pub timesheets: usize,
+    /// Rows of Kimai's list that could not be read.
+    pub unreadable: usize,
+    /// Work logs queued, since something about them differed.
+    pub queued: usize,
+    /// Timesheets that a work log took for its own.
+    pub adopted: usize,
+    /// Timesheets without work log that were deleted.
+    pub deleted: usize,
+    /// Deletions that were held back by one of the guards.
+    pub held: usize,
+    /// What Kimai rounded, by month. That is no difference.
+    pub rounded: Vec<RoundedMonth>,
+    /// Every difference.
+    pub findings: Vec<Finding>,
+    /// Those that were queued.
+    pub work_logs_queued: BTreeSet<WorkLogUri>,
+}
+
+/// Sweeps periods, one at a time.
+pub struct Sweeper {
+    work_logs: Arc<dyn Source>,
+    kimai: Arc<dyn Timesheets>,
+    queue: Arc<dyn Queue>,
+    ledger: Ledger,
+    sight: Sight,
+    losses: Losses,
+    workers: Arc<Workers>,
+    clock: Clock,
+    limits: Limits,
+    /// Two sweeps at once would do everything twice.
+    turn: Mutex<()>,
+}
+
+/// What a sweeper works with.
+pub struct Parts {
+    /// One side.
+    pub work_logs: Arc<dyn Source>,
+    /// The other side.
+    pub kimai: Arc<dyn Timesheets>,
+    /// Takes what differs.
+    pub queue: Arc<dyn Queue>,
+    /// Knows of links not written yet.
+    pub ledger: Ledger,
+    /// Whose runs have to end before an orphan is believed.
+    pub workers: Arc<Workers>,
+    /// The zone in which a timesheet's begin is a day.
+    pub clock: Clock,
+}
+
+impl Sweeper {
+    /// A sweeper that deletes within `limits`.
+    pub fn new(parts: Parts, limits: Limits) -> Self {
+        let Parts { work_logs, kimai, queue, ledger, workers, clock } = parts;
+        let sight = Sight::new(Arc::clone(&work_logs));
+        let losses = Losses::new(&work_logs, &kimai, &ledger, &clock);
+        Self {
+            work_logs,
+            kimai,
+            queue,
+            ledger,
+            sight,
+            losses,
+            workers,
+            clock,
+            limits,
+            turn: Mutex::default(),
+        }
+    }
+
+    /// What it may delete.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// What a sweep of `period` would find and do. Changes nothing.
+    pub async fn plan(&self, period: Period, progress: &Progress) -> Result<Report, Failure> {
+        let Examined { work_logs, timesheets, unreadable, rounded, findings, .. } =
+            heed(progress, self.examine(period, None, progress)).await?;
+        let held = findings.iter().filter(|finding| finding.held.is_some()).count();
+        Ok(Report { work_logs, timesheets, unreadable, held, rounded, findings, ..Report::default() })
+    }
+
+    /// Sweeps `period`: queues every work log that differs, and deletes orphans within the guards, and
+    /// beyond the bound those that `confirmed` names, if they are just those. Waits for a sweep that is
+    /// under way.
+    pub async fn sweep(
+        &self,
+        period: Period,
+        confirmed: Option<&Unconfirmed>,
+        progress: &Progress,
+    ) -> Result<Report, Failure> {
+        let _turn = heed(progress, async { Ok(self.turn.lock().await) }).await?;
+        info!("Sweeping {period}");
+        let examined = heed(progress, self.examine(period, confirmed, progress)).await?;
+        let report = self.act(period, examined, progress).await?;
+        self.count(period, &report);
+        info!(
+            "Swept {period}: {} work logs, {} timesheets; {} queued, {} adopted, {} orphans deleted, {} kept",
+            report.work_logs, report.timesheets, report.queued, report.adopted, report.deleted, report.held
+        );
+        Ok(report)
+    }
+
+    fn count(&self, period: Period, report: &Report) {
+        let metrics = self.workers.metrics();
+        let deletions = report.findings.iter().filter(|finding| finding.deletes());
+        for hold in deletions.filter_map(|finding| finding.held) {
+            metrics.deletion_held(hold);
+        }
+        // One of last year says nothing of whether what people do now reaches Kimai.
+        if period.contains(self.clock.today()) {
+            metrics.swept(self.clock.wall());
+        }
+    }
+
+    /// Removes a timesheet unless a work log is linked to it, which is looked up now. Says whether it is
+    /// gone, or about to be. Where we know what it was made for, that is settled instead: it may only
+    /// lack its link, or leave one behind.
+    pub async fn remove_orphan(&self, id: KimaiId) -> Result<bool, Failure> {
+        Ok(self.remove(id, &[], &Progress::unwatched()).await? != apply::Removal::Kept)
+    }
+}
+
+/// Gives up a question once the sweep is cancelled, however long the answer takes.
+async fn heed<T>(
+    progress: &Progress,
+    question: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    progress.until_stopped(question).await.unwrap_or(Err(Failure::Stopped))
+}
+
+/// Ends a sweep that somebody cancelled.
+fn go_on(progress: &Progress) -> Result<(), Failure> {
+    if progress.is_stopped() { Err(Failure::Stopped) } else { Ok(()) }
+}

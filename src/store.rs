@@ -1,0 +1,3 @@
+//! Where the queue, the ledger and the jobs are kept.
+
+pub mod sqlite;

@@ -1,0 +1,295 @@
+//! What survives the process: one SQLite file with the queue and the reconciler's memory, so that one
+//! transaction can cover both.
+//!
+//! # Guarantees
+//! - What [`Storage::write`] reports as done is on disk, through kill -9 and power loss at any moment.
+//! - All that is asked for while a commit is under way goes into the next one together: a burst costs
+//!   few waits for the disk. When that commit fails, every one of its callers is told, and memory (the
+//!   [`Mirror`]) is as it was before.
+//! - A file that is damaged, foreign, read-only or in use is an error that names it and says what
+//!   helps; it is never taken for an empty one. When the disk is full or fails later, writes fail until
+//!   it works again.
+//! - A file that is damaged, cut or taken away while in use is noticed at the next write or look, and nothing is
+//!   reported as done from then on. What memory holds is written to a fresh file beside it for the next start.
+//!
+//! # Assumptions
+//! The disk honours fsync.
+//!
+//! # Caveats
+//! The file may be gone at the next start (a container without a volume): then the sweep at the start
+//! finds what was waiting. One process at a time may use a directory.
+
+pub(crate) mod connection;
+mod group_commit;
+#[cfg(test)]
+pub(crate) mod memory;
+mod rescue;
+mod watch;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use connection::Kind;
+use group_commit::{Health, Job, Work, Writer};
+
+/// The file within the data directory.
+pub const FILE: &str = "queue.sqlite3";
+
+/// How often every page of the file is read.
+const VERIFIED_EVERY: Duration = Duration::from_mins(10);
+
+/// Stands for the file where there is none.
+const IN_MEMORY: &str = "(in memory)";
+
+pub(crate) const KIND: Kind = Kind {
+    application_id: 0x6b71_7565, // "kque"
+    version: 11,
+    tables: concat!(
+        include_str!("sqlite/schema.sql"),
+        include_str!("sqlite/version-2.sql"),
+        include_str!("sqlite/version-3.sql"),
+        include_str!("sqlite/version-4.sql"),
+        include_str!("sqlite/version-5.sql"),
+        include_str!("sqlite/version-6.sql"),
+        include_str!("sqlite/version-7.sql"),
+        include_str!("sqlite/version-8.sql"),
+        include_str!("sqlite/version-9.sql"),
+        include_str!("sqlite/version-10.sql"),
+        include_str!("sqlite/version-11.sql")
+    ),
+    steps: &[
+        include_str!("sqlite/version-2.sql"),
+        include_str!("sqlite/version-3.sql"),
+        include_str!("sqlite/version-4.sql"),
+        include_str!("sqlite/version-5.sql"),
+        include_str!("sqlite/version-6.sql"),
+        include_str!("sqlite/version-7.sql"),
+        include_str!("sqlite/version-8.sql"),
+        include_str!("sqlite/version-9.sql"),
+        include_str!("sqlite/version-10.sql"),
+        include_str!("sqlite/version-11.sql"),
+    ],
+    remedy: "move it away together with its -wal file, and the sweep at the start finds what was waiting",
+};
+
+/// What stands in the way of the file, in words, with what helps.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the queue's file {file} cannot be used: {why}")]
+pub struct StorageFault {
+    /// The file.
+    pub file: Arc<str>,
+    /// What is wrong and what helps.
+    pub why: String,
+}
+
+/// State in memory that mirrors rows of the file: it changes with them, and back with them.
+pub trait Mirror: Send + Sync {
+    /// Writes what the work of this transaction changed.
+    fn write(&self, connection: &Connection) -> rusqlite::Result<()>;
+
+    /// The transaction is on disk, or (`false`) never was.
+    fn ended(&self, committed: bool);
+
+    /// Writes all of it into a fresh file, between two transactions.
+    fn save(&self, connection: &Connection) -> rusqlite::Result<()>;
+}
+
+/// The file, or its like in memory. Cheap to clone; it is closed when the last clone is dropped.
+#[derive(Clone)]
+pub struct Storage {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    drive: Drive,
+    health: Arc<Health>,
+}
+
+/// Who runs the transactions.
+enum Drive {
+    /// Whoever asks, one at a time.
+    Caller(Box<Mutex<Writer>>),
+    /// A thread of its own, for all who ask meanwhile together.
+    Thread { jobs: Option<mpsc::Sender<Box<dyn Job>>>, thread: Option<std::thread::JoinHandle<()>> },
+}
+
+impl Storage {
+    /// Opens or makes the file in `directory`, with a thread of its own that commits for many at once.
+    pub fn open(directory: &Path) -> Result<Self, StorageFault> {
+        let (writer, health) = Self::writer(directory)?;
+        let (jobs, queue) = mpsc::channel();
+        let thread = std::thread::Builder::new()
+            .name("queue-file".to_owned())
+            .spawn(move || group_commit::drive(writer, &queue))
+            .map_err(|error| health.fault(format!("no thread for it: {error}")))?;
+        let drive = Drive::Thread { jobs: Some(jobs), thread: Some(thread) };
+        Ok(Self { inner: Arc::new(Inner { drive, health }) })
+    }
+
+    /// The same without a thread: each write is a commit of its own, done by its caller, who is blocked
+    /// meanwhile. For tests on paused time, which a thread would let run on.
+    pub fn open_single(directory: &Path) -> Result<Self, StorageFault> {
+        let (writer, health) = Self::writer(directory)?;
+        Ok(Self { inner: Arc::new(Inner { drive: Drive::Caller(Box::new(Mutex::new(writer))), health }) })
+    }
+
+    /// A storage that lives as long as its clones.
+    pub fn in_memory() -> Result<Self, StorageFault> {
+        let health = Arc::new(Health::new(IN_MEMORY.into()));
+        let connection = KIND.in_memory().map_err(|why| health.fault(why))?;
+        let writer = Writer::new(connection, Arc::clone(&health), None);
+        Ok(Self { inner: Arc::new(Inner { drive: Drive::Caller(Box::new(Mutex::new(writer))), health }) })
+    }
+
+    fn writer(directory: &Path) -> Result<(Writer, Arc<Health>), StorageFault> {
+        let file = directory.join(FILE);
+        let health = Arc::new(Health::new(file.display().to_string().into()));
+        rescue::take_up(&file)?;
+        let connection = KIND.open(&file).map_err(|why| health.fault(why))?;
+        Ok((Writer::new(connection, Arc::clone(&health), Some(file)), health))
+    }
+
+    /// Keeps `mirror` in step with the file from now on. There can be one only.
+    pub fn attach(&self, mirror: Arc<dyn Mirror>) -> Result<(), StorageFault> {
+        let attached = self.inner.health.attach(mirror);
+        if attached { Ok(()) } else { Err(self.inner.health.fault("a queue uses it already".to_owned())) }
+    }
+
+    /// Runs `work` in the next transaction; when this returns, that is on disk. `work` goes on if the
+    /// caller goes away. It should look first and change then: an error of SQLite fails the whole
+    /// transaction, with all who share it.
+    pub async fn write<T, F>(&self, work: F) -> Result<T, StorageFault>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        #[cfg(test)]
+        crate::reconcile::simulation::rng::hesitate().await;
+        let (reply, answer) = oneshot::channel();
+        self.submit(Work::boxed(work, move |result| drop(reply.send(result))));
+        #[cfg(test)]
+        crate::reconcile::simulation::rng::hesitate().await;
+        // Only a writer that broke off leaves a reply out.
+        answer.await.unwrap_or_else(|_| Err(self.broken()))
+    }
+
+    /// The same, blocking the caller: for the start.
+    pub fn write_now<T, F>(&self, work: F) -> Result<T, StorageFault>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let (reply, answer) = mpsc::channel();
+        self.submit(Work::boxed(work, move |result| drop(reply.send(result))));
+        answer.recv().unwrap_or_else(|_| Err(self.broken()))
+    }
+
+    fn submit(&self, job: Box<dyn Job>) {
+        match &self.inner.drive {
+            // What a panic left half done was rolled back with its transaction.
+            Drive::Caller(writer) => writer.lock().unwrap_or_else(PoisonError::into_inner).commit(vec![job]),
+            Drive::Thread { jobs, .. } => {
+                if let Some(jobs) = jobs {
+                    // A job that cannot be handed over is dropped, and with it its reply.
+                    let _ = jobs.send(job);
+                }
+            }
+        }
+    }
+
+    /// Whether the file is still the one that was left, and can be written. Costs a few calls to the file system, unless
+    /// somebody else has touched it.
+    pub async fn look(&self) -> Result<(), StorageFault> {
+        self.write(|_| Ok(())).await?;
+        self.probe().await
+    }
+
+    /// The same, reading every page of the file: a disk may lose what it took. Others wait meanwhile, a second for some
+    /// hundred megabytes.
+    pub async fn verify(&self) -> Result<(), StorageFault> {
+        self.inner.health.ask_for_check();
+        self.look().await
+    }
+
+    /// Verifies the file now and then, until `stop`.
+    pub async fn watch(self, stop: CancellationToken) {
+        let watch = async {
+            loop {
+                tokio::time::sleep(VERIFIED_EVERY).await;
+                // What is wrong is told by whoever noticed it.
+                let _ = self.verify().await;
+            }
+        };
+        let _ = stop.run_until_cancelled(watch).await;
+    }
+
+    /// Whether it can be written now. After a failure that takes as much room as the refused write needed: it is
+    /// tried here, and given back.
+    pub async fn probe(&self) -> Result<(), StorageFault> {
+        let Some(room) = self.inner.health.room_needed() else { return Ok(()) };
+        let room = i64::try_from(room).unwrap_or(i64::MAX);
+        self.write(move |connection| {
+            connection.execute_batch("DROP TABLE IF EXISTS room; CREATE TABLE room (bytes BLOB)")?;
+            connection.execute("INSERT INTO room VALUES (zeroblob(?1))", [room]).map(drop)
+        })
+        .await?;
+        self.write(|connection| connection.execute_batch("DROP TABLE IF EXISTS room")).await?;
+        self.inner.health.recovered();
+        Ok(())
+    }
+
+    /// What made a write fail; nothing once [`Storage::probe`] has found enough room again.
+    pub fn trouble(&self) -> Option<StorageFault> {
+        self.inner.health.trouble()
+    }
+
+    /// The file, as people know it.
+    pub fn place(&self) -> String {
+        self.inner.health.file().to_owned()
+    }
+
+    /// Whether it is forgotten when the process ends.
+    pub fn is_in_memory(&self) -> bool {
+        self.inner.health.file() == IN_MEMORY
+    }
+
+    /// How many transactions have changed the file since it was opened.
+    pub fn commits(&self) -> u64 {
+        self.inner.health.commits()
+    }
+
+    /// A row that cannot be read.
+    pub(crate) fn damaged(&self, what: &str) -> StorageFault {
+        self.inner.health.fault(KIND.damaged(what))
+    }
+
+    fn broken(&self) -> StorageFault {
+        self.inner.health.fault("its writer broke off; start the service again".to_owned())
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Drive::Thread { jobs, thread } = &mut self.drive {
+            drop(jobs.take());
+            // It ends what was asked for and closes the file.
+            let _ = thread.take().map(std::thread::JoinHandle::join);
+        }
+    }
+}
+
+impl std::fmt::Debug for Storage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Storage").field("commits", &self.commits()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
+mod tests;

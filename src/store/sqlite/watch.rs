@@ -1,0 +1,108 @@
+//! What the file looked like after the last commit. Nobody but its writer may change it while it is in use, so that
+//! whatever differs before the next one is somebody else's doing: a few calls to the file system tell.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::connection::beside;
+
+/// Which file a name leads to.
+type Identity = (u64, u64);
+
+/// A file as the file system shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Look {
+    identity: Identity,
+    length: u64,
+    /// In seconds, and what is left in nanoseconds.
+    modified: (i64, i64),
+}
+
+impl Look {
+    /// Nothing where there is no such file.
+    fn at(file: &Path) -> Option<Self> {
+        let found = fs::metadata(file).ok()?;
+        let identity = (found.dev(), found.ino());
+        Some(Self { identity, length: found.len(), modified: (found.mtime(), found.mtime_nsec()) })
+    }
+}
+
+/// What has become of the file since the last commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    /// It is as it was left.
+    None,
+    /// Its name, or that of its journal, leads to another file or to none: what is written now would be lost with it.
+    Gone,
+    /// Somebody else has written to it or its journal, or cut it.
+    Touched,
+}
+
+/// The file and its journal.
+pub(super) struct Watch {
+    file: PathBuf,
+    journal: PathBuf,
+    opened: Option<Identity>,
+    /// Both as they were left.
+    left: [Option<Look>; 2],
+}
+
+impl Watch {
+    /// Of `file`, which has just been opened.
+    pub(super) fn of(file: PathBuf) -> Self {
+        let journal = beside(&file, "-wal");
+        let opened = Look::at(&file).map(|look| look.identity);
+        let mut watch = Self { file, journal, opened, left: [None; 2] };
+        watch.note();
+        watch
+    }
+
+    /// Which file it is.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// As it is now it was left by its writer.
+    pub(super) fn note(&mut self) {
+        self.left = self.look();
+    }
+
+    /// What somebody else has done since.
+    pub(super) fn change(&self) -> Change {
+        let now = self.look();
+        let identities = |looks: [Option<Look>; 2]| looks.map(|look| look.map(|look| look.identity));
+        let ([file, journal], [_, left]) = (identities(now), identities(self.left));
+        if file != self.opened || (left.is_some() && journal != left) {
+            Change::Gone
+        } else if now == self.left {
+            Change::None
+        } else {
+            Change::Touched
+        }
+    }
+
+    /// After a commit, which leaves the file alone and adds to the journal: as they are now its writer left them, unless
+    /// more than that has changed. Gives whether that is so.
+    pub(super) fn note_commit(&mut self) -> bool {
+        let (now, left) = (self.look(), self.left);
+        let has_grown = match (left[1], now[1]) {
+            (Some(left), Some(now)) => left.identity == now.identity && left.length <= now.length,
+            (left, _) => left.is_none(),
+        };
+        let only_grown = now[0] == left[0] && has_grown;
+        if only_grown {
+            self.left = now;
+        }
+        only_grown
+    }
+
+    /// How long the journal is, in bytes.
+    pub(super) fn journal_length(&self) -> u64 {
+        self.left[1].map_or(0, |journal| journal.length)
+    }
+
+    fn look(&self) -> [Option<Look>; 2] {
+        [Look::at(&self.file), Look::at(&self.journal)]
+    }
+}

@@ -1,0 +1,155 @@
+//! Kimai: where hours are billed. Everything the service asks of it goes through
+//! [`Timesheets`] and [`Listings`].
+
+pub mod choices;
+mod client;
+pub mod diagnostics;
+pub mod fault;
+mod heard;
+mod listing;
+pub mod model;
+mod refusal;
+mod rows;
+pub mod sandbox;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::contact::Record;
+use crate::domain::KimaiId;
+use crate::domain::timesheet::WantedTimesheet;
+pub use crate::trackers::adaptive_concurrency::Pace;
+use crate::unreadable::Unreadable;
+pub use choices::Choices;
+pub use client::{Client, ClientFault};
+pub use diagnostics::{Inspection, Right, Rights, TimesheetRules, Version};
+pub use fault::{Fault, KimaiFault, Operation};
+pub use listing::{Gap, Listed};
+pub use model::{Activity, CurrentUser, Customer, Project, Timesheet, TimesheetFilter, User};
+pub use rows::{Lenient, OddRow, OddRows};
+
+/// The calls about timesheets.
+///
+/// # Guarantees
+/// Every call ends within its time limit, follows no redirect, and reports what went wrong as a
+/// [`KimaiFault`] whose [`Fault`] says what it means, so that no caller looks at a status number.
+#[async_trait]
+pub trait Timesheets: Send + Sync {
+    /// The pace of its requests.
+    fn pace(&self) -> Arc<Pace>;
+
+    /// The values of its answers that could not be read.
+    fn unreadable(&self) -> Unreadable {
+        Unreadable::default()
+    }
+
+    /// What was last heard of it.
+    fn contact(&self) -> Record {
+        Record::default()
+    }
+
+    /// `GET /users/me`: who the token is.
+    async fn me(&self) -> Result<CurrentUser, KimaiFault>;
+
+    /// `GET /timesheets/{id}`; `None` when Kimai answers 404.
+    async fn timesheet(&self, id: KimaiId) -> Result<Option<Timesheet>, KimaiFault>;
+
+    /// `GET /timesheets`, all pages. One that cannot be read costs itself only ([`Listed::gaps`]), as does a row
+    /// ([`Listed::odd`]); the first page, four in a row, a wrong token, a pause that Kimai insists on or a list
+    /// beyond `KIMAI_LIST_MAX_ROWS` and `KIMAI_LIST_MAX_PAGES` costs all.
+    async fn timesheets(&self, filter: &TimesheetFilter) -> Result<Listed, KimaiFault>;
+
+    /// `GET /timesheets`, no more than one page of at most `most`, lowest id first: what is not in it may be there
+    /// all the same.
+    async fn some_timesheets(
+        &self,
+        filter: &TimesheetFilter,
+        most: usize,
+    ) -> Result<Vec<Timesheet>, KimaiFault>;
+
+    /// The largest id of any timesheet there is now; none in an empty Kimai.
+    async fn newest(&self) -> Result<Option<KimaiId>, KimaiFault>;
+
+    /// The state of what `wanted` names: project, its customer, activity and user.
+    async fn choices(&self, wanted: &WantedTimesheet) -> Result<Choices, KimaiFault>;
+
+    /// `POST /timesheets`. Not idempotent: [`Fault::Ambiguous`] means it may have been applied.
+    ///
+    /// `description` is what it is to say; without one, that is left to Kimai.
+    async fn create(
+        &self,
+        wanted: &WantedTimesheet,
+        description: Option<&str>,
+    ) -> Result<Timesheet, KimaiFault>;
+
+    /// `PATCH /timesheets/{id}` with all fields we own. [`Fault::Gone`] when there is none.
+    async fn update(
+        &self,
+        id: KimaiId,
+        wanted: &WantedTimesheet,
+        description: Option<&str>,
+    ) -> Result<Timesheet, KimaiFault>;
+
+    /// `PATCH /timesheets/{id}` that takes its break away. [`Fault::Permanent`] with status 400 while breaks are
+    /// turned off in Kimai.
+    async fn end_break(&self, id: KimaiId) -> Result<Timesheet, KimaiFault>;
+
+    /// `DELETE /timesheets/{id}`. [`Fault::Gone`] when there is none.
+    async fn delete(&self, id: KimaiId) -> Result<(), KimaiFault>;
+}
+
+/// The lists of Kimai's catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Catalogue {
+    /// `/customers`.
+    Customers,
+    /// `/projects`.
+    Projects,
+    /// `/activities`.
+    Activities,
+    /// `/users`.
+    Users,
+}
+
+impl Catalogue {
+    /// Its name in paths.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Customers => "customers",
+            Self::Projects => "projects",
+            Self::Activities => "activities",
+            Self::Users => "users",
+        }
+    }
+}
+
+/// Which rows of a list are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rows {
+    /// What imports bring: what is visible and open, or with `IMPORT_HIDDEN` all there is.
+    Imported,
+    /// All there is.
+    All,
+}
+
+/// The lists that an import reads, with the same guarantees; a row that cannot be read costs itself only. Kimai does
+/// not page them.
+#[async_trait]
+pub trait Listings: Send + Sync {
+    /// `GET /customers`.
+    async fn customers(&self, rows: Rows) -> Result<Lenient<Customer>, KimaiFault>;
+
+    /// `GET /projects`.
+    async fn projects(&self, rows: Rows) -> Result<Lenient<Project>, KimaiFault>;
+
+    /// `GET /activities`.
+    async fn activities(&self, rows: Rows) -> Result<Lenient<Activity>, KimaiFault>;
+
+    /// `GET /users`; needs the permission `view_user` (`ROLE_SUPER_ADMIN`).
+    async fn users(&self, rows: Rows) -> Result<Lenient<User>, KimaiFault>;
+
+    /// `GET /{list}/{id}`: whether there is such a thing, hidden or not. What the token may not see is a
+    /// [`Fault::Permanent`].
+    async fn exists(&self, list: Catalogue, id: u64) -> Result<bool, KimaiFault>;
+}

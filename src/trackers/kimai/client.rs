@@ -1,0 +1,390 @@
+//! Kimai's REST API over HTTP.
+
+mod inspect;
+mod pages;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::civil::DateTime;
+use reqwest::header::{ACCEPT, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use reqwest::{Method, RequestBuilder, Url};
+use secrecy::SecretString;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::Value;
+use tokio::time::Instant;
+use tracing::{Instrument, info_span};
+
+use super::choices::{Choices, ChosenProject, ChosenUser};
+use super::fault::{Fault, KimaiFault, Operation};
+use super::heard::{self, in_words, whole};
+use super::listing::Listed;
+use super::model::{
+    Activity, CurrentUser, Customer, NoBreak, Project, Timesheet, TimesheetFilter, TimesheetForm, User,
+};
+use super::rows::{self, Lenient};
+use super::{Catalogue, Listings, Rows, Timesheets};
+use crate::contact::Record;
+use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::{Code, KimaiId};
+use crate::failpoint::crash;
+use crate::settings::{Description, KimaiSettings, ListLimits};
+use crate::telemetry::metrics::Side;
+use crate::telemetry::metrics::{self, Metrics};
+use crate::trackers::adaptive_concurrency::{How, Pace, Place};
+use crate::unreadable::Unreadable;
+use pages::PAGE_SIZE;
+
+/// Rows looked at for the newest id: more than one, since the id of a row may be unreadable.
+const NEWEST: &str = "5";
+/// The longest rest of a pause that a call waits for: well within the lease of its run.
+const KEPT_PAUSE: Duration = Duration::from_secs(5);
+
+/// A client of one Kimai with one token.
+///
+/// # Guarantees
+/// One pool of connections; a time limit on every call; no redirect is followed, so the token goes to
+/// no other host; the token is in one header marked sensitive and in no message.
+#[derive(Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    endpoint: Url,
+    /// To keep it out of what Kimai says.
+    token: SecretString,
+    /// Whether lists of the catalogue show what is hidden too.
+    hidden: bool,
+    /// How long a list of timesheets may be.
+    limits: ListLimits,
+    /// Whether descriptions are ours to write.
+    describes: bool,
+    /// Nothing is sent before then: Kimai or a proxy asked for a pause.
+    paused_until: Mutex<Option<Instant>>,
+    pace: Arc<Pace>,
+    metrics: Metrics,
+    pub(super) unreadable: Unreadable,
+    contact: Record,
+}
+
+/// Why no client could be made from the settings.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP client for Kimai cannot be made: {0}")]
+pub struct ClientFault(String);
+
+struct Answer {
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Client {
+    /// A client as the settings say, whose requests count in `metrics`.
+    pub fn new(settings: &KimaiSettings, metrics: Metrics) -> Result<Self, ClientFault> {
+        let mut headers = crate::http_client::bearer(Some(&settings.token))
+            .map_err(|_| ClientFault("API_TOKEN cannot stand in a header".into()))?;
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        let http = crate::http_client::client_builder(settings.time_limit)
+            .default_headers(headers)
+            .build()
+            .map_err(|fault| ClientFault(fault.to_string()))?;
+        let (endpoint, hidden) = (settings.endpoint.clone(), settings.import_hidden);
+        let describes = settings.description == Description::Note;
+        let token = settings.token.clone();
+        let pace = Arc::new(Pace::new(settings.concurrency.clone()));
+        let limits = settings.list;
+        Ok(Self {
+            http,
+            endpoint,
+            token,
+            hidden,
+            limits,
+            describes,
+            paused_until: Mutex::default(),
+            pace,
+            metrics,
+            unreadable: Unreadable::default(),
+            contact: Record::default(),
+        })
+    }
+
+    /// `timesheet` without what is not ours.
+    fn seen(&self, mut timesheet: Timesheet) -> Timesheet {
+        if !self.describes {
+            timesheet.note = None;
+        }
+        timesheet
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let mut url = self.endpoint.clone();
+        url.set_path(&format!("{}/{path}", self.endpoint.path().trim_end_matches('/')));
+        self.http.request(method, url)
+    }
+
+    async fn send(&self, operation: Operation, request: RequestBuilder) -> Result<Answer, KimaiFault> {
+        let _place = self.place(operation).await?;
+        self.keep_pause(operation).await?;
+        let (since, mut status) = (Instant::now(), None);
+        let waiting = self.contact.wait(Code::KimaiUnavailable);
+        let label = metrics::Operation::from(operation);
+        let span = info_span!("kimai", operation = label.word());
+        let answer = self.exchange(operation, request, &mut status).instrument(span).await;
+        let took = since.elapsed();
+        self.metrics.kimai_answered(label, status, took);
+        self.pace.ended(operation, How::of(&answer), took);
+        heard::note(&self.contact, status, answer.as_ref().map(|answer| answer.body.as_slice()));
+        waiting.over();
+        answer
+    }
+
+    /// Waits for a place among the requests that Kimai gets at a time; a creation not for ever. A list needs
+    /// none.
+    async fn place(&self, operation: Operation) -> Result<Option<Place<'_>>, KimaiFault> {
+        if operation == Operation::Read {
+            return Ok(None);
+        }
+        let place = self.pace.place(operation).await.ok_or_else(|| KimaiFault::crowded_out(operation))?;
+        Ok(Some(place))
+    }
+
+    /// Sends, and reads the answer. `seen` is its status, once one is there and its body too.
+    async fn exchange(
+        &self,
+        operation: Operation,
+        request: RequestBuilder,
+        seen: &mut Option<u16>,
+    ) -> Result<Answer, KimaiFault> {
+        let cut = |fault: reqwest::Error| KimaiFault::cut(operation, !fault.is_connect(), &in_words(fault));
+        let mut response = request.send().await.map_err(cut)?;
+        if operation == Operation::Create {
+            crash::point("post sent");
+        }
+        let status = response.status();
+        let headers = std::mem::take(response.headers_mut());
+        let body = whole(operation, response).await?;
+        *seen = Some(status.as_u16());
+        if status.is_success() {
+            return Ok(Answer { headers, body });
+        }
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let told = (text(RETRY_AFTER), text(WWW_AUTHENTICATE));
+        let fault = KimaiFault::answered(operation, status.as_u16(), told, &body);
+        if let Fault::Limited(pause) = fault.fault {
+            self.pause(pause);
+        }
+        Err(fault.presentable(&self.token))
+    }
+
+    fn read<T: DeserializeOwned>(&self, operation: Operation, answer: &Answer) -> Result<T, KimaiFault> {
+        crate::json::from_slice(&answer.body).map_err(|fault| self.not_read(operation, &fault))
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, KimaiFault> {
+        self.read(Operation::Read, &self.send(Operation::Read, self.request(Method::GET, path)).await?)
+    }
+
+    /// A list of the catalogue. Projects that have ended need a word of their own.
+    async fn catalogue<T: DeserializeOwned>(
+        &self,
+        list: Catalogue,
+        rows: Rows,
+    ) -> Result<Lenient<T>, KimaiFault> {
+        let request = self.request(Method::GET, list.path());
+        let request = match (self.hidden || rows == Rows::All, list) {
+            (false, _) => request,
+            (true, Catalogue::Projects) => request.query(&[("visible", "3"), ("ignoreDates", "1")]),
+            (true, _) => request.query(&[("visible", "3")]),
+        };
+        self.rows(&self.send(Operation::Read, request).await?)
+    }
+
+    /// The rows of a list, those that cannot be read apart. A text that cannot be read as it is, is read with
+    /// U+FFFD in it.
+    fn rows<T: DeserializeOwned>(&self, answer: &Answer) -> Result<Lenient<T>, KimaiFault> {
+        let read = Lenient::read(&answer.body).or_else(|fault| {
+            let repaired = crate::json::repaired(&answer.body).ok_or(fault)?;
+            let list = Lenient::read(repaired.as_bytes())?;
+            self.note_replaced(&repaired);
+            Ok(list)
+        });
+        read.map_err(|fault: serde_json::Error| self.not_read(Operation::Read, &fault))
+    }
+
+    /// Names the rows of a list in which something was replaced.
+    fn note_replaced(&self, repaired: &str) {
+        let rows: Vec<Value> = serde_json::from_str(repaired).unwrap_or_default();
+        for row in rows.iter().filter(|row| row.to_string().contains(crate::json::REPLACEMENT)) {
+            let text = |name: &str| row.get(name).map_or_else(|| "none".to_owned(), ToString::to_string);
+            let name = if row.get("name").is_some() { text("name") } else { text("username") };
+            let what = format!(
+                "A text in Kimai cannot be read and was replaced in part: id {}, name {name}",
+                text("id")
+            );
+            let what = KimaiFault::new(Operation::Read, Fault::Transient, what).presentable(&self.token);
+            self.metrics.unreadable(Side::Kimai, 1);
+            self.unreadable.note(what.message);
+        }
+    }
+
+    fn not_read(&self, operation: Operation, fault: &serde_json::Error) -> KimaiFault {
+        KimaiFault::unreadable(operation, &fault.to_string()).presentable(&self.token)
+    }
+
+    /// One thing, or none where Kimai answers 404.
+    async fn look<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, KimaiFault> {
+        match self.send(Operation::Look, self.request(Method::GET, path)).await {
+            Ok(answer) => self.read(Operation::Look, &answer).map(Some),
+            Err(fault) if fault.fault == Fault::Gone => Ok(None),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    fn pause(&self, pause: Duration) {
+        let until = Instant::now() + pause;
+        let mut paused = self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *paused = Some(paused.map_or(until, |earlier| earlier.max(until)));
+        self.metrics.limited(until);
+    }
+
+    /// Waits for the end of a pause that Kimai asked for, if that is near; else nothing may be sent, and
+    /// whoever asks comes again. A creation never waits: how old its intent is tells what may still come of it.
+    async fn keep_pause(&self, operation: Operation) -> Result<(), KimaiFault> {
+        let until = *self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(until) = until else { return Ok(()) };
+        let rest = until.saturating_duration_since(Instant::now());
+        let longest = if operation == Operation::Create { Duration::ZERO } else { KEPT_PAUSE };
+        if rest > longest {
+            let why = format!("it asked for a pause, which lasts {} s more", rest.as_secs());
+            return Err(KimaiFault::new(operation, Fault::Limited(rest), why));
+        }
+        tokio::time::sleep_until(until).await;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Timesheets for Client {
+    fn pace(&self) -> Arc<Pace> {
+        Arc::clone(&self.pace)
+    }
+
+    fn unreadable(&self) -> Unreadable {
+        self.unreadable.clone()
+    }
+
+    fn contact(&self) -> Record {
+        self.contact.clone()
+    }
+
+    async fn me(&self) -> Result<CurrentUser, KimaiFault> {
+        self.get("users/me").await
+    }
+
+    async fn timesheet(&self, id: KimaiId) -> Result<Option<Timesheet>, KimaiFault> {
+        let found: Option<Timesheet> = self.look(&format!("timesheets/{id}")).await?;
+        Ok(found.map(|row| self.seen(row)))
+    }
+
+    async fn timesheets(&self, filter: &TimesheetFilter) -> Result<Listed, KimaiFault> {
+        self.list(filter).await
+    }
+
+    async fn some_timesheets(
+        &self,
+        filter: &TimesheetFilter,
+        most: usize,
+    ) -> Result<Vec<Timesheet>, KimaiFault> {
+        Ok(self.page(filter, 1, most.clamp(1, PAGE_SIZE)).await?.rows.rows)
+    }
+
+    async fn newest(&self) -> Result<Option<KimaiId>, KimaiFault> {
+        let query = [("user", "all"), ("page", "1"), ("size", NEWEST), ("orderBy", "id"), ("order", "DESC")];
+        let answer =
+            self.send(Operation::Read, self.request(Method::GET, "timesheets").query(&query)).await?;
+        // Only the ids count: a row that is odd otherwise must not keep everybody's hours out of Kimai.
+        let ids = rows::ids(&answer.body).map_err(|fault| self.not_read(Operation::Read, &fault))?;
+        Ok(ids.into_iter().max())
+    }
+
+    async fn choices(&self, wanted: &WantedTimesheet) -> Result<Choices, KimaiFault> {
+        let project: Option<ChosenProject> = self.look(&format!("projects/{}", wanted.project)).await?;
+        let customer = match project.as_ref().and_then(|project| project.customer) {
+            Some(customer) => self.look(&format!("customers/{customer}")).await?,
+            None => None,
+        };
+        let activity = self.look(&format!("activities/{}", wanted.activity)).await?;
+        let user = match self.look(&format!("users/{}", wanted.user)).await {
+            // Only a super administrator may look at users: one that cannot be seen is no reason.
+            Err(fault) if fault.fault == Fault::Permanent => Some(ChosenUser::unseen(wanted.user)),
+            seen => seen?,
+        };
+        Ok(Choices { project, customer, activity, user })
+    }
+
+    async fn create(
+        &self,
+        wanted: &WantedTimesheet,
+        description: Option<&str>,
+    ) -> Result<Timesheet, KimaiFault> {
+        let form = TimesheetForm::of(wanted, description);
+        let request = self.request(Method::POST, "timesheets").json(&form);
+        self.read(Operation::Create, &self.send(Operation::Create, request).await?).map(|row| self.seen(row))
+    }
+
+    async fn update(
+        &self,
+        id: KimaiId,
+        wanted: &WantedTimesheet,
+        description: Option<&str>,
+    ) -> Result<Timesheet, KimaiFault> {
+        let form = TimesheetForm::of(wanted, description);
+        let request = self.request(Method::PATCH, &format!("timesheets/{id}")).json(&form);
+        self.read(Operation::Update, &self.send(Operation::Update, request).await?).map(|row| self.seen(row))
+    }
+
+    async fn end_break(&self, id: KimaiId) -> Result<Timesheet, KimaiFault> {
+        let request = self.request(Method::PATCH, &format!("timesheets/{id}")).json(&NoBreak::FORM);
+        self.read(Operation::Update, &self.send(Operation::Update, request).await?).map(|row| self.seen(row))
+    }
+
+    async fn delete(&self, id: KimaiId) -> Result<(), KimaiFault> {
+        let request = self.request(Method::DELETE, &format!("timesheets/{id}"));
+        let answer = self.send(Operation::Delete, request).await?;
+        if answer.body.is_empty() {
+            return Ok(());
+        }
+        // Kimai has nothing to say here: this was a proxy's page.
+        Err(KimaiFault::unreadable(Operation::Delete, "it has a body, Kimai's has none"))
+    }
+}
+
+#[async_trait]
+impl Listings for Client {
+    async fn customers(&self, rows: Rows) -> Result<Lenient<Customer>, KimaiFault> {
+        self.catalogue(Catalogue::Customers, rows).await
+    }
+
+    async fn projects(&self, rows: Rows) -> Result<Lenient<Project>, KimaiFault> {
+        self.catalogue(Catalogue::Projects, rows).await
+    }
+
+    async fn activities(&self, rows: Rows) -> Result<Lenient<Activity>, KimaiFault> {
+        self.catalogue(Catalogue::Activities, rows).await
+    }
+
+    async fn users(&self, rows: Rows) -> Result<Lenient<User>, KimaiFault> {
+        self.catalogue(Catalogue::Users, rows).await
+    }
+
+    async fn exists(&self, list: Catalogue, id: u64) -> Result<bool, KimaiFault> {
+        let found: Option<IgnoredAny> = self.look(&format!("{}/{id}", list.path())).await?;
+        Ok(found.is_some())
+    }
+}
+
+/// The only form in which Kimai takes a bound: no zone, no fraction.
+fn wall_clock(bound: DateTime) -> String {
+    bound.strftime("%Y-%m-%dT%H:%M:%S").to_string()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,227 @@
+//! Lenient of Kimai's lists, read one by one where not all of them are what they should be.
+
+use std::collections::BTreeSet;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::domain::KimaiId;
+
+/// Unreadable rows that are kept with their reason; of more only number and ids are kept.
+const MOST_NAMED: usize = 100;
+/// The longest reason kept of one row, in characters.
+const MOST_LETTERS: usize = 200;
+
+/// A row that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OddRow {
+    /// Its id, where that can be read.
+    pub id: Option<KimaiId>,
+    /// What is wrong with it, with the id as Kimai wrote it.
+    pub why: String,
+}
+
+/// The rows of a list that could not be read. Each of them may exist in Kimai: nothing follows from its absence.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OddRows {
+    /// How many there are.
+    pub count: usize,
+    /// The ids of those whose id can be read.
+    pub ids: BTreeSet<KimaiId>,
+    /// The first hundred of them.
+    pub named: Vec<OddRow>,
+}
+
+impl OddRows {
+    /// Why the row that may be younger than timesheet `id` cannot be read: one with a higher id, or with none that
+    /// can be read.
+    pub fn newer_than(&self, id: Option<KimaiId>) -> Option<String> {
+        let newer = |row: &&OddRow| row.id.is_none() || row.id > id;
+        let named = self.named.iter().find(newer).map(|row| row.why.clone());
+        let unnamed =
+            || self.ids.last().filter(|last| Some(**last) > id).map(|last| format!("row with id {last}"));
+        named.or_else(unnamed)
+    }
+
+    /// Takes one more.
+    pub(crate) fn push(&mut self, row: OddRow) {
+        // A row that two pages show is one row.
+        if row.id.is_some_and(|id| !self.ids.insert(id)) {
+            return;
+        }
+        self.count += 1;
+        if self.named.len() < MOST_NAMED {
+            self.named.push(row);
+        }
+    }
+
+    /// Takes those of another page, but for the ones that could be read elsewhere.
+    pub(super) fn extend(&mut self, other: Self, read: impl Fn(KimaiId) -> bool) {
+        let Self { count, ids, named } = other;
+        let named_without_id = named.iter().filter(|row| row.id.is_none()).count();
+        let unnamed_without_id = count - ids.len() - named_without_id;
+        for row in named {
+            if row.id.is_none_or(|id| !read(id)) {
+                self.push(row);
+            }
+        }
+        let before = self.ids.len();
+        self.ids.extend(ids.into_iter().filter(|id| !read(*id)));
+        self.count += self.ids.len() - before + unnamed_without_id;
+    }
+
+    /// Forgets the row `id`, which could be read after all.
+    pub(super) fn found(&mut self, id: KimaiId) {
+        if self.ids.remove(&id) {
+            self.count -= 1;
+            self.named.retain(|row| row.id != Some(id));
+        }
+    }
+}
+
+/// A list, with the rows that could not be read beside those that could.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lenient<T> {
+    /// Those that could be read, in Kimai's order.
+    pub rows: Vec<T>,
+    /// Those that could not.
+    pub odd: OddRows,
+}
+
+impl<T> From<Vec<T>> for Lenient<T> {
+    fn from(rows: Vec<T>) -> Self {
+        Self { rows, odd: OddRows::default() }
+    }
+}
+
+impl<T> Lenient<T> {
+    /// The same list with each readable row changed.
+    pub fn map<U>(self, change: impl FnMut(T) -> U) -> Lenient<U> {
+        Lenient { rows: self.rows.into_iter().map(change).collect(), odd: self.odd }
+    }
+}
+
+impl<T: DeserializeOwned> Lenient<T> {
+    /// Reads a JSON list. Fails only if it is none.
+    pub(super) fn read(body: &[u8]) -> Result<Self, serde_json::Error> {
+        // Nearly always all rows are as they should be, which is quicker to read.
+        if let Ok(rows) = serde_json::from_slice::<Vec<T>>(body) {
+            return Ok(rows.into());
+        }
+        let mut list = Self::from(Vec::new());
+        for value in serde_json::from_slice::<Vec<Value>>(body)? {
+            match T::deserialize(&value) {
+                Ok(row) => list.rows.push(row),
+                Err(fault) => list.odd.push(odd(&value, &fault)),
+            }
+        }
+        Ok(list)
+    }
+}
+
+/// The ids of a JSON list of rows, as far as they can be read.
+pub(super) fn ids(body: &[u8]) -> Result<Vec<KimaiId>, serde_json::Error> {
+    let rows: Vec<Value> = serde_json::from_slice(body)?;
+    Ok(rows.iter().filter_map(id_of).collect())
+}
+
+fn odd(row: &Value, fault: &serde_json::Error) -> OddRow {
+    let written = row.get("id").map_or_else(|| "without id".to_owned(), |id| format!("with id {id}"));
+    let why: String = format!("row {written}: {fault}").chars().take(MOST_LETTERS).collect();
+    OddRow { id: id_of(row), why }
+}
+
+/// The id of a row, also where it is written as text or with a fraction of zero.
+fn id_of(row: &Value) -> Option<KimaiId> {
+    match row.get("id")? {
+        Value::String(text) => text.parse().ok(),
+        Value::Number(number) => number.to_string().trim_end_matches(".0").parse().ok(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::trackers::kimai::Timesheet;
+
+    #[test]
+    fn no_list_makes_it_panic() {
+        crate::fuzz::play("kimai", |input| {
+            let list = Lenient::<Timesheet>::read(input);
+            let ids = ids(input);
+            assert!(ids.is_ok() || list.is_err());
+            let _ = serde_json::from_slice::<Timesheet>(input);
+        });
+    }
+
+    fn row(id: &Value) -> Value {
+        let (begin, end) = ("2024-09-02T00:00:00+0200", "2024-09-02T08:00:00+0200");
+        json!({"id": id, "activity": 1, "project": 2, "user": 3, "begin": begin, "end": end})
+    }
+
+    fn read(rows: &[Value]) -> Lenient<Timesheet> {
+        Lenient::read(json!(rows).to_string().as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_row_that_is_wrong_costs_itself_and_keeps_its_id_where_that_can_be_read() {
+        let with = |name: &str, value: Value| {
+            let mut row = row(&json!(7));
+            row[name] = value;
+            row
+        };
+        let seven = Some(KimaiId(7));
+        let table = [
+            (row(&json!(-7)), None),
+            (row(&json!(0)), None),
+            (row(&json!(null)), None),
+            (row(&json!(u64::MAX)), None),
+            (row(&json!(1_u64 << 63)), None),
+            (row(&json!([7])), None),
+            (row(&json!("7")), seven),
+            (row(&json!(7.0)), seven),
+            (row(&json!(7.5)), None),
+            (row(&json!("x".repeat(1_000))), None),
+            (with("end", json!("9999-12-31T23:59:59+0000")), seven),
+            (with("begin", json!("0000-00-00T00:00:00+0000")), seven),
+            (with("begin", json!(null)), seven),
+            (with("project", json!("none")), seven),
+            (with("user", json!(0)), seven),
+            (with("exported", json!("yes")), seven),
+            (json!("a text"), None),
+            (json!(null), None),
+        ];
+        for (odd, id) in table {
+            let list = read(&[row(&json!(1)), odd.clone(), row(&json!(9))]);
+            assert_eq!(list.rows.iter().map(|row| row.id.0).collect::<Vec<_>>(), [1, 9], "{odd}");
+            assert_eq!((list.odd.count, list.odd.named[0].id), (1, id), "{odd}");
+            assert!(list.odd.named[0].why.chars().count() <= MOST_LETTERS, "{odd}");
+        }
+        assert_eq!(
+            ids(json!([row(&json!(-7)), row(&json!("7"))]).to_string().as_bytes()).unwrap(),
+            [KimaiId(7)]
+        );
+        for none in ["{}", "<html>", "", "7"] {
+            assert!(Lenient::<Timesheet>::read(none.as_bytes()).is_err(), "{none}");
+        }
+    }
+
+    #[test]
+    fn an_odd_row_that_may_be_new_is_told_from_one_that_was_there_before() {
+        let list = read(&[row(&json!("7"))]);
+        for (before, newer) in [(None, true), (Some(6), true), (Some(7), false), (Some(8), false)] {
+            assert_eq!(list.odd.newer_than(before.map(KimaiId)).is_some(), newer, "{before:?}");
+        }
+        assert!(read(&[row(&json!(-7))]).odd.newer_than(Some(KimaiId(9))).is_some(), "who knows");
+    }
+
+    #[test]
+    fn many_odd_rows_take_little_memory() {
+        let rows: Vec<Value> = (1..=500).map(|id| row(&json!(format!("{id}")))).collect();
+        let odd = read(&rows).odd;
+        assert_eq!((odd.count, odd.ids.len(), odd.named.len()), (500, 500, MOST_NAMED));
+    }
+}

@@ -1,0 +1,164 @@
+//! The triplestore: where work logs live and where the truth about them is.
+//!
+//! Everything the service asks of it goes through [`Triplestore`]: one SELECT or one update at a
+//! time. `remote` speaks the SPARQL protocol with the mu headers, `embedded` is a store inside this
+//! process with the same behaviour.
+//!
+//! # Caveats
+//! A 200 is not proof: a wrong scope answers every SELECT with no rows, and a write may be
+//! acknowledged and not stored. Callers treat emptiness as a fault where it would destroy something.
+
+pub mod changeset;
+pub mod embedded;
+pub mod instrumented;
+pub mod pages;
+mod period;
+pub mod probe;
+pub mod query_log;
+mod referring;
+pub mod refusal;
+pub mod remote;
+pub mod results;
+mod rows;
+pub mod statement;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod vocabulary;
+pub mod work_logs;
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use crate::domain::Code;
+use crate::domain::status::Gist;
+use crate::unreadable::Unreadable;
+use crate::work_logs::SourceFault;
+pub use refusal::Refusal;
+
+/// One value of a result row.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Term {
+    /// An IRI, without angle brackets.
+    Iri(String),
+    /// A literal. Stores disagree on whether a plain string carries `xsd:string`; both are accepted.
+    Literal {
+        /// The lexical form.
+        value: String,
+        /// The datatype IRI, if the store named one.
+        datatype: Option<String>,
+        /// The language tag, if there is one.
+        language: Option<String>,
+    },
+    /// A blank node's label, meaningful within one answer only.
+    Blank(String),
+}
+
+impl Term {
+    /// The IRI, lexical form or label, whatever the kind.
+    pub fn value(&self) -> &str {
+        match self {
+            Self::Iri(value) | Self::Literal { value, .. } | Self::Blank(value) => value,
+        }
+    }
+
+    /// The same, without a copy.
+    pub fn into_value(self) -> String {
+        match self {
+            Self::Iri(value) | Self::Literal { value, .. } | Self::Blank(value) => value,
+        }
+    }
+
+    /// The IRI, if this is one.
+    pub fn as_iri(&self) -> Option<&str> {
+        match self {
+            Self::Iri(iri) => Some(iri),
+            _ => None,
+        }
+    }
+}
+
+/// One row of a SELECT: variable name (without `?`) to value; unbound variables are absent.
+pub type Row = BTreeMap<String, Term>;
+
+/// Why the triplestore could not do what was asked. Each is said once, for people.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TriplestoreFault {
+    /// No answer, or one that says nothing of the statement: refused connection, time limit, 5xx, a wrong address.
+    #[error("the triplestore did not answer: {0}")]
+    Transient(String),
+    /// It answered that it could not do this statement, for a reason that may pass. Others may go well.
+    #[error("the triplestore could not do the statement: {0}")]
+    Failed(String),
+    /// The statement itself is refused, however often it is sent.
+    #[error("the triplestore refused the statement: {0}")]
+    Refused(Refusal),
+    /// A 200 whose body is not SPARQL JSON results.
+    #[error("the triplestore's answer could not be read: {0}")]
+    Unreadable(String),
+    /// A 200 that does not hold all there is. What is missing from it says nothing.
+    #[error("the triplestore's answer is not complete: {0}")]
+    Incomplete(String),
+}
+
+impl TriplestoreFault {
+    /// The stable code of it.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Transient(_) => Code::TriplestoreUnavailable,
+            Self::Failed(_) => Code::TriplestoreFailed,
+            Self::Refused(refusal) => refusal.code(),
+            Self::Unreadable(_) => Code::TriplestoreUnreadable,
+            Self::Incomplete(_) => Code::TriplestoreIncomplete,
+        }
+    }
+
+    /// The reason that it gives, the same however often and of whatever work log it is said.
+    pub fn gist(&self) -> Gist {
+        refusal::gist(&self.to_string())
+    }
+
+    /// Whether it is about this statement alone: a part of it, or another one, may go well.
+    pub fn is_of_statement(&self) -> bool {
+        matches!(self, Self::Failed(_) | Self::Refused(_) | Self::Incomplete(_))
+    }
+}
+
+impl From<TriplestoreFault> for SourceFault {
+    fn from(fault: TriplestoreFault) -> Self {
+        let (code, gist) = (fault.code(), fault.gist());
+        match fault {
+            TriplestoreFault::Transient(said) => Self::Transient(said),
+            TriplestoreFault::Failed(said) => Self::Failed { said, gist },
+            TriplestoreFault::Refused(refusal) => Self::Refused { said: refusal.to_string(), code },
+            TriplestoreFault::Unreadable(said) => Self::Unreadable(said),
+            TriplestoreFault::Incomplete(said) => Self::Incomplete(said),
+        }
+    }
+}
+
+/// What the service asks of a triplestore.
+///
+/// # Guarantees
+/// Every call ends within its time limit. Statements carry this service's own scope and call id,
+/// never a caller's session and never sudo.
+#[async_trait]
+pub trait Triplestore: Send + Sync {
+    /// Whether it is one of a stack, with scopes, deltas and settings of its own; not the one inside this service.
+    fn is_of_a_stack(&self) -> bool {
+        true
+    }
+
+    /// Runs a SELECT and gives all rows of the answer. Stores cut answers silently (Virtuoso at
+    /// 10 000 rows): page what may be larger.
+    async fn select(&self, query: &str) -> Result<Vec<Row>, TriplestoreFault>;
+
+    /// The values of its answers that could not be read.
+    fn unreadable(&self) -> Unreadable {
+        Unreadable::default()
+    }
+
+    /// Runs an update. Operations separated by `;` are applied one after the other and are not
+    /// atomic on every store.
+    async fn update(&self, update: &str) -> Result<(), TriplestoreFault>;
+}

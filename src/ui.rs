@@ -1,0 +1,115 @@
+//! The operator page: what the service sees, does and could not do, for people in an office.
+//!
+//! # How it is made
+//! - Each page is a set of named parts. A page is *gathered* (async, from the services of [`State`]), then *rendered*
+//!   by pure functions of the values gathered, one file per part.
+//! - It is whole without JavaScript: links, forms that POST and are answered with 303. With it, `/updates`
+//!   streams the parts that changed, and `live.js` puts them in place.
+//! - Nothing comes from elsewhere, and no style or script stands in the page itself: the
+//!   Content-Security-Policy forbids both. All texts are escaped by maud.
+//!
+//! | route | shows |
+//! |---|---|
+//! | `GET /` | the overview |
+//! | `GET /entries?state=parked&after=IRI` | the entries of the queue, 50 on a page |
+//! | `GET /run`, `GET /run/{number}?kind=&held=&after=` | sweeps, plans, imports and locks; one of them |
+//! | `GET /find?q=…`, `GET /work-log?id=IRI` | the search; the whole story of one work log |
+//! | `GET /updates?page=…` | server-sent events: the parts of one of these pages as they change |
+//! | `POST /do/…` | what forms do: retry, overwrite, plan, sweep, cancel, import, lock, check; 303 to where it shows |
+//! | `GET /assets/…` | style, script and icon |
+
+mod actions;
+mod assets;
+mod checks;
+mod display_names;
+mod entries;
+mod fault;
+mod findings;
+mod forms;
+mod fragments;
+mod health;
+mod icons;
+mod labels;
+mod layout;
+mod login;
+mod overview;
+mod pulse;
+mod queue;
+mod run;
+mod runs;
+mod time;
+mod updates;
+mod work_log;
+
+#[cfg(test)]
+mod tests;
+
+use actix_web::http::header::{CACHE_CONTROL, LOCATION};
+use actix_web::{HttpRequest, HttpResponse};
+
+use crate::escape::for_page;
+use crate::http::endpoint::Door;
+use crate::http::{Pages, State};
+use fault::Fault;
+use layout::Frame;
+use layout::head;
+use time::Moment;
+
+/// What is added to the routes of [`crate::http`], whose [`State`] the pages share.
+pub const PAGES: Pages = Pages { doors, unknown };
+
+/// The page on which people log in. `next` is where it leads.
+pub fn login(next: &str, fault: Option<&str>) -> maud::Markup {
+    login::render(next, fault)
+}
+
+fn doors() -> Vec<Door> {
+    let mut doors = vec![
+        Door::page("/", "The overview", &["said"], overview::get),
+        Door::page(
+            "/entries",
+            "The entries of the queue, 50 on a page",
+            &["state", "after", "said"],
+            entries::get,
+        ),
+        Door::page("/run", "Sweeps, plans, imports and locks", &["said"], runs::get),
+        Door::page("/run/{id}", "One of them", &["kind", "held", "after", "said"], run::get),
+        Door::page("/find", "The search for a work log", &["q"], work_log::find),
+        Door::page("/work-log", "The whole story of one work log", &["id", "said"], work_log::get),
+        Door::stream("/updates", "The parts of a page as they change", &["page"], updates::get),
+    ];
+    doors.extend(actions::doors());
+    doors.extend(assets::doors());
+    doors
+}
+
+/// A page of its own, never kept: it holds what is true now.
+fn html(frame: &Frame, content: &maud::Markup) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .body(for_page(&frame.render(content).into_string()).into_owned())
+}
+
+/// What a browser gets at an address that leads nowhere (404).
+fn unknown(request: &HttpRequest, state: &State) -> HttpResponse {
+    let frame = Frame::new(request, "", "Not found", &Moment::of(&state.services.clock));
+    let content = maud::html! {
+        section class="card wide" {
+            h1 { "Not found" }
+            p { "There is no page " code { (request.path()) } "." }
+            p { a href="/" { "Go to the overview" } ", or find a work log with the search above." }
+        }
+    };
+    HttpResponse::NotFound()
+        .content_type("text/html; charset=utf-8")
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .body(for_page(&frame.render(&content).into_string()).into_owned())
+}
+
+/// 303 to `place` on this service.
+fn see(place: &str) -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((LOCATION, place)).finish()
+}
+
+type Answer = Result<HttpResponse, Fault>;

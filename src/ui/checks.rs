@@ -1,0 +1,68 @@
+//! What the doctor found.
+
+use maud::{Markup, html};
+
+use super::icons::Sign;
+use super::labels;
+use super::time::Moment;
+use crate::doctor::{Check, Health, Report};
+
+/// How many checks found that work logs do not get where they belong.
+pub(super) fn trouble(report: Option<&Report>) -> usize {
+    report.map_or(0, |report| report.count(Health::Trouble))
+}
+
+/// So many checks with trouble, in few words.
+pub(super) fn words(trouble: usize) -> String {
+    format!("{} found trouble", labels::count(trouble as u64, "check", "checks"))
+}
+
+/// The part `checks`: what needs attention stands open, the rest behind one line.
+pub(super) fn render(report: Option<&Report>, moment: &Moment) -> Markup {
+    html! {
+        section id="checks" class="card" aria-labelledby="checks-title" {
+            div class="card-head" {
+                h2 id="checks-title" { "Checks" }
+                form class="inline" action="/do/check" method="post" {
+                    input type="hidden" name="back" value="/";
+                    button type="submit" id="check" { "Check again" }
+                }
+            }
+            @match report {
+                None => p class="empty" { "Not made yet. They try whether everything that syncing needs is there." },
+                Some(report) => (checks(report, moment)),
+            }
+        }
+    }
+}
+
+fn checks(report: &Report, moment: &Moment) -> Markup {
+    let (well, other): (Vec<&Check>, Vec<&Check>) =
+        report.checks.iter().partition(|check| check.verdict == Health::Well);
+    html! {
+        @if other.is_empty() { p { (Sign::Good.with("All is as it should be")) } }
+        @else { ul class="plain check-list" { @for check in &other { (line(check)) } } }
+        @if !well.is_empty() {
+            details {
+                summary { (labels::count(well.len() as u64, "check", "checks")) " without complaint" }
+                ul class="plain check-list" { @for check in &well { (line(check)) } }
+            }
+        }
+        p class="note" { "Made " (moment.relative(report.at)) "; connections, queue, sweeps and deltas as of now." }
+    }
+}
+
+fn line(check: &Check) -> Markup {
+    let (sign, verdict) = match check.verdict {
+        Health::Well => (Sign::Good, "well"),
+        Health::Warning => (Sign::Warning, "warning"),
+        Health::Trouble => (Sign::Bad, "trouble"),
+        Health::Unknown => (Sign::Neutral, "not known"),
+    };
+    html! {
+        li data-key=(check.id) {
+            p { (sign.icon()) " " strong { (check.name) } span class="unseen" { " (" (verdict) ")" } ": " (labels::sentence(&check.says)) }
+            @if let Some(help) = &check.help { p class="to-do" { (labels::sentence(help)) } }
+        }
+    }
+}

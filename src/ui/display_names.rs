@@ -1,0 +1,147 @@
+//! The names behind the ids of differences, as Kimai tells them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream};
+use tokio::time::timeout;
+
+use crate::domain::diff::FoundTimesheet;
+use crate::domain::finding::Finding;
+use crate::domain::ids::{ActivityId, ProjectId, UserId};
+use crate::domain::timesheet::WantedTimesheet;
+use crate::trackers::kimai::{Choices, Timesheets};
+
+/// How long a page waits for all names together: without them it shows numbers.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Questions to Kimai at a time.
+const AT_ONCE: usize = 4;
+
+/// Names by id; an id that was asked for and has none is known by its number only.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Names {
+    projects: BTreeMap<ProjectId, Option<String>>,
+    activities: BTreeMap<ActivityId, Option<String>>,
+    users: BTreeMap<UserId, Option<String>>,
+}
+
+impl Names {
+    /// Asks for the names of all that stands in `found`, for each once. What is not told in time stays a number.
+    pub(super) async fn ask(kimai: &dyn Timesheets, found: &[(u64, Finding)]) -> Self {
+        let mut names = Self::default();
+        let wanted = names.questions(found);
+        let questions = stream::iter(wanted).map(|one| async move { (one, kimai.choices(&one).await) });
+        let mut answers = questions.buffer_unordered(AT_ONCE);
+        let all = async {
+            while let Some((one, answer)) = answers.next().await {
+                if let Ok(choices) = answer {
+                    names.learn(&one, choices);
+                }
+            }
+        };
+        // What was told by then is known.
+        let _ = timeout(PATIENCE, all).await;
+        names
+    }
+
+    /// Timesheets that name each id at least once.
+    fn questions(&mut self, found: &[(u64, Finding)]) -> Vec<WantedTimesheet> {
+        let mut questions = Vec::new();
+        let sides = found.iter().flat_map(|(_, one)| [one.wanted.map(FoundTimesheet::from), one.found]);
+        for whole in sides.flatten().filter_map(|side| side.whole()) {
+            let news = [
+                self.projects.insert(whole.project, None).is_none(),
+                self.activities.insert(whole.activity, None).is_none(),
+                self.users.insert(whole.user, None).is_none(),
+            ];
+            if news.contains(&true) {
+                questions.push(whole);
+            }
+        }
+        questions
+    }
+
+    fn learn(&mut self, asked: &WantedTimesheet, told: Choices) {
+        self.projects.extend(told.project.map(|one| (asked.project, Some(one.name))));
+        self.activities.extend(told.activity.map(|one| (asked.activity, Some(one.name))));
+        self.users.extend(told.user.map(|one| (asked.user, Some(one.username))));
+    }
+
+    /// What to call a project: `Website (5)`, or `5`.
+    pub(super) fn project(&self, id: Option<ProjectId>) -> String {
+        called(id.map(|id| id.0), id.and_then(|id| self.projects.get(&id)))
+    }
+
+    /// What to call an activity.
+    pub(super) fn activity(&self, id: Option<ActivityId>) -> String {
+        called(id.map(|id| id.0), id.and_then(|id| self.activities.get(&id)))
+    }
+
+    /// What to call a user.
+    pub(super) fn user(&self, id: Option<UserId>) -> String {
+        called(id.map(|id| id.0), id.and_then(|id| self.users.get(&id)))
+    }
+}
+
+/// The name, with the number by which Kimai has it.
+fn called(id: Option<u64>, name: Option<&Option<String>>) -> String {
+    let Some(id) = id.map(|id| id.to_string()) else { return "none".to_owned() };
+    // A user that the token may not see is called by its number.
+    match name.and_then(Option::as_ref).filter(|name| !name.is_empty() && **name != id) {
+        Some(name) => format!("{name} ({id})"),
+        None => id,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::finding::{Action, Kind};
+    use crate::trackers::kimai::choices::{ChosenActivity, ChosenUser};
+
+    fn booked(project: u64, activity: u64, user: u64) -> WantedTimesheet {
+        let begin = "2024-09-02T22:00:00Z".parse().unwrap();
+        let (project, activity, user) = (ProjectId(project), ActivityId(activity), UserId(user));
+        WantedTimesheet { begin, end: begin, project, activity, user, note: None }
+    }
+
+    fn finding(wanted: WantedTimesheet, found: Option<WantedTimesheet>) -> (u64, Finding) {
+        let found = found.map(FoundTimesheet::from);
+        let (kind, action) = (Kind::Changed, Action::Settle);
+        let (reason, timesheets) = (String::new(), Vec::new());
+        let finding = Finding {
+            kind,
+            work_log: None,
+            timesheets,
+            wanted: Some(wanted),
+            found,
+            reason,
+            action,
+            held: None,
+        };
+        (1, finding)
+    }
+
+    #[test]
+    fn each_id_is_asked_for_once_and_called_by_its_name_where_kimai_tells_one() {
+        let mut names = Names::default();
+        let found = [
+            finding(booked(1, 2, 3), Some(booked(1, 2, 3))),
+            finding(booked(1, 2, 4), Some(booked(1, 2, 3))),
+            // Each of these was asked for already.
+            finding(booked(1, 2, 4), None),
+        ];
+        assert_eq!(names.questions(&found), [booked(1, 2, 3), booked(1, 2, 4)]);
+        let activity = ChosenActivity { name: "Analysis".to_owned(), project: None, visible: true };
+        let user = Some(ChosenUser::unseen(UserId(3)));
+        let told = Choices { project: None, customer: None, activity: Some(activity), user };
+        names.learn(&booked(1, 2, 3), told);
+        let called = [
+            names.project(Some(ProjectId(1))),
+            names.activity(Some(ActivityId(2))),
+            names.user(Some(UserId(3))),
+            names.user(None),
+        ];
+        assert_eq!(called, ["1", "Analysis (2)", "3", "none"]);
+    }
+}

@@ -1,0 +1,303 @@
+//! The entries of the queue, with their reason and a button to try each again.
+
+use std::collections::BTreeMap;
+
+use actix_web::HttpRequest;
+use actix_web::web::{self, Query};
+use maud::{Markup, html};
+
+use super::fault::Fault;
+use super::fragments::Parts;
+use super::icons::Sign;
+use super::layout::Frame;
+use super::time::Moment;
+use super::work_log::address;
+use super::{Answer, labels};
+use crate::domain::{Code, WorkLogUri};
+use crate::http;
+use crate::http::Services;
+use crate::queue::{Counts, Entry, Filter, State};
+
+/// Entries on a page.
+pub(super) const PAGE: usize = 50;
+
+/// Which entries are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wish {
+    /// Where they stand.
+    state: State,
+    /// Whether only those are wanted whose timesheet is exported.
+    exported: bool,
+    /// They come behind this one.
+    after: Option<WorkLogUri>,
+}
+
+impl Wish {
+    /// Reads `state` and `after` of an address.
+    pub(super) fn read(pairs: &BTreeMap<String, String>) -> Result<Self, Fault> {
+        let state = match pairs.get("state") {
+            None => State::Parked,
+            Some(word) => State::from_word(word)
+                .ok_or_else(|| Fault::bad("There is no such list; go back to the overview and choose one"))?,
+        };
+        let exported = match pairs.get("code").map(String::as_str) {
+            None => false,
+            Some(word) if word == Code::TimesheetExported.word() => true,
+            Some(_) => {
+                return Err(Fault::bad("There is no such list; go back to the overview and choose one"));
+            }
+        };
+        let after = pairs
+            .get("after")
+            .map(|iri| WorkLogUri::parse(iri).map_err(|fault| Fault::bad(fault.to_string())));
+        Ok(Self { state, exported, after: after.transpose()? })
+    }
+
+    fn filter(&self) -> Filter {
+        let code = self.exported.then_some(Code::TimesheetExported);
+        Filter { code, ..self.state.into() }
+    }
+
+    fn query(&self) -> String {
+        let mut pairs = vec![("state", self.state.word())];
+        pairs.extend(self.exported.then_some(("code", Code::TimesheetExported.word())));
+        pairs.extend(self.after.as_ref().map(|after| ("after", after.as_str())));
+        labels::query(&pairs)
+    }
+}
+
+/// `GET /entries`.
+pub(super) async fn get(
+    request: HttpRequest,
+    query: Query<BTreeMap<String, String>>,
+    state: web::Data<http::State>,
+) -> Answer {
+    let wish = Wish::read(&query)?;
+    let parts = gather(&state, &wish).await?;
+    let moment = Moment::of(&state.services.clock);
+    let frame = Frame::new(&request, "/entries?state=parked", &parts.title, &moment)
+        .live(&parts, &format!("page=entries&{}", wish.query()));
+    Ok(super::html(&frame, &parts.get("entries")))
+}
+
+/// The page in parts.
+pub(super) async fn gather(state: &http::State, wish: &Wish) -> Result<Parts, Fault> {
+    let list = List::gather(&state.services, wish).await?;
+    let mut parts = Parts::new(list.title());
+    parts.add("entries", list.render(&Moment::of(&state.services.clock)));
+    Ok(parts)
+}
+
+/// A page of entries.
+#[derive(Debug)]
+pub(super) struct List {
+    /// What was asked for.
+    pub(super) wish: Wish,
+    /// How many there are in all.
+    pub(super) counts: Counts,
+    /// How many of them are parked since their timesheet is exported.
+    pub(super) kept: usize,
+    /// Those of this page.
+    pub(super) entries: Vec<Entry>,
+    /// Whether there are more behind them.
+    pub(super) more: bool,
+}
+
+impl List {
+    async fn gather(services: &Services, wish: &Wish) -> Result<Self, Fault> {
+        let mut entries = services.queue.page(wish.filter(), wish.after.as_ref(), PAGE + 1).await?;
+        let more = entries.len() > PAGE;
+        entries.truncate(PAGE);
+        let parked = services.queue.parked_by_code().await?;
+        let kept = parked.get(&Some(Code::TimesheetExported)).copied().unwrap_or_default();
+        Ok(Self { wish: wish.clone(), counts: services.queue.counts().await?, kept, entries, more })
+    }
+
+    /// How many stand there.
+    fn total(&self, state: State) -> usize {
+        match state {
+            State::Parked if self.wish.exported => self.kept,
+            State::Parked => self.counts.parked,
+            State::Running => self.counts.running,
+            State::Queued => self.counts.queued,
+            State::Scheduled => self.counts.scheduled,
+        }
+    }
+
+    fn title(&self) -> String {
+        let (name, _) = self.words();
+        format!("{name}: {}", labels::number(self.total(self.wish.state) as u64))
+    }
+
+    /// What they are called, and what that means.
+    fn words(&self) -> (&'static str, &'static str) {
+        if self.wish.exported { labels::EXPORTED } else { labels::entry_states(self.wish.state) }
+    }
+
+    /// The part `entries`.
+    pub(super) fn render(&self, moment: &Moment) -> Markup {
+        let state = self.wish.state;
+        let (_, meaning) = self.words();
+        let here = format!("/entries?{}", self.wish.query());
+        html! {
+            section id="entries" class="card wide" aria-labelledby="entries-title" {
+                h1 id="entries-title" { (self.title()) }
+                (tabs(&self.wish))
+                p class="lead" { (meaning) }
+                @if self.wish.exported && self.kept > 0 { (overwrite_all(self.kept, &here)) }
+                @if !self.wish.exported && state == State::Parked && self.counts.parked > 0 { (retry_all(self.counts.parked, &here)) }
+                @if self.entries.is_empty() {
+                    p class="empty" {
+                        @if self.wish.after.is_some() { "There are no more." } @else { "There are none." }
+                    }
+                } @else {
+                    (table(&self.entries, &here, moment, "entries-title"))
+                }
+                (self.around())
+            }
+        }
+    }
+
+    fn around(&self) -> Markup {
+        let first = Wish { after: None, ..self.wish.clone() };
+        let next = self.entries.last().filter(|_| self.more);
+        let next = next.map(|last| Wish { after: Some(last.work_log.clone()), ..self.wish.clone() });
+        html! {
+            @if next.is_some() || self.wish.after.is_some() {
+                nav class="pages" aria-label="More of this list" {
+                    @if self.wish.after.is_some() { a class="button" href={ "/entries?" (first.query()) } { "From the start" } }
+                    @if let Some(next) = next { a class="button" href={ "/entries?" (next.query()) } { "Next " (PAGE) } }
+                }
+            }
+        }
+    }
+}
+
+fn tabs(current: &Wish) -> Markup {
+    html! {
+        nav class="tabs" aria-label="Lists of the queue" {
+            ul {
+                @for state in [State::Parked, State::Scheduled, State::Queued, State::Running] {
+                    li {
+                        a href={ "/entries?state=" (state.word()) }
+                            aria-current=[(state == current.state && !current.exported).then_some("page")] {
+                            (labels::entry_states(state).0)
+                        }
+                    }
+                    @if state == State::Parked {
+                        li {
+                            a href=(EXPORTED) aria-current=[current.exported.then_some("page")] { (labels::EXPORTED.0) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The button that tries everything again that is parked.
+pub(super) fn retry_all(parked: usize, back: &str) -> Markup {
+    html! {
+        form class="inline" action="/do/retry-parked" method="post" {
+            input type="hidden" name="back" value=(back);
+            button type="submit" id="retry-all" { "Retry all " (labels::number(parked as u64)) }
+        }
+    }
+}
+
+/// Where all are listed whose timesheet is exported.
+pub(super) const EXPORTED: &str = "/entries?state=parked&code=timesheet-exported";
+
+/// The form that overwrites every exported timesheet whose work log is parked. One click is not enough for it.
+fn overwrite_all(kept: usize, back: &str) -> Markup {
+    html! {
+        form class="inline" action="/do/overwrite-exported" method="post" {
+            input type="hidden" name="back" value=(back);
+            label { input type="checkbox" name="sure" value="yes" required; " None of them is on an invoice" }
+            button type="submit" id="overwrite-all" class="danger" { "Overwrite all " (labels::number(kept as u64)) }
+        }
+    }
+}
+
+/// The button that overwrites the exported timesheet of one work log.
+pub(super) fn overwrite(work_log: &WorkLogUri, back: &str) -> Markup {
+    html! {
+        form action="/do/overwrite" method="post" {
+            input type="hidden" name="id" value=(work_log);
+            input type="hidden" name="back" value=(back);
+            button type="submit" class="danger" aria-label={ "Overwrite the timesheet of " (labels::short(work_log.as_str())) } {
+                "Overwrite this one"
+            }
+        }
+    }
+}
+
+/// Entries as a table that becomes a list of cards where it is narrow. The roles keep it a table for
+/// screen readers then.
+pub(super) fn table(entries: &[Entry], back: &str, moment: &Moment, title: &str) -> Markup {
+    html! {
+        table class="stack" role="table" aria-labelledby=(title) {
+            thead role="rowgroup" {
+                tr role="row" {
+                    th scope="col" role="columnheader" { "Work log" }
+                    th scope="col" role="columnheader" { "State" }
+                    th scope="col" role="columnheader" { "Why" }
+                    th scope="col" role="columnheader" { "In the queue" }
+                    th scope="col" role="columnheader" class="narrow" { "Do" }
+                }
+            }
+            tbody role="rowgroup" {
+                @for entry in entries { (row(entry, back, moment)) }
+            }
+        }
+    }
+}
+
+fn row(entry: &Entry, back: &str, moment: &Moment) -> Markup {
+    let (iri, short) = (entry.work_log.as_str(), labels::short(entry.work_log.as_str()));
+    let sign = match entry.state {
+        State::Queued => Sign::Waiting,
+        State::Scheduled if entry.attempts == 0 => Sign::Waiting,
+        State::Scheduled | State::Parked => Sign::Warning,
+        State::Running => Sign::Running,
+    };
+    html! {
+        tr role="row" data-key=(iri) {
+            td role="cell" data-label="Work log" {
+                a class="id" href=(address(&entry.work_log)) title=(iri) { (short) }
+            }
+            td role="cell" data-label="State" {
+                (sign.with(labels::entry_state(entry.state)))
+                @if let Some(due) = entry.due.filter(|_| entry.state == State::Scheduled) {
+                    span class="note" { "Next try " @if due > moment.now { (moment.relative(due)) } @else { "now" } }
+                }
+                @if entry.attempts > 0 {
+                    span class="note" { (labels::count(entry.attempts, "attempt failed", "attempts failed")) }
+                }
+            }
+            td role="cell" data-label="Why" class="reason" {
+                @match &entry.last_error {
+                    Some(why) => {
+                        (labels::sentence(why))
+                        @if let Some(code) = entry.code { span class="note" { (super::work_log::code_of(code)) } }
+                    }
+                    None => span class="quiet-text" { "First try; it is here because of " (labels::reason(entry.reason)) "." },
+                }
+            }
+            td role="cell" data-label="In the queue" {
+                (moment.relative(entry.since))
+                span class="note" { (labels::reason(entry.reason)) }
+            }
+            td role="cell" data-label="Do" {
+                @if entry.state != State::Running {
+                    form action="/do/retry" method="post" {
+                        input type="hidden" name="id" value=(iri);
+                        input type="hidden" name="back" value=(back);
+                        button type="submit" aria-label={ "Retry " (short) } { "Retry" }
+                    }
+                    @if entry.code == Some(Code::TimesheetExported) { (overwrite(&entry.work_log, back)) }
+                }
+            }
+        }
+    }
+}

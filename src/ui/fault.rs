@@ -1,0 +1,87 @@
+//! What went wrong with a page, as a page.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::{HttpResponse, ResponseError};
+use maud::{Markup, html};
+
+use super::labels;
+use super::layout::head;
+use crate::escape::for_page;
+use crate::jobs::RunsFault;
+use crate::queue::QueueFault;
+
+/// Why a page or form could not be had.
+#[derive(Debug, thiserror::Error)]
+#[error("{title}: {detail}")]
+pub(super) struct Fault {
+    status: StatusCode,
+    title: &'static str,
+    detail: String,
+}
+
+impl Fault {
+    /// The request makes no sense (400).
+    pub(super) fn bad(detail: impl Into<String>) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, title: "That cannot be done", detail: detail.into() }
+    }
+
+    /// There is no such thing (404).
+    pub(super) fn unknown(detail: impl Into<String>) -> Self {
+        Self { status: StatusCode::NOT_FOUND, title: "Not found", detail: detail.into() }
+    }
+
+    /// Not now (503).
+    pub(super) fn unavailable(detail: impl Into<String>) -> Self {
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, title: "Not possible now", detail: detail.into() }
+    }
+
+    fn page(&self) -> Markup {
+        html! {
+            (maud::DOCTYPE)
+            html lang="en" {
+                head { (head(self.title)) }
+                body {
+                    main id="content" class="lonely" {
+                        h1 { (self.title) }
+                        p { (labels::sentence(&self.detail)) }
+                        p { a href="/" { "Back to the overview" } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl ResponseError for Fault {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        HttpResponse::build(self.status)
+            .content_type("text/html; charset=utf-8")
+            .insert_header((CACHE_CONTROL, "no-store"))
+            .body(for_page(&self.page().into_string()).into_owned())
+    }
+}
+
+impl From<QueueFault> for Fault {
+    fn from(fault: QueueFault) -> Self {
+        Self::unavailable(fault.to_string())
+    }
+}
+
+impl From<RunsFault> for Fault {
+    fn from(fault: RunsFault) -> Self {
+        let detail = fault.to_string();
+        match fault {
+            RunsFault::Full(_) | RunsFault::Stopping | RunsFault::Storage(_) => Self::unavailable(detail),
+            RunsFault::Unknown(_) | RunsFault::FindingsGone(_) => Self::unknown(detail),
+            RunsFault::Ended { .. }
+            | RunsFault::UnknownKey(_)
+            | RunsFault::Expired(_)
+            | RunsFault::OtherPeriod { .. } => Self { status: StatusCode::CONFLICT, ..Self::bad(detail) },
+        }
+    }
+}

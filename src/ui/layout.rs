@@ -1,0 +1,148 @@
+//! What every page has: the head, the way around, the foot.
+
+use actix_web::HttpRequest;
+use actix_web::web::Data;
+use maud::{DOCTYPE, Markup, html};
+
+use super::assets::{ICON, SCRIPT, STYLE};
+use super::fragments::Parts;
+use super::time::Moment;
+use crate::http::auth::Guard;
+
+/// Where one can go from everywhere.
+const PLACES: [(&str, &str); 4] =
+    [("/", "Overview"), ("/entries?state=parked", "Queue"), ("/run", "Runs"), ("/docs", "API")];
+
+/// What stands around the content of a page.
+#[derive(Debug, Clone)]
+pub(super) struct Frame {
+    /// What the title says before the name of the service.
+    pub(super) title: String,
+    /// The path of the place in the navigation that this page belongs to.
+    pub(super) place: &'static str,
+    /// What `/updates` is asked for; nothing on a page that does not change.
+    pub(super) updates: Option<String>,
+    /// Whether there is a session to log out of.
+    pub(super) signed_in: bool,
+    /// What stands in the search field.
+    pub(super) search: String,
+    /// The zone in which times are told.
+    pub(super) zone: String,
+    /// When the page was made.
+    pub(super) made: String,
+    /// What came of the form that led here.
+    pub(super) said: Option<&'static str>,
+}
+
+/// What the head of every page begins with.
+pub(super) fn head(title: &str) -> Markup {
+    html! {
+        meta charset="utf-8";
+        meta name="viewport" content="width=device-width, initial-scale=1";
+        meta name="color-scheme" content="light dark";
+        title { (title) " · kimai-sync" }
+        link rel="icon" type="image/svg+xml" href=(ICON.address());
+        link rel="stylesheet" href=(STYLE.address());
+    }
+}
+
+impl Frame {
+    /// The frame of a page that was asked for by `request`.
+    pub(super) fn new(request: &HttpRequest, place: &'static str, title: &str, moment: &Moment) -> Self {
+        let pairs: Vec<(String, String)> =
+            serde_urlencoded::from_str(request.query_string()).unwrap_or_default();
+        let said = pairs.iter().find(|(name, _)| name == "said").and_then(|(_, word)| said(word));
+        Self {
+            title: title.to_owned(),
+            place,
+            updates: None,
+            signed_in: request.app_data::<Data<Guard>>().is_some_and(|guard| guard.is_logged_in(request)),
+            search: String::new(),
+            zone: moment.zone(),
+            made: moment.text(moment.now),
+            said,
+        }
+    }
+
+    /// Keeps the page up to date: `query` is what `/updates` is asked for.
+    #[must_use]
+    pub(super) fn live(mut self, parts: &Parts, query: &str) -> Self {
+        self.updates = (!parts.settled).then(|| format!("/updates?{query}"));
+        self
+    }
+
+    /// The whole page.
+    pub(super) fn render(&self, content: &Markup) -> Markup {
+        html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    (head(&self.title))
+                    script src=(SCRIPT.address()) defer {}
+                }
+                body data-updates=[self.updates.as_ref()] {
+                    a class="skip" href="#content" { "Skip to the content" }
+                    (self.header())
+                    // Empty until live.js has something to say.
+                    p id="connection" class="connection" role="status" {}
+                    main id="content" tabindex="-1" {
+                        @if let Some(said) = self.said {
+                            p class="said" id="said" role="status" tabindex="-1" {
+                                (super::icons::Sign::Good.with(said))
+                            }
+                        }
+                        (content)
+                    }
+                    footer class="foot" {
+                        p { "Times are in " strong { (self.zone) } ". Page made at " (self.made) "." span id="live-note" {} }
+                    }
+                    p id="told" class="unseen" aria-live="polite" {}
+                }
+            }
+        }
+    }
+
+    fn header(&self) -> Markup {
+        html! {
+            header class="top" {
+                a class="brand" href="/" {
+                    img src=(ICON.address()) alt="" width="24" height="24";
+                    span { "kimai-sync" }
+                }
+                nav aria-label="Pages" {
+                    ul {
+                        @for (path, name) in PLACES {
+                            li { a href=(path) aria-current=[(path == self.place).then_some("page")] { (name) } }
+                        }
+                    }
+                }
+                form class="search" role="search" action="/find" method="get" {
+                    label class="unseen" for="search" { "Find a work log by its id, its address (URI) or its Kimai number" }
+                    input id="search" type="search" name="q" value=(self.search) maxlength="4096" required
+                        placeholder="Work-log id, URI or Kimai number" autocomplete="off" spellcheck="false";
+                    button type="submit" { "Find" }
+                }
+                @if self.signed_in {
+                    form class="logout" action="/logout" method="post" { button type="submit" class="quiet" { "Log out" } }
+                }
+            }
+        }
+    }
+}
+
+/// What is said after a form, by the word in the address. Only these: the address may come from anybody.
+fn said(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "retried" => "It is being tried again.",
+        "overwritten" => "It is being tried again, and its timesheet overwritten although it is exported.",
+        "overwritten-all" => {
+            "All of them are being tried again, and their timesheets overwritten although they are exported."
+        }
+        "retried-all" => "All parked work logs are being tried again.",
+        "checked" => "All checks were made again.",
+        "asked" => "It has been asked for. Follow it here.",
+        "joined" => "The same was asked for already and has not begun. Follow it here.",
+        "cancelled" => "It will end at its next step. What is done stays done.",
+        _ => return None,
+    })
+}

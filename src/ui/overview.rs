@@ -1,0 +1,193 @@
+//! The overview.
+
+use actix_web::HttpRequest;
+use actix_web::web;
+use maud::{Markup, html};
+
+use super::fault::Fault;
+use super::fragments::Parts;
+use super::icons::Sign;
+use super::layout::Frame;
+use super::time::Moment;
+use super::{Answer, checks, entries, forms, health, labels, pulse, queue, runs};
+use crate::domain::Code;
+use crate::domain::status::{Headline, Load, Status, Undone};
+use crate::http;
+use crate::queue::{Entry, Filter, State};
+
+/// Entries of each list shown here; the rest stands on the page of the queue.
+const ENTRIES: usize = 5;
+/// Runs shown here.
+const RUNS: usize = 8;
+
+/// `GET /`.
+pub(super) async fn get(request: HttpRequest, state: web::Data<http::State>) -> Answer {
+    let parts = gather(&state).await?;
+    let moment = Moment::of(&state.services.clock);
+    let frame = Frame::new(&request, "/", &parts.title, &moment).live(&parts, "page=home");
+    Ok(super::html(&frame, &layout(&parts, &moment)))
+}
+
+/// The overview in parts.
+pub(super) async fn gather(state: &http::State) -> Result<Parts, Fault> {
+    let services = &state.services;
+    let moment = Moment::of(&services.clock);
+    let status = state.status().await?;
+    let parked = services
+        .queue
+        .page(Filter { not: Some(Code::TimesheetExported), ..State::Parked.into() }, None, ENTRIES)
+        .await?;
+    let kept = services.queue.page(Filter::EXPORTED, None, ENTRIES).await?;
+    let waiting = services.queue.page(State::Scheduled.into(), None, ENTRIES).await?;
+    // What only waits for the end of a burst of changes is no news.
+    let waiting: Vec<Entry> = waiting.into_iter().filter(|entry| entry.last_error.is_some()).collect();
+    // The page says so where the file cannot be read; that costs this part only.
+    let beats = services.queue.pulse(pulse::first(moment.now)).await.ok();
+    let mut runs = state.runs.list(None);
+    runs.truncate(RUNS);
+    let report = services.doctor.report(&status).await;
+    let trouble = checks::trouble(report.as_ref());
+    let mut parts = Parts::new(title(&status, trouble));
+    parts.add("state", headline(&status, trouble));
+    parts.add("health", health::render(&status, &moment));
+    parts.add("checks", checks::render(report.as_ref(), &moment));
+    parts.add("queue", queue::render(&status.load, &moment));
+    parts.add("pulse", pulse::render(beats.as_deref(), &moment));
+    parts.add("attention", attention(&status.load, [&parked, &kept, &waiting], &moment));
+    parts.add("runs", runs::card(&runs, &moment));
+    Ok(parts)
+}
+
+/// What is told first, in few words: for the title.
+pub(super) fn title(status: &Status, checks: usize) -> String {
+    match status.headline(checks) {
+        Headline::Parked(count) => format!("{} parked", labels::number(count as u64)),
+        Headline::Busy(count) => format!("{} being synced", labels::number(count as u64)),
+        Headline::Synced => "All synced".to_owned(),
+        other => told(other),
+    }
+}
+
+/// What is told first.
+fn told(headline: Headline) -> String {
+    let verb = |count: usize, one: &'static str, more: &'static str| if count == 1 { one } else { more };
+    match headline {
+        Headline::CannotSave => "The queue cannot be saved".to_owned(),
+        Headline::BothDown => "Kimai and the triplestore are down".to_owned(),
+        Headline::TriplestoreDown => "The triplestore is down".to_owned(),
+        Headline::KimaiDown => "Kimai is down".to_owned(),
+        Headline::KimaiRefuses => "Kimai lets the service in no more".to_owned(),
+        Headline::KimaiLostData => "Kimai has lost timesheets".to_owned(),
+        Headline::Parked(count) => {
+            format!("{} {} somebody’s attention", labels::work_logs(count), verb(count, "needs", "need"))
+        }
+        Headline::Checks(count) => checks::words(count),
+        Headline::Undone(undone) => left(undone),
+        Headline::KimaiPaused => "Kimai asks for a pause".to_owned(),
+        Headline::Starting => "Starting: not both sides have been asked yet".to_owned(),
+        Headline::Busy(count) => {
+            format!("{} {} being synced", labels::work_logs(count), verb(count, "is", "are"))
+        }
+        Headline::Synced => "Everything is synced".to_owned(),
+    }
+}
+
+/// What a sweep left undone.
+fn left(undone: Undone) -> String {
+    let held = |held| format!("The last sweep held {} back", labels::count(held, "deletion", "deletions"));
+    undone.held.map_or_else(|| "The last sweep failed".to_owned(), |count| held(count as u64))
+}
+
+/// The part `state`.
+pub(super) fn headline(status: &Status, checks: usize) -> Markup {
+    let (headline, busy) = (status.headline(checks), status.load.busy());
+    let also = status.undone.filter(|undone| headline != Headline::Undone(*undone));
+    let note = match headline {
+        Headline::Parked(_) if also.is_none() => "Everything else is synced or on its way.".to_owned(),
+        Headline::Parked(_) | Headline::Undone(_) => String::new(),
+        Headline::Checks(_) => "See below what to do about it.".to_owned(),
+        Headline::Busy(_) => "Nothing needs attention.".to_owned(),
+        Headline::Starting => "Every change that arrives is kept meanwhile.".to_owned(),
+        Headline::Synced => "Every change that arrived is in Kimai.".to_owned(),
+        _ => match busy {
+            0 => "Nothing waits for it now.".to_owned(),
+            1 => "1 work log waits and goes on by itself once it works again.".to_owned(),
+            busy => format!("{} wait and go on by themselves once it works again.", labels::work_logs(busy)),
+        },
+    };
+    let sign = match headline {
+        Headline::Synced => Sign::Good,
+        Headline::Busy(_) => Sign::Running,
+        Headline::Starting => Sign::Neutral,
+        Headline::Parked(_) | Headline::Checks(_) | Headline::Undone(_) | Headline::KimaiPaused => {
+            Sign::Warning
+        }
+        _ => Sign::Bad,
+    };
+    html! {
+        div id="state" class={ "state " (sign.class()) } {
+            h1 { (sign.icon()) span { (told(headline)) } }
+            p {
+                (note)
+                @if let Some(undone) = status.undone {
+                    @if let Some(also) = also { " " (left(also)) ":" }
+                    " " a href={ "/run/" (undone.run) } { "See what it found" }
+                }
+            }
+        }
+    }
+}
+
+fn attention(load: &Load, [parked, kept, waiting]: [&[Entry]; 3], moment: &Moment) -> Markup {
+    let shown = parked.len() + kept.len();
+    html! {
+        section id="attention" class="card" aria-labelledby="attention-title" {
+            div class="card-head" {
+                h2 id="attention-title" { "Not synced yet" }
+                @if shown > 0 { (entries::retry_all(load.parked, "/")) }
+            }
+            @if shown == 0 && waiting.is_empty() {
+                p class="empty" { "Nothing is parked, and nothing has to be tried again." }
+            }
+            @if !parked.is_empty() {
+                h3 id="parked-title" { "Parked: somebody has to change something" }
+                (entries::table(parked, "/", moment, "parked-title"))
+            }
+            @if !kept.is_empty() {
+                h3 id="exported-title" { (labels::EXPORTED.0) ": kept as they are" }
+                (entries::table(kept, "/", moment, "exported-title"))
+                p { a href=(entries::EXPORTED) { "All that are exported in Kimai" } }
+            }
+            @if load.parked > shown {
+                p { a href="/entries?state=parked" { "All " (labels::number(load.parked as u64)) " parked work logs" } }
+            }
+            @if !waiting.is_empty() {
+                h3 id="waiting-title" { "Tried again by itself" }
+                (entries::table(waiting, "/", moment, "waiting-title"))
+                @if load.scheduled > waiting.len() {
+                    p { a href="/entries?state=waiting" { "All that are scheduled" } }
+                }
+            }
+        }
+    }
+}
+
+fn layout(parts: &Parts, moment: &Moment) -> Markup {
+    html! {
+        (parts.get("state"))
+        div class="columns" {
+            div class="main-column" {
+                (parts.get("queue"))
+                (parts.get("pulse"))
+                (parts.get("attention"))
+                div class="beside" { (forms::import()) (forms::lock(moment)) }
+            }
+            div class="side-column" {
+                (parts.get("health"))
+                (parts.get("checks"))
+                (forms::sweep(moment))
+                (parts.get("runs"))
+            }
+        }
+    }
+}

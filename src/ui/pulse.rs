@@ -1,0 +1,193 @@
+//! The last 24 hours as a picture: what was synced, what failed, and how long it took.
+
+use jiff::{SignedDuration, Timestamp};
+use maud::{Markup, html};
+
+use super::labels;
+use super::time::Moment;
+use crate::queue::{self, Beat};
+
+/// How long one slot is, in seconds.
+const SLOT: i64 = queue::SLOT.as_secs().cast_signed();
+/// How many there are in the picture.
+const SLOTS: i64 = 144;
+/// The height of the upper picture, of which the failed take what is below the line.
+const HEIGHT: f64 = 100.0;
+/// The smallest bar that can be seen.
+const LEAST: f64 = 3.0;
+
+/// When the first slot of the picture begins.
+pub(super) fn first(now: Timestamp) -> Timestamp {
+    let current = now.as_second().div_euclid(SLOT) * SLOT;
+    Timestamp::from_second(current - (SLOTS - 1) * SLOT).unwrap_or(Timestamp::MIN)
+}
+
+/// The sum of some slots.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Sum {
+    synced: u64,
+    failed: u64,
+    seconds: f64,
+    slowest: f64,
+}
+
+impl Sum {
+    fn of<'a>(beats: impl IntoIterator<Item = &'a Beat>) -> Self {
+        let mut sum = Self::default();
+        for beat in beats {
+            sum.synced += beat.synced;
+            sum.failed += beat.failed;
+            sum.seconds += beat.seconds;
+            sum.slowest = sum.slowest.max(beat.slowest);
+        }
+        sum
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a mean for people to read")]
+    fn mean(&self) -> Option<f64> {
+        (self.synced > 0).then(|| self.seconds / self.synced as f64)
+    }
+}
+
+/// The part `pulse`. `beats` holds no slot in which nothing happened, or all; none if they cannot be read.
+pub(super) fn render(beats: Option<&[Beat]>, moment: &Moment) -> Markup {
+    let Some(beats) = beats else {
+        return html! {
+            section id="pulse" class="card" aria-labelledby="pulse-title" {
+                h2 id="pulse-title" { "The last 24 hours" }
+                p class="empty" { "The queue file cannot be read now." }
+            }
+        };
+    };
+    let first = first(moment.now);
+    let within: Vec<&Beat> = beats.iter().filter(|beat| beat.from >= first).collect();
+    let sum = Sum::of(within.iter().copied());
+    html! {
+        section id="pulse" class="card" aria-labelledby="pulse-title" {
+            h2 id="pulse-title" { "The last 24 hours" }
+            p class="figures" {
+                span { strong { (labels::number(sum.synced)) } " synced" }
+                span { strong { (labels::number(sum.failed)) } @if sum.failed == 1 { " failed attempt" } @else { " failed attempts" } }
+                @if let Some(mean) = sum.mean() {
+                    span { strong { (labels::seconds(mean)) } " on average" }
+                    span { strong { (labels::seconds(sum.slowest)) } " at most" }
+                }
+            }
+            @if sum.synced + sum.failed == 0 {
+                p class="empty" { "Nothing was synced in the last 24 hours. The picture appears with the first work log." }
+            } @else {
+                (figure(&within, first, moment))
+            }
+            (table(&within, first, moment))
+        }
+    }
+}
+
+fn figure(beats: &[&Beat], first: Timestamp, moment: &Moment) -> Markup {
+    let most_synced = beats.iter().map(|beat| beat.synced).max().unwrap_or_default();
+    let most_failed = beats.iter().map(|beat| beat.failed).max().unwrap_or_default();
+    let slowest = beats.iter().map(|beat| beat.slowest).fold(0.0, f64::max);
+    html! {
+        // The table below says the same to those who do not see it.
+        div class="chart" aria-hidden="true" {
+            div class="axis" {
+                span { (labels::number(most_synced)) }
+                @if most_failed > 0 { span { (labels::number(most_failed)) } } @else { span { "0" } }
+            }
+            (bars(beats, first, most_synced, most_failed))
+            div class="axis" { span { (labels::seconds(slowest)) } span { "0 s" } }
+            (latencies(beats, first, slowest))
+            div {}
+            div class="hours" {
+                @for hours in [24, 18, 12, 6] {
+                    span { (moment.clock(moment.now - SignedDuration::from_hours(hours))) }
+                }
+                span { "now" }
+            }
+        }
+        p class="legend" aria-hidden="true" {
+            span { svg viewBox="0 0 12 12" width="12" height="12" { rect class="synced" width="12" height="12" {} } "Synced, upwards, per 10 minutes" }
+            span { svg viewBox="0 0 12 12" width="12" height="12" { rect class="failed" width="12" height="12" {} } "Failed attempts, downwards" }
+            span { svg viewBox="0 0 12 12" width="12" height="12" { rect class="slowest" width="12" height="12" {} rect class="mean" y="5" width="12" height="3" {} } "Time from change to Kimai: mean and longest" }
+        }
+    }
+}
+
+/// The place of a slot in the picture, from 0.
+fn place(at: Timestamp, first: Timestamp) -> i64 {
+    (at.duration_since(first).as_secs() / SLOT).clamp(0, SLOTS - 1)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share of a picture's height")]
+fn share(part: u64, whole: u64, height: f64) -> f64 {
+    if part == 0 || whole == 0 { 0.0 } else { (part as f64 / whole as f64 * height).max(LEAST) }
+}
+
+fn bars(beats: &[&Beat], first: Timestamp, synced: u64, failed: u64) -> Markup {
+    // Failures get their room in proportion, but enough to be seen.
+    let below = if failed == 0 { 0.0 } else { share(failed, synced + failed, HEIGHT).clamp(18.0, 82.0) };
+    let line = HEIGHT - below;
+    html! {
+        svg class="bars" viewBox={ "0 0 " (SLOTS) " " (HEIGHT) } preserveAspectRatio="none" focusable="false" {
+            line class="grid" x1="0" x2=(SLOTS) y1="0.5" y2="0.5" vector-effect="non-scaling-stroke" {}
+            @for beat in beats {
+                @let (x, up) = (place(beat.from, first), share(beat.synced, synced, line));
+                @let down = share(beat.failed, failed, below);
+                @if up > 0.0 { rect class="synced" x=(x) y=(format!("{:.1}", line - up)) width="0.85" height=(format!("{up:.1}")) {} }
+                @if down > 0.0 { rect class="failed" x=(x) y=(format!("{line:.1}")) width="0.85" height=(format!("{down:.1}")) {} }
+            }
+            line class="base" x1="0" x2=(SLOTS) y1=(format!("{line:.1}")) y2=(format!("{line:.1}")) vector-effect="non-scaling-stroke" {}
+        }
+    }
+}
+
+fn latencies(beats: &[&Beat], first: Timestamp, slowest: f64) -> Markup {
+    let height = |seconds: f64| if slowest > 0.0 { (seconds / slowest * 40.0).max(1.5) } else { 0.0 };
+    html! {
+        svg class="latency" viewBox={ "0 0 " (SLOTS) " 40" } preserveAspectRatio="none" focusable="false" {
+            @for beat in beats.iter().filter(|beat| beat.synced > 0) {
+                @let x = place(beat.from, first);
+                @let (most, mean) = (height(beat.slowest), height(Sum::of([*beat]).mean().unwrap_or_default()));
+                rect class="slowest" x=(x) y=(format!("{:.1}", 40.0 - most)) width="0.85" height=(format!("{most:.1}")) {}
+                rect class="mean" x=(x) y=(format!("{:.1}", (40.0 - mean).min(38.0))) width="0.85" height="2" {}
+            }
+            line class="base" x1="0" x2=(SLOTS) y1="39.5" y2="39.5" vector-effect="non-scaling-stroke" {}
+        }
+    }
+}
+
+/// The same in hours, latest first; hours in which nothing happened are left out.
+fn table(beats: &[&Beat], first: Timestamp, moment: &Moment) -> Markup {
+    let hours = (0..24i64).rev().filter_map(|hour| {
+        let from = first + SignedDuration::from_hours(hour);
+        let until = from + SignedDuration::from_hours(1);
+        let sum = Sum::of(beats.iter().copied().filter(|beat| (from..until).contains(&beat.from)));
+        (sum.synced + sum.failed > 0).then_some((from, until, sum))
+    });
+    html! {
+        details {
+            summary { "The same as a table" }
+            table {
+                caption class="unseen" { "Synced and failed per hour, the latest first. Times are in " (moment.zone()) "." }
+                thead {
+                    tr {
+                        th scope="col" { "Hour" } th scope="col" class="number" { "Synced" }
+                        th scope="col" class="number" { "Failed" } th scope="col" class="number" { "On average" }
+                        th scope="col" class="number" { "At most" }
+                    }
+                }
+                tbody {
+                    @for (from, until, sum) in hours {
+                        tr {
+                            th scope="row" { (moment.clock(from)) " – " (moment.clock(until)) }
+                            td class="number" { (labels::number(sum.synced)) }
+                            td class="number" { (labels::number(sum.failed)) }
+                            td class="number" { (sum.mean().map_or_else(|| "–".to_owned(), labels::seconds)) }
+                            td class="number" { @if sum.synced > 0 { (labels::seconds(sum.slowest)) } @else { "–" } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

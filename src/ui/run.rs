@@ -1,0 +1,226 @@
+//! One run: its progress, what it found, and what can be done with that.
+
+use std::collections::BTreeMap;
+
+use actix_web::HttpRequest;
+use actix_web::web::{self, Path, Query};
+use maud::{Markup, html};
+
+use super::display_names::Names;
+use super::fault::Fault;
+use super::findings::{self, Findings};
+use super::fragments::Parts;
+use super::icons::Sign;
+use super::layout::Frame;
+use super::time::Moment;
+use super::{Answer, labels, runs};
+use crate::domain::finding::Kind as Difference;
+use crate::http;
+use crate::jobs::{self as book, Kind, Run, RunsFault, State};
+use crate::reconcile::sweep::Period;
+
+/// `GET /run/{id}`.
+pub(super) async fn get(
+    request: HttpRequest,
+    id: Path<String>,
+    query: Query<BTreeMap<String, String>>,
+    state: web::Data<http::State>,
+) -> Answer {
+    let id = number(&id)?;
+    let wish = findings::Wish::read(&query)?;
+    let parts = gather(&state, id, wish, &mut None).await?;
+    let moment = Moment::of(&state.services.clock);
+    let frame = Frame::new(&request, "/run", &parts.title, &moment)
+        .live(&parts, &format!("page=run&id={id}&{}", wish.query()));
+    let content = html! {
+        nav class="crumbs" aria-label="Where you are" { a href="/run" { "Runs" } " / " (id) }
+        (parts.get("run"))
+        (parts.get("faults"))
+        (parts.get("findings"))
+    };
+    Ok(super::html(&frame, &content))
+}
+
+/// The number of a run in an address.
+pub(super) fn number(text: &str) -> Result<u64, Fault> {
+    book::number(text).ok_or_else(|| Fault::unknown("There is no such run, or it is not kept any more"))
+}
+
+/// The page in parts. Kimai is asked for the names in it once: then they are kept in `names`.
+pub(super) async fn gather(
+    state: &http::State,
+    id: u64,
+    wish: findings::Wish,
+    names: &mut Option<Names>,
+) -> Result<Parts, Fault> {
+    let run = state.runs.get(id).ok_or(RunsFault::Unknown(id))?;
+    let moment = Moment::of(&state.services.clock);
+    let mut parts = Parts::new(format!("{}: {}", labels::run_state(run.state), labels::task(run.task)));
+    parts.add("run", render(&run, &moment));
+    parts.add("faults", faults(&run));
+    let mut found = Findings::gather(&state.runs, &run, wish).await?;
+    if !found.found.is_empty() {
+        if names.is_none() {
+            *names = Some(Names::ask(state.services.kimai.as_ref(), &found.found).await);
+        }
+        found.names = names.clone().unwrap_or_default();
+    }
+    parts.add("findings", found.render(&run, &moment));
+    parts.settled = run.state.is_ended() && run.confirm.is_none();
+    Ok(parts)
+}
+
+/// The part `run`.
+pub(super) fn render(run: &Run, moment: &Moment) -> Markup {
+    let sign = Sign::of(run.state);
+    html! {
+        section id="run" class={ "card wide run-head " (sign.class()) } aria-labelledby="run-title" {
+            h1 id="run-title" { (labels::task(run.task)) }
+            p class="run-state" { (sign.with(labels::run_state(run.state))) }
+            @if let Some(other) = run.waits_for.filter(|_| run.state == State::Waiting) {
+                p { "It begins when " a href={ "/run/" (other) } { "run " (other) } " has ended." }
+            }
+            @if !run.state.is_ended() { (progress(run)) }
+            @if let Some(message) = &run.message { p class="message" { (labels::sentence(message)) } }
+            dl class="facts" {
+                div { dt { "Asked for" } dd { (moment.time(run.asked)) " " (labels::asked_by(run.asked_by)) } }
+                @if let Some(started) = run.started { div { dt { "Begun" } dd { (moment.time(started)) } } }
+                @if let Some(ended) = run.ended { div { dt { "Ended" } dd { (moment.time(ended)) } } }
+                @if run.started.is_some() { div { dt { "Took" } dd { (runs::took(run, moment)) } } }
+            }
+            (counts(run))
+            (rounded(run))
+            (next_steps(run, moment))
+        }
+    }
+}
+
+fn progress(run: &Run) -> Markup {
+    let stand = &run.stand;
+    let phase = if stand.phase.is_empty() { "Not begun yet" } else { stand.phase.as_ref() };
+    html! {
+        div class="progress" {
+            label for="bar" { (labels::sentence(phase)) }
+            @match stand.total {
+                Some(total) if run.is_following() => {
+                    progress id="bar" max=(total.max(1)) value=(stand.done) {}
+                    span class="note" { (run.queued.unwrap_or_default().in_words()) }
+                }
+                Some(total) => {
+                    progress id="bar" max=(total.max(1)) value=(stand.done) {}
+                    span class="note" { (labels::number(stand.done)) " of " (labels::number(total)) }
+                }
+                None => {
+                    progress id="bar" {}
+                    @if stand.done > 0 { span class="note" { (labels::number(stand.done)) " so far" } }
+                }
+            }
+        }
+        form class="inline" action="/do/cancel" method="post" {
+            input type="hidden" name="run" value=(run.id);
+            button type="submit" id="cancel" { "Cancel this run" }
+        }
+    }
+}
+
+/// What it counted, but for the kinds of differences: those stand above their table.
+fn counts(run: &Run) -> Markup {
+    let told = run.counts.iter().filter(|(name, _)| Difference::from_word(name).is_none());
+    let told: Vec<_> = told.collect();
+    html! {
+        @if !told.is_empty() {
+            ul class="plain numbers" aria-label="In numbers" {
+                @for (name, count) in told {
+                    li { strong { (labels::number(*count)) } " " (name.replace('-', " ")) }
+                }
+                @if run.held > 0 { li class="held" { strong { (labels::number(run.held as u64)) } " deletions held back" } }
+            }
+        }
+    }
+}
+
+/// What Kimai rounded, by month.
+fn rounded(run: &Run) -> Markup {
+    html! {
+        @if !run.rounded.is_empty() {
+            ul class="plain" aria-label="Rounded by Kimai" {
+                @for month in &run.rounded { li { (month) "." } }
+            }
+        }
+    }
+}
+
+/// What can be done with what it found.
+fn next_steps(run: &Run, moment: &Moment) -> Markup {
+    let Some(period) = run.task.period().filter(|_| run.has_result()) else { return html! {} };
+    let plan = run.task.kind() == Kind::Plan;
+    let incomplete = run.counts.get(Difference::Incomplete.word()).copied().unwrap_or_default();
+    let right = (run.findings as u64).saturating_sub(run.held as u64).saturating_sub(incomplete);
+    let key = run.confirm.as_ref().filter(|confirm| confirm.expires > moment.now);
+    let expired = run.confirm.is_some() && key.is_none();
+    html! {
+        div class="steps" {
+            @if plan && run.state == State::Done && right > 0 {
+                div {
+                    form action="/do/sweep" method="post" {
+                        (period_fields(period))
+                        button type="submit" class="primary" id="apply" {
+                            "Put " (labels::count(right, "difference", "differences")) " right"
+                        }
+                    }
+                    p class="note" {
+                        "Looks at both sides again and does what the table says."
+                        @if run.held > 0 { " The deletions held back are left out." }
+                        @if incomplete > 0 { " What cannot be synced as it is stays so; “Why” says what it lacks." }
+                    }
+                }
+            }
+            @if plan && run.state == State::Done && run.findings > 0 && right == 0 && key.is_none() {
+                p class="note" { "Nothing here can be put right by a sweep; see “Why” below." }
+            }
+            @if let Some(key) = key {
+                div {
+                    form action="/do/sweep" method="post" {
+                        (period_fields(period))
+                        input type="hidden" name="confirm" value=(key.key);
+                        button type="submit" class="danger" id="confirm" {
+                            @if plan { "Put right, and delete what is held back" } @else { "Delete what is held back" }
+                        }
+                    }
+                    p class="note" {
+                        "Deletes in Kimai just the timesheets that are marked “needs your word” below, if they are still the same. Possible until "
+                        (moment.time(key.expires)) "."
+                    }
+                }
+            }
+            @if expired { p class="note" { "It is too late to confirm the deletions held back. Compare again to confirm them." } }
+            div {
+                form action="/do/plan" method="post" {
+                    (period_fields(period))
+                    button type="submit" id="again" { "Compare again" }
+                }
+            }
+        }
+    }
+}
+
+fn period_fields(period: Period) -> Markup {
+    html! {
+        input type="hidden" name="start" value=(period.first);
+        input type="hidden" name="end" value=(period.last);
+    }
+}
+
+/// The part `faults`.
+pub(super) fn faults(run: &Run) -> Markup {
+    let stand = &run.stand;
+    html! {
+        section id="faults" class="card wide" hidden[stand.faults_in_all == 0] aria-labelledby="faults-title" {
+            h2 id="faults-title" { (labels::count(stand.faults_in_all, "thing", "things")) " did not work out" }
+            ul class="fault-list" { @for fault in &stand.faults { li { (labels::sentence(fault)) } } }
+            @if stand.faults_in_all > stand.faults.len() as u64 {
+                p class="note" { "Only the first " (stand.faults.len()) " are kept." }
+            }
+        }
+    }
+}

@@ -1,0 +1,372 @@
+//! The whole story of one work log, and the search that leads to it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use actix_web::web::{self, Query};
+use maud::{Markup, html};
+
+use super::fault::Fault;
+use super::findings::when;
+use super::fragments::Parts;
+use super::icons::Sign;
+use super::layout::Frame;
+use super::time::Moment;
+use super::{Answer, labels, see};
+use crate::domain::{Code, WorkLogUri};
+use crate::explain::{self, Done, Found, Held, Holds, Story, Subject, Told, Verdict, Waiting};
+use crate::http::State;
+use crate::queue::{self, Ended};
+
+/// How often both sides are asked again while something is being done.
+const ON_ITS_WAY: Duration = Duration::from_secs(2);
+/// The same while nothing is.
+const AT_REST: Duration = Duration::from_secs(10);
+
+/// `GET /find?q=…`: straight to the work log, if there is just one.
+pub(super) async fn find(
+    request: HttpRequest,
+    query: Query<BTreeMap<String, String>>,
+    state: web::Data<State>,
+) -> Answer {
+    let text = query.get("q").map_or("", |text| text.trim());
+    let found = explain::find(&state.services.witnesses, text).await;
+    if let Found::WorkLogs(found) = &found
+        && let [only] = found.as_slice()
+    {
+        return Ok(see(&address(only)));
+    }
+    let moment = Moment::of(&state.services.clock);
+    let mut frame = Frame::new(&request, "", "Search", &moment);
+    text.clone_into(&mut frame.search);
+    Ok(super::html(&frame, &outcome(text, &found)))
+}
+
+/// Where a work log is shown.
+pub(super) fn address(work_log: &WorkLogUri) -> String {
+    format!("/work-log?{}", labels::query(&[("id", work_log.as_str())]))
+}
+
+/// What a search led to, if not to one work log.
+pub(super) fn outcome(text: &str, found: &Found) -> Markup {
+    html! {
+        section class="card wide" {
+            @match found {
+                Found::WorkLogs(several) => {
+                    h1 { (labels::work_logs(several.len())) " found" }
+                    p class="lead" { "All of these are linked to the same timesheet." }
+                    ul { @for one in several { li { a class="id" href=(address(one)) { (one) } } } }
+                }
+                Found::Loose(loose) => {
+                    h1 { "Timesheet " (loose.id) " has no work log" }
+                    p class="lead" { "In Kimai: " (loose.holds) "." }
+                    p { (loose.next) "." }
+                }
+                Found::Nobody => {
+                    h1 { "Nothing found for “" (text) "”" }
+                    p {
+                        "No work log has this id, and none is linked to a timesheet of this number. Look for the id in the address of the work log in Timekeeper, or for the number of the timesheet in Kimai."
+                    }
+                }
+                Found::Unreadable(why) => {
+                    h1 { "That cannot be looked for" }
+                    p { (labels::sentence(why)) }
+                }
+                Found::Unasked(why) => {
+                    h1 { "It cannot be looked for now" }
+                    p { "Not everything could be asked: " (why) ". Try again in a moment." }
+                }
+            }
+        }
+    }
+}
+
+/// `GET /work-log?id=…`.
+pub(super) async fn get(
+    request: HttpRequest,
+    query: Query<BTreeMap<String, String>>,
+    state: web::Data<State>,
+) -> Answer {
+    let work_log = named(&query)?;
+    let parts = gather(&state, &work_log).await;
+    let moment = Moment::of(&state.services.clock);
+    let wish = labels::query(&[("page", "work-log"), ("id", work_log.as_str())]);
+    let frame = Frame::new(&request, "", &parts.title, &moment).live(&parts, &wish);
+    Ok(super::html(&frame, &layout(&parts)))
+}
+
+/// The work log that an address names.
+pub(super) fn named(pairs: &BTreeMap<String, String>) -> Result<WorkLogUri, Fault> {
+    let id = pairs.get("id").map_or("", String::as_str);
+    WorkLogUri::parse(id).map_err(|fault| Fault::bad(fault.to_string()))
+}
+
+/// The page in parts. Both neighbours are asked.
+pub(super) async fn gather(state: &State, work_log: &WorkLogUri) -> Parts {
+    let story = Story::of(&state.services.witnesses, work_log).await;
+    parts(&story, &Moment::of(&state.services.clock))
+}
+
+/// A story in parts.
+pub(super) fn parts(story: &Story, moment: &Moment) -> Parts {
+    let mut parts = Parts::new(title(story));
+    parts.add("story", head(story));
+    parts.add("sides", sides(story, moment));
+    parts.add("history", history(&story.history, moment));
+    parts.add("sharing", sharing(&story.sharing));
+    let state = story.entry.as_ref().map(|entry| entry.state);
+    let soon = matches!(state, Some(queue::State::Queued | queue::State::Running | queue::State::Scheduled));
+    parts.pause = if soon { ON_ITS_WAY } else { AT_REST };
+    parts
+}
+
+/// Where the parts stand.
+pub(super) fn layout(parts: &Parts) -> Markup {
+    html! { @for part in ["story", "sides", "history", "sharing"] { (parts.get(part)) } }
+}
+
+fn title(story: &Story) -> String {
+    let (_, words) = verdict(story.verdict);
+    format!("{words}: {}", labels::short(story.work_log.as_str()))
+}
+
+fn verdict(verdict: Verdict) -> (Sign, &'static str) {
+    match verdict {
+        Verdict::InSync => (Sign::Good, "In sync"),
+        Verdict::Waits => (Sign::Waiting, "On its way"),
+        Verdict::NotInKimai => (Sign::Warning, "Not in Kimai"),
+        Verdict::Differs => (Sign::Warning, "Differs in Kimai"),
+        Verdict::Deleted => (Sign::Neutral, "Deleted"),
+        Verdict::LeftOver => (Sign::Warning, "Deleted, still in Kimai"),
+        Verdict::NotSeen => (Sign::Bad, "Not to be seen"),
+        Verdict::Unknown => (Sign::Neutral, "Unknown"),
+        Verdict::NotAWorkLog => (Sign::Neutral, "Not a work log"),
+        Verdict::Unclear => (Sign::Bad, "Cannot be told now"),
+    }
+}
+
+fn head(story: &Story) -> Markup {
+    let (sign, words) = verdict(story.verdict);
+    let iri = story.work_log.as_str();
+    html! {
+        section id="story" class={ "card wide run-head " (sign.class()) } aria-labelledby="story-title" {
+            h1 id="story-title" { "Work log " (labels::short(iri)) }
+            p class="run-state" { (sign.with(words)) }
+            p class="verdict" { (labels::sentence(&story.says)) }
+            @if !story.help.is_empty() {
+                div class="help" {
+                    h2 { "What would help" }
+                    ul { @for help in &story.help { li { (labels::sentence(help)) } } }
+                }
+            }
+            @if let Some(code) = story.code { p { "Code: " (code_of(code)) } }
+            form action="/do/retry" method="post" {
+                input type="hidden" name="id" value=(iri);
+                input type="hidden" name="back" value=(address(&story.work_log));
+                button type="submit" id="retry" class="primary" { "Try it again now" }
+            }
+            @if story.is_kept_exported() { (super::entries::overwrite(&story.work_log, &address(&story.work_log))) }
+            p class="iri" { (iri) }
+        }
+    }
+}
+
+fn sides(story: &Story, moment: &Moment) -> Markup {
+    html! {
+        div id="sides" class="sides" {
+            (triplestore(&story.triplestore))
+            (kimai(&story.timesheets, moment))
+            (here(story, moment))
+        }
+    }
+}
+
+fn sharing(others: &[WorkLogUri]) -> Markup {
+    html! {
+        section id="sharing" class="card wide" hidden[others.is_empty()] aria-labelledby="sharing-title" {
+            h2 id="sharing-title" { "Others with the same timesheet" }
+            ul { @for other in others { li { a class="id" href=(address(other)) { (other) } } } }
+        }
+    }
+}
+
+fn pair(name: &str, value: &Markup) -> Markup {
+    html! { dt { (name) } dd { (value) } }
+}
+
+/// Several values, or that there is none.
+fn values(values: &[String]) -> Markup {
+    match values {
+        [] => html! { span class="quiet-text" { "missing" } },
+        some => html! { (some.join(", ")) },
+    }
+}
+
+fn triplestore(told: &explain::Answer<Told>) -> Markup {
+    html! {
+        section class="card" aria-labelledby="triplestore-title" {
+            h2 id="triplestore-title" { "What the triplestore says" }
+            @match told {
+                explain::Answer::Unknown { error } => p { (Sign::Bad.with("It did not tell")) " " (labels::sentence(error)) },
+                explain::Answer::Known(told) => {
+                    @match told.kind {
+                        Subject::WorkLog => (told_pairs(told)),
+                        Subject::LeftOver => p { "It is deleted; its link to Kimai is left: timesheet " (values(&told.identifiers)) "." },
+                        Subject::Absent => p { "It knows nothing of it." },
+                        Subject::Other => p { "Something else has this address." },
+                    }
+                    @if !told.complaints.is_empty() {
+                        ul class="fault-list" { @for one in &told.complaints { li { (labels::sentence(one)) } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn told_pairs(told: &Told) -> Markup {
+    let durations: Vec<String> = told.durations.iter().map(|text| labels::duration(text)).collect();
+    let persons: Vec<String> =
+        told.persons.iter().map(|one| one.name.clone().unwrap_or_else(|| one.iri.clone())).collect();
+    let tasks: Vec<String> =
+        told.tasks.iter().map(|one| one.name.clone().unwrap_or_else(|| one.iri.clone())).collect();
+    html! {
+        dl class="pairs" {
+            (pair("Day", &values(&told.days)))
+            (pair("Duration", &values(&durations)))
+            (pair("Person", &values(&persons)))
+            (pair("Task", &values(&tasks)))
+            (pair("Timesheet", &if told.identifiers.is_empty() { html! { span class="quiet-text" { "not linked" } } } else { values(&told.identifiers) }))
+        }
+    }
+}
+
+fn kimai(timesheets: &[Held], moment: &Moment) -> Markup {
+    html! {
+        section class="card" aria-labelledby="kimai-title" {
+            h2 id="kimai-title" { "What Kimai says" }
+            @if timesheets.is_empty() { p { "No timesheet is known for it." } }
+            @for held in timesheets {
+                h3 { "Timesheet " (held.id) @if !held.linked { " (not linked in the triplestore)" } }
+                @match &held.kimai {
+                    explain::Answer::Unknown { error } => p { (Sign::Bad.with("It did not tell")) " " (labels::sentence(error)) },
+                    explain::Answer::Known(None) => p { "It is gone from Kimai." },
+                    explain::Answer::Known(Some(holds)) => (holds_pairs(holds, moment)),
+                }
+                @if !held.differences.is_empty() {
+                    ul class="fault-list" { @for one in &held.differences { li { (labels::sentence(one)) } } }
+                }
+            }
+        }
+    }
+}
+
+fn holds_pairs(holds: &Holds, moment: &Moment) -> Markup {
+    let (found, names) = (&holds.found, &holds.names);
+    let called = |name: &Option<String>, id: Option<u64>| match (name, id) {
+        (Some(name), _) => html! { (name) },
+        (None, Some(id)) => html! { "number " (id) },
+        (None, None) => html! { span class="quiet-text" { "none" } },
+    };
+    html! {
+        dl class="pairs" {
+            (pair("Time", &html! { (when(found.begin, found.end, moment)) }))
+            @if let Some(customer) = &names.customer { (pair("Customer", &html! { (customer) })) }
+            (pair("Project", &called(&names.project, found.project.map(|id| id.0))))
+            (pair("Activity", &called(&names.activity, found.activity.map(|id| id.0))))
+            (pair("User", &called(&names.user, found.user.map(|id| id.0))))
+            (pair("Exported", &html! { @if holds.exported { "yes: it may be on an invoice" } @else { "no" } }))
+        }
+    }
+}
+
+/// Its entry, and what we remember.
+fn here(story: &Story, moment: &Moment) -> Markup {
+    html! {
+        section class="card" aria-labelledby="here-title" {
+            h2 id="here-title" { "What this service does about it" }
+            @match &story.entry {
+                None => p { "Nothing is left to do: it is not in the queue." },
+                Some(entry) => (waiting(entry, moment)),
+            }
+            @match &story.memory {
+                explain::Answer::Unknown { error } => p { (Sign::Bad.with("Our memory cannot be read")) " " (labels::sentence(error)) },
+                explain::Answer::Known(memory) => dl class="pairs" {
+                    @if let Some(id) = memory.timesheet {
+                        (pair("Remembers", &html! { "timesheet " (id) @if memory.link_unwritten { ", whose number has yet to be written to the triplestore" } }))
+                    }
+                    @if let Some(pushed) = memory.pushed {
+                        (pair("Last sent", &html! { (when(pushed.begin, Some(pushed.end), moment)) }))
+                    }
+                    @if let Some(since) = memory.creating_since {
+                        (pair("Sent off", &html! { (moment.time(since)) ", and Kimai’s answer was lost: what became of it is looked up" }))
+                    }
+                    @if memory.removed { (pair("Told", &html! { "that it was deleted" })) }
+                },
+            }
+        }
+    }
+}
+
+fn waiting(entry: &Waiting, moment: &Moment) -> Markup {
+    let state = labels::entry_state(entry.state);
+    let reason = labels::reason(entry.reason);
+    html! {
+        dl class="pairs" {
+            (pair("State", &html! { (state) }))
+            @if let Some(due) = entry.due { (pair("Next try", &html! { (moment.time(due)) })) }
+            (pair("Because of", &html! { (reason) }))
+            (pair("Since", &html! { (moment.time(entry.since)) }))
+            @if entry.attempts > 0 { (pair("Failed", &html! { (labels::count(entry.attempts, "time", "times")) })) }
+            @if let Some(why) = &entry.last_error { (pair("Last said", &html! { (labels::sentence(why)) })) }
+            @if let Some(code) = entry.code { (pair("Code", &code_of(code))) }
+        }
+    }
+}
+
+fn history(history: &explain::Answer<Vec<Done>>, moment: &Moment) -> Markup {
+    html! {
+        section id="history" class="card wide" aria-labelledby="history-title" {
+            h2 id="history-title" { "What was done, the latest first" }
+            @match history {
+                explain::Answer::Unknown { error } => p { (Sign::Bad.with("It cannot be read")) " " (labels::sentence(error)) },
+                explain::Answer::Known(done) if done.is_empty() => p class="empty" { "Nothing is kept of it." },
+                explain::Answer::Known(done) => table class="stack" role="table" aria-labelledby="history-title" {
+                    thead role="rowgroup" {
+                        tr role="row" {
+                            th scope="col" role="columnheader" class="narrow" { "When" }
+                            th scope="col" role="columnheader" class="narrow" { "Outcome" }
+                            th scope="col" role="columnheader" { "What" }
+                        }
+                    }
+                    tbody role="rowgroup" {
+                        @for one in done {
+                            tr role="row" {
+                                td role="cell" data-label="When" { (moment.time(one.at)) }
+                                td role="cell" data-label="Outcome" class="narrow" { (outcome_of(one.result)) }
+                                td role="cell" data-label="What" {
+                                    (labels::sentence(one.message.as_deref().unwrap_or_default()))
+                                    @if let Some(code) = one.code { span class="note" { (code_of(code)) } }
+                                }
+                            }
+                        }
+                    }
+                },
+            }
+        }
+    }
+}
+
+/// A code as `docs/errors.md` lists it, with what it means for who points at it.
+pub(super) fn code_of(code: Code) -> Markup {
+    html! { code title=(code.means()) { (code.word()) } }
+}
+
+fn outcome_of(result: Ended) -> Markup {
+    match result {
+        Ended::Done => Sign::Good.with("Done"),
+        Ended::Later => Sign::Waiting.with("Scheduled"),
+        Ended::Parked => Sign::Warning.with("Parked"),
+    }
+}
