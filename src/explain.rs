@@ -21,9 +21,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::clock::Clock;
-use crate::domain::diff::FoundTimesheet;
+use crate::domain::diff::ObservedEntry;
 use crate::domain::status::Status;
-use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::Obstacle;
 use crate::domain::{Code, KimaiId, WorkLogUri};
 use crate::queue::{Ended, Queue, Reason, State};
@@ -145,7 +145,7 @@ pub struct Told {
     /// `dct:identifier`, ids or not.
     pub identifiers: Vec<String>,
     /// The timesheet that follows from all this; none while it lacks something.
-    pub wanted: Option<WantedTimesheet>,
+    pub wanted: Option<DesiredEntry>,
     /// What is missing, wrong or there twice, a clause each.
     pub complaints: Vec<String>,
     /// What keeps it from being synced.
@@ -219,7 +219,7 @@ pub struct Held {
 pub struct Holds {
     /// Begin, end, and the ids of project, activity and user.
     #[serde(flatten)]
-    pub found: FoundTimesheet,
+    pub found: ObservedEntry,
     /// Whether it is marked as exported, and may be on an invoice.
     pub exported: bool,
     /// The names behind the ids, where Kimai tells them.
@@ -269,9 +269,9 @@ pub struct Memory {
     /// Whether its id has yet to be written to the triplestore.
     pub link_unwritten: bool,
     /// What we sent there last, unless that is in doubt.
-    pub pushed: Option<WantedTimesheet>,
+    pub pushed: Option<DesiredEntry>,
     /// What Kimai made of it: it may round.
-    pub held: Option<FoundTimesheet>,
+    pub held: Option<ObservedEntry>,
     /// How many days the day that Kimai books it on in its reports is from its own; none where that is not known.
     pub days_off: Option<i32>,
     /// When we sent a new timesheet off whose answer we do not have: what became of it is looked up.

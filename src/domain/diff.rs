@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::hours;
 use super::ids::{ActivityId, KimaiId, ProjectId, UserId, WorkLogUri};
 use super::note::Note;
-use super::timesheet::WantedTimesheet;
+use super::timesheet::DesiredEntry;
 use crate::text::second;
 
 /// Kimai rounds begin and end to the minute by default: less than that is no difference.
@@ -21,7 +21,7 @@ const MOST_ROUNDING: SignedDuration = SignedDuration::from_hours(1);
 /// A timesheet as Kimai holds it, as far as we own it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Kept")]
-pub struct FoundTimesheet {
+pub struct ObservedEntry {
     /// Start.
     pub begin: Timestamp,
     /// End; none while the record runs.
@@ -56,7 +56,7 @@ struct Kept {
     note: Option<Note>,
 }
 
-impl From<Kept> for FoundTimesheet {
+impl From<Kept> for ObservedEntry {
     fn from(kept: Kept) -> Self {
         let Kept { begin, end, duration, pause, project, activity, user, note } = kept;
         let duration = duration.unwrap_or_else(|| between(begin, end, pause));
@@ -70,9 +70,9 @@ pub(crate) fn between(begin: Timestamp, end: Option<Timestamp>, pause: i32) -> i
     i32::try_from(seconds).unwrap_or(if seconds < 0 { i32::MIN } else { i32::MAX })
 }
 
-impl FoundTimesheet {
+impl ObservedEntry {
     /// Whether it holds what is wanted, but for Kimai's rounding to the minute.
-    pub fn holds(&self, wanted: &WantedTimesheet) -> bool {
+    pub fn holds(&self, wanted: &DesiredEntry) -> bool {
         let near = |found: Timestamp, wanted: Timestamp| found.duration_since(wanted).abs() < ROUNDING;
         near(self.begin, wanted.begin)
             && self.end.is_some_and(|end| near(end, wanted.end))
@@ -86,12 +86,12 @@ impl FoundTimesheet {
     }
 
     /// Whether its description is what is wanted, if any is.
-    pub fn says(&self, wanted: &WantedTimesheet) -> bool {
+    pub fn says(&self, wanted: &DesiredEntry) -> bool {
         wanted.note.is_none_or(|note| self.note == Some(note))
     }
 
     /// Whether Kimai may have made it of `wanted`, however it rounds.
-    pub fn may_be_made_of(&self, wanted: &WantedTimesheet) -> bool {
+    pub fn may_be_made_of(&self, wanted: &DesiredEntry) -> bool {
         let near = |found: Timestamp, sent: Timestamp| found.duration_since(sent).abs() <= MOST_ROUNDING;
         near(self.begin, wanted.begin)
             && self.end.is_some_and(|end| near(end, wanted.end))
@@ -101,7 +101,7 @@ impl FoundTimesheet {
     }
 
     /// Seconds between its times and those that are wanted: the nearest of several was most likely made of it.
-    pub fn seconds_from(&self, wanted: &WantedTimesheet) -> i64 {
+    pub fn seconds_from(&self, wanted: &DesiredEntry) -> i64 {
         let apart = |one: Timestamp, other: Timestamp| (one.as_second() - other.as_second()).abs();
         self.end
             .map_or(i64::MAX, |end| apart(end, wanted.end).saturating_add(apart(self.begin, wanted.begin)))
@@ -114,7 +114,7 @@ impl FoundTimesheet {
     }
 
     /// Whether Kimai counts no hours for some that are wanted.
-    pub fn is_nothing_of(&self, wanted: &WantedTimesheet) -> bool {
+    pub fn is_nothing_of(&self, wanted: &DesiredEntry) -> bool {
         self.duration == 0 && self.end.is_some() && wanted.seconds() > 0
     }
 
@@ -122,8 +122,8 @@ impl FoundTimesheet {
     /// answer. Neither a break nor hours that became none are rounding.
     pub fn is_answer_to(
         &self,
-        wanted: &WantedTimesheet,
-        pushed: Option<&WantedTimesheet>,
+        wanted: &DesiredEntry,
+        pushed: Option<&DesiredEntry>,
         held: Option<&Self>,
     ) -> bool {
         pushed == Some(wanted) && held == Some(self) && self.pause == 0 && !self.is_nothing_of(wanted)
@@ -131,16 +131,16 @@ impl FoundTimesheet {
 
     /// The same as something that could be wanted, where it is booked on all it has to be; one that runs ends
     /// as it begins.
-    pub fn whole(&self) -> Option<WantedTimesheet> {
+    pub fn whole(&self) -> Option<DesiredEntry> {
         let Self { begin, end, project, activity, user, note, .. } = *self;
         let end = end.unwrap_or(begin);
-        Some(WantedTimesheet { begin, end, project: project?, activity: activity?, user: user?, note })
+        Some(DesiredEntry { begin, end, project: project?, activity: activity?, user: user?, note })
     }
 }
 
-impl From<WantedTimesheet> for FoundTimesheet {
-    fn from(wanted: WantedTimesheet) -> Self {
-        let WantedTimesheet { begin, end, project, activity, user, note } = wanted;
+impl From<DesiredEntry> for ObservedEntry {
+    fn from(wanted: DesiredEntry) -> Self {
+        let DesiredEntry { begin, end, project, activity, user, note } = wanted;
         let (project, activity, user) = (Some(project), Some(activity), Some(user));
         let duration = between(begin, Some(end), 0);
         Self { begin, end: Some(end), duration, pause: 0, project, activity, user, note }
@@ -153,14 +153,14 @@ pub struct WorkLogSide {
     /// The timesheets it is linked to, lowest id first.
     pub ids: Vec<KimaiId>,
     /// The timesheet it should have, or in words why it cannot have one.
-    pub wanted: Result<WantedTimesheet, String>,
+    pub wanted: Result<DesiredEntry, String>,
 }
 
 /// A timesheet, as far as a comparison needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimesheetSide {
     /// What it holds.
-    pub found: FoundTimesheet,
+    pub found: ObservedEntry,
     /// Whether it may be on an invoice.
     pub exported: bool,
 }
@@ -261,7 +261,7 @@ pub fn keeper<'a>(
 }
 
 /// What differs between a timesheet and what it should hold, in words, with times as people in `zone` read them.
-pub fn in_words(found: &FoundTimesheet, wanted: &WantedTimesheet, zone: &TimeZone) -> String {
+pub fn in_words(found: &ObservedEntry, wanted: &DesiredEntry, zone: &TimeZone) -> String {
     let time = |instant: Timestamp| second(instant, zone);
     let mut words = Vec::new();
     let mut differs = |what: &str, kimai: Option<String>, triplestore: String| {

@@ -7,10 +7,10 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::diff::FoundTimesheet;
+use super::diff::ObservedEntry;
 use super::hours::clock;
 use super::ids::{KimaiId, UserId};
-use super::timesheet::WantedTimesheet;
+use super::timesheet::DesiredEntry;
 
 /// A change of a timesheet that was sent, and of which the answer is not known yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,9 +18,9 @@ pub struct UpdateIntent {
     /// The timesheet.
     pub id: KimaiId,
     /// What Kimai held there, not exported, a moment before.
-    pub before: FoundTimesheet,
+    pub before: ObservedEntry,
     /// What was sent.
-    pub sent: WantedTimesheet,
+    pub sent: DesiredEntry,
     /// Whether its answer said that it is exported by now: then it is known that it was so before the change.
     pub exported: bool,
 }
@@ -28,20 +28,20 @@ pub struct UpdateIntent {
 impl UpdateIntent {
     /// Whether this change may have overwritten what is exported by now. Where the answer was lost, it may also have
     /// been exported after the change, as it is.
-    pub fn may_have_overwritten(&self, found: &FoundTimesheet, exported: bool) -> bool {
+    pub fn may_have_overwritten(&self, found: &ObservedEntry, exported: bool) -> bool {
         exported && *found != self.before && found.may_be_made_of(&self.sent)
     }
 
     /// What has to be sent to put it back; none where Kimai would not take that: it is still running, or booked
     /// on nothing.
-    pub fn put_back(&self) -> Option<WantedTimesheet> {
+    pub fn put_back(&self) -> Option<DesiredEntry> {
         self.before.end.and_then(|_| self.before.whole())
     }
 }
 
 /// What Kimai holds in an exported timesheet and what the work log says instead, for people; without `wanted`
 /// the work log is deleted. Days are those of `zone`.
-pub fn both_values(found: &FoundTimesheet, wanted: Option<&WantedTimesheet>, zone: &TimeZone) -> String {
+pub fn both_values(found: &ObservedEntry, wanted: Option<&DesiredEntry>, zone: &TimeZone) -> String {
     let kimai = found.end.map_or_else(|| "still running".to_owned(), |_| clock(found.duration.into()));
     let Some(wanted) = wanted else { return format!("{kimai} in Kimai, exported; deleted here") };
     let mut words = format!("{kimai} in Kimai, exported; {} here", clock(wanted.seconds()));
@@ -131,9 +131,9 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn wanted(end: &str) -> WantedTimesheet {
+    fn wanted(end: &str) -> DesiredEntry {
         let (begin, end) = (at("2024-09-01T22:00:00Z"), at(end));
-        WantedTimesheet {
+        DesiredEntry {
             begin,
             end,
             project: ProjectId(1),
@@ -150,13 +150,13 @@ mod tests {
     #[test]
     fn both_values_are_told_in_hours_and_minutes_with_all_else_that_differs() {
         let two = wanted("2024-09-02T00:00:00Z");
-        let five = FoundTimesheet::from(wanted("2024-09-02T03:00:00Z"));
-        let tell = |found: FoundTimesheet| both_values(&found, Some(&two), &brussels());
+        let five = ObservedEntry::from(wanted("2024-09-02T03:00:00Z"));
+        let tell = |found: ObservedEntry| both_values(&found, Some(&two), &brussels());
         assert_eq!(tell(five), "5:00 in Kimai, exported; 2:00 here");
         // What Kimai counts, not end minus begin.
-        let odd = FoundTimesheet { duration: 18_400, pause: 1_800, ..five };
+        let odd = ObservedEntry { duration: 18_400, pause: 1_800, ..five };
         assert_eq!(tell(odd), "5:06:40 in Kimai, exported; 2:00 here; break 0:30 in Kimai, 0:00 here");
-        let moved = FoundTimesheet {
+        let moved = ObservedEntry {
             begin: at("2024-09-03T06:30:00Z"),
             end: Some(at("2024-09-03T08:30:00Z")),
             duration: 7_200,
@@ -172,23 +172,23 @@ mod tests {
              00:00:00 here; project 9 in Kimai, 1 here; activity none in Kimai, 2 here; user 4 in Kimai, 3 here"
         );
         assert_eq!(both_values(&five, None, &brussels()), "5:00 in Kimai, exported; deleted here");
-        let noted = WantedTimesheet { note: Some(Note::of("What I did")), ..two };
+        let noted = DesiredEntry { note: Some(Note::of("What I did")), ..two };
         assert_eq!(
             both_values(&two.into(), Some(&noted), &brussels()),
             "2:00 in Kimai, exported; 2:00 here; description in Kimai is not the note here"
         );
-        let running = FoundTimesheet { end: None, ..five };
+        let running = ObservedEntry { end: None, ..five };
         assert_eq!(tell(running), "still running in Kimai, exported; 2:00 here");
     }
 
     #[test]
     fn only_what_is_exported_and_holds_what_was_sent_may_have_been_overwritten() {
         let (before, sent) =
-            (FoundTimesheet::from(wanted("2024-09-02T03:00:00Z")), wanted("2024-09-02T00:00:00Z"));
+            (ObservedEntry::from(wanted("2024-09-02T03:00:00Z")), wanted("2024-09-02T00:00:00Z"));
         let intent = UpdateIntent { id: KimaiId(7), before, sent, exported: false };
-        let now = FoundTimesheet::from(sent);
-        let elsewhere = FoundTimesheet { project: Some(ProjectId(9)), ..now };
-        let rounded = FoundTimesheet { end: Some(at("2024-09-02T00:15:00Z")), duration: 0, ..now };
+        let now = ObservedEntry::from(sent);
+        let elsewhere = ObservedEntry { project: Some(ProjectId(9)), ..now };
+        let rounded = ObservedEntry { end: Some(at("2024-09-02T00:15:00Z")), duration: 0, ..now };
         let table = [
             (now, true, true, "exported, and holds what was sent"),
             (rounded, true, true, "exported, and holds what Kimai made of it"),
@@ -204,7 +204,7 @@ mod tests {
             "it changed nothing"
         );
         assert_eq!(intent.put_back(), Some(wanted("2024-09-02T03:00:00Z")));
-        let running = FoundTimesheet { end: None, ..before };
+        let running = ObservedEntry { end: None, ..before };
         assert_eq!(UpdateIntent { before: running, ..intent }.put_back(), None);
     }
 

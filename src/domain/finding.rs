@@ -3,9 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::diff::FoundTimesheet;
+use super::diff::ObservedEntry;
 use super::ids::{KimaiId, WorkLogUri};
-use super::timesheet::WantedTimesheet;
+use super::timesheet::DesiredEntry;
 use crate::text::words;
 
 /// What differs.
@@ -132,9 +132,9 @@ pub struct Finding {
     /// The timesheets it is about, lowest id first.
     pub timesheets: Vec<KimaiId>,
     /// What the triplestore says, where that makes a timesheet.
-    pub wanted: Option<WantedTimesheet>,
+    pub wanted: Option<DesiredEntry>,
     /// What Kimai says of the first of the timesheets, where it was seen.
-    pub found: Option<FoundTimesheet>,
+    pub found: Option<ObservedEntry>,
     /// What differs, in words for an office worker.
     pub reason: String,
     /// What is done about it.

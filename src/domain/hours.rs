@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::diff::{FoundTimesheet, between};
-use super::timesheet::WantedTimesheet;
+use super::diff::{ObservedEntry, between};
+use super::timesheet::DesiredEntry;
 
 /// Hours and minutes as Kimai shows them: `7:45`, and `7:45:30` where there are seconds.
 pub fn clock(seconds: i64) -> String {
@@ -17,14 +17,14 @@ pub fn clock(seconds: i64) -> String {
 }
 
 /// What Kimai counts for what the work log says, in words; none where that is the same.
-pub fn rounding(found: &FoundTimesheet, wanted: &WantedTimesheet) -> Option<String> {
+pub fn rounding(found: &ObservedEntry, wanted: &DesiredEntry) -> Option<String> {
     let (counted, said) = (i64::from(found.duration), wanted.seconds());
     (counted != said).then(|| format!("Kimai counts {} for {}, rounding", clock(counted), clock(said)))
 }
 
 /// What is wrong with the hours that Kimai counts, where begin and end do not tell: a break, hours that became none,
 /// or another number of them.
-pub fn differing(found: &FoundTimesheet, wanted: &WantedTimesheet) -> Option<String> {
+pub fn differing(found: &ObservedEntry, wanted: &DesiredEntry) -> Option<String> {
     let (counted, said) = (clock(found.duration.into()), clock(wanted.seconds()));
     match () {
         () if found.pause != 0 => {
@@ -72,7 +72,7 @@ pub struct RoundedMonths(BTreeMap<(i16, i8), (u64, i64, i64)>);
 
 impl RoundedMonths {
     /// Kimai counts `found` for what a work log of `day` says.
-    pub fn add(&mut self, day: Date, found: &FoundTimesheet, wanted: &WantedTimesheet) {
+    pub fn add(&mut self, day: Date, found: &ObservedEntry, wanted: &DesiredEntry) {
         let (counted, said) = (i64::from(found.duration), wanted.seconds());
         if counted != said {
             let sum = self.0.entry((day.year(), day.month())).or_default();
@@ -103,7 +103,7 @@ pub struct Habit {
 
 impl Habit {
     /// Judges by pairs of what was sent and what Kimai made of it.
-    pub fn of<'a>(pairs: impl IntoIterator<Item = &'a (WantedTimesheet, FoundTimesheet)>) -> Self {
+    pub fn of<'a>(pairs: impl IntoIterator<Item = &'a (DesiredEntry, ObservedEntry)>) -> Self {
         let mut habit = Self::default();
         let fit = |step: &mut Option<i64>, seconds: i64| {
             *step = Some(step.map_or(seconds.abs(), |step| gcd(step, seconds.abs())));
@@ -133,10 +133,10 @@ mod tests {
     use crate::domain::ids::{ActivityId, ProjectId, UserId};
     use jiff::{SignedDuration, Timestamp};
 
-    fn wanted(minutes: i64) -> WantedTimesheet {
+    fn wanted(minutes: i64) -> DesiredEntry {
         let begin: Timestamp = "2024-09-01T22:00:00Z".parse().unwrap();
         let end = begin + SignedDuration::from_mins(minutes);
-        WantedTimesheet {
+        DesiredEntry {
             begin,
             end,
             project: ProjectId(1),
@@ -146,9 +146,9 @@ mod tests {
         }
     }
 
-    fn counted(wanted: WantedTimesheet, end: i64, duration: i32) -> FoundTimesheet {
+    fn counted(wanted: DesiredEntry, end: i64, duration: i32) -> ObservedEntry {
         let end = Some(wanted.begin + SignedDuration::from_mins(end));
-        FoundTimesheet { end, duration: duration * 60, ..wanted.into() }
+        ObservedEntry { end, duration: duration * 60, ..wanted.into() }
     }
 
     #[test]

@@ -3,15 +3,15 @@
 
 use jiff::Timestamp;
 
-use super::diff::FoundTimesheet;
+use super::diff::ObservedEntry;
 use super::ids::KimaiId;
-use super::timesheet::WantedTimesheet;
+use super::timesheet::DesiredEntry;
 
 /// A POST that may have been stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Intent {
     /// What was sent.
-    pub wanted: WantedTimesheet,
+    pub wanted: DesiredEntry,
     /// The highest timesheet id known before it was sent: what it made is above.
     pub high_water: Option<KimaiId>,
     /// When it was sent.
@@ -20,7 +20,7 @@ pub struct Intent {
 
 impl Intent {
     /// Whether the timesheet `id` may be what was stored.
-    pub fn could_be(&self, id: KimaiId, found: &FoundTimesheet) -> bool {
+    pub fn could_be(&self, id: KimaiId, found: &ObservedEntry) -> bool {
         self.high_water.is_none_or(|mark| id > mark) && found.may_be_made_of(&self.wanted)
     }
 }
@@ -35,9 +35,9 @@ mod tests {
         let (begin, end): (Timestamp, Timestamp) =
             ("2024-09-02T00:00:00Z".parse().unwrap(), "2024-09-02T07:50:00Z".parse().unwrap());
         let (project, activity, user) = (ProjectId(1), ActivityId(2), UserId(3));
-        let wanted = WantedTimesheet { begin, end, project, activity, user, note: None };
+        let wanted = DesiredEntry { begin, end, project, activity, user, note: None };
         let intent = Intent { wanted, high_water: Some(KimaiId(10)), started_at: begin };
-        let same = FoundTimesheet::from(wanted);
+        let same = ObservedEntry::from(wanted);
         let rounded = Some("2024-09-02T08:00:00Z".parse().unwrap());
         let later = Some("2024-09-02T08:51:00Z".parse().unwrap());
         // Midnight in Kolkata, to the hour.
@@ -45,13 +45,13 @@ mod tests {
         let table = [
             (11, same, true, "made since"),
             (10, same, false, "there before"),
-            (11, FoundTimesheet { end: rounded, ..same }, true, "rounded by Kimai"),
-            (11, FoundTimesheet { begin: floored, ..same }, true, "begin rounded by Kimai"),
-            (11, FoundTimesheet { end: later, ..same }, false, "another duration"),
-            (11, FoundTimesheet { end: None, ..same }, false, "running"),
-            (11, FoundTimesheet { begin: end, ..same }, false, "another day"),
-            (11, FoundTimesheet { user: None, ..same }, false, "another user"),
-            (11, FoundTimesheet { activity: Some(ActivityId(9)), ..same }, false, "another activity"),
+            (11, ObservedEntry { end: rounded, ..same }, true, "rounded by Kimai"),
+            (11, ObservedEntry { begin: floored, ..same }, true, "begin rounded by Kimai"),
+            (11, ObservedEntry { end: later, ..same }, false, "another duration"),
+            (11, ObservedEntry { end: None, ..same }, false, "running"),
+            (11, ObservedEntry { begin: end, ..same }, false, "another day"),
+            (11, ObservedEntry { user: None, ..same }, false, "another user"),
+            (11, ObservedEntry { activity: Some(ActivityId(9)), ..same }, false, "another activity"),
         ];
         for (id, found, expected, why) in table {
             assert_eq!(intent.could_be(KimaiId(id), &found), expected, "{why}");

@@ -1,9 +1,9 @@
 //! What to do about one work log: a pure decision over what both sides and our memory say.
 
-use super::diff::FoundTimesheet;
+use super::diff::ObservedEntry;
 use super::exported::UpdateIntent;
 use super::ids::{KimaiId, WorkLogUri};
-use super::timesheet::WantedTimesheet;
+use super::timesheet::DesiredEntry;
 use super::work_log::{Facts, Kind, Obstacle};
 
 /// What we remember of a work log. It may be empty at any time; a decision is right without it.
@@ -14,9 +14,9 @@ pub struct Memory {
     /// Whether the triplestore does not know of that timesheet yet, so that its own link is older.
     pub unwritten: bool,
     /// What we last pushed there, unless someone asked to push again.
-    pub pushed: Option<WantedTimesheet>,
+    pub pushed: Option<DesiredEntry>,
     /// What Kimai made of it.
-    pub held: Option<FoundTimesheet>,
+    pub held: Option<ObservedEntry>,
     /// How many days the day that Kimai books it on is from its own; none where that is not known.
     pub shift: Option<i32>,
     /// Whether a delta told us that the work log lost its class.
@@ -30,7 +30,7 @@ pub struct Memory {
 impl Memory {
     /// Whether Kimai took `wanted` and yet holds something that is not right: a break, no hours at all, or another
     /// day.
-    fn is_amiss(&self, wanted: &WantedTimesheet) -> bool {
+    fn is_amiss(&self, wanted: &DesiredEntry) -> bool {
         self.is_off_day() || self.held.is_some_and(|held| held.pause != 0 || held.is_nothing_of(wanted))
     }
 
@@ -40,7 +40,7 @@ impl Memory {
 
     /// Whether sending `wanted` alone would change nothing in Kimai that is not right, since begin and end are there
     /// already: Kimai works out its day and hours only when one of these changes.
-    fn needs_renewal(&self, wanted: &WantedTimesheet) -> bool {
+    fn needs_renewal(&self, wanted: &DesiredEntry) -> bool {
         self.held.is_some_and(|held| {
             let same_times = held.begin == wanted.begin && held.end == Some(wanted.end);
             let off_day = self.is_off_day() && held.begin == wanted.begin;
@@ -57,13 +57,13 @@ pub enum Plan {
     /// It is not a work log, or nothing is left to do.
     Nothing,
     /// Create a timesheet and write its id to the work log.
-    Create(WantedTimesheet),
+    Create(DesiredEntry),
     /// Bring the timesheet up to date; when `relink`, the work log gets its id (again), and no other.
     Update {
         /// The timesheet it is linked to.
         id: KimaiId,
         /// What it should hold.
-        wanted: WantedTimesheet,
+        wanted: DesiredEntry,
         /// Whether the link has to be written to the triplestore.
         relink: bool,
         /// Whether Kimai has to work out its day and hours anew.
@@ -106,7 +106,7 @@ pub fn plan(
     subject: &WorkLogUri,
     facts: &Facts,
     memory: &Memory,
-    wanted: impl FnOnce() -> Result<WantedTimesheet, Vec<Obstacle>>,
+    wanted: impl FnOnce() -> Result<DesiredEntry, Vec<Obstacle>>,
 ) -> Plan {
     match facts.kind(subject) {
         Kind::WorkLog => match wanted() {
@@ -152,7 +152,7 @@ fn own(facts: &Facts, memory: &Memory) -> Option<Own> {
     Some(Own { id, relink: !facts.is_linked_to_just(id) || memory.unwritten || memory.stray })
 }
 
-fn push(facts: &Facts, memory: &Memory, wanted: WantedTimesheet) -> Plan {
+fn push(facts: &Facts, memory: &Memory, wanted: DesiredEntry) -> Plan {
     let Some(Own { id, relink }) = own(facts, memory) else { return Plan::Create(wanted) };
     // A triplestore that has forgotten a link was put back, and Kimai may have been too: what it holds is not known.
     let forgotten = facts.kimai_ids().is_empty() && !memory.unwritten && !memory.stray;
@@ -181,10 +181,10 @@ mod tests {
     use jiff::{SignedDuration, Timestamp};
     use proptest::prelude::*;
 
-    fn wanted(user: u64) -> WantedTimesheet {
+    fn wanted(user: u64) -> DesiredEntry {
         let begin: Timestamp = "2024-09-02T00:00:00Z".parse().unwrap();
         let (project, activity) = (ProjectId(1), ActivityId(2));
-        WantedTimesheet { begin, end: begin, project, activity, user: UserId(user), note: None }
+        DesiredEntry { begin, end: begin, project, activity, user: UserId(user), note: None }
     }
 
     fn facts(class: Option<&str>, identifiers: &[&str]) -> Facts {
@@ -300,15 +300,15 @@ mod tests {
     fn what_kimai_took_and_does_not_hold_right_is_sent_again_with_a_change_that_it_notices() {
         let begin: Timestamp = "2024-09-02T00:00:00Z".parse().unwrap();
         let after = |minutes| begin + SignedDuration::from_mins(minutes);
-        let wanted = WantedTimesheet { end: after(7), ..wanted(1) };
+        let wanted = DesiredEntry { end: after(7), ..wanted(1) };
         let held = |end, minutes: i32| {
-            Some(FoundTimesheet { end: Some(after(end)), duration: minutes * 60, ..wanted.into() })
+            Some(ObservedEntry { end: Some(after(end)), duration: minutes * 60, ..wanted.into() })
         };
         let sent = Memory { linked: Some(KimaiId(9)), pushed: Some(wanted), ..Memory::default() };
         let doubted = Memory { pushed: None, ..sent };
         let nothing = || Plan::Unchanged(KimaiId(9));
         let update = |renew| Plan::Update { id: KimaiId(9), wanted, relink: false, renew };
-        let moved = Some(FoundTimesheet { begin: after(-1440), ..held(7, 7).unwrap() });
+        let moved = Some(ObservedEntry { begin: after(-1440), ..held(7, 7).unwrap() });
         let table = [
             (Memory { held: held(7, 7), ..sent }, nothing(), "just what was sent"),
             (Memory { held: held(15, 15), ..sent }, nothing(), "rounded"),
@@ -325,7 +325,7 @@ mod tests {
                 "moved to another day anyway",
             ),
         ];
-        let with_break = held(7, 4).map(|held| FoundTimesheet { pause: 180, ..held });
+        let with_break = held(7, 4).map(|held| ObservedEntry { pause: 180, ..held });
         let table = table.into_iter().chain([(
             Memory { held: with_break, ..sent },
             update(false),

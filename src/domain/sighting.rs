@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::timesheet::WantedTimesheet;
+use super::timesheet::DesiredEntry;
 use super::work_log::{Facts, Kind, Obstacle};
 use super::{KimaiId, WorkLogUri};
 
@@ -20,7 +20,7 @@ pub struct Sighting {
 
 impl Sighting {
     /// Of `subject` with these `facts`; if it is a work log, with the timesheet that it should have.
-    pub fn of(subject: &WorkLogUri, facts: &Facts, wanted: &Result<WantedTimesheet, Vec<Obstacle>>) -> Self {
+    pub fn of(subject: &WorkLogUri, facts: &Facts, wanted: &Result<DesiredEntry, Vec<Obstacle>>) -> Self {
         let what = match facts.kind(subject) {
             Kind::Absent => return Self::ABSENT,
             // Perhaps what is left of a work log: a part of its removal may show later than the rest.
@@ -88,7 +88,7 @@ mod tests {
     fn it_differs_where_something_else_would_become_of_the_work_log_and_nowhere_else() {
         let subject = WorkLogUri::parse("http://x/work-logs/1").unwrap();
         let begin: jiff::Timestamp = "2024-09-02T00:00:00Z".parse().unwrap();
-        let wanted = |user| WantedTimesheet {
+        let wanted = |user| DesiredEntry {
             begin,
             end: begin,
             project: ProjectId(1),

@@ -11,7 +11,7 @@ use super::work_log::{Directory, Facts, Obstacle, WorkLog, resolve};
 
 /// All fields of a Kimai timesheet that we own. Begin and end are instants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct WantedTimesheet {
+pub struct DesiredEntry {
     /// Midnight of the work log's day in our zone (the first instant of that day).
     pub begin: Timestamp,
     /// `begin` plus the duration; a day of duration is a calendar day in our zone.
@@ -31,7 +31,7 @@ pub struct WantedTimesheet {
 /// rounding to the minute takes back.
 const NUDGE: SignedDuration = SignedDuration::from_mins(1);
 
-impl WantedTimesheet {
+impl DesiredEntry {
     /// Seconds of work.
     pub fn seconds(&self) -> i64 {
         self.end.as_second() - self.begin.as_second()
@@ -104,7 +104,7 @@ mod tests {
                 note: None,
                 doubled: Vec::new(),
             };
-            let wanted = WantedTimesheet::of(&work_log, &TimeZone::get(zone).unwrap()).unwrap();
+            let wanted = DesiredEntry::of(&work_log, &TimeZone::get(zone).unwrap()).unwrap();
             let expected = (begin.parse().unwrap(), end.parse().unwrap());
             assert_eq!((wanted.begin, wanted.end), expected, "{duration} on {day} in {zone}");
         }

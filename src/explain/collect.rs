@@ -10,10 +10,10 @@ use super::verdict::Verdict;
 use super::{
     Answer, Done, Held, Holds, Memory, Names, Person, Story, Subject, Task, Told, Waiting, Witnesses,
 };
-use crate::domain::diff::FoundTimesheet;
+use crate::domain::diff::ObservedEntry;
 use crate::domain::hours;
 use crate::domain::plan::is_left_over;
-use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::{Directory, Facts, Kind, resolve};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::queue::Entry;
@@ -115,7 +115,7 @@ fn describe(witnesses: &Witnesses, facts: Facts, directory: &Directory, kind: Su
                         .iter()
                         .map(|what| format!("it has several values of: {what}; the smallest counts")),
                 );
-                match WantedTimesheet::of(&work_log, witnesses.clock.zone()) {
+                match DesiredEntry::of(&work_log, witnesses.clock.zone()) {
                     Ok(wanted) => told.wanted = Some(wanted),
                     Err(obstacle) => told.obstacles.push(obstacle),
                 }
@@ -177,7 +177,7 @@ async fn held(
     witnesses: &Witnesses,
     id: KimaiId,
     linked: bool,
-    wanted: Option<WantedTimesheet>,
+    wanted: Option<DesiredEntry>,
     memory: &Memory,
 ) -> Held {
     let mut code = None;
@@ -204,7 +204,7 @@ async fn held(
 }
 
 /// That Kimai books it on another day in its reports: that stands in no answer but the one that set it.
-fn other_day(id: KimaiId, wanted: &WantedTimesheet, memory: &Memory, zone: &TimeZone) -> Option<String> {
+fn other_day(id: KimaiId, wanted: &DesiredEntry, memory: &Memory, zone: &TimeZone) -> Option<String> {
     let off = memory.days_off.filter(|off| *off != 0 && memory.timesheet == Some(id))?;
     let day = wanted.day(zone);
     let booked = day.checked_add(jiff::ToSpan::days(off)).ok()?;
@@ -212,12 +212,12 @@ fn other_day(id: KimaiId, wanted: &WantedTimesheet, memory: &Memory, zone: &Time
 }
 
 /// Whether it holds just what Kimai made of what was sent last.
-fn answered(id: KimaiId, found: FoundTimesheet, wanted: WantedTimesheet, memory: &Memory) -> bool {
+fn answered(id: KimaiId, found: ObservedEntry, wanted: DesiredEntry, memory: &Memory) -> bool {
     memory.timesheet == Some(id) && found.is_answer_to(&wanted, memory.pushed.as_ref(), memory.held.as_ref())
 }
 
 pub(super) async fn holds(witnesses: &Witnesses, timesheet: &Timesheet) -> Holds {
-    let found = FoundTimesheet::from(timesheet);
+    let found = ObservedEntry::from(timesheet);
     let names = match found.whole() {
         Some(chosen) => within(witnesses.kimai.choices(&chosen)).await.known().map(names).unwrap_or_default(),
         None => Names::default(),

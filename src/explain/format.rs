@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::Names;
-use crate::domain::diff::FoundTimesheet;
+use crate::domain::diff::ObservedEntry;
 use crate::domain::hours;
-use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::timesheet::DesiredEntry;
 use crate::text::minute;
 
 /// An instant as somebody in `zone` reads it: only the time on the same day, else with the day.
@@ -18,8 +18,8 @@ pub(super) fn moment(instant: Timestamp, now: Timestamp, zone: &TimeZone) -> Str
 /// Where a timesheet differs from what its work log says, a clause each; nothing when it holds that, but for
 /// Kimai's rounding.
 pub(super) fn differences(
-    found: &FoundTimesheet,
-    wanted: &WantedTimesheet,
+    found: &ObservedEntry,
+    wanted: &DesiredEntry,
     names: &Names,
     zone: &TimeZone,
 ) -> Vec<String> {
@@ -31,12 +31,12 @@ pub(super) fn differences(
         }
     };
     // One field at a time: what is right elsewhere is taken from the other side.
-    let alone = |one: FoundTimesheet| one.holds(wanted);
-    let right = FoundTimesheet::from(*wanted);
+    let alone = |one: ObservedEntry| one.holds(wanted);
+    let right = ObservedEntry::from(*wanted);
     let time = |instant: Timestamp| minute(instant, zone);
-    let FoundTimesheet { begin, end, project, activity, user, .. } = *found;
-    tell("begin", alone(FoundTimesheet { begin, ..right }), Some(time(begin)), time(wanted.begin));
-    tell("end", alone(FoundTimesheet { end, ..right }), end.map(time), time(wanted.end));
+    let ObservedEntry { begin, end, project, activity, user, .. } = *found;
+    tell("begin", alone(ObservedEntry { begin, ..right }), Some(time(begin)), time(wanted.begin));
+    tell("end", alone(ObservedEntry { end, ..right }), end.map(time), time(wanted.end));
     let labelled = |id: Option<u64>, name: &Option<String>| {
         id.map(|id| name.as_ref().map_or_else(|| id.to_string(), |name| format!("{id} ('{name}')")))
     };
@@ -64,7 +64,7 @@ mod tests {
     fn each_field_that_differs_is_told_with_its_name_in_our_zone() {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         let brussels = TimeZone::get("Europe/Brussels").unwrap();
-        let wanted = WantedTimesheet {
+        let wanted = DesiredEntry {
             begin: at("2024-09-01T22:00:00Z"),
             end: at("2024-09-02T06:00:00Z"),
             project: ProjectId(1),
@@ -73,18 +73,18 @@ mod tests {
             note: None,
         };
         let names = Names { project: Some("Site".into()), ..Names::default() };
-        let tell = |found: FoundTimesheet| differences(&found, &wanted, &names, &brussels);
-        let right = FoundTimesheet::from(wanted);
+        let tell = |found: ObservedEntry| differences(&found, &wanted, &names, &brussels);
+        let right = ObservedEntry::from(wanted);
         assert_eq!(tell(right), Vec::<String>::new());
         assert_eq!(
-            tell(FoundTimesheet { end: Some(at("2024-09-02T06:00:31Z")), duration: 28_831, ..right }),
+            tell(ObservedEntry { end: Some(at("2024-09-02T06:00:31Z")), duration: 28_831, ..right }),
             Vec::<String>::new()
         );
         assert_eq!(
-            tell(FoundTimesheet { duration: 25_200, pause: 3_600, ..right }),
+            tell(ObservedEntry { duration: 25_200, pause: 3_600, ..right }),
             ["break: Kimai has 1:00, the work log says none"]
         );
-        let other = FoundTimesheet {
+        let other = ObservedEntry {
             end: Some(at("2024-09-02T05:30:00Z")),
             duration: 27_000,
             project: Some(ProjectId(9)),

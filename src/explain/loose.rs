@@ -78,12 +78,12 @@ mod tests {
 
     use super::super::Names;
     use super::*;
-    use crate::domain::diff::FoundTimesheet;
+    use crate::domain::diff::ObservedEntry;
     use crate::domain::ids::{ActivityId, ProjectId, UserId};
 
     #[test]
     fn it_is_told_whose_hours_they_are_and_what_a_sweep_does() {
-        let found = FoundTimesheet {
+        let found = ObservedEntry {
             begin: "2024-09-01T22:00:00Z".parse().unwrap(),
             end: Some("2024-09-02T05:30:00Z".parse().unwrap()),
             duration: 27_000,

@@ -62,8 +62,8 @@ pub(super) struct TimesheetFields {
     pub(super) user: Option<u64>,
 }
 
-impl From<crate::domain::diff::FoundTimesheet> for TimesheetFields {
-    fn from(found: crate::domain::diff::FoundTimesheet) -> Self {
+impl From<crate::domain::diff::ObservedEntry> for TimesheetFields {
+    fn from(found: crate::domain::diff::ObservedEntry) -> Self {
         Self {
             begin: found.begin,
             end: found.end,

@@ -27,7 +27,7 @@ use serde::Serialize;
 use crate::domain::high_water::{learns_from_list, learns_from_newest};
 use crate::domain::intent::Intent;
 use crate::domain::plan::Memory;
-use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::timesheet::DesiredEntry;
 use crate::domain::{Code, KimaiId, WorkLogUri};
 use crate::failpoint::mutants::{Plant, planted};
 use crate::queue;
@@ -124,7 +124,7 @@ impl Ledger {
         &self,
         work_log: &WorkLogUri,
         id: KimaiId,
-        wanted: WantedTimesheet,
+        wanted: DesiredEntry,
         held: Held,
     ) -> Result<(), LedgerFault> {
         let (work_log, pushed, held) = (work_log.clone(), json(&wanted), held);
@@ -150,7 +150,7 @@ impl Ledger {
         &self,
         work_log: &WorkLogUri,
         id: KimaiId,
-        wanted: WantedTimesheet,
+        wanted: DesiredEntry,
         held: Held,
     ) -> Result<(), LedgerFault> {
         self.has_made(work_log, id, Some(wanted), held).await
@@ -162,7 +162,7 @@ impl Ledger {
         &self,
         work_log: &WorkLogUri,
         id: KimaiId,
-        wanted: WantedTimesheet,
+        wanted: DesiredEntry,
         held: Held,
     ) -> Result<(), LedgerFault> {
         let sure = held.found.holds(&wanted) || planted(Plant::NearlyTheSameIsTheSame);
@@ -173,7 +173,7 @@ impl Ledger {
         &self,
         work_log: &WorkLogUri,
         id: KimaiId,
-        pushed: Option<WantedTimesheet>,
+        pushed: Option<DesiredEntry>,
         held: Held,
     ) -> Result<(), LedgerFault> {
         let rounded = pushed.and_then(|pushed| held.rounded(&pushed));
@@ -246,7 +246,7 @@ impl Ledger {
     pub async fn open_intent(
         &self,
         work_log: &WorkLogUri,
-        wanted: WantedTimesheet,
+        wanted: DesiredEntry,
         high_water: Option<KimaiId>,
         started_at: Timestamp,
     ) -> Result<(), LedgerFault> {

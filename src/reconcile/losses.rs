@@ -16,9 +16,9 @@ use super::ledger::Ledger;
 use super::retry::Failure;
 use super::visibility::Sight;
 use crate::clock::Clock;
-use crate::domain::diff::FoundTimesheet;
+use crate::domain::diff::ObservedEntry;
 use crate::domain::loss::Loss;
-use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::{Directory, Facts, resolve};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::trackers::kimai::Timesheets;
@@ -33,9 +33,9 @@ pub(super) struct LostLink {
     pub(super) work_log: WorkLogUri,
     pub(super) id: KimaiId,
     /// What the work log says, where that makes a timesheet.
-    pub(super) wanted: Option<WantedTimesheet>,
+    pub(super) wanted: Option<DesiredEntry>,
     /// What the timesheet holds that has its id now.
-    pub(super) found: Option<FoundTimesheet>,
+    pub(super) found: Option<ObservedEntry>,
     /// What became of it, in words.
     pub(super) reason: String,
 }
@@ -136,7 +136,7 @@ impl Losses {
                 Some(newest) if id <= newest => self.kimai.timesheet(id).await?,
                 _ => None,
             };
-            let found = found.as_ref().map(FoundTimesheet::from);
+            let found = found.as_ref().map(ObservedEntry::from);
             let reason = match (owners.get(&id), &found, &wanted) {
                 (Some(other), ..) => format!("Kimai lost timesheet {id}; the id belongs to <{other}> now"),
                 (None, None, _) => format!("Kimai lost timesheet {id}"),
@@ -150,8 +150,8 @@ impl Losses {
         Ok(lost)
     }
 
-    fn wanted(&self, facts: &Facts, directory: &Directory) -> Option<WantedTimesheet> {
+    fn wanted(&self, facts: &Facts, directory: &Directory) -> Option<DesiredEntry> {
         let work_log = resolve(facts, directory).ok()?;
-        WantedTimesheet::of(&work_log, self.clock.zone()).ok()
+        DesiredEntry::of(&work_log, self.clock.zone()).ok()
     }
 }

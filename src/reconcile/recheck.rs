@@ -21,7 +21,7 @@ use super::retry::Failure;
 use super::visibility::Sight;
 use crate::clock::Clock;
 use crate::domain::Sighting;
-use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::Kind;
 use crate::queue::{Look, Queue};
 use crate::triplestore::statement::BATCH;
@@ -106,7 +106,7 @@ impl Rechecks {
         let late = if absent.is_empty() { BTreeMap::new() } else { self.sight.again_of(&absent).await? };
         let is_late = |subject| late.get(subject).is_some_and(|facts| facts.kind(subject) != Kind::Absent);
         let changed = looks.iter().zip(facts).map(|(look, facts)| {
-            let wanted = WantedTimesheet::resolve(&facts, &directory, self.clock.zone());
+            let wanted = DesiredEntry::resolve(&facts, &directory, self.clock.zone());
             let shows = Sighting::of(&look.work_log, &facts, &wanted);
             shows != look.seen || is_late(&look.work_log)
         });

@@ -39,7 +39,7 @@ use super::retry::Failure;
 use super::visibility::Sight;
 use crate::clock::Clock;
 use crate::domain::plan::{Memory, Plan, Repair, plan};
-use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::{Directory, Facts, Kind, Obstacle, resolve};
 use crate::domain::{KimaiId, Sighting, WorkLogUri};
 use crate::failpoint::crash;
@@ -58,7 +58,7 @@ pub(super) use exported::Exported;
 #[derive(Clone, Copy)]
 struct Change<'a> {
     id: KimaiId,
-    wanted: WantedTimesheet,
+    wanted: DesiredEntry,
     /// Its description, where that is ours to write.
     note: Option<&'a str>,
     /// Whether its link is to be written too.
@@ -270,13 +270,13 @@ impl Settler {
         subject: &WorkLogUri,
         facts: &Facts,
         directory: &Directory,
-    ) -> Result<WantedTimesheet, Vec<Obstacle>> {
+    ) -> Result<DesiredEntry, Vec<Obstacle>> {
         resolve(facts, directory).and_then(|work_log| {
             if !work_log.doubled.is_empty() {
                 let doubled = work_log.doubled.join(", ");
                 warn!(work_log = %subject, "Work log <{subject}> has several values of: {doubled}. The smallest is used.");
             }
-            WantedTimesheet::of(&work_log, self.clock.zone()).map_err(|obstacle| vec![obstacle])
+            DesiredEntry::of(&work_log, self.clock.zone()).map_err(|obstacle| vec![obstacle])
         })
     }
 
@@ -284,7 +284,7 @@ impl Settler {
         &self,
         subject: &WorkLogUri,
         facts: &Facts,
-        wanted: WantedTimesheet,
+        wanted: DesiredEntry,
         mut way: Way<'_>,
     ) -> Result<Deed, Failure> {
         way.turn().await?;

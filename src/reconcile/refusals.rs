@@ -10,7 +10,7 @@ use jiff::civil::Date;
 use crate::clock::Clock;
 use crate::domain::Code;
 use crate::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
-use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::timesheet::DesiredEntry;
 use crate::trackers::kimai::{CurrentUser, KimaiFault, Operation, Timesheet, Timesheets};
 
 /// How long an explanation holds: a month of refused work logs costs one look, and what was fixed in Kimai is not
@@ -46,7 +46,7 @@ impl Refusals {
     }
 
     /// `fault` with the reason why `wanted` was refused, if it is one that Kimai does not explain.
-    pub async fn explain(&self, fault: KimaiFault, wanted: &WantedTimesheet) -> KimaiFault {
+    pub async fn explain(&self, fault: KimaiFault, wanted: &DesiredEntry) -> KimaiFault {
         match fault.code {
             Code::ChoiceInvalid => {
                 let key = Key::Choice(wanted.project, wanted.activity, wanted.user);
@@ -67,7 +67,7 @@ impl Refusals {
     }
 
     /// `fault` with the reason why timesheet `id` was not changed to `wanted`.
-    pub async fn of_change(&self, fault: KimaiFault, id: KimaiId, wanted: &WantedTimesheet) -> KimaiFault {
+    pub async fn of_change(&self, fault: KimaiFault, id: KimaiId, wanted: &DesiredEntry) -> KimaiFault {
         match fault.code {
             Code::KimaiForbidden => self.forbidden(fault, id).await,
             _ => self.explain(fault, wanted).await,

@@ -18,7 +18,7 @@ use async_trait::async_trait;
 
 use crate::contact::Record;
 use crate::domain::KimaiId;
-use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::timesheet::DesiredEntry;
 pub use crate::trackers::adaptive_concurrency::Pace;
 use crate::unreadable::Unreadable;
 pub use choices::Choices;
@@ -72,22 +72,19 @@ pub trait Timesheets: Send + Sync {
     async fn newest(&self) -> Result<Option<KimaiId>, KimaiFault>;
 
     /// The state of what `wanted` names: project, its customer, activity and user.
-    async fn choices(&self, wanted: &WantedTimesheet) -> Result<Choices, KimaiFault>;
+    async fn choices(&self, wanted: &DesiredEntry) -> Result<Choices, KimaiFault>;
 
     /// `POST /timesheets`. Not idempotent: [`Fault::Ambiguous`] means it may have been applied.
     ///
     /// `description` is what it is to say; without one, that is left to Kimai.
-    async fn create(
-        &self,
-        wanted: &WantedTimesheet,
-        description: Option<&str>,
-    ) -> Result<Timesheet, KimaiFault>;
+    async fn create(&self, wanted: &DesiredEntry, description: Option<&str>)
+    -> Result<Timesheet, KimaiFault>;
 
     /// `PATCH /timesheets/{id}` with all fields we own. [`Fault::Gone`] when there is none.
     async fn update(
         &self,
         id: KimaiId,
-        wanted: &WantedTimesheet,
+        wanted: &DesiredEntry,
         description: Option<&str>,
     ) -> Result<Timesheet, KimaiFault>;
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 use tokio::time::timeout;
 
-use crate::domain::diff::FoundTimesheet;
+use crate::domain::diff::ObservedEntry;
 use crate::domain::finding::Finding;
 use crate::domain::ids::{ActivityId, ProjectId, UserId};
-use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::timesheet::DesiredEntry;
 use crate::trackers::kimai::{Choices, Timesheets};
 
 /// How long a page waits for all names together: without them it shows numbers.
@@ -45,9 +45,9 @@ impl Names {
     }
 
     /// Timesheets that name each id at least once.
-    fn questions(&mut self, found: &[(u64, Finding)]) -> Vec<WantedTimesheet> {
+    fn questions(&mut self, found: &[(u64, Finding)]) -> Vec<DesiredEntry> {
         let mut questions = Vec::new();
-        let sides = found.iter().flat_map(|(_, one)| [one.wanted.map(FoundTimesheet::from), one.found]);
+        let sides = found.iter().flat_map(|(_, one)| [one.wanted.map(ObservedEntry::from), one.found]);
         for whole in sides.flatten().filter_map(|side| side.whole()) {
             let news = [
                 self.projects.insert(whole.project, None).is_none(),
@@ -61,7 +61,7 @@ impl Names {
         questions
     }
 
-    fn learn(&mut self, asked: &WantedTimesheet, told: Choices) {
+    fn learn(&mut self, asked: &DesiredEntry, told: Choices) {
         self.projects.extend(told.project.map(|one| (asked.project, Some(one.name))));
         self.activities.extend(told.activity.map(|one| (asked.activity, Some(one.name))));
         self.users.extend(told.user.map(|one| (asked.user, Some(one.username))));
@@ -99,14 +99,14 @@ mod tests {
     use crate::domain::finding::{Action, Kind};
     use crate::trackers::kimai::choices::{ChosenActivity, ChosenUser};
 
-    fn booked(project: u64, activity: u64, user: u64) -> WantedTimesheet {
+    fn booked(project: u64, activity: u64, user: u64) -> DesiredEntry {
         let begin = "2024-09-02T22:00:00Z".parse().unwrap();
         let (project, activity, user) = (ProjectId(project), ActivityId(activity), UserId(user));
-        WantedTimesheet { begin, end: begin, project, activity, user, note: None }
+        DesiredEntry { begin, end: begin, project, activity, user, note: None }
     }
 
-    fn finding(wanted: WantedTimesheet, found: Option<WantedTimesheet>) -> (u64, Finding) {
-        let found = found.map(FoundTimesheet::from);
+    fn finding(wanted: DesiredEntry, found: Option<DesiredEntry>) -> (u64, Finding) {
+        let found = found.map(ObservedEntry::from);
         let (kind, action) = (Kind::Changed, Action::Settle);
         let (reason, timesheets) = (String::new(), Vec::new());
         let finding = Finding {

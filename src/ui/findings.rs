@@ -11,7 +11,7 @@ use super::icons::Sign;
 use super::labels;
 use super::time::Moment;
 use super::work_log::address;
-use crate::domain::diff::FoundTimesheet;
+use crate::domain::diff::ObservedEntry;
 use crate::domain::finding::{Finding, Hold, Kind};
 use crate::domain::hours;
 use crate::jobs::{self, FindingFilter, Run, Runs};
@@ -189,7 +189,7 @@ fn table(findings: &Findings, run: &Run, moment: &Moment) -> Markup {
 }
 
 fn row(number: u64, finding: &Finding, told: Told, names: &Names, moment: &Moment) -> Markup {
-    let wanted = finding.wanted.map(FoundTimesheet::from);
+    let wanted = finding.wanted.map(ObservedEntry::from);
     let incomplete = finding.kind == Kind::Incomplete;
     html! {
         tr role="row" data-key=(number) {
@@ -221,7 +221,7 @@ fn row(number: u64, finding: &Finding, told: Told, names: &Names, moment: &Momen
 }
 
 /// The reason. Where both sides stand beside it, what differs: their times are told in our zone there.
-fn why(finding: &Finding, wanted: Option<&FoundTimesheet>) -> String {
+fn why(finding: &Finding, wanted: Option<&ObservedEntry>) -> String {
     let (Kind::Changed, Some(wanted), Some(found)) = (finding.kind, wanted, &finding.found) else {
         return labels::sentence(&finding.reason);
     };
@@ -238,7 +238,7 @@ fn why(finding: &Finding, wanted: Option<&FoundTimesheet>) -> String {
 }
 
 /// Whether Kimai counts something else than the time between begin and end, without any break.
-fn uncounted(found: &FoundTimesheet) -> bool {
+fn uncounted(found: &ObservedEntry) -> bool {
     let between = found.end.map_or(0, |end| end.as_second() - found.begin.as_second());
     found.pause == 0 && i64::from(found.duration) != between
 }
@@ -260,14 +260,14 @@ fn outcome(finding: &Finding, told: Told) -> Markup {
 
 /// One side of a difference; what the other side has otherwise is marked.
 fn side(
-    this: Option<&FoundTimesheet>,
-    other: Option<&FoundTimesheet>,
+    this: Option<&ObservedEntry>,
+    other: Option<&ObservedEntry>,
     names: &Names,
     moment: &Moment,
 ) -> Markup {
     let Some(this) = this else { return html! { span class="quiet-text" { "Nothing" } } };
     let differs =
-        |same: fn(&FoundTimesheet, &FoundTimesheet) -> bool| other.is_some_and(|other| !same(this, other));
+        |same: fn(&ObservedEntry, &ObservedEntry) -> bool| other.is_some_and(|other| !same(this, other));
     let when = when(this.begin, this.end, moment);
     let length = i64::from(this.duration);
     html! {

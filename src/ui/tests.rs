@@ -17,11 +17,11 @@ use crate::clock::Clock;
 use crate::doctor::{Check, Report};
 use crate::domain::Code;
 use crate::domain::WorkLogUri;
-use crate::domain::diff::FoundTimesheet;
+use crate::domain::diff::ObservedEntry;
 use crate::domain::finding::{Action, Finding, Hold, Kind};
 use crate::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
 use crate::domain::status::{Facts, Failed, Heard, Lapse, Load, Neighbour, Part, Status};
-use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::timesheet::DesiredEntry;
 use crate::explain::{self, Found, Story, Told, Verdict};
 use crate::jobs::{AskedBy, Confirm, Run, Runs, Task};
 use crate::progress::Stand;
@@ -174,7 +174,7 @@ fn hostile_story() -> Story {
         complaints: vec![text()],
         obstacles: Vec::new(),
     };
-    let found = FoundTimesheet {
+    let found = ObservedEntry {
         begin: now(),
         end: None,
         duration: 0,
@@ -239,8 +239,8 @@ async fn a_story_is_told_whatever_stands_in_it() {
 fn finding(kind: Kind, held: Option<Hold>) -> Finding {
     let (project, activity, user) = (ProjectId(1), ActivityId(2), UserId(3));
     let (begin, end) = (at("2024-09-02T22:00:00Z"), at("2024-09-03T06:00:00Z"));
-    let wanted = WantedTimesheet { begin, end, project, activity, user, note: None };
-    let found = FoundTimesheet { user: Some(UserId(9)), ..wanted.into() };
+    let wanted = DesiredEntry { begin, end, project, activity, user, note: None };
+    let found = ObservedEntry { user: Some(UserId(9)), ..wanted.into() };
     Finding {
         kind,
         work_log: Some(WorkLogUri::parse("http://x/work-logs/1").unwrap()),

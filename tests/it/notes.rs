@@ -1,6 +1,6 @@
 //! The note of a work log and the description of its timesheet.
 
-use kimai_sync::domain::diff::FoundTimesheet;
+use kimai_sync::domain::diff::ObservedEntry;
 use kimai_sync::progress::Progress;
 use kimai_sync::reconcile::sweep::{Period, Report};
 use kimai_sync::trackers::kimai::sandbox::{Fault, LoggedRequest, When};
@@ -100,7 +100,7 @@ async fn a_timesheet_is_adopted_only_with_the_same_text(stack: Stack) {
         report
             .findings
             .iter()
-            .any(|finding| finding.found.is_some_and(|found: FoundTimesheet| found.note.is_some()))
+            .any(|finding| finding.found.is_some_and(|found: ObservedEntry| found.note.is_some()))
     );
 }
 

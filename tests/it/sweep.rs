@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use kimai_sync::domain::finding::{Hold, Kind, Unconfirmed};
 use kimai_sync::domain::ids::{KimaiId, WorkLogUri};
-use kimai_sync::domain::timesheet::WantedTimesheet;
+use kimai_sync::domain::timesheet::DesiredEntry;
 use kimai_sync::progress::Progress;
 use kimai_sync::reconcile::ledger::Held;
 use kimai_sync::reconcile::sweep::Report;
@@ -65,7 +65,7 @@ impl Planter<'_> {
         let (user, activity, begin) = booking(self.next, USERS);
         let (user, (project, activity)) =
             (self.staff.company.users[user], self.staff.company.activities[activity]);
-        let wanted = WantedTimesheet { begin, end: begin + EIGHT_HOURS, project, activity, user, note: None };
+        let wanted = DesiredEntry { begin, end: begin + EIGHT_HOURS, project, activity, user, note: None };
         let uri = WorkLogUri::parse(&self.work_log(&[id], duration, 0)).unwrap();
         let held = Held { found: wanted.into(), shift: Some(shift) };
         self.stack.engine.ledger.created(&uri, id, wanted, held).await.unwrap();

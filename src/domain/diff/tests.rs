@@ -1,7 +1,7 @@
 use super::*;
 
-fn wanted() -> WantedTimesheet {
-    WantedTimesheet {
+fn wanted() -> DesiredEntry {
+    DesiredEntry {
         begin: "2024-09-02T00:00:00Z".parse().unwrap(),
         end: "2024-09-02T08:00:00Z".parse().unwrap(),
         project: ProjectId(1),
@@ -11,7 +11,7 @@ fn wanted() -> WantedTimesheet {
     }
 }
 
-fn found() -> FoundTimesheet {
+fn found() -> ObservedEntry {
     wanted().into()
 }
 
@@ -19,20 +19,20 @@ fn found() -> FoundTimesheet {
 fn every_field_we_own_counts_and_rounding_does_not() {
     assert!(found().holds(&wanted()));
     let seconds = |text: &str| text.parse::<Timestamp>().unwrap();
-    let rounded = FoundTimesheet { end: Some(seconds("2024-09-02T08:00:59Z")), duration: 28_859, ..found() };
+    let rounded = ObservedEntry { end: Some(seconds("2024-09-02T08:00:59Z")), duration: 28_859, ..found() };
     assert!(rounded.holds(&wanted()));
     let different = [
-        FoundTimesheet { begin: seconds("2024-09-01T23:59:00Z"), ..found() },
-        FoundTimesheet { end: Some(seconds("2024-09-02T08:01:00Z")), ..found() },
-        FoundTimesheet { end: None, ..found() },
-        FoundTimesheet { duration: 27_000, ..found() },
-        FoundTimesheet { duration: 25_200, pause: 3_600, ..found() },
+        ObservedEntry { begin: seconds("2024-09-01T23:59:00Z"), ..found() },
+        ObservedEntry { end: Some(seconds("2024-09-02T08:01:00Z")), ..found() },
+        ObservedEntry { end: None, ..found() },
+        ObservedEntry { duration: 27_000, ..found() },
+        ObservedEntry { duration: 25_200, pause: 3_600, ..found() },
         // A break that rounding makes up for is one all the same.
-        FoundTimesheet { pause: 60, ..found() },
-        FoundTimesheet { duration: 0, ..found() },
-        FoundTimesheet { project: Some(ProjectId(9)), ..found() },
-        FoundTimesheet { activity: None, ..found() },
-        FoundTimesheet { user: Some(UserId(9)), ..found() },
+        ObservedEntry { pause: 60, ..found() },
+        ObservedEntry { duration: 0, ..found() },
+        ObservedEntry { project: Some(ProjectId(9)), ..found() },
+        ObservedEntry { activity: None, ..found() },
+        ObservedEntry { user: Some(UserId(9)), ..found() },
     ];
     for found in different {
         assert!(!found.holds(&wanted()), "{found:?}");
@@ -41,8 +41,8 @@ fn every_field_we_own_counts_and_rounding_does_not() {
 
 #[test]
 fn a_description_counts_only_where_one_is_wanted() {
-    let described = |text: &str| FoundTimesheet { note: Some(Note::of(text)), ..found() };
-    let noted = |text: &str| WantedTimesheet { note: Some(Note::of(text)), ..wanted() };
+    let described = |text: &str| ObservedEntry { note: Some(Note::of(text)), ..found() };
+    let noted = |text: &str| DesiredEntry { note: Some(Note::of(text)), ..wanted() };
     assert!(described("by hand").holds(&wanted()), "what is in Kimai stays");
     assert!(described("a").holds(&noted(" a\n")) && described("").holds(&noted("")));
     let differ = [(described("a"), noted("b")), (described(""), noted("b")), (described("a"), noted(""))];
@@ -56,18 +56,18 @@ fn a_description_counts_only_where_one_is_wanted() {
 
 #[test]
 fn hours_that_became_none_are_never_held_however_short_they_are() {
-    let moment = WantedTimesheet { end: wanted().begin + SignedDuration::from_secs(30), ..wanted() };
-    let found = FoundTimesheet { duration: 0, ..moment.into() };
+    let moment = DesiredEntry { end: wanted().begin + SignedDuration::from_secs(30), ..wanted() };
+    let found = ObservedEntry { duration: 0, ..moment.into() };
     assert!(!found.holds(&moment) && found.is_nothing_of(&moment));
-    let empty = WantedTimesheet { end: wanted().begin, ..wanted() };
-    assert!(FoundTimesheet::from(empty).holds(&empty), "nobody worked");
+    let empty = DesiredEntry { end: wanted().begin, ..wanted() };
+    assert!(ObservedEntry::from(empty).holds(&empty), "nobody worked");
 }
 
 #[test]
 fn only_what_kimai_answered_to_just_this_is_rounding() {
-    let (wanted, rounded) = (wanted(), FoundTimesheet { duration: 28_800 + 540, ..found() });
-    let other = WantedTimesheet { project: ProjectId(9), ..wanted };
-    let answers = |found: FoundTimesheet, pushed: Option<&WantedTimesheet>, held: Option<FoundTimesheet>| {
+    let (wanted, rounded) = (wanted(), ObservedEntry { duration: 28_800 + 540, ..found() });
+    let other = DesiredEntry { project: ProjectId(9), ..wanted };
+    let answers = |found: ObservedEntry, pushed: Option<&DesiredEntry>, held: Option<ObservedEntry>| {
         found.is_answer_to(&wanted, pushed, held.as_ref())
     };
     assert!(answers(rounded, Some(&wanted), Some(rounded)));
@@ -75,9 +75,9 @@ fn only_what_kimai_answered_to_just_this_is_rounding() {
     assert!(!answers(rounded, Some(&wanted), None), "nothing is remembered");
     assert!(!answers(rounded, Some(&other), Some(rounded)), "that was sent for something else");
     assert!(!answers(rounded, Some(&wanted), Some(found())), "somebody changed it since");
-    let paused = FoundTimesheet { pause: 3_600, ..rounded };
+    let paused = ObservedEntry { pause: 3_600, ..rounded };
     assert!(!answers(paused, Some(&wanted), Some(paused)));
-    let nothing = FoundTimesheet { duration: 0, ..rounded };
+    let nothing = ObservedEntry { duration: 0, ..rounded };
     assert!(!answers(nothing, Some(&wanted), Some(nothing)));
 }
 
@@ -85,13 +85,13 @@ fn only_what_kimai_answered_to_just_this_is_rounding() {
 fn what_was_kept_before_kimais_count_was_read_is_still_understood() {
     let old =
         r#"{"begin":"2024-09-02T00:00:00Z","end":"2024-09-02T08:00:00Z","project":1,"activity":2,"user":3}"#;
-    assert_eq!(serde_json::from_str::<FoundTimesheet>(old).unwrap(), found());
-    let all = FoundTimesheet { duration: 27_000, pause: 1_800, ..found() };
+    assert_eq!(serde_json::from_str::<ObservedEntry>(old).unwrap(), found());
+    let all = ObservedEntry { duration: 27_000, pause: 1_800, ..found() };
     let written = serde_json::to_string(&all).unwrap();
-    assert_eq!(serde_json::from_str::<FoundTimesheet>(&written).unwrap(), all, "{written}");
+    assert_eq!(serde_json::from_str::<ObservedEntry>(&written).unwrap(), all, "{written}");
     let running = r#"{"begin":"2024-09-02T00:00:00Z","end":null,"project":1,"activity":null,"user":3}"#;
-    assert_eq!(serde_json::from_str::<FoundTimesheet>(running).unwrap().duration, 0);
-    assert_eq!(std::mem::size_of::<FoundTimesheet>(), 112, "a sweep holds one for each timesheet");
+    assert_eq!(serde_json::from_str::<ObservedEntry>(running).unwrap().duration, 0);
+    assert_eq!(std::mem::size_of::<ObservedEntry>(), 112, "a sweep holds one for each timesheet");
 }
 
 fn work_log(name: &str) -> WorkLogUri {
@@ -114,7 +114,7 @@ fn sides(of: &[(&str, WorkLogSide)]) -> WorkLogSides {
     of.iter().map(|(name, side)| (work_log(name), side.clone())).collect()
 }
 
-fn timesheets(of: &[(u64, FoundTimesheet)]) -> TimesheetSides {
+fn timesheets(of: &[(u64, ObservedEntry)]) -> TimesheetSides {
     of.iter().map(|(id, found)| (KimaiId(*id), TimesheetSide { found: *found, exported: false })).collect()
 }
 
@@ -133,7 +133,7 @@ fn each_difference_has_its_list() {
         ("twin-c", complete(&[8, 9])),
         ("twin-d", complete(&[9])),
     ]);
-    let other = FoundTimesheet { user: Some(UserId(9)), ..found() };
+    let other = ObservedEntry { user: Some(UserId(9)), ..found() };
     let all: Vec<_> = (1..=9).map(|id| (id, if id == 2 { other } else { found() })).collect();
     let expected = Comparison {
         missing: vec![work_log("new")],
@@ -153,9 +153,9 @@ fn each_difference_has_its_list() {
 fn equal_work_logs_adopt_one_timesheet_each() {
     let work_logs = sides(&[("a", complete(&[])), ("b", complete(&[])), ("c", complete(&[]))]);
     let missing: Vec<WorkLogUri> = work_logs.keys().cloned().collect();
-    let other = FoundTimesheet { activity: Some(ActivityId(9)), ..found() };
+    let other = ObservedEntry { activity: Some(ActivityId(9)), ..found() };
     let end = Some("2024-09-02T09:00:00Z".parse().unwrap());
-    let longer = FoundTimesheet { end, duration: 32_400, ..found() };
+    let longer = ObservedEntry { end, duration: 32_400, ..found() };
     let timesheets = timesheets(&[(1, other), (2, longer), (3, found()), (4, found())]);
     let adopted = adoptions(&work_logs, &timesheets, &missing, &ids(&[1, 2, 3, 4]));
     assert_eq!(adopted, [(work_log("a"), KimaiId(3)), (work_log("b"), KimaiId(4))]);
@@ -172,7 +172,7 @@ fn of_those_who_share_it_keeps_it_for_whom_it_was_made_or_who_says_the_same() {
 
 #[test]
 fn the_words_name_what_differs_and_nothing_else() {
-    let other = FoundTimesheet { user: None, end: None, duration: 0, ..found() };
+    let other = ObservedEntry { user: None, end: None, duration: 0, ..found() };
     let brussels = TimeZone::get("Europe/Brussels").unwrap();
     let words = in_words(&other, &wanted(), &brussels);
     assert_eq!(
@@ -181,11 +181,11 @@ fn the_words_name_what_differs_and_nothing_else() {
     );
     let table = [
         (
-            FoundTimesheet { duration: 25_200, pause: 3_600, ..found() },
+            ObservedEntry { duration: 25_200, pause: 3_600, ..found() },
             "break: Kimai has 1:00, the work log says none",
         ),
-        (FoundTimesheet { duration: 0, ..found() }, "hours: Kimai counts 0:00 for 8:00"),
-        (FoundTimesheet { duration: 27_000, ..found() }, "hours: Kimai counts 7:30, the work log says 8:00"),
+        (ObservedEntry { duration: 0, ..found() }, "hours: Kimai counts 0:00 for 8:00"),
+        (ObservedEntry { duration: 27_000, ..found() }, "hours: Kimai counts 7:30, the work log says 8:00"),
     ];
     for (found, words) in table {
         assert_eq!(in_words(&found, &wanted(), &brussels), words);

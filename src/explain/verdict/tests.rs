@@ -1,9 +1,9 @@
 use super::super::{Done, Names};
 use super::*;
 use crate::domain::WorkLogUri;
-use crate::domain::diff::FoundTimesheet;
+use crate::domain::diff::ObservedEntry;
 use crate::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
-use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::timesheet::DesiredEntry;
 use crate::queue::{Ended, Reason};
 use crate::settings::Relations;
 
@@ -13,8 +13,8 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn wanted() -> WantedTimesheet {
-    WantedTimesheet {
+fn wanted() -> DesiredEntry {
+    DesiredEntry {
         begin: at("2024-09-01T22:00:00Z"),
         end: at("2024-09-02T06:00:00Z"),
         project: ProjectId(1),
@@ -25,7 +25,7 @@ fn wanted() -> WantedTimesheet {
 }
 
 fn held(differences: &[&str]) -> Held {
-    let holds = Holds { found: FoundTimesheet::from(wanted()), exported: false, names: Names::default() };
+    let holds = Holds { found: ObservedEntry::from(wanted()), exported: false, names: Names::default() };
     Held {
         id: KimaiId(12),
         linked: true,

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::TimesheetFields;
 use super::labels::{FindingAction, FindingHold, FindingKind};
 use super::run::FindingLinks;
-use crate::domain::diff::FoundTimesheet;
+use crate::domain::diff::ObservedEntry;
 use crate::domain::finding::{Finding, Hold};
 
 /// A page of what a run found.
@@ -79,7 +79,7 @@ impl FindingResource {
             action: finding.action.into(),
             work_log: finding.work_log.as_ref().map(ToString::to_string),
             timesheets: finding.timesheets.iter().map(|id| id.0).collect(),
-            triplestore: finding.wanted.map(|wanted| FoundTimesheet::from(wanted).into()),
+            triplestore: finding.wanted.map(|wanted| ObservedEntry::from(wanted).into()),
             kimai: finding.found.map(Into::into),
             reason: finding.reason.clone(),
             held: finding.held.map(Into::into),

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Ledger, LedgerFault, id_of, intents, json, owner, timesheet_of, work_log_of};
-use crate::domain::diff::FoundTimesheet;
-use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::diff::ObservedEntry;
+use crate::domain::timesheet::DesiredEntry;
 use crate::domain::{KimaiId, WorkLogUri};
 
 /// What was last sent to the timesheet of a work log, and what Kimai made of it.
@@ -15,9 +15,9 @@ pub struct Remembered {
     /// The timesheet.
     pub id: KimaiId,
     /// What was sent, unless someone asked to send it again.
-    pub pushed: Option<WantedTimesheet>,
+    pub pushed: Option<DesiredEntry>,
     /// What Kimai answered: it may round.
-    pub held: Option<FoundTimesheet>,
+    pub held: Option<ObservedEntry>,
     /// How many days the day that Kimai books it on is from its own, if that is known.
     pub shift: Option<i32>,
 }
@@ -85,8 +85,8 @@ impl Ledger {
         &self,
         work_log: &WorkLogUri,
         id: KimaiId,
-        wanted: WantedTimesheet,
-        held: FoundTimesheet,
+        wanted: DesiredEntry,
+        held: ObservedEntry,
     ) -> Result<bool, LedgerFault> {
         let (work_log, pushed, held) = (work_log.clone(), json(&wanted), json(&held));
         let adopt = move |connection: &Connection| {

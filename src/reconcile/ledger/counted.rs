@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::{Ledger, LedgerFault, id_of, work_log_of};
-use crate::domain::diff::FoundTimesheet;
-use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::diff::ObservedEntry;
+use crate::domain::timesheet::DesiredEntry;
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::trackers::kimai::Timesheet;
 
@@ -18,33 +18,33 @@ const SAMPLE: i64 = 200;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Held {
     /// What it holds.
-    pub found: FoundTimesheet,
+    pub found: ObservedEntry,
     /// How many days the day that it books this on is from its own, if the answer tells.
     pub shift: Option<i32>,
 }
 
 impl Held {
     /// What it counts more than `wanted` says, in seconds.
-    pub(super) fn rounded(&self, wanted: &WantedTimesheet) -> Option<i64> {
+    pub(super) fn rounded(&self, wanted: &DesiredEntry) -> Option<i64> {
         Some(i64::from(self.found.duration) - wanted.seconds()).filter(|more| *more != 0)
     }
 }
 
-impl From<FoundTimesheet> for Held {
-    fn from(found: FoundTimesheet) -> Self {
+impl From<ObservedEntry> for Held {
+    fn from(found: ObservedEntry) -> Self {
         Self { found, shift: None }
     }
 }
 
-impl From<WantedTimesheet> for Held {
-    fn from(wanted: WantedTimesheet) -> Self {
-        FoundTimesheet::from(wanted).into()
+impl From<DesiredEntry> for Held {
+    fn from(wanted: DesiredEntry) -> Self {
+        ObservedEntry::from(wanted).into()
     }
 }
 
 impl From<&Timesheet> for Held {
     fn from(timesheet: &Timesheet) -> Self {
-        FoundTimesheet::from(timesheet).into()
+        ObservedEntry::from(timesheet).into()
     }
 }
 
@@ -114,7 +114,7 @@ impl Ledger {
     }
 
     /// The latest timesheets that Kimai rounded: what was sent, and what it made of it.
-    pub async fn rounded_sample(&self) -> Result<Vec<(WantedTimesheet, FoundTimesheet)>, LedgerFault> {
+    pub async fn rounded_sample(&self) -> Result<Vec<(DesiredEntry, ObservedEntry)>, LedgerFault> {
         let read = |connection: &Connection| {
             let rows = connection
                 .prepare_cached(

@@ -3,7 +3,7 @@
 use super::*;
 use crate::clock::Clock;
 use crate::domain::Code;
-use crate::domain::diff::FoundTimesheet;
+use crate::domain::diff::ObservedEntry;
 use crate::domain::ids::{ActivityId, ProjectId, UserId};
 use crate::queue::{Durable, Outcome, Queue};
 use jiff::tz::TimeZone;
@@ -12,10 +12,10 @@ fn work_log(name: &str) -> WorkLogUri {
     WorkLogUri::parse(&format!("http://x/work-logs/{name}")).unwrap()
 }
 
-fn wanted(user: u64) -> WantedTimesheet {
+fn wanted(user: u64) -> DesiredEntry {
     let begin: Timestamp = "2024-09-02T00:00:00.123456789Z".parse().unwrap();
     let (project, activity) = (ProjectId(1), ActivityId(2));
-    WantedTimesheet { begin, end: begin, project, activity, user: UserId(user), note: None }
+    DesiredEntry { begin, end: begin, project, activity, user: UserId(user), note: None }
 }
 
 fn now() -> Timestamp {
@@ -31,7 +31,7 @@ async fn everywhere(story: impl AsyncFn(&dyn Fn() -> Ledger)) {
 }
 
 /// What is remembered where Kimai answered with just this.
-fn holding(wanted: WantedTimesheet) -> Memory {
+fn holding(wanted: DesiredEntry) -> Memory {
     Memory { held: Some(wanted.into()), ..Memory::default() }
 }
 
@@ -195,9 +195,9 @@ async fn what_kimai_counts_and_on_which_day_is_remembered_and_summed_up() {
     everywhere(async |ledger| {
         let sent = |n: i64| {
             let begin = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(24 * n);
-            WantedTimesheet { begin, end: begin + jiff::SignedDuration::from_mins(456), ..wanted(1) }
+            DesiredEntry { begin, end: begin + jiff::SignedDuration::from_mins(456), ..wanted(1) }
         };
-        let rounded = |n| FoundTimesheet { duration: 27_000, ..sent(n).into() };
+        let rounded = |n| ObservedEntry { duration: 27_000, ..sent(n).into() };
         let answers = [(rounded(1), Some(0)), (sent(2).into(), Some(-1)), (rounded(3), None)];
         for (n, (found, shift)) in (1..).zip(answers) {
             let (a, id) = (work_log(&n.to_string()), KimaiId(n));

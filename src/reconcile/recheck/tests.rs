@@ -84,7 +84,7 @@ impl Scene {
         let subject = lease.work_log.clone();
         let (facts, directory) =
             batched_source::read(self.source.as_ref(), std::slice::from_ref(&subject)).await.unwrap();
-        let wanted = WantedTimesheet::resolve(&facts[0], &directory, self.clock.zone());
+        let wanted = DesiredEntry::resolve(&facts[0], &directory, self.clock.zone());
         lease.seen = Some(Sighting::of(&subject, &facts[0], &wanted));
         self.queue.settle(lease, Outcome::done()).await.unwrap();
     }

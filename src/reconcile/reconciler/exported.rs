@@ -6,9 +6,9 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use super::{Change, Settler};
-use crate::domain::diff::FoundTimesheet;
+use crate::domain::diff::ObservedEntry;
 use crate::domain::exported::{Look, UpdateIntent, both_values};
-use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::Facts;
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::failpoint::mutants::{Plant, planted};
@@ -92,7 +92,7 @@ impl Settler {
         if let Some(intent) = memory.unanswered {
             self.undo(subject, intent, held, Some(&wanted)).await?;
         }
-        let found = FoundTimesheet::from(held);
+        let found = ObservedEntry::from(held);
         let in_sync =
             found.holds(&wanted) || found.is_answer_to(&wanted, memory.pushed.as_ref(), memory.held.as_ref());
         if in_sync {
@@ -109,7 +109,7 @@ impl Settler {
         Ok(Deed::of(if relink { Effect::Relinked } else { Effect::Unchanged }, &[id]))
     }
 
-    fn stays(&self, id: KimaiId, found: &FoundTimesheet, wanted: Option<&WantedTimesheet>) -> Failure {
+    fn stays(&self, id: KimaiId, found: &ObservedEntry, wanted: Option<&DesiredEntry>) -> Failure {
         let both = both_values(found, wanted, self.clock.zone());
         Failure::Exported(format!("timesheet {id} stays as it is: {both}"))
     }
@@ -119,7 +119,7 @@ impl Settler {
         &self,
         subject: &WorkLogUri,
         id: KimaiId,
-        wanted: WantedTimesheet,
+        wanted: DesiredEntry,
         held: Held,
     ) -> Result<(), Failure> {
         match self.ledger.pushed(subject, id, wanted, held).await {
@@ -156,10 +156,10 @@ impl Settler {
         subject: &WorkLogUri,
         intent: UpdateIntent,
         seen: &Timesheet,
-        wanted: Option<&WantedTimesheet>,
+        wanted: Option<&DesiredEntry>,
     ) -> Result<(), Failure> {
         let UpdateIntent { id, before, .. } = intent;
-        let found = FoundTimesheet::from(seen);
+        let found = ObservedEntry::from(seen);
         if intent.id != seen.id || !intent.may_have_overwritten(&found, seen.exported) {
             return Ok(());
         }
@@ -180,7 +180,7 @@ impl Settler {
         &self,
         subject: &WorkLogUri,
         intent: UpdateIntent,
-        wanted: Option<&WantedTimesheet>,
+        wanted: Option<&DesiredEntry>,
     ) -> Result<(), Failure> {
         let UpdateIntent { id, before, sent, .. } = intent;
         let lost = |why: &str| {
@@ -195,8 +195,8 @@ impl Settler {
         // A description that was overwritten cannot be put back: only its hash is known.
         match self.kimai.update(id, &values, None).await {
             Ok(timesheet) => {
-                let found = FoundTimesheet::from(&timesheet);
-                if (FoundTimesheet { note: before.note, ..found }) != before {
+                let found = ObservedEntry::from(&timesheet);
+                if (ObservedEntry { note: before.note, ..found }) != before {
                     let now = both_values(&found, Some(&values), self.clock.zone());
                     return Err(lost(&format!("Kimai made something else of it: {now}")));
                 }

@@ -9,11 +9,11 @@ use jiff::tz::TimeZone;
 use tracing::warn;
 
 use super::{Change, Settler};
-use crate::domain::diff::FoundTimesheet;
+use crate::domain::diff::ObservedEntry;
 use crate::domain::exported::UpdateIntent;
 use crate::domain::mismatch::Mismatch;
 use crate::domain::plan::Memory;
-use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::Facts;
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::failpoint::mutants::{Plant, planted};
@@ -37,7 +37,7 @@ struct Course<'a> {
     subject: &'a WorkLogUri,
     id: KimaiId,
     zone: &'a TimeZone,
-    wanted: &'a WantedTimesheet,
+    wanted: &'a DesiredEntry,
     /// Its description, where that is ours to write.
     note: Option<&'a str>,
     /// What Kimai held when it was last not exported; none where it may be overwritten.
@@ -60,7 +60,7 @@ impl Course<'_> {
     }
 
     /// What is about to be sent, if it must not overwrite what is exported.
-    fn intent(&self, sent: WantedTimesheet) -> Option<UpdateIntent> {
+    fn intent(&self, sent: DesiredEntry) -> Option<UpdateIntent> {
         let before = self.free.as_ref()?.into();
         Some(UpdateIntent { id: self.id, before, sent, exported: false })
     }
@@ -89,7 +89,7 @@ impl Course<'_> {
 }
 
 /// How many days from its own the day is on which Kimai answered that the timesheet begins.
-fn shift(answer: &Timesheet, wanted: &WantedTimesheet, zone: &TimeZone) -> i32 {
+fn shift(answer: &Timesheet, wanted: &DesiredEntry, zone: &TimeZone) -> i32 {
     answer.day.since(wanted.day(zone)).map_or(0, |span| span.get_days())
 }
 
@@ -152,7 +152,7 @@ impl Settler {
                 Err(failure) => return Err(failure),
             }
         }
-        let nothing = |answer: &Timesheet| FoundTimesheet::from(answer).is_nothing_of(wanted);
+        let nothing = |answer: &Timesheet| ObservedEntry::from(answer).is_nothing_of(wanted);
         let movable = movable && !course.is_over();
         if (nothing(&answer) || course.is_off_day()) && !course.renewed && movable {
             answer = self.renew(&mut course).await?;
@@ -174,7 +174,7 @@ impl Settler {
     }
 
     /// What Kimai answered to a creation.
-    pub(super) fn held(&self, answer: &Timesheet, wanted: &WantedTimesheet) -> Held {
+    pub(super) fn held(&self, answer: &Timesheet, wanted: &DesiredEntry) -> Held {
         Held { found: answer.into(), shift: Some(shift(answer, wanted, self.clock.zone())) }
     }
 
@@ -184,7 +184,7 @@ impl Settler {
         &self,
         subject: &WorkLogUri,
         id: KimaiId,
-        wanted: &WantedTimesheet,
+        wanted: &DesiredEntry,
         held: Held,
     ) -> Result<(), Mismatch> {
         if held.found.is_nothing_of(wanted) && !planted(Plant::EndMinusBegin) {
@@ -201,7 +201,7 @@ impl Settler {
     pub(super) async fn doubt_day(
         &self,
         subject: &WorkLogUri,
-        wanted: &WantedTimesheet,
+        wanted: &DesiredEntry,
         memory: &Memory,
     ) -> Result<(), Failure> {
         if memory.held.is_some_and(|held| held.user != Some(wanted.user)) {
@@ -229,12 +229,7 @@ impl Settler {
     }
 
     /// That Kimai books it so many days from its own.
-    pub(super) fn off_day(
-        &self,
-        id: KimaiId,
-        wanted: &WantedTimesheet,
-        shift: Option<i32>,
-    ) -> Option<Mismatch> {
+    pub(super) fn off_day(&self, id: KimaiId, wanted: &DesiredEntry, shift: Option<i32>) -> Option<Mismatch> {
         let (shift, day) = (shift.filter(|shift| *shift != 0)?, wanted.day(self.clock.zone()));
         let booked = day.checked_add(jiff::ToSpan::days(shift)).ok()?;
         Some(Mismatch::Day { id, day, booked })
@@ -243,7 +238,7 @@ impl Settler {
     /// Saves what is about to be sent, and what it may overwrite: when this returns, that is on disk.
     async fn announce(
         &self,
-        sent: WantedTimesheet,
+        sent: DesiredEntry,
         course: &Course<'_>,
     ) -> Result<Option<UpdateIntent>, Failure> {
         let intent = course.intent(sent);
@@ -253,7 +248,7 @@ impl Settler {
         Ok(intent)
     }
 
-    async fn send(&self, values: WantedTimesheet, course: &mut Course<'_>) -> Result<Timesheet, Failure> {
+    async fn send(&self, values: DesiredEntry, course: &mut Course<'_>) -> Result<Timesheet, Failure> {
         let intent = self.announce(values, course).await?;
         let answer = self.kimai.update(course.id, &values, course.note).await?;
         course.answered(intent, &answer);
@@ -291,7 +286,7 @@ impl Settler {
         if !owner.is_some_and(|owner| owner.seen && owner.enabled && !owner.system_account) {
             return Ok(None);
         }
-        let nudged = WantedTimesheet { user: me.id, ..wanted.nudged() };
+        let nudged = DesiredEntry { user: me.id, ..wanted.nudged() };
         match self.send(nudged, course).await {
             Ok(answer) if course.is_over() => return Ok(Some(answer)),
             Ok(_) => {}
@@ -304,7 +299,7 @@ impl Settler {
 }
 
 /// Whether the day of `wanted` in `zone` is the same for `me`.
-fn books_right(me: &CurrentUser, wanted: &WantedTimesheet, zone: &TimeZone) -> bool {
+fn books_right(me: &CurrentUser, wanted: &DesiredEntry, zone: &TimeZone) -> bool {
     let theirs = me.timezone.as_deref().and_then(|name| TimeZone::get(name).ok());
     theirs.is_some_and(|theirs| wanted.day(&theirs) == wanted.day(zone))
 }

@@ -3,7 +3,7 @@
 use tracing::info;
 
 use super::Settler;
-use crate::domain::diff::FoundTimesheet;
+use crate::domain::diff::ObservedEntry;
 use crate::domain::intent::Intent;
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::failpoint::mutants::{Plant, planted};
@@ -97,7 +97,7 @@ impl Settler {
         let linked = self.work_logs.linked(&fitting).await?;
         listed.retain(|timesheet| !linked.contains_key(&timesheet.id));
         listed.sort_by_key(|timesheet| {
-            let found = FoundTimesheet::from(timesheet);
+            let found = ObservedEntry::from(timesheet);
             (!found.holds(wanted), found.seconds_from(wanted))
         });
         Ok((listed, odd))

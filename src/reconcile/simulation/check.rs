@@ -11,7 +11,7 @@ use super::fixtures::{Due, due};
 use super::history::{Event, History, What, Who, short};
 use super::state::{Stand, State};
 use crate::domain::intent::Intent;
-use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::timesheet::DesiredEntry;
 use crate::domain::{Code, KimaiId, WorkLogUri};
 use crate::queue::{Queue, State as EntryState};
 use crate::reconcile::ledger::Remembered;
@@ -235,7 +235,7 @@ fn told<'a>(
 /// remembered. What nobody was told cannot be put right.
 fn off_day(
     sheet: &Sheet,
-    wanted: &WantedTimesheet,
+    wanted: &DesiredEntry,
     remembered: Option<&Remembered>,
     look: Look,
 ) -> Option<String> {

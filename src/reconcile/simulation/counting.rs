@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::fake_tracker::Sheet;
 use crate::domain::ids::UserId;
-use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::timesheet::DesiredEntry;
 
 /// The user of the token.
 pub(super) const SERVICE: UserId = UserId(9);
@@ -39,7 +39,7 @@ impl Counting {
     }
 
     /// Why a work log that says this has to be parked although Kimai took it: part of the reason.
-    pub(super) fn amiss(&self, sheet: &Sheet, wanted: &WantedTimesheet) -> Option<&'static str> {
+    pub(super) fn amiss(&self, sheet: &Sheet, wanted: &DesiredEntry) -> Option<&'static str> {
         match () {
             () if sheet.row.pause != 0 && self.breaks_off => Some("has a break"),
             () if self.of(wanted.begin, wanted.end, 0).1 == 0 => Some("leaves nothing"),

@@ -2,14 +2,14 @@
 
 use super::faults::Call;
 use crate::domain::KimaiId;
-use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::timesheet::DesiredEntry;
 use crate::work_logs::Link;
 
 /// What a request does when it takes effect.
 #[derive(Debug, Clone)]
 pub(super) enum Effect {
-    Create(WantedTimesheet),
-    Update(KimaiId, WantedTimesheet),
+    Create(DesiredEntry),
+    Update(KimaiId, DesiredEntry),
     EndBreak(KimaiId),
     Delete(KimaiId),
     Link(Vec<Link>),

@@ -8,9 +8,9 @@ use super::faults::Call;
 use super::fixtures;
 use super::history::{What, Who, short};
 use super::state::{Caller, State, Target};
-use crate::domain::diff::FoundTimesheet;
+use crate::domain::diff::ObservedEntry;
 use crate::domain::ids::UserId;
-use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::timesheet::DesiredEntry;
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::trackers::kimai::{KimaiFault, Operation, Timesheet};
 
@@ -43,11 +43,11 @@ pub(super) struct Sheet {
 impl Sheet {
     /// Whether it was exported with something else than it holds now.
     pub(super) fn is_overwritten(&self) -> bool {
-        let held = |row: &Timesheet| FoundTimesheet::from(row);
+        let held = |row: &Timesheet| ObservedEntry::from(row);
         self.billed.as_ref().is_some_and(|billed| held(billed) != held(&self.row))
     }
 
-    pub(super) fn holds(&self, wanted: &WantedTimesheet, counting: &Counting) -> bool {
+    pub(super) fn holds(&self, wanted: &DesiredEntry, counting: &Counting) -> bool {
         let row = &self.row;
         let (end, duration) = counting.of(wanted.begin, wanted.end, row.pause);
         row.begin == wanted.begin
@@ -60,11 +60,7 @@ impl Sheet {
 }
 
 impl State {
-    pub(super) fn create(
-        &mut self,
-        wanted: &WantedTimesheet,
-        caller: &Caller,
-    ) -> Result<Timesheet, KimaiFault> {
+    pub(super) fn create(&mut self, wanted: &DesiredEntry, caller: &Caller) -> Result<Timesheet, KimaiFault> {
         self.validate(Operation::Create, wanted, caller)?;
         if let Some(rule) = self.wrongly_created(caller) {
             self.note(caller.who.clone(), What::Broken(rule));
@@ -74,7 +70,7 @@ impl State {
         Ok(row)
     }
 
-    fn insert(&mut self, wanted: &WantedTimesheet, caller: &Caller) -> Timesheet {
+    fn insert(&mut self, wanted: &DesiredEntry, caller: &Caller) -> Timesheet {
         let id = KimaiId(self.next_id);
         self.next_id += 1;
         let by_service = matches!(caller.who, Who::Run(..));
@@ -103,7 +99,7 @@ impl State {
     }
 
     /// Somebody books hours by hand.
-    pub(super) fn book_by_hand(&mut self, wanted: &WantedTimesheet, exported: bool) -> KimaiId {
+    pub(super) fn book_by_hand(&mut self, wanted: &DesiredEntry, exported: bool) -> KimaiId {
         let by_hand = Caller { who: Who::People, since: self.now, storage: self.storage, leave: true };
         let id = self.insert(wanted, &by_hand).id;
         if exported {
@@ -146,7 +142,7 @@ impl State {
     pub(super) fn update(
         &mut self,
         id: KimaiId,
-        wanted: &WantedTimesheet,
+        wanted: &DesiredEntry,
         caller: &Caller,
     ) -> Result<Timesheet, KimaiFault> {
         let Some(old) = self.sheets.get(&id).cloned() else {
@@ -154,7 +150,7 @@ impl State {
         };
         // The token's user can have hours too.
         let owner = if wanted.user == counting::SERVICE { UserId(1) } else { wanted.user };
-        self.validate(Operation::Update, &WantedTimesheet { user: owner, ..*wanted }, caller)?;
+        self.validate(Operation::Update, &DesiredEntry { user: owner, ..*wanted }, caller)?;
         let mut row = self.row(id, wanted, old.row.pause, old.away);
         row.exported = old.row.exported;
         // What nothing is changed of is not counted anew, nor is the day set while begin stays.
@@ -228,8 +224,8 @@ impl State {
         *billed = billed.is_some().then(|| row.clone());
     }
 
-    fn row(&self, id: KimaiId, wanted: &WantedTimesheet, pause: i32, away: bool) -> Timesheet {
-        let WantedTimesheet { begin, end, project, activity, user, .. } = *wanted;
+    fn row(&self, id: KimaiId, wanted: &DesiredEntry, pause: i32, away: bool) -> Timesheet {
+        let DesiredEntry { begin, end, project, activity, user, .. } = *wanted;
         let (end, duration) = self.counting.of(begin, end, pause);
         Timesheet {
             id,
@@ -319,7 +315,7 @@ impl State {
     fn validate(
         &mut self,
         operation: Operation,
-        wanted: &WantedTimesheet,
+        wanted: &DesiredEntry,
         caller: &Caller,
     ) -> Result<(), KimaiFault> {
         if fixtures::kimai_takes(wanted) {

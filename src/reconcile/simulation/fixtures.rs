@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use crate::domain;
 use crate::domain::ids::{ActivityId, ProjectId, UserId};
-use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::{Directory, Facts, PersonFacts, TaskFacts, VEVENT};
 
 /// The day in the middle of all. Far from any change of the clocks: those are tested elsewhere.
@@ -117,7 +117,7 @@ pub(super) fn directory() -> Directory {
 }
 
 /// Whether Kimai takes it: the project has to be visible, the activity to belong to it.
-pub(super) fn kimai_takes(wanted: &WantedTimesheet) -> bool {
+pub(super) fn kimai_takes(wanted: &DesiredEntry) -> bool {
     let known = TASKS[..GOOD_TASKS].iter().any(|(_, project, activity)| {
         wanted.project == ProjectId(*project) && wanted.activity == ActivityId(*activity)
     });
@@ -128,7 +128,7 @@ pub(super) fn kimai_takes(wanted: &WantedTimesheet) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Due {
     /// A timesheet that holds this.
-    Sheet(WantedTimesheet),
+    Sheet(DesiredEntry),
     /// It waits, parked, and its reason contains this.
     Parked(&'static str),
     /// It is no work log.
@@ -161,7 +161,7 @@ pub(super) fn due(facts: &Facts) -> Due {
     }
     let midnight: Timestamp = format!("{day}T00:00:00Z").parse().expect("a day");
     let begin = midnight - AHEAD;
-    let wanted = WantedTimesheet {
+    let wanted = DesiredEntry {
         begin,
         end: begin + SignedDuration::from_mins(minutes),
         project: ProjectId(project),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::faults::{Call, Trouble, Weather};
 use super::restore::Restore;
-use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::timesheet::DesiredEntry;
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::reconcile::sweep::Report;
 
@@ -37,9 +37,9 @@ pub(super) enum What {
     /// A call met with trouble.
     Failed(Call, Trouble),
     /// Kimai made a timesheet.
-    Posted(KimaiId, WantedTimesheet),
+    Posted(KimaiId, DesiredEntry),
     /// Kimai changed one.
-    Patched(KimaiId, WantedTimesheet),
+    Patched(KimaiId, DesiredEntry),
     BreakEnded(KimaiId),
     /// Kimai deleted one.
     Deleted(KimaiId),
@@ -133,11 +133,11 @@ impl fmt::Display for Who {
     }
 }
 
-struct Values<'a>(&'a WantedTimesheet);
+struct Values<'a>(&'a DesiredEntry);
 
 impl fmt::Display for Values<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let WantedTimesheet { begin, end, project, activity, user, .. } = self.0;
+        let DesiredEntry { begin, end, project, activity, user, .. } = self.0;
         let minutes = end.duration_since(*begin).as_mins();
         write!(f, "{begin:.0} {minutes} min, project {project}, activity {activity}, user {user}")
     }

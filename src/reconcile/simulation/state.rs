@@ -14,7 +14,7 @@ use super::faults::{Call, Fate, Script, TIME_LIMIT, Trouble, Weather};
 use super::fixtures;
 use super::history::{History, What, Who};
 pub(super) use super::stand::Stand;
-use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::{Directory, Facts};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::trackers::kimai::{KimaiFault, Timesheet};
@@ -86,7 +86,7 @@ pub(super) struct State {
     /// another one in its place.
     pub(super) touched_in_kimai: BTreeMap<WorkLogUri, KimaiId>,
     /// What work logs say and somebody booked by hand.
-    pub(super) booked: Vec<WantedTimesheet>,
+    pub(super) booked: Vec<DesiredEntry>,
     /// Work logs that got a link by hand, and those it was copied from.
     pub(super) linked_by_hand: BTreeSet<WorkLogUri>,
     /// Work logs of which a change, a link or a deletion took effect after its caller was gone, over a newer one.

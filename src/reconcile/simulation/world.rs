@@ -14,7 +14,7 @@ use super::fixtures;
 use super::listing::{matches, with_an_odd_row, without_a_page};
 use super::state::{Caller, Course, Effect, State};
 use crate::domain::KimaiId;
-use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::timesheet::DesiredEntry;
 use crate::trackers::adaptive_concurrency::How;
 use crate::trackers::kimai::choices::{ChosenActivity, ChosenCustomer, ChosenProject, ChosenUser};
 use crate::trackers::kimai::{
@@ -205,7 +205,7 @@ impl Timesheets for World {
         self.kimai_read(Call::Newest, |state| state.sheets.keys().next_back().copied()).await
     }
 
-    async fn choices(&self, wanted: &WantedTimesheet) -> Result<Choices, KimaiFault> {
+    async fn choices(&self, wanted: &DesiredEntry) -> Result<Choices, KimaiFault> {
         let name = wanted.project.to_string();
         let project = ChosenProject {
             name,
@@ -225,7 +225,7 @@ impl Timesheets for World {
 
     async fn create(
         &self,
-        wanted: &WantedTimesheet,
+        wanted: &DesiredEntry,
         _description: Option<&str>,
     ) -> Result<Timesheet, KimaiFault> {
         let made = self.kimai_write(Effect::Create(*wanted)).await?;
@@ -235,7 +235,7 @@ impl Timesheets for World {
     async fn update(
         &self,
         id: KimaiId,
-        wanted: &WantedTimesheet,
+        wanted: &DesiredEntry,
         _description: Option<&str>,
     ) -> Result<Timesheet, KimaiFault> {
         let changed = self.kimai_write(Effect::Update(id, *wanted)).await?;

@@ -8,10 +8,10 @@ use tracing::{info, warn};
 use super::classify::Examined;
 use super::snapshot::is_ours;
 use super::{Period, Report, Sweeper, go_on, heed};
-use crate::domain::diff::FoundTimesheet;
+use crate::domain::diff::ObservedEntry;
 use crate::domain::finding::{self, Action, Finding, Hold};
 use crate::domain::intent::Intent;
-use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::Kind;
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::failpoint::crash;
@@ -126,7 +126,7 @@ impl Sweeper {
             let left =
                 remains.get(&id).is_some_and(|left| left.iter().any(|of| is_ours(of, owners.get(&id))));
             let is_nobodys = !linked.contains_key(&id) && !left;
-            if !is_nobodys || seen.as_ref().map(FoundTimesheet::from) != Some(found) {
+            if !is_nobodys || seen.as_ref().map(ObservedEntry::from) != Some(found) {
                 continue;
             }
             if self.ledger.adopt(work_log, id, wanted, found).await? {
@@ -288,7 +288,7 @@ impl Sweeper {
         &self,
         intents: &[(WorkLogUri, Intent)],
         id: KimaiId,
-        found: &FoundTimesheet,
+        found: &ObservedEntry,
     ) -> Result<Option<WorkLogUri>, Failure> {
         let like = |intent: &Intent| Intent { high_water: None, ..*intent }.could_be(id, found);
         if let Some((work_log, _)) = intents.iter().find(|(_, intent)| intent.could_be(id, found)) {
@@ -306,8 +306,8 @@ impl Sweeper {
 struct Adoption<'a> {
     work_log: &'a WorkLogUri,
     id: KimaiId,
-    wanted: WantedTimesheet,
-    found: FoundTimesheet,
+    wanted: DesiredEntry,
+    found: ObservedEntry,
 }
 
 impl<'a> Adoption<'a> {

@@ -7,11 +7,11 @@ use futures_util::{StreamExt, stream};
 use super::lost::Void;
 use super::snapshot::{Sides, begins_in};
 use super::{Period, Sweeper, go_on};
-use crate::domain::diff::{Comparison, FoundTimesheet, TimesheetSide, compare, keeper};
+use crate::domain::diff::{Comparison, ObservedEntry, TimesheetSide, compare, keeper};
 use crate::domain::exported::both_values;
 use crate::domain::finding::{Action, Finding, Hold, Kind, Unconfirmed};
 use crate::domain::hours::RoundedMonth;
-use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::timesheet::DesiredEntry;
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::failpoint::mutants::{Plant, planted};
 use crate::progress::Progress;
@@ -158,7 +158,7 @@ impl Sweeper {
             return Some(settle(sides, Kind::Gone, work_log, &[id], why));
         };
         let wanted = sides.work_logs.get(work_log)?.wanted.as_ref().ok()?;
-        let found = FoundTimesheet::from(&timesheet);
+        let found = ObservedEntry::from(&timesheet);
         let inside = begins_in(&timesheet, period, self.clock.zone());
         // One that was made since the list was read is right.
         (!inside || !found.holds(wanted)).then(|| {
@@ -287,8 +287,8 @@ pub(super) fn settle(
 }
 
 /// What differs in `found`, which is not what `wanted` says: hours that became none have their own kind.
-fn changed_kind(found: &FoundTimesheet, wanted: &WantedTimesheet) -> Kind {
-    let rest = FoundTimesheet { duration: FoundTimesheet::from(*wanted).duration, ..*found };
+fn changed_kind(found: &ObservedEntry, wanted: &DesiredEntry) -> Kind {
+    let rest = ObservedEntry { duration: ObservedEntry::from(*wanted).duration, ..*found };
     if found.is_nothing_of(wanted) && rest.holds(wanted) { Kind::ZeroHours } else { Kind::Changed }
 }
 

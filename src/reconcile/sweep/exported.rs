@@ -3,15 +3,15 @@
 use super::Sweeper;
 use super::snapshot::Sides;
 use crate::domain::KimaiId;
-use crate::domain::diff::{FoundTimesheet, TimesheetSide, in_words};
+use crate::domain::diff::{ObservedEntry, TimesheetSide, in_words};
 use crate::domain::exported::both_values;
 use crate::domain::finding::{Finding, Hold};
-use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::timesheet::DesiredEntry;
 use crate::trackers::kimai::KimaiFault;
 
 impl Sweeper {
     /// `finding` of a timesheet that holds something else than `wanted`. One that is exported is left as it is.
-    pub(super) fn differs(&self, finding: Finding, side: TimesheetSide, wanted: &WantedTimesheet) -> Finding {
+    pub(super) fn differs(&self, finding: Finding, side: TimesheetSide, wanted: &DesiredEntry) -> Finding {
         let TimesheetSide { found, exported } = side;
         let kept = exported && !self.limits.overwrite_exported;
         let reason = if kept {
@@ -27,7 +27,7 @@ impl Sweeper {
         &self,
         sides: &Sides,
         ids: &[KimaiId],
-    ) -> Result<Option<(KimaiId, FoundTimesheet)>, (KimaiId, KimaiFault)> {
+    ) -> Result<Option<(KimaiId, ObservedEntry)>, (KimaiId, KimaiFault)> {
         if self.limits.overwrite_exported {
             return Ok(None);
         }

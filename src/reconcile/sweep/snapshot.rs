@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 
 use super::{Period, Sweeper, go_on};
 use crate::domain::day_windows::windows;
-use crate::domain::diff::{FoundTimesheet, TimesheetSide, TimesheetSides, WorkLogSide, WorkLogSides};
-use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::diff::{ObservedEntry, TimesheetSide, TimesheetSides, WorkLogSide, WorkLogSides};
+use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::{Directory, Facts, resolve};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::failpoint::mutants::{Plant, planted};
@@ -82,7 +82,7 @@ impl Sweeper {
         let inside = timesheets.into_iter().filter(|timesheet| begins_in(timesheet, period, zone));
         inside
             .map(|timesheet| {
-                let found = match FoundTimesheet::from(&timesheet) {
+                let found = match ObservedEntry::from(&timesheet) {
                     found if planted(Plant::EndMinusBegin) => found.by_times(),
                     found => found,
                 };
@@ -171,7 +171,7 @@ impl Sweeper {
 
     fn side(&self, facts: &Facts, directory: &Directory) -> WorkLogSide {
         let wanted = resolve(facts, directory).and_then(|complete| {
-            WantedTimesheet::of(&complete, self.clock.zone()).map_err(|obstacle| vec![obstacle])
+            DesiredEntry::of(&complete, self.clock.zone()).map_err(|obstacle| vec![obstacle])
         });
         let wanted = wanted.map_err(|obstacles| Failure::Blocked(obstacles).to_string());
         WorkLogSide { ids: facts.kimai_ids(), wanted }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::domain::Code;
 use crate::domain::ids::{CustomerId, ProjectId, UserId};
-use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::timesheet::DesiredEntry;
 
 /// The state of what a timesheet names; `None` where Kimai has no such thing (404).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +88,7 @@ const fn yes() -> bool {
 impl Choices {
     /// Why Kimai takes none of this for `wanted`: the code of the first reason, and all in words for an office worker.
     /// `today` decides whether a project has ended: Kimai then refuses every day of it.
-    pub fn why_invalid(&self, wanted: &WantedTimesheet, today: Date) -> (Code, String) {
+    pub fn why_invalid(&self, wanted: &DesiredEntry, today: Date) -> (Code, String) {
         let mut reasons = Vec::new();
         self.look_at_project(wanted, today, &mut reasons);
         self.look_at_activity(wanted, &mut reasons);
@@ -112,7 +112,7 @@ impl Choices {
         (*code, reasons.iter().map(|(_, why)| why.as_str()).collect::<Vec<_>>().join("; "))
     }
 
-    fn look_at_project(&self, wanted: &WantedTimesheet, today: Date, reasons: &mut Vec<(Code, String)>) {
+    fn look_at_project(&self, wanted: &DesiredEntry, today: Date, reasons: &mut Vec<(Code, String)>) {
         let Some(project) = &self.project else {
             return reasons.push((Code::ProjectGone, format!("Kimai has no project {}", wanted.project)));
         };
@@ -129,7 +129,7 @@ impl Choices {
         }
     }
 
-    fn look_at_activity(&self, wanted: &WantedTimesheet, reasons: &mut Vec<(Code, String)>) {
+    fn look_at_activity(&self, wanted: &DesiredEntry, reasons: &mut Vec<(Code, String)>) {
         let Some(activity) = &self.activity else {
             return reasons.push((Code::ActivityGone, format!("Kimai has no activity {}", wanted.activity)));
         };
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn each_cause_has_its_words() {
-        let wanted = WantedTimesheet {
+        let wanted = DesiredEntry {
             begin: jiff::Timestamp::UNIX_EPOCH,
             end: jiff::Timestamp::UNIX_EPOCH,
             project: ProjectId(1),

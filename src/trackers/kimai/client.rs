@@ -26,7 +26,7 @@ use super::model::{
 use super::rows::{self, Lenient};
 use super::{Catalogue, Listings, Rows, Timesheets};
 use crate::contact::Record;
-use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::timesheet::DesiredEntry;
 use crate::domain::{Code, KimaiId};
 use crate::failpoint::crash;
 use crate::settings::{Description, KimaiSettings, ListLimits};
@@ -305,7 +305,7 @@ impl Timesheets for Client {
         Ok(ids.into_iter().max())
     }
 
-    async fn choices(&self, wanted: &WantedTimesheet) -> Result<Choices, KimaiFault> {
+    async fn choices(&self, wanted: &DesiredEntry) -> Result<Choices, KimaiFault> {
         let project: Option<ChosenProject> = self.look(&format!("projects/{}", wanted.project)).await?;
         let customer = match project.as_ref().and_then(|project| project.customer) {
             Some(customer) => self.look(&format!("customers/{customer}")).await?,
@@ -322,7 +322,7 @@ impl Timesheets for Client {
 
     async fn create(
         &self,
-        wanted: &WantedTimesheet,
+        wanted: &DesiredEntry,
         description: Option<&str>,
     ) -> Result<Timesheet, KimaiFault> {
         let form = TimesheetForm::of(wanted, description);
@@ -333,7 +333,7 @@ impl Timesheets for Client {
     async fn update(
         &self,
         id: KimaiId,
-        wanted: &WantedTimesheet,
+        wanted: &DesiredEntry,
         description: Option<&str>,
     ) -> Result<Timesheet, KimaiFault> {
         let form = TimesheetForm::of(wanted, description);

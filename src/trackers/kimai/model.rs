@@ -10,10 +10,10 @@ use jiff::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use crate::domain::diff::{FoundTimesheet, between};
+use crate::domain::diff::{ObservedEntry, between};
 use crate::domain::ids::{ActivityId, CustomerId, KimaiId, ProjectId, UserId};
 use crate::domain::note::{Note, fitting};
-use crate::domain::timesheet::WantedTimesheet;
+use crate::domain::timesheet::DesiredEntry;
 
 /// What we send with `POST /timesheets` and `PATCH /timesheets/{id}`: all fields we own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -34,8 +34,8 @@ pub(super) struct TimesheetForm {
 
 impl TimesheetForm {
     /// The form of `wanted`, with this description if one is to be written.
-    pub(super) fn of(wanted: &WantedTimesheet, description: Option<&str>) -> Self {
-        let WantedTimesheet { begin, end, project, activity, user, .. } = *wanted;
+    pub(super) fn of(wanted: &DesiredEntry, description: Option<&str>) -> Self {
+        let DesiredEntry { begin, end, project, activity, user, .. } = *wanted;
         let description = description.map(|text| match fitting(text) {
             "" => Value::Null,
             text => text.into(),
@@ -131,7 +131,7 @@ impl From<Written> for Timesheet {
     }
 }
 
-impl From<&Timesheet> for FoundTimesheet {
+impl From<&Timesheet> for ObservedEntry {
     fn from(timesheet: &Timesheet) -> Self {
         let Timesheet { begin, end, duration, pause, project, activity, user, note, .. } = *timesheet;
         Self { begin, end, duration, pause, project, activity, user, note }
@@ -284,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_form_is_sent_as_the_old_service_sent_it() {
-        let wanted = WantedTimesheet {
+        let wanted = DesiredEntry {
             begin: "2024-09-02T00:00:00Z".parse().unwrap(),
             end: "2024-09-02T08:00:00Z".parse().unwrap(),
             project: ProjectId(32),
@@ -302,7 +302,7 @@ mod tests {
     fn a_description_is_sent_only_where_it_is_ours() {
         let (begin, end) = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
         let (project, activity, user) = (ProjectId(1), ActivityId(2), UserId(3));
-        let wanted = WantedTimesheet { begin, end, project, activity, user, note: None };
+        let wanted = DesiredEntry { begin, end, project, activity, user, note: None };
         let json = |note| serde_json::to_value(TimesheetForm::of(&wanted, note)).unwrap();
         assert_eq!(json(None).get("description"), None);
         assert_eq!(json(Some(" What I did\n"))["description"], "What I did");

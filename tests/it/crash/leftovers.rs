@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kimai_sync::domain::WorkLogUri;
-use kimai_sync::domain::timesheet::WantedTimesheet;
+use kimai_sync::domain::timesheet::DesiredEntry;
 use kimai_sync::progress::Progress;
 use kimai_sync::reconcile::sweep::Period;
 use kimai_sync::trackers::kimai::sandbox::{Fault, Gate, When};
@@ -20,7 +20,7 @@ async fn a_timesheet_that_is_being_found_again_is_no_orphan() {
     let uri = WorkLogUri::parse(&work_log).unwrap();
     let (begin, end) = ("2024-09-02T00:00:00Z".parse().unwrap(), "2024-09-02T08:00:00Z".parse().unwrap());
     let (project, activity, user) = (stack.project, stack.activity, stack.user);
-    let wanted = WantedTimesheet { begin, end, project, activity, user, note: None };
+    let wanted = DesiredEntry { begin, end, project, activity, user, note: None };
     let clock = &stack.engine.clock;
     // With 5 s for a call, whether it was stored can be looked up 10 s later: soon, but not yet.
     let lately = clock.now().checked_sub(Duration::from_secs(8)).unwrap();
@@ -59,7 +59,7 @@ async fn a_timesheet_that_was_created_in_place_of_another_is_not_created_twice()
     let (project, activity, user) = (stack.project, stack.activity, stack.user);
     assert!(stack.kimai.delete_timesheet(old));
     let new = stack.kimai.add_timesheet(user, (project, activity), begin, Some(end));
-    let wanted = WantedTimesheet { begin, end, project, activity, user, note: None };
+    let wanted = DesiredEntry { begin, end, project, activity, user, note: None };
     let uri = WorkLogUri::parse(&work_log).unwrap();
     stack.engine.ledger.created(&uri, new, wanted, wanted.into()).await.unwrap();
 
@@ -78,7 +78,7 @@ async fn a_timesheet_that_is_deleted_for_its_twin_meanwhile_is_not_found_again()
     let stack = Stack::embedded(&[]).await;
     let (begin, end) = ("2024-09-02T00:00:00Z".parse().unwrap(), "2024-09-02T08:00:00Z".parse().unwrap());
     let (project, activity, user) = (stack.project, stack.activity, stack.user);
-    let wanted = WantedTimesheet { begin, end, project, activity, user, note: None };
+    let wanted = DesiredEntry { begin, end, project, activity, user, note: None };
     let long_ago = stack.engine.clock.now().checked_sub(Duration::from_mins(1)).unwrap();
     let (deleted, kept) =
         (stack.register("A", "2024-09-02", "PT8H").await, stack.register("B", "2024-09-02", "PT8H").await);

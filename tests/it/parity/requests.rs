@@ -2,7 +2,7 @@
 
 use kimai_sync::app;
 use kimai_sync::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
-use kimai_sync::domain::timesheet::WantedTimesheet;
+use kimai_sync::domain::timesheet::DesiredEntry;
 use kimai_sync::settings::Settings;
 use kimai_sync::telemetry::Metrics;
 use kimai_sync::trackers::kimai::{Listings as _, Rows, TimesheetFilter, Timesheets as _};
@@ -150,7 +150,7 @@ pub(super) async fn headers() -> Vec<(String, Vec<String>)> {
     let kimai = app::kimai(&settings, &Metrics::default()).unwrap();
     let begin = "2024-09-02T00:00:00Z".parse().unwrap();
     let (project, activity, user) = (ProjectId(2), ActivityId(3), UserId(2));
-    let wanted = WantedTimesheet { begin, end: begin, project, activity, user, note: None };
+    let wanted = DesiredEntry { begin, end: begin, project, activity, user, note: None };
     kimai.create(&wanted, None).await.unwrap();
     kimai.update(KimaiId(1), &wanted, None).await.unwrap();
     kimai.delete(KimaiId(1)).await.unwrap();

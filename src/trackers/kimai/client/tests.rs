@@ -33,8 +33,8 @@ fn client_of(endpoint: &str) -> Client {
     Client::new(&settings, Metrics::default()).unwrap()
 }
 
-fn wanted() -> WantedTimesheet {
-    WantedTimesheet {
+fn wanted() -> DesiredEntry {
+    DesiredEntry {
         begin: "2024-09-02T00:00:00Z".parse().unwrap(),
         end: "2024-09-02T08:00:00Z".parse().unwrap(),
         project: ProjectId(32),
