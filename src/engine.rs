@@ -15,7 +15,7 @@ use crate::queue::{self, Durable, Queue};
 use crate::reconcile::admission;
 use crate::reconcile::ledger::Ledger;
 use crate::reconcile::recheck::Rechecks;
-use crate::reconcile::reconciler::Settler;
+use crate::reconcile::reconciler::Reconciler;
 use crate::reconcile::references::References;
 use crate::reconcile::requests::Requests;
 use crate::reconcile::sweep::{Parts, Sweeper};
@@ -101,7 +101,7 @@ impl Engine {
         let timesheets: Arc<dyn Timesheets> = Arc::clone(&kimai) as _;
         let ledger = Ledger::open(storage.clone())?;
         let queue: Arc<dyn Queue> = Arc::new(durable(settings, &storage, &clock)?);
-        let settler = Settler::new(
+        let reconciler = Reconciler::new(
             Arc::clone(&work_logs),
             Arc::clone(&timesheets),
             ledger.clone(),
@@ -110,7 +110,7 @@ impl Engine {
         )
         .counting(metrics.clone())
         .overwriting_exported(settings.sweep.limits.overwrite_exported);
-        let workers = Arc::new(Workers::new(Arc::clone(&queue), settler, clock.clone()).beating());
+        let workers = Arc::new(Workers::new(Arc::clone(&queue), reconciler, clock.clone()).beating());
         let parts = Parts {
             work_logs: Arc::clone(&work_logs),
             kimai: Arc::clone(&timesheets),

@@ -152,9 +152,9 @@ mod tests {
     async fn it_is_alive_until_a_worker_has_not_moved_for_a_minute() {
         let state = state(Storage::in_memory().unwrap(), &CancellationToken::new());
         assert_eq!(told(live(state.clone()).await).await.0, 200, "before the workers begin");
-        let heart = state.services.workers.heart().unwrap().clone();
+        let heartbeat = state.services.workers.heartbeat().unwrap().clone();
         // A worker that nobody polls any more.
-        let mut stuck = Box::pin(heart.keep(3, None, std::future::pending::<()>()));
+        let mut stuck = Box::pin(heartbeat.keep(3, None, std::future::pending::<()>()));
         assert!(stuck.as_mut().now_or_never().is_none());
         tokio::time::advance(Duration::from_secs(59)).await;
         assert_eq!(told(live(state.clone()).await).await.0, 200);

@@ -26,7 +26,7 @@ const REMEMBERED: usize = 32;
 
 /// All runs on their way.
 #[derive(Debug)]
-pub(super) struct Flow {
+pub(super) struct Admission {
     pace: Arc<Pace>,
     /// Begun, and not answered by Kimai yet.
     ahead: AtomicUsize,
@@ -40,8 +40,8 @@ pub(super) struct Flow {
 
 /// A run on its way to Kimai, until this is dropped.
 #[derive(Debug)]
-pub(super) struct Way<'a> {
-    flow: &'a Flow,
+pub(super) struct Permit<'a> {
+    admission: &'a Admission,
     ready: bool,
     /// Whether it is not counted as one on its way for now.
     aside: bool,
@@ -60,7 +60,7 @@ impl Heard {
     }
 }
 
-impl Flow {
+impl Admission {
     /// A flow at the pace of `pace`.
     pub(super) fn new(pace: Arc<Pace>) -> Self {
         Self {
@@ -95,9 +95,9 @@ impl Flow {
     }
 
     /// A run begins.
-    pub(super) fn begin(&self) -> Way<'_> {
+    pub(super) fn begin(&self) -> Permit<'_> {
         self.ahead.fetch_add(1, Ordering::AcqRel);
-        Way { flow: self, ready: false, aside: false, turn: None, heard: Heard::default() }
+        Permit { admission: self, ready: false, aside: false, turn: None, heard: Heard::default() }
     }
 
     /// So many runs that about `needed` of them have something to send.
@@ -129,7 +129,7 @@ impl Flow {
     }
 }
 
-impl Way<'_> {
+impl Permit<'_> {
     /// Tells later whether Kimai answered.
     pub(super) fn heard(&self) -> Heard {
         self.heard.clone()
@@ -139,8 +139,8 @@ impl Way<'_> {
     pub(super) fn step_aside(&mut self) {
         if !self.aside {
             self.aside = true;
-            self.flow.ahead.fetch_sub(1, Ordering::AcqRel);
-            self.flow.through.notify_waiters();
+            self.admission.ahead.fetch_sub(1, Ordering::AcqRel);
+            self.admission.through.notify_waiters();
         }
     }
 
@@ -148,7 +148,7 @@ impl Way<'_> {
     fn step_back(&mut self) {
         if self.aside {
             self.aside = false;
-            self.flow.ahead.fetch_add(1, Ordering::AcqRel);
+            self.admission.ahead.fetch_add(1, Ordering::AcqRel);
         }
     }
 
@@ -164,25 +164,26 @@ impl Way<'_> {
         if self.turn.is_none() {
             if !self.ready {
                 self.ready = true;
-                self.flow.ready.fetch_add(1, Ordering::AcqRel);
+                self.admission.ready.fetch_add(1, Ordering::AcqRel);
             }
-            let turn = tokio::time::timeout(LONGEST_WAIT, self.flow.pace.turn()).await.unwrap_or_default();
+            let turn =
+                tokio::time::timeout(LONGEST_WAIT, self.admission.pace.turn()).await.unwrap_or_default();
             self.turn = Some(turn.ok_or(Failure::TurnedAway)?);
         }
         Ok(())
     }
 }
 
-impl Drop for Way<'_> {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
         if self.ready {
-            self.flow.ready.fetch_sub(1, Ordering::AcqRel);
+            self.admission.ready.fetch_sub(1, Ordering::AcqRel);
         }
         if !self.aside {
-            self.flow.ahead.fetch_sub(1, Ordering::AcqRel);
+            self.admission.ahead.fetch_sub(1, Ordering::AcqRel);
         }
-        self.flow.learn(self.ready);
-        self.flow.through.notify_waiters();
+        self.admission.learn(self.ready);
+        self.admission.through.notify_waiters();
     }
 }
 
@@ -203,52 +204,52 @@ mod tests {
             for _ in 0..20 {
                 pace.ended(Operation::Create, How::Answered, took);
             }
-            let flow = Flow::new(pace);
-            let mut ways = Vec::new();
-            while flow.room().now_or_never().is_some() {
-                ways.push(flow.begin());
+            let admission = Admission::new(pace);
+            let mut permits = Vec::new();
+            while admission.room().now_or_never().is_some() {
+                permits.push(admission.begin());
             }
-            assert_eq!(ways.len(), 2 + ahead, "{took:?}");
-            let mut waits = Box::pin(flow.room());
+            assert_eq!(permits.len(), 2 + ahead, "{took:?}");
+            let mut waits = Box::pin(admission.room());
             assert!(waits.as_mut().now_or_never().is_none());
-            ways.pop();
+            permits.pop();
             assert!(waits.now_or_never().is_some(), "one has come through");
         }
     }
 
     #[tokio::test]
     async fn of_runs_that_have_nothing_to_send_more_may_be_on_their_way() {
-        let flow = Flow::new(Arc::new(Pace::new(1..=1)));
+        let admission = Admission::new(Arc::new(Pace::new(1..=1)));
         let begin_all = || {
-            let mut ways = Vec::new();
-            while flow.room().now_or_never().is_some() {
-                ways.push(flow.begin());
+            let mut permits = Vec::new();
+            while admission.room().now_or_never().is_some() {
+                permits.push(admission.begin());
             }
-            ways
+            permits
         };
         assert_eq!(begin_all().len(), 3);
         for _ in 0..200 {
-            drop(flow.begin());
+            drop(admission.begin());
         }
-        let mut ways = begin_all();
-        assert_eq!(ways.len(), 2 + MOST_AHEAD);
-        ways[0].step_aside();
-        ways[0].step_aside();
-        assert!(flow.room().now_or_never().is_some());
-        ways[0].step_back();
-        assert!(flow.room().now_or_never().is_none());
-        drop(ways);
-        assert!(flow.is_dry());
+        let mut permits = begin_all();
+        assert_eq!(permits.len(), 2 + MOST_AHEAD);
+        permits[0].step_aside();
+        permits[0].step_aside();
+        assert!(admission.room().now_or_never().is_some());
+        permits[0].step_back();
+        assert!(admission.room().now_or_never().is_none());
+        drop(permits);
+        assert!(admission.is_dry());
         for _ in 0..200 {
-            assert_eq!(flow.begin().turn().await, Ok(()));
+            assert_eq!(admission.begin().turn().await, Ok(()));
         }
         assert_eq!(begin_all().len(), 3, "they do have again");
     }
 
     #[tokio::test(start_paused = true)]
     async fn no_run_waits_for_its_turn_for_ever() {
-        let flow = Flow::new(Arc::new(Pace::new(1..=1)));
-        let (mut first, mut second, mut third) = (flow.begin(), flow.begin(), flow.begin());
+        let admission = Admission::new(Arc::new(Pace::new(1..=1)));
+        let (mut first, mut second, mut third) = (admission.begin(), admission.begin(), admission.begin());
         assert_eq!((first.turn().await, second.turn().await), (Ok(()), Ok(())));
         let since = tokio::time::Instant::now();
         assert_eq!(third.turn().await, Err(Failure::TurnedAway));
@@ -257,15 +258,15 @@ mod tests {
 
     #[tokio::test]
     async fn it_is_thin_until_enough_know_what_to_send_and_dry_when_all_have_come_through() {
-        let flow = Flow::new(Arc::new(Pace::new(2..=2)));
-        assert!(flow.is_dry());
-        let mut ways = [flow.begin(), flow.begin(), flow.begin()];
-        assert!(flow.is_thin() && !flow.is_dry());
-        for way in &mut ways {
-            assert_eq!(way.turn().await, Ok(()));
+        let admission = Admission::new(Arc::new(Pace::new(2..=2)));
+        assert!(admission.is_dry());
+        let mut permits = [admission.begin(), admission.begin(), admission.begin()];
+        assert!(admission.is_thin() && !admission.is_dry());
+        for permit in &mut permits {
+            assert_eq!(permit.turn().await, Ok(()));
         }
-        assert!(!flow.is_thin());
-        drop(ways);
-        assert!(flow.is_thin() && flow.is_dry());
+        assert!(!admission.is_thin());
+        drop(permits);
+        assert!(admission.is_thin() && admission.is_dry());
     }
 }

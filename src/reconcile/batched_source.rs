@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::admission::Flow;
-use super::batcher::{Gather, LONGEST_WAIT, Statement};
-use super::visibility::Sight;
+use super::admission::Admission;
+use super::batcher::{Batcher, LONGEST_WAIT, Statement};
+use super::visibility::Visibility;
 use crate::domain::work_log::{Directory, Facts, Kind};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::work_logs::{Link, Source, SourceFault};
@@ -22,36 +22,36 @@ const FIRST_READS: f64 = 10.0;
 const SHORT_WAIT: Duration = Duration::from_millis(100);
 
 /// Reads and links of all runs.
-pub(super) struct Together {
-    reads: Gather<Reads>,
-    links: Gather<Links>,
-    linked: Gather<Linked>,
-    absent: Gather<Absent>,
+pub(super) struct BatchedSource {
+    reads: Batcher<Reads>,
+    links: Batcher<Links>,
+    linked: Batcher<Linked>,
+    absent: Batcher<Absent>,
 }
 
 struct Reads {
     work_logs: Arc<dyn Source>,
-    flow: Arc<Flow>,
+    admission: Arc<Admission>,
 }
 
 struct Links {
     work_logs: Arc<dyn Source>,
-    flow: Arc<Flow>,
+    admission: Arc<Admission>,
 }
 
-struct Linked(Sight);
+struct Linked(Visibility);
 
 /// What is there of work logs of which nothing was found a moment ago.
-struct Absent(Sight);
+struct Absent(Visibility);
 
-impl Together {
-    pub(super) fn new(work_logs: &Arc<dyn Source>, flow: &Arc<Flow>) -> Self {
+impl BatchedSource {
+    pub(super) fn new(work_logs: &Arc<dyn Source>, admission: &Arc<Admission>) -> Self {
         let [of_reads, of_links, of_linked, of_absent] = std::array::from_fn(|_| Arc::clone(work_logs));
         Self {
-            reads: Gather::new(Reads { work_logs: of_reads, flow: Arc::clone(flow) }),
-            links: Gather::new(Links { work_logs: of_links, flow: Arc::clone(flow) }),
-            linked: Gather::new(Linked(Sight::new(of_linked))),
-            absent: Gather::new(Absent(Sight::new(of_absent))),
+            reads: Batcher::new(Reads { work_logs: of_reads, admission: Arc::clone(admission) }),
+            links: Batcher::new(Links { work_logs: of_links, admission: Arc::clone(admission) }),
+            linked: Batcher::new(Linked(Visibility::new(of_linked))),
+            absent: Batcher::new(Absent(Visibility::new(of_absent))),
         }
     }
 
@@ -93,11 +93,11 @@ impl Statement for Reads {
     }
 
     fn patience(&self) -> Duration {
-        if self.flow.is_thin() { SHORT_WAIT } else { LONGEST_WAIT }
+        if self.admission.is_thin() { SHORT_WAIT } else { LONGEST_WAIT }
     }
 
     fn is_alone(&self) -> bool {
-        self.flow.is_alone()
+        self.admission.is_alone()
     }
 }
 
@@ -114,7 +114,7 @@ impl Statement for Links {
 
     fn patience(&self) -> Duration {
         // While others are on their way, a link has time: its timesheet is remembered.
-        if self.flow.is_dry() { Duration::ZERO } else { LONGEST_WAIT }
+        if self.admission.is_dry() { Duration::ZERO } else { LONGEST_WAIT }
     }
 }
 

@@ -61,7 +61,7 @@ pub(super) trait Statement: Send + Sync {
 }
 
 /// Questions for one kind of statement.
-pub(super) struct Gather<S: Statement> {
+pub(super) struct Batcher<S: Statement> {
     statement: S,
     waiting: Mutex<Vec<Waiting<S>>>,
     /// One statement at a time.
@@ -96,7 +96,7 @@ impl Budget {
     }
 }
 
-impl<S: Statement> Gather<S> {
+impl<S: Statement> Batcher<S> {
     pub(super) fn new(statement: S) -> Self {
         let most = statement.budget();
         let budget = Budget { most, left: most, at: Instant::now() };

@@ -48,14 +48,14 @@ impl Effect {
 
 /// What a run did, and to which timesheets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deed {
+pub struct Reconciled {
     /// What it did.
     pub effect: Effect,
     /// To which.
     pub timesheets: Vec<KimaiId>,
 }
 
-impl Deed {
+impl Reconciled {
     /// `effect` on `timesheets`.
     pub fn of(effect: Effect, timesheets: &[KimaiId]) -> Self {
         Self { effect, timesheets: timesheets.to_vec() }
@@ -93,7 +93,7 @@ mod tests {
     fn a_deed_names_what_it_was_done_to() {
         let words = |effect, ids: &[u64]| {
             let ids: Vec<KimaiId> = ids.iter().copied().map(KimaiId).collect();
-            Deed::of(effect, &ids).in_words()
+            Reconciled::of(effect, &ids).in_words()
         };
         assert_eq!(words(Effect::Created, &[12]), "created timesheet 12");
         assert_eq!(words(Effect::Deleted, &[3, 4]), "deleted timesheets 3, 4");

@@ -17,8 +17,8 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tracing::debug;
 
-use super::admission::Flow;
-use super::batcher::{Gather, LONGEST_WAIT, Statement};
+use super::admission::Admission;
+use super::batcher::{Batcher, LONGEST_WAIT, Statement};
 use super::retry::Failure;
 use crate::domain::KimaiId;
 use crate::domain::exported::{Group, Look, groups};
@@ -64,18 +64,18 @@ pub(super) async fn delete(kimai: &dyn Timesheets, id: KimaiId, keep: bool) -> R
 /// The looks of all runs.
 pub(super) struct Looks {
     kimai: Arc<dyn Timesheets>,
-    lists: Gather<Lists>,
+    lists: Batcher<Lists>,
 }
 
 struct Lists {
     kimai: Arc<dyn Timesheets>,
-    flow: Arc<Flow>,
+    admission: Arc<Admission>,
 }
 
 impl Looks {
-    pub(super) fn new(kimai: &Arc<dyn Timesheets>, flow: &Arc<Flow>) -> Self {
-        let lists = Lists { kimai: Arc::clone(kimai), flow: Arc::clone(flow) };
-        Self { kimai: Arc::clone(kimai), lists: Gather::new(lists) }
+    pub(super) fn new(kimai: &Arc<dyn Timesheets>, admission: &Arc<Admission>) -> Self {
+        let lists = Lists { kimai: Arc::clone(kimai), admission: Arc::clone(admission) };
+        Self { kimai: Arc::clone(kimai), lists: Batcher::new(lists) }
     }
 
     /// What Kimai holds of a timesheet; nothing where it is gone. Those of many runs are looked at in one list.
@@ -114,11 +114,11 @@ impl Statement for Lists {
     }
 
     fn patience(&self) -> Duration {
-        if self.flow.is_thin() { SHORT_WAIT } else { LONGEST_WAIT }
+        if self.admission.is_thin() { SHORT_WAIT } else { LONGEST_WAIT }
     }
 
     fn is_alone(&self) -> bool {
-        self.flow.is_alone()
+        self.admission.is_alone()
     }
 }
 

@@ -15,16 +15,16 @@ const BEAT: Duration = Duration::from_secs(10);
 
 /// The beats of all workers. Cheap to clone; clones share them.
 #[derive(Debug, Clone, Default)]
-pub struct Heart(Arc<Mutex<BTreeMap<usize, Pulse>>>);
+pub struct Heartbeat(Arc<Mutex<BTreeMap<usize, Beat>>>);
 
 #[derive(Debug)]
-struct Pulse {
+struct Beat {
     last: Instant,
     /// When its run has to have ended.
     ends: Option<Instant>,
 }
 
-impl Heart {
+impl Heartbeat {
     /// Lets worker `number` beat while `work` is under way, which has to end within `limit`, and forgets it when
     /// that has ended.
     pub(crate) async fn keep<T>(
@@ -34,7 +34,7 @@ impl Heart {
         work: impl Future<Output = T>,
     ) -> T {
         let now = Instant::now();
-        self.pulses().insert(number, Pulse { last: now, ends: limit.map(|limit| now + limit) });
+        self.beats().insert(number, Beat { last: now, ends: limit.map(|limit| now + limit) });
         let mut work = std::pin::pin!(work);
         let result = loop {
             tokio::select! {
@@ -43,27 +43,27 @@ impl Heart {
                 () = tokio::time::sleep(BEAT) => self.beat(number),
             }
         };
-        self.pulses().remove(&number);
+        self.beats().remove(&number);
         result
     }
 
     fn beat(&self, number: usize) {
-        if let Some(pulse) = self.pulses().get_mut(&number) {
+        if let Some(beat) = self.beats().get_mut(&number) {
             let now = Instant::now();
-            if pulse.ends.is_none_or(|ends| now <= ends) {
-                pulse.last = now;
+            if beat.ends.is_none_or(|ends| now <= ends) {
+                beat.last = now;
             }
         }
     }
 
     /// The worker that is silent longest, and for how long; none while there is none.
     pub fn silent(&self) -> Option<(usize, Duration)> {
-        let pulses = self.pulses();
-        let silent = pulses.iter().map(|(number, pulse)| (*number, pulse.last.elapsed()));
+        let beats = self.beats();
+        let silent = beats.iter().map(|(number, beat)| (*number, beat.last.elapsed()));
         silent.max_by_key(|(_, silent)| *silent)
     }
 
-    fn pulses(&self) -> MutexGuard<'_, BTreeMap<usize, Pulse>> {
+    fn beats(&self) -> MutexGuard<'_, BTreeMap<usize, Beat>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -78,15 +78,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_that_waits_or_runs_beats_and_one_that_overran_or_died_falls_silent() {
-        let heart = Heart::default();
-        assert_eq!(heart.silent(), None);
-        let waits = heart.keep(0, None, std::future::pending::<()>());
-        let overruns = heart.keep(1, Some(Duration::from_mins(5)), std::future::pending::<()>());
+        let heartbeat = Heartbeat::default();
+        assert_eq!(heartbeat.silent(), None);
+        let waits = heartbeat.keep(0, None, std::future::pending::<()>());
+        let overruns = heartbeat.keep(1, Some(Duration::from_mins(5)), std::future::pending::<()>());
         let watched = async {
             pass(299).await;
-            assert!(heart.silent().unwrap().1 <= BEAT, "{:?}", heart.silent());
+            assert!(heartbeat.silent().unwrap().1 <= BEAT, "{:?}", heartbeat.silent());
             pass(100).await;
-            let (number, silent) = heart.silent().unwrap();
+            let (number, silent) = heartbeat.silent().unwrap();
             assert_eq!(number, 1);
             assert!(silent > Duration::from_mins(1), "{silent:?}");
         };
@@ -97,9 +97,9 @@ mod tests {
         }
         // Both are gone now, as by a panic: nobody told that they have ended.
         pass(61).await;
-        assert!(heart.silent().unwrap().1 > Duration::from_mins(1));
-        heart.keep(0, None, pass(1)).await;
-        heart.keep(1, None, pass(1)).await;
-        assert_eq!(heart.silent(), None, "these ended in good order");
+        assert!(heartbeat.silent().unwrap().1 > Duration::from_mins(1));
+        heartbeat.keep(0, None, pass(1)).await;
+        heartbeat.keep(1, None, pass(1)).await;
+        assert_eq!(heartbeat.silent(), None, "these ended in good order");
     }
 }

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 /// The runs that are under way, by number.
 #[derive(Debug, Default)]
-pub(super) struct UnderWay {
+pub(super) struct InFlight {
     runs: Mutex<Runs>,
     /// Tells that a run has ended.
     ended: Notify,
@@ -23,11 +23,11 @@ struct Runs {
 /// A run that is under way until this is dropped, whatever ends it.
 #[derive(Debug)]
 pub(super) struct Run<'a> {
-    all: &'a UnderWay,
+    all: &'a InFlight,
     number: u64,
 }
 
-impl UnderWay {
+impl InFlight {
     /// A run begins.
     pub(super) fn begin(&self) -> Run<'_> {
         let mut runs = self.runs();
@@ -84,7 +84,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_under_way_is_waited_for_and_what_begins_later_is_not() {
-        let all = UnderWay::default();
+        let all = InFlight::default();
         all.barrier().await;
         let (first, second) = (all.begin(), all.begin());
         let mut barrier = Box::pin(all.barrier());
@@ -104,7 +104,7 @@ mod tests {
 
     #[tokio::test]
     async fn there_is_room_for_so_many_and_for_one_more_when_one_has_ended() {
-        let all = UnderWay::default();
+        let all = InFlight::default();
         let first = all.begin();
         assert_eq!(all.fewer_than(2).now_or_never(), Some(()));
         let _second = all.begin();
@@ -116,7 +116,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_run_that_panics_or_is_given_up_is_over() {
-        let all = UnderWay::default();
+        let all = InFlight::default();
         let dies = async {
             let _run = all.begin();
             panic!("on purpose");
@@ -135,7 +135,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_barrier_is_woken_by_the_end_of_the_last_run() {
-        let all = UnderWay::default();
+        let all = InFlight::default();
         let run = all.begin();
         let (waits, ends) = (all.barrier(), async {
             tokio::task::yield_now().await;

@@ -14,7 +14,7 @@ use tracing::{error, info};
 
 use super::ledger::Ledger;
 use super::retry::Failure;
-use super::visibility::Sight;
+use super::visibility::Visibility;
 use crate::clock::Clock;
 use crate::domain::diff::ObservedEntry;
 use crate::domain::loss::Loss;
@@ -45,7 +45,7 @@ pub(super) struct Losses {
     work_logs: Arc<dyn Source>,
     kimai: Arc<dyn Timesheets>,
     ledger: Ledger,
-    sight: Sight,
+    visibility: Visibility,
     clock: Clock,
     /// The loss that was last looked into, and when. Held while that is done.
     looked: Mutex<Option<(Loss, Instant)>>,
@@ -62,7 +62,7 @@ impl Losses {
             work_logs: Arc::clone(work_logs),
             kimai: Arc::clone(kimai),
             ledger: ledger.clone(),
-            sight: Sight::new(Arc::clone(work_logs)),
+            visibility: Visibility::new(Arc::clone(work_logs)),
             clock: clock.clone(),
             looked: Mutex::default(),
         }
@@ -108,7 +108,7 @@ impl Losses {
             }
         }
         if !any {
-            self.sight.linked(&[loss.reissued], &[]).await?;
+            self.visibility.linked(&[loss.reissued], &[]).await?;
         }
         Ok(found)
     }

@@ -18,7 +18,7 @@ use tracing::{debug, info, warn};
 
 use super::batched_source;
 use super::retry::Failure;
-use super::visibility::Sight;
+use super::visibility::Visibility;
 use crate::clock::Clock;
 use crate::domain::Sighting;
 use crate::domain::timesheet::DesiredEntry;
@@ -34,15 +34,15 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_min
 pub struct Rechecks {
     queue: Arc<dyn Queue>,
     source: Arc<dyn Source>,
-    sight: Sight,
+    visibility: Visibility,
     clock: Clock,
 }
 
 impl Rechecks {
     /// Looks in `source` at what `queue` says, in the zone of `clock`.
     pub fn new(queue: Arc<dyn Queue>, source: Arc<dyn Source>, clock: Clock) -> Self {
-        let sight = Sight::new(Arc::clone(&source));
-        Self { queue, source, sight, clock }
+        let visibility = Visibility::new(Arc::clone(&source));
+        Self { queue, source, visibility, clock }
     }
 
     /// Looks until `stop`.
@@ -103,7 +103,8 @@ impl Rechecks {
             subjects.iter().zip(&facts).filter(|(subject, facts)| facts.kind(subject) == Kind::Absent);
         let absent: Vec<_> = absent.map(|(subject, _)| subject.clone()).collect();
         // A triplestore that shows nothing at all for a while says nothing about them.
-        let late = if absent.is_empty() { BTreeMap::new() } else { self.sight.again_of(&absent).await? };
+        let late =
+            if absent.is_empty() { BTreeMap::new() } else { self.visibility.again_of(&absent).await? };
         let is_late = |subject| late.get(subject).is_some_and(|facts| facts.kind(subject) != Kind::Absent);
         let changed = looks.iter().zip(facts).map(|(look, facts)| {
             let wanted = DesiredEntry::resolve(&facts, &directory, self.clock.zone());

@@ -28,15 +28,15 @@ use tracing::{info, warn};
 
 use begun::Begun;
 
-use super::admission::{Flow, Way};
-use super::batched_source::Together;
-use super::effect::{Deed, Effect};
+use super::admission::{Admission, Permit};
+use super::batched_source::BatchedSource;
+use super::effect::{Effect, Reconciled};
 use super::exported::Looks;
 use super::ledger::{Ledger, LedgerFault};
 use super::losses::Losses;
 use super::refusals::Refusals;
 use super::retry::Failure;
-use super::visibility::Sight;
+use super::visibility::Visibility;
 use crate::clock::Clock;
 use crate::domain::plan::{Memory, Plan, Repair, plan};
 use crate::domain::timesheet::DesiredEntry;
@@ -70,16 +70,16 @@ struct Change<'a> {
 }
 
 /// Settles work logs one at a time. The caller sees to it that no work log has two runs at once.
-pub struct Settler {
+pub struct Reconciler {
     work_logs: Arc<dyn Source>,
     /// The same, asked by many runs at once.
-    together: Together,
+    batched: BatchedSource,
     looks: Looks,
-    flow: Arc<Flow>,
+    admission: Arc<Admission>,
     kimai: Arc<dyn Timesheets>,
     ledger: Ledger,
     refusals: Refusals,
-    sight: Sight,
+    visibility: Visibility,
     losses: Losses,
     clock: Clock,
     /// How long after its start a request may still be stored.
@@ -96,7 +96,7 @@ pub struct Settler {
     exported: Exported,
 }
 
-impl Settler {
+impl Reconciler {
     /// Settles between `work_logs` and `kimai`, in the zone of `clock`. A call to Kimai ends within
     /// `time_limit`.
     pub fn new(
@@ -107,20 +107,20 @@ impl Settler {
         time_limit: Duration,
     ) -> Self {
         let refusals = Refusals::new(Arc::clone(&kimai), clock.clone());
-        let sight = Sight::new(Arc::clone(&work_logs));
+        let visibility = Visibility::new(Arc::clone(&work_logs));
         let losses = Losses::new(&work_logs, &kimai, &ledger, &clock);
-        let flow = Arc::new(Flow::new(kimai.pace()));
-        let together = Together::new(&work_logs, &flow);
-        let looks = Looks::new(&kimai, &flow);
+        let admission = Arc::new(Admission::new(kimai.pace()));
+        let batched = BatchedSource::new(&work_logs, &admission);
+        let looks = Looks::new(&kimai, &admission);
         Self {
             work_logs,
-            together,
+            batched,
             looks,
-            flow,
+            admission,
             kimai,
             ledger,
             refusals,
-            sight,
+            visibility,
             losses,
             clock,
             ambiguity: SLOWEST_DISK + adaptive_concurrency::LONGEST_WAIT + time_limit * 2,
@@ -152,21 +152,21 @@ impl Settler {
     }
 
     /// How many runs are on their way.
-    pub(super) fn flow(&self) -> &Flow {
-        &self.flow
+    pub(super) fn admission(&self) -> &Admission {
+        &self.admission
     }
 
     /// Brings Kimai in line with what the triplestore says of `subject` now; `seen` tells what that was, or what is left
     /// of it.
     /// The run is on its `way` until Kimai has answered. With `overwrite` its timesheet is changed or deleted although
     /// it is exported.
-    pub(super) async fn settle(
+    pub(super) async fn reconcile(
         &self,
         subject: &WorkLogUri,
-        mut way: Way<'_>,
+        mut permit: Permit<'_>,
         seen: &mut Option<Sighting>,
         overwrite: bool,
-    ) -> Result<Deed, Failure> {
+    ) -> Result<Reconciled, Failure> {
         let exported = if overwrite { Exported::Overwrite } else { self.exported };
         let adopted = match self.ledger.intent(subject).await? {
             Some(intent) => self.resolve(subject, &intent).await?,
@@ -179,7 +179,7 @@ impl Settler {
         memory.removed |= planted(Plant::EmptinessIsDeletion);
         memory.unwritten &= !planted(Plant::OldLinkWins);
         let linked = memory.linked.is_some();
-        let (facts, directory) = self.read(subject, linked, &mut way).await?;
+        let (facts, directory) = self.read(subject, linked, &mut permit).await?;
         crash::point("read");
         let (wanted, own) = match facts.kind(subject) {
             Kind::WorkLog => {
@@ -195,11 +195,11 @@ impl Settler {
         if exported == Exported::Overwrite && !matches!(plan, Plan::Blocked { .. }) {
             memory.unanswered = None;
         }
-        let deed = match plan {
-            Plan::Nothing => Ok(Deed::of(Effect::NotAWorkLog, &[])),
-            Plan::Unchanged(id) => Ok(Deed::of(Effect::Unchanged, &[id])),
+        let reconciled = match plan {
+            Plan::Nothing => Ok(Reconciled::of(Effect::NotAWorkLog, &[])),
+            Plan::Unchanged(id) => Ok(Reconciled::of(Effect::Unchanged, &[id])),
             Plan::Blocked { obstacles, repair } => {
-                drop(way);
+                drop(permit);
                 match repair {
                     Some(Repair::Write(id)) => self.link(subject, &facts, id).await?,
                     Some(Repair::Remove) => self.unlink(subject).await?,
@@ -209,34 +209,34 @@ impl Settler {
                 self.recover(subject, memory.unanswered).await?;
                 Err(Failure::Blocked(obstacles))
             }
-            Plan::Create(wanted) => self.create(subject, &facts, wanted, way).await,
+            Plan::Create(wanted) => self.create(subject, &facts, wanted, permit).await,
             Plan::Relink(id) => {
-                drop(way);
+                drop(permit);
                 self.link(subject, &facts, id).await?;
                 let effect = match (adopted, memory.unwritten) {
                     (true, _) => Effect::Adopted,
                     (false, true) => Effect::Created,
                     (false, false) => Effect::Relinked,
                 };
-                Ok(Deed::of(effect, &[id]))
+                Ok(Reconciled::of(effect, &[id]))
             }
             Plan::Update { id, wanted, relink, renew } => {
                 self.may_change(&[id], &memory).await?;
                 let change = Change { id, wanted, note: facts.note(), relink, renew, memory: &memory };
-                self.update(subject, &facts, change, exported, way).await
+                self.update(subject, &facts, change, exported, permit).await
             }
             Plan::Delete(mut ids) => {
                 let void = self.ledger.void_links(subject);
                 ids.retain(|id| !void.contains(id));
                 self.may_change(&ids, &memory).await?;
                 self.recover(subject, memory.unanswered).await?;
-                let deleted = self.delete(subject, &ids, exported, way).await?;
+                let deleted = self.delete(subject, &ids, exported, permit).await?;
                 *seen = Some(Sighting::ABSENT);
                 Ok(deleted)
             }
         }?;
-        *seen = seen.map(|seen| if is_work_log { seen.linked_to(&deed.timesheets) } else { seen });
-        Ok(deed)
+        *seen = seen.map(|seen| if is_work_log { seen.linked_to(&reconciled.timesheets) } else { seen });
+        Ok(reconciled)
     }
 
     /// What the triplestore says of `subject`. Fails when that is nothing, and nothing of anything else.
@@ -244,19 +244,19 @@ impl Settler {
         &self,
         subject: &WorkLogUri,
         linked: bool,
-        way: &mut Way<'_>,
+        permit: &mut Permit<'_>,
     ) -> Result<(Facts, Arc<Directory>), Failure> {
-        let (facts, directory) = self.together.read(subject).await?;
+        let (facts, directory) = self.batched.read(subject).await?;
         let facts = match facts.kind(subject) {
             Kind::WorkLog => return Ok((facts, directory)),
-            Kind::Absent if Sight::is_believed() => facts,
+            Kind::Absent if Visibility::is_believed() => facts,
             Kind::Absent => {
-                way.step_aside();
-                let facts = self.together.read_again(subject).await?;
+                permit.step_aside();
+                let facts = self.batched.read_again(subject).await?;
                 // With a timesheet to lose, in a statement of its own.
-                if linked { self.sight.certain(subject, facts).await? } else { facts }
+                if linked { self.visibility.certain(subject, facts).await? } else { facts }
             }
-            _ => self.sight.certain(subject, facts).await?,
+            _ => self.visibility.certain(subject, facts).await?,
         };
         let directory = match facts.kind(subject) {
             Kind::WorkLog => Arc::new(self.work_logs.directory(&[&facts]).await?),
@@ -285,9 +285,9 @@ impl Settler {
         subject: &WorkLogUri,
         facts: &Facts,
         wanted: DesiredEntry,
-        mut way: Way<'_>,
-    ) -> Result<Deed, Failure> {
-        way.turn().await?;
+        mut permit: Permit<'_>,
+    ) -> Result<Reconciled, Failure> {
+        permit.turn().await?;
         self.may_create().await?;
         let high_water = self.high_water().await?;
         if !planted(Plant::NoIntent) {
@@ -317,7 +317,7 @@ impl Settler {
             }
         };
         crash::point("post answered");
-        way.answered();
+        permit.answered();
         let id = created.id;
         if created.exported {
             warn!(work_log = %subject, kimai.id = %id, "Kimai says that timesheet {id}, just created for <{subject}>, is exported");
@@ -340,7 +340,7 @@ impl Settler {
         }
         self.is_counted(subject, id, &wanted, held)?;
         info!(work_log = %subject, kimai.id = %id, "Created timesheet {id} for <{subject}>");
-        Ok(Deed::of(Effect::Created, &[id]))
+        Ok(Reconciled::of(Effect::Created, &[id]))
     }
 
     async fn delete(
@@ -348,13 +348,13 @@ impl Settler {
         subject: &WorkLogUri,
         ids: &[KimaiId],
         exported: Exported,
-        mut way: Way<'_>,
-    ) -> Result<Deed, Failure> {
-        way.turn().await?;
+        mut permit: Permit<'_>,
+    ) -> Result<Reconciled, Failure> {
+        permit.turn().await?;
         // From here on it is not known whether Kimai still holds them: should the work log come back under
         // its IRI, its timesheet is pushed, and found missing.
         self.ledger.doubt([subject]).await?;
-        let others = self.together.linked(ids).await?;
+        let others = self.batched.linked(ids).await?;
         let _nobody_looks = self.looking.read().await;
         let owners = self.ledger.owners(ids).await?;
         let mut own = Vec::new();
@@ -378,9 +378,9 @@ impl Settler {
         }
         self.delete_all(subject, &own, exported).await?;
         crash::point("deleted");
-        way.answered();
+        permit.answered();
         self.unlink(subject).await?;
         self.ledger.forget(subject).await?;
-        Ok(Deed::of(if own.is_empty() { Effect::Unlinked } else { Effect::Deleted }, &own))
+        Ok(Reconciled::of(if own.is_empty() { Effect::Unlinked } else { Effect::Deleted }, &own))
     }
 }

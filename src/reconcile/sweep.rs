@@ -36,7 +36,7 @@ use classify::Examined;
 use super::ledger::Ledger;
 use super::losses::Losses;
 use super::retry::Failure;
-use super::visibility::Sight;
+use super::visibility::Visibility;
 use super::worker::Workers;
 use crate::clock::Clock;
 use crate::domain::finding::{Finding, Unconfirmed};
@@ -108,7 +108,7 @@ pub struct Sweeper {
     kimai: Arc<dyn Timesheets>,
     queue: Arc<dyn Queue>,
     ledger: Ledger,
-    sight: Sight,
+    visibility: Visibility,
     losses: Losses,
     workers: Arc<Workers>,
     clock: Clock,
@@ -137,14 +137,14 @@ impl Sweeper {
     /// A sweeper that deletes within `limits`.
     pub fn new(parts: Parts, limits: Limits) -> Self {
         let Parts { work_logs, kimai, queue, ledger, workers, clock } = parts;
-        let sight = Sight::new(Arc::clone(&work_logs));
+        let visibility = Visibility::new(Arc::clone(&work_logs));
         let losses = Losses::new(&work_logs, &kimai, &ledger, &clock);
         Self {
             work_logs,
             kimai,
             queue,
             ledger,
-            sight,
+            visibility,
             losses,
             workers,
             clock,

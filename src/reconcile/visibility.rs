@@ -13,11 +13,11 @@ use crate::failpoint::mutants::{Plant, planted};
 use crate::work_logs::{Source, SourceFault};
 
 /// Reads of the triplestore whose emptiness counts.
-pub(super) struct Sight {
+pub(super) struct Visibility {
     work_logs: Arc<dyn Source>,
 }
 
-impl Sight {
+impl Visibility {
     pub(super) fn new(work_logs: Arc<dyn Source>) -> Self {
         Self { work_logs }
     }

@@ -17,10 +17,10 @@ use tracing::field::Empty;
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
 use super::breaker::{Breakers, Down, Neighbour, PROBE_EVERY};
-use super::effect::{Deed, Effect};
-use super::heartbeat::Heart;
-use super::in_flight::UnderWay;
-use super::reconciler::Settler;
+use super::effect::{Effect, Reconciled};
+use super::heartbeat::Heartbeat;
+use super::in_flight::InFlight;
+use super::reconciler::Reconciler;
 use super::retry::{self, Failure, Next, Outage};
 use crate::clock::Clock;
 use crate::contact;
@@ -41,7 +41,7 @@ const HALF_WRITTEN: SignedDuration = SignedDuration::from_secs(10);
 
 /// Runs under way at a time, those included that only wait for their link: while a triplestore takes none, each
 /// hundred of them waits for the statement of the hundred before, and all have to end within their lease.
-const MOST_UNDER_WAY: usize = 500;
+const MOST_IN_FLIGHT: usize = 500;
 
 /// How many runs had which effect since the start.
 pub type Tally = BTreeMap<Effect, u64>;
@@ -53,10 +53,10 @@ pub type Tally = BTreeMap<Effect, u64>;
 /// cancellation.
 pub struct Workers {
     queue: Arc<dyn Queue>,
-    settler: Settler,
+    reconciler: Reconciler,
     clock: Clock,
     /// See [`Workers::barrier`].
-    runs: UnderWay,
+    runs: InFlight,
     /// Told the time of a clock that takes no steps.
     breakers: Mutex<Breakers>,
     /// Tells waiting workers that a neighbour is back.
@@ -64,41 +64,41 @@ pub struct Workers {
     tally: Mutex<Tally>,
     calls: Calls,
     /// None on simulated time, which must not have to stop for every beat.
-    heart: Option<Heart>,
+    heartbeat: Option<Heartbeat>,
 }
 
 impl Workers {
     /// Workers that settle with `settler` what `queue` holds.
-    pub fn new(queue: Arc<dyn Queue>, settler: Settler, clock: Clock) -> Self {
+    pub fn new(queue: Arc<dyn Queue>, reconciler: Reconciler, clock: Clock) -> Self {
         Self {
             queue,
-            settler,
+            reconciler,
             clock,
-            runs: UnderWay::default(),
+            runs: InFlight::default(),
             breakers: Mutex::default(),
             back: Notify::new(),
             tally: Mutex::default(),
             calls: Calls::default(),
-            heart: None,
+            heartbeat: None,
         }
     }
 
     /// The same, with a heartbeat.
     #[must_use]
     pub fn beating(mut self) -> Self {
-        self.heart = Some(Heart::default());
+        self.heartbeat = Some(Heartbeat::default());
         self
     }
 
     /// The heartbeat, if there is one.
     #[cfg(test)]
-    pub(crate) fn heart(&self) -> Option<&Heart> {
-        self.heart.as_ref()
+    pub(crate) fn heartbeat(&self) -> Option<&Heartbeat> {
+        self.heartbeat.as_ref()
     }
 
     /// The worker that gave no sign of life for the longest time, and how long that is.
     pub fn silent(&self) -> Option<(usize, Duration)> {
-        self.heart.as_ref()?.silent()
+        self.heartbeat.as_ref()?.silent()
     }
 
     /// Which calls the work logs that wait belong to.
@@ -108,7 +108,7 @@ impl Workers {
 
     /// Where runs are counted.
     pub fn metrics(&self) -> &Metrics {
-        self.settler.metrics()
+        self.reconciler.metrics()
     }
 
     /// Works until `stop` is cancelled: as many entries at a time as keep Kimai at its pace.
@@ -126,7 +126,7 @@ impl Workers {
             }
         }
         // What waits for its turn has sent nothing yet: it is done at the next start.
-        self.settler.flow().pace().send_away();
+        self.reconciler.admission().pace().send_away();
         tracker.close();
         tracker.wait().await;
     }
@@ -159,8 +159,8 @@ impl Workers {
         limit: Option<Duration>,
         work: impl Future<Output = T>,
     ) -> T {
-        match &self.heart {
-            Some(heart) => heart.keep(number, limit, work).await,
+        match &self.heartbeat {
+            Some(heartbeat) => heartbeat.keep(number, limit, work).await,
             None => work.await,
         }
     }
@@ -168,8 +168,8 @@ impl Workers {
     /// The next lease, once the breakers admit a run.
     async fn next(&self) -> Result<Lease, QueueFault> {
         loop {
-            self.runs.fewer_than(MOST_UNDER_WAY).await;
-            self.settler.flow().room().await;
+            self.runs.fewer_than(MOST_IN_FLIGHT).await;
+            self.reconciler.admission().room().await;
             let back = self.back.notified();
             let steady = self.clock.steady();
             let admitted = self.breakers().admit(steady);
@@ -184,8 +184,8 @@ impl Workers {
     async fn run_one(&self, mut lease: Lease, leased: oneshot::Sender<()>) {
         crash::point("leased");
         let (run, since) = (self.runs.begin(), Instant::now());
-        let way = self.settler.flow().begin();
-        let heard = way.heard();
+        let permit = self.reconciler.admission().begin();
+        let heard = permit.heard();
         // Only now may the next one look whether there is room.
         let _ = leased.send(());
         let call = self.calls.take(&lease.work_log);
@@ -193,7 +193,7 @@ impl Workers {
         if let Some(call) = &call {
             span.record("mu_call_id", call.id());
         }
-        let settled = self.settler.settle(&lease.work_log, way, &mut lease.seen, lease.overwrite);
+        let settled = self.reconciler.reconcile(&lease.work_log, permit, &mut lease.seen, lease.overwrite);
         let settled = contact::within(Part::WorkLog, Box::pin(call_id::within(call, settled)));
         let settled = settled.instrument(span.clone());
         // A run that panics costs its own work log and no worker.
@@ -208,10 +208,10 @@ impl Workers {
         span.in_scope(|| {
             self.tell_breakers(&lease, Reached { triplestore: lease.seen.is_some(), kimai }, &result);
         });
-        let word = result.as_ref().map_or("retry", |deed| deed.effect.word());
+        let word = result.as_ref().map_or("retry", |reconciled| reconciled.effect.word());
         let outcome = match result {
-            Ok(deed) => {
-                let (effect, what) = (deed.effect, deed.in_words());
+            Ok(reconciled) => {
+                let (effect, what) = (reconciled.effect, reconciled.in_words());
                 debug!(work_log = %lease.work_log, ?effect, "Settled <{}>: {what}", lease.work_log);
                 *self.tally.lock().unwrap_or_else(PoisonError::into_inner).entry(effect).or_default() += 1;
                 Outcome::Done { what }
@@ -229,7 +229,7 @@ impl Workers {
     }
 
     /// What a run says of the neighbours.
-    fn tell_breakers(&self, lease: &Lease, answered: Reached, result: &Result<Deed, Failure>) {
+    fn tell_breakers(&self, lease: &Lease, answered: Reached, result: &Result<Reconciled, Failure>) {
         let now = self.clock.steady();
         let mut breakers = self.breakers();
         for neighbour in reached(answered, result) {
@@ -248,7 +248,7 @@ impl Workers {
                 let (cause, told) = (failure.cause(&lease.work_log), (failure.code(), why.as_str()));
                 if breakers.failed(neighbour, cause, told, outage == Outage::Surely, now) {
                     if neighbour == Neighbour::Kimai {
-                        self.settler.flow().pace().send_away();
+                        self.reconciler.admission().pace().send_away();
                     }
                     error!(
                         "{neighbour} seems to be down: {why}. Everything waits; one try every {} s.",
@@ -314,7 +314,7 @@ impl Workers {
 
     /// Asks Kimai once for what every creation has to know, so that the first need not.
     pub async fn prepare(&self) {
-        if let Err(fault) = self.settler.high_water().await {
+        if let Err(fault) = self.reconciler.high_water().await {
             debug!("The highest timesheet id is asked for again at the first creation: {fault}");
         }
     }

@@ -57,31 +57,31 @@ impl Statement for Arc<Doubles> {
     }
 }
 
-fn gather(doubles: Doubles) -> (Arc<Doubles>, Gather<Arc<Doubles>>) {
+fn batcher(doubles: Doubles) -> (Arc<Doubles>, Batcher<Arc<Doubles>>) {
     let doubles = Arc::new(doubles);
-    (Arc::clone(&doubles), Gather::new(doubles))
+    (Arc::clone(&doubles), Batcher::new(doubles))
 }
 
 async fn ask_all(
-    gather: &Gather<Arc<Doubles>>,
+    batcher: &Batcher<Arc<Doubles>>,
     numbers: impl Iterator<Item = u64>,
 ) -> Vec<Reply<Arc<Doubles>>> {
-    join_all(numbers.map(|number| gather.ask(number))).await
+    join_all(numbers.map(|number| batcher.ask(number))).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_alone_goes_at_once_and_gets_its_own_answer() {
-    let (doubles, gather) = gather(Doubles { patience: 1000.into(), ..Doubles::default() });
+    let (doubles, batcher) = batcher(Doubles { patience: 1000.into(), ..Doubles::default() });
     let since = Instant::now();
-    assert_eq!(gather.ask(4).await, Ok(8));
+    assert_eq!(batcher.ask(4).await, Ok(8));
     assert_eq!(since.elapsed(), Duration::from_millis(10));
     assert_eq!(doubles.sizes(), [1]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn each_of_many_gets_its_own_answer_in_few_statements() {
-    let (doubles, gather) = gather(Doubles::default());
-    let answers = ask_all(&gather, 0..1000).await;
+    let (doubles, batcher) = batcher(Doubles::default());
+    let answers = ask_all(&batcher, 0..1000).await;
     assert!(answers.into_iter().eq((0..1000).map(|number| Ok(2 * number))));
     // The first one found nobody else waiting.
     let sizes = doubles.sizes();
@@ -90,12 +90,12 @@ async fn each_of_many_gets_its_own_answer_in_few_statements() {
 
 #[tokio::test(start_paused = true)]
 async fn the_first_of_a_burst_go_at_once_and_what_follows_waits_for_company() {
-    let (doubles, gather) = gather(Doubles { patience: 500.into(), ..Doubles::default() });
+    let (doubles, batcher) = batcher(Doubles { patience: 500.into(), ..Doubles::default() });
     // One each 12 ms, for 1.2 s.
     let asked = (0..100).map(async |number| {
         tokio::time::sleep(Duration::from_millis(12 * number)).await;
         let since = Instant::now();
-        assert_eq!(gather.ask(number).await, Ok(2 * number));
+        assert_eq!(batcher.ask(number).await, Ok(2 * number));
         since.elapsed()
     });
     let waited = join_all(asked).await;
@@ -107,16 +107,16 @@ async fn the_first_of_a_burst_go_at_once_and_what_follows_waits_for_company() {
 
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_longer_once_it_is_a_loss() {
-    let (doubles, gather) = gather(Doubles { patience: 900.into(), ..Doubles::default() });
-    ask_all(&gather, 0..1).await;
-    ask_all(&gather, 1..2).await;
-    ask_all(&gather, 2..3).await;
+    let (doubles, batcher) = batcher(Doubles { patience: 900.into(), ..Doubles::default() });
+    ask_all(&batcher, 0..1).await;
+    ask_all(&batcher, 1..2).await;
+    ask_all(&batcher, 2..3).await;
     let since = Instant::now();
     let hurries = async {
         tokio::time::sleep(Duration::from_millis(100)).await;
         doubles.patience.store(0, Ordering::Relaxed);
     };
-    tokio::join!(ask_all(&gather, 3..9), hurries);
+    tokio::join!(ask_all(&batcher, 3..9), hurries);
     assert!(since.elapsed() <= Duration::from_millis(120), "{:?}", since.elapsed());
     assert_eq!(doubles.sizes().last(), Some(&6));
 }
@@ -124,8 +124,8 @@ async fn nobody_waits_longer_once_it_is_a_loss() {
 #[tokio::test(start_paused = true)]
 async fn one_that_spoils_its_statement_costs_no_other_its_answer() {
     let (poison, breaks) = (BTreeSet::from([17]), BTreeSet::from([30]));
-    let (doubles, gather) = gather(Doubles { poison, breaks, ..Doubles::default() });
-    let answers = ask_all(&gather, 0..50).await;
+    let (doubles, batcher) = batcher(Doubles { poison, breaks, ..Doubles::default() });
+    let answers = ask_all(&batcher, 0..50).await;
     for (number, answer) in (0..).zip(answers) {
         assert_eq!(answer.is_err(), number == 17 || number == 30, "{number}");
     }
@@ -138,8 +138,8 @@ async fn a_refused_statement_is_halved_until_those_to_blame_are_found() {
         [(&[], 0), (&[1], 14), (&[50], 14), (&[7, 80], 28), (&[0, 1, 2, 3, 98, 99], 80)];
     for (refused, most) in table {
         let refused: BTreeSet<u64> = refused.iter().copied().collect();
-        let (doubles, gather) = gather(Doubles { refused: refused.clone(), ..Doubles::default() });
-        let answers = ask_all(&gather, 0..MOST as u64).await;
+        let (doubles, batcher) = batcher(Doubles { refused: refused.clone(), ..Doubles::default() });
+        let answers = ask_all(&batcher, 0..MOST as u64).await;
         for (number, answer) in (0..).zip(answers) {
             let wanted = if refused.contains(&number) {
                 Err(SourceFault::Refused {
@@ -159,16 +159,16 @@ async fn a_refused_statement_is_halved_until_those_to_blame_are_found() {
 
 #[tokio::test(start_paused = true)]
 async fn of_all_that_are_refused_each_gets_its_own_refusal() {
-    let (doubles, gather) = gather(Doubles { refused: (0..100).collect(), ..Doubles::default() });
-    let answers = ask_all(&gather, 0..100).await;
+    let (doubles, batcher) = batcher(Doubles { refused: (0..100).collect(), ..Doubles::default() });
+    let answers = ask_all(&batcher, 0..100).await;
     assert!(answers.iter().all(|answer| matches!(answer, Err(SourceFault::Refused { .. }))));
     assert!(doubles.sizes().len() <= 200, "{}", doubles.sizes().len());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_triplestore_that_is_down_is_not_asked_for_each() {
-    let (doubles, gather) = gather(Doubles { is_down: true, ..Doubles::default() });
-    let answers = ask_all(&gather, 0..50).await;
+    let (doubles, batcher) = batcher(Doubles { is_down: true, ..Doubles::default() });
+    let answers = ask_all(&batcher, 0..50).await;
     assert!(answers.iter().all(Result::is_err));
     // The first one alone, the others together, and those that were to show whether it was them.
     assert_eq!(doubles.sizes().len(), 1 + 1 + MOST_FAILED);
@@ -176,16 +176,16 @@ async fn a_triplestore_that_is_down_is_not_asked_for_each() {
 
 #[tokio::test(start_paused = true)]
 async fn who_goes_away_takes_nobody_along() {
-    let (doubles, gather) = gather(Doubles::default());
-    let (mut leads, mut waits) = (Box::pin(gather.ask(1)), Box::pin(gather.ask(2)));
+    let (doubles, batcher) = batcher(Doubles::default());
+    let (mut leads, mut waits) = (Box::pin(batcher.ask(1)), Box::pin(batcher.ask(2)));
     assert!(leads.as_mut().now_or_never().is_none());
     assert!(waits.as_mut().now_or_never().is_none());
-    let mut leaves = Box::pin(gather.ask(3));
+    let mut leaves = Box::pin(batcher.ask(3));
     assert!(leaves.as_mut().now_or_never().is_none());
     // One broke off in the middle of its statement, one before it was asked.
     drop((leads, leaves));
     assert_eq!(waits.await, Ok(4));
-    assert_eq!(gather.ask(5).await, Ok(10));
+    assert_eq!(batcher.ask(5).await, Ok(10));
     let asked = doubles.asked.lock().unwrap().clone();
     assert!(!asked.iter().flatten().any(|number| *number == 3), "{asked:?}");
 }

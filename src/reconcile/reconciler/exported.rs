@@ -5,15 +5,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use super::{Change, Settler};
+use super::{Change, Reconciler};
 use crate::domain::diff::ObservedEntry;
 use crate::domain::exported::{Look, UpdateIntent, both_values};
 use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::Facts;
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::failpoint::mutants::{Plant, planted};
-use crate::reconcile::admission::Way;
-use crate::reconcile::effect::{Deed, Effect};
+use crate::reconcile::admission::Permit;
+use crate::reconcile::effect::{Effect, Reconciled};
 use crate::reconcile::exported::{self, Deletion};
 use crate::reconcile::ledger::{Held, LedgerFault};
 use crate::reconcile::retry::Failure;
@@ -51,16 +51,16 @@ impl Seen {
     }
 }
 
-impl Settler {
+impl Reconciler {
     /// Looks at the timesheet that is about to be changed, and waits for the turn to change it if it may be.
     pub(super) async fn before(
         &self,
         change: &Change<'_>,
         exported: Exported,
-        way: &mut Way<'_>,
+        permit: &mut Permit<'_>,
     ) -> Result<Seen, Failure> {
         if exported == Exported::Overwrite || planted(Plant::ExportedIsOverwritten) {
-            way.turn().await?;
+            permit.turn().await?;
             return Ok(Seen::Free(None));
         }
         let look = Look { id: change.id, begin: change.wanted.begin, user: change.wanted.user };
@@ -69,7 +69,7 @@ impl Settler {
         if !matches!(seen, Seen::Free(_)) {
             return Ok(seen);
         }
-        way.turn().await?;
+        permit.turn().await?;
         if since.elapsed() < STALE {
             return Ok(seen);
         }
@@ -83,7 +83,7 @@ impl Settler {
         facts: &Facts,
         change: Change<'_>,
         held: &Timesheet,
-    ) -> Result<Deed, Failure> {
+    ) -> Result<Reconciled, Failure> {
         let Change { id, wanted, relink, memory, .. } = change;
         // Also of one that is parked: without the link its timesheet looks like nobody's.
         if relink {
@@ -106,7 +106,7 @@ impl Settler {
         if !in_sync {
             return Err(self.stays(id, &found, Some(&wanted)));
         }
-        Ok(Deed::of(if relink { Effect::Relinked } else { Effect::Unchanged }, &[id]))
+        Ok(Reconciled::of(if relink { Effect::Relinked } else { Effect::Unchanged }, &[id]))
     }
 
     fn stays(&self, id: KimaiId, found: &ObservedEntry, wanted: Option<&DesiredEntry>) -> Failure {

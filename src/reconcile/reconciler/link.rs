@@ -2,7 +2,7 @@
 
 use tracing::warn;
 
-use super::Settler;
+use super::Reconciler;
 use crate::domain::plan::Memory;
 use crate::domain::work_log::{Facts, Kind};
 use crate::domain::{KimaiId, WorkLogUri};
@@ -11,12 +11,12 @@ use crate::failpoint::mutants::{Plant, planted};
 use crate::reconcile::retry::Failure;
 use crate::work_logs::{Link, SourceFault};
 
-impl Settler {
+impl Reconciler {
     /// Writes the link and reads it back: a triplestore may say that it stored what it did not.
     pub(super) async fn link(&self, subject: &WorkLogUri, facts: &Facts, id: KimaiId) -> Result<(), Failure> {
         let had_link = !facts.identifiers.is_empty();
         let link = Link { work_log: subject.clone(), to: Some(id), had_link };
-        let stored = self.together.link(link).await?.kimai_ids();
+        let stored = self.batched.link(link).await?.kimai_ids();
         if stored.first() != Some(&id) && !planted(Plant::NoReadBack) {
             let why = format!("it took the Kimai id {id} of <{subject}> and did not store it");
             return Err(SourceFault::Transient(why).into());
@@ -29,7 +29,7 @@ impl Settler {
     /// Removes the link and looks whether it is gone.
     pub(super) async fn unlink(&self, subject: &WorkLogUri) -> Result<(), Failure> {
         let link = Link { work_log: subject.clone(), to: None, had_link: true };
-        if self.together.link(link).await?.identifiers.is_empty() {
+        if self.batched.link(link).await?.identifiers.is_empty() {
             return Ok(self.ledger.has_new_link(subject).await?);
         }
         let why = format!("it took the removal of the Kimai id of <{subject}> and still has it");

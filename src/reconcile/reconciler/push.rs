@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tracing::warn;
 
-use super::{Change, Settler};
+use super::{Change, Reconciler};
 use crate::domain::diff::ObservedEntry;
 use crate::domain::exported::UpdateIntent;
 use crate::domain::mismatch::Mismatch;
@@ -93,7 +93,7 @@ fn shift(answer: &Timesheet, wanted: &DesiredEntry, zone: &TimeZone) -> i32 {
     answer.day.since(wanted.day(zone)).map_or(0, |span| span.get_days())
 }
 
-impl Settler {
+impl Reconciler {
     /// Sends what is wanted to a timesheet, with `renew` also where nothing seems to change. One that was not exported
     /// `before` and is by the time of an answer gets nothing more.
     pub(super) async fn push(

@@ -2,7 +2,7 @@
 
 use tracing::info;
 
-use super::Settler;
+use super::Reconciler;
 use crate::domain::diff::ObservedEntry;
 use crate::domain::intent::Intent;
 use crate::domain::{KimaiId, WorkLogUri};
@@ -12,7 +12,7 @@ use crate::reconcile::retry::Failure;
 use crate::telemetry::metrics::Resolved;
 use crate::trackers::kimai::{KimaiFault, Timesheet, TimesheetFilter};
 
-impl Settler {
+impl Reconciler {
     /// Finds out what an open intent led to. Says whether it was a timesheet.
     pub(super) async fn resolve(&self, subject: &WorkLogUri, intent: &Intent) -> Result<bool, Failure> {
         let age = self.begun.age(subject, intent.started_at, &self.clock);

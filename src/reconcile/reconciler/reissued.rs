@@ -3,7 +3,7 @@
 
 use tracing::warn;
 
-use super::Settler;
+use super::Reconciler;
 use crate::domain::plan::Memory;
 use crate::domain::work_log::Kind;
 use crate::domain::{KimaiId, WorkLogUri};
@@ -11,7 +11,7 @@ use crate::failpoint::mutants::{Plant, planted};
 use crate::reconcile::retry::Failure;
 use crate::trackers::kimai::KimaiFault;
 
-impl Settler {
+impl Reconciler {
     /// The highest timesheet id known, none in an empty Kimai: asked for once, then learnt from every
     /// answer.
     pub async fn high_water(&self) -> Result<Option<KimaiId>, KimaiFault> {
@@ -76,7 +76,7 @@ impl Settler {
         id: KimaiId,
         other: &WorkLogUri,
     ) -> Result<bool, Failure> {
-        let gives_way = self.sight.facts(other).await?.kind(other) != Kind::WorkLog;
+        let gives_way = self.visibility.facts(other).await?.kind(other) != Kind::WorkLog;
         if gives_way {
             warn!(work_log = %subject, kimai.id = %id, "Timesheet {id} was remembered as that of <{other}>, which the triplestore does not know any more; <{subject}> gets it");
             self.ledger.forget(other).await?;

@@ -3,18 +3,18 @@
 use tracing::{info, warn};
 
 use super::exported::{Exported, Seen};
-use super::{Change, Settler};
+use super::{Change, Reconciler};
 use crate::domain::WorkLogUri;
 use crate::domain::work_log::Facts;
 use crate::failpoint::crash;
 use crate::failpoint::mutants::{Plant, planted};
-use crate::reconcile::admission::Way;
-use crate::reconcile::effect::{Deed, Effect};
+use crate::reconcile::admission::Permit;
+use crate::reconcile::effect::{Effect, Reconciled};
 use crate::reconcile::ledger::Held;
 use crate::reconcile::retry::Failure;
 use crate::trackers::kimai::{Fault, KimaiFault};
 
-impl Settler {
+impl Reconciler {
     /// Brings a timesheet up to date, unless it is exported and is to stay as it is.
     pub(super) async fn update(
         &self,
@@ -22,16 +22,16 @@ impl Settler {
         facts: &Facts,
         change: Change<'_>,
         exported: Exported,
-        mut way: Way<'_>,
-    ) -> Result<Deed, Failure> {
+        mut permit: Permit<'_>,
+    ) -> Result<Reconciled, Failure> {
         let Change { id, wanted, relink, .. } = change;
-        let before = match self.before(&change, exported, &mut way).await? {
+        let before = match self.before(&change, exported, &mut permit).await? {
             Seen::Free(before) => before,
             Seen::Exported(held) => {
-                drop(way);
+                drop(permit);
                 return self.keep_exported(subject, facts, change, &held).await;
             }
-            Seen::Gone => return self.gone(subject, facts, change, exported, way).await,
+            Seen::Gone => return self.gone(subject, facts, change, exported, permit).await,
         };
         // From here on it is not known what Kimai holds, until the answer is there.
         if before.is_none() {
@@ -43,7 +43,7 @@ impl Settler {
         }
         let pushed = match self.push(subject, &change, before).await {
             Err(Failure::Kimai(KimaiFault { fault: Fault::Gone, .. })) => {
-                return self.gone(subject, facts, change, exported, way).await;
+                return self.gone(subject, facts, change, exported, permit).await;
             }
             Err(Failure::Kimai(fault)) => {
                 if fault.fault == Fault::Permanent {
@@ -63,7 +63,7 @@ impl Settler {
             }
             self.put_back(subject, intent, Some(&wanted)).await?;
         }
-        way.answered();
+        permit.answered();
         let held = Held { found: (&pushed.answer).into(), shift: pushed.shift };
         self.record(subject, id, wanted, held).await?;
         if relink {
@@ -73,9 +73,9 @@ impl Settler {
             return Err(mismatch.into());
         }
         let effect = if pushed.answer.exported { Effect::Overwritten } else { Effect::Updated };
-        let deed = Deed::of(effect, &[id]);
-        info!(work_log = %subject, kimai.id = %id, "Settled <{subject}>: {}", deed.in_words());
-        Ok(deed)
+        let reconciled = Reconciled::of(effect, &[id]);
+        info!(work_log = %subject, kimai.id = %id, "Settled <{subject}>: {}", reconciled.in_words());
+        Ok(reconciled)
     }
 
     /// The timesheet that was to be changed is not in Kimai.
@@ -85,17 +85,17 @@ impl Settler {
         facts: &Facts,
         change: Change<'_>,
         exported: Exported,
-        way: Way<'_>,
-    ) -> Result<Deed, Failure> {
+        permit: Permit<'_>,
+    ) -> Result<Reconciled, Failure> {
         let Change { id, wanted, memory, .. } = change;
         // An older link that was written late: the timesheet we remember is still its own.
         let known = memory.linked.filter(|known| *known != id && !planted(Plant::OldLinkWins));
         if let Some(known) = known {
             let change = Change { id: known, relink: true, ..change };
-            return Box::pin(self.update(subject, facts, change, exported, way)).await;
+            return Box::pin(self.update(subject, facts, change, exported, permit)).await;
         }
         warn!(work_log = %subject, kimai.id = %id, "Timesheet {id} of <{subject}> is gone from Kimai; it is created again.");
         self.ledger.forget(subject).await?;
-        self.create(subject, facts, wanted, way).await
+        self.create(subject, facts, wanted, permit).await
     }
 }

@@ -23,7 +23,7 @@ use crate::queue::{
 };
 use crate::reconcile::ledger::Ledger;
 use crate::reconcile::recheck::Rechecks;
-use crate::reconcile::reconciler::Settler;
+use crate::reconcile::reconciler::Reconciler;
 use crate::reconcile::sweep::{Parts, Sweeper};
 use crate::reconcile::worker::Workers;
 use crate::settings::Limits;
@@ -64,9 +64,9 @@ impl Engine {
         let queue = Arc::new(Watched { world: Arc::clone(world), inner });
         let as_queue: Arc<dyn Queue> = queue.clone();
         let (work_logs, kimai): (Arc<dyn Source>, Arc<dyn Timesheets>) = (world.clone(), world.clone());
-        let settler =
-            Settler::new(work_logs.clone(), kimai.clone(), ledger.clone(), clock.clone(), TIME_LIMIT);
-        let pool = Arc::new(Workers::new(as_queue.clone(), settler, clock.clone()));
+        let reconciler =
+            Reconciler::new(work_logs.clone(), kimai.clone(), ledger.clone(), clock.clone(), TIME_LIMIT);
+        let pool = Arc::new(Workers::new(as_queue.clone(), reconciler, clock.clone()));
         let parts = Parts {
             work_logs,
             kimai,

@@ -119,7 +119,7 @@ impl Sweeper {
         // A run may be deleting one for its own work log, or have done so since the list was read.
         self.barrier(progress).await?;
         let (linked, remains) =
-            (self.sight.linked(&ids, known).await?, self.work_logs.tombstones(&ids).await?);
+            (self.visibility.linked(&ids, known).await?, self.work_logs.tombstones(&ids).await?);
         let mut adopted = 0;
         for Adoption { work_log, id, wanted, found } in adoptions {
             let seen = heed(progress, async { Ok(self.kimai.timesheet(id).await?) }).await?;
@@ -142,7 +142,7 @@ impl Sweeper {
     async fn give_up(&self, ids: &[KimaiId]) -> Result<(), Failure> {
         let owners = self.ledger.owners(ids).await?;
         for (id, owner) in owners.into_iter().filter(|_| !planted(Plant::GoneOwnerKeeps)) {
-            let is_gone = self.sight.facts(&owner).await?.kind(&owner) != Kind::WorkLog;
+            let is_gone = self.visibility.facts(&owner).await?.kind(&owner) != Kind::WorkLog;
             // A delta may have told of it before it showed: then the next look has it deleted.
             let is_awaited = self.queue.entry(&owner).await?.is_some() || self.queue.has_look(&owner).await?;
             if is_gone && !is_awaited {
@@ -243,12 +243,12 @@ impl Sweeper {
 
     /// What keeps the timesheet `id` from being deleted here and now, if anything does.
     async fn keeps(&self, id: KimaiId, known: &[KimaiId]) -> Result<Option<Removal>, Failure> {
-        if !self.sight.linked(&[id], known).await?.is_empty() {
+        if !self.visibility.linked(&[id], known).await?.is_empty() {
             return Ok(Some(Removal::Kept));
         }
         // In a statement of its own: what leaves out rows leaves out some of many.
         let alone = !planted(Plant::RowsAreBelieved) && !known.is_empty();
-        if alone && !self.sight.linked(&[id], &[]).await?.is_empty() {
+        if alone && !self.visibility.linked(&[id], &[]).await?.is_empty() {
             let why = format!("it shows no work log of timesheet {id} among others, and one alone");
             return Err(SourceFault::Incomplete(why).into());
         }
@@ -263,7 +263,7 @@ impl Sweeper {
             return Ok(Some(Removal::Kept));
         }
         if let Some(owner) = &self.ledger.owner(id).await?
-            && self.sight.facts(owner).await?.kind(owner) == Kind::WorkLog
+            && self.visibility.facts(owner).await?.kind(owner) == Kind::WorkLog
         {
             self.queue.put(std::slice::from_ref(owner), Reason::Sweep, self.clock.now()).await?;
             return Ok(Some(Removal::Kept));

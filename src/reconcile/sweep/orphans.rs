@@ -65,7 +65,7 @@ impl Sweeper {
             loose.retain(|id| !left.contains(id));
             return Ok(loose);
         }
-        let elsewhere = self.sight.linked(&loose, known).await?;
+        let elsewhere = self.visibility.linked(&loose, known).await?;
         loose.retain(|id| !elsewhere.contains_key(id));
         for (id, work_logs) in elsewhere {
             // A link that was written since the work logs were read is right.
@@ -88,7 +88,9 @@ impl Sweeper {
                 _ => None,
             };
             let owner = match owners.get(&id) {
-                Some(owner) if self.sight.facts(owner).await?.kind(owner) == Subject::WorkLog => Some(owner),
+                Some(owner) if self.visibility.facts(owner).await?.kind(owner) == Subject::WorkLog => {
+                    Some(owner)
+                }
                 _ => None,
             };
             match claimant.as_ref().or(owner) {

@@ -1,7 +1,7 @@
 //! Which neighbours a run shows to be there.
 
 use crate::reconcile::breaker::Neighbour;
-use crate::reconcile::effect::Deed;
+use crate::reconcile::effect::Reconciled;
 use crate::reconcile::retry::{Failure, Outage};
 
 /// Who answered a run before it ended.
@@ -13,7 +13,7 @@ pub(super) struct Reached {
 }
 
 /// The neighbours that a run shows to be there, however it ended.
-pub(super) fn reached(answered: Reached, result: &Result<Deed, Failure>) -> Vec<Neighbour> {
+pub(super) fn reached(answered: Reached, result: &Result<Reconciled, Failure>) -> Vec<Neighbour> {
     let failure = result.as_ref().err();
     let whose = failure.and_then(Failure::neighbour);
     let refused =
@@ -24,7 +24,10 @@ pub(super) fn reached(answered: Reached, result: &Result<Deed, Failure>) -> Vec<
         reached.push(Neighbour::Triplestore);
     }
     let done = answered.kimai && whose != Some(Neighbour::Kimai);
-    if done || refused(Neighbour::Kimai) || result.as_ref().is_ok_and(|deed| deed.effect.reached_kimai()) {
+    if done
+        || refused(Neighbour::Kimai)
+        || result.as_ref().is_ok_and(|reconciled| reconciled.effect.reached_kimai())
+    {
         reached.push(Neighbour::Kimai);
     }
     reached
@@ -50,8 +53,8 @@ mod tests {
             LedgerFault::Claimed { id: KimaiId(id), other }
         };
         let table = [
-            (true, false, Ok(Deed::of(Effect::Updated, &[])), vec![Triplestore, Kimai]),
-            (true, false, Ok(Deed::of(Effect::Unchanged, &[])), vec![Triplestore]),
+            (true, false, Ok(Reconciled::of(Effect::Updated, &[])), vec![Triplestore, Kimai]),
+            (true, false, Ok(Reconciled::of(Effect::Unchanged, &[])), vec![Triplestore]),
             (true, false, Err(Failure::Blocked(vec![])), vec![Triplestore]),
             (true, false, Err(kimai(Fault::Transient)), vec![Triplestore]),
             (true, false, Err(kimai(Fault::Permanent)), vec![Triplestore, Kimai]),
