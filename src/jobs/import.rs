@@ -153,7 +153,7 @@ impl Importer {
     /// told to stop leaves the rest unwritten.
     pub async fn import(&self, what: What, progress: &Progress) -> Result<Report, ImportFault> {
         progress.phase("waiting for another import to end", None);
-        let _turn = heed(progress, async { Ok(self.turn.lock().await) }).await?;
+        let _turn = unless_cancelled(progress, async { Ok(self.turn.lock().await) }).await?;
         progress.phase("reading both sides", None);
         let report = match what {
             What::Customers => self.customers(progress).await,
@@ -167,7 +167,7 @@ impl Importer {
     async fn customers(&self, progress: &Progress) -> Result<Report, ImportFault> {
         let noun = customers::noun(&self.resources);
         let both = async { Ok(tokio::join!(customers::list(self.kimai.as_ref()), self.read(&noun))) };
-        let (listed, here) = heed(progress, both).await?;
+        let (listed, here) = unless_cancelled(progress, both).await?;
         let (listed, here) = (of_kimai(&noun, listed)?, here?);
         let (counts, _) = self.bring(&noun, &listed, here, &Catalogue::default(), progress).await?;
         Ok(Report(vec![(noun.name, counts)]))
@@ -186,7 +186,7 @@ impl Importer {
             let (customers, projects) = (self.read(&customers).await?, self.read(&projects).await?);
             Ok::<_, ImportFault>((customers, projects, self.read(&activities).await?))
         };
-        let (lists, reads) = heed(progress, async { Ok(tokio::join!(lists, reads)) }).await?;
+        let (lists, reads) = unless_cancelled(progress, async { Ok(tokio::join!(lists, reads)) }).await?;
         let ((listed_projects, listed_activities), (customers, here, here_of_activities)) = (lists?, reads?);
         let (of_projects, known_projects) =
             self.bring(&projects, &listed_projects, here, &customers, progress).await?;
@@ -199,7 +199,7 @@ impl Importer {
     async fn accounts(&self, progress: &Progress) -> Result<Report, ImportFault> {
         let noun = users::noun(&self.resources);
         let both = async { Ok(tokio::join!(users::list(self.kimai.as_ref()), self.read(&noun))) };
-        let (users, here) = heed(progress, both).await?;
+        let (users, here) = unless_cancelled(progress, both).await?;
         let users = users.map_err(|fault| {
             let refused = fault.fault == Fault::Permanent;
             let hint = if refused {
@@ -232,7 +232,7 @@ impl Importer {
         }
         let (kimai, today) = (self.kimai.as_ref(), self.clock.today());
         let search = Search { kimai, max_gone: self.max_gone, today, progress };
-        let looked = heed(progress, async { Ok(search.gone(noun, listed, &here).await) }).await;
+        let looked = unless_cancelled(progress, async { Ok(search.gone(noun, listed, &here).await) }).await;
         let Gone { ids: gone, held } = looked?;
         let mut plan = plan::plan(noun, &listed.rows, &gone, &here, parents, Uuid::new_v4)?;
         (plan.counts.held, plan.counts.unreadable) = (held, listed.odd.count);
@@ -330,7 +330,7 @@ impl Importer {
 }
 
 /// Gives up a question once the import is cancelled.
-async fn heed<T>(
+async fn unless_cancelled<T>(
     progress: &Progress,
     question: impl Future<Output = Result<T, ImportFault>>,
 ) -> Result<T, ImportFault> {

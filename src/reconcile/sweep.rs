@@ -31,7 +31,7 @@ use jiff::civil::Date;
 use tokio::sync::Mutex;
 use tracing::info;
 
-use classify::Examined;
+use classify::Classified;
 
 use super::ledger::Ledger;
 use super::losses::Losses;
@@ -160,8 +160,8 @@ impl Sweeper {
 
     /// What a sweep of `period` would find and do. Changes nothing.
     pub async fn plan(&self, period: Period, progress: &Progress) -> Result<Report, Failure> {
-        let Examined { work_logs, timesheets, unreadable, rounded, findings, .. } =
-            heed(progress, self.examine(period, None, progress)).await?;
+        let Classified { work_logs, timesheets, unreadable, rounded, findings, .. } =
+            unless_cancelled(progress, self.classify(period, None, progress)).await?;
         let held = findings.iter().filter(|finding| finding.held.is_some()).count();
         Ok(Report { work_logs, timesheets, unreadable, held, rounded, findings, ..Report::default() })
     }
@@ -175,10 +175,10 @@ impl Sweeper {
         confirmed: Option<&Unconfirmed>,
         progress: &Progress,
     ) -> Result<Report, Failure> {
-        let _turn = heed(progress, async { Ok(self.turn.lock().await) }).await?;
+        let _turn = unless_cancelled(progress, async { Ok(self.turn.lock().await) }).await?;
         info!("Sweeping {period}");
-        let examined = heed(progress, self.examine(period, confirmed, progress)).await?;
-        let report = self.act(period, examined, progress).await?;
+        let classified = unless_cancelled(progress, self.classify(period, confirmed, progress)).await?;
+        let report = self.apply(period, classified, progress).await?;
         self.count(period, &report);
         info!(
             "Swept {period}: {} work logs, {} timesheets; {} queued, {} adopted, {} orphans deleted, {} kept",
@@ -208,7 +208,7 @@ impl Sweeper {
 }
 
 /// Gives up a question once the sweep is cancelled, however long the answer takes.
-async fn heed<T>(
+async fn unless_cancelled<T>(
     progress: &Progress,
     question: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {

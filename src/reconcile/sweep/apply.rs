@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use tracing::{info, warn};
 
-use super::classify::Examined;
+use super::classify::Classified;
 use super::snapshot::is_ours;
-use super::{Period, Report, Sweeper, go_on, heed};
+use super::{Period, Report, Sweeper, go_on, unless_cancelled};
 use crate::domain::diff::ObservedEntry;
 use crate::domain::finding::{self, Action, Finding, Hold};
 use crate::domain::intent::Intent;
@@ -42,15 +42,15 @@ pub(super) enum Removal {
 }
 
 impl Sweeper {
-    pub(super) async fn act(
+    pub(super) async fn apply(
         &self,
         period: Period,
-        examined: Examined,
+        classified: Classified,
         progress: &Progress,
     ) -> Result<Report, Failure> {
-        let Examined {
+        let Classified {
             work_logs, timesheets, unreadable, rounded, mut findings, kept, known, rebuild, ..
-        } = examined;
+        } = classified;
         if let Some(void) = rebuild {
             self.rebuild(void).await?;
         }
@@ -122,7 +122,7 @@ impl Sweeper {
             (self.visibility.linked(&ids, known).await?, self.work_logs.tombstones(&ids).await?);
         let mut adopted = 0;
         for Adoption { work_log, id, wanted, found } in adoptions {
-            let seen = heed(progress, async { Ok(self.kimai.timesheet(id).await?) }).await?;
+            let seen = unless_cancelled(progress, async { Ok(self.kimai.timesheet(id).await?) }).await?;
             let left =
                 remains.get(&id).is_some_and(|left| left.iter().any(|of| is_ours(of, owners.get(&id))));
             let is_nobodys = !linked.contains_key(&id) && !left;
@@ -213,7 +213,7 @@ impl Sweeper {
             return Err(Failure::KimaiLostData(loss));
         }
         // Questions and local memory only: a cancelled sweep need not wait for their answers.
-        if let Some(kept) = heed(progress, self.keeps(id, known)).await? {
+        if let Some(kept) = unless_cancelled(progress, self.keeps(id, known)).await? {
             return Ok(kept);
         }
         let owner = self.ledger.owner(id).await?;
@@ -234,7 +234,7 @@ impl Sweeper {
 
     /// Waits for the end of the runs under way.
     async fn barrier(&self, progress: &Progress) -> Result<(), Failure> {
-        heed(progress, async {
+        unless_cancelled(progress, async {
             self.workers.barrier().await;
             Ok(())
         })

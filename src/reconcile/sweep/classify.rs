@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures_util::{StreamExt, stream};
 
 use super::lost::Void;
-use super::snapshot::{Sides, begins_in};
+use super::snapshot::{Snapshot, begins_in};
 use super::{Period, Sweeper, go_on};
 use crate::domain::diff::{Comparison, ObservedEntry, TimesheetSide, compare, keeper};
 use crate::domain::exported::both_values;
@@ -26,7 +26,7 @@ const WITNESSES: usize = 10;
 const LOOKS_AT_ONCE: usize = 4;
 
 /// What a period is found to be.
-pub(super) struct Examined {
+pub(super) struct Classified {
     pub(super) work_logs: usize,
     /// How many work logs the triplestore counted before it gave them.
     counted: usize,
@@ -49,23 +49,23 @@ impl Sweeper {
     /// Looks into a period. Before anything is to be deleted for want of a work log, the triplestore counts them once
     /// more: it has to have given as many as it counts, or, while people work, a number between the two counts. As long
     /// as it has not, something may leave out rows.
-    pub(super) async fn examine(
+    pub(super) async fn classify(
         &self,
         period: Period,
         confirmed: Option<&Unconfirmed>,
         progress: &Progress,
-    ) -> Result<Examined, Failure> {
+    ) -> Result<Classified, Failure> {
         let (mut found, mut counted) = (0, 0);
         for _ in 0..ROUNDS {
-            let examined = self.examine_once(period, confirmed, progress).await?;
-            let deletes = examined.findings.iter().any(|finding| finding.action == Action::Delete);
+            let classified = self.examine_once(period, confirmed, progress).await?;
+            let deletes = classified.findings.iter().any(|finding| finding.action == Action::Delete);
             if !deletes || planted(Plant::RowsAreBelieved) || planted(Plant::SweepLooksOnce) {
-                return Ok(examined);
+                return Ok(classified);
             }
-            (found, counted) = (examined.work_logs, self.work_logs.count(period.first, period.last).await?);
-            let before = examined.counted;
+            (found, counted) = (classified.work_logs, self.work_logs.count(period.first, period.last).await?);
+            let before = classified.counted;
             if found == counted || (before.min(counted)..=before.max(counted)).contains(&found) {
-                return Ok(examined);
+                return Ok(classified);
             }
             go_on(progress)?;
         }
@@ -77,37 +77,37 @@ impl Sweeper {
         period: Period,
         confirmed: Option<&Unconfirmed>,
         progress: &Progress,
-    ) -> Result<Examined, Failure> {
-        let sides = self.sides(period, progress).await?;
-        let comparison = compare(&sides.work_logs, &sides.timesheets);
+    ) -> Result<Classified, Failure> {
+        let snapshot = self.snapshot(period, progress).await?;
+        let comparison = compare(&snapshot.work_logs, &snapshot.timesheets);
         // First, since it tells whether the token sees everything.
-        let mut findings = self.absent(period, &sides, &comparison.absent, progress).await?;
-        findings.extend(self.changed(&sides, &comparison.changed).await?);
-        self.off_days(&sides, &mut findings).await?;
-        let rounded = self.rounded(&sides, &findings);
-        let mut kept = self.several(&sides, &comparison, &mut findings).await?;
+        let mut findings = self.absent(period, &snapshot, &comparison.absent, progress).await?;
+        findings.extend(self.changed(&snapshot, &comparison.changed).await?);
+        self.off_days(&snapshot, &mut findings).await?;
+        let rounded = self.rounded(&snapshot, &findings);
+        let mut kept = self.several(&snapshot, &comparison, &mut findings).await?;
         for work_log in &comparison.incomplete {
-            let why = sides.work_logs.get(work_log).and_then(|side| side.wanted.clone().err());
-            findings.push(settle(&sides, Kind::Incomplete, work_log, &[], why.unwrap_or_default()));
+            let why = snapshot.work_logs.get(work_log).and_then(|side| side.wanted.clone().err());
+            findings.push(settle(&snapshot, Kind::Incomplete, work_log, &[], why.unwrap_or_default()));
         }
         let known: Vec<KimaiId> =
-            sides.work_logs.values().flat_map(|side| side.ids.iter().copied()).take(WITNESSES).collect();
-        self.loose(&sides, &comparison, &known, &mut findings).await?;
-        self.dangling(&sides, &mut findings, progress).await?;
+            snapshot.work_logs.values().flat_map(|side| side.ids.iter().copied()).take(WITNESSES).collect();
+        self.loose(&snapshot, &comparison, &known, &mut findings).await?;
+        self.dangling(&snapshot, &mut findings, progress).await?;
         go_on(progress)?;
         let lost = self.lost(&mut findings).await?;
-        self.hold(period, &sides, confirmed, lost.is_some(), &mut findings).await?;
+        self.hold(period, &snapshot, confirmed, lost.is_some(), &mut findings).await?;
         let held = findings.iter().any(|finding| finding.held == Some(Hold::KimaiLostData));
         if held {
             kept.clear();
         }
         let rebuild = lost.filter(|_| confirmed.is_some() && !held);
-        let (work_logs, timesheets) = (sides.work_logs.len(), sides.timesheets.len());
-        Ok(Examined {
+        let (work_logs, timesheets) = (snapshot.work_logs.len(), snapshot.timesheets.len());
+        Ok(Classified {
             work_logs,
-            counted: sides.counted,
+            counted: snapshot.counted,
             timesheets,
-            unreadable: sides.odd.count,
+            unreadable: snapshot.odd.count,
             rounded,
             findings,
             kept,
@@ -121,12 +121,12 @@ impl Sweeper {
     async fn absent(
         &self,
         period: Period,
-        sides: &Sides,
+        snapshot: &Snapshot,
         absent: &[(WorkLogUri, KimaiId)],
         progress: &Progress,
     ) -> Result<Vec<Finding>, Failure> {
         // What may be on a page that could not be read is not worth a question each.
-        let absent: Vec<_> = absent.iter().filter(|(_, id)| !sides.may_lack(*id)).cloned().collect();
+        let absent: Vec<_> = absent.iter().filter(|(_, id)| !snapshot.may_lack(*id)).cloned().collect();
         progress.phase("looking for timesheets that are not in the list", Some(absent.len()));
         let looks = absent.into_iter().map(async |(work_log, id)| {
             let seen = self.kimai.timesheet(id).await;
@@ -138,7 +138,7 @@ impl Sweeper {
             go_on(progress)?;
             progress.advance(1);
             match seen {
-                Ok(seen) => findings.extend(self.seen(period, sides, &work_log, id, seen)),
+                Ok(seen) => findings.extend(self.seen(period, snapshot, &work_log, id, seen)),
                 Err(fault) => unseen(&work_log, id, fault, progress)?,
             }
         }
@@ -148,16 +148,16 @@ impl Sweeper {
     fn seen(
         &self,
         period: Period,
-        sides: &Sides,
+        snapshot: &Snapshot,
         work_log: &WorkLogUri,
         id: KimaiId,
         timesheet: Option<Timesheet>,
     ) -> Option<Finding> {
         let Some(timesheet) = timesheet else {
             let why = format!("Kimai has no timesheet {id} any more");
-            return Some(settle(sides, Kind::Gone, work_log, &[id], why));
+            return Some(settle(snapshot, Kind::Gone, work_log, &[id], why));
         };
-        let wanted = sides.work_logs.get(work_log)?.wanted.as_ref().ok()?;
+        let wanted = snapshot.work_logs.get(work_log)?.wanted.as_ref().ok()?;
         let found = ObservedEntry::from(&timesheet);
         let inside = begins_in(&timesheet, period, self.clock.zone());
         // One that was made since the list was read is right.
@@ -165,22 +165,22 @@ impl Sweeper {
             let kind = if inside { changed_kind(&found, wanted) } else { Kind::Moved };
             let exported = timesheet.exported && !found.holds(wanted);
             let side = TimesheetSide { found, exported };
-            self.differs(settle(sides, kind, work_log, &[id], String::new()), side, wanted)
+            self.differs(settle(snapshot, kind, work_log, &[id], String::new()), side, wanted)
         })
     }
 
     /// Those whose timesheet holds something else, and not just what Kimai made of what was sent last.
-    async fn changed(&self, sides: &Sides, changed: &[WorkLogUri]) -> Result<Vec<Finding>, Failure> {
+    async fn changed(&self, snapshot: &Snapshot, changed: &[WorkLogUri]) -> Result<Vec<Finding>, Failure> {
         let remembered = self.ledger.remembered(changed).await?;
         let differs = changed.iter().filter_map(|work_log| {
-            let side = sides.work_logs.get(work_log)?;
+            let side = snapshot.work_logs.get(work_log)?;
             let (id, wanted) = (*side.ids.first()?, side.wanted.as_ref().ok()?);
-            let timesheet = *sides.timesheets.get(&id)?;
+            let timesheet = *snapshot.timesheets.get(&id)?;
             let found = timesheet.found;
             let answered = remembered.get(work_log).is_some_and(|last| {
                 last.id == id && found.is_answer_to(wanted, last.pushed.as_ref(), last.held.as_ref())
             });
-            let finding = || settle(sides, changed_kind(&found, wanted), work_log, &[id], String::new());
+            let finding = || settle(snapshot, changed_kind(&found, wanted), work_log, &[id], String::new());
             (!answered).then(|| self.differs(finding(), timesheet, wanted))
         });
         Ok(differs.collect())
@@ -189,7 +189,7 @@ impl Sweeper {
     /// Several work logs with one timesheet, and several timesheets of one work log. Gives who keeps which.
     async fn several(
         &self,
-        sides: &Sides,
+        snapshot: &Snapshot,
         comparison: &Comparison,
         findings: &mut Vec<Finding>,
     ) -> Result<Vec<(WorkLogUri, KimaiId)>, Failure> {
@@ -197,8 +197,10 @@ impl Sweeper {
         let owners = self.ledger.owners(&ids).await?;
         let mut kept = Vec::new();
         let holds = |work_log: &WorkLogUri, id: &KimaiId| {
-            let wanted = sides.work_logs.get(work_log).and_then(|side| side.wanted.as_ref().ok());
-            wanted.zip(sides.timesheets.get(id)).is_some_and(|(wanted, sheet)| sheet.found.holds(wanted))
+            let wanted = snapshot.work_logs.get(work_log).and_then(|side| side.wanted.as_ref().ok());
+            wanted
+                .zip(snapshot.timesheets.get(id))
+                .is_some_and(|(wanted, timesheet)| timesheet.found.holds(wanted))
         };
         for (id, sharing) in &comparison.shared {
             let keeps = keeper(sharing, owners.get(id), |work_log| holds(work_log, id));
@@ -210,12 +212,12 @@ impl Sweeper {
                     ),
                     None => format!("timesheet {id} also belongs to others, which get their own"),
                 };
-                findings.push(settle(sides, Kind::SharedLink, work_log, &[*id], why));
+                findings.push(settle(snapshot, Kind::SharedLink, work_log, &[*id], why));
             }
         }
         for work_log in &comparison.doubled {
-            let Some(side) = sides.work_logs.get(work_log) else { continue };
-            let there = |id: &&KimaiId| sides.timesheets.contains_key(id);
+            let Some(side) = snapshot.work_logs.get(work_log) else { continue };
+            let there = |id: &&KimaiId| snapshot.timesheets.contains_key(id);
             let best = side.ids.iter().find(|id| holds(work_log, id)).or_else(|| side.ids.iter().find(there));
             kept.extend(best.map(|id| (work_log.clone(), *id)));
             let why = match best {
@@ -224,7 +226,7 @@ impl Sweeper {
                 }
                 None => "it is linked to several timesheets".to_owned(),
             };
-            findings.push(settle(sides, Kind::DoubleLink, work_log, &side.ids, why));
+            findings.push(settle(snapshot, Kind::DoubleLink, work_log, &side.ids, why));
         }
         Ok(kept)
     }
@@ -233,17 +235,17 @@ impl Sweeper {
     /// go together.
     async fn dangling(
         &self,
-        sides: &Sides,
+        snapshot: &Snapshot,
         findings: &mut Vec<Finding>,
         progress: &Progress,
     ) -> Result<(), Failure> {
         let told: BTreeSet<WorkLogUri> =
             findings.iter().filter_map(|finding| finding.work_log.clone()).collect();
-        let mut remains = sides.remains.clone();
+        let mut remains = snapshot.remains.clone();
         remains.retain(|work_log, _| !told.contains(work_log));
         progress.phase("looking at what is left of deleted work logs", Some(remains.len()));
         let looks = remains.into_iter().map(async |(work_log, ids)| {
-            let exported = self.first_exported(sides, &ids).await;
+            let exported = self.first_exported(snapshot, &ids).await;
             (work_log, ids, exported)
         });
         let mut looks = stream::iter(looks).buffered(LOOKS_AT_ONCE);
@@ -258,7 +260,7 @@ impl Sweeper {
                         why = format!("{why}; timesheet {id}: {both}");
                     }
                     let held = exported.map(|_| Hold::Exported);
-                    findings.push(Finding { held, ..settle(sides, Kind::Dangling, &work_log, &ids, why) });
+                    findings.push(Finding { held, ..settle(snapshot, Kind::Dangling, &work_log, &ids, why) });
                 }
                 Err((id, fault)) => unseen(&work_log, id, fault, progress)?,
             }
@@ -268,7 +270,7 @@ impl Sweeper {
 }
 
 pub(super) fn settle(
-    sides: &Sides,
+    snapshot: &Snapshot,
     kind: Kind,
     work_log: &WorkLogUri,
     ids: &[KimaiId],
@@ -278,8 +280,8 @@ pub(super) fn settle(
         kind,
         work_log: Some(work_log.clone()),
         timesheets: ids.to_vec(),
-        wanted: sides.work_logs.get(work_log).and_then(|side| side.wanted.as_ref().ok().copied()),
-        found: ids.first().and_then(|id| sides.timesheets.get(id)).map(|timesheet| timesheet.found),
+        wanted: snapshot.work_logs.get(work_log).and_then(|side| side.wanted.as_ref().ok().copied()),
+        found: ids.first().and_then(|id| snapshot.timesheets.get(id)).map(|timesheet| timesheet.found),
         reason,
         action: Action::Settle,
         held: None,

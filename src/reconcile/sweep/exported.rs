@@ -1,7 +1,7 @@
 //! What a sweep finds of exported timesheets: they stay as they are.
 
 use super::Sweeper;
-use super::snapshot::Sides;
+use super::snapshot::Snapshot;
 use crate::domain::KimaiId;
 use crate::domain::diff::{ObservedEntry, TimesheetSide, in_words};
 use crate::domain::exported::both_values;
@@ -25,14 +25,14 @@ impl Sweeper {
     /// The first of `ids` that is exported and is to stay. Those of other days are asked for by their id.
     pub(super) async fn first_exported(
         &self,
-        sides: &Sides,
+        snapshot: &Snapshot,
         ids: &[KimaiId],
     ) -> Result<Option<(KimaiId, ObservedEntry)>, (KimaiId, KimaiFault)> {
         if self.limits.overwrite_exported {
             return Ok(None);
         }
         for id in ids {
-            let exported = if let Some(listed) = sides.timesheets.get(id) {
+            let exported = if let Some(listed) = snapshot.timesheets.get(id) {
                 listed.exported.then_some(listed.found)
             } else {
                 let seen = self.kimai.timesheet(*id).await.map_err(|fault| (*id, fault))?;

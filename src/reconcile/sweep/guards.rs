@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tracing::{error, warn};
 
-use super::snapshot::{Sides, window};
+use super::snapshot::{Snapshot, window};
 use super::{Period, Sweeper};
 use crate::domain::KimaiId;
 use crate::domain::finding::{self, Finding, Hold, Kind, Unconfirmed};
@@ -17,7 +17,7 @@ impl Sweeper {
     pub(super) async fn hold(
         &self,
         period: Period,
-        sides: &Sides,
+        snapshot: &Snapshot,
         confirmed: Option<&Unconfirmed>,
         lost: bool,
         findings: &mut [Finding],
@@ -28,14 +28,16 @@ impl Sweeper {
         }
         let recent = self.recent(period, findings).await?;
         for finding in findings.iter_mut().filter(|finding| waits(finding)) {
-            let sheet = finding.timesheets.first().and_then(|id| sides.timesheets.get(id));
+            let timesheet = finding.timesheets.first().and_then(|id| snapshot.timesheets.get(id));
             let orphan = finding.kind == Kind::Orphan;
             finding.held = match () {
                 // What is left of deleted work logs shows that the triplestore is seen.
-                () if orphan && sides.work_logs.is_empty() && !sides.timesheets.is_empty() => {
+                () if orphan && snapshot.work_logs.is_empty() && !snapshot.timesheets.is_empty() => {
                     Some(Hold::NoWorkLogs)
                 }
-                () if sheet.is_some_and(|sheet| sheet.exported) && !self.limits.overwrite_exported => {
+                () if timesheet.is_some_and(|timesheet| timesheet.exported)
+                    && !self.limits.overwrite_exported =>
+                {
                     Some(Hold::Exported)
                 }
                 () if orphan && !self.limits.delete_orphans => Some(Hold::TurnedOff),

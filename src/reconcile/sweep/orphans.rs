@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Sweeper;
 use super::classify::settle;
-use super::snapshot::Sides;
+use super::snapshot::Snapshot;
 use crate::domain::diff::{Comparison, adoptions};
 use crate::domain::finding::{self, Action, Finding, Hold, Kind};
 use crate::domain::work_log::Kind as Subject;
@@ -16,12 +16,12 @@ impl Sweeper {
     /// Work logs without timesheet and timesheets without work log: each may be the other's.
     pub(super) async fn loose(
         &self,
-        sides: &Sides,
+        snapshot: &Snapshot,
         comparison: &Comparison,
         known: &[KimaiId],
         findings: &mut Vec<Finding>,
     ) -> Result<(), Failure> {
-        let orphans = self.unclaimed(sides, &comparison.unlinked, known, findings).await?;
+        let orphans = self.unclaimed(snapshot, &comparison.unlinked, known, findings).await?;
         // What has a timesheet, or may have one, needs none of these.
         let mut provided: BTreeSet<WorkLogUri> =
             self.ledger.remembered(&comparison.missing).await?.into_keys().collect();
@@ -29,19 +29,23 @@ impl Sweeper {
         let wanting: Vec<WorkLogUri> =
             comparison.missing.iter().filter(|work_log| !provided.contains(work_log)).cloned().collect();
         let adopted: BTreeMap<WorkLogUri, KimaiId> =
-            adoptions(&sides.work_logs, &sides.timesheets, &wanting, &orphans).into_iter().collect();
+            adoptions(&snapshot.work_logs, &snapshot.timesheets, &wanting, &orphans).into_iter().collect();
         let taken: BTreeSet<KimaiId> = adopted.values().copied().collect();
         for work_log in &comparison.missing {
             findings.push(match adopted.get(work_log) {
                 Some(id) => {
                     let why = format!("timesheet {id} holds just what it says, and is nobody's");
-                    Finding { action: Action::Adopt, ..settle(sides, Kind::Adoptable, work_log, &[*id], why) }
+                    Finding {
+                        action: Action::Adopt,
+                        ..settle(snapshot, Kind::Adoptable, work_log, &[*id], why)
+                    }
                 }
-                None => settle(sides, Kind::Missing, work_log, &[], "it has no timesheet".to_owned()),
+                None => settle(snapshot, Kind::Missing, work_log, &[], "it has no timesheet".to_owned()),
             });
         }
-        findings
-            .extend(orphans.into_iter().filter(|id| !taken.contains(id)).map(|id| orphan(sides, id, None)));
+        findings.extend(
+            orphans.into_iter().filter(|id| !taken.contains(id)).map(|id| orphan(snapshot, id, None)),
+        );
         finding::join_links(findings);
         Ok(())
     }
@@ -49,7 +53,7 @@ impl Sweeper {
     /// Those of `unlinked` that are nobody's, anywhere. The others get their finding.
     async fn unclaimed(
         &self,
-        sides: &Sides,
+        snapshot: &Snapshot,
         unlinked: &[KimaiId],
         known: &[KimaiId],
         findings: &mut Vec<Finding>,
@@ -59,9 +63,9 @@ impl Sweeper {
             return Ok(loose);
         }
         // What is left of deleted work logs is reported later, each with all its timesheets.
-        let left: BTreeSet<&KimaiId> = sides.remains.values().flatten().collect();
+        let left: BTreeSet<&KimaiId> = snapshot.remains.values().flatten().collect();
         // Of a triplestore that shows nothing for the period nothing else is believed, see the guards.
-        if sides.work_logs.is_empty() {
+        if snapshot.work_logs.is_empty() {
             loose.retain(|id| !left.contains(id));
             return Ok(loose);
         }
@@ -69,18 +73,18 @@ impl Sweeper {
         loose.retain(|id| !elsewhere.contains_key(id));
         for (id, work_logs) in elsewhere {
             // A link that was written since the work logs were read is right.
-            for work_log in work_logs.iter().filter(|work_log| !sides.work_logs.contains_key(work_log)) {
+            for work_log in work_logs.iter().filter(|work_log| !snapshot.work_logs.contains_key(work_log)) {
                 let why = format!("timesheet {id} begins in the period, its work log is on another day");
-                let exported = sides.timesheets.get(&id).is_some_and(|timesheet| timesheet.exported);
+                let exported = snapshot.timesheets.get(&id).is_some_and(|timesheet| timesheet.exported);
                 let held = (exported && !self.limits.overwrite_exported).then_some(Hold::Exported);
-                findings.push(Finding { held, ..settle(sides, Kind::Moved, work_log, &[id], why) });
+                findings.push(Finding { held, ..settle(snapshot, Kind::Moved, work_log, &[id], why) });
             }
         }
         loose.retain(|id| !left.contains(id));
         let (intents, owners) = (self.ledger.intents().await?, self.ledger.owners(&loose).await?);
         let mut nobodys = Vec::new();
         for id in loose {
-            let found = sides.timesheets.get(&id).map(|timesheet| timesheet.found);
+            let found = snapshot.timesheets.get(&id).map(|timesheet| timesheet.found);
             let claimant = match found {
                 Some(found) if !planted(Plant::SweepIgnoresIntents) => {
                     self.claims(&intents, id, &found).await?
@@ -94,7 +98,7 @@ impl Sweeper {
                 _ => None,
             };
             match claimant.as_ref().or(owner) {
-                Some(work_log) => findings.push(orphan(sides, id, Some(work_log))),
+                Some(work_log) => findings.push(orphan(snapshot, id, Some(work_log))),
                 None => nobodys.push(id),
             }
         }
@@ -103,13 +107,13 @@ impl Sweeper {
 }
 
 /// A timesheet that no work log is linked to; `claimant` may be about to be.
-fn orphan(sides: &Sides, id: KimaiId, claimant: Option<&WorkLogUri>) -> Finding {
+fn orphan(snapshot: &Snapshot, id: KimaiId, claimant: Option<&WorkLogUri>) -> Finding {
     Finding {
         kind: Kind::Orphan,
         work_log: claimant.cloned(),
         timesheets: vec![id],
         wanted: None,
-        found: sides.timesheets.get(&id).map(|timesheet| timesheet.found),
+        found: snapshot.timesheets.get(&id).map(|timesheet| timesheet.found),
         reason: "no work log is linked to it".to_owned(),
         action: Action::Delete,
         held: claimant.map(|_| Hold::Claimed),

@@ -26,7 +26,7 @@ const READS_AT_ONCE: usize = 2;
 pub(super) type Remains = BTreeMap<WorkLogUri, Vec<KimaiId>>;
 
 /// Both sides of a period.
-pub(super) struct Sides {
+pub(super) struct Snapshot {
     pub(super) work_logs: WorkLogSides,
     /// How many work logs the triplestore counted, before it gave them.
     pub(super) counted: usize,
@@ -39,7 +39,7 @@ pub(super) struct Sides {
     pub(super) odd: OddRows,
 }
 
-impl Sides {
+impl Snapshot {
     /// Whether the timesheet `id` may be on a page or in a row that could not be read.
     pub(super) fn may_lack(&self, id: KimaiId) -> bool {
         self.odd.ids.contains(&id) || self.gaps.iter().any(|gap| gap.covers(id))
@@ -49,7 +49,7 @@ impl Sides {
 impl Sweeper {
     /// Kimai's side first: what the triplestore says then is younger than the list, and a timesheet in the
     /// list has its link by then.
-    pub(super) async fn sides(&self, period: Period, progress: &Progress) -> Result<Sides, Failure> {
+    pub(super) async fn snapshot(&self, period: Period, progress: &Progress) -> Result<Snapshot, Failure> {
         progress.phase("reading the timesheets", None);
         let Listed { timesheets, gaps, odd } = self.kimai.timesheets(&window(period)).await?;
         for gap in &gaps {
@@ -69,7 +69,7 @@ impl Sweeper {
         let ((work_logs, counted), remains) =
             tokio::try_join!(self.work_logs(period, progress), self.remains())?;
         go_on(progress)?;
-        Ok(Sides { work_logs, counted, remains, timesheets, gaps, odd })
+        Ok(Snapshot { work_logs, counted, remains, timesheets, gaps, odd })
     }
 
     /// The timesheets that begin on a day of `period`.
@@ -111,19 +111,19 @@ impl Sweeper {
             Ok::<(), Failure>(())
         };
         let bring_down = async move {
-            let (mut sides, mut directory) = (Vec::new(), Directory::default());
+            let (mut snapshot, mut directory) = (Vec::new(), Directory::default());
             while let Some(facts) = windows_read.recv().await {
                 go_on(progress)?;
                 let count = facts.len();
-                sides.extend(self.bring_down(facts, &mut directory).await?);
+                snapshot.extend(self.bring_down(facts, &mut directory).await?);
                 progress.advance(count);
             }
             // In order only once they are complete: that is quicker than to find each its place.
-            Ok(sides.into_iter().collect())
+            Ok(snapshot.into_iter().collect())
         };
         // The next windows are on their way while one is brought down.
-        let ((), sides) = tokio::try_join!(read, bring_down)?;
-        Ok((sides, counted))
+        let ((), snapshot) = tokio::try_join!(read, bring_down)?;
+        Ok((snapshot, counted))
     }
 
     /// Looks up what of `facts` the `directory` does not know yet, and brings them down to their sides.
