@@ -2,7 +2,7 @@
 
 /// A fault, named after what is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Plant {
+pub(crate) enum Mutant {
     /// What is found after a lost answer is taken for what was sent, also where it differs by Kimai's rounding.
     NearlyTheSameIsTheSame,
     /// A POST goes out without an intent.
@@ -63,23 +63,23 @@ pub(crate) enum Plant {
 
 /// Whether this fault is planted.
 #[cfg(not(test))]
-pub(crate) const fn planted(_: Plant) -> bool {
+pub(crate) const fn mutated(_: Mutant) -> bool {
     false
 }
 
 #[cfg(test)]
 thread_local! {
-    static PLANTED: std::cell::Cell<Option<Plant>> = const { std::cell::Cell::new(None) };
+    static ACTIVE: std::cell::Cell<Option<Mutant>> = const { std::cell::Cell::new(None) };
 }
 
 /// Whether this fault is planted on this thread.
 #[cfg(test)]
-pub(crate) fn planted(plant: Plant) -> bool {
-    PLANTED.get() == Some(plant)
+pub(crate) fn mutated(mutant: Mutant) -> bool {
+    ACTIVE.get() == Some(mutant)
 }
 
 /// Plants a fault on this thread, in place of the one before.
 #[cfg(test)]
-pub(crate) fn plant(plant: Option<Plant>) {
-    PLANTED.set(plant);
+pub(crate) fn activate(mutant: Option<Mutant>) {
+    ACTIVE.set(mutant);
 }

@@ -13,7 +13,7 @@ use tokio::sync::futures::Notified;
 use super::entry::Reason;
 use super::state_machine::Settled;
 use crate::domain::{Sighting, WorkLogUri};
-use crate::failpoint::mutants::{Plant, planted};
+use crate::failpoint::mutants::{Mutant, mutated};
 
 /// A work log that is due for another look.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +84,7 @@ pub(super) fn note(
     now: Timestamp,
 ) -> rusqlite::Result<Option<Timestamp>> {
     let (Some(seen), Some(first), true) = (seen, pauses.after(0), ended) else { return Ok(None) };
-    if planted(Plant::NothingShowsLate) {
+    if mutated(Mutant::NothingShowsLate) {
         return Ok(None);
     }
     // That it lost its class has been acted upon.

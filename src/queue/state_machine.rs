@@ -13,7 +13,7 @@ use super::entry::{Counts, Entry, Filter, Lease, Outcome, Reason};
 use super::entry_state::{Again, Kept, Place, Row, Wish, show};
 use super::fair_schedule::{Turn, Turns};
 use crate::domain::{Code, WorkLogUri};
-use crate::failpoint::mutants::{Plant, planted};
+use crate::failpoint::mutants::{Mutant, mutated};
 
 /// All entries, by work log, by whose turn it is and by the end of their lease. Every step costs the logarithm
 /// of their number.
@@ -72,7 +72,7 @@ impl Book {
         }
         entry.reason = if parked { reason } else { entry.reason.joined(reason) };
         match &mut entry.place {
-            Place::Running { again, .. } if !planted(Plant::TwoRuns) => {
+            Place::Running { again, .. } if !mutated(Mutant::TwoRuns) => {
                 let before = again.unwrap_or(Again { due, removed: false, overwrite: false, asked: now });
                 let (removed, overwrite) = (before.removed || removed, before.overwrite || overwrite);
                 *again = Some(Again { due: before.due.min(due), removed, overwrite, ..before });
@@ -81,7 +81,7 @@ impl Book {
                 entry.removed |= removed;
                 entry.overwrite |= overwrite;
             }
-            Place::Parked if !entry.since.eq(&now) && planted(Plant::ParkedSleepsOn) => {}
+            Place::Parked if !entry.since.eq(&now) && mutated(Mutant::ParkedSleepsOn) => {}
             place => {
                 *place = Place::Waiting { due, turn };
                 entry.removed |= removed;

@@ -22,7 +22,7 @@ use super::batcher::{Batcher, LONGEST_WAIT, Statement};
 use super::retry::Failure;
 use crate::domain::KimaiId;
 use crate::domain::exported::{Group, Look, groups};
-use crate::failpoint::mutants::{Plant, planted};
+use crate::failpoint::mutants::{Mutant, mutated};
 use crate::trackers::kimai::{Fault, KimaiFault, Timesheet, TimesheetFilter, Timesheets};
 use crate::work_logs::SourceFault;
 
@@ -47,7 +47,7 @@ pub(super) enum Deletion {
 /// Deletes the timesheet `id`, with `keep` only if it is not exported. The look comes right before: nothing else
 /// tells of what was deleted.
 pub(super) async fn delete(kimai: &dyn Timesheets, id: KimaiId, keep: bool) -> Result<Deletion, KimaiFault> {
-    if keep && !planted(Plant::ExportedIsOverwritten) {
+    if keep && !mutated(Mutant::ExportedIsOverwritten) {
         match kimai.timesheet(id).await? {
             None => return Ok(Deletion::Gone),
             Some(timesheet) if timesheet.exported => return Ok(Deletion::Exported(timesheet)),

@@ -29,7 +29,7 @@ use crate::domain::intent::Intent;
 use crate::domain::plan::Memory;
 use crate::domain::timesheet::DesiredEntry;
 use crate::domain::{Code, KimaiId, WorkLogUri};
-use crate::failpoint::mutants::{Plant, planted};
+use crate::failpoint::mutants::{Mutant, mutated};
 use crate::queue;
 use crate::store::sqlite::{Storage, StorageFault};
 pub use claims::Remembered;
@@ -165,7 +165,7 @@ impl Ledger {
         wanted: DesiredEntry,
         held: Held,
     ) -> Result<(), LedgerFault> {
-        let sure = held.found.holds(&wanted) || planted(Plant::NearlyTheSameIsTheSame);
+        let sure = held.found.holds(&wanted) || mutated(Mutant::NearlyTheSameIsTheSame);
         self.has_made(work_log, id, sure.then_some(wanted), held).await
     }
 
@@ -258,7 +258,7 @@ impl Ledger {
             if let Some((_, earlier)) = intents(connection, Some(&work_log))?.pop() {
                 return Ok(Err(LedgerFault::IntentOpen(earlier.started_at)));
             }
-            if let Some(id) = timesheet_of(connection, &work_log)?.filter(|_| !planted(Plant::NoMemory)) {
+            if let Some(id) = timesheet_of(connection, &work_log)?.filter(|_| !mutated(Mutant::NoMemory)) {
                 return Ok(Err(LedgerFault::Found(id)));
             }
             connection

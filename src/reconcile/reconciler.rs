@@ -43,7 +43,7 @@ use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::{Directory, Facts, Kind, Obstacle, resolve};
 use crate::domain::{KimaiId, Sighting, WorkLogUri};
 use crate::failpoint::crash;
-use crate::failpoint::mutants::{Plant, planted};
+use crate::failpoint::mutants::{Mutant, mutated};
 use crate::telemetry::metrics::Metrics;
 use crate::trackers::adaptive_concurrency;
 use crate::trackers::kimai::{Fault, Timesheets};
@@ -173,11 +173,11 @@ impl Reconciler {
             None => false,
         };
         let mut memory = self.ledger.recall(subject).await?;
-        if planted(Plant::NoMemory) {
+        if mutated(Mutant::NoMemory) {
             memory = Memory::default();
         }
-        memory.removed |= planted(Plant::EmptinessIsDeletion);
-        memory.unwritten &= !planted(Plant::OldLinkWins);
+        memory.removed |= mutated(Mutant::EmptinessIsDeletion);
+        memory.unwritten &= !mutated(Mutant::OldLinkWins);
         let linked = memory.linked.is_some();
         let (facts, directory) = self.read(subject, linked, &mut permit).await?;
         crash::point("read");
@@ -290,7 +290,7 @@ impl Reconciler {
         permit.turn().await?;
         self.may_create().await?;
         let high_water = self.high_water().await?;
-        if !planted(Plant::NoIntent) {
+        if !mutated(Mutant::NoIntent) {
             let since = Instant::now();
             let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
             self.ledger.open_intent(subject, wanted, high_water, now).await?;
@@ -305,7 +305,7 @@ impl Reconciler {
         let created = match self.kimai.create(&wanted, facts.note()).await {
             Ok(timesheet) => timesheet,
             Err(fault) => {
-                if fault.fault != Fault::Ambiguous || planted(Plant::AmbiguousIsNotStored) {
+                if fault.fault != Fault::Ambiguous || mutated(Mutant::AmbiguousIsNotStored) {
                     self.ledger.close_intent(subject).await?; // it was not stored
                     self.begun.forget(subject);
                 }
@@ -365,7 +365,7 @@ impl Reconciler {
                 continue;
             }
             let others = others.get(id).map_or(&[][..], Vec::as_slice);
-            if others.contains(subject) && !planted(Plant::CameBackUnseen) {
+            if others.contains(subject) && !mutated(Mutant::CameBackUnseen) {
                 let why = format!("<{subject}> came back while its timesheet was about to be deleted");
                 return Err(SourceFault::Transient(why).into());
             }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::retry::Failure;
 use crate::domain::work_log::{Facts, Kind};
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::failpoint::mutants::{Plant, planted};
+use crate::failpoint::mutants::{Mutant, mutated};
 use crate::work_logs::{Source, SourceFault};
 
 /// Reads of the triplestore whose emptiness counts.
@@ -40,7 +40,7 @@ impl Visibility {
         }
         self.check().await?;
         // What it sees now it may not have seen a moment ago.
-        if planted(Plant::RowsAreBelieved) {
+        if mutated(Mutant::RowsAreBelieved) {
             return Ok(self.work_logs.facts(subject).await?);
         }
         self.certain(subject, facts).await
@@ -55,7 +55,7 @@ impl Visibility {
             Kind::Other => facts.may_have_been_work_log(subject),
             Kind::WorkLog => false,
         };
-        if !lacks || planted(Plant::RowsAreBelieved) {
+        if !lacks || mutated(Mutant::RowsAreBelieved) {
             return Ok(facts);
         }
         Ok(self.work_logs.certain(subject).await?)
@@ -68,7 +68,7 @@ impl Visibility {
         subjects: &[WorkLogUri],
     ) -> Result<BTreeMap<WorkLogUri, Facts>, SourceFault> {
         self.check().await?;
-        if planted(Plant::RowsAreBelieved) {
+        if mutated(Mutant::RowsAreBelieved) {
             return self.work_logs.facts_of(subjects).await;
         }
         let mut found = BTreeMap::new();
@@ -82,7 +82,7 @@ impl Visibility {
 
     /// Whether emptiness is believed without a second look.
     pub(super) fn is_believed() -> bool {
-        planted(Plant::EmptinessIsBelieved) || planted(Plant::EmptinessIsDeletion)
+        mutated(Mutant::EmptinessIsBelieved) || mutated(Mutant::EmptinessIsDeletion)
     }
 
     /// Which of `ids` a work log is linked to. `known` are links that were seen a moment ago: an answer with any

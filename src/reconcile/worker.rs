@@ -26,7 +26,7 @@ use crate::clock::Clock;
 use crate::contact;
 use crate::domain::status::Part;
 use crate::failpoint::crash;
-use crate::failpoint::mutants::{Plant, planted};
+use crate::failpoint::mutants::{Mutant, mutated};
 use crate::queue::{Lease, Outcome, Queue, QueueFault, Reason};
 use crate::telemetry::call_id::{self, Calls};
 use crate::telemetry::metrics::Metrics;
@@ -216,7 +216,7 @@ impl Workers {
                 *self.tally.lock().unwrap_or_else(PoisonError::into_inner).entry(effect).or_default() += 1;
                 Outcome::Done { what }
             }
-            Err(failure) if planted(Plant::FaultsAreDropped) => Outcome::Done { what: failure.to_string() },
+            Err(failure) if mutated(Mutant::FaultsAreDropped) => Outcome::Done { what: failure.to_string() },
             Err(failure) => span.in_scope(|| self.after(&lease, &failure)),
         };
         let parked = matches!(outcome, Outcome::Parked { .. });

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::clock::Clock;
 use crate::domain::WorkLogUri;
-use crate::failpoint::mutants::{Plant, planted};
+use crate::failpoint::mutants::{Mutant, mutated};
 
 /// The creations that this process began.
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ impl Begun {
     pub(super) fn age(&self, work_log: &WorkLogUri, started_at: Timestamp, clock: &Clock) -> Duration {
         let begun = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(work_log).copied();
         match begun {
-            Some(_) if planted(Plant::ClockTellsAge) => {
+            Some(_) if mutated(Mutant::ClockTellsAge) => {
                 Duration::try_from(clock.wall().duration_since(started_at)).unwrap_or_default()
             }
             Some(begun) => clock.elapsed().saturating_sub(begun),

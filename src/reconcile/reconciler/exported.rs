@@ -11,7 +11,7 @@ use crate::domain::exported::{Look, UpdateIntent, both_values};
 use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::Facts;
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::failpoint::mutants::{Plant, planted};
+use crate::failpoint::mutants::{Mutant, mutated};
 use crate::reconcile::admission::Permit;
 use crate::reconcile::effect::{Effect, Reconciled};
 use crate::reconcile::exported::{self, Deletion};
@@ -59,7 +59,7 @@ impl Reconciler {
         exported: Exported,
         permit: &mut Permit<'_>,
     ) -> Result<Seen, Failure> {
-        if exported == Exported::Overwrite || planted(Plant::ExportedIsOverwritten) {
+        if exported == Exported::Overwrite || mutated(Mutant::ExportedIsOverwritten) {
             permit.turn().await?;
             return Ok(Seen::Free(None));
         }

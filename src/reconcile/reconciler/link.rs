@@ -7,7 +7,7 @@ use crate::domain::plan::Memory;
 use crate::domain::work_log::{Facts, Kind};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::failpoint::crash;
-use crate::failpoint::mutants::{Plant, planted};
+use crate::failpoint::mutants::{Mutant, mutated};
 use crate::reconcile::retry::Failure;
 use crate::work_logs::{Link, SourceFault};
 
@@ -17,7 +17,7 @@ impl Reconciler {
         let had_link = !facts.identifiers.is_empty();
         let link = Link { work_log: subject.clone(), to: Some(id), had_link };
         let stored = self.batched.link(link).await?.kimai_ids();
-        if stored.first() != Some(&id) && !planted(Plant::NoReadBack) {
+        if stored.first() != Some(&id) && !mutated(Mutant::NoReadBack) {
             let why = format!("it took the Kimai id {id} of <{subject}> and did not store it");
             return Err(SourceFault::Transient(why).into());
         }
@@ -101,7 +101,7 @@ impl Reconciler {
             let own = own.get_or_insert_with(|| facts.clone());
             own.identifiers.retain(|text| !text.parse().is_ok_and(|id| void.contains(&id)));
         }
-        for (id, owner) in owners.into_iter().filter(|_| !planted(Plant::SharingIsFine)) {
+        for (id, owner) in owners.into_iter().filter(|_| !mutated(Mutant::SharingIsFine)) {
             let others = self.work_logs.facts(&owner).await?;
             let is_linked = others.kimai_ids().contains(&id) || self.ledger.recall(&owner).await?.unwritten;
             if others.kind(&owner) == Kind::WorkLog && is_linked {

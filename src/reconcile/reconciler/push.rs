@@ -16,7 +16,7 @@ use crate::domain::plan::Memory;
 use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::Facts;
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::failpoint::mutants::{Plant, planted};
+use crate::failpoint::mutants::{Mutant, mutated};
 use crate::reconcile::ledger::Held;
 use crate::reconcile::retry::Failure;
 use crate::trackers::kimai::{CurrentUser, Fault, KimaiFault, Timesheet};
@@ -67,7 +67,7 @@ impl Course<'_> {
 
     /// Takes the answer to a change. One that says that it is exported by now overwrote what it held before.
     fn answered(&mut self, intent: Option<UpdateIntent>, answer: &Timesheet) {
-        if intent.is_some() && answer.exported && !planted(Plant::ExportedMeanwhileIsKept) {
+        if intent.is_some() && answer.exported && !mutated(Mutant::ExportedMeanwhileIsKept) {
             self.overwrote = intent;
         } else if self.free.is_some() {
             self.free = Some(answer.clone());
@@ -105,7 +105,7 @@ impl Reconciler {
         let Change { id, ref wanted, note, memory, renew, .. } = *change;
         let memory = memory.linked.filter(|linked| *linked == id).map_or(Memory::default(), |_| *memory);
         let held = memory.held.filter(|_| memory.pushed.is_some());
-        let renewable = renew && !planted(Plant::NothingIsRenewed);
+        let renewable = renew && !mutated(Mutant::NothingIsRenewed);
         // One that may be overwritten was not looked at before.
         let looked = match before {
             None if renewable || held.is_none() => self.kimai.timesheet(id).await?,
@@ -131,7 +131,7 @@ impl Reconciler {
         let same_owner = memory.held.is_some_and(|held| held.user == Some(wanted.user));
         let right = memory.shift == Some(0) && same_owner && self::shift(&answer, wanted, zone) == 0;
         // An exported one is not moved about: it may be on an invoice.
-        let movable = !answer.exported && !planted(Plant::NothingIsRenewed);
+        let movable = !answer.exported && !mutated(Mutant::NothingIsRenewed);
         if in_doubt && !right {
             if movable {
                 answer = self.renew(&mut course).await?;
@@ -143,7 +143,7 @@ impl Reconciler {
             return Ok(course.pushed(answer, None));
         }
         let mut mismatch = None;
-        if answer.pause != 0 && !planted(Plant::EndMinusBegin) {
+        if answer.pause != 0 && !mutated(Mutant::EndMinusBegin) {
             match self.end_break(&mut course).await {
                 Ok(without) => answer = without,
                 Err(Failure::Kimai(KimaiFault { fault: Fault::Permanent, .. })) => {
@@ -187,7 +187,7 @@ impl Reconciler {
         wanted: &DesiredEntry,
         held: Held,
     ) -> Result<(), Mismatch> {
-        if held.found.is_nothing_of(wanted) && !planted(Plant::EndMinusBegin) {
+        if held.found.is_nothing_of(wanted) && !mutated(Mutant::EndMinusBegin) {
             return Err(Mismatch::Zero { id, said: wanted.seconds() });
         }
         if let Some(mismatch) = self.off_day(id, wanted, held.shift) {
@@ -222,7 +222,7 @@ impl Reconciler {
             self.link(subject, facts, id).await?;
         }
         let other = memory.linked.is_some_and(|known| known != id);
-        if other && !planted(Plant::RefusedRemembersOld) {
+        if other && !mutated(Mutant::RefusedRemembersOld) {
             self.remember(subject, id).await?;
         }
         Ok(())

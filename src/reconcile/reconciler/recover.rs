@@ -6,7 +6,7 @@ use super::Reconciler;
 use crate::domain::diff::ObservedEntry;
 use crate::domain::intent::Intent;
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::failpoint::mutants::{Plant, planted};
+use crate::failpoint::mutants::{Mutant, mutated};
 use crate::reconcile::ledger::LedgerFault;
 use crate::reconcile::retry::Failure;
 use crate::telemetry::metrics::Resolved;
@@ -16,12 +16,12 @@ impl Reconciler {
     /// Finds out what an open intent led to. Says whether it was a timesheet.
     pub(super) async fn resolve(&self, subject: &WorkLogUri, intent: &Intent) -> Result<bool, Failure> {
         let age = self.begun.age(subject, intent.started_at, &self.clock);
-        if age < self.ambiguity && !planted(Plant::NoWait) {
+        if age < self.ambiguity && !mutated(Mutant::NoWait) {
             return Err(Failure::Unsure(self.ambiguity.saturating_sub(age)));
         }
         let _alone = self.looking.write().await;
         let (candidates, odd) = self.candidates(intent).await?;
-        for timesheet in candidates.iter().filter(|_| !planted(Plant::NoSearch)) {
+        for timesheet in candidates.iter().filter(|_| !mutated(Mutant::NoSearch)) {
             let id = timesheet.id;
             match self.ledger.found(subject, id, intent.wanted, timesheet.into()).await {
                 // Another work log just like this one took it; there may be a second.

@@ -7,7 +7,7 @@ use super::Reconciler;
 use crate::domain::plan::Memory;
 use crate::domain::work_log::Kind;
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::failpoint::mutants::{Plant, planted};
+use crate::failpoint::mutants::{Mutant, mutated};
 use crate::reconcile::retry::Failure;
 use crate::trackers::kimai::KimaiFault;
 
@@ -30,7 +30,7 @@ impl Reconciler {
     /// Fails while links are to be rebuilt: a new timesheet would get an id that others are linked to.
     pub(super) async fn may_create(&self) -> Result<(), Failure> {
         match self.losses.current().await? {
-            Some(loss) if !planted(Plant::LossIsIgnored) => Err(Failure::KimaiLostData(loss)),
+            Some(loss) if !mutated(Mutant::LossIsIgnored) => Err(Failure::KimaiLostData(loss)),
             _ => Ok(()),
         }
     }

@@ -7,7 +7,7 @@ use super::{Change, Reconciler};
 use crate::domain::WorkLogUri;
 use crate::domain::work_log::Facts;
 use crate::failpoint::crash;
-use crate::failpoint::mutants::{Plant, planted};
+use crate::failpoint::mutants::{Mutant, mutated};
 use crate::reconcile::admission::Permit;
 use crate::reconcile::effect::{Effect, Reconciled};
 use crate::reconcile::ledger::Held;
@@ -38,7 +38,7 @@ impl Reconciler {
             self.ledger.doubt([subject]).await?;
         }
         self.doubt_day(subject, &wanted, change.memory).await?;
-        if planted(Plant::RememberedBeforeSent) {
+        if mutated(Mutant::RememberedBeforeSent) {
             self.ledger.pushed(subject, id, wanted, wanted.into()).await?;
         }
         let pushed = match self.push(subject, &change, before).await {
@@ -89,7 +89,7 @@ impl Reconciler {
     ) -> Result<Reconciled, Failure> {
         let Change { id, wanted, memory, .. } = change;
         // An older link that was written late: the timesheet we remember is still its own.
-        let known = memory.linked.filter(|known| *known != id && !planted(Plant::OldLinkWins));
+        let known = memory.linked.filter(|known| *known != id && !mutated(Mutant::OldLinkWins));
         if let Some(known) = known {
             let change = Change { id: known, relink: true, ..change };
             return Box::pin(self.update(subject, facts, change, exported, permit)).await;

@@ -15,7 +15,7 @@ use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::Kind;
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::failpoint::crash;
-use crate::failpoint::mutants::{Plant, planted};
+use crate::failpoint::mutants::{Mutant, mutated};
 use crate::progress::Progress;
 use crate::queue::{Filter, Reason};
 use crate::reconcile::exported::{self, Deletion};
@@ -141,7 +141,7 @@ impl Sweeper {
     /// Runs that still remember it have to end before another work log takes its timesheet.
     async fn give_up(&self, ids: &[KimaiId]) -> Result<(), Failure> {
         let owners = self.ledger.owners(ids).await?;
-        for (id, owner) in owners.into_iter().filter(|_| !planted(Plant::GoneOwnerKeeps)) {
+        for (id, owner) in owners.into_iter().filter(|_| !mutated(Mutant::GoneOwnerKeeps)) {
             let is_gone = self.visibility.facts(&owner).await?.kind(&owner) != Kind::WorkLog;
             // A delta may have told of it before it showed: then the next look has it deleted.
             let is_awaited = self.queue.entry(&owner).await?.is_some() || self.queue.has_look(&owner).await?;
@@ -195,7 +195,7 @@ impl Sweeper {
         known: &[KimaiId],
         progress: &Progress,
     ) -> Result<Removal, Failure> {
-        if planted(Plant::SweepLooksOnce) {
+        if mutated(Mutant::SweepLooksOnce) {
             self.kimai.delete(id).await?;
             return Ok(Removal::Deleted);
         }
@@ -247,7 +247,7 @@ impl Sweeper {
             return Ok(Some(Removal::Kept));
         }
         // In a statement of its own: what leaves out rows leaves out some of many.
-        let alone = !planted(Plant::RowsAreBelieved) && !known.is_empty();
+        let alone = !mutated(Mutant::RowsAreBelieved) && !known.is_empty();
         if alone && !self.visibility.linked(&[id], &[]).await?.is_empty() {
             let why = format!("it shows no work log of timesheet {id} among others, and one alone");
             return Err(SourceFault::Incomplete(why).into());
@@ -275,7 +275,7 @@ impl Sweeper {
     /// owner: a run that finds it records the owner as it closes the intent.
     async fn claimant(&self, id: KimaiId) -> Result<Option<WorkLogUri>, Failure> {
         let intents = self.ledger.intents().await?;
-        if intents.is_empty() || planted(Plant::SweepIgnoresIntents) {
+        if intents.is_empty() || mutated(Mutant::SweepIgnoresIntents) {
             return Ok(None);
         }
         let Some(timesheet) = self.kimai.timesheet(id).await? else { return Ok(None) };

@@ -13,7 +13,7 @@ use crate::domain::finding::{Action, Finding, Hold, Kind, Unconfirmed};
 use crate::domain::hours::RoundedMonth;
 use crate::domain::timesheet::DesiredEntry;
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::failpoint::mutants::{Plant, planted};
+use crate::failpoint::mutants::{Mutant, mutated};
 use crate::progress::Progress;
 use crate::reconcile::retry::Failure;
 use crate::trackers::kimai::{Fault, KimaiFault, Timesheet};
@@ -59,7 +59,7 @@ impl Sweeper {
         for _ in 0..ROUNDS {
             let classified = self.examine_once(period, confirmed, progress).await?;
             let deletes = classified.findings.iter().any(|finding| finding.action == Action::Delete);
-            if !deletes || planted(Plant::RowsAreBelieved) || planted(Plant::SweepLooksOnce) {
+            if !deletes || mutated(Mutant::RowsAreBelieved) || mutated(Mutant::SweepLooksOnce) {
                 return Ok(classified);
             }
             (found, counted) = (classified.work_logs, self.work_logs.count(period.first, period.last).await?);

@@ -8,7 +8,7 @@ use super::snapshot::Snapshot;
 use crate::domain::WorkLogUri;
 use crate::domain::finding::{Finding, Hold, Kind};
 use crate::domain::hours::{RoundedMonth, RoundedMonths};
-use crate::failpoint::mutants::{Plant, planted};
+use crate::failpoint::mutants::{Mutant, mutated};
 use crate::reconcile::retry::Failure;
 
 impl Sweeper {
@@ -20,7 +20,7 @@ impl Sweeper {
         findings: &mut Vec<Finding>,
     ) -> Result<(), Failure> {
         let off = self.ledger.off_days().await?;
-        if off.is_empty() || planted(Plant::NothingIsRenewed) {
+        if off.is_empty() || mutated(Mutant::NothingIsRenewed) {
             return Ok(());
         }
         let told = told(findings);

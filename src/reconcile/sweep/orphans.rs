@@ -9,7 +9,7 @@ use crate::domain::diff::{Comparison, adoptions};
 use crate::domain::finding::{self, Action, Finding, Hold, Kind};
 use crate::domain::work_log::Kind as Subject;
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::failpoint::mutants::{Plant, planted};
+use crate::failpoint::mutants::{Mutant, mutated};
 use crate::reconcile::retry::Failure;
 
 impl Sweeper {
@@ -59,7 +59,7 @@ impl Sweeper {
         findings: &mut Vec<Finding>,
     ) -> Result<Vec<KimaiId>, Failure> {
         let mut loose = unlinked.to_vec();
-        if unlinked.is_empty() || planted(Plant::SweepLooksOnce) {
+        if unlinked.is_empty() || mutated(Mutant::SweepLooksOnce) {
             return Ok(loose);
         }
         // What is left of deleted work logs is reported later, each with all its timesheets.
@@ -86,7 +86,7 @@ impl Sweeper {
         for id in loose {
             let found = snapshot.timesheets.get(&id).map(|timesheet| timesheet.found);
             let claimant = match found {
-                Some(found) if !planted(Plant::SweepIgnoresIntents) => {
+                Some(found) if !mutated(Mutant::SweepIgnoresIntents) => {
                     self.claims(&intents, id, &found).await?
                 }
                 _ => None,

@@ -13,7 +13,7 @@ use crate::domain::diff::{ObservedEntry, TimesheetSide, TimesheetSides, WorkLogS
 use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::{Directory, Facts, resolve};
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::failpoint::mutants::{Plant, planted};
+use crate::failpoint::mutants::{Mutant, mutated};
 use crate::progress::Progress;
 use crate::reconcile::retry::Failure;
 use crate::trackers::kimai::{Gap, Listed, OddRows, Timesheet, TimesheetFilter};
@@ -61,7 +61,7 @@ impl Sweeper {
         }
         let timesheets = self.inside(period, timesheets);
         // What runs may have created a timesheet above and not linked it yet.
-        if !planted(Plant::SweepLooksOnce) {
+        if !mutated(Mutant::SweepLooksOnce) {
             self.workers.barrier().await;
         }
         go_on(progress)?;
@@ -83,7 +83,7 @@ impl Sweeper {
         inside
             .map(|timesheet| {
                 let found = match ObservedEntry::from(&timesheet) {
-                    found if planted(Plant::EndMinusBegin) => found.by_times(),
+                    found if mutated(Mutant::EndMinusBegin) => found.by_times(),
                     found => found,
                 };
                 let side = TimesheetSide { found, exported: timesheet.exported };
