@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::counting;
 use super::engine::Engine;
 use super::excuses::{Count, Excuses};
-use super::fake_tracker::{Maker, Sheet};
+use super::fake_tracker::{FakeTimesheet, Maker};
 use super::faults::{Call, Trouble};
 use super::fixtures::{Due, due};
 use super::history::{Event, History, What, Who, short};
@@ -144,23 +144,24 @@ fn look_at_sheets(state: &State, service: &Service, excuses: Option<&Excuses<'_>
             owners.entry(id).or_default().push(work_log);
         }
     }
-    for (id, sheet) in &state.sheets {
-        if sheet.is_overwritten() && !state.beyond_help.contains(id) && !service.reports(state, *id) {
-            found
-                .overwritten
-                .push(format!("timesheet {id} holds {:?}, exported was {:?}", sheet.row, sheet.billed));
+    for (id, timesheet) in &state.timesheets {
+        if timesheet.is_overwritten() && !state.beyond_help.contains(id) && !service.reports(state, *id) {
+            found.overwritten.push(format!(
+                "timesheet {id} holds {:?}, exported was {:?}",
+                timesheet.row, timesheet.billed
+            ));
         }
-        let Maker::Service { work_log, .. } = &sheet.maker else { continue };
+        let Maker::Service { work_log, .. } = &timesheet.maker else { continue };
         let (excuse, why) = match owners.get(id).map_or(&[][..], Vec::as_slice) {
             [_] => continue,
             // What is exported outlives its work log: that is promised.
-            [] if sheet.row.exported => continue,
+            [] if timesheet.row.exported => continue,
             // So does what a deleted work log has beside it: they go together.
             [] if service.keeps(state, *id) => continue,
             // A triplestore that shows no work log at all is not believed: nothing is deleted then.
             [] if state.restored && !state.work_logs.values().any(Stand::is_live) => continue,
             [] => {
-                let excuse = excuses.and_then(|excuses| excuses.of_sheet(*id, sheet));
+                let excuse = excuses.and_then(|excuses| excuses.of_sheet(*id, timesheet));
                 (excuse, format!("timesheet {id}, made for {}, has no work log", short(work_log)))
             }
             sharing @ [first, second, ..] => {
@@ -214,9 +215,9 @@ pub(super) fn not_kept_aside(history: &History) -> Vec<String> {
 }
 
 /// Whether the day that is remembered was right until a backup of Kimai put another one in its place.
-fn is_from_before(state: &State, remembered: &Remembered, sheet: &Sheet) -> bool {
-    let own = counting::day(sheet.row.begin, false);
-    let before = state.days_before.get(&remembered.id).filter(|before| **before != sheet.booked);
+fn is_from_before(state: &State, remembered: &Remembered, timesheet: &FakeTimesheet) -> bool {
+    let own = counting::day(timesheet.row.begin, false);
+    let before = state.days_before.get(&remembered.id).filter(|before| **before != timesheet.booked);
     before
         .is_some_and(|before| Some(before.since(own).expect("they are near").get_days()) == remembered.shift)
 }
@@ -226,26 +227,26 @@ fn told<'a>(
     state: &State,
     remembered: Option<&'a Remembered>,
     id: KimaiId,
-    sheet: &Sheet,
+    timesheet: &FakeTimesheet,
 ) -> Option<&'a Remembered> {
-    remembered.filter(|last| last.id == id && !is_from_before(state, last, sheet))
+    remembered.filter(|last| last.id == id && !is_from_before(state, last, timesheet))
 }
 
 /// Whether the day that Kimai books it on is another than what is remembered of it, or than its own although that is
 /// remembered. What nobody was told cannot be put right.
 fn off_day(
-    sheet: &Sheet,
+    timesheet: &FakeTimesheet,
     wanted: &DesiredEntry,
     remembered: Option<&Remembered>,
     look: Look,
 ) -> Option<String> {
     let own = counting::day(wanted.begin, false);
-    let off = sheet.booked.since(own).expect("they are near").get_days();
+    let off = timesheet.booked.since(own).expect("they are near").get_days();
     let known = remembered?.shift?;
     // What is created while the token's zone is wrong is put right by a sweep.
     let open = off != 0 && look != Look::BeforeSweep;
     (known != off || open).then(|| {
-        format!("is booked on {} instead of {own}, and {known} days off are remembered", sheet.booked)
+        format!("is booked on {} instead of {own}, and {known} days off are remembered", timesheet.booked)
     })
 }
 
@@ -262,7 +263,7 @@ fn wrong(
 ) -> Option<String> {
     let (ids, parked) = (stand.facts.kimai_ids(), service.parked.get(work_log));
     let remembered = service.remembered.get(work_log);
-    let exported = |id: &KimaiId| state.sheets.get(id).is_some_and(|sheet| sheet.row.exported);
+    let exported = |id: &KimaiId| state.timesheets.get(id).is_some_and(|timesheet| timesheet.row.exported);
     let is_exported = parked.is_some_and(Parked::is_exported);
     match due(&stand.facts) {
         Due::Nothing => {
@@ -289,10 +290,9 @@ fn wrong(
         },
         Due::Sheet(wanted) => {
             let holds = |id: &KimaiId| {
-                state
-                    .sheets
-                    .get(id)
-                    .is_some_and(|sheet| sheet.row.pause == 0 && sheet.holds(&wanted, &state.counting))
+                state.timesheets.get(id).is_some_and(|timesheet| {
+                    timesheet.row.pause == 0 && timesheet.holds(&wanted, &state.counting)
+                })
             };
             let kept = ids.iter().any(|id| exported(id) && !holds(id));
             // After a lost answer, and where it is not known that Kimai rounded, somebody has to look whatever it holds.
@@ -301,10 +301,11 @@ fn wrong(
                 None if kept => return Some("should be parked since its timesheet is exported".to_owned()),
                 _ => {}
             }
-            let sheet = if let [id] = ids.as_slice() { state.sheets.get(id) } else { None };
-            let amiss = sheet.and_then(|sheet| state.counting.amiss(sheet, &wanted));
+            let timesheet = if let [id] = ids.as_slice() { state.timesheets.get(id) } else { None };
+            let amiss = timesheet.and_then(|timesheet| state.counting.amiss(timesheet, &wanted));
             let own = counting::day(wanted.begin, false);
-            let booked_off = look == Look::BeforeSweep && sheet.is_some_and(|sheet| sheet.booked != own);
+            let booked_off =
+                look == Look::BeforeSweep && timesheet.is_some_and(|timesheet| timesheet.booked != own);
             match (parked, amiss) {
                 // The token's zone was wrong when it was tried.
                 (Some(why), None) if booked_off && why.why.contains("in its reports") => {}
@@ -316,19 +317,19 @@ fn wrong(
                 _ => {}
             }
             let [id] = ids.as_slice() else { return Some(format!("is linked to {ids:?}")) };
-            match sheet {
+            match timesheet {
                 None => Some(format!("is linked to timesheet {id}, which is gone")),
-                Some(sheet) if sheet.row.pause != 0 && amiss.is_none() => {
+                Some(timesheet) if timesheet.row.pause != 0 && amiss.is_none() => {
                     Some(format!("has a break in timesheet {id}"))
                 }
-                Some(sheet) if !sheet.holds(&wanted, &state.counting) => {
-                    Some(format!("should have {wanted:?}, has {:?}", sheet.row))
+                Some(timesheet) if !timesheet.holds(&wanted, &state.counting) => {
+                    Some(format!("should have {wanted:?}, has {:?}", timesheet.row))
                 }
                 // The day of what is exported stays as it is too.
-                Some(sheet) if sheet.row.exported => None,
+                Some(timesheet) if timesheet.row.exported => None,
                 // Kimai tells the day in the answer to a change only: of one that came too late nobody is told.
                 Some(_) if state.overtaken.contains(work_log) => None,
-                Some(sheet) => off_day(sheet, &wanted, told(state, remembered, *id, sheet), look),
+                Some(timesheet) => off_day(timesheet, &wanted, told(state, remembered, *id, timesheet), look),
             }
         }
     }

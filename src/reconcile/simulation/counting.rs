@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
-use super::fake_tracker::Sheet;
+use super::fake_tracker::FakeTimesheet;
 use crate::domain::ids::UserId;
 use crate::domain::timesheet::DesiredEntry;
 
@@ -39,9 +39,9 @@ impl Counting {
     }
 
     /// Why a work log that says this has to be parked although Kimai took it: part of the reason.
-    pub(super) fn amiss(&self, sheet: &Sheet, wanted: &DesiredEntry) -> Option<&'static str> {
+    pub(super) fn amiss(&self, timesheet: &FakeTimesheet, wanted: &DesiredEntry) -> Option<&'static str> {
         match () {
-            () if sheet.row.pause != 0 && self.breaks_off => Some("has a break"),
+            () if timesheet.row.pause != 0 && self.breaks_off => Some("has a break"),
             () if self.of(wanted.begin, wanted.end, 0).1 == 0 => Some("leaves nothing"),
             () => None,
         }

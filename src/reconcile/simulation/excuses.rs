@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::check::Service;
-use super::fake_tracker::{Maker, Sheet};
+use super::fake_tracker::{FakeTimesheet, Maker};
 use super::state::State;
 use crate::domain::{KimaiId, WorkLogUri};
 
@@ -81,8 +81,8 @@ impl Excuses<'_> {
 
     /// Why the timesheet `id`, which no work log is linked to, need not be gone. That somebody changed it in Kimai
     /// is none.
-    pub(super) fn of_sheet(&self, id: KimaiId, sheet: &Sheet) -> Option<Excuse> {
-        let Maker::Service { work_log, storage, .. } = &sheet.maker else { return None };
+    pub(super) fn of_sheet(&self, id: KimaiId, timesheet: &FakeTimesheet) -> Option<Excuse> {
+        let Maker::Service { work_log, storage, .. } = &timesheet.maker else { return None };
         if *storage != self.state.storage {
             return Some(Excuse::StorageLost);
         }
@@ -94,14 +94,14 @@ impl Excuses<'_> {
             .service
             .intents
             .iter()
-            .filter(|(_, intent)| sheet.holds(&intent.wanted, &self.state.counting))
+            .filter(|(_, intent)| timesheet.holds(&intent.wanted, &self.state.counting))
             .map(|(twin, _)| twin);
         let heir = || self.service.owners.get(&id).and_then(|twin| self.of_owner(twin));
         self.of_owner(work_log)
             .or_else(|| twins.find_map(|twin| self.of_owner(twin)))
             // Nor did the service hear that the twin is gone who got it.
             .or_else(heir)
-            .or_else(|| self.found_instead(sheet))
+            .or_else(|| self.found_instead(timesheet))
     }
 
     /// Why two work logs that are linked to one timesheet need not have been told apart.
@@ -127,11 +127,11 @@ impl Excuses<'_> {
     }
 
     /// Whether one that somebody booked by hand is where this one was to be.
-    fn found_instead(&self, sheet: &Sheet) -> Option<Excuse> {
+    fn found_instead(&self, timesheet: &FakeTimesheet) -> Option<Excuse> {
         self.state
             .booked
             .iter()
-            .any(|booked| sheet.holds(booked, &self.state.counting))
+            .any(|booked| timesheet.holds(booked, &self.state.counting))
             .then_some(Excuse::FoundInstead)
     }
 }

@@ -26,7 +26,7 @@ pub(super) enum Maker {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Sheet {
+pub(super) struct FakeTimesheet {
     pub(super) row: Timesheet,
     /// The day that Kimai books it on.
     pub(super) booked: Date,
@@ -40,7 +40,7 @@ pub(super) struct Sheet {
     pub(super) exported_at: i64,
 }
 
-impl Sheet {
+impl FakeTimesheet {
     /// Whether it was exported with something else than it holds now.
     pub(super) fn is_overwritten(&self) -> bool {
         let held = |row: &Timesheet| ObservedEntry::from(row);
@@ -85,7 +85,7 @@ impl State {
             }
             _ => Maker::Hand,
         };
-        let sheet = Sheet {
+        let timesheet = FakeTimesheet {
             row: row.clone(),
             booked,
             away: owner_away,
@@ -94,7 +94,7 @@ impl State {
             billed: None,
             exported_at: 0,
         };
-        self.sheets.insert(id, sheet);
+        self.timesheets.insert(id, timesheet);
         row
     }
 
@@ -110,17 +110,17 @@ impl State {
 
     /// Somebody exports a timesheet, or takes that back.
     pub(super) fn export(&mut self, id: KimaiId, exported: bool) {
-        let Some(sheet) = self.sheets.get_mut(&id) else { return };
-        if !exported && sheet.is_overwritten() {
+        let Some(timesheet) = self.timesheets.get_mut(&id) else { return };
+        if !exported && timesheet.is_overwritten() {
             // What was to be put back may be exported anew meanwhile, as it is.
             self.beyond_help.insert(id);
         }
-        sheet.row.exported = exported;
-        sheet.billed = exported.then(|| sheet.row.clone());
-        sheet.exported_at = self.now;
+        timesheet.row.exported = exported;
+        timesheet.billed = exported.then(|| timesheet.row.clone());
+        timesheet.exported_at = self.now;
         let touched = self.work_logs.iter().filter(|(_, stand)| stand.facts.kimai_ids().contains(&id));
         self.touched_in_kimai.extend(touched.map(|(work_log, _)| (work_log.clone(), id)));
-        if let Maker::Service { work_log, .. } = &sheet.maker {
+        if let Maker::Service { work_log, .. } = &timesheet.maker {
             self.touched_in_kimai.insert(work_log.clone(), id);
         }
         self.note(Who::People, What::Exported(id, exported));
@@ -132,7 +132,9 @@ impl State {
             self.looks.insert((who.to_string(), *id), at);
         }
         if self.exports > 0 && *who != Who::People && self.rng.random_ratio(1, 12) {
-            let first = ids.iter().find(|id| self.sheets.get(id).is_some_and(|sheet| !sheet.row.exported));
+            let first = ids
+                .iter()
+                .find(|id| self.timesheets.get(id).is_some_and(|timesheet| !timesheet.row.exported));
             if let Some(id) = first.copied() {
                 self.export(id, true);
             }
@@ -145,7 +147,7 @@ impl State {
         wanted: &DesiredEntry,
         caller: &Caller,
     ) -> Result<Timesheet, KimaiFault> {
-        let Some(old) = self.sheets.get(&id).cloned() else {
+        let Some(old) = self.timesheets.get(&id).cloned() else {
             return Err(KimaiFault::from_answer(Operation::Update, 404, None, NOT_FOUND));
         };
         // The token's user can have hours too.
@@ -166,8 +168,8 @@ impl State {
         let booked = if row.begin == old.row.begin { old.booked } else { row.day };
         let (away, now) = (self.is_away(wanted.user), self.now);
         let billed = if caller.leave && row.exported { Some(row.clone()) } else { old.billed.clone() };
-        if let Some(sheet) = self.sheets.get_mut(&id) {
-            *sheet = Sheet { row: row.clone(), booked, away, modified: now, billed, ..old };
+        if let Some(timesheet) = self.timesheets.get_mut(&id) {
+            *timesheet = FakeTimesheet { row: row.clone(), booked, away, modified: now, billed, ..old };
         }
         self.touched_in_kimai.retain(|_, touched| *touched != id);
         self.touch(Target::Sheet(id));
@@ -183,7 +185,7 @@ impl State {
     /// The break of a timesheet is taken away, or Kimai has no such field.
     pub(super) fn end_break(&mut self, id: KimaiId, caller: &Caller) -> Result<Timesheet, KimaiFault> {
         let counting = self.counting;
-        let Some(sheet) = self.sheets.get_mut(&id) else {
+        let Some(timesheet) = self.timesheets.get_mut(&id) else {
             return Err(KimaiFault::from_answer(Operation::Update, 404, None, NOT_FOUND));
         };
         if counting.breaks_off {
@@ -191,16 +193,16 @@ impl State {
                 ["This form should not contain extra fields."],"children":{}}}"#;
             return Err(KimaiFault::from_answer(Operation::Update, 400, None, body));
         }
-        let row = &mut sheet.row;
+        let row = &mut timesheet.row;
         row.pause = 0;
         if let Some(end) = row.end {
             let (end, duration) = counting.of(row.begin, end, 0);
             (row.end, row.duration) = (Some(end), duration);
         }
         let row = row.clone();
-        sheet.modified = self.now;
+        timesheet.modified = self.now;
         if caller.leave && row.exported {
-            sheet.billed = Some(row.clone());
+            timesheet.billed = Some(row.clone());
         }
         self.touch(Target::Sheet(id));
         self.note(caller.who.clone(), What::BreakEnded(id));
@@ -210,7 +212,7 @@ impl State {
     /// Somebody enters a break of half an hour, or another end.
     pub(super) fn edit_by_hand(&mut self, id: KimaiId, with_break: bool) {
         let (now, counting) = (self.now, self.counting);
-        let Some(Sheet { row, modified, billed, .. }) = self.sheets.get_mut(&id) else { return };
+        let Some(FakeTimesheet { row, modified, billed, .. }) = self.timesheets.get_mut(&id) else { return };
         let Some(end) = row.end else { return };
         let end = if with_break {
             row.pause = if row.duration > 1_800 { 1_800 } else { 60 };
@@ -243,11 +245,11 @@ impl State {
     }
 
     pub(super) fn delete(&mut self, id: KimaiId, caller: &Caller) -> Result<(), KimaiFault> {
-        let Some(sheet) = self.sheets.remove(&id) else {
+        let Some(timesheet) = self.timesheets.remove(&id) else {
             return Err(KimaiFault::from_answer(Operation::Delete, 404, None, NOT_FOUND));
         };
         self.note(caller.who.clone(), What::Deleted(id));
-        if let Some(rule) = self.wrongly_deleted(id, &sheet, caller) {
+        if let Some(rule) = self.wrongly_deleted(id, &timesheet, caller) {
             self.note(caller.who.clone(), What::Broken(rule));
         }
         Ok(())
@@ -258,7 +260,7 @@ impl State {
     fn wrongly_created(&self, caller: &Caller) -> Option<String> {
         let (Some((restored, ids)), Who::Run(_, own)) = (&self.reissued, &caller.who) else { return None };
         let is_for = |id: &KimaiId, of: &WorkLogUri| {
-            let maker = self.sheets.get(id).map(|sheet| &sheet.maker);
+            let maker = self.timesheets.get(id).map(|timesheet| &timesheet.maker);
             matches!(maker, Some(Maker::Service { work_log, .. }) if work_log == of)
         };
         let links = self.work_logs.iter().flat_map(|(work_log, stand)| {
@@ -276,9 +278,9 @@ impl State {
 
     /// Why the timesheet must not have been changed: Kimai has given its id to another work log's since it went back, and
     /// that one was linked to it before the run began.
-    fn wrongly_changed(&self, id: KimaiId, sheet: &Sheet, caller: &Caller) -> Option<String> {
+    fn wrongly_changed(&self, id: KimaiId, timesheet: &FakeTimesheet, caller: &Caller) -> Option<String> {
         let Who::Run(_, own) = &caller.who else { return None };
-        let Maker::Service { work_log, life, .. } = &sheet.maker else { return None };
+        let Maker::Service { work_log, life, .. } = &timesheet.maker else { return None };
         let stand = self.work_logs.get(work_log).filter(|stand| stand.is_live() && stand.life == *life)?;
         let linked = stand.links.get(&id).is_some_and(|since| *since < caller.since);
         (self.restored && own != work_log && linked).then(|| {
@@ -288,14 +290,14 @@ impl State {
 
     /// Why the timesheet must not have been deleted. Whatever changed after the caller began to look is no
     /// fault of his.
-    fn wrongly_deleted(&self, id: KimaiId, sheet: &Sheet, caller: &Caller) -> Option<String> {
+    fn wrongly_deleted(&self, id: KimaiId, timesheet: &FakeTimesheet, caller: &Caller) -> Option<String> {
         if caller.who == Who::People {
             return None;
         }
         // What was exported after the last look right before it could not be known.
         let looked = self.looks.get(&(caller.who.to_string(), id));
-        let known = looked.is_none_or(|at| sheet.exported_at < *at);
-        if sheet.row.exported && known && !caller.leave {
+        let known = looked.is_none_or(|at| timesheet.exported_at < *at);
+        if timesheet.row.exported && known && !caller.leave {
             return Some(format!("timesheet {id} was deleted although it is exported"));
         }
         for (work_log, stand) in &self.work_logs {
@@ -304,7 +306,7 @@ impl State {
                 return Some(format!("timesheet {id} was deleted although work log {name} is linked to it"));
             }
         }
-        let Maker::Service { work_log, life, storage } = &sheet.maker else { return None };
+        let Maker::Service { work_log, life, storage } = &timesheet.maker else { return None };
         let stand = self.work_logs.get(work_log).filter(|stand| stand.is_live() && stand.life == *life)?;
         let its_own = *storage == self.storage && stand.links.is_empty() && !stand.taken.contains(&id);
         (its_own && matches!(caller.who, Who::Sweep(_) | Who::Check(_))).then(|| {

@@ -1,12 +1,12 @@
 //! What Kimai's lists show.
 
-use super::fake_tracker::Sheet;
+use super::fake_tracker::FakeTimesheet;
 use super::faults::{Call, Trouble};
 use super::state::instant;
 use crate::trackers::kimai::{Gap, Listed, OddRow, OddRows, Timesheet, TimesheetFilter};
 
 /// Whether a list shows it. The token's zone is UTC here. Kimai knows whole seconds.
-pub(super) fn matches(filter: &TimesheetFilter, Sheet { row, modified, .. }: &Sheet) -> bool {
+pub(super) fn matches(filter: &TimesheetFilter, FakeTimesheet { row, modified, .. }: &FakeTimesheet) -> bool {
     let begin = jiff::tz::TimeZone::UTC.to_datetime(row.begin);
     filter.begin.is_none_or(|first| first <= begin)
         && filter.end.is_none_or(|last| begin <= last)

@@ -89,7 +89,7 @@ fn a_sweep_gives_the_timesheet_of_a_deleted_work_log_to_its_twin() {
 fn a_work_log_that_kimai_refuses_gives_up_the_timesheet_that_it_is_not_linked_to_any_more() {
     each(&refused_and_linked_by_hand(), |outcome| {
         assert_eq!(
-            outcome.world.state().sheets.len(),
+            outcome.world.state().timesheets.len(),
             4,
             "two booked by hand, one untouched, one of the two"
         );

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::fake_tracker::Sheet;
+use super::fake_tracker::FakeTimesheet;
 use super::history::{What, Who};
 use super::run::simulate;
 use super::scenario::{Outcome, Scenario};
@@ -49,7 +49,7 @@ impl Restore {
 
 /// All three as they were at one moment.
 pub(super) struct Backup {
-    sheets: BTreeMap<KimaiId, Sheet>,
+    timesheets: BTreeMap<KimaiId, FakeTimesheet>,
     next_id: u64,
     work_logs: BTreeMap<WorkLogUri, Stand>,
     file: Memory,
@@ -57,8 +57,8 @@ pub(super) struct Backup {
 
 impl Backup {
     pub(super) fn of(state: &State, disk: &Memory) -> Self {
-        let (sheets, work_logs) = (state.sheets.clone(), state.work_logs.clone());
-        Self { sheets, next_id: state.next_id, work_logs, file: disk.copy() }
+        let (timesheets, work_logs) = (state.timesheets.clone(), state.work_logs.clone());
+        Self { timesheets, next_id: state.next_id, work_logs, file: disk.copy() }
     }
 
     /// Puts back what is to be `restored`. Requests that are on their way arrive at none of it.
@@ -68,17 +68,18 @@ impl Backup {
         state.storage += 1;
         state.late.clear();
         if restore.kimai != Put::Kept {
-            state.days_before = state.sheets.iter().map(|(id, sheet)| (*id, sheet.booked)).collect();
+            state.days_before =
+                state.timesheets.iter().map(|(id, timesheet)| (*id, timesheet.booked)).collect();
         }
         let highest = state.next_id;
         match restore.kimai {
             Put::Kept => {}
             Put::Older => {
-                state.sheets.clone_from(&self.sheets);
+                state.timesheets.clone_from(&self.timesheets);
                 state.next_id = self.next_id;
             }
             Put::Empty => {
-                state.sheets.clear();
+                state.timesheets.clear();
                 state.next_id = 1;
             }
         }

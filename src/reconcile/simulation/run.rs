@@ -347,7 +347,7 @@ impl Sim {
             }
             if storage_lost {
                 state.asked.clear();
-                let changed = state.sheets.iter().filter(|(_, sheet)| sheet.is_overwritten());
+                let changed = state.timesheets.iter().filter(|(_, timesheet)| timesheet.is_overwritten());
                 let changed: Vec<KimaiId> = changed.map(|(id, _)| *id).collect();
                 state.beyond_help.extend(changed);
                 state.lose_storage();

@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::counting::Counting;
 pub(super) use super::effect::Effect;
-use super::fake_tracker::Sheet;
+use super::fake_tracker::FakeTimesheet;
 use super::faults::{Call, Fate, Script, TIME_LIMIT, Trouble, Weather};
 use super::fixtures;
 use super::history::{History, What, Who};
@@ -64,7 +64,7 @@ pub(super) enum Target {
 pub(super) struct State {
     pub(super) rng: ChaCha8Rng,
     pub(super) work_logs: BTreeMap<WorkLogUri, Stand>,
-    pub(super) sheets: BTreeMap<KimaiId, Sheet>,
+    pub(super) timesheets: BTreeMap<KimaiId, FakeTimesheet>,
     pub(super) next_id: u64,
     pub(super) directory: Directory,
     pub(super) lag: super::lag::Lag,
@@ -131,7 +131,7 @@ impl State {
         Self {
             rng,
             work_logs: BTreeMap::new(),
-            sheets: BTreeMap::new(),
+            timesheets: BTreeMap::new(),
             next_id: 1,
             directory: fixtures::directory(),
             lag: super::lag::Lag::new(seed),
@@ -177,7 +177,7 @@ impl State {
             // Whatever the answer: nobody waits for it.
             drop(self.apply(&effect, &caller));
             if let Effect::Update(id, _) = effect
-                && self.sheets.get(&id).is_some_and(Sheet::is_overwritten)
+                && self.timesheets.get(&id).is_some_and(FakeTimesheet::is_overwritten)
             {
                 self.beyond_help.insert(id);
             }
@@ -202,8 +202,8 @@ impl State {
                 if let Who::Run(_, own) = &caller.who {
                     concerned.push(own);
                 }
-                let sheet = is_newer(Target::Sheet(*id));
-                overtaken.extend(concerned.into_iter().filter(|of| sheet || work_log(of)).cloned());
+                let timesheet = is_newer(Target::Sheet(*id));
+                overtaken.extend(concerned.into_iter().filter(|of| timesheet || work_log(of)).cloned());
             }
             Effect::Link(links) => {
                 overtaken.extend(links.iter().map(|link| &link.work_log).filter(|of| work_log(of)).cloned());
@@ -318,7 +318,7 @@ impl State {
         write(&mut stand.facts);
         self.lag.linked(work_log, write);
         stand.refresh(now);
-        if let Some(id) = to.filter(|id| self.sheets.contains_key(id)) {
+        if let Some(id) = to.filter(|id| self.timesheets.contains_key(id)) {
             self.touched_in_kimai.retain(|of, touched| of != work_log || *touched == id);
         }
         self.touch(Target::WorkLog(work_log.clone()));
@@ -336,7 +336,7 @@ impl State {
     /// A work log comes to be, perhaps again.
     pub(super) fn come_back(&mut self, work_log: &WorkLogUri) {
         let Some(gone) = self.work_logs.get(work_log).map(|stand| stand.version) else { return };
-        let newest = self.sheets.keys().next_back().copied();
+        let newest = self.timesheets.keys().next_back().copied();
         if self.accepted.get(work_log).is_none_or(|heard| *heard < gone) {
             self.back_unheard.extend(newest.map(|newest| (work_log.clone(), newest)));
         }

@@ -38,7 +38,7 @@ struct Excused {
     work_logs: AtomicU64,
     /// Of those, the ones that were wrong.
     wrong: AtomicU64,
-    sheets: AtomicU64,
+    timesheets: AtomicU64,
 }
 
 impl Tally {
@@ -70,7 +70,7 @@ impl Tally {
                 |counter: &AtomicU64, count: &Count| counter.fetch_add(count.of(excuse), Ordering::Relaxed);
             add(&excused.work_logs, &found.excused);
             add(&excused.wrong, &found.wrong);
-            add(&excused.sheets, &found.left);
+            add(&excused.timesheets, &found.left);
         }
     }
 
@@ -98,7 +98,7 @@ impl Tally {
                 excuse.word(),
                 n(&excused.work_logs),
                 n(&excused.wrong),
-                n(&excused.sheets),
+                n(&excused.timesheets),
             );
         }
     }

@@ -212,7 +212,7 @@ pub(super) fn take(state: &mut State, uri: &WorkLogUri, step: &Step) -> Option<b
         }
         Step::ExportInKimai => {
             let linked = state.work_logs.get(uri)?.facts.kimai_ids().first().copied()?;
-            let exported = state.sheets.get(&linked)?.row.exported;
+            let exported = state.timesheets.get(&linked)?.row.exported;
             state.export(linked, !exported);
             None
         }
@@ -265,7 +265,7 @@ fn remove(state: &mut State, uri: &WorkLogUri, step: &Step) {
 /// Somebody edits its timesheet, with a break or without, or deletes it.
 fn by_hand(state: &mut State, uri: &WorkLogUri, with_break: Option<bool>) {
     let linked = state.work_logs.get(uri).and_then(|stand| stand.facts.kimai_ids().first().copied());
-    let Some(id) = linked.filter(|id| state.sheets.contains_key(id)) else { return };
+    let Some(id) = linked.filter(|id| state.timesheets.contains_key(id)) else { return };
     state.touched_in_kimai.insert(uri.clone(), id);
     if let Some(with_break) = with_break {
         state.edit_by_hand(id, with_break);

@@ -163,7 +163,8 @@ impl Timesheets for World {
     }
 
     async fn timesheet(&self, id: KimaiId) -> Result<Option<Timesheet>, KimaiFault> {
-        let read = |state: &State| (state.now, state.sheets.get(&id).map(|sheet| sheet.row.clone()));
+        let read =
+            |state: &State| (state.now, state.timesheets.get(&id).map(|timesheet| timesheet.row.clone()));
         let (at, row) = self.kimai_read(Call::Look, read).await?;
         let mut state = self.state();
         let who = state.caller().who;
@@ -177,8 +178,8 @@ impl Timesheets for World {
         most: usize,
     ) -> Result<Vec<Timesheet>, KimaiFault> {
         let read = |state: &State| {
-            let fitting = state.sheets.values().filter(|sheet| matches(filter, sheet));
-            (state.now, fitting.map(|sheet| sheet.row.clone()).take(most).collect::<Vec<_>>())
+            let fitting = state.timesheets.values().filter(|timesheet| matches(filter, timesheet));
+            (state.now, fitting.map(|timesheet| timesheet.row.clone()).take(most).collect::<Vec<_>>())
         };
         let (at, rows) = self.kimai_read(Call::Several, read).await?;
         let ids: Vec<KimaiId> = rows.iter().map(|row| row.id).collect();
@@ -190,8 +191,8 @@ impl Timesheets for World {
 
     async fn timesheets(&self, filter: &TimesheetFilter) -> Result<Listed, KimaiFault> {
         let listed = |state: &State| {
-            let timesheets = state.sheets.values().filter(|sheet| matches(filter, sheet));
-            timesheets.map(|sheet| sheet.row.clone()).collect::<Vec<_>>()
+            let timesheets = state.timesheets.values().filter(|timesheet| matches(filter, timesheet));
+            timesheets.map(|timesheet| timesheet.row.clone()).collect::<Vec<_>>()
         };
         match self.read(Call::List, listed).await {
             (None, timesheets) => Ok(Listed { timesheets, ..Listed::default() }),
@@ -202,7 +203,7 @@ impl Timesheets for World {
     }
 
     async fn newest(&self) -> Result<Option<KimaiId>, KimaiFault> {
-        self.kimai_read(Call::Newest, |state| state.sheets.keys().next_back().copied()).await
+        self.kimai_read(Call::Newest, |state| state.timesheets.keys().next_back().copied()).await
     }
 
     async fn choices(&self, wanted: &DesiredEntry) -> Result<Choices, KimaiFault> {

@@ -156,11 +156,11 @@ fn play(model: &Model, bounds: RangeInclusive<usize>, seed: u64) -> f64 {
     runtime.block_on(async {
         let pace = Pace::new(bounds);
         let machine = Machine::new(model.latency.clone().seed(seed));
-        let dice = RefCell::new(StdRng::seed_from_u64(seed));
+        let rng = RefCell::new(StdRng::seed_from_u64(seed));
         let (begun, under_way) = (Instant::now(), Cell::new(0));
         let fails = |now: Instant| match model.trouble {
             Trouble::None => false,
-            Trouble::OneIn(many) => dice.borrow_mut().random_ratio(1, many),
+            Trouble::OneIn(many) => rng.borrow_mut().random_ratio(1, many),
             Trouble::Refused(from, lasts) => (from..from + lasts).contains(&(now - begun)),
             Trouble::MoreThan(most) => under_way.get() >= most,
         };

@@ -52,9 +52,9 @@ async fn history(seed: u64) -> (usize, usize, Duration) {
     let mode = if seed.is_multiple_of(2) { Mode::Stack } else { Mode::Standalone };
     let mut trial = Trial::new("points", seed, mode).await;
     let mut points = POINTS;
-    points.shuffle(&mut trial.dice);
+    points.shuffle(&mut trial.rng);
     for point in points {
-        let time = trial.dice.random_range(1..=depth(point));
+        let time = trial.rng.random_range(1..=depth(point));
         let deadly = format!("{point}:{time}");
         befall(&mut trial);
         let mut life = trial.live(&deadly, &[("KIMAI_SYNC_CRASH_AT", &deadly)]).await;
@@ -67,18 +67,18 @@ async fn history(seed: u64) -> (usize, usize, Duration) {
 
 /// Kimai and the network have their days, too.
 fn befall(trial: &mut Trial) {
-    if trial.dice.random_bool(0.25) {
-        let late = Duration::from_millis(trial.dice.random_range(50..400));
-        let fault = match trial.dice.random_range(0..3) {
+    if trial.rng.random_bool(0.25) {
+        let late = Duration::from_millis(trial.rng.random_range(50..400));
+        let fault = match trial.rng.random_range(0..3) {
             0 => Fault::cut().applied(),
             1 => Fault::torn(),
             _ => Fault::wait(late),
         };
-        let passed = trial.dice.random_range(0..3);
+        let passed = trial.rng.random_range(0..3);
         trial.company.kimai.fault(When::next("POST", "/api/timesheets").after(passed), fault);
     }
-    if trial.dice.random_bool(0.1) {
-        let method = if trial.dice.random_bool(0.5) { "PATCH" } else { "DELETE" };
+    if trial.rng.random_bool(0.1) {
+        let method = if trial.rng.random_bool(0.5) { "PATCH" } else { "DELETE" };
         trial.company.kimai.fault(When::next(method, "/api/timesheets/*"), Fault::cut().applied());
     }
 }
@@ -87,9 +87,9 @@ fn befall(trial: &mut Trial) {
 async fn until_dead(trial: &mut Trial, life: &mut Life, point: &str) {
     let started = Instant::now();
     trial.tell(life).await; // what the last life did not hear
-    let mut steps_until_stop = if point == "stopping" { trial.dice.random_range(1..6) } else { usize::MAX };
+    let mut steps_until_stop = if point == "stopping" { trial.rng.random_range(1..6) } else { usize::MAX };
     loop {
-        let pause = Duration::from_millis(trial.dice.random_range(0..60));
+        let pause = Duration::from_millis(trial.rng.random_range(0..60));
         if let Some(status) = life.ends_within(pause).await {
             if status.signal() != Some(6) {
                 trial.fail(&format!("it was to die at {point:?}, and ended with {status}"));
@@ -103,7 +103,7 @@ async fn until_dead(trial: &mut Trial, life: &mut Life, point: &str) {
             life.signal("TERM").await;
         }
         steps_until_stop = steps_until_stop.wrapping_sub(1);
-        let focused = trial.dice.random_bool(0.5);
+        let focused = trial.rng.random_bool(0.5);
         let change = match point {
             "patched" if focused => Change::Update,
             "deleted" if focused => Change::Delete,
@@ -111,7 +111,7 @@ async fn until_dead(trial: &mut Trial, life: &mut Life, point: &str) {
         };
         trial.step(life, change).await;
         let sweep = point == "sweep half way";
-        if sweep || point.starts_with("delta") || trial.dice.random_bool(0.1) {
+        if sweep || point.starts_with("delta") || trial.rng.random_bool(0.1) {
             trial.bother(life, sweep).await;
         }
     }

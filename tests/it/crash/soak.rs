@@ -107,10 +107,10 @@ impl Soak {
     /// From a start to a kill -9.
     async fn one_life(&mut self) {
         // Some live long enough to give up on Kimai for a while and to come back to it.
-        let long = self.length > Duration::from_mins(2) && self.trial.dice.random_bool(0.15);
+        let long = self.length > Duration::from_mins(2) && self.trial.rng.random_bool(0.15);
         let seconds = if long { 20.0..40.0 } else { 1.0..5.0 };
         let rest = self.length.saturating_sub(self.started.elapsed());
-        let span = Duration::from_secs_f64(self.trial.dice.random_range(seconds)).min(rest);
+        let span = Duration::from_secs_f64(self.trial.rng.random_range(seconds)).min(rest);
         let mut life = self.trial.live("until kill -9", &[]).await;
         while life.started.elapsed() < span {
             self.change_weather().await;
@@ -140,7 +140,7 @@ impl Soak {
             let full = self.trial.world.live() >= POPULATION;
             let change = match self.trial.draw() {
                 Change::Create | Change::CreateTwins | Change::Revive if full => {
-                    if self.trial.dice.random_bool(0.5) { Change::Update } else { Change::Delete }
+                    if self.trial.rng.random_bool(0.5) { Change::Update } else { Change::Delete }
                 }
                 drawn => drawn,
             };
@@ -164,19 +164,19 @@ impl Soak {
             weather.down += spent;
         }
         weather.fair = !weather.fair;
-        let seconds = trial.dice.random_range(if weather.fair { 1.5..6.0 } else { 1.0..4.0 });
+        let seconds = trial.rng.random_range(if weather.fair { 1.5..6.0 } else { 1.0..4.0 });
         (weather.since, weather.until) = (now, now + Duration::from_secs_f64(seconds));
         trial.log.add(format!("(Kimai is {})", if weather.fair { "up" } else { "down" }));
         let kimai = trial.company.kimai.clone();
         kimai.clear_faults();
         if weather.fair {
             trial.company.open_kimai().await;
-            lose_answers(&kimai, trial.dice.random(), lost);
-        } else if trial.dice.random_bool(0.5) {
+            lose_answers(&kimai, trial.rng.random(), lost);
+        } else if trial.rng.random_bool(0.5) {
             trial.company.close_kimai().await;
         } else {
             let fault =
-                if trial.dice.random_bool(0.5) { Fault::bad_gateway() } else { Fault::database_down() };
+                if trial.rng.random_bool(0.5) { Fault::bad_gateway() } else { Fault::database_down() };
             for method in ["GET", "POST", "PATCH", "DELETE"] {
                 for path in ["/api/timesheets", "/api/timesheets/*"] {
                     kimai.fault(When::next(method, path).times(usize::MAX), fault.clone());
@@ -188,9 +188,9 @@ impl Soak {
 
 /// Some of the new timesheets are stored, and their answers lost; `lost` counts them.
 fn lose_answers(kimai: &Sandbox, seed: u64, lost: &Arc<AtomicUsize>) {
-    let (dice, lost) = (Mutex::new(StdRng::seed_from_u64(seed)), Arc::clone(lost));
+    let (rng, lost) = (Mutex::new(StdRng::seed_from_u64(seed)), Arc::clone(lost));
     let some = When::next("POST", "/api/timesheets").times(usize::MAX).only(move |_| {
-        let unlucky = dice.lock().unwrap().random_bool(LOST_ANSWERS);
+        let unlucky = rng.lock().unwrap().random_bool(LOST_ANSWERS);
         lost.fetch_add(usize::from(unlucky), Ordering::Relaxed);
         unlucky
     });

@@ -54,7 +54,7 @@ async fn stop_under_load(trial: &mut Trial) -> Duration {
     let kimai = trial.company.kimai.clone();
     kimai.clear_requests();
     let mut life = trial.live("to be stopped", &UNHURRIED).await;
-    let posts = trial.dice.random_range(1..8);
+    let posts = trial.rng.random_range(1..8);
     let busy = Instant::now();
     while kimai.requests().count("POST", "/api/timesheets") < posts {
         trial.step(&life, Change::Create).await;
@@ -65,14 +65,14 @@ async fn stop_under_load(trial: &mut Trial) -> Duration {
     let asked = Instant::now();
     life.signal("TERM").await;
     // People do not stop: what is answered now counts, too.
-    let mut more = trial.dice.random_range(1..10);
+    let mut more = trial.rng.random_range(1..10);
     let status = loop {
         if more > 0 {
             more -= 1;
             let change = trial.draw();
             trial.step(&life, change).await;
         }
-        let pause = Duration::from_millis(trial.dice.random_range(0..50));
+        let pause = Duration::from_millis(trial.rng.random_range(0..50));
         if let Some(status) = life.ends_within(pause).await {
             break status;
         }

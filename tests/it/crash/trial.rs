@@ -28,7 +28,7 @@ pub(super) struct Trial {
     name: String,
     pub(super) company: Company,
     pub(super) world: World,
-    pub(super) dice: StdRng,
+    pub(super) rng: StdRng,
     pub(super) log: Log,
     http: reqwest::Client,
     lives: usize,
@@ -50,10 +50,10 @@ impl Trial {
     pub(super) async fn new(test: &str, seed: u64, mode: Mode) -> Self {
         let company = Company::found(mode).await;
         let http = kimai_sync::http_client::client_builder(PATIENCE).build().unwrap();
-        let (world, dice) =
+        let (world, rng) =
             (World::new(Clock::system(jiff::tz::TimeZone::UTC).today()), StdRng::seed_from_u64(seed));
         let name = format!("{test}-{seed}");
-        Self { name, company, world, dice, log: Log::default(), http, lives: 0, promises: 0 }
+        Self { name, company, world, rng, log: Log::default(), http, lives: 0, promises: 0 }
     }
 
     /// Fails with what happened and how to see it again.
@@ -81,7 +81,7 @@ impl Trial {
 
     /// Makes a change, and gives the work logs that changed. The program is not told yet.
     pub(super) fn change(&mut self, change: Change) -> Vec<String> {
-        let changed = self.world.change(change, &mut self.dice);
+        let changed = self.world.change(change, &mut self.rng);
         self.log.add(format!("({changed:?} changed)"));
         changed
     }
@@ -89,7 +89,7 @@ impl Trial {
     /// Makes a change or two, and tells the program. Whether it acknowledged all.
     pub(super) async fn step(&mut self, life: &Life, change: Change) -> bool {
         let mut changed = self.change(change);
-        if self.dice.random_bool(0.4) {
+        if self.rng.random_bool(0.4) {
             let other = self.draw();
             changed.extend(self.change(other));
         }
@@ -109,7 +109,7 @@ impl Trial {
 
     /// What people do.
     pub(super) fn draw(&mut self) -> Change {
-        match self.dice.random_range(0..100) {
+        match self.rng.random_range(0..100) {
             0..45 => Change::Create,
             45..55 => Change::CreateTwins,
             55..75 => Change::Update,
@@ -121,10 +121,10 @@ impl Trial {
     /// Says again whatever was not acknowledged, in several requests at once. Whether all of it is now.
     pub(super) async fn tell(&mut self, life: &Life) -> bool {
         let mut left: Vec<String> = self.world.unacknowledged.iter().cloned().collect();
-        left.shuffle(&mut self.dice);
+        left.shuffle(&mut self.rng);
         let mut groups = Vec::new();
         while !left.is_empty() {
-            let size = self.dice.random_range(1..=GROUP).min(left.len());
+            let size = self.rng.random_range(1..=GROUP).min(left.len());
             groups.push(left.drain(..size).collect::<Vec<_>>());
         }
         let sent = groups.iter().map(|group| self.send(life, group));
@@ -157,7 +157,7 @@ impl Trial {
             self.post(life, "/sync-to-kimai/work-logs", period).await;
             return;
         }
-        let Some(uri) = self.world.work_logs.keys().choose(&mut self.dice).cloned() else { return };
+        let Some(uri) = self.world.work_logs.keys().choose(&mut self.rng).cloned() else { return };
         // What is still to be told is told in full.
         if !self.world.unacknowledged.contains(&uri) {
             self.post(life, "/delta", self.world.delta(&[uri]).to_string()).await;

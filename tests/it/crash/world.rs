@@ -67,46 +67,46 @@ impl World {
         self.work_logs.values().flatten().count()
     }
 
-    fn booking(&self, dice: &mut StdRng) -> Booking {
-        let day = if dice.random_bool(TODAY) {
+    fn booking(&self, rng: &mut StdRng) -> Booking {
+        let day = if rng.random_bool(TODAY) {
             self.today
         } else {
-            jiff::civil::date(2024, 3, 1).checked_add(dice.random_range(0..20).days()).unwrap()
+            jiff::civil::date(2024, 3, 1).checked_add(rng.random_range(0..20).days()).unwrap()
         };
         Booking {
             day,
-            minutes: dice.random_range(1..=600),
-            activity: dice.random_range(1..=2),
-            user: dice.random_range(2..=3),
+            minutes: rng.random_range(1..=600),
+            activity: rng.random_range(1..=2),
+            user: rng.random_range(2..=3),
         }
     }
 
     /// Changes something, and gives the work logs that changed.
-    pub(super) fn change(&mut self, change: Change, dice: &mut StdRng) -> Vec<String> {
-        let live = |world: &Self, wanted: bool, dice: &mut StdRng| {
+    pub(super) fn change(&mut self, change: Change, rng: &mut StdRng) -> Vec<String> {
+        let live = |world: &Self, wanted: bool, rng: &mut StdRng| {
             let found = world.work_logs.iter().filter(|(_, booking)| booking.is_some() == wanted);
-            found.map(|(uri, _)| uri.clone()).choose(dice)
+            found.map(|(uri, _)| uri.clone()).choose(rng)
         };
-        let booking = self.booking(dice);
+        let booking = self.booking(rng);
         let fresh =
             |world: &Self, more: usize| format!("http://x/work-logs/{}", world.work_logs.len() + 1 + more);
         let changed = match change {
             Change::Create => vec![(fresh(self, 0), Some(booking))],
             Change::CreateTwins => vec![(fresh(self, 0), Some(booking)), (fresh(self, 1), Some(booking))],
             Change::Update => {
-                let uri = live(self, true, dice).unwrap_or_else(|| fresh(self, 0));
+                let uri = live(self, true, rng).unwrap_or_else(|| fresh(self, 0));
                 let before = self.work_logs.get(&uri).copied().flatten();
                 // Most changes are of the duration only.
                 let minutes = booking.minutes;
                 let some =
-                    before.filter(|_| dice.random_bool(0.7)).map(|before| Booking { minutes, ..before });
+                    before.filter(|_| rng.random_bool(0.7)).map(|before| Booking { minutes, ..before });
                 vec![(uri, some.or(Some(booking)))]
             }
-            Change::Delete => match live(self, true, dice) {
+            Change::Delete => match live(self, true, rng) {
                 Some(uri) => vec![(uri, None)],
                 None => vec![(fresh(self, 0), Some(booking))],
             },
-            Change::Revive => match live(self, false, dice) {
+            Change::Revive => match live(self, false, rng) {
                 Some(uri) => vec![(uri, Some(booking))],
                 None => vec![(fresh(self, 0), Some(booking))],
             },

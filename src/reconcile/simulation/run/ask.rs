@@ -36,7 +36,7 @@ impl Sim {
     }
 
     pub(super) fn check(&mut self, engine: &Engine) {
-        let ids: Vec<KimaiId> = self.world.state().sheets.keys().copied().collect();
+        let ids: Vec<KimaiId> = self.world.state().timesheets.keys().copied().collect();
         let Some(id) = ids.choose(&mut self.rng).copied() else { return };
         self.sweeps += 1;
         let who = Who::Check(self.sweeps);

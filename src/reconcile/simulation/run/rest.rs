@@ -58,7 +58,7 @@ impl Sim {
             self.outcome.broken.push(format!("{look:?}: it did not become quiet within {SETTLES_WITHIN:?}"));
             return;
         }
-        let ids: Vec<KimaiId> = self.world.state().sheets.keys().copied().collect();
+        let ids: Vec<KimaiId> = self.world.state().timesheets.keys().copied().collect();
         let work_logs: Vec<WorkLogUri> = self.world.state().work_logs.keys().cloned().collect();
         let service = check::Service::ask(engine, &ids, &work_logs).await;
         let state = self.world.state();

@@ -150,10 +150,10 @@ impl Latency {
     fn speed(&self, since: Duration) -> f64 {
         let mut speed = 1.0;
         if let Some((share, period)) = self.shared {
-            speed /= 1.0 + share * (2.0 * self.dice(1, since, period) - 1.0);
+            speed /= 1.0 + share * (2.0 * self.rng(1, since, period) - 1.0);
         }
         if let Some((period, lasts)) = self.stalls {
-            let begins = period.saturating_sub(lasts).mul_f64(self.dice(2, since, period));
+            let begins = period.saturating_sub(lasts).mul_f64(self.rng(2, since, period));
             let now = Duration::from_secs_f64(since.as_secs_f64() % period.as_secs_f64());
             if (begins..begins + lasts).contains(&now) {
                 speed = STANDSTILL;
@@ -166,7 +166,7 @@ impl Latency {
     }
 
     /// A number from 0 to 1 that holds for the whole period: a hash, since it is asked for at each step.
-    fn dice(&self, what: u64, since: Duration, period: Duration) -> f64 {
+    fn rng(&self, what: u64, since: Duration, period: Duration) -> f64 {
         let number = since.as_millis() / period.as_millis().max(1);
         let mut bits =
             u64::try_from(number).unwrap_or(u64::MAX).wrapping_add(self.seed << 32).wrapping_add(what << 60);
@@ -186,7 +186,7 @@ impl Latency {
 #[derive(Debug)]
 pub(crate) struct Machine {
     latency: Latency,
-    dice: Mutex<StdRng>,
+    rng: Mutex<StdRng>,
     workers: Option<Semaphore>,
     first: OnceLock<Instant>,
     arrived: AtomicU32,
@@ -196,7 +196,7 @@ pub(crate) struct Machine {
 impl Machine {
     pub(crate) fn new(latency: Latency) -> Arc<Self> {
         Arc::new(Self {
-            dice: Mutex::new(StdRng::seed_from_u64(latency.seed)),
+            rng: Mutex::new(StdRng::seed_from_u64(latency.seed)),
             workers: latency.workers.map(Semaphore::new),
             first: OnceLock::new(),
             arrived: AtomicU32::new(0),
@@ -225,14 +225,14 @@ impl Machine {
         let Latency { work, noise, side_by_side, cold, cold_extra, .. } = self.latency;
         let crowd = self.under_way.load(Ordering::Relaxed);
         let arrived = self.arrived.fetch_add(1, Ordering::Relaxed);
-        let mut dice = self.dice.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
         let mut seconds = match work {
             Work::Between(shortest, longest) => {
-                shortest.as_secs_f64() + longest.saturating_sub(shortest).as_secs_f64() * dice.random::<f64>()
+                shortest.as_secs_f64() + longest.saturating_sub(shortest).as_secs_f64() * rng.random::<f64>()
             }
-            Work::LogNormal { median, sigma } => median.as_secs_f64() * (sigma * normal(&mut dice)).exp(),
+            Work::LogNormal { median, sigma } => median.as_secs_f64() * (sigma * normal(&mut rng)).exp(),
         };
-        seconds *= 1.0 + noise * (2.0 * dice.random::<f64>() - 1.0);
+        seconds *= 1.0 + noise * (2.0 * rng.random::<f64>() - 1.0);
         if let Some(most) = side_by_side {
             seconds *= (f64::from(crowd.max(most)) / f64::from(most)).powi(2);
         }
@@ -270,8 +270,8 @@ impl Drop for UnderWay<'_> {
 }
 
 /// A normally distributed number, by Box and Muller.
-fn normal(dice: &mut StdRng) -> f64 {
-    let (radius, angle) = (1.0 - dice.random::<f64>(), dice.random::<f64>());
+fn normal(rng: &mut StdRng) -> f64 {
+    let (radius, angle) = (1.0 - rng.random::<f64>(), rng.random::<f64>());
     (-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos()
 }
 
