@@ -15,7 +15,7 @@
 //!   run has looked. These looks are no entries: nobody waits for them.
 //! - **Nothing is dropped.** An entry leaves only by [`Outcome::Done`]; a failed one waits or is parked
 //!   with its reason.
-//! - **Nothing is forgotten.** What [`Queue::put`] and [`Queue::settle`] report as done is on disk; what
+//! - **Nothing is forgotten.** What [`Queue::put`] and [`Queue::complete`] report as done is on disk; what
 //!   ran when the process died is due again. A run whose end could not be saved is run again.
 
 mod durable;
@@ -41,7 +41,7 @@ pub use entry::{Attempt, Counts, Ended, Entry, Filter, Lease, Outcome, Reason, S
 pub use last_delta::last_delta;
 pub use recheck::Look;
 pub(crate) use rows::is_removed;
-pub use throughput::{Beat, SLOT};
+pub use throughput::{SLOT, Slot};
 
 /// Why the queue could not do what was asked; a delta is then answered with 503.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -73,7 +73,7 @@ pub trait Queue: Send + Sync {
 
     /// Ends a lease. What a delta named is looked at again later, if its run saw it ([`Lease::seen`]) and it is not to
     /// be run again by itself.
-    async fn settle(&self, lease: Lease, outcome: Outcome) -> Result<(), QueueFault>;
+    async fn complete(&self, lease: Lease, outcome: Outcome) -> Result<(), QueueFault>;
 
     /// Waits until some work logs are due for another look; gives at most `most` of them, until
     /// [`Queue::end_looks`] also to others. What is to be run anyway is left out.
@@ -132,5 +132,5 @@ pub trait Queue: Send + Sync {
 
     /// How the runs of each slot of [`SLOT`] ended, the earliest first, from the one that holds `since` on.
     /// Slots in which none ended are left out; what is older than two days is not kept.
-    async fn pulse(&self, since: Timestamp) -> Result<Vec<Beat>, QueueFault>;
+    async fn throughput(&self, since: Timestamp) -> Result<Vec<Slot>, QueueFault>;
 }

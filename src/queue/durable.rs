@@ -10,11 +10,11 @@ use rusqlite::Connection;
 use tokio::sync::Notify;
 use tracing::warn;
 
-use super::entry_state::Wish;
+use super::entry_state::Request;
 use super::recheck::{self, Look, Pauses};
-use super::state_machine::Book;
+use super::state_machine::StateMachine;
 use super::{
-    Attempt, Beat, Counts, Entry, Filter, Lease, Outcome, Queue, QueueFault, Reason, State, future,
+    Attempt, Counts, Entry, Filter, Lease, Outcome, Queue, QueueFault, Reason, Slot, State, future,
     last_delta, rows, throughput,
 };
 use crate::clock::Clock;
@@ -46,7 +46,7 @@ pub struct Durable {
 /// What the storage's writer shares with the callers.
 #[derive(Debug, Default)]
 struct Shared {
-    book: Mutex<Book>,
+    machine: Mutex<StateMachine>,
     /// Tells waiting workers that an entry may be due earlier than they thought.
     changed: Notify,
     /// The same for looks, with when that is.
@@ -55,24 +55,24 @@ struct Shared {
 
 impl Shared {
     /// The book is only ever left whole, so a panic elsewhere does not spoil it.
-    fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    fn machine(&self) -> MutexGuard<'_, StateMachine> {
+        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Mirror for Shared {
     fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
-        let changes = self.book().changes();
+        let changes = self.machine().changes();
         rows::save(connection, &changes)
     }
 
     fn save(&self, connection: &Connection) -> rusqlite::Result<()> {
-        let all = self.book().rows();
+        let all = self.machine().rows();
         rows::save(connection, &all)
     }
 
     fn ended(&self, committed: bool) {
-        self.book().ended(committed);
+        self.machine().ended(committed);
         self.changed.notify_waiters();
     }
 }
@@ -91,8 +91,8 @@ impl Durable {
             clock.note_kept_ahead(ahead);
         }
         let load = move |connection: &Connection| rows::load(connection, |due| future::due(due, ahead, now));
-        let book = storage.write_now(load)?.map_err(|why| storage.damaged(&why))?;
-        let shared = Arc::new(Shared { book: Mutex::new(book), ..Shared::default() });
+        let machine = storage.write_now(load)?.map_err(|why| storage.damaged(&why))?;
+        let shared = Arc::new(Shared { machine: Mutex::new(machine), ..Shared::default() });
         storage.attach(Arc::clone(&shared) as Arc<dyn Mirror>)?;
         Ok(Self { shared, storage, clock, lease: LEASE, pauses: Arc::default(), stepped: Mutex::default() })
     }
@@ -120,13 +120,13 @@ impl Durable {
     ) -> Result<(), QueueFault> {
         let (shared, now) = (Arc::clone(&self.shared), self.clock.now());
         let taken = self.storage.write(move |connection| {
-            let mut book = shared.book();
-            let new = work_logs.iter().filter(|(work_log, _)| !book.contains(work_log)).count();
-            if book.len() + new > MOST_ENTRIES {
-                return Ok(Err(QueueFault::Full(book.len())));
+            let mut machine = shared.machine();
+            let new = work_logs.iter().filter(|(work_log, _)| !machine.contains(work_log)).count();
+            if machine.len() + new > MOST_ENTRIES {
+                return Ok(Err(QueueFault::Full(machine.len())));
             }
             for (work_log, removed) in work_logs {
-                book.put(&work_log, Wish { reason, removed, overwrite, due, now });
+                machine.put(&work_log, Request { reason, removed, overwrite, due, now });
             }
             if reason == Reason::Delta {
                 last_delta::note(connection, now)?;
@@ -139,14 +139,14 @@ impl Durable {
     /// A lease, or when to look again.
     fn try_lease(&self) -> Result<Lease, Option<Timestamp>> {
         let (now, steady) = (self.clock.now(), self.clock.steady());
-        let mut book = self.shared.book();
+        let mut machine = self.shared.machine();
         if let Some(forward) = self.stepped_forward(now.duration_since(steady)) {
-            book.put_off_expiry(forward);
+            machine.put_off_expiry(forward);
         }
-        for work_log in book.expire(now) {
+        for work_log in machine.expire(now) {
             warn!(%work_log, "The run of <{work_log}> takes longer than {:?}; it is run anew.", self.lease);
         }
-        book.lease(now, self.lease).ok_or_else(|| book.next_event())
+        machine.lease(now, self.lease).ok_or_else(|| machine.next_event())
     }
 
     /// How far the time has been set forward since this was last asked.
@@ -170,7 +170,7 @@ impl Queue for Durable {
 
     async fn overwrite_exported(&self) -> Result<usize, QueueFault> {
         let (shared, now) = (Arc::clone(&self.shared), self.clock.now());
-        Ok(self.storage.write(move |_| Ok(shared.book().overwrite_exported(now))).await?)
+        Ok(self.storage.write(move |_| Ok(shared.machine().overwrite_exported(now))).await?)
     }
 
     async fn put_named(&self, named: &BTreeMap<WorkLogUri, bool>, due: Timestamp) -> Result<(), QueueFault> {
@@ -195,27 +195,27 @@ impl Queue for Durable {
         }
     }
 
-    async fn settle(&self, lease: Lease, outcome: Outcome) -> Result<(), QueueFault> {
+    async fn complete(&self, lease: Lease, outcome: Outcome) -> Result<(), QueueFault> {
         let (shared, now, steady) = (Arc::clone(&self.shared), self.clock.now(), self.clock.steady());
         let Lease { work_log, number, until, seen, .. } = lease;
         let (subject, pauses) = (work_log.clone(), Arc::clone(&self.pauses));
-        let settled = self.storage.write(move |connection| {
+        let completed = self.storage.write(move |connection| {
             let shows_class = seen.is_some_and(Sighting::is_of_work_log);
-            let settled = shared.book().settle(&subject, number, &outcome, shows_class);
-            let Some(settled) = settled else { return Ok(None) };
+            let completed = shared.machine().complete(&subject, number, &outcome, shows_class);
+            let Some(completed) = completed else { return Ok(None) };
             rows::add_attempt(connection, &subject, now, &outcome)?;
-            throughput::add(connection, now, &outcome, settled.asked)?;
+            throughput::add(connection, now, &outcome, completed.asked)?;
             // A step of the clock makes no data visible: it is looked at again when as much time has passed.
-            recheck::note(connection, &subject, settled, seen, &pauses, steady).map(Some)
+            recheck::note(connection, &subject, completed, seen, &pauses, steady).map(Some)
         });
-        match settled.await {
+        match completed.await {
             Ok(Some(look)) => {
                 self.shared.looks.is_due(look);
                 Ok(())
             }
             Ok(None) => Err(QueueFault::Overrun(until)),
             Err(fault) => {
-                self.shared.book().give_back(&work_log, number, self.clock.after(AFTER_UNSAVED));
+                self.shared.machine().give_back(&work_log, number, self.clock.after(AFTER_UNSAVED));
                 self.shared.changed.notify_waiters();
                 Err(fault.into())
             }
@@ -231,7 +231,7 @@ impl Queue for Durable {
             let (shared, pauses, steady) =
                 (Arc::clone(&self.shared), Arc::clone(&self.pauses), self.clock.steady());
             let read = move |connection: &Connection| {
-                let is_to_run = |work_log: &WorkLogUri| shared.book().is_to_run(work_log);
+                let is_to_run = |work_log: &WorkLogUri| shared.machine().is_to_run(work_log);
                 recheck::due(connection, is_to_run, most, &pauses, steady)
             };
             let (looks, next) = self.storage.write(read).await?;
@@ -253,19 +253,20 @@ impl Queue for Durable {
         let (shared, pauses) = (Arc::clone(&self.shared), Arc::clone(&self.pauses));
         let (now, steady) = (self.clock.now(), self.clock.steady());
         let ended = self.storage.write(move |connection| {
-            let mut book = shared.book();
+            let mut machine = shared.machine();
             let mut changed = 0;
             for (look, has_changed) in looks {
-                let new = has_changed && !book.contains(&look.work_log);
-                if new && book.len() >= MOST_ENTRIES {
+                let new = has_changed && !machine.contains(&look.work_log);
+                if new && machine.len() >= MOST_ENTRIES {
                     // It is looked at again.
-                    return Ok(Err(QueueFault::Full(book.len())));
+                    return Ok(Err(QueueFault::Full(machine.len())));
                 }
                 if let Some(removed) =
                     recheck::end(connection, &look, &pauses, steady)?.filter(|_| has_changed)
                 {
-                    let wish = Wish { reason: Reason::Recheck, removed, overwrite: false, due: now, now };
-                    book.put(&look.work_log, wish);
+                    let request =
+                        Request { reason: Reason::Recheck, removed, overwrite: false, due: now, now };
+                    machine.put(&look.work_log, request);
                     changed += 1;
                 }
             }
@@ -286,19 +287,19 @@ impl Queue for Durable {
 
     async fn wake_parked(&self, reason: Reason) -> Result<usize, QueueFault> {
         let (shared, now) = (Arc::clone(&self.shared), self.clock.now());
-        Ok(self.storage.write(move |_| Ok(shared.book().wake_parked(reason, now))).await?)
+        Ok(self.storage.write(move |_| Ok(shared.machine().wake_parked(reason, now))).await?)
     }
 
     async fn parked_by_code(&self) -> Result<BTreeMap<Option<Code>, usize>, QueueFault> {
-        Ok(self.shared.book().parked_by_code())
+        Ok(self.shared.machine().parked_by_code())
     }
 
     async fn counts(&self) -> Result<Counts, QueueFault> {
-        Ok(self.shared.book().counts(self.clock.now()))
+        Ok(self.shared.machine().counts(self.clock.now()))
     }
 
     async fn oldest_due(&self) -> Result<Option<Timestamp>, QueueFault> {
-        Ok(self.shared.book().oldest_due())
+        Ok(self.shared.machine().oldest_due())
     }
 
     async fn quiet(&self) -> Result<(), QueueFault> {
@@ -306,7 +307,7 @@ impl Queue for Durable {
             let changed = self.shared.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            if self.shared.book().is_quiet() {
+            if self.shared.machine().is_quiet() {
                 return Ok(());
             }
             changed.await;
@@ -324,11 +325,11 @@ impl Queue for Durable {
         after: Option<&WorkLogUri>,
         most: usize,
     ) -> Result<Vec<Entry>, QueueFault> {
-        Ok(self.shared.book().page(filter, after, most, self.clock.now()))
+        Ok(self.shared.machine().page(filter, after, most, self.clock.now()))
     }
 
     async fn entry(&self, work_log: &WorkLogUri) -> Result<Option<Entry>, QueueFault> {
-        Ok(self.shared.book().entry(work_log, self.clock.now()))
+        Ok(self.shared.machine().entry(work_log, self.clock.now()))
     }
 
     async fn history(&self, work_log: &WorkLogUri) -> Result<Vec<Attempt>, QueueFault> {
@@ -336,7 +337,7 @@ impl Queue for Durable {
         Ok(self.storage.write(move |connection| rows::attempts(connection, &work_log)).await?)
     }
 
-    async fn pulse(&self, since: Timestamp) -> Result<Vec<Beat>, QueueFault> {
+    async fn throughput(&self, since: Timestamp) -> Result<Vec<Slot>, QueueFault> {
         Ok(self.storage.write(move |connection| throughput::read(connection, since)).await?)
     }
 }

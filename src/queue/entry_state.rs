@@ -7,8 +7,8 @@ use crate::domain::{Code, WorkLogUri};
 
 /// An entry as the book keeps it.
 #[derive(Debug, Clone)]
-pub(super) struct Kept {
-    pub(super) place: Place,
+pub(super) struct EntryState {
+    pub(super) phase: Phase,
     pub(super) attempts: u32,
     pub(super) reason: Reason,
     /// What the last failed run said.
@@ -25,8 +25,8 @@ pub(super) struct Kept {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Place {
-    /// In `turns` under this key and its reason.
+pub(super) enum Phase {
+    /// In `schedule` under this key and its reason.
     Waiting {
         due: Timestamp,
         turn: u64,
@@ -52,7 +52,7 @@ pub(super) struct Again {
 
 /// What is asked for a work log.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wish {
+pub(super) struct Request {
     pub(super) reason: Reason,
     /// Whether a delta told that it lost its class.
     pub(super) removed: bool,
@@ -76,13 +76,13 @@ pub(super) struct Row {
     pub(super) since: Timestamp,
 }
 
-impl Kept {
+impl EntryState {
     /// As it is on disk.
     pub(super) fn row(&self) -> Row {
-        let (due, again) = match self.place {
-            Place::Waiting { due, .. } => (Some(due), None),
-            Place::Running { due, again, .. } => (Some(due), again),
-            Place::Parked => (None, None),
+        let (due, again) = match self.phase {
+            Phase::Waiting { due, .. } => (Some(due), None),
+            Phase::Running { due, again, .. } => (Some(due), again),
+            Phase::Parked => (None, None),
         };
         let due = due.map(|due| again.map_or(due, |again| again.due.min(due)));
         let removed = self.removed || again.is_some_and(|again| again.removed);
@@ -93,12 +93,12 @@ impl Kept {
 }
 
 /// As people see it.
-pub(super) fn show(work_log: &WorkLogUri, entry: &Kept, now: Timestamp) -> Entry {
-    let (state, due, leased_until) = match entry.place {
-        Place::Waiting { due, .. } if due <= now => (State::Queued, Some(due), None),
-        Place::Waiting { due, .. } => (State::Scheduled, Some(due), None),
-        Place::Running { due, until, .. } => (State::Running, Some(due), Some(until)),
-        Place::Parked => (State::Parked, None, None),
+pub(super) fn show(work_log: &WorkLogUri, entry: &EntryState, now: Timestamp) -> Entry {
+    let (state, due, leased_until) = match entry.phase {
+        Phase::Waiting { due, .. } if due <= now => (State::Queued, Some(due), None),
+        Phase::Waiting { due, .. } => (State::Scheduled, Some(due), None),
+        Phase::Running { due, until, .. } => (State::Running, Some(due), Some(until)),
+        Phase::Parked => (State::Parked, None, None),
     };
     Entry {
         work_log: work_log.clone(),

@@ -29,14 +29,14 @@ pub(super) struct Turn {
 
 /// What waits. Every step costs the logarithm of its number.
 #[derive(Debug, Default)]
-pub(super) struct Turns {
+pub(super) struct FairSchedule {
     fresh: Rank,
     background: Rank,
     /// How many fresh ones went before one of the background that was due, since the last one of those.
     before: u32,
 }
 
-impl Turns {
+impl FairSchedule {
     /// All at once: much quicker than one after the other.
     pub(super) fn of(waiting: impl Iterator<Item = (Reason, Turn)>) -> Self {
         let (mut fresh, mut background) = (Vec::new(), Vec::new());
@@ -172,27 +172,27 @@ mod tests {
 
     #[test]
     fn what_came_later_waits_for_one_of_each_that_came_before_and_not_for_all_of_them() {
-        let mut turns = Turns::default();
+        let mut schedule = FairSchedule::default();
         for place in 0..100_000 {
-            turns.insert(Reason::Delta, turn(0, 1, place));
+            schedule.insert(Reason::Delta, turn(0, 1, place));
         }
-        let mut next = || turns.take(at(10)).unwrap().place;
+        let mut next = || schedule.take(at(10)).unwrap().place;
         assert_eq!([next(), next()], [0, 1]);
-        turns.insert(Reason::Delta, turn(2, 3, 200_000));
-        turns.insert(Reason::Delta, turn(4, 5, 300_001));
-        turns.insert(Reason::Delta, turn(4, 5, 300_000));
-        let mut next = || turns.take(at(10)).unwrap().place;
+        schedule.insert(Reason::Delta, turn(2, 3, 200_000));
+        schedule.insert(Reason::Delta, turn(4, 5, 300_001));
+        schedule.insert(Reason::Delta, turn(4, 5, 300_000));
+        let mut next = || schedule.take(at(10)).unwrap().place;
         assert_eq!([next(), next(), next(), next(), next(), next()], [2, 200_000, 300_000, 3, 300_001, 4]);
     }
 
     #[test]
     fn of_eight_in_a_row_one_is_of_the_background() {
-        let mut turns = Turns::default();
+        let mut schedule = FairSchedule::default();
         for place in 0..20 {
-            turns.insert(Reason::Delta, turn(0, 1, place));
-            turns.insert(Reason::Sweep, turn(0, 1, 100 + place));
+            schedule.insert(Reason::Delta, turn(0, 1, place));
+            schedule.insert(Reason::Sweep, turn(0, 1, 100 + place));
         }
-        let taken: Vec<bool> = (0..16).map(|_| turns.take(at(1)).unwrap().place >= 100).collect();
+        let taken: Vec<bool> = (0..16).map(|_| schedule.take(at(1)).unwrap().place >= 100).collect();
         let expected: Vec<bool> = (1..=16).map(|n| n % 8 == 0).collect();
         assert_eq!(taken, expected);
     }
@@ -204,24 +204,24 @@ mod tests {
         fn no_line_goes_twice_before_another_that_waits(
             steps in prop::collection::vec((0..4i64, 0..20i64, 0..3u8), 1..200),
         ) {
-            let (mut turns, mut waiting, mut now) = (Turns::default(), BTreeSet::new(), 0);
+            let (mut schedule, mut waiting, mut now) = (FairSchedule::default(), BTreeSet::new(), 0);
             // By line: which others have gone since it has waited without having had its turn.
             let mut passed: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
             for (place, (asked, due, step)) in (0..).zip(steps) {
                 match step {
                     0 => {
                         let new = turn(asked, due, place);
-                        turns.insert(Reason::Delta, new.clone());
+                        schedule.insert(Reason::Delta, new.clone());
                         waiting.insert(new);
                     }
                     1 => {
                         if let Some(gone) = waiting.pop_last() {
-                            turns.remove(Reason::Delta, &gone);
+                            schedule.remove(Reason::Delta, &gone);
                         }
                         now += 1;
                     }
                     _ => {
-                        let taken = turns.take(at(now));
+                        let taken = schedule.take(at(now));
                         prop_assert_eq!(taken.is_some(), waiting.iter().any(|turn| turn.due <= at(now)));
                         let Some(taken) = taken else { continue };
                         prop_assert!(taken.due <= at(now) && waiting.remove(&taken));
@@ -240,8 +240,8 @@ mod tests {
                         }
                     }
                 }
-                prop_assert_eq!(turns.first_due(), waiting.iter().map(|turn| turn.due).min());
-                prop_assert_eq!(turns.is_empty(), waiting.is_empty());
+                prop_assert_eq!(schedule.first_due(), waiting.iter().map(|turn| turn.due).min());
+                prop_assert_eq!(schedule.is_empty(), waiting.is_empty());
             }
         }
     }

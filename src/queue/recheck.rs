@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
 use super::entry::Reason;
-use super::state_machine::Settled;
+use super::state_machine::Completed;
 use crate::domain::{Sighting, WorkLogUri};
 use crate::failpoint::mutants::{Mutant, mutated};
 
@@ -78,7 +78,7 @@ impl Alarm {
 pub(super) fn note(
     connection: &Connection,
     work_log: &WorkLogUri,
-    Settled { reason, removed, ended, .. }: Settled,
+    Completed { reason, removed, ended, .. }: Completed,
     seen: Option<Sighting>,
     pauses: &Pauses,
     now: Timestamp,

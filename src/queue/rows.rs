@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, params};
 
 use super::entry::{Attempt, Ended, Outcome, Reason};
 use super::entry_state::Row;
-use super::state_machine::Book;
+use super::state_machine::StateMachine;
 use crate::domain::{Code, WorkLogUri};
 
 /// How many runs are kept per work log.
@@ -18,7 +18,7 @@ const RUNS_KEPT_IN_ALL: i64 = 200_000;
 pub(super) fn load(
     connection: &Connection,
     due: impl Fn(Timestamp) -> Timestamp,
-) -> rusqlite::Result<Result<Book, String>> {
+) -> rusqlite::Result<Result<StateMachine, String>> {
     let mut statement = connection.prepare(
         "SELECT work_log, due, reason, attempts, last_error, removed, since, code, overwrite FROM entry",
     )?;
@@ -30,7 +30,7 @@ pub(super) fn load(
             Err(why) => return Ok(Err(why)),
         }
     }
-    Ok(Ok(Book::of(entries)))
+    Ok(Ok(StateMachine::of(entries)))
 }
 
 fn read(row: &SqlRow<'_>) -> rusqlite::Result<Result<(WorkLogUri, Row), String>> {

@@ -1,6 +1,6 @@
 //! The queue's bookkeeping: a pure state machine over entries, with time as a parameter.
 //!
-//! Changes come in transactions: what one has touched is leased to nobody until [`Book::ended`] says
+//! Changes come in transactions: what one has touched is leased to nobody until [`StateMachine::ended`] says
 //! whether it is on disk, and is as before when it is not.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -10,22 +10,22 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::entry::{Counts, Entry, Filter, Lease, Outcome, Reason};
-use super::entry_state::{Again, Kept, Place, Row, Wish, show};
-use super::fair_schedule::{Turn, Turns};
+use super::entry_state::{Again, EntryState, Phase, Request, Row, show};
+use super::fair_schedule::{FairSchedule, Turn};
 use crate::domain::{Code, WorkLogUri};
 use crate::failpoint::mutants::{Mutant, mutated};
 
 /// All entries, by work log, by whose turn it is and by the end of their lease. Every step costs the logarithm
 /// of their number.
 #[derive(Debug, Default)]
-pub(super) struct Book {
-    entries: BTreeMap<WorkLogUri, Kept>,
+pub(super) struct StateMachine {
+    entries: BTreeMap<WorkLogUri, EntryState>,
     /// Entries that wait; `turn` keeps equal due times in order of arrival.
-    turns: Turns,
+    schedule: FairSchedule,
     /// Entries that run, by the end of their lease.
     by_expiry: BTreeSet<(Timestamp, WorkLogUri)>,
-    /// What this transaction changed, as it was before. None of it is in `turns` or `by_expiry`.
-    touched: HashMap<WorkLogUri, Option<Kept>>,
+    /// What this transaction changed, as it was before. None of it is in `schedule` or `by_expiry`.
+    touched: HashMap<WorkLogUri, Option<EntryState>>,
     /// Leases to be given back once this transaction has ended.
     returned: Vec<(WorkLogUri, u64, Timestamp)>,
     turn: u64,
@@ -35,7 +35,7 @@ pub(super) struct Book {
 
 /// An entry whose run has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Settled {
+pub(super) struct Completed {
     /// When the change was asked for that the run settled.
     pub(super) asked: Timestamp,
     /// Why it ran.
@@ -46,16 +46,16 @@ pub(super) struct Settled {
     pub(super) ended: bool,
 }
 
-impl Book {
+impl StateMachine {
     /// Makes `work_log` due as wished, or keeps an earlier time. A change resets the failed runs, so
     /// that what was given up or backed off is tried afresh. What is fresh stays so until it has run; what
     /// is parked had its run.
-    pub(super) fn put(&mut self, work_log: &WorkLogUri, wish: Wish) {
-        let Wish { reason, removed, overwrite, due, now } = wish;
+    pub(super) fn put(&mut self, work_log: &WorkLogUri, request: Request) {
+        let Request { reason, removed, overwrite, due, now } = request;
         self.touch(work_log);
         let turn = self.next_turn();
-        let entry = self.entries.entry(work_log.clone()).or_insert(Kept {
-            place: Place::Parked,
+        let entry = self.entries.entry(work_log.clone()).or_insert(EntryState {
+            phase: Phase::Parked,
             attempts: 0,
             reason,
             why: None,
@@ -66,24 +66,24 @@ impl Book {
             asked: now,
         });
         entry.attempts = 0;
-        let parked = matches!(entry.place, Place::Parked);
+        let parked = matches!(entry.phase, Phase::Parked);
         if parked {
             entry.asked = now;
         }
         entry.reason = if parked { reason } else { entry.reason.joined(reason) };
-        match &mut entry.place {
-            Place::Running { again, .. } if !mutated(Mutant::TwoRuns) => {
+        match &mut entry.phase {
+            Phase::Running { again, .. } if !mutated(Mutant::TwoRuns) => {
                 let before = again.unwrap_or(Again { due, removed: false, overwrite: false, asked: now });
                 let (removed, overwrite) = (before.removed || removed, before.overwrite || overwrite);
                 *again = Some(Again { due: before.due.min(due), removed, overwrite, ..before });
             }
-            Place::Waiting { due: earlier, .. } if *earlier <= due => {
+            Phase::Waiting { due: earlier, .. } if *earlier <= due => {
                 entry.removed |= removed;
                 entry.overwrite |= overwrite;
             }
-            Place::Parked if !entry.since.eq(&now) && mutated(Mutant::ParkedSleepsOn) => {}
-            place => {
-                *place = Place::Waiting { due, turn };
+            Phase::Parked if !entry.since.eq(&now) && mutated(Mutant::ParkedSleepsOn) => {}
+            phase => {
+                *phase = Phase::Waiting { due, turn };
                 entry.removed |= removed;
                 entry.overwrite |= overwrite;
             }
@@ -94,33 +94,33 @@ impl Book {
     pub(super) fn of(rows: Vec<(WorkLogUri, Row)>) -> Self {
         let keep = |(turn, (work_log, row)): (u64, (WorkLogUri, Row))| {
             let Row { due, reason, attempts, why, code, removed, overwrite, since } = row;
-            let place = due.map_or(Place::Parked, |due| Place::Waiting { due, turn });
+            let phase = due.map_or(Phase::Parked, |due| Phase::Waiting { due, turn });
             // What has not failed since may have been parked before.
             let asked = due.filter(|_| attempts == 0).map_or(since, |due| due.max(since));
-            (work_log, Kept { place, attempts, reason, why, code, removed, overwrite, since, asked })
+            (work_log, EntryState { phase, attempts, reason, why, code, removed, overwrite, since, asked })
         };
         let entries: BTreeMap<_, _> = (1..).zip(rows).map(keep).collect();
-        let waiting = entries.iter().filter_map(|(work_log, entry)| match entry.place {
-            Place::Waiting { due, turn } => {
+        let waiting = entries.iter().filter_map(|(work_log, entry)| match entry.phase {
+            Phase::Waiting { due, turn } => {
                 let (asked, work_log) = (entry.asked, work_log.clone());
                 Some((entry.reason, Turn { due, place: turn, asked, work_log }))
             }
             _ => None,
         });
-        let turns = Turns::of(waiting);
+        let schedule = FairSchedule::of(waiting);
         let turn = u64::try_from(entries.len()).unwrap_or(u64::MAX);
-        Self { entries, turns, turn, ..Self::default() }
+        Self { entries, schedule, turn, ..Self::default() }
     }
 
     /// The entry whose turn it is, now under a lease of `length`.
     pub(super) fn lease(&mut self, now: Timestamp, length: Duration) -> Option<Lease> {
-        let Turn { due, work_log, .. } = self.turns.take(now)?;
+        let Turn { due, work_log, .. } = self.schedule.take(now)?;
         let entry = self.entries.get_mut(&work_log)?;
         self.leases += 1;
         let (number, until) = (self.leases, now.checked_add(length).unwrap_or(Timestamp::MAX));
-        entry.place = Place::Running { due, number, until, again: None };
+        entry.phase = Phase::Running { due, number, until, again: None };
         self.by_expiry.insert((until, work_log.clone()));
-        let Kept { attempts, reason, asked, overwrite, .. } = *entry;
+        let EntryState { attempts, reason, asked, overwrite, .. } = *entry;
         Some(Lease { work_log, attempts, reason, asked, overwrite, number, until, seen: None })
     }
 
@@ -128,7 +128,9 @@ impl Book {
     pub(super) fn put_off_expiry(&mut self, by: SignedDuration) {
         for (until, work_log) in std::mem::take(&mut self.by_expiry) {
             let later = until.checked_add(by).unwrap_or(Timestamp::MAX);
-            if let Some(Kept { place: Place::Running { until, .. }, .. }) = self.entries.get_mut(&work_log) {
+            if let Some(EntryState { phase: Phase::Running { until, .. }, .. }) =
+                self.entries.get_mut(&work_log)
+            {
                 *until = later;
             }
             self.by_expiry.insert((later, work_log));
@@ -148,7 +150,7 @@ impl Book {
 
     /// When to look again: the next due time or end of a lease.
     pub(super) fn next_event(&self) -> Option<Timestamp> {
-        let due = self.turns.first_due();
+        let due = self.schedule.first_due();
         let expiry = self.by_expiry.first().map(|(until, _)| *until);
         due.into_iter().chain(expiry).min()
     }
@@ -156,20 +158,20 @@ impl Book {
     /// Ends the lease `number`. An entry that changed during the run runs once more, whatever the
     /// outcome. Gives what it was, if the lease still held; else nothing changes. `shows_class` says whether the run saw
     /// the class of a work log.
-    pub(super) fn settle(
+    pub(super) fn complete(
         &mut self,
         work_log: &WorkLogUri,
         number: u64,
         outcome: &Outcome,
         shows_class: bool,
-    ) -> Option<Settled> {
+    ) -> Option<Completed> {
         if !self.holds(work_log, number) {
             return None;
         }
         self.touch(work_log);
         let turn = self.next_turn();
         let entry = self.entries.get_mut(work_log)?;
-        let Place::Running { again, .. } = entry.place else { return None };
+        let Phase::Running { again, .. } = entry.phase else { return None };
         let (asked, reason, removed) = (entry.asked, entry.reason, entry.removed);
         let (at, code, why) = match outcome {
             Outcome::Done { .. } => (None, None, None),
@@ -195,17 +197,17 @@ impl Book {
                     entry.attempts = 0;
                     entry.asked = again.asked;
                 }
-                entry.place = Place::Waiting { due, turn };
+                entry.phase = Phase::Waiting { due, turn };
             }
-            None if why.is_some() => entry.place = Place::Parked,
+            None if why.is_some() => entry.phase = Phase::Parked,
             None => drop(self.entries.remove(work_log)),
         }
-        Some(Settled { asked, reason, removed, ended: due.is_none() })
+        Some(Completed { asked, reason, removed, ended: due.is_none() })
     }
 
     /// Whether it is run without anybody's doing.
     pub(super) fn is_to_run(&self, work_log: &WorkLogUri) -> bool {
-        self.entries.get(work_log).is_some_and(|entry| !matches!(entry.place, Place::Parked))
+        self.entries.get(work_log).is_some_and(|entry| !matches!(entry.phase, Phase::Parked))
     }
 
     /// Gives back the lease `number` of a run whose end could not be saved: it is run again at `at`.
@@ -221,51 +223,51 @@ impl Book {
     }
 
     fn holds(&self, work_log: &WorkLogUri, wanted: u64) -> bool {
-        let place = self.entries.get(work_log).map(|entry| entry.place);
-        matches!(place, Some(Place::Running { number, .. }) if number == wanted)
+        let phase = self.entries.get(work_log).map(|entry| entry.phase);
+        matches!(phase, Some(Phase::Running { number, .. }) if number == wanted)
     }
 
     /// Makes what runs wait until `at`, or until it was to be run again if that is earlier.
     fn rerun(&mut self, work_log: &WorkLogUri, at: Timestamp) {
         let turn = self.next_turn();
         if let Some(entry) = self.entries.get_mut(work_log)
-            && let Place::Running { again, .. } = entry.place
+            && let Phase::Running { again, .. } = entry.phase
         {
             entry.removed |= again.is_some_and(|again| again.removed);
             entry.overwrite |= again.is_some_and(|again| again.overwrite);
             let due = again.map_or(at, |again| again.due.min(at));
-            entry.place = Place::Waiting { due, turn };
+            entry.phase = Phase::Waiting { due, turn };
         }
         self.index(work_log);
     }
 
     /// Makes every parked entry due now; gives their number.
     pub(super) fn wake_parked(&mut self, reason: Reason, now: Timestamp) -> usize {
-        let wish = Wish { reason, removed: false, overwrite: false, due: now, now };
-        self.wake(wish, |_| true)
+        let request = Request { reason, removed: false, overwrite: false, due: now, now };
+        self.wake(request, |_| true)
     }
 
     /// The same for those whose timesheet is exported, each with leave to overwrite it.
     pub(super) fn overwrite_exported(&mut self, now: Timestamp) -> usize {
-        let wish = Wish { reason: Reason::Request, removed: false, overwrite: true, due: now, now };
-        self.wake(wish, |entry| entry.code == Some(Code::TimesheetExported))
+        let request = Request { reason: Reason::Request, removed: false, overwrite: true, due: now, now };
+        self.wake(request, |entry| entry.code == Some(Code::TimesheetExported))
     }
 
-    fn wake(&mut self, wish: Wish, wanted: impl Fn(&Kept) -> bool) -> usize {
-        let parked = |entry: &Kept| matches!(entry.place, Place::Parked) && wanted(entry);
+    fn wake(&mut self, request: Request, wanted: impl Fn(&EntryState) -> bool) -> usize {
+        let parked = |entry: &EntryState| matches!(entry.phase, Phase::Parked) && wanted(entry);
         let woken = self.entries.iter().filter(|(_, entry)| parked(entry));
         let woken: Vec<_> = woken.map(|(work_log, _)| work_log.clone()).collect();
         for work_log in &woken {
-            self.put(work_log, wish);
+            self.put(work_log, request);
         }
         woken.len()
     }
 
     /// The rows that this transaction changes; `None` where an entry has left.
     pub(super) fn changes(&self) -> Vec<(WorkLogUri, Option<Row>)> {
-        let change = |(work_log, before): (&WorkLogUri, &Option<Kept>)| {
-            let row = self.entries.get(work_log).map(Kept::row);
-            (before.as_ref().map(Kept::row) != row).then(|| (work_log.clone(), row))
+        let change = |(work_log, before): (&WorkLogUri, &Option<EntryState>)| {
+            let row = self.entries.get(work_log).map(EntryState::row);
+            (before.as_ref().map(EntryState::row) != row).then(|| (work_log.clone(), row))
         };
         self.touched.iter().filter_map(change).collect()
     }
@@ -299,32 +301,32 @@ impl Book {
     }
 
     fn index(&mut self, work_log: &WorkLogUri) {
-        let Some(Kept { place, reason, asked, .. }) = self.entries.get(work_log) else { return };
-        match *place {
-            Place::Waiting { due, turn } => {
+        let Some(EntryState { phase, reason, asked, .. }) = self.entries.get(work_log) else { return };
+        match *phase {
+            Phase::Waiting { due, turn } => {
                 let turn = Turn { due, place: turn, asked: *asked, work_log: work_log.clone() };
-                self.turns.insert(*reason, turn);
+                self.schedule.insert(*reason, turn);
             }
-            Place::Running { until, .. } => drop(self.by_expiry.insert((until, work_log.clone()))),
-            Place::Parked => {}
+            Phase::Running { until, .. } => drop(self.by_expiry.insert((until, work_log.clone()))),
+            Phase::Parked => {}
         }
     }
 
     fn unindex(&mut self, work_log: &WorkLogUri) {
-        let Some(Kept { place, reason, asked, .. }) = self.entries.get(work_log) else { return };
-        match *place {
-            Place::Waiting { due, turn } => {
+        let Some(EntryState { phase, reason, asked, .. }) = self.entries.get(work_log) else { return };
+        match *phase {
+            Phase::Waiting { due, turn } => {
                 let turn = Turn { due, place: turn, asked: *asked, work_log: work_log.clone() };
-                self.turns.remove(*reason, &turn);
+                self.schedule.remove(*reason, &turn);
             }
-            Place::Running { until, .. } => drop(self.by_expiry.remove(&(until, work_log.clone()))),
-            Place::Parked => {}
+            Phase::Running { until, .. } => drop(self.by_expiry.remove(&(until, work_log.clone()))),
+            Phase::Parked => {}
         }
     }
 
     /// Whether nothing runs and nothing is to be run by itself.
     pub(super) fn is_quiet(&self) -> bool {
-        self.turns.is_empty() && self.by_expiry.is_empty() && self.touched.is_empty()
+        self.schedule.is_empty() && self.by_expiry.is_empty() && self.touched.is_empty()
     }
 
     /// The number of entries, in whatever state.
@@ -339,13 +341,13 @@ impl Book {
     pub(super) fn counts(&self, now: Timestamp) -> Counts {
         let mut counts = Counts::default();
         for entry in self.entries.values() {
-            match entry.place {
-                Place::Waiting { due, .. } => {
+            match entry.phase {
+                Phase::Waiting { due, .. } => {
                     counts.queued += usize::from(due <= now);
                     counts.scheduled += usize::from(due > now);
                 }
-                Place::Running { .. } => counts.running += 1,
-                Place::Parked => counts.parked += 1,
+                Phase::Running { .. } => counts.running += 1,
+                Phase::Parked => counts.parked += 1,
             }
         }
         counts
@@ -353,13 +355,13 @@ impl Book {
 
     /// The earliest due time of all that wait.
     pub(super) fn oldest_due(&self) -> Option<Timestamp> {
-        self.turns.first_due()
+        self.schedule.first_due()
     }
 
     /// How many entries are parked with each code.
     pub(super) fn parked_by_code(&self) -> BTreeMap<Option<Code>, usize> {
         let mut counts = BTreeMap::new();
-        for entry in self.entries.values().filter(|entry| matches!(entry.place, Place::Parked)) {
+        for entry in self.entries.values().filter(|entry| matches!(entry.phase, Phase::Parked)) {
             *counts.entry(entry.code).or_default() += 1;
         }
         counts

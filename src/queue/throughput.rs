@@ -15,7 +15,7 @@ const SLOTS_KEPT: i64 = 2 * 24 * 6;
 
 /// How the runs of one slot ended.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Beat {
+pub struct Slot {
     /// When the slot begins.
     pub from: Timestamp,
     /// Runs after which both sides said the same.
@@ -50,7 +50,7 @@ pub(super) fn add(
 }
 
 /// The slots from the one of `since` on.
-pub(super) fn read(connection: &Connection, since: Timestamp) -> rusqlite::Result<Vec<Beat>> {
+pub(super) fn read(connection: &Connection, since: Timestamp) -> rusqlite::Result<Vec<Slot>> {
     connection
         .prepare_cached(
             "SELECT slot, synced, failed, seconds, slowest FROM pulse WHERE slot >= ?1 ORDER BY slot",
@@ -59,7 +59,7 @@ pub(super) fn read(connection: &Connection, since: Timestamp) -> rusqlite::Resul
             let count =
                 |column| row.get::<_, i64>(column).map(|count| u64::try_from(count).unwrap_or_default());
             let second = row.get::<_, i64>(0)?.saturating_mul(SLOT.as_secs().cast_signed());
-            Ok(Beat {
+            Ok(Slot {
                 from: Timestamp::from_second(second).unwrap_or(Timestamp::MIN),
                 synced: count(1)?,
                 failed: count(2)?,

@@ -222,7 +222,7 @@ impl Workers {
         let parked = matches!(outcome, Outcome::Parked { .. });
         self.metrics().reconciled(if parked { "parked" } else { word }, took);
         let work_log = lease.work_log.clone();
-        if let Err(fault) = self.queue.settle(lease, outcome).await {
+        if let Err(fault) = self.queue.complete(lease, outcome).await {
             error!(%work_log, "The end of the run for <{work_log}> could not be saved: {fault}");
         }
         crash::point("acked");

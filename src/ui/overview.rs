@@ -42,7 +42,7 @@ pub(super) async fn gather(state: &http::State) -> Result<Parts, Fault> {
     // What only waits for the end of a burst of changes is no news.
     let waiting: Vec<Entry> = waiting.into_iter().filter(|entry| entry.last_error.is_some()).collect();
     // The page says so where the file cannot be read; that costs this part only.
-    let beats = services.queue.pulse(pulse::first(moment.now)).await.ok();
+    let beats = services.queue.throughput(pulse::first(moment.now)).await.ok();
     let mut runs = state.runs.list(None);
     runs.truncate(RUNS);
     let report = services.doctor.report(&status).await;

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::labels;
 use super::time::Moment;
-use crate::queue::{self, Beat};
+use crate::queue::{self, Slot};
 
 /// How long one slot is, in seconds.
 const SLOT: i64 = queue::SLOT.as_secs().cast_signed();
@@ -32,13 +32,13 @@ struct Sum {
 }
 
 impl Sum {
-    fn of<'a>(beats: impl IntoIterator<Item = &'a Beat>) -> Self {
+    fn of<'a>(slots: impl IntoIterator<Item = &'a Slot>) -> Self {
         let mut sum = Self::default();
-        for beat in beats {
-            sum.synced += beat.synced;
-            sum.failed += beat.failed;
-            sum.seconds += beat.seconds;
-            sum.slowest = sum.slowest.max(beat.slowest);
+        for slot in slots {
+            sum.synced += slot.synced;
+            sum.failed += slot.failed;
+            sum.seconds += slot.seconds;
+            sum.slowest = sum.slowest.max(slot.slowest);
         }
         sum
     }
@@ -50,8 +50,8 @@ impl Sum {
 }
 
 /// The part `pulse`. `beats` holds no slot in which nothing happened, or all; none if they cannot be read.
-pub(super) fn render(beats: Option<&[Beat]>, moment: &Moment) -> Markup {
-    let Some(beats) = beats else {
+pub(super) fn render(slots: Option<&[Slot]>, moment: &Moment) -> Markup {
+    let Some(slots) = slots else {
         return html! {
             section id="pulse" class="card" aria-labelledby="pulse-title" {
                 h2 id="pulse-title" { "The last 24 hours" }
@@ -60,7 +60,7 @@ pub(super) fn render(beats: Option<&[Beat]>, moment: &Moment) -> Markup {
         };
     };
     let first = first(moment.now);
-    let within: Vec<&Beat> = beats.iter().filter(|beat| beat.from >= first).collect();
+    let within: Vec<&Slot> = slots.iter().filter(|slot| slot.from >= first).collect();
     let sum = Sum::of(within.iter().copied());
     html! {
         section id="pulse" class="card" aria-labelledby="pulse-title" {
@@ -83,10 +83,10 @@ pub(super) fn render(beats: Option<&[Beat]>, moment: &Moment) -> Markup {
     }
 }
 
-fn figure(beats: &[&Beat], first: Timestamp, moment: &Moment) -> Markup {
-    let most_synced = beats.iter().map(|beat| beat.synced).max().unwrap_or_default();
-    let most_failed = beats.iter().map(|beat| beat.failed).max().unwrap_or_default();
-    let slowest = beats.iter().map(|beat| beat.slowest).fold(0.0, f64::max);
+fn figure(slots: &[&Slot], first: Timestamp, moment: &Moment) -> Markup {
+    let most_synced = slots.iter().map(|slot| slot.synced).max().unwrap_or_default();
+    let most_failed = slots.iter().map(|slot| slot.failed).max().unwrap_or_default();
+    let slowest = slots.iter().map(|slot| slot.slowest).fold(0.0, f64::max);
     html! {
         // The table below says the same to those who do not see it.
         div class="chart" aria-hidden="true" {
@@ -94,9 +94,9 @@ fn figure(beats: &[&Beat], first: Timestamp, moment: &Moment) -> Markup {
                 span { (labels::number(most_synced)) }
                 @if most_failed > 0 { span { (labels::number(most_failed)) } } @else { span { "0" } }
             }
-            (bars(beats, first, most_synced, most_failed))
+            (bars(slots, first, most_synced, most_failed))
             div class="axis" { span { (labels::seconds(slowest)) } span { "0 s" } }
-            (latencies(beats, first, slowest))
+            (latencies(slots, first, slowest))
             div {}
             div class="hours" {
                 @for hours in [24, 18, 12, 6] {
@@ -123,16 +123,16 @@ fn share(part: u64, whole: u64, height: f64) -> f64 {
     if part == 0 || whole == 0 { 0.0 } else { (part as f64 / whole as f64 * height).max(LEAST) }
 }
 
-fn bars(beats: &[&Beat], first: Timestamp, synced: u64, failed: u64) -> Markup {
+fn bars(slots: &[&Slot], first: Timestamp, synced: u64, failed: u64) -> Markup {
     // Failures get their room in proportion, but enough to be seen.
     let below = if failed == 0 { 0.0 } else { share(failed, synced + failed, HEIGHT).clamp(18.0, 82.0) };
     let line = HEIGHT - below;
     html! {
         svg class="bars" viewBox={ "0 0 " (SLOTS) " " (HEIGHT) } preserveAspectRatio="none" focusable="false" {
             line class="grid" x1="0" x2=(SLOTS) y1="0.5" y2="0.5" vector-effect="non-scaling-stroke" {}
-            @for beat in beats {
-                @let (x, up) = (place(beat.from, first), share(beat.synced, synced, line));
-                @let down = share(beat.failed, failed, below);
+            @for slot in slots {
+                @let (x, up) = (place(slot.from, first), share(slot.synced, synced, line));
+                @let down = share(slot.failed, failed, below);
                 @if up > 0.0 { rect class="synced" x=(x) y=(format!("{:.1}", line - up)) width="0.85" height=(format!("{up:.1}")) {} }
                 @if down > 0.0 { rect class="failed" x=(x) y=(format!("{line:.1}")) width="0.85" height=(format!("{down:.1}")) {} }
             }
@@ -141,13 +141,13 @@ fn bars(beats: &[&Beat], first: Timestamp, synced: u64, failed: u64) -> Markup {
     }
 }
 
-fn latencies(beats: &[&Beat], first: Timestamp, slowest: f64) -> Markup {
+fn latencies(slots: &[&Slot], first: Timestamp, slowest: f64) -> Markup {
     let height = |seconds: f64| if slowest > 0.0 { (seconds / slowest * 40.0).max(1.5) } else { 0.0 };
     html! {
         svg class="latency" viewBox={ "0 0 " (SLOTS) " 40" } preserveAspectRatio="none" focusable="false" {
-            @for beat in beats.iter().filter(|beat| beat.synced > 0) {
-                @let x = place(beat.from, first);
-                @let (most, mean) = (height(beat.slowest), height(Sum::of([*beat]).mean().unwrap_or_default()));
+            @for slot in slots.iter().filter(|slot| slot.synced > 0) {
+                @let x = place(slot.from, first);
+                @let (most, mean) = (height(slot.slowest), height(Sum::of([*slot]).mean().unwrap_or_default()));
                 rect class="slowest" x=(x) y=(format!("{:.1}", 40.0 - most)) width="0.85" height=(format!("{most:.1}")) {}
                 rect class="mean" x=(x) y=(format!("{:.1}", (40.0 - mean).min(38.0))) width="0.85" height="2" {}
             }
@@ -157,11 +157,11 @@ fn latencies(beats: &[&Beat], first: Timestamp, slowest: f64) -> Markup {
 }
 
 /// The same in hours, latest first; hours in which nothing happened are left out.
-fn table(beats: &[&Beat], first: Timestamp, moment: &Moment) -> Markup {
+fn table(slots: &[&Slot], first: Timestamp, moment: &Moment) -> Markup {
     let hours = (0..24i64).rev().filter_map(|hour| {
         let from = first + SignedDuration::from_hours(hour);
         let until = from + SignedDuration::from_hours(1);
-        let sum = Sum::of(beats.iter().copied().filter(|beat| (from..until).contains(&beat.from)));
+        let sum = Sum::of(slots.iter().copied().filter(|slot| (from..until).contains(&slot.from)));
         (sum.synced + sum.failed > 0).then_some((from, until, sum))
     });
     html! {

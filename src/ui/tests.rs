@@ -25,7 +25,7 @@ use crate::domain::timesheet::DesiredEntry;
 use crate::explain::{self, Found, Story, Told, Verdict};
 use crate::jobs::{AskedBy, Confirm, Run, Runs, Task};
 use crate::progress::Stand;
-use crate::queue::{Beat, Entry, Reason, State};
+use crate::queue::{Entry, Reason, Slot, State};
 use crate::reconcile::sweep::Period;
 use crate::settings::Settings;
 use crate::store::sqlite::Storage;

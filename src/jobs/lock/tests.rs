@@ -282,7 +282,7 @@ async fn work_logs_that_are_not_in_kimai_are_named_with_their_reason() {
     queue.put(&[uri("parked")], Reason::Request, now).await.unwrap();
     let lease = queue.lease().await.unwrap();
     queue
-        .settle(lease, RunOutcome::Parked { code: Code::NoAccount, why: "it has no person".to_owned() })
+        .complete(lease, RunOutcome::Parked { code: Code::NoAccount, why: "it has no person".to_owned() })
         .await
         .unwrap();
     queue.put(&[uri("waits")], Reason::Request, "2999-01-01T00:00:00Z".parse().unwrap()).await.unwrap();

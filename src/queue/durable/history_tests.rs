@@ -213,15 +213,15 @@ impl History {
         Ok(())
     }
 
-    async fn settle(&mut self, nth: usize, outcome: Outcome) -> Result<(), TestCaseError> {
+    async fn complete(&mut self, nth: usize, outcome: Outcome) -> Result<(), TestCaseError> {
         let lease = self.open.remove(nth);
         let (work_log, number) = (lease.work_log.clone(), lease.number);
         let running = self.model.entries.get(&work_log).and_then(|entry| entry.running);
         let holds = running.is_some_and(|run| run.number == number);
-        match self.subject.queue.settle(lease, outcome.clone()).await {
+        match self.subject.queue.complete(lease, outcome.clone()).await {
             Ok(()) => {
                 prop_assert!(holds, "an old lease settled something");
-                self.model.settle(&work_log, &outcome);
+                self.model.complete(&work_log, &outcome);
             }
             Err(QueueFault::Overrun(_)) => prop_assert!(!holds),
             Err(fault) => {
@@ -273,7 +273,7 @@ impl History {
             Step::Put(named, due) => self.put(&named, due).await,
             Step::Sweep(found, due) => self.sweep(&found, due).await,
             Step::Lease if !self.model.full => self.lease().await,
-            Step::Settle(nth, outcome) if nth < self.open.len() => self.settle(nth, outcome).await,
+            Step::Settle(nth, outcome) if nth < self.open.len() => self.complete(nth, outcome).await,
             Step::Wait(seconds) => {
                 self.model.now += seconds;
                 tokio::time::advance(Duration::from_secs(seconds.unsigned_abs())).await;

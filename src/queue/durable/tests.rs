@@ -48,10 +48,10 @@ async fn a_worker_that_waits_gets_what_another_one_has_kept_too_long() {
     let second = queue.lease().await.unwrap();
     assert_eq!((second.work_log.clone(), clock.now()), (work_log(1), slow.until));
     assert_eq!(
-        queue.settle(slow, Outcome::done()).await,
+        queue.complete(slow, Outcome::done()).await,
         Err(QueueFault::Overrun(second.until - super::LEASE))
     );
-    queue.settle(second, Outcome::done()).await.unwrap();
+    queue.complete(second, Outcome::done()).await.unwrap();
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn the_last_twenty_runs_are_remembered_and_outlive_the_entry() {
                 counts: true,
             },
         };
-        queue.settle(lease, outcome).await.unwrap();
+        queue.complete(lease, outcome).await.unwrap();
     }
     drop(queue);
     let queue = open();
@@ -102,7 +102,7 @@ async fn the_pulse_counts_runs_by_their_slot_and_measures_from_the_change() {
     let storage = || Storage::open_single(folder.path()).unwrap();
     let clock = Clock::starting_at(at(86_400), TimeZone::UTC);
     let queue = Durable::open(storage(), clock.clone()).unwrap();
-    let run = async |outcome: Outcome| queue.settle(queue.lease().await.unwrap(), outcome).await.unwrap();
+    let run = async |outcome: Outcome| queue.complete(queue.lease().await.unwrap(), outcome).await.unwrap();
     let parked = || Outcome::Parked { code: Code::NoAccount, why: "no account".into() };
     queue.put(&[work_log(1)], Reason::Delta, clock.now()).await.unwrap();
     clock.sleep_until(at(86_402)).await;
@@ -115,18 +115,18 @@ async fn the_pulse_counts_runs_by_their_slot_and_measures_from_the_change() {
     clock.sleep_until(at(2 * 86_400 + 3_600)).await;
     run(Outcome::done()).await;
     let beat =
-        |from, synced, failed, seconds| Beat { from: at(from), synced, failed, seconds, slowest: seconds };
+        |from, synced, failed, seconds| Slot { from: at(from), synced, failed, seconds, slowest: seconds };
     let (first, second) = (beat(86_400, 1, 1, 2.0), beat(2 * 86_400 + 3_600, 1, 0, 3_600.0));
-    assert_eq!(queue.pulse(at(0)).await.unwrap(), [first, second]);
-    assert_eq!(queue.pulse(at(86_999)).await.unwrap(), [first, second], "the slot that holds it");
-    assert_eq!(queue.pulse(at(87_000)).await.unwrap(), [second]);
+    assert_eq!(queue.throughput(at(0)).await.unwrap(), [first, second]);
+    assert_eq!(queue.throughput(at(86_999)).await.unwrap(), [first, second], "the slot that holds it");
+    assert_eq!(queue.throughput(at(87_000)).await.unwrap(), [second]);
     drop(queue);
     let queue = Durable::open(storage(), clock.clone()).unwrap();
-    assert_eq!(queue.pulse(at(0)).await.unwrap(), [first, second], "over a restart too");
+    assert_eq!(queue.throughput(at(0)).await.unwrap(), [first, second], "over a restart too");
     clock.sleep_until(at(4 * 86_400)).await;
     queue.put(&[work_log(3)], Reason::Delta, clock.now()).await.unwrap();
-    queue.settle(queue.lease().await.unwrap(), parked()).await.unwrap();
-    let kept: Vec<_> = queue.pulse(at(0)).await.unwrap().iter().map(|beat| beat.from).collect();
+    queue.complete(queue.lease().await.unwrap(), parked()).await.unwrap();
+    let kept: Vec<_> = queue.throughput(at(0)).await.unwrap().iter().map(|beat| beat.from).collect();
     assert_eq!(kept, [second.from, at(4 * 86_400)], "two days are kept");
 }
 

@@ -121,7 +121,7 @@ async fn a_removal_is_recalled_until_the_queue_has_settled_it() {
     let failed = queue.lease().await.unwrap();
     assert!(ledger.recall(&a).await.unwrap().removed);
     queue
-        .settle(
+        .complete(
             failed,
             Outcome::Later { at: now(), code: Code::KimaiUnavailable, why: "down".into(), counts: true },
         )
@@ -129,7 +129,7 @@ async fn a_removal_is_recalled_until_the_queue_has_settled_it() {
         .unwrap();
     assert!(ledger.recall(&a).await.unwrap().removed);
     let lease = queue.lease().await.unwrap();
-    queue.settle(lease, Outcome::done()).await.unwrap();
+    queue.complete(lease, Outcome::done()).await.unwrap();
     assert!(!ledger.recall(&a).await.unwrap().removed);
 }
 

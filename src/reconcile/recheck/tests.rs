@@ -86,7 +86,7 @@ impl Scene {
             batched_source::read(self.source.as_ref(), std::slice::from_ref(&subject)).await.unwrap();
         let wanted = DesiredEntry::resolve(&facts[0], &directory, self.clock.zone());
         lease.seen = Some(Sighting::of(&subject, &facts[0], &wanted));
-        self.queue.settle(lease, Outcome::done()).await.unwrap();
+        self.queue.complete(lease, Outcome::done()).await.unwrap();
     }
 
     async fn entries(&self) -> Vec<Entry> {
@@ -202,7 +202,7 @@ async fn what_nobody_told_of_just_now_is_not_looked_at_again() {
     scene.queue.put(&[work_log(1)], Reason::Sweep, scene.clock.now()).await.unwrap();
     let lease = scene.queue.lease().await.unwrap();
     scene.queue.put(&[work_log(1)], Reason::Delta, scene.clock.now()).await.unwrap();
-    scene.queue.settle(Lease { seen: Some(Sighting::ABSENT), ..lease }, Outcome::done()).await.unwrap();
+    scene.queue.complete(Lease { seen: Some(Sighting::ABSENT), ..lease }, Outcome::done()).await.unwrap();
     assert_eq!(scene.rows(), 0);
     scene.run().await;
     assert_eq!(scene.rows(), 1);
@@ -234,7 +234,7 @@ async fn one_that_cannot_be_read_costs_itself_and_the_rest_is_looked_at_once_the
     let refused = WorkLogUri::parse(REFUSED).unwrap();
     scene.queue.put(std::slice::from_ref(&refused), Reason::Delta, scene.clock.now()).await.unwrap();
     let lease = scene.queue.lease().await.unwrap();
-    scene.queue.settle(Lease { seen: Some(Sighting::ABSENT), ..lease }, Outcome::done()).await.unwrap();
+    scene.queue.complete(Lease { seen: Some(Sighting::ABSENT), ..lease }, Outcome::done()).await.unwrap();
     scene.store.blind_from(1);
     scene.after(10).await;
     scene.store.write(&format!("INSERT DATA {{ <{}> cal:duration \"PT1H\" }}", work_log(77))).await;

@@ -97,7 +97,7 @@ async fn a_fresh_change_goes_before_thousands() {
     scene.queue.put(std::slice::from_ref(&fresh), Reason::Delta, jiff::Timestamp::UNIX_EPOCH).await.unwrap();
     let lease = scene.queue.lease().await.unwrap();
     assert_eq!(lease.work_log, fresh);
-    scene.queue.settle(lease, Outcome::done()).await.unwrap();
+    scene.queue.complete(lease, Outcome::done()).await.unwrap();
     assert_eq!(scene.queue.lease().await.unwrap().reason, Reason::Reference);
 }
 

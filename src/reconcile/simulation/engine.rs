@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::delta::Intake;
 use crate::domain::{Code, WorkLogUri};
 use crate::queue::{
-    Attempt, Beat, Counts, Durable, Entry, Filter, Lease, Look, Outcome, Queue, QueueFault, Reason,
+    Attempt, Counts, Durable, Entry, Filter, Lease, Look, Outcome, Queue, QueueFault, Reason, Slot,
 };
 use crate::reconcile::ledger::Ledger;
 use crate::reconcile::recheck::Rechecks;
@@ -176,10 +176,10 @@ impl Queue for Watched {
         Ok(lease)
     }
 
-    async fn settle(&self, lease: Lease, outcome: Outcome) -> Result<(), QueueFault> {
+    async fn complete(&self, lease: Lease, outcome: Outcome) -> Result<(), QueueFault> {
         self.ended(&lease.work_log, &outcome);
         let ended = (!matches!(outcome, Outcome::Later { .. })).then(|| lease.work_log.clone());
-        let settled = self.inner.settle(lease, outcome).await;
+        let settled = self.inner.complete(lease, outcome).await;
         // Until it is on disk that the run is done, the next process has leave too.
         if let Some(work_log) = ended {
             self.world.state().leave.remove(&work_log);
@@ -252,7 +252,7 @@ impl Queue for Watched {
         self.inner.history(work_log).await
     }
 
-    async fn pulse(&self, since: Timestamp) -> Result<Vec<Beat>, QueueFault> {
-        self.inner.pulse(since).await
+    async fn throughput(&self, since: Timestamp) -> Result<Vec<Slot>, QueueFault> {
+        self.inner.throughput(since).await
     }
 }

@@ -116,7 +116,7 @@ async fn a_commit_that_fails_fails_for_all_and_memory_stays_as_it_was() {
     assert_eq!(storage.trouble(), None);
     put(&queue, 0..200).await.unwrap();
     assert_eq!(waiting(&queue).await, 200, "it recovers by itself");
-    queue.settle(lease, Outcome::done()).await.unwrap();
+    queue.complete(lease, Outcome::done()).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -130,7 +130,7 @@ async fn no_work_is_given_out_while_nothing_can_be_saved() {
         storage.write_now(move |file| file.pragma_update(None, "query_only", on)).unwrap();
     };
     readonly(true);
-    assert!(matches!(queue.settle(lease, Outcome::done()).await, Err(QueueFault::Storage(_))));
+    assert!(matches!(queue.complete(lease, Outcome::done()).await, Err(QueueFault::Storage(_))));
     let fault = queue.lease().await.unwrap_err().to_string();
     assert!(fault.contains("read-only"), "{fault}");
     readonly(false);

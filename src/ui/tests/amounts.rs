@@ -58,20 +58,20 @@ async fn ten_thousand_parked_entries_stand_on_pages_of_fifty_each_once() {
 #[tokio::test(start_paused = true)]
 async fn the_picture_of_the_day_shows_each_slot_in_its_place_and_says_the_same_in_a_table() {
     let moment = moment();
-    let beat = |from: &str, synced, failed, seconds, slowest| Beat {
+    let slot = |from: &str, synced, failed, seconds, slowest| Slot {
         from: at(from),
         synced,
         failed,
         seconds,
         slowest,
     };
-    let beats = [
+    let slots = [
         // Of the day before: left out.
-        beat("2026-11-21T02:10:00Z", 500, 500, 1.0, 1.0),
-        beat("2026-11-21T02:20:00Z", 100, 0, 20.0, 3.0),
-        beat("2026-11-22T02:10:00Z", 1, 2, 0.5, 0.5),
+        slot("2026-11-21T02:10:00Z", 500, 500, 1.0, 1.0),
+        slot("2026-11-21T02:20:00Z", 100, 0, 20.0, 3.0),
+        slot("2026-11-22T02:10:00Z", 1, 2, 0.5, 0.5),
     ];
-    let html = pulse::render(Some(&beats), &moment).into_string();
+    let html = pulse::render(Some(&slots), &moment).into_string();
     assert!(html.contains("<strong>101</strong> synced"), "{html}");
     assert!(html.contains("<strong>0.2 s</strong> on average"), "{html}");
     assert!(html.contains("<rect class=\"synced\" x=\"0\""), "the first slot: {html}");

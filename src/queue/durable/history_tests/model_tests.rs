@@ -84,7 +84,7 @@ impl Model {
         }
     }
 
-    pub(super) fn settle(&mut self, work_log: &WorkLogUri, outcome: &Outcome) {
+    pub(super) fn complete(&mut self, work_log: &WorkLogUri, outcome: &Outcome) {
         let entry = self.entries.get_mut(work_log).unwrap();
         let changed = entry.due.is_some();
         entry.running = None;
