@@ -16,7 +16,7 @@ use crate::engine::Engine;
 use crate::failpoint::crash;
 use crate::http;
 use crate::http::auth::{self, Guard};
-use crate::jobs::Runs;
+use crate::jobs::Jobs;
 use crate::schedule;
 use crate::settings::{GuardSettings, Settings, SweepSettings};
 use crate::store::sqlite::Storage;
@@ -111,7 +111,7 @@ impl Service {
         background.spawn(schedule::retry_parked_daily(Arc::clone(&engine.workers), working.clone()));
         // Where nothing is to be swept at start, nothing that a stop cut off is either.
         let resume = sweep.as_ref().is_none_or(|sweep| sweep.at_start);
-        let runs = Runs::open(
+        let runs = Jobs::open(
             engine.storage.clone(),
             resume,
             engine.clock.clone(),

@@ -10,7 +10,7 @@ use crate::explain::Witnesses;
 use crate::http::Services;
 use crate::jobs::import::Importer;
 use crate::jobs::lock::Locker;
-use crate::jobs::{Imports, Jobs};
+use crate::jobs::{Handlers, Imports};
 use crate::queue::{self, Durable, Queue};
 use crate::reconcile::admission;
 use crate::reconcile::ledger::Ledger;
@@ -248,8 +248,8 @@ impl Engine {
     }
 
     /// What the service does for runs.
-    pub fn jobs(&self) -> Jobs {
-        Jobs {
+    pub fn jobs(&self) -> Handlers {
+        Handlers {
             sweeper: Arc::clone(&self.sweeper),
             imports: Imports {
                 importer: Arc::clone(&self.importer),

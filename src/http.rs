@@ -69,7 +69,7 @@ use crate::delta::Intake;
 use crate::doctor::Doctor;
 use crate::domain::status::Status;
 use crate::explain::Witnesses;
-use crate::jobs::{Kind, Runs};
+use crate::jobs::{Jobs, Kind};
 use crate::queue::{Queue, QueueFault};
 use crate::reconcile::ledger::Ledger;
 use crate::reconcile::requests::Requests;
@@ -145,7 +145,7 @@ pub struct Services {
 /// What the routes work with.
 pub struct State {
     pub(crate) services: Services,
-    pub(crate) runs: Runs,
+    pub(crate) runs: Jobs,
     /// Told when the service is to end: open streams end then.
     pub(crate) stop: CancellationToken,
     /// One permit for each page that is kept up to date.
@@ -155,7 +155,7 @@ pub struct State {
 
 impl State {
     /// The routes to `services` and `runs`, with `pages` for people. Streams end at `stop`.
-    pub fn new(services: Services, runs: Runs, stop: CancellationToken, pages: Pages) -> Self {
+    pub fn new(services: Services, runs: Jobs, stop: CancellationToken, pages: Pages) -> Self {
         let listeners = Arc::new(Semaphore::new(MOST_LISTENERS));
         Self { services, runs, stop, listeners, pages }
     }

@@ -26,12 +26,12 @@ mod work;
 #[cfg(test)]
 mod tests;
 
-pub use fault::RunsFault;
+pub use fault::JobsFault;
 pub use follow::Standing;
-pub use handlers::{Imports, Jobs};
+pub use handlers::{Handlers, Imports};
 pub use held::HeldBack;
-pub use job::{AskedBy, CONFIRM_WITHIN, Confirm, Kind, Queued, Run, State, Task, number};
+pub use job::{AskedBy, CONFIRM_WITHIN, Confirm, Job, Kind, Queued, State, Task, number};
 pub use schedule::{MOST_RUNS, MOST_WAITING};
-pub use service::{Asked, End, Follow, Order, Runs, Ticket};
+pub use service::{Asked, End, Follow, Jobs, Order, Ticket};
 pub use store::FindingFilter;
 pub use work::{Done, Trouble, Work};

@@ -16,7 +16,7 @@ use tracing::{error, info, warn};
 use crate::clock::Clock;
 use crate::delta::Refused;
 use crate::domain::CronPattern;
-use crate::jobs::{AskedBy, Order, Runs, Task};
+use crate::jobs::{AskedBy, Jobs, Order, Task};
 use crate::queue::{Queue, Reason};
 use crate::reconcile::sweep::Period;
 use crate::reconcile::worker::Workers;
@@ -44,7 +44,7 @@ pub fn around_today(clock: &Clock, days: i64) -> Period {
 /// Asks for sweeps by `pattern` over `days` around today until `stop` is cancelled.
 pub async fn run(
     clock: Clock,
-    runs: Runs,
+    runs: Jobs,
     pattern: &str,
     days: i64,
     stop: CancellationToken,
@@ -65,7 +65,7 @@ pub async fn run(
 /// A scheduler of all parts of `pattern`, by the system clock as it is now.
 async fn scheduler(
     clock: &Clock,
-    runs: &Runs,
+    runs: &Jobs,
     pattern: &CronPattern,
     days: i64,
 ) -> anyhow::Result<JobScheduler> {
@@ -107,7 +107,7 @@ fn is_first(last: &Mutex<Option<Instant>>) -> bool {
     before.is_none_or(|before| now.duration_since(before) >= SAME_MOMENT)
 }
 
-async fn sweep(clock: &Clock, runs: &Runs, days: i64) {
+async fn sweep(clock: &Clock, runs: &Jobs, days: i64) {
     if runs.is_under_way(|run| run.asked_by == AskedBy::Cron) {
         warn!("The last scheduled sweep is still under way; this one is left out.");
         return;
@@ -120,7 +120,7 @@ async fn sweep(clock: &Clock, runs: &Runs, days: i64) {
 
 /// Asks for a sweep as soon as both sides answer: for what was missed while the service was down. One of
 /// the same days that a stop cut off, and that goes on now, does as well.
-pub async fn catch_up(clock: Clock, runs: Runs, days: i64) {
+pub async fn catch_up(clock: Clock, runs: Jobs, days: i64) {
     let task = Task::Sweep(around_today(&clock, days));
     if runs.is_under_way(|run| run.task == task) {
         return;
@@ -145,7 +145,7 @@ pub struct Refusals {
 
 /// Queues what deltas named while nothing could be saved as soon as that is possible, and asks for a sweep over
 /// `days` around today, if there are sweeps: not all that was refused need be remembered.
-pub async fn make_up_for_refused(refusals: Refusals, runs: Runs, days: Option<i64>, stop: CancellationToken) {
+pub async fn make_up_for_refused(refusals: Refusals, runs: Jobs, days: Option<i64>, stop: CancellationToken) {
     let Refusals { refused, queue, storage, clock } = refusals;
     let made_up = async {
         loop {

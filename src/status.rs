@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use crate::clock::Clock;
 use crate::contact::{self, Record};
 use crate::domain::status::{Facts, Link, Load, Neighbour, Outage, Part, Status, Undone};
-use crate::jobs::{Kind, Run, State};
+use crate::jobs::{Job, Kind, State};
 use crate::queue::{Counts, Queue, QueueFault};
 use crate::reconcile::breaker;
 use crate::reconcile::ledger::Ledger;
@@ -80,8 +80,8 @@ impl StatusSource {
 
 /// What the newest sweep of `runs` that has compared both sides left undone. One that somebody cancelled tells
 /// nothing. `runs`: the newest first.
-pub fn undone(runs: &[Run]) -> Option<Undone> {
-    let told = |run: &&Run| run.has_result() && run.state != State::Cancelled;
+pub fn undone(runs: &[Job]) -> Option<Undone> {
+    let told = |run: &&Job| run.has_result() && run.state != State::Cancelled;
     let last = runs.iter().filter(|run| run.task.kind() == Kind::Sweep).find(told)?;
     match last.state {
         State::Failed => Some(Undone { run: last.id, held: None }),
@@ -93,7 +93,7 @@ pub fn undone(runs: &[Run]) -> Option<Undone> {
 
 /// Whether one of the deletions held back waits for somebody's word, or should not have come up: what is exported,
 /// was changed a moment ago or is left alone by the settings may stay like that for ever.
-fn needs_somebody(sweep: &Run) -> bool {
+fn needs_somebody(sweep: &Job) -> bool {
     let no_work_logs = sweep.counts.get("work-logs").is_none_or(|count| *count == 0);
     sweep.confirm.is_some() || no_work_logs || sweep.stand.faults_in_all > 0
 }

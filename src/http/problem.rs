@@ -8,7 +8,7 @@ use actix_web::{HttpResponse, ResponseError};
 use super::response::fault::{ErrorFields, ErrorSource, Errors};
 use crate::jobs::import::ImportFault;
 use crate::jobs::lock::LockFault;
-use crate::jobs::{RunsFault, Trouble};
+use crate::jobs::{JobsFault, Trouble};
 use crate::queue::QueueFault;
 use crate::reconcile::ledger::LedgerFault;
 use crate::reconcile::retry::Failure;
@@ -147,17 +147,17 @@ impl From<StorageFault> for Problem {
     }
 }
 
-impl From<RunsFault> for Problem {
-    fn from(fault: RunsFault) -> Self {
+impl From<JobsFault> for Problem {
+    fn from(fault: JobsFault) -> Self {
         let detail = format!("{}.", capitalised(&fault.to_string()));
         let conflict = |title| Self::new(StatusCode::CONFLICT, title, detail.clone());
         match fault {
-            RunsFault::Full(_) | RunsFault::Stopping | RunsFault::Storage(_) => Self::unavailable(detail),
-            RunsFault::Unknown(_) => Self::new(StatusCode::NOT_FOUND, "No such run", detail),
-            RunsFault::FindingsGone(_) => Self::new(StatusCode::GONE, "Not kept any more", detail),
-            RunsFault::Ended { .. } => conflict("The run has ended"),
-            RunsFault::UnknownKey(_) => Self::bad_request(detail).at("confirm"),
-            RunsFault::Expired(_) | RunsFault::OtherPeriod { .. } => conflict("The confirm key does not fit"),
+            JobsFault::Full(_) | JobsFault::Stopping | JobsFault::Storage(_) => Self::unavailable(detail),
+            JobsFault::Unknown(_) => Self::new(StatusCode::NOT_FOUND, "No such run", detail),
+            JobsFault::FindingsGone(_) => Self::new(StatusCode::GONE, "Not kept any more", detail),
+            JobsFault::Ended { .. } => conflict("The run has ended"),
+            JobsFault::UnknownKey(_) => Self::bad_request(detail).at("confirm"),
+            JobsFault::Expired(_) | JobsFault::OtherPeriod { .. } => conflict("The confirm key does not fit"),
         }
     }
 }

@@ -22,7 +22,7 @@ use super::response::run::{
     RunResource, location,
 };
 use crate::domain::finding;
-use crate::jobs::{Asked, AskedBy, End, FindingFilter, Follow, Kind, Order, Run, Runs, RunsFault, Task};
+use crate::jobs::{Asked, AskedBy, End, FindingFilter, Follow, Job, Jobs, JobsFault, Kind, Order, Task};
 use crate::reconcile::sweep::Period;
 
 /// Findings on a page without `page[size]`.
@@ -44,7 +44,7 @@ pub(super) async fn plan(state: &State, period: Period) -> Result<HttpResponse, 
     let asked = state.runs.ask(Order::new(task, AskedBy::Request)).await?;
     let id = asked.run.id;
     ended_well(asked).await?;
-    let run = state.runs.get(id).ok_or(RunsFault::Unknown(id))?;
+    let run = state.runs.get(id).ok_or(JobsFault::Unknown(id))?;
     let (data, next) = page(&state.runs, id, FindingFilter::default(), 0, PAGE).await?;
     Ok(located(response::ok(&PlanAnswer::new(&run, period, data, next)), id))
 }
@@ -60,7 +60,7 @@ fn located(mut answer: HttpResponse, id: u64) -> HttpResponse {
 /// Waits for the end of a run. That it failed, was cancelled (409) or cut off by a stop of the service (503)
 /// is a problem of whoever waits.
 pub(super) async fn ended_well(asked: Asked) -> Result<(), Problem> {
-    let Run { id, task, .. } = asked.run;
+    let Job { id, task, .. } = asked.run;
     match asked.ticket.end().await {
         Some(End::Done) => Ok(()),
         Some(End::Failed(trouble)) => Err(trouble.as_ref().into()),
@@ -96,7 +96,7 @@ pub(super) async fn list(query: Query<RunsQuery>, state: web::Data<State>) -> Re
     ))]
 pub(super) async fn show(id: Path<String>, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let id = number(&id)?;
-    let run = state.runs.get(id).ok_or(RunsFault::Unknown(id))?;
+    let run = state.runs.get(id).ok_or(JobsFault::Unknown(id))?;
     Ok(response::ok(&RunAnswer { data: resource(&state, &run) }))
 }
 
@@ -129,7 +129,7 @@ pub(super) async fn findings(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let id = number(&id)?;
-    let run = state.runs.get(id).ok_or(RunsFault::Unknown(id))?;
+    let run = state.runs.get(id).ok_or(JobsFault::Unknown(id))?;
     let kind = query
         .kind
         .as_deref()
@@ -157,7 +157,7 @@ pub(super) async fn findings(
 
 /// A page, and where the next one is.
 async fn page(
-    runs: &Runs,
+    runs: &Jobs,
     id: u64,
     filter: FindingFilter,
     after: u64,
@@ -188,7 +188,7 @@ async fn page(
     ))]
 pub(super) async fn events(id: Path<String>, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let id = number(&id)?;
-    let (run, follow) = state.runs.follow(id).ok_or(RunsFault::Unknown(id))?;
+    let (run, follow) = state.runs.follow(id).ok_or(JobsFault::Unknown(id))?;
     let stop = state.stop.clone();
     let stream = Stream { state, stop, first: Some(run), follow, last: Instant::now() };
     let events = stream::unfold(stream, |mut stream| async move {
@@ -206,7 +206,7 @@ struct Stream {
     state: web::Data<State>,
     /// The service stops: an open stream would hold it up.
     stop: CancellationToken,
-    first: Option<Run>,
+    first: Option<Job>,
     /// Nothing once the run has ended.
     follow: Option<Follow>,
     last: Instant,
@@ -238,14 +238,14 @@ impl Stream {
         Some(self.event(&run))
     }
 
-    fn event(&mut self, run: &Run) -> String {
+    fn event(&mut self, run: &Job) -> String {
         self.last = Instant::now();
         let run = serde_json::to_string(&resource(&self.state, run)).unwrap_or_default();
         format!("event: run\ndata: {run}\n\n")
     }
 }
 
-fn resource(state: &State, run: &Run) -> RunResource {
+fn resource(state: &State, run: &Job) -> RunResource {
     RunResource::new(run, state.services.clock.now())
 }
 

@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 use super::State;
 use crate::app;
 use crate::clock::Clock;
-use crate::jobs::Runs;
+use crate::jobs::Jobs;
 use crate::settings::Settings;
 use crate::store::sqlite::Storage;
 use crate::triplestore::embedded::Embedded;
@@ -23,6 +23,6 @@ pub(super) fn state(storage: Storage, store: &Embedded, stop: &CancellationToken
     let store = Arc::new(store.clone());
     let engine = app::engine(&settings, store, clock.clone(), storage.clone()).unwrap();
     let work = Arc::new(engine.jobs());
-    let runs = Runs::open(storage, true, clock, work, TaskTracker::new(), stop.clone()).unwrap();
+    let runs = Jobs::open(storage, true, clock, work, TaskTracker::new(), stop.clone()).unwrap();
     web::Data::new(State::new(engine.services(), runs, stop.clone(), crate::ui::PAGES))
 }

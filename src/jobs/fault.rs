@@ -5,7 +5,7 @@ use crate::store::sqlite::StorageFault;
 
 /// Why a run could not be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RunsFault {
+pub enum JobsFault {
     /// Too many wait already.
     #[error("{0} runs wait already; see GET /runs, and ask again when some have ended")]
     Full(usize),

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::job::Queued;
-use super::service::{End, Runs};
+use super::service::{End, Jobs};
 use crate::domain::{Code, WorkLogUri};
 use crate::progress::Progress;
 use crate::queue::{Entry, State};
@@ -68,7 +68,7 @@ fn passes(code: Code) -> bool {
     )
 }
 
-impl Runs {
+impl Jobs {
     /// Follows what run `id` queued until nothing of it comes through by itself any more, or for as long as a run may
     /// take; then ends the run. A stop of the process leaves it for the next start.
     pub(super) async fn follow_up(
@@ -85,7 +85,7 @@ impl Runs {
         loop {
             let pending;
             (open, told, pending) = self.look(open, told.total).await;
-            self.book().tell_queued(id, told);
+            self.schedule().tell_queued(id, told);
             progress.stands(PHASE, told.synced + told.parked, told.total);
             if pending == 0 || began.elapsed() >= self.inner.work.time_limit() {
                 break;
@@ -99,16 +99,16 @@ impl Runs {
                 () = self.inner.stop.cancelled() => {}
                 () = tokio::time::sleep(pause) => {}
             }
-            let cancelled = self.book().live_of(id).is_some_and(|live| live.cancelled);
+            let cancelled = self.schedule().live_of(id).is_some_and(|live| live.cancelled);
             if cancelled {
                 break;
             }
             if stop.is_cancelled() || self.inner.stop.is_cancelled() {
-                return self.book().cut_off(id);
+                return self.schedule().cut_off(id);
             }
             pause = (pause * 2).min(PAUSES.1);
         }
-        let cancelled = self.book().live_of(id).is_some_and(|live| live.cancelled);
+        let cancelled = self.schedule().live_of(id).is_some_and(|live| live.cancelled);
         let before = self.get(id).and_then(|run| run.message).unwrap_or_default();
         let end = if cancelled { End::Cancelled } else { End::Done };
         let more = if cancelled { " It was cancelled; what it queued goes on." } else { "" };

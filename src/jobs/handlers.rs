@@ -24,7 +24,7 @@ pub use import::Imports;
 
 /// The parts of the service that runs set to work.
 #[derive(Clone)]
-pub struct Jobs {
+pub struct Handlers {
     /// Sweeps and plans.
     pub sweeper: Arc<Sweeper>,
     /// Imports.
@@ -38,7 +38,7 @@ pub struct Jobs {
 }
 
 #[async_trait]
-impl Work for Jobs {
+impl Work for Handlers {
     async fn perform(
         &self,
         task: Task,
@@ -64,7 +64,7 @@ impl Work for Jobs {
     }
 }
 
-impl Jobs {
+impl Handlers {
     async fn perform_task(
         &self,
         task: Task,

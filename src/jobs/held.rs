@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, params};
 
-use super::job::{Run, State, Task};
+use super::job::{Job, State, Task};
 use crate::domain::finding::Hold;
 use crate::reconcile::sweep::Period;
 use crate::store::sqlite::{Storage, StorageFault};
@@ -31,8 +31,8 @@ impl HeldBack {
             while let Some(row) = bodies.next()? {
                 let body: String = row.get(0)?;
                 // One that cannot be read is history only.
-                let run = serde_json::from_str::<Run>(&body).ok();
-                let Some(Run { id, task: Task::Sweep(period), state: State::Done, held, .. }) = run else {
+                let run = serde_json::from_str::<Job>(&body).ok();
+                let Some(Job { id, task: Task::Sweep(period), state: State::Done, held, .. }) = run else {
                     continue;
                 };
                 return Ok(Some(Self { run: id, period, by: by_hold(connection, id)?, count: held }));

@@ -227,7 +227,7 @@ impl Queued {
 
 /// A run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Run {
+pub struct Job {
     /// Its number, from 1.
     pub id: u64,
     /// What it does.
@@ -273,7 +273,7 @@ pub struct Run {
     pub resumed: bool,
 }
 
-impl Run {
+impl Job {
     /// Whether it has compared and acted, and follows what it queued.
     pub fn is_following(&self) -> bool {
         self.state == State::Running && self.compared.is_some()

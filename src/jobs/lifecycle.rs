@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info_span, warn};
 use uuid::Uuid;
 
-use super::job::{AskedBy, CONFIRM_WITHIN, Confirm, Kind, Queued, Run};
-use super::service::{End, Order, Runs};
+use super::job::{AskedBy, CONFIRM_WITHIN, Confirm, Job, Kind, Queued};
+use super::service::{End, Jobs, Order};
 use super::store::MOST_FINDINGS;
 use super::work::{Done, Trouble};
 use crate::domain::KimaiId;
@@ -30,10 +30,10 @@ const LONGEST_STOP: Duration = Duration::from_mins(1);
 /// The most often that progress within a phase is written to the file.
 const WRITE_EVERY: Duration = Duration::from_secs(1);
 
-impl Runs {
+impl Jobs {
     /// Takes a run from its place in the line to its end.
     pub(super) async fn drive(&self, id: u64, order: Order) {
-        let told = self.book().live_of(id).map(|live| (live.progress.clone(), live.stop.clone()));
+        let told = self.schedule().live_of(id).map(|live| (live.progress.clone(), live.stop.clone()));
         let Some((progress, stop)) = told else { return };
         let (mut pause, mut tries) = (PAUSES.0, 0);
         while self.turn(id, &stop).await {
@@ -65,9 +65,9 @@ impl Runs {
             if stop.is_cancelled() || self.inner.stop.is_cancelled() {
                 return false;
             }
-            let ahead = self.book().before(id);
+            let ahead = self.schedule().before(id);
             let Some(mut ahead) = ahead else {
-                if self.book().begin(id, self.inner.clock.now()) {
+                if self.schedule().begin(id, self.inner.clock.now()) {
                     return true;
                 }
                 continue;
@@ -133,8 +133,8 @@ impl Runs {
         });
         warn!("{words} has to wait: {trouble}. Trying again in {pause} s.");
         progress.phase(format!("waits, trying again in {pause} s"), None);
-        let woken = self.book().live_of(id).map(|live| Arc::clone(&live.woken));
-        self.book().rest(id, trouble.to_string());
+        let woken = self.schedule().live_of(id).map(|live| Arc::clone(&live.woken));
+        self.schedule().rest(id, trouble.to_string());
         self.write(id).await;
         let Some(woken) = woken else { return };
         tokio::select! {
@@ -142,7 +142,7 @@ impl Runs {
             () = woken.notified() => {}
             () = tokio::time::sleep(Duration::from_secs(pause)) => {}
         }
-        self.book().line_up(id);
+        self.schedule().line_up(id);
     }
 
     async fn done(&self, id: u64, done: Done, progress: &Progress, stop: &CancellationToken) {
@@ -152,7 +152,7 @@ impl Runs {
             let _ = write!(message, " What it found in detail could not be kept: {fault}.");
         }
         let total = queued.len() as u64;
-        let change = |run: &mut Run| {
+        let change = |run: &mut Job| {
             (run.counts, run.held, run.confirm, run.rounded) = (counts, held, confirm, rounded);
             run.findings = kept.unwrap_or(0);
             if run.resumed {
@@ -167,7 +167,7 @@ impl Runs {
         if let Err(fault) = self.inner.store.put_queued(id, &queued).await {
             warn!("A stop of the service would end the look at what run {id} queued: {fault}");
         }
-        self.book().follow(id, self.inner.clock.now(), change);
+        self.schedule().follow(id, self.inner.clock.now(), change);
         self.write(id).await;
         self.follow_up(id, queued, progress, stop).await;
     }
@@ -191,9 +191,9 @@ impl Runs {
 
     /// It was told to end: by somebody, or because the process does.
     async fn stopped(&self, id: u64, done: Option<Done>, progress: &Progress) {
-        let cancelled = self.book().live_of(id).is_some_and(|live| live.cancelled);
+        let cancelled = self.schedule().live_of(id).is_some_and(|live| live.cancelled);
         if !cancelled {
-            return self.book().cut_off(id);
+            return self.schedule().cut_off(id);
         }
         let kept = match &done {
             Some(done) => self.keep_findings(id, done).await.0.unwrap_or(0),
@@ -236,19 +236,19 @@ impl Runs {
     }
 
     /// Ends a run in memory, so that whoever waits goes on, then in the file.
-    pub(super) async fn end(&self, id: u64, end: End, change: impl FnOnce(&mut Run)) {
+    pub(super) async fn end(&self, id: u64, end: End, change: impl FnOnce(&mut Job)) {
         let message = match &end {
             End::Failed(trouble) => Some(format!("{trouble}.")),
             End::Done | End::Cancelled => None,
         };
         let stale = {
-            let mut book = self.book();
+            let mut schedule = self.schedule();
             let now = self.inner.clock.now();
-            book.end(id, end, now, |run| {
+            schedule.end(id, end, now, |run| {
                 run.message = message;
                 change(run);
             });
-            book.forget_findings(MOST_FINDINGS)
+            schedule.forget_findings(MOST_FINDINGS)
         };
         self.write(id).await;
         for run in stale {

@@ -8,7 +8,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::job::{AskedBy, CONFIRM_WITHIN, Kind, Queued, Run, State, Task};
+use super::job::{AskedBy, CONFIRM_WITHIN, Job, Kind, Queued, State, Task};
 use super::service::End;
 use crate::progress::{Progress, Stand};
 
@@ -44,14 +44,14 @@ pub(super) struct Live {
 
 #[derive(Debug)]
 pub(super) struct Entry {
-    pub(super) run: Run,
+    pub(super) run: Job,
     /// Not of one that has ended.
     pub(super) live: Option<Live>,
 }
 
 impl Entry {
     /// As it is now.
-    pub(super) fn snapshot(&self) -> Run {
+    pub(super) fn snapshot(&self) -> Job {
         let mut run = self.run.clone();
         if let Some(live) = &self.live {
             run.stand = live.progress.stand();
@@ -69,7 +69,7 @@ impl Entry {
 
 /// Who asks for what.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wish {
+pub(super) struct Request {
     pub(super) task: Task,
     pub(super) key: Option<Uuid>,
     pub(super) asked_by: AskedBy,
@@ -77,21 +77,21 @@ pub(super) struct Wish {
 
 /// All runs that are kept.
 #[derive(Debug, Default)]
-pub(super) struct Book {
+pub(super) struct Schedule {
     entries: BTreeMap<u64, Entry>,
     tickets: u64,
 }
 
-impl Book {
+impl Schedule {
     /// With what the file held. What was under way waits again if it can go on and `resume` is wished for, or
     /// has failed. Gives the runs that this changes.
     pub(super) fn of(
-        runs: Vec<Run>,
+        runs: Vec<Job>,
         resume: bool,
         now: Timestamp,
         stop: &CancellationToken,
-    ) -> (Self, Vec<Run>) {
-        let mut book = Self::default();
+    ) -> (Self, Vec<Job>) {
+        let mut schedule = Self::default();
         let mut changed = Vec::new();
         for mut run in runs {
             let id = run.id;
@@ -99,14 +99,14 @@ impl Book {
                 changed.push(run.clone());
             }
             if run.state.is_ended() {
-                book.entries.insert(id, Entry { run, live: None });
+                schedule.entries.insert(id, Entry { run, live: None });
                 continue;
             }
             run.waits_for = None;
             if run.is_following() {
-                let live = book.begun(run.task, None, stop);
+                let live = schedule.begun(run.task, None, stop);
                 live.now.send_modify(|now| (now.state, now.resting) = (State::Running, true));
-                book.entries.insert(id, Entry { run, live: Some(live) });
+                schedule.entries.insert(id, Entry { run, live: Some(live) });
                 continue;
             }
             if resume && run.task.goes_on() {
@@ -114,17 +114,17 @@ impl Book {
                 run.resumed = true;
                 run.stand = Stand::default();
                 run.message = Some("A stop of the service cut it off; it is begun again.".to_owned());
-                let live = book.begun(run.task, None, stop);
-                book.entries.insert(id, Entry { run: run.clone(), live: Some(live) });
+                let live = schedule.begun(run.task, None, stop);
+                schedule.entries.insert(id, Entry { run: run.clone(), live: Some(live) });
             } else {
                 run.state = State::Failed;
                 run.ended = Some(now);
                 run.message = Some("It was cut off by a stop of the service; ask for it again.".to_owned());
-                book.entries.insert(id, Entry { run: run.clone(), live: None });
+                schedule.entries.insert(id, Entry { run: run.clone(), live: None });
             }
             changed.push(run);
         }
-        (book, changed)
+        (schedule, changed)
     }
 
     fn begun(&mut self, task: Task, key: Option<Uuid>, stop: &CancellationToken) -> Live {
@@ -144,13 +144,13 @@ impl Book {
     /// The run that does what is wished for, and whether it was there already; nothing if too many wait.
     pub(super) fn ask(
         &mut self,
-        wish: Wish,
+        request: Request,
         now: Timestamp,
         stop: &CancellationToken,
     ) -> Option<(u64, bool)> {
         let joined = self.entries.iter().find(|(_, Entry { run, live })| {
-            let fits = |live: &Live| !live.cancelled && (wish.key.is_none() || live.key == wish.key);
-            run.state == State::Waiting && run.task == wish.task && live.as_ref().is_some_and(fits)
+            let fits = |live: &Live| !live.cancelled && (request.key.is_none() || live.key == request.key);
+            run.state == State::Waiting && run.task == request.task && live.as_ref().is_some_and(fits)
         });
         if let Some((id, entry)) = joined {
             entry.live.iter().for_each(|live| live.woken.notify_one());
@@ -161,11 +161,11 @@ impl Book {
             return None;
         }
         let id = self.entries.last_key_value().map_or(1, |(last, _)| last + 1);
-        let live = self.begun(wish.task, wish.key, stop);
-        let run = Run {
+        let live = self.begun(request.task, request.key, stop);
+        let run = Job {
             id,
-            task: wish.task,
-            asked_by: wish.asked_by,
+            task: request.task,
+            asked_by: request.asked_by,
             state: State::Waiting,
             waits_for: None,
             stand: Stand::default(),
@@ -240,7 +240,7 @@ impl Book {
 
     /// `id` has compared and acted, and follows what it queued from now on, in nobody's way; `change` notes what came
     /// of it.
-    pub(super) fn follow(&mut self, id: u64, now: Timestamp, change: impl FnOnce(&mut Run)) {
+    pub(super) fn follow(&mut self, id: u64, now: Timestamp, change: impl FnOnce(&mut Job)) {
         if let Some(Entry { run, live: Some(live) }) = self.entries.get_mut(&id) {
             change(run);
             run.compared = Some(now);
@@ -256,7 +256,7 @@ impl Book {
     }
 
     /// `id` has ended; `change` notes what came of it.
-    pub(super) fn end(&mut self, id: u64, end: End, now: Timestamp, change: impl FnOnce(&mut Run)) {
+    pub(super) fn end(&mut self, id: u64, end: End, now: Timestamp, change: impl FnOnce(&mut Job)) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         let Some(live) = entry.live.take() else { return };
         let run = &mut entry.run;
@@ -301,7 +301,7 @@ impl Book {
 
     /// Notes that the findings of the oldest runs are to go, so that at most `most` are left; never those
     /// of the newest run that has some.
-    pub(super) fn forget_findings(&mut self, most: usize) -> Vec<Run> {
+    pub(super) fn forget_findings(&mut self, most: usize) -> Vec<Job> {
         let mut kept = 0;
         let mut gone = Vec::new();
         for entry in self.entries.values_mut().rev().filter(|entry| entry.run.findings > 0) {
@@ -326,26 +326,26 @@ impl Book {
     }
 
     /// The newest first.
-    pub(super) fn list(&self, kind: Option<Kind>) -> Vec<Run> {
+    pub(super) fn list(&self, kind: Option<Kind>) -> Vec<Job> {
         let fits = |entry: &&Entry| kind.is_none_or(|kind| entry.run.task.kind() == kind);
         self.entries.values().rev().filter(fits).map(Entry::snapshot).collect()
     }
 
     /// Those that have not ended.
-    pub(super) fn live(&self) -> impl Iterator<Item = &Run> {
+    pub(super) fn live(&self) -> impl Iterator<Item = &Job> {
         self.entries.values().filter(|entry| entry.live.is_some()).map(|entry| &entry.run)
     }
 
     /// The run that gave out `key`.
-    pub(super) fn with_key(&self, key: &Uuid) -> Option<&Run> {
-        let given = |run: &&Run| run.confirm.as_ref().is_some_and(|confirm| confirm.key == *key);
+    pub(super) fn with_key(&self, key: &Uuid) -> Option<&Job> {
+        let given = |run: &&Job| run.confirm.as_ref().is_some_and(|confirm| confirm.key == *key);
         self.entries.values().map(|entry| &entry.run).find(given)
     }
 }
 
 /// Where the system clock was set back since a confirm key was given, it is good for as long as one that is given
 /// `now`. Says whether it was.
-fn end_in_time(run: &mut Run, now: Timestamp) -> bool {
+fn end_in_time(run: &mut Job, now: Timestamp) -> bool {
     let latest = now.checked_add(CONFIRM_WITHIN).unwrap_or(Timestamp::MAX);
     let confirm = run.confirm.as_mut().filter(|confirm| confirm.expires > latest);
     confirm.map(|confirm| confirm.expires = latest).is_some()

@@ -10,9 +10,9 @@ use tokio_util::task::TaskTracker;
 use tracing::info;
 use uuid::Uuid;
 
-use super::fault::RunsFault;
-use super::job::{AskedBy, Kind, Run, State, Task};
-use super::schedule::{Book, Now, Wish};
+use super::fault::JobsFault;
+use super::job::{AskedBy, Job, Kind, State, Task};
+use super::schedule::{Now, Request, Schedule};
 use super::store::{FindingFilter, Store};
 use super::work::{Trouble, Work};
 use crate::clock::Clock;
@@ -67,7 +67,7 @@ impl Order {
 #[derive(Debug)]
 pub struct Asked {
     /// As it is now.
-    pub run: Run,
+    pub run: Job,
     /// Whether it was there already, waiting.
     pub joined: bool,
     /// To wait for its end.
@@ -89,7 +89,7 @@ impl Ticket {
 /// Tells of each change of a run.
 #[derive(Debug)]
 pub struct Follow {
-    runs: Runs,
+    runs: Jobs,
     id: u64,
     now: watch::Receiver<Now>,
     stand: watch::Receiver<Stand>,
@@ -106,19 +106,19 @@ impl Follow {
     }
 
     /// The run as it is now.
-    pub fn run(&self) -> Option<Run> {
+    pub fn run(&self) -> Option<Job> {
         self.runs.get(self.id)
     }
 }
 
 /// The runs. Cheap to clone.
 #[derive(Clone)]
-pub struct Runs {
+pub struct Jobs {
     pub(super) inner: Arc<Inner>,
 }
 
 pub(super) struct Inner {
-    book: Mutex<Book>,
+    schedule: Mutex<Schedule>,
     pub(super) store: Store,
     pub(super) clock: Clock,
     pub(super) work: Arc<dyn Work>,
@@ -127,13 +127,13 @@ pub(super) struct Inner {
     pub(super) stop: CancellationToken,
 }
 
-impl std::fmt::Debug for Runs {
+impl std::fmt::Debug for Jobs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Runs").finish_non_exhaustive()
     }
 }
 
-impl Runs {
+impl Jobs {
     /// The runs that `storage` holds, and those to come: done by `work` on `tasks` and the calling
     /// runtime, until `stop`. Sweeps that were cut off begin again, or with `resume` unset count as failed.
     /// Blocks for a moment.
@@ -146,16 +146,24 @@ impl Runs {
         stop: CancellationToken,
     ) -> Result<Self, StorageFault> {
         let store = Store::new(storage);
-        let (book, changed) = Book::of(store.load()?, resume, clock.now(), &stop);
+        let (schedule, changed) = Schedule::of(store.load()?, resume, clock.now(), &stop);
         store.save_now(&changed)?;
-        let following: Vec<u64> = book.live().filter(|run| run.is_following()).map(|run| run.id).collect();
+        let following: Vec<u64> =
+            schedule.live().filter(|run| run.is_following()).map(|run| run.id).collect();
         let queued = |id| Ok::<_, StorageFault>((id, store.queued(id)?));
         let following = following.into_iter().map(queued).collect::<Result<Vec<_>, _>>()?;
-        let inner =
-            Inner { book: Mutex::new(book), store, clock, work, tasks, runtime: Handle::current(), stop };
+        let inner = Inner {
+            schedule: Mutex::new(schedule),
+            store,
+            clock,
+            work,
+            tasks,
+            runtime: Handle::current(),
+            stop,
+        };
         let runs = Self { inner: Arc::new(inner) };
         for (id, queued) in following {
-            let told = runs.book().live_of(id).map(|live| (live.progress.clone(), live.stop.clone()));
+            let told = runs.schedule().live_of(id).map(|live| (live.progress.clone(), live.stop.clone()));
             let Some((progress, stop)) = told else { continue };
             let own = runs.clone();
             let follow = async move { own.follow_up(id, queued, &progress, &stop).await };
@@ -177,25 +185,25 @@ impl Runs {
     }
 
     /// The book is only ever left whole, so a panic elsewhere does not spoil it.
-    pub(super) fn book(&self) -> MutexGuard<'_, Book> {
-        self.inner.book.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn schedule(&self) -> MutexGuard<'_, Schedule> {
+        self.inner.schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks for a run. When this returns it is kept; it goes on if the caller goes away.
-    pub async fn ask(&self, order: Order) -> Result<Asked, RunsFault> {
+    pub async fn ask(&self, order: Order) -> Result<Asked, JobsFault> {
         let Inner { clock, stop, tasks, runtime, .. } = self.inner.as_ref();
         if stop.is_cancelled() {
-            return Err(RunsFault::Stopping);
+            return Err(JobsFault::Stopping);
         }
         let key = order.confirmed.as_ref().map(|(key, _)| *key);
-        let wish = Wish { task: order.task, key, asked_by: order.asked_by };
+        let request = Request { task: order.task, key, asked_by: order.asked_by };
         let (id, joined, ticket, removed) = {
-            let mut book = self.book();
-            let asked = book.ask(wish, clock.now(), stop);
-            let (id, joined) = asked.ok_or(RunsFault::Full(super::MOST_WAITING))?;
-            let live = book.live_of(id).ok_or(RunsFault::Unknown(id))?;
+            let mut schedule = self.schedule();
+            let asked = schedule.ask(request, clock.now(), stop);
+            let (id, joined) = asked.ok_or(JobsFault::Full(super::MOST_WAITING))?;
+            let live = schedule.live_of(id).ok_or(JobsFault::Unknown(id))?;
             let ticket = Ticket(live.now.subscribe());
-            (id, joined, ticket, book.prune())
+            (id, joined, ticket, schedule.prune())
         };
         if !joined {
             let (saved, answer) = oneshot::channel();
@@ -212,29 +220,29 @@ impl Runs {
                 }
             };
             tasks.spawn_on(call_id::within(call_id::current(), begun), runtime);
-            answer.await.map_err(|_| RunsFault::Stopping)??;
+            answer.await.map_err(|_| JobsFault::Stopping)??;
         }
-        let run = self.get(id).ok_or(RunsFault::Unknown(id))?;
+        let run = self.get(id).ok_or(JobsFault::Unknown(id))?;
         Ok(Asked { run, joined, ticket })
     }
 
     /// Asks for a sweep of `period` that may delete what the run that gave out `key` held back.
-    pub async fn ask_confirmed(&self, period: Period, key: &str) -> Result<Asked, RunsFault> {
-        let unknown = || RunsFault::UnknownKey(key.chars().take(60).collect());
+    pub async fn ask_confirmed(&self, period: Period, key: &str) -> Result<Asked, JobsFault> {
+        let unknown = || JobsFault::UnknownKey(key.chars().take(60).collect());
         let parsed: Uuid = key.trim().parse().map_err(|_| unknown())?;
         let (id, of, expires) = {
-            let book = self.book();
-            let run = book.with_key(&parsed).ok_or_else(unknown)?;
+            let schedule = self.schedule();
+            let run = schedule.with_key(&parsed).ok_or_else(unknown)?;
             let expires = run.confirm.as_ref().map(|confirm| confirm.expires).ok_or_else(unknown)?;
             (run.id, run.task.period(), expires)
         };
         let clock = &self.inner.clock;
         if expires <= clock.now() {
-            return Err(RunsFault::Expired(minute(expires, clock.zone())));
+            return Err(JobsFault::Expired(minute(expires, clock.zone())));
         }
         if of != Some(period) {
             let confirmed = of.map(|period| period.to_string()).unwrap_or_default();
-            return Err(RunsFault::OtherPeriod { confirmed, asked: period.to_string() });
+            return Err(JobsFault::OtherPeriod { confirmed, asked: period.to_string() });
         }
         let confirmed = Arc::new(self.inner.store.unconfirmed(id).await?);
         let order = Order::new(Task::Sweep(period), AskedBy::Request);
@@ -242,19 +250,19 @@ impl Runs {
     }
 
     /// A run as it is now.
-    pub fn get(&self, id: u64) -> Option<Run> {
-        self.book().get(id).map(super::schedule::Entry::snapshot)
+    pub fn get(&self, id: u64) -> Option<Job> {
+        self.schedule().get(id).map(super::schedule::Entry::snapshot)
     }
 
     /// The runs that are kept, the newest first.
-    pub fn list(&self, kind: Option<Kind>) -> Vec<Run> {
-        self.book().list(kind)
+    pub fn list(&self, kind: Option<Kind>) -> Vec<Job> {
+        self.schedule().list(kind)
     }
 
     /// When a sweep that covered its own day had last compared and acted, as far as runs are kept.
     pub fn last_swept(&self) -> Option<Timestamp> {
         let zone = self.inner.clock.zone();
-        let went_well = |run: &Run| run.state == State::Done || run.is_following();
+        let went_well = |run: &Job| run.state == State::Done || run.is_following();
         let swept = self.list(Some(Kind::Sweep)).into_iter().filter(went_well);
         let ended = swept.filter_map(|run| {
             let (period, ended) = (run.task.period()?, run.compared.or(run.ended)?);
@@ -264,14 +272,14 @@ impl Runs {
     }
 
     /// Whether a run that `fits` is waiting or under way. One that only follows what it queued is neither.
-    pub fn is_under_way(&self, fits: impl Fn(&Run) -> bool) -> bool {
-        self.book().live().any(|run| !run.is_following() && fits(run))
+    pub fn is_under_way(&self, fits: impl Fn(&Job) -> bool) -> bool {
+        self.schedule().live().any(|run| !run.is_following() && fits(run))
     }
 
     /// A run, and the way to follow it if it has not ended.
-    pub fn follow(&self, id: u64) -> Option<(Run, Option<Follow>)> {
-        let book = self.book();
-        let entry = book.get(id)?;
+    pub fn follow(&self, id: u64) -> Option<(Job, Option<Follow>)> {
+        let schedule = self.schedule();
+        let entry = schedule.get(id)?;
         let follow = entry.live.as_ref().map(|live| Follow {
             runs: self.clone(),
             id,
@@ -288,30 +296,30 @@ impl Runs {
         filter: FindingFilter,
         after: u64,
         most: usize,
-    ) -> Result<Vec<(u64, Finding)>, RunsFault> {
-        let removed = self.book().get(id).map(|entry| entry.run.findings_removed);
+    ) -> Result<Vec<(u64, Finding)>, JobsFault> {
+        let removed = self.schedule().get(id).map(|entry| entry.run.findings_removed);
         match removed {
-            None => Err(RunsFault::Unknown(id)),
-            Some(true) => Err(RunsFault::FindingsGone(id)),
+            None => Err(JobsFault::Unknown(id)),
+            Some(true) => Err(JobsFault::FindingsGone(id)),
             Some(false) => Ok(self.inner.store.findings(id, filter, after, most).await?),
         }
     }
 
     /// Ends a run: one that waits at once, one that is under way at its next step.
-    pub async fn cancel(&self, id: u64) -> Result<Run, RunsFault> {
+    pub async fn cancel(&self, id: u64) -> Result<Job, JobsFault> {
         let waited = {
-            let mut book = self.book();
-            let entry = book.get(id).ok_or(RunsFault::Unknown(id))?;
+            let mut schedule = self.schedule();
+            let entry = schedule.get(id).ok_or(JobsFault::Unknown(id))?;
             let state = entry.run.state;
             let ticket = entry.live.as_ref().map(|live| Ticket(live.now.subscribe()));
-            if !book.cancel(id) {
-                return Err(RunsFault::Ended { id, state });
+            if !schedule.cancel(id) {
+                return Err(JobsFault::Ended { id, state });
             }
             ticket.filter(|_| state == State::Waiting)
         };
         if let Some(ticket) = waited {
             ticket.end().await;
         }
-        self.get(id).ok_or(RunsFault::Unknown(id))
+        self.get(id).ok_or(JobsFault::Unknown(id))
     }
 }

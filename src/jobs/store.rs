@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, params};
 use tracing::warn;
 
-use super::job::Run;
+use super::job::Job;
 use crate::domain::WorkLogUri;
 use crate::domain::finding::{Finding, Hold, Kind, Unconfirmed};
 use crate::store::sqlite::{Storage, StorageFault};
@@ -35,7 +35,7 @@ impl Store {
     }
 
     /// All runs, the oldest first. One that cannot be read is said and left out: it is history only.
-    pub(super) fn load(&self) -> Result<Vec<Run>, StorageFault> {
+    pub(super) fn load(&self) -> Result<Vec<Job>, StorageFault> {
         let read = |connection: &Connection| {
             let mut rows = connection.prepare("SELECT id, body FROM run ORDER BY id")?;
             let rows = rows.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
@@ -43,7 +43,7 @@ impl Store {
         };
         let mut runs = Vec::new();
         for (id, body) in self.storage.write_now(read)? {
-            match serde_json::from_str::<Run>(&body) {
+            match serde_json::from_str::<Job>(&body) {
                 Ok(run) => runs.push(run),
                 Err(fault) => warn!("Run {id} cannot be read back and is left out: {fault}"),
             }
@@ -52,13 +52,13 @@ impl Store {
     }
 
     /// Writes the rows as they are now.
-    pub(super) async fn save(&self, runs: &[Run]) -> Result<(), StorageFault> {
+    pub(super) async fn save(&self, runs: &[Job]) -> Result<(), StorageFault> {
         let rows: Vec<(i64, String)> = runs.iter().map(row).collect();
         self.storage.write(move |connection| write(connection, &rows)).await
     }
 
     /// The same, blocking: for the start.
-    pub(super) fn save_now(&self, runs: &[Run]) -> Result<(), StorageFault> {
+    pub(super) fn save_now(&self, runs: &[Job]) -> Result<(), StorageFault> {
         let rows: Vec<(i64, String)> = runs.iter().map(row).collect();
         self.storage.write_now(move |connection| write(connection, &rows))
     }
@@ -207,7 +207,7 @@ impl Store {
     }
 }
 
-fn row(run: &Run) -> (i64, String) {
+fn row(run: &Job) -> (i64, String) {
     // All of it has a form in JSON.
     (run.id.cast_signed(), serde_json::to_string(run).unwrap_or_default())
 }

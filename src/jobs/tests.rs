@@ -95,7 +95,7 @@ impl Work for Double {
 
 /// Runs that are done by a double.
 struct Scene {
-    runs: Runs,
+    runs: Jobs,
     work: Arc<Double>,
     begun: mpsc::UnboundedReceiver<(Task, Option<Unconfirmed>)>,
     tasks: TaskTracker,
@@ -126,7 +126,7 @@ impl Scene {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let clock = Clock::starting_at(Timestamp::UNIX_EPOCH, TimeZone::UTC);
         let doer = Arc::clone(&work) as Arc<dyn Work>;
-        let runs = Runs::open(storage.clone(), resume, clock, doer, tasks.clone(), stop.clone()).unwrap();
+        let runs = Jobs::open(storage.clone(), resume, clock, doer, tasks.clone(), stop.clone()).unwrap();
         Self { runs, work, begun, tasks, stop }
     }
 
@@ -238,7 +238,7 @@ async fn a_cancelled_run_ends_and_the_one_behind_it_begins_only_when_it_may() {
     assert!(first.message.unwrap().contains("stays done"));
     let fault = scene.runs.cancel(first.id).await.unwrap_err().to_string();
     assert!(fault.contains("has ended already (cancelled)"), "{fault}");
-    assert_eq!(scene.runs.cancel(99).await, Err(RunsFault::Unknown(99)));
+    assert_eq!(scene.runs.cancel(99).await, Err(JobsFault::Unknown(99)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -257,7 +257,7 @@ async fn sweeps_go_on_after_a_stop_under_their_number_and_the_others_have_failed
     scene.runs.cancel(cancelled).await.unwrap();
     let runs = scene.runs.clone();
     scene.stop.cancel();
-    assert_eq!(runs.ask(Order::new(sweep(4), AskedBy::Cron)).await.unwrap_err(), RunsFault::Stopping);
+    assert_eq!(runs.ask(Order::new(sweep(4), AskedBy::Cron)).await.unwrap_err(), JobsFault::Stopping);
     // The sweep heeds the stop; the import that is under way may end.
     scene.work.go.add_permits(2);
     scene.stop().await;

@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use super::labels;
 use super::layout::head;
 use crate::escape::for_page;
-use crate::jobs::RunsFault;
+use crate::jobs::JobsFault;
 use crate::queue::QueueFault;
 
 /// Why a page or form could not be had.
@@ -72,16 +72,16 @@ impl From<QueueFault> for Fault {
     }
 }
 
-impl From<RunsFault> for Fault {
-    fn from(fault: RunsFault) -> Self {
+impl From<JobsFault> for Fault {
+    fn from(fault: JobsFault) -> Self {
         let detail = fault.to_string();
         match fault {
-            RunsFault::Full(_) | RunsFault::Stopping | RunsFault::Storage(_) => Self::unavailable(detail),
-            RunsFault::Unknown(_) | RunsFault::FindingsGone(_) => Self::unknown(detail),
-            RunsFault::Ended { .. }
-            | RunsFault::UnknownKey(_)
-            | RunsFault::Expired(_)
-            | RunsFault::OtherPeriod { .. } => Self { status: StatusCode::CONFLICT, ..Self::bad(detail) },
+            JobsFault::Full(_) | JobsFault::Stopping | JobsFault::Storage(_) => Self::unavailable(detail),
+            JobsFault::Unknown(_) | JobsFault::FindingsGone(_) => Self::unknown(detail),
+            JobsFault::Ended { .. }
+            | JobsFault::UnknownKey(_)
+            | JobsFault::Expired(_)
+            | JobsFault::OtherPeriod { .. } => Self { status: StatusCode::CONFLICT, ..Self::bad(detail) },
         }
     }
 }

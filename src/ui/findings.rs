@@ -14,7 +14,7 @@ use super::work_log::address;
 use crate::domain::diff::ObservedEntry;
 use crate::domain::finding::{Finding, Hold, Kind};
 use crate::domain::hours;
-use crate::jobs::{self, FindingFilter, Run, Runs};
+use crate::jobs::{self, FindingFilter, Job, Jobs};
 
 /// Differences on a page.
 pub(super) const PAGE: usize = 50;
@@ -62,7 +62,7 @@ pub(super) struct Findings {
 
 impl Findings {
     /// Those of `run`: none before it has compared everything.
-    pub(super) async fn gather(runs: &Runs, run: &Run, wish: Wish) -> Result<Self, Fault> {
+    pub(super) async fn gather(runs: &Jobs, run: &Job, wish: Wish) -> Result<Self, Fault> {
         if run.findings == 0 || run.findings_removed {
             return Ok(Self { wish, ..Self::default() });
         }
@@ -73,7 +73,7 @@ impl Findings {
     }
 
     /// The part `findings`.
-    pub(super) fn render(&self, run: &Run, moment: &Moment) -> Markup {
+    pub(super) fn render(&self, run: &Job, moment: &Moment) -> Markup {
         let compares = matches!(run.task.kind(), jobs::Kind::Sweep | jobs::Kind::Plan);
         html! {
             section id="findings" class="card wide" hidden[!compares || !run.has_result()] aria-labelledby="findings-title" {
@@ -93,7 +93,7 @@ impl Findings {
         }
     }
 
-    fn filters(&self, run: &Run) -> Markup {
+    fn filters(&self, run: &Job) -> Markup {
         let link = |wish: Wish, name: &str, count: u64| {
             let current = wish.filter == self.wish.filter;
             html! {
@@ -120,7 +120,7 @@ impl Findings {
         }
     }
 
-    fn around(&self, run: &Run) -> Markup {
+    fn around(&self, run: &Job) -> Markup {
         let next =
             self.found.last().filter(|_| self.more).map(|(last, _)| Wish { after: *last, ..self.wish });
         html! {
@@ -150,7 +150,7 @@ enum Told {
 }
 
 impl Told {
-    fn of(run: &Run) -> Self {
+    fn of(run: &Job) -> Self {
         match (run.task.kind(), run.state) {
             (jobs::Kind::Plan, _) => Self::Planned,
             (_, jobs::State::Done) => Self::Started,
@@ -168,7 +168,7 @@ impl Told {
     }
 }
 
-fn table(findings: &Findings, run: &Run, moment: &Moment) -> Markup {
+fn table(findings: &Findings, run: &Job, moment: &Moment) -> Markup {
     let told = Told::of(run);
     html! {
         table class="stack broad" role="table" aria-labelledby="findings-title" {

@@ -16,7 +16,7 @@ use super::time::Moment;
 use super::{Answer, labels, runs};
 use crate::domain::finding::Kind as Difference;
 use crate::http;
-use crate::jobs::{self as book, Kind, Run, RunsFault, State};
+use crate::jobs::{self as book, Job, JobsFault, Kind, State};
 use crate::reconcile::sweep::Period;
 
 /// `GET /run/{id}`.
@@ -53,7 +53,7 @@ pub(super) async fn gather(
     wish: findings::Wish,
     names: &mut Option<Names>,
 ) -> Result<Parts, Fault> {
-    let run = state.runs.get(id).ok_or(RunsFault::Unknown(id))?;
+    let run = state.runs.get(id).ok_or(JobsFault::Unknown(id))?;
     let moment = Moment::of(&state.services.clock);
     let mut parts = Parts::new(format!("{}: {}", labels::run_state(run.state), labels::task(run.task)));
     parts.add("run", render(&run, &moment));
@@ -71,7 +71,7 @@ pub(super) async fn gather(
 }
 
 /// The part `run`.
-pub(super) fn render(run: &Run, moment: &Moment) -> Markup {
+pub(super) fn render(run: &Job, moment: &Moment) -> Markup {
     let sign = Sign::of(run.state);
     html! {
         section id="run" class={ "card wide run-head " (sign.class()) } aria-labelledby="run-title" {
@@ -95,7 +95,7 @@ pub(super) fn render(run: &Run, moment: &Moment) -> Markup {
     }
 }
 
-fn progress(run: &Run) -> Markup {
+fn progress(run: &Job) -> Markup {
     let stand = &run.stand;
     let phase = if stand.phase.is_empty() { "Not begun yet" } else { stand.phase.as_ref() };
     html! {
@@ -124,7 +124,7 @@ fn progress(run: &Run) -> Markup {
 }
 
 /// What it counted, but for the kinds of differences: those stand above their table.
-fn counts(run: &Run) -> Markup {
+fn counts(run: &Job) -> Markup {
     let told = run.counts.iter().filter(|(name, _)| Difference::from_word(name).is_none());
     let told: Vec<_> = told.collect();
     html! {
@@ -140,7 +140,7 @@ fn counts(run: &Run) -> Markup {
 }
 
 /// What Kimai rounded, by month.
-fn rounded(run: &Run) -> Markup {
+fn rounded(run: &Job) -> Markup {
     html! {
         @if !run.rounded.is_empty() {
             ul class="plain" aria-label="Rounded by Kimai" {
@@ -151,7 +151,7 @@ fn rounded(run: &Run) -> Markup {
 }
 
 /// What can be done with what it found.
-fn next_steps(run: &Run, moment: &Moment) -> Markup {
+fn next_steps(run: &Job, moment: &Moment) -> Markup {
     let Some(period) = run.task.period().filter(|_| run.has_result()) else { return html! {} };
     let plan = run.task.kind() == Kind::Plan;
     let incomplete = run.counts.get(Difference::Incomplete.word()).copied().unwrap_or_default();
@@ -212,7 +212,7 @@ fn period_fields(period: Period) -> Markup {
 }
 
 /// The part `faults`.
-pub(super) fn faults(run: &Run) -> Markup {
+pub(super) fn faults(run: &Job) -> Markup {
     let stand = &run.stand;
     html! {
         section id="faults" class="card wide" hidden[stand.faults_in_all == 0] aria-labelledby="faults-title" {

@@ -9,7 +9,7 @@ use super::layout::Frame;
 use super::time::Moment;
 use super::{Answer, forms, labels};
 use crate::http;
-use crate::jobs::{Kind, MOST_RUNS, Run, State};
+use crate::jobs::{Job, Kind, MOST_RUNS, State};
 
 /// `GET /run`.
 pub(super) async fn get(request: HttpRequest, state: web::Data<http::State>) -> Answer {
@@ -40,7 +40,7 @@ pub(super) fn gather(state: &http::State) -> Parts {
 }
 
 /// The part `runs` of the overview.
-pub(super) fn card(runs: &[Run], moment: &Moment) -> Markup {
+pub(super) fn card(runs: &[Job], moment: &Moment) -> Markup {
     html! {
         section id="runs" class="card" aria-labelledby="runs-title" {
             div class="card-head" {
@@ -65,7 +65,7 @@ pub(super) fn card(runs: &[Run], moment: &Moment) -> Markup {
 }
 
 /// What came of it, in a few numbers.
-fn outcome(run: &Run) -> Markup {
+fn outcome(run: &Job) -> Markup {
     let compares = matches!(run.task.kind(), Kind::Sweep | Kind::Plan);
     html! {
         @if compares && (run.state == State::Done || run.is_following()) {
@@ -78,7 +78,7 @@ fn outcome(run: &Run) -> Markup {
 }
 
 /// Of what was compared, the share that differed, as a bar.
-fn share(run: &Run) -> Markup {
+fn share(run: &Job) -> Markup {
     let compared = run.counts.get("work-logs").copied().unwrap_or_default();
     if run.state != State::Done || compared == 0 {
         return html! {};
@@ -95,7 +95,7 @@ fn share(run: &Run) -> Markup {
     }
 }
 
-fn all(runs: &[Run], moment: &Moment) -> Markup {
+fn all(runs: &[Job], moment: &Moment) -> Markup {
     html! {
         section id="runs" class="card" aria-labelledby="runs-title" {
             h2 id="runs-title" { "The last runs" }
@@ -134,7 +134,7 @@ fn all(runs: &[Run], moment: &Moment) -> Markup {
 }
 
 /// How long it took, or takes so far: then in whole seconds, so that the page does not change more often.
-pub(super) fn took(run: &Run, moment: &Moment) -> String {
+pub(super) fn took(run: &Job, moment: &Moment) -> String {
     let seconds = run.seconds(moment.now);
     labels::seconds(if run.ended.is_some() { seconds } else { seconds.floor() })
 }

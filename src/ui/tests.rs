@@ -23,7 +23,7 @@ use crate::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
 use crate::domain::status::{Facts, Failed, Heard, Lapse, Load, Neighbour, Part, Status};
 use crate::domain::timesheet::DesiredEntry;
 use crate::explain::{self, Found, Story, Told, Verdict};
-use crate::jobs::{AskedBy, Confirm, Run, Runs, Task};
+use crate::jobs::{AskedBy, Confirm, Job, Jobs, Task};
 use crate::progress::Stand;
 use crate::queue::{Entry, Reason, Slot, State};
 use crate::reconcile::sweep::Period;
@@ -88,8 +88,8 @@ fn down() -> Neighbour {
     Status::of(Facts { kimai: contact, ..facts() }).kimai
 }
 
-fn a_run(task: Task, state: crate::jobs::State) -> Run {
-    Run {
+fn a_run(task: Task, state: crate::jobs::State) -> Job {
+    Job {
         id: 7,
         task,
         asked_by: AskedBy::Cron,
@@ -275,7 +275,7 @@ async fn a_plan_shows_both_sides_marks_what_differs_and_offers_what_can_be_done(
     ] {
         assert!(html.contains(words), "{words:?} is not in {html}");
     }
-    let head = |plan: &Run| run::render(plan, &moment).into_string();
+    let head = |plan: &Job| run::render(plan, &moment).into_string();
     assert!(head(&plan).contains("Put 900 differences right") && !head(&plan).contains("name=\"confirm\""));
     plan.counts.insert("incomplete".to_owned(), 899);
     assert!(head(&plan).contains("Put 1 difference right"), "{}", head(&plan));

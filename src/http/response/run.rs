@@ -18,7 +18,7 @@ use super::finding::FindingResource;
 use super::labels::{RunAskedBy, RunKind, RunState};
 use crate::domain::finding;
 use crate::domain::hours::RoundedMonth;
-use crate::jobs::{Confirm, Queued, Run};
+use crate::jobs::{Confirm, Job, Queued};
 use crate::reconcile::sweep::Period;
 
 /// Where a run is seen.
@@ -229,7 +229,7 @@ struct RunLinks {
 
 impl RunResource {
     /// `run`, as it is `now`.
-    pub(in crate::http) fn new(run: &Run, now: Timestamp) -> Self {
+    pub(in crate::http) fn new(run: &Job, now: Timestamp) -> Self {
         let (this, stand) = (location(run.id), &run.stand);
         Self {
             r#type: "runs",
@@ -326,7 +326,7 @@ struct PeriodFields {
 impl PlanAnswer {
     /// The plan that `run` made of `period`, with the first page of what it found.
     pub(in crate::http) fn new(
-        run: &Run,
+        run: &Job,
         period: Period,
         data: Vec<FindingResource>,
         next: Option<String>,

@@ -35,7 +35,7 @@ async fn findings_are_kept_paged_and_filtered_until_they_have_to_make_room() {
     assert_eq!(numbers(all, 1_198).await, [(1_199, 1_199), (1_200, 1_200)]);
     assert_eq!(numbers(FindingFilter { held: true, ..all }, 0).await, [(701, 701)]);
     assert_eq!(numbers(FindingFilter { kind: Some(finding::Kind::Dangling), ..all }, 0).await, [(901, 901)]);
-    assert_eq!(scene.runs.findings(7, all, 0, 3).await, Err(RunsFault::Unknown(7)));
+    assert_eq!(scene.runs.findings(7, all, 0, 3).await, Err(JobsFault::Unknown(7)));
     scene.begins().await;
     let page = scene.runs.findings(1, all, 0, 2_000).await.unwrap();
     assert!(page.into_iter().map(|(_, finding)| finding).eq(findings), "as they were");
@@ -133,7 +133,7 @@ async fn what_cannot_be_saved_is_refused_and_does_not_run() {
     };
     readonly(true);
     let fault = scene.runs.ask(Order::new(sweep(1), AskedBy::Request)).await.unwrap_err();
-    assert!(matches!(fault, RunsFault::Storage(_)), "{fault}");
+    assert!(matches!(fault, JobsFault::Storage(_)), "{fault}");
     readonly(false);
     scene.ask(sweep(2)).await;
     assert_eq!(scene.begins().await, sweep(2), "and keeps nobody waiting");

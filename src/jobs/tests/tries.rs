@@ -157,7 +157,7 @@ async fn a_crowd_is_served_without_a_lost_wake_up() {
             let asked = match runs.ask(Order::new(task, AskedBy::Request)).await {
                 Ok(asked) => asked,
                 Err(fault) => {
-                    assert!(matches!(fault, RunsFault::Full(_)), "{fault}");
+                    assert!(matches!(fault, JobsFault::Full(_)), "{fault}");
                     return 0;
                 }
             };

@@ -23,7 +23,7 @@ fn idle_with(parked: usize) -> crate::http::State {
     let clock = Clock::system(TimeZone::UTC);
     let engine = crate::app::engine(&settings, store, clock.clone(), storage.clone()).unwrap();
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let runs = Runs::open(storage, true, clock, Arc::new(engine.jobs()), tasks, stop.clone()).unwrap();
+    let runs = Jobs::open(storage, true, clock, Arc::new(engine.jobs()), tasks, stop.clone()).unwrap();
     crate::http::State::new(engine.services(), runs, stop, crate::ui::PAGES)
 }
 

@@ -7,7 +7,7 @@ use crate::status;
 async fn a_sweep_tells_what_it_queued_and_what_it_deleted() {
     let moment = moment();
     let tell = |task, state| {
-        let run = Run { findings: 3, ..a_run(task, state) };
+        let run = Job { findings: 3, ..a_run(task, state) };
         let orphan = Finding { action: Action::Delete, ..finding(Kind::Orphan, None) };
         let found = vec![
             (1, finding(Kind::Missing, None)),
@@ -51,7 +51,7 @@ async fn a_sweep_that_follows_what_it_queued_tells_how_much_of_it_has_come_throu
     let queued = Some(crate::jobs::Queued { total: 3_000, synced: 353, parked: 2 });
     let stand =
         Stand { phase: "syncing what was queued".into(), done: 355, total: Some(3_000), ..Stand::default() };
-    let sweep = Run {
+    let sweep = Job {
         queued,
         compared: Some(now()),
         held: 22,
@@ -77,8 +77,8 @@ async fn a_sweep_that_follows_what_it_queued_tells_how_much_of_it_has_come_throu
 #[test]
 fn the_headline_tells_of_the_last_sweep_that_ended() {
     use crate::jobs::State as Stage;
-    let sweep = |id, state, held| Run { id, held, ..a_run(Task::Sweep(period()), state) };
-    let tell = |runs: &[Run], load: Load| {
+    let sweep = |id, state, held| Job { id, held, ..a_run(Task::Sweep(period()), state) };
+    let tell = |runs: &[Job], load: Load| {
         let status = Status { undone: status::undone(runs), ..standing(load) };
         overview::headline(&status, 0).into_string()
     };
@@ -90,11 +90,11 @@ fn the_headline_tells_of_the_last_sweep_that_ended() {
     let html = tell(&[sweep(8, Stage::Failed, 0), sweep(7, Stage::Done, 0)], idle);
     assert!(html.contains("<span>The last sweep failed</span>") && html.contains("/run/8"), "{html}");
     let mended =
-        [Run { task: Task::Plan(period()), held: 3, ..sweep(9, Stage::Done, 3) }, sweep(8, Stage::Done, 0)];
+        [Job { task: Task::Plan(period()), held: 3, ..sweep(9, Stage::Done, 3) }, sweep(8, Stage::Done, 0)];
     let html = tell(&[&mended[..], &held[2..]].concat(), idle);
     assert!(html.contains("Everything is synced") && !html.contains("/run/"), "{html}");
     // What is exported stays, and needs nobody.
-    let exported = Run { counts: [("work-logs".to_owned(), 5)].into(), ..sweep(7, Stage::Done, 22) };
+    let exported = Job { counts: [("work-logs".to_owned(), 5)].into(), ..sweep(7, Stage::Done, 22) };
     assert!(tell(&[exported], idle).contains("Everything is synced"));
 
     let load = |parked| Load { parked, ..Load::default() };
