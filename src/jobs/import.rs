@@ -39,7 +39,7 @@ use catalogue::Catalogue;
 use gone::{Gone, Search};
 use plan::Change;
 pub use report::{Counts, Report};
-use resource_kind::{Noun, Wanted};
+use resource_kind::{ResourceKind, Wanted};
 
 /// What to import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,18 +165,18 @@ impl Importer {
     }
 
     async fn customers(&self, progress: &Progress) -> Result<Report, ImportFault> {
-        let noun = customers::noun(&self.resources);
-        let both = async { Ok(tokio::join!(customers::list(self.kimai.as_ref()), self.read(&noun))) };
+        let kind = customers::kind(&self.resources);
+        let both = async { Ok(tokio::join!(customers::list(self.kimai.as_ref()), self.read(&kind))) };
         let (listed, here) = unless_cancelled(progress, both).await?;
-        let (listed, here) = (of_kimai(&noun, listed)?, here?);
-        let (counts, _) = self.bring(&noun, &listed, here, &Catalogue::default(), progress).await?;
-        Ok(Report(vec![(noun.name, counts)]))
+        let (listed, here) = (of_kimai(&kind, listed)?, here?);
+        let (counts, _) = self.bring(&kind, &listed, here, &Catalogue::default(), progress).await?;
+        Ok(Report(vec![(kind.name, counts)]))
     }
 
     /// Projects first: activities belong to them and inherit their colours.
     async fn tasks(&self, progress: &Progress) -> Result<Report, ImportFault> {
-        let (projects, activities) = (projects::noun(&self.resources), activities::noun(&self.resources));
-        let customers = customers::noun(&self.resources);
+        let (projects, activities) = (projects::kind(&self.resources), activities::kind(&self.resources));
+        let customers = customers::kind(&self.resources);
         let kimai = self.kimai.as_ref();
         let lists = async {
             let listed_projects = of_kimai(&projects, projects::list(kimai).await)?;
@@ -197,8 +197,8 @@ impl Importer {
     }
 
     async fn accounts(&self, progress: &Progress) -> Result<Report, ImportFault> {
-        let noun = users::noun(&self.resources);
-        let both = async { Ok(tokio::join!(users::list(self.kimai.as_ref()), self.read(&noun))) };
+        let kind = users::kind(&self.resources);
+        let both = async { Ok(tokio::join!(users::list(self.kimai.as_ref()), self.read(&kind))) };
         let (users, here) = unless_cancelled(progress, both).await?;
         let users = users.map_err(|fault| {
             let refused = fault.fault == Fault::Permanent;
@@ -207,60 +207,60 @@ impl Importer {
             } else {
                 ""
             };
-            ImportFault::Kimai { what: noun.name, fault, hint }
+            ImportFault::Kimai { what: kind.name, fault, hint }
         })?;
-        let (counts, _) = self.bring(&noun, &users, here?, &Catalogue::default(), progress).await?;
-        Ok(Report(vec![(noun.name, counts)]))
+        let (counts, _) = self.bring(&kind, &users, here?, &Catalogue::default(), progress).await?;
+        Ok(Report(vec![(kind.name, counts)]))
     }
 
     /// Writes what differs from what is `here`, and gives what is there then.
     async fn bring(
         &self,
-        noun: &Noun,
+        kind: &ResourceKind,
         listed: &Lenient<Wanted>,
         here: Catalogue,
         parents: &Catalogue,
         progress: &Progress,
     ) -> Result<(Counts, Catalogue), ImportFault> {
-        progress.phase(format!("comparing {}", noun.name), None);
+        progress.phase(format!("comparing {}", kind.name), None);
         for row in &listed.odd.named {
-            warn!("One of the {} in Kimai's list cannot be read, and is left out: {}", noun.name, row.why);
-            progress.fault(format!("One of the {} was left out, it cannot be read: {}", noun.name, row.why));
+            warn!("One of the {} in Kimai's list cannot be read, and is left out: {}", kind.name, row.why);
+            progress.fault(format!("One of the {} was left out, it cannot be read: {}", kind.name, row.why));
         }
         for id in here.doubled() {
-            warn!(kimai.id = id, "Several {} have the Kimai id {id}; all of them follow Kimai", noun.name);
+            warn!(kimai.id = id, "Several {} have the Kimai id {id}; all of them follow Kimai", kind.name);
         }
         let (kimai, today) = (self.kimai.as_ref(), self.clock.today());
         let search = Search { kimai, max_gone: self.max_gone, today, progress };
-        let looked = unless_cancelled(progress, async { Ok(search.gone(noun, listed, &here).await) }).await;
+        let looked = unless_cancelled(progress, async { Ok(search.gone(kind, listed, &here).await) }).await;
         let Gone { ids: gone, held } = looked?;
-        let mut plan = plan::plan(noun, &listed.rows, &gone, &here, parents, Uuid::new_v4)?;
+        let mut plan = plan::plan(kind, &listed.rows, &gone, &here, parents, Uuid::new_v4)?;
         (plan.counts.held, plan.counts.unreadable) = (held, listed.odd.count);
         if plan.counts.new > 0 {
-            let whole = here.check(self.store.as_ref(), noun).await;
-            whole.map_err(|fault| ImportFault::Triplestore { what: noun.name, fault })?;
+            let whole = here.check(self.store.as_ref(), kind).await;
+            whole.map_err(|fault| ImportFault::Triplestore { what: kind.name, fault })?;
         }
         if plan.changes.is_empty() {
             return Ok((plan.counts, here));
         }
         // Before and after: should this end in between, what was written is followed all the same, and what is
         // followed too early finds nothing to do.
-        self.note(noun, &plan.rebooked).await?;
-        let written = self.write(noun, &plan.changes, progress).await;
-        self.note(noun, &plan.rebooked).await?;
+        self.note(kind, &plan.rebooked).await?;
+        let written = self.write(kind, &plan.changes, progress).await;
+        self.note(kind, &plan.rebooked).await?;
         let written = written?;
         if progress.is_stopped() {
             plan.counts.unconfirmed = plan.changes.len().saturating_sub(written);
             return Ok((plan.counts, here));
         }
         // A store may acknowledge what it did not keep.
-        let here = self.read(noun).await?;
-        let left = plan::plan(noun, &listed.rows, &gone, &here, parents, Uuid::new_v4)?.changes.len();
+        let here = self.read(kind).await?;
+        let left = plan::plan(kind, &listed.rows, &gone, &here, parents, Uuid::new_v4)?.changes.len();
         if left > 0 {
             plan.counts.unconfirmed = left;
             warn!(
                 "{left} {} are not as they were written; import again, and look at the triplestore",
-                noun.name
+                kind.name
             );
         }
         Ok((plan.counts, here))
@@ -269,11 +269,11 @@ impl Importer {
     /// Gives how many of `changes` were written: all of them, unless it is told to stop.
     async fn write(
         &self,
-        noun: &Noun,
+        kind: &ResourceKind,
         changes: &[Change],
         progress: &Progress,
     ) -> Result<usize, ImportFault> {
-        progress.phase(format!("writing {}", noun.name), Some(changes.len()));
+        progress.phase(format!("writing {}", kind.name), Some(changes.len()));
         let mut updates = write::updates(changes);
         let (mut next, mut rest) = (updates.next().transpose()?, changes);
         let mut written = 0;
@@ -284,8 +284,8 @@ impl Importer {
             let (batch, others) = rest.split_at_checked(count).unwrap_or((rest, &[]));
             rest = others;
             match answer {
-                Err(TriplestoreFault::Refused(refusal)) => self.write_apart(noun, batch, refusal).await?,
-                answer => answer.map_err(|fault| ImportFault::Triplestore { what: noun.name, fault })?,
+                Err(TriplestoreFault::Refused(refusal)) => self.write_apart(kind, batch, refusal).await?,
+                answer => answer.map_err(|fault| ImportFault::Triplestore { what: kind.name, fault })?,
             }
             progress.advance(count);
             written += count;
@@ -296,11 +296,16 @@ impl Importer {
 
     /// Writes what can be written of a batch that was refused: it is halved until each that is to blame stands alone.
     /// What is left out shows when all is read back.
-    async fn write_apart(&self, noun: &Noun, batch: &[Change], refusal: Refusal) -> Result<(), ImportFault> {
+    async fn write_apart(
+        &self,
+        kind: &ResourceKind,
+        batch: &[Change],
+        refusal: Refusal,
+    ) -> Result<(), ImportFault> {
         let mut refused = vec![(batch, refusal)];
         while let Some((batch, refusal)) = refused.pop() {
             if let [change] = batch {
-                warn!("One of the {} was not written, {}: {refusal}", noun.name, change.subject);
+                warn!("One of the {} was not written, {}: {refusal}", kind.name, change.subject);
                 continue;
             }
             let (first, second) = batch.split_at(batch.len() / 2);
@@ -309,7 +314,7 @@ impl Importer {
                     match self.store.update(&update?.1).await {
                         Ok(()) => {}
                         Err(TriplestoreFault::Refused(refusal)) => refused.push((half, refusal)),
-                        Err(fault) => return Err(ImportFault::Triplestore { what: noun.name, fault }),
+                        Err(fault) => return Err(ImportFault::Triplestore { what: kind.name, fault }),
                     }
                 }
             }
@@ -318,14 +323,14 @@ impl Importer {
     }
 
     /// Has the work logs looked at that are booked on these.
-    async fn note(&self, noun: &Noun, rebooked: &[Iri]) -> Result<(), ImportFault> {
+    async fn note(&self, kind: &ResourceKind, rebooked: &[Iri]) -> Result<(), ImportFault> {
         let noted = self.references.note(rebooked.iter().map(Iri::as_str)).await;
-        noted.map_err(|fault| ImportFault::Queue { what: noun.name, fault })
+        noted.map_err(|fault| ImportFault::Queue { what: kind.name, fault })
     }
 
-    async fn read(&self, noun: &Noun) -> Result<Catalogue, ImportFault> {
-        let read = Catalogue::read(self.store.as_ref(), noun).await;
-        read.map_err(|fault| ImportFault::Triplestore { what: noun.name, fault })
+    async fn read(&self, kind: &ResourceKind) -> Result<Catalogue, ImportFault> {
+        let read = Catalogue::read(self.store.as_ref(), kind).await;
+        read.map_err(|fault| ImportFault::Triplestore { what: kind.name, fault })
     }
 }
 
@@ -338,10 +343,10 @@ async fn unless_cancelled<T>(
 }
 
 fn of_kimai(
-    noun: &Noun,
+    kind: &ResourceKind,
     answer: Result<Lenient<Wanted>, KimaiFault>,
 ) -> Result<Lenient<Wanted>, ImportFault> {
-    answer.map_err(|fault| ImportFault::Kimai { what: noun.name, fault, hint: "" })
+    answer.map_err(|fault| ImportFault::Kimai { what: kind.name, fault, hint: "" })
 }
 
 #[cfg(test)]

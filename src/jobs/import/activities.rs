@@ -1,14 +1,14 @@
 //! Kimai's activities: tasks below a project, which work is booked on. A global activity has no project.
 
 use super::Resources;
-use super::resource_kind::{Noun, Wanted};
+use super::resource_kind::{ResourceKind, Wanted};
 use crate::settings::Relations;
 use crate::trackers::kimai::{Catalogue as List, KimaiFault, Lenient, Listings, Rows};
 use crate::triplestore::vocabulary::{ext, rdfs, skos, wf};
 
 /// How activities are written.
-pub(super) fn noun(resources: &Resources) -> Noun {
-    Noun {
+pub(super) fn kind(resources: &Resources) -> ResourceKind {
+    ResourceKind {
         name: "activities",
         list: List::Activities,
         classes: vec![ext::KIMAI_ACTIVITY, wf::TASK],

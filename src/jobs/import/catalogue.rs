@@ -4,7 +4,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::resource_kind::Noun;
+use super::resource_kind::ResourceKind;
 use crate::domain::KimaiId;
 use crate::triplestore::pages::{count, disagree, each_by_subject};
 use crate::triplestore::statement::{Iri, StatementFault};
@@ -59,17 +59,17 @@ impl Known {
     }
 
     /// Whether it is an account of another service, which may carry the same number.
-    fn is_foreign(&self, noun: &Noun) -> bool {
-        noun.homepage()
+    fn is_foreign(&self, kind: &ResourceKind) -> bool {
+        kind.homepage()
             .is_some_and(|homepage| !self.homepages.is_empty() && !self.homepages.contains(homepage.as_str()))
     }
 
     /// Whether nothing but an import can have made it: other services have accounts and organisations with
     /// identifiers too.
-    fn is_surely_kimais(&self, noun: &Noun) -> bool {
-        match noun.homepage() {
+    fn is_surely_kimais(&self, kind: &ResourceKind) -> bool {
+        match kind.homepage() {
             Some(homepage) => self.homepages.contains(homepage.as_str()),
-            None => noun.is_own_class || noun.mints(&self.iri),
+            None => kind.is_own_class || kind.mints(&self.iri),
         }
     }
 }
@@ -84,21 +84,21 @@ pub(super) struct Catalogue {
 }
 
 impl Catalogue {
-    /// Reads all resources of `noun`.
-    pub(super) async fn read(store: &dyn Triplestore, noun: &Noun) -> Result<Self, TriplestoreFault> {
+    /// Reads all resources of `kind`.
+    pub(super) async fn read(store: &dyn Triplestore, kind: &ResourceKind) -> Result<Self, TriplestoreFault> {
         // A row for each, not for each of its triples: stores write out rows more slowly than they find them.
         // Of several values each combination is a row, and the sets bring them together again.
         let mut wanted = vec![("id", dct::IDENTIFIER)];
-        if noun.follows_kimai {
-            wanted.extend([("label", noun.label), ("colour", ui::COLOR)]);
+        if kind.follows_kimai {
+            wanted.extend([("label", kind.label), ("colour", ui::COLOR)]);
         }
-        wanted.extend(noun.parent.map(|predicate| ("parent", predicate)));
-        if noun.homepage().is_some() {
+        wanted.extend(kind.parent.map(|predicate| ("parent", predicate)));
+        if kind.homepage().is_some() {
             wanted.push(("homepage", foaf::ACCOUNT_SERVICE_HOMEPAGE));
         }
         let mut variables: Vec<String> = wanted.iter().map(|(name, _)| format!("?{name}")).collect();
         variables.push("?unavailable".to_owned());
-        let mut pattern = format!("?s a {}", noun.class());
+        let mut pattern = format!("?s a {}", kind.class());
         for (name, predicate) in &wanted {
             let _ = write!(pattern, " OPTIONAL {{ ?s {} ?{name} }}", Iri::known(predicate));
         }
@@ -111,14 +111,18 @@ impl Catalogue {
             Self::note(&mut by_iri, row);
         };
         each_by_subject(store, &variables.join(" "), &pattern, note).await?;
-        Ok(Self { subjects: subjects.len(), ..Self::of(by_iri, noun) })
+        Ok(Self { subjects: subjects.len(), ..Self::of(by_iri, kind) })
     }
 
-    /// Fails if the triplestore counts more resources of `noun` than it gave: what it left out would be made a
+    /// Fails if the triplestore counts more resources of `kind` than it gave: what it left out would be made a
     /// second time.
-    pub(super) async fn check(&self, store: &dyn Triplestore, noun: &Noun) -> Result<(), TriplestoreFault> {
-        let counted = count(store, &format!("?s a {}", noun.class())).await?;
-        if self.subjects >= counted { Ok(()) } else { Err(disagree(noun.name, self.subjects, counted)) }
+    pub(super) async fn check(
+        &self,
+        store: &dyn Triplestore,
+        kind: &ResourceKind,
+    ) -> Result<(), TriplestoreFault> {
+        let counted = count(store, &format!("?s a {}", kind.class())).await?;
+        if self.subjects >= counted { Ok(()) } else { Err(disagree(kind.name, self.subjects, counted)) }
     }
 
     fn note(by_iri: &mut BTreeMap<String, Known>, mut row: Row) {
@@ -134,9 +138,9 @@ impl Catalogue {
         }
     }
 
-    fn of(by_iri: BTreeMap<String, Known>, noun: &Noun) -> Self {
+    fn of(by_iri: BTreeMap<String, Known>, kind: &ResourceKind) -> Self {
         let mut by_id: BTreeMap<u64, Vec<String>> = BTreeMap::new();
-        for (iri, known) in by_iri.iter().filter(|(_, known)| !known.is_foreign(noun)) {
+        for (iri, known) in by_iri.iter().filter(|(_, known)| !known.is_foreign(kind)) {
             if let Some(id) = known.id() {
                 by_id.entry(id).or_default().push(iri.clone());
             }
@@ -151,10 +155,10 @@ impl Catalogue {
 
     /// The Kimai ids of the resources that nothing but an import can have made, each with whether all of its
     /// resources are marked as unavailable.
-    pub(super) fn imported(&self, noun: &Noun) -> BTreeMap<u64, bool> {
+    pub(super) fn imported(&self, kind: &ResourceKind) -> BTreeMap<u64, bool> {
         let of = |iris: &[String]| {
             let known = iris.iter().filter_map(|iri| self.by_iri.get(iri));
-            let mut own = known.filter(|known| known.is_surely_kimais(noun)).peekable();
+            let mut own = known.filter(|known| known.is_surely_kimais(kind)).peekable();
             own.peek().is_some().then(|| own.all(|known| known.unavailable))
         };
         self.by_id.iter().filter_map(|(id, iris)| Some((*id, of(iris)?))).collect()

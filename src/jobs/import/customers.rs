@@ -1,13 +1,13 @@
 //! Kimai's customers: `prov:Organization`.
 
 use super::Resources;
-use super::resource_kind::{Noun, Wanted};
+use super::resource_kind::{ResourceKind, Wanted};
 use crate::trackers::kimai::{Catalogue as List, KimaiFault, Lenient, Listings, Rows};
 use crate::triplestore::vocabulary::{prov, rdfs};
 
 /// How customers are written.
-pub(super) fn noun(resources: &Resources) -> Noun {
-    Noun {
+pub(super) fn kind(resources: &Resources) -> ResourceKind {
+    ResourceKind {
         name: "customers",
         list: List::Customers,
         classes: vec![prov::ORGANIZATION],

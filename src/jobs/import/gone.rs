@@ -10,7 +10,7 @@ use jiff::civil::Date;
 use tracing::warn;
 
 use super::catalogue::Catalogue;
-use super::resource_kind::{Noun, Wanted};
+use super::resource_kind::{ResourceKind, Wanted};
 use crate::progress::Progress;
 use crate::trackers::kimai::{
     Catalogue as List, Customer, Fault, KimaiFault, Lenient, Listings, Project, Rows,
@@ -39,11 +39,11 @@ pub(super) struct Search<'a> {
 
 impl Search<'_> {
     /// What of `here` is missing from `listed`. Asks Kimai nothing if that is nothing new.
-    pub(super) async fn gone(&self, noun: &Noun, listed: &Lenient<Wanted>, here: &Catalogue) -> Gone {
+    pub(super) async fn gone(&self, kind: &ResourceKind, listed: &Lenient<Wanted>, here: &Catalogue) -> Gone {
         // What cannot be read is there all the same.
         let odd = listed.odd.ids.iter().map(|id| id.0);
         let listed: BTreeSet<u64> = listed.rows.iter().map(|item| item.id).chain(odd).collect();
-        let imported = here.imported(noun);
+        let imported = here.imported(kind);
         let missing: BTreeSet<u64> = imported
             .iter()
             .filter(|(id, unavailable)| !**unavailable && !listed.contains(id))
@@ -55,11 +55,11 @@ impl Search<'_> {
         if !imported.keys().any(|id| listed.contains(id)) {
             let why = "Kimai's list has none of those that were imported: is KIMAI_ENDPOINT right, and does the user \
                        of API_TOKEN see everything?";
-            return self.hold(noun, missing.len(), why);
+            return self.hold(kind, missing.len(), why);
         }
-        let everything = match self.everything(noun.list).await {
+        let everything = match self.everything(kind.list).await {
             Ok(everything) => everything,
-            Err(fault) => return self.hold(noun, missing.len(), &fault.to_string()),
+            Err(fault) => return self.hold(kind, missing.len(), &fault.to_string()),
         };
         let mut gone = Gone::default();
         let mut unlisted = Vec::new();
@@ -72,27 +72,27 @@ impl Search<'_> {
         }
         if gone.held > 0 {
             self.tell(
-                noun,
+                kind,
                 gone.held,
                 "Kimai's two lists contradict each other; the next import looks again",
             );
         }
-        let Gone { ids, held } = self.deleted(noun, unlisted).await;
+        let Gone { ids, held } = self.deleted(kind, unlisted).await;
         gone.ids.extend(ids);
         gone.held += held;
         gone
     }
 
     /// Those of `unlisted` that Kimai does not have at all.
-    async fn deleted(&self, noun: &Noun, unlisted: Vec<u64>) -> Gone {
+    async fn deleted(&self, kind: &ResourceKind, unlisted: Vec<u64>) -> Gone {
         if unlisted.len() > self.max_gone {
             let why = format!(
                 "more seem to be deleted in Kimai than IMPORT_MAX_GONE ({}). If they are, raise it for one import",
                 self.max_gone
             );
-            return self.hold(noun, unlisted.len(), &why);
+            return self.hold(kind, unlisted.len(), &why);
         }
-        let looks = unlisted.into_iter().map(async |id| (id, self.kimai.exists(noun.list, id).await));
+        let looks = unlisted.into_iter().map(async |id| (id, self.kimai.exists(kind.list, id).await));
         let mut looks = stream::iter(looks).buffered(LOOKS_AT_ONCE);
         let (mut gone, mut unseen, mut failed) = (Gone::default(), 0, None);
         while let Some((id, exists)) = looks.next().await {
@@ -107,11 +107,11 @@ impl Search<'_> {
             }
         }
         if let Some(fault) = failed {
-            self.tell(noun, gone.held, &fault.to_string());
+            self.tell(kind, gone.held, &fault.to_string());
         }
         if unseen > 0 {
             self.tell(
-                noun,
+                kind,
                 unseen,
                 "they are out of sight for the user of API_TOKEN: look at its role and teams",
             );
@@ -120,15 +120,15 @@ impl Search<'_> {
         gone
     }
 
-    fn hold(&self, noun: &Noun, held: usize, why: &str) -> Gone {
-        self.tell(noun, held, why);
+    fn hold(&self, kind: &ResourceKind, held: usize, why: &str) -> Gone {
+        self.tell(kind, held, why);
         Gone { held, ..Gone::default() }
     }
 
-    fn tell(&self, noun: &Noun, held: usize, why: &str) {
+    fn tell(&self, kind: &ResourceKind, held: usize, why: &str) {
         let why = format!(
             "{held} {} are missing from Kimai's list and were not marked as unavailable: {why}",
-            noun.name
+            kind.name
         );
         warn!("{why}");
         self.progress.fault(why);

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::catalogue::{Catalogue, Known};
 use super::report::Counts;
-use super::resource_kind::{Noun, Wanted};
+use super::resource_kind::{ResourceKind, Wanted};
 use crate::triplestore::Term;
 use crate::triplestore::statement::{Iri, Literal, Object, StatementFault};
 use crate::triplestore::vocabulary::{dct, ext, mu, rdf, ui};
@@ -46,12 +46,12 @@ pub(super) struct Plan {
 }
 
 /// Compares `wanted` with what is `here`. `gone` are the ids of those that Kimai has no more, `parents` the
-/// resources that `noun` belongs to.
+/// resources that `kind` belongs to.
 ///
 /// Names, colours and, with `IMPORT_RELATIONS=follow`, what a resource belongs to follow Kimai. What Kimai does
 /// not list is left alone, or marked if it is `gone`.
 pub(super) fn plan(
-    noun: &Noun,
+    kind: &ResourceKind,
     wanted: &[Wanted],
     gone: &BTreeSet<u64>,
     here: &Catalogue,
@@ -67,13 +67,13 @@ pub(super) fn plan(
         if known.peek().is_none() {
             let parent = item.parent.and_then(|id| parents.with_id(id).next());
             waits = item.parent.is_some() && parent.is_none();
-            plan.changes.push(create(noun, item, parent, mint())?);
+            plan.changes.push(create(kind, item, parent, mint())?);
             plan.counts.new += 1;
         }
         for known in known {
-            let kinship = kinship(noun, item, known, parents);
+            let kinship = kinship(kind, item, known, parents);
             waits |= kinship.waits;
-            plan.take(noun, known, &kinship, update(noun, item, known, &kinship));
+            plan.take(kind, known, &kinship, update(kind, item, known, &kinship));
         }
         plan.counts.waiting += usize::from(waits);
     }
@@ -87,7 +87,7 @@ pub(super) fn plan(
 }
 
 impl Plan {
-    fn take(&mut self, noun: &Noun, known: &Known, kinship: &Kinship<'_>, change: Change) {
+    fn take(&mut self, kind: &ResourceKind, known: &Known, kinship: &Kinship<'_>, change: Change) {
         if change.is_empty() {
             self.counts.unchanged += 1;
             return;
@@ -100,7 +100,7 @@ impl Plan {
             (false, true) => {}
         }
         // Without a project nothing could be booked: what is there stays.
-        if noun.is_booked_on && kinship.added.is_some() {
+        if kind.is_booked_on && kinship.added.is_some() {
             self.rebooked.push(known.iri.clone());
         }
         self.changes.push(change);
@@ -118,13 +118,13 @@ struct Kinship<'a> {
     waits: bool,
 }
 
-fn kinship<'a>(noun: &Noun, item: &Wanted, known: &Known, parents: &'a Catalogue) -> Kinship<'a> {
-    if noun.parent.is_none() {
+fn kinship<'a>(kind: &ResourceKind, item: &Wanted, known: &Known, parents: &'a Catalogue) -> Kinship<'a> {
+    if kind.parent.is_none() {
         return Kinship::default();
     }
     // Of anything else that somebody put it under nothing is known here, and it is left alone.
     let linked: Vec<&Known> = known.parents.iter().filter_map(|iri| parents.get(iri)).collect();
-    if !noun.follows_moves && !known.parents.is_empty() {
+    if !kind.follows_moves && !known.parents.is_empty() {
         // The link that is there counts, even if Kimai has moved the item meanwhile.
         return Kinship { parent: linked.first().copied(), ..Kinship::default() };
     }
@@ -145,28 +145,33 @@ fn kinship<'a>(noun: &Noun, item: &Wanted, known: &Known, parents: &'a Catalogue
     }
 }
 
-fn create(noun: &Noun, item: &Wanted, parent: Option<&Known>, uuid: Uuid) -> Result<Change, StatementFault> {
+fn create(
+    kind: &ResourceKind,
+    item: &Wanted,
+    parent: Option<&Known>,
+    uuid: Uuid,
+) -> Result<Change, StatementFault> {
     let mut added: Vec<(&'static str, Object)> =
-        noun.classes.iter().map(|class| (rdf::TYPE, Iri::known(class).into())).collect();
+        kind.classes.iter().map(|class| (rdf::TYPE, Iri::known(class).into())).collect();
     added.push((mu::UUID, Literal::string(uuid.to_string()).into()));
     added.push((dct::IDENTIFIER, Literal::string(item.id.to_string()).into()));
-    added.push((noun.label, Literal::string(&item.name).into()));
-    added.extend(noun.fixed.iter().map(|(predicate, iri)| (*predicate, iri.into())));
-    added.extend(noun.parent.zip(parent).map(|(predicate, parent)| (predicate, (&parent.iri).into())));
+    added.push((kind.label, Literal::string(&item.name).into()));
+    added.extend(kind.fixed.iter().map(|(predicate, iri)| (*predicate, iri.into())));
+    added.extend(kind.parent.zip(parent).map(|(predicate, parent)| (predicate, (&parent.iri).into())));
     added.extend(colour(item, parent).map(|colour| (ui::COLOR, Literal::string(colour).into())));
-    Ok(Change { added, ..Change::of(noun.mint(uuid)?) })
+    Ok(Change { added, ..Change::of(kind.mint(uuid)?) })
 }
 
-fn update(noun: &Noun, item: &Wanted, known: &Known, kinship: &Kinship<'_>) -> Change {
+fn update(kind: &ResourceKind, item: &Wanted, known: &Known, kinship: &Kinship<'_>) -> Change {
     let mut change = Change::of(known.iri.clone());
     if known.unavailable {
         change.removed.push((rdf::TYPE, Iri::known(ext::UNAVAILABLE_IN_KIMAI)));
     }
-    if !noun.follows_kimai {
+    if !kind.follows_kimai {
         return change;
     }
-    replace(&mut change, noun.label, &known.labels, Some(&item.name));
-    if let Some(predicate) = noun.parent {
+    replace(&mut change, kind.label, &known.labels, Some(&item.name));
+    if let Some(predicate) = kind.parent {
         change.removed.extend(kinship.removed.iter().map(|parent| (predicate, parent.iri.clone())));
         change.added.extend(kinship.added.map(|parent| (predicate, (&parent.iri).into())));
     }

@@ -1,14 +1,14 @@
 //! Kimai's projects: tasks at the top of the workspace, each of a customer.
 
 use super::Resources;
-use super::resource_kind::{Noun, Wanted};
+use super::resource_kind::{ResourceKind, Wanted};
 use crate::settings::Relations;
 use crate::trackers::kimai::{Catalogue as List, KimaiFault, Lenient, Listings, Rows};
 use crate::triplestore::vocabulary::{doap, prov, rdfs, skos, wf};
 
 /// How projects are written.
-pub(super) fn noun(resources: &Resources) -> Noun {
-    Noun {
+pub(super) fn kind(resources: &Resources) -> ResourceKind {
+    ResourceKind {
         name: "projects",
         list: List::Projects,
         classes: vec![doap::PROJECT, wf::TASK],

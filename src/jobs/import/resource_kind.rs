@@ -9,7 +9,7 @@ use crate::triplestore::vocabulary::foaf;
 /// How one kind of resource is written.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a property of the kind of its own")]
-pub(super) struct Noun {
+pub(super) struct ResourceKind {
     /// What people call them, in the plural.
     pub(super) name: &'static str,
     /// Kimai's list of them.
@@ -36,7 +36,7 @@ pub(super) struct Noun {
     pub(super) is_own_class: bool,
 }
 
-impl Noun {
+impl ResourceKind {
     /// The class by which existing ones are found.
     pub(super) fn class(&self) -> Iri {
         Iri::known(self.classes.first().copied().unwrap_or_default())

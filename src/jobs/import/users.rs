@@ -2,13 +2,13 @@
 //! the mark of those that are disabled.
 
 use super::Resources;
-use super::resource_kind::{Noun, Wanted};
+use super::resource_kind::{ResourceKind, Wanted};
 use crate::trackers::kimai::{Catalogue as List, KimaiFault, Lenient, Listings, Rows};
 use crate::triplestore::vocabulary::foaf;
 
 /// How accounts are written.
-pub(super) fn noun(resources: &Resources) -> Noun {
-    Noun {
+pub(super) fn kind(resources: &Resources) -> ResourceKind {
+    ResourceKind {
         name: "accounts",
         list: List::Users,
         classes: vec![foaf::ONLINE_ACCOUNT],
