@@ -51,20 +51,20 @@ const PATIENCE: Duration = Duration::from_mins(2);
 pub async fn run(once: bool, stop: CancellationToken) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     let kimai = Sandbox::new(Clock::system(jiff::tz::TimeZone::UTC));
-    let kimai_door = TcpListener::bind("127.0.0.1:0").context("no free port for the sandbox Kimai")?;
-    let kimai_address = format!("http://{}/api", kimai_door.local_addr()?);
+    let kimai_listener = TcpListener::bind("127.0.0.1:0").context("no free port for the sandbox Kimai")?;
+    let kimai_address = format!("http://{}/api", kimai_listener.local_addr()?);
     let settings = settings(&kimai_address)?;
     report::start(&settings.log);
     company::found(&kimai);
-    let kimai_server = kimai.serve(kimai_door)?;
+    let kimai_server = kimai.serve(kimai_listener)?;
     let kimai_handle = kimai_server.handle();
 
     let store = Embedded::open(None, &settings.triplestore.application_graph)?;
     let clock = Clock::system(settings.zone.clone());
     let inside = Arc::new(store.clone().with_log(QueryLog::of(&settings.triplestore)));
     let engine = app::engine(&settings, inside, clock, Storage::in_memory()?)?;
-    let door = door(&settings)?;
-    let address = format!("http://{}", door.local_addr()?);
+    let listener = listener(&settings)?;
+    let address = format!("http://{}", listener.local_addr()?);
     info!("Open {address} in a browser to see what happens; the triplestore answers at {address}/sparql");
     info!("Sandbox Kimai at {kimai_address} (Authorization: Bearer {}); Ctrl-C ends both", company::TOKEN);
 
@@ -72,7 +72,7 @@ pub async fn run(once: bool, stop: CancellationToken) -> anyhow::Result<ExitCode
     let ending = CancellationToken::new();
     let service = Service {
         engine: engine.clone(),
-        listener: door,
+        listener,
         store: Some(store.clone()),
         guard: settings.guard.clone(),
         sweep: None,
@@ -120,7 +120,7 @@ fn settings(kimai: &str) -> anyhow::Result<Settings> {
 }
 
 /// The port that is asked for; without that 8080, or any that is free.
-fn door(settings: &Settings) -> anyhow::Result<TcpListener> {
+fn listener(settings: &Settings) -> anyhow::Result<TcpListener> {
     match app::bind(settings, [127, 0, 0, 1], 8080) {
         Err(_) if settings.server.port.is_none() => app::bind(settings, [127, 0, 0, 1], 0),
         bound => bound,

@@ -81,7 +81,7 @@ use crate::telemetry::Metrics;
 use crate::trackers::kimai::Timesheets;
 use crate::work_logs::Source;
 pub(crate) use doctor::document as report;
-use endpoint::Door;
+use endpoint::Endpoint;
 use problem::Problem;
 
 /// The header of every answer that tells in which zone the service works, for whoever shows its times to people.
@@ -103,7 +103,7 @@ const MOST_LISTENERS: usize = 100;
 #[derive(Debug, Clone, Copy)]
 pub struct Pages {
     /// Its routes.
-    pub(crate) doors: fn() -> Vec<Door>,
+    pub(crate) endpoints: fn() -> Vec<Endpoint>,
     /// What a browser gets at an address that leads nowhere.
     pub(crate) unknown: fn(&HttpRequest, &State) -> HttpResponse,
 }
@@ -169,41 +169,41 @@ impl State {
 
 /// Every route but `/sparql`, in the order in which they are tried: what answers it, and beside it the
 /// documentation that `#[utoipa::path]` made for it.
-fn doors(pages: Pages) -> Vec<Door> {
-    let mut doors = vec![
-        Door::new(delta::__path_post, delta::post),
-        Door::new(commands::__path_queue_work_log, commands::queue_work_log),
-        Door::new(commands::__path_check_timesheet, commands::check_timesheet),
-        Door::new(commands::__path_import_customers, commands::import_customers),
-        Door::new(commands::__path_import_tasks, commands::import_tasks),
-        Door::new(commands::__path_import_accounts, commands::import_accounts),
-        Door::new(commands::__path_sweep, commands::sweep),
-        Door::new(commands::__path_lock, commands::lock),
-        Door::new(queue::__path_list, queue::list),
-        Door::new(queue::__path_retry_parked, queue::retry_parked),
-        Door::new(queue::__path_overwrite_exported, queue::overwrite_exported),
-        Door::new(queue::__path_overwrite, queue::overwrite).matching("/queue/{id:.*}/overwrite"),
-        Door::new(queue::__path_retry, queue::retry).matching("/queue/{id:.*}/retry"),
-        Door::new(queue::__path_show, queue::show).matching("/queue/{id:.*}"),
-        Door::new(runs::__path_list, runs::list),
-        Door::new(runs::__path_show, runs::show),
-        Door::new(runs::__path_findings, runs::findings),
-        Door::new(runs::__path_events, runs::events),
-        Door::new(runs::__path_cancel, runs::cancel),
-        Door::new(auth::login::__path_form, auth::login::form),
-        Door::new(auth::login::__path_enter, auth::login::enter),
-        Door::new(auth::login::__path_leave, auth::login::leave),
-        Door::new(doctor::__path_latest, doctor::latest),
-        Door::new(doctor::__path_examine, doctor::examine),
-        Door::new(health::__path_live, health::live),
-        Door::new(health::__path_ready, health::ready),
-        Door::new(health::__path_metrics, health::metrics),
-        Door::new(openapi::__path_document, openapi::document),
-        Door::new(openapi::__path_docs, openapi::docs),
-        Door::file("/assets/docs.css", "How the documentation looks", "text/css", openapi::style),
+fn endpoints(pages: Pages) -> Vec<Endpoint> {
+    let mut endpoints = vec![
+        Endpoint::new(delta::__path_post, delta::post),
+        Endpoint::new(commands::__path_queue_work_log, commands::queue_work_log),
+        Endpoint::new(commands::__path_check_timesheet, commands::check_timesheet),
+        Endpoint::new(commands::__path_import_customers, commands::import_customers),
+        Endpoint::new(commands::__path_import_tasks, commands::import_tasks),
+        Endpoint::new(commands::__path_import_accounts, commands::import_accounts),
+        Endpoint::new(commands::__path_sweep, commands::sweep),
+        Endpoint::new(commands::__path_lock, commands::lock),
+        Endpoint::new(queue::__path_list, queue::list),
+        Endpoint::new(queue::__path_retry_parked, queue::retry_parked),
+        Endpoint::new(queue::__path_overwrite_exported, queue::overwrite_exported),
+        Endpoint::new(queue::__path_overwrite, queue::overwrite).matching("/queue/{id:.*}/overwrite"),
+        Endpoint::new(queue::__path_retry, queue::retry).matching("/queue/{id:.*}/retry"),
+        Endpoint::new(queue::__path_show, queue::show).matching("/queue/{id:.*}"),
+        Endpoint::new(runs::__path_list, runs::list),
+        Endpoint::new(runs::__path_show, runs::show),
+        Endpoint::new(runs::__path_findings, runs::findings),
+        Endpoint::new(runs::__path_events, runs::events),
+        Endpoint::new(runs::__path_cancel, runs::cancel),
+        Endpoint::new(auth::login::__path_form, auth::login::form),
+        Endpoint::new(auth::login::__path_enter, auth::login::enter),
+        Endpoint::new(auth::login::__path_leave, auth::login::leave),
+        Endpoint::new(doctor::__path_latest, doctor::latest),
+        Endpoint::new(doctor::__path_examine, doctor::examine),
+        Endpoint::new(health::__path_live, health::live),
+        Endpoint::new(health::__path_ready, health::ready),
+        Endpoint::new(health::__path_metrics, health::metrics),
+        Endpoint::new(openapi::__path_document, openapi::document),
+        Endpoint::new(openapi::__path_docs, openapi::docs),
+        Endpoint::file("/assets/docs.css", "How the documentation looks", "text/css", openapi::style),
     ];
-    doors.extend((pages.doors)());
-    doors
+    endpoints.extend((pages.endpoints)());
+    endpoints
 }
 
 /// Adds the routes, all of which share `state`.
@@ -219,7 +219,7 @@ pub fn configure(state: web::Data<State>) -> impl FnOnce(&mut ServiceConfig) {
             .app_data(web::PathConfig::default().error_handler(|fault, _| {
                 Problem::bad_request(format!("The path cannot be read: {fault}.")).into()
             }));
-        endpoint::open(doors(pages), config);
+        endpoint::open(endpoints(pages), config);
         config.default_service(web::to(unknown));
     }
 }

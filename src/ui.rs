@@ -48,7 +48,7 @@ use actix_web::http::header::{CACHE_CONTROL, LOCATION};
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::escape::for_page;
-use crate::http::endpoint::Door;
+use crate::http::endpoint::Endpoint;
 use crate::http::{Pages, State};
 use fault::Fault;
 use layout::Frame;
@@ -56,31 +56,31 @@ use layout::head;
 use time::Moment;
 
 /// What is added to the routes of [`crate::http`], whose [`State`] the pages share.
-pub const PAGES: Pages = Pages { doors, unknown };
+pub const PAGES: Pages = Pages { endpoints, unknown };
 
 /// The page on which people log in. `next` is where it leads.
 pub fn login(next: &str, fault: Option<&str>) -> maud::Markup {
     login::render(next, fault)
 }
 
-fn doors() -> Vec<Door> {
-    let mut doors = vec![
-        Door::page("/", "The overview", &["said"], overview::get),
-        Door::page(
+fn endpoints() -> Vec<Endpoint> {
+    let mut endpoints = vec![
+        Endpoint::page("/", "The overview", &["said"], overview::get),
+        Endpoint::page(
             "/entries",
             "The entries of the queue, 50 on a page",
             &["state", "after", "said"],
             entries::get,
         ),
-        Door::page("/run", "Sweeps, plans, imports and locks", &["said"], runs::get),
-        Door::page("/run/{id}", "One of them", &["kind", "held", "after", "said"], run::get),
-        Door::page("/find", "The search for a work log", &["q"], work_log::find),
-        Door::page("/work-log", "The whole story of one work log", &["id", "said"], work_log::get),
-        Door::stream("/updates", "The parts of a page as they change", &["page"], updates::get),
+        Endpoint::page("/run", "Sweeps, plans, imports and locks", &["said"], runs::get),
+        Endpoint::page("/run/{id}", "One of them", &["kind", "held", "after", "said"], run::get),
+        Endpoint::page("/find", "The search for a work log", &["q"], work_log::find),
+        Endpoint::page("/work-log", "The whole story of one work log", &["id", "said"], work_log::get),
+        Endpoint::stream("/updates", "The parts of a page as they change", &["page"], updates::get),
     ];
-    doors.extend(actions::doors());
-    doors.extend(assets::doors());
-    doors
+    endpoints.extend(actions::endpoints());
+    endpoints.extend(assets::endpoints());
+    endpoints
 }
 
 /// A page of its own, never kept: it holds what is true now.

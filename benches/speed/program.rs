@@ -35,19 +35,19 @@ impl Neighbours {
     pub(crate) fn start() -> anyhow::Result<Self> {
         let kimai = Sandbox::new(Clock::system(jiff::tz::TimeZone::UTC));
         kimai.add_user("sync", "UTC", Role::SuperAdmin, Some(TOKEN));
-        let door = TcpListener::bind("127.0.0.1:0")?;
-        let address = door.local_addr()?;
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
         std::thread::spawn(move || {
-            actix_web::rt::System::new().block_on(async move { kimai.serve(door)?.await })
+            actix_web::rt::System::new().block_on(async move { kimai.serve(listener)?.await })
         });
         let store = web::Data::new(Embedded::in_memory()?);
-        let door = TcpListener::bind("127.0.0.1:0")?;
-        let endpoint = door.local_addr()?;
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let endpoint = listener.local_addr()?;
         std::thread::spawn(move || {
             let routes = kimai_sync::http::sparql::configure;
             let server = HttpServer::new(move || App::new().app_data(store.clone()).configure(routes));
             let server = server.workers(1).disable_signals();
-            actix_web::rt::System::new().block_on(async move { server.listen(door)?.run().await })
+            actix_web::rt::System::new().block_on(async move { server.listen(listener)?.run().await })
         });
         Ok(Self { kimai: format!("http://{address}/api"), store: format!("http://{endpoint}/sparql") })
     }

@@ -92,10 +92,10 @@ impl Stack {
     /// Starts it with these settings besides the usual ones, and imports one task and one person.
     pub(crate) async fn start(vars: &[(&str, &str)]) -> anyhow::Result<Self> {
         let kimai = Sandbox::new(Clock::system(jiff::tz::TimeZone::UTC));
-        let door = TcpListener::bind("127.0.0.1:0")?;
-        let endpoint = format!("http://{}/api", door.local_addr()?);
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let endpoint = format!("http://{}/api", listener.local_addr()?);
         let usual = [("API_TOKEN", TOKEN), ("KIMAI_ENDPOINT", &endpoint), ("CHECK_AT_START", "false")];
-        tokio::spawn(kimai.serve(door)?);
+        tokio::spawn(kimai.serve(listener)?);
         kimai.add_user("sync", "UTC", Role::SuperAdmin, Some(TOKEN));
         let project = kimai.add_project("Website", kimai.add_customer("ACME"));
         kimai.add_activity("Analysis", Some(project));

@@ -39,7 +39,7 @@ use crate::settings::GuardSettings;
 use access::Access;
 pub(crate) use connections::Connections;
 use sessions::Sessions;
-use throttle::Guesses;
+use throttle::Throttle;
 use token::Token;
 
 /// What a 401 asks for.
@@ -55,7 +55,7 @@ pub struct Guard {
     /// Whether `/metrics` needs the token too.
     metrics: bool,
     sessions: Sessions,
-    guesses: Guesses,
+    throttle: Throttle,
     login_page: LoginPage,
 }
 
@@ -74,7 +74,7 @@ impl Guard {
             token: settings.token.as_ref().map(Token::new),
             metrics: settings.metrics,
             sessions: Sessions::default(),
-            guesses: Guesses::default(),
+            throttle: Throttle::default(),
             login_page,
         }
     }
@@ -90,7 +90,7 @@ impl Guard {
         if self.token.as_ref().is_none_or(|token| token.matches(given)) {
             return Tried::Right;
         }
-        match self.guesses.take(now) {
+        match self.throttle.take(now) {
             None => {
                 warn!("Somebody sent a wrong OPS_TOKEN to {path}");
                 Tried::Wrong

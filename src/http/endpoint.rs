@@ -19,7 +19,7 @@ use super::problem::Problem;
 pub(super) type Schemas = Vec<(String, RefOr<Schema>)>;
 
 /// One route: what answers it, and how it is documented.
-pub(crate) struct Door {
+pub(crate) struct Endpoint {
     /// As documented, with `{parameters}`.
     pub(super) path: String,
     /// As documented.
@@ -34,7 +34,7 @@ pub(crate) struct Door {
     route: Route,
 }
 
-impl Door {
+impl Endpoint {
     /// A route for `handler`, whose `#[utoipa::path]` made `documentation`: path and method are said
     /// there, and nowhere else.
     pub(super) fn new<D, F, Args>(_documentation: D, handler: F) -> Self
@@ -70,19 +70,19 @@ impl Door {
 
 /// Registers the doors. The first whose path fits answers; where only the method does not fit that is
 /// 405, with the ones that do. Doors of one path stand side by side.
-pub(super) fn open(doors: Vec<Door>, config: &mut ServiceConfig) {
-    let mut doors = doors.into_iter().peekable();
-    while let Some(first) = doors.next() {
+pub(super) fn open(endpoints: Vec<Endpoint>, config: &mut ServiceConfig) {
+    let mut endpoints = endpoints.into_iter().peekable();
+    while let Some(first) = endpoints.next() {
         let pattern = first.pattern().to_owned();
         let mut resource: Resource = web::resource(pattern.as_str());
         let (mut methods, mut next) = (Vec::new(), Some(first));
-        while let Some(door) = next {
-            methods.push(method_of(&door.method).to_string());
-            if let Some(bytes) = door.body_limit {
+        while let Some(endpoint) = next {
+            methods.push(method_of(&endpoint.method).to_string());
+            if let Some(bytes) = endpoint.body_limit {
                 resource = resource.app_data(web::PayloadConfig::new(bytes));
             }
-            resource = resource.route(door.route);
-            next = doors.next_if(|door| door.pattern() == pattern);
+            resource = resource.route(endpoint.route);
+            next = endpoints.next_if(|endpoint| endpoint.pattern() == pattern);
         }
         let refuse = move |request: HttpRequest| std::future::ready(not_allowed(&request, &methods));
         config.service(resource.default_service(web::to(refuse)));

@@ -23,7 +23,7 @@ use utoipa::openapi::{
 use utoipa::{PartialSchema as _, ToSchema as _};
 
 use super::auth::{self, Guard};
-use super::endpoint::Door;
+use super::endpoint::Endpoint;
 use super::response::fault::{
     ErrorFields, ErrorSource, Errors, Forbidden, TooLarge, TooMany, TooSlow, Unauthorised,
 };
@@ -66,29 +66,30 @@ impl Document {
             (true, true) => both,
         };
         place.get_or_init(|| {
-            let doors = super::doors(state.pages).into_iter();
-            let document = value(doors.chain(sparql.then(sparql::doors).into_iter().flatten()), token);
+            let endpoints = super::endpoints(state.pages).into_iter();
+            let document =
+                value(endpoints.chain(sparql.then(sparql::endpoints).into_iter().flatten()), token);
             Self { json: document.to_string().into(), page: view::page(&document).into_string().into() }
         })
     }
 }
 
 /// The document, with an example of each body. A token is asked for where there is one.
-fn value(doors: impl IntoIterator<Item = Door>, token: bool) -> Value {
-    let mut value = serde_json::to_value(describe(doors, token)).unwrap_or_default();
+fn value(endpoints: impl IntoIterator<Item = Endpoint>, token: bool) -> Value {
+    let mut value = serde_json::to_value(describe(endpoints, token)).unwrap_or_default();
     example::complete(&mut value);
     value
 }
 
-fn describe(doors: impl IntoIterator<Item = Door>, token: bool) -> OpenApi {
+fn describe(endpoints: impl IntoIterator<Item = Endpoint>, token: bool) -> OpenApi {
     let (mut paths, mut components) = (Paths::new(), Components::new());
     components.schemas.insert("Errors".to_owned(), Errors::schema());
     let mut schemas = vec![(ErrorFields::name().into_owned(), ErrorFields::schema())];
     schemas.push((ErrorSource::name().into_owned(), ErrorSource::schema()));
-    for mut door in doors {
-        schemas.append(&mut door.schemas);
-        guarded(&mut door);
-        paths.add_path_operation(&door.path, vec![door.method], door.operation);
+    for mut endpoint in endpoints {
+        schemas.append(&mut endpoint.schemas);
+        guarded(&mut endpoint);
+        paths.add_path_operation(&endpoint.path, vec![endpoint.method], endpoint.operation);
     }
     components.schemas.extend(schemas);
     let cookie =
@@ -116,23 +117,23 @@ fn describe(doors: impl IntoIterator<Item = Door>, token: bool) -> OpenApi {
 }
 
 /// Adds what the guard may answer in the place of a route; or that it asks for nothing there.
-fn guarded(door: &mut Door) {
-    let asks = auth::asks(&door.path);
+fn guarded(endpoint: &mut Endpoint) {
+    let asks = auth::asks(&endpoint.path);
     if !asks {
-        door.operation.security = Some(vec![SecurityRequirement::default()]);
+        endpoint.operation.security = Some(vec![SecurityRequirement::default()]);
     }
-    let changes = door.method != HttpMethod::Get;
-    let takes_body = door.operation.request_body.is_some();
+    let changes = endpoint.method != HttpMethod::Get;
+    let takes_body = endpoint.operation.request_body.is_some();
     let faults = [
         asks.then_some(Unauthorised::FAULT),
-        (changes || auth::reading_is_work(&door.path)).then_some(Forbidden::FAULT),
+        (changes || auth::reading_is_work(&endpoint.path)).then_some(Forbidden::FAULT),
         asks.then_some(TooMany::FAULT),
         takes_body.then_some(TooLarge::FAULT),
         takes_body.then_some(TooSlow::FAULT),
     ];
     for fault in faults.into_iter().flatten() {
         let response = RefOr::T(fault.response());
-        door.operation.responses.responses.entry(fault.status.to_string()).or_insert(response);
+        endpoint.operation.responses.responses.entry(fault.status.to_string()).or_insert(response);
     }
 }
 

@@ -8,7 +8,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
 use serde_json::json;
 
-use super::endpoint::{self, Door};
+use super::endpoint::{self, Endpoint};
 use super::problem::Problem;
 use super::request::SparqlForm;
 use super::response::fault::{BadRequest, TooLarge, Unavailable, UnknownMediaType};
@@ -28,12 +28,12 @@ const DATASET: [&str; 4] =
 
 /// Adds `GET` and `POST /sparql`.
 pub fn configure(routes: &mut web::ServiceConfig) {
-    endpoint::open(doors(), routes);
+    endpoint::open(endpoints(), routes);
 }
 
 /// Its routes.
-pub(super) fn doors() -> Vec<Door> {
-    vec![Door::new(__path_get, get), Door::new(__path_post, post).body_limit(BODY_LIMIT)]
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![Endpoint::new(__path_get, get), Endpoint::new(__path_post, post).body_limit(BODY_LIMIT)]
 }
 
 /// What a request asks for.

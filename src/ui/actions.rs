@@ -11,7 +11,7 @@ use super::fault::Fault;
 use super::{Answer, forms, labels, run, see};
 use crate::domain::WorkLogUri;
 use crate::http::State;
-use crate::http::endpoint::Door;
+use crate::http::endpoint::Endpoint;
 use crate::jobs::import::What;
 use crate::jobs::lock::Month;
 use crate::jobs::{Asked, AskedBy, Order, Task};
@@ -19,28 +19,33 @@ use crate::queue::Reason;
 use crate::reconcile::sweep::Period;
 
 /// The forms, under `/do`.
-pub(super) fn doors() -> Vec<Door> {
+pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
-        Door::form("/do/retry", "Tries one work log now", &["id", "back"], retry),
-        Door::form("/do/retry-parked", "Tries all that is parked now", &["back"], retry_parked),
-        Door::form(
+        Endpoint::form("/do/retry", "Tries one work log now", &["id", "back"], retry),
+        Endpoint::form("/do/retry-parked", "Tries all that is parked now", &["back"], retry_parked),
+        Endpoint::form(
             "/do/overwrite",
             "Overwrites the exported timesheet of one work log",
             &["id", "back"],
             overwrite,
         ),
-        Door::form(
+        Endpoint::form(
             "/do/overwrite-exported",
             "Overwrites the exported timesheets of all that are parked for that",
             &["sure", "back"],
             overwrite_exported,
         ),
-        Door::form("/do/plan", "Finds out what a sweep would do", &["preset", "start", "end"], plan),
-        Door::form("/do/sweep", "Puts a period right", &["start", "end", "confirm"], sweep),
-        Door::form("/do/cancel", "Ends a run", &["run"], cancel),
-        Door::form("/do/import", "Imports one of Kimai's lists", &["what"], import),
-        Door::form("/do/lock", "Sets a month's submitted timesheets to exported", &["month", "sure"], lock),
-        Door::form("/do/check", "Makes all checks now, within 40 seconds", &["back"], check),
+        Endpoint::form("/do/plan", "Finds out what a sweep would do", &["preset", "start", "end"], plan),
+        Endpoint::form("/do/sweep", "Puts a period right", &["start", "end", "confirm"], sweep),
+        Endpoint::form("/do/cancel", "Ends a run", &["run"], cancel),
+        Endpoint::form("/do/import", "Imports one of Kimai's lists", &["what"], import),
+        Endpoint::form(
+            "/do/lock",
+            "Sets a month's submitted timesheets to exported",
+            &["month", "sure"],
+            lock,
+        ),
+        Endpoint::form("/do/check", "Makes all checks now, within 40 seconds", &["back"], check),
     ]
 }
 

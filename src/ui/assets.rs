@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use actix_web::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse};
 
-use crate::http::endpoint::Door;
+use crate::http::endpoint::Endpoint;
 
 /// One file.
 #[derive(Debug)]
@@ -58,15 +58,15 @@ impl Asset {
 }
 
 /// The files, under `/assets`.
-pub(super) fn doors() -> Vec<Door> {
-    let door = |asset: &'static Asset, what| {
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    let endpoint = |asset: &'static Asset, what| {
         let answer = move |request: HttpRequest| async move { asset.answer(&request) };
         let media_type = asset.content_type.split(';').next().unwrap_or_default();
-        Door::file(asset.path, what, media_type, answer)
+        Endpoint::file(asset.path, what, media_type, answer)
     };
     vec![
-        door(&STYLE, "How pages look"),
-        door(&SCRIPT, "What keeps pages up to date"),
-        door(&ICON, "The sign of the service"),
+        endpoint(&STYLE, "How pages look"),
+        endpoint(&SCRIPT, "What keeps pages up to date"),
+        endpoint(&ICON, "The sign of the service"),
     ]
 }

@@ -132,11 +132,11 @@ pub(crate) fn kimai() -> (Sandbox, String) {
     sandbox.add_user("jane", "UTC", Role::User, None);
     let project = sandbox.add_project("Website", sandbox.add_customer("ACME"));
     sandbox.add_activity("Analysis", Some(project));
-    let door = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}/api", door.local_addr().unwrap());
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/api", listener.local_addr().unwrap());
     let served = sandbox.clone();
     std::thread::spawn(move || {
-        actix_web::rt::System::new().block_on(async move { served.serve(door).unwrap().await })
+        actix_web::rt::System::new().block_on(async move { served.serve(listener).unwrap().await })
     });
     (sandbox, address)
 }

@@ -70,9 +70,9 @@ fn json_logs_are_objects_line_by_line_and_carry_the_span_of_the_work_log() {
     let mut running = Running::start(command);
     let update = "INSERT DATA { <http://x/1> a <http://www.w3.org/2002/12/cal/ical#Vevent> ;
         <http://www.w3.org/2002/12/cal/ical#dtstart> \"soon\" }";
-    let mut door = TcpStream::connect(&running.address).unwrap();
+    let mut listener = TcpStream::connect(&running.address).unwrap();
     write!(
-        door,
+        listener,
         "POST /sparql HTTP/1.1\r\nhost: x\r\nconnection: close\r\nmu-call-id: call-7\r\n\
          mu-session-id: http://mu.semte.ch/sessions/s3cret\r\n\
          content-type: application/sparql-update\r\ncontent-length: {}\r\n\r\n{update}",
@@ -80,7 +80,7 @@ fn json_logs_are_objects_line_by_line_and_carry_the_span_of_the_work_log() {
     )
     .unwrap();
     let mut answer = String::new();
-    door.read_to_string(&mut answer).unwrap();
+    listener.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     running.until("Cannot sync <http://x/1>");
     let (code, log) = running.end("-TERM");

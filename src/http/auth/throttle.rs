@@ -11,12 +11,12 @@ const BURST: Duration = Duration::from_secs(10);
 
 /// The budget of wrong tokens.
 #[derive(Debug, Default)]
-pub(super) struct Guesses {
+pub(super) struct Throttle {
     /// When all of it will be there again.
     whole: Mutex<Option<Instant>>,
 }
 
-impl Guesses {
+impl Throttle {
     /// Counts a wrong token; where there was one too many, how long until the next.
     pub(super) fn take(&self, now: Instant) -> Option<Duration> {
         let mut whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
@@ -37,11 +37,11 @@ mod tests {
 
     #[test]
     fn ten_at_once_then_one_a_second() {
-        let (guesses, start) = (Guesses::default(), Instant::now());
-        let taken = |now| std::iter::from_fn(|| guesses.take(now).is_none().then_some(())).take(100).count();
+        let (throttle, start) = (Throttle::default(), Instant::now());
+        let taken = |now| std::iter::from_fn(|| throttle.take(now).is_none().then_some(())).take(100).count();
         assert_eq!(taken(start), 10);
-        assert_eq!(guesses.take(start), Some(PACE));
-        assert_eq!(guesses.take(start + PACE / 2), Some(PACE / 2));
+        assert_eq!(throttle.take(start), Some(PACE));
+        assert_eq!(throttle.take(start + PACE / 2), Some(PACE / 2));
         assert_eq!(taken(start + PACE), 1);
         assert_eq!(taken(start + 4 * PACE), 3);
         assert_eq!(taken(start + 1000 * PACE), 10, "what was not used is not saved up");

@@ -8,7 +8,7 @@ use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{Content, ContentBuilder, HttpMethod, Required};
 
-use super::{Door, Schemas, method_of};
+use super::{Endpoint, Schemas, method_of};
 
 const HTML: &str = "text/html";
 /// How a page or form can fail, which it tells as a page.
@@ -20,7 +20,7 @@ const FAULTS: [(&str, &str); 5] = [
     ("503", "Kimai, the triplestore or the queue does not answer now."),
 ];
 
-impl Door {
+impl Endpoint {
     /// A page for people. `query` names what it reads behind the `?`; all of it may be left out.
     pub(crate) fn page<F, Args>(path: &str, what: &str, query: &[&str], handler: F) -> Self
     where

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::explain::Verdict;
-use crate::http::{configure, doors, sparql, testing};
+use crate::http::{configure, endpoints, sparql, testing};
 use crate::store::sqlite::Storage;
 use crate::triplestore::embedded::Embedded;
 use crate::ui;
@@ -27,7 +27,7 @@ macro_rules! service {
 }
 
 fn document() -> Value {
-    super::value(doors(ui::PAGES).into_iter().chain(sparql::doors()), true)
+    super::value(endpoints(ui::PAGES).into_iter().chain(sparql::endpoints()), true)
 }
 
 /// The methods of each documented path.

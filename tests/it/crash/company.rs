@@ -80,9 +80,9 @@ impl Company {
                 (Some(store), Some(server))
             }
         };
-        let door = TcpListener::bind("127.0.0.1:0").unwrap();
-        let kimai_address = door.local_addr().unwrap().to_string();
-        let kimai_server = Some(serve_kimai(&kimai, door));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let kimai_address = listener.local_addr().unwrap().to_string();
+        let kimai_server = Some(serve_kimai(&kimai, listener));
         Self { mode, kimai, store, folder, kimai_address, kimai_server, store_server }
     }
 
@@ -137,8 +137,8 @@ impl Company {
         if self.kimai_server.is_none() {
             let bind = async || TcpListener::bind(&self.kimai_address).ok();
             // Someone else may have been given the port for a moment.
-            let door = until(PATIENCE, bind).await.expect("the port becomes free again");
-            self.kimai_server = Some(serve_kimai(&self.kimai, door));
+            let listener = until(PATIENCE, bind).await.expect("the port becomes free again");
+            self.kimai_server = Some(serve_kimai(&self.kimai, listener));
         }
     }
 
@@ -151,8 +151,8 @@ impl Company {
 }
 
 #[expect(clippy::disallowed_methods, reason = "what is spawned ends with the test's runtime")]
-fn serve_kimai(kimai: &Sandbox, door: TcpListener) -> ServerHandle {
-    let server = kimai.serve(door).unwrap();
+fn serve_kimai(kimai: &Sandbox, listener: TcpListener) -> ServerHandle {
+    let server = kimai.serve(listener).unwrap();
     let handle = server.handle();
     tokio::spawn(server);
     handle
@@ -160,11 +160,12 @@ fn serve_kimai(kimai: &Sandbox, door: TcpListener) -> ServerHandle {
 
 #[expect(clippy::disallowed_methods, reason = "what is spawned ends with the test's runtime")]
 fn serve_store(store: &Embedded) -> (String, ServerHandle) {
-    let door = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}/sparql", door.local_addr().unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/sparql", listener.local_addr().unwrap());
     let store = web::Data::new(store.clone());
     let app = move || App::new().app_data(store.clone()).configure(kimai_sync::http::sparql::configure);
-    let server = HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(0).listen(door).unwrap();
+    let server =
+        HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(0).listen(listener).unwrap();
     let server = server.run();
     let handle = server.handle();
     tokio::spawn(server);

@@ -135,9 +135,9 @@ impl Stack {
         storage: Storage,
     ) -> Self {
         let kimai = Sandbox::new(Clock::system(jiff::tz::TimeZone::UTC));
-        let kimai_door = TcpListener::bind("127.0.0.1:0").unwrap();
-        let endpoint = format!("http://{}/api", kimai_door.local_addr().unwrap());
-        tokio::spawn(kimai.serve(kimai_door).unwrap());
+        let kimai_listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}/api", kimai_listener.local_addr().unwrap());
+        tokio::spawn(kimai.serve(kimai_listener).unwrap());
         let given = [
             ("API_TOKEN", TOKEN),
             ("KIMAI_ENDPOINT", &endpoint),
