@@ -51,7 +51,7 @@ use crate::escape::for_page;
 use crate::http::endpoint::Endpoint;
 use crate::http::{Pages, State};
 use fault::Fault;
-use layout::Frame;
+use layout::Layout;
 use layout::head;
 use time::Moment;
 
@@ -84,16 +84,16 @@ fn endpoints() -> Vec<Endpoint> {
 }
 
 /// A page of its own, never kept: it holds what is true now.
-fn html(frame: &Frame, content: &maud::Markup) -> HttpResponse {
+fn html(page_layout: &Layout, content: &maud::Markup) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
         .insert_header((CACHE_CONTROL, "no-store"))
-        .body(for_page(&frame.render(content).into_string()).into_owned())
+        .body(for_page(&page_layout.render(content).into_string()).into_owned())
 }
 
 /// What a browser gets at an address that leads nowhere (404).
 fn unknown(request: &HttpRequest, state: &State) -> HttpResponse {
-    let frame = Frame::new(request, "", "Not found", &Moment::of(&state.services.clock));
+    let page_layout = Layout::new(request, "", "Not found", &Moment::of(&state.services.clock));
     let content = maud::html! {
         section class="card wide" {
             h1 { "Not found" }
@@ -104,7 +104,7 @@ fn unknown(request: &HttpRequest, state: &State) -> HttpResponse {
     HttpResponse::NotFound()
         .content_type("text/html; charset=utf-8")
         .insert_header((CACHE_CONTROL, "no-store"))
-        .body(for_page(&frame.render(&content).into_string()).into_owned())
+        .body(for_page(&page_layout.render(&content).into_string()).into_owned())
 }
 
 /// 303 to `place` on this service.

@@ -66,7 +66,7 @@ pub struct Heard {
     /// When.
     pub at: Timestamp,
     /// To which part of the service.
-    pub part: Part,
+    pub fragment: Part,
 }
 
 /// A failure.

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::icons::Sign;
+use super::icons::Icon;
 use super::labels;
 use super::time::Moment;
 use crate::doctor::{Check, Health, Report};
@@ -40,7 +40,7 @@ fn checks(report: &Report, moment: &Moment) -> Markup {
     let (well, other): (Vec<&Check>, Vec<&Check>) =
         report.checks.iter().partition(|check| check.verdict == Health::Well);
     html! {
-        @if other.is_empty() { p { (Sign::Good.with("All is as it should be")) } }
+        @if other.is_empty() { p { (Icon::Good.with("All is as it should be")) } }
         @else { ul class="plain check-list" { @for check in &other { (line(check)) } } }
         @if !well.is_empty() {
             details {
@@ -53,15 +53,15 @@ fn checks(report: &Report, moment: &Moment) -> Markup {
 }
 
 fn line(check: &Check) -> Markup {
-    let (sign, verdict) = match check.verdict {
-        Health::Well => (Sign::Good, "well"),
-        Health::Warning => (Sign::Warning, "warning"),
-        Health::Trouble => (Sign::Bad, "trouble"),
-        Health::Unknown => (Sign::Neutral, "not known"),
+    let (icon, verdict) = match check.verdict {
+        Health::Well => (Icon::Good, "well"),
+        Health::Warning => (Icon::Warning, "warning"),
+        Health::Trouble => (Icon::Bad, "trouble"),
+        Health::Unknown => (Icon::Neutral, "not known"),
     };
     html! {
         li data-key=(check.id) {
-            p { (sign.icon()) " " strong { (check.name) } span class="unseen" { " (" (verdict) ")" } ": " (labels::sentence(&check.says)) }
+            p { (icon.icon()) " " strong { (check.name) } span class="unseen" { " (" (verdict) ")" } ": " (labels::sentence(&check.says)) }
             @if let Some(help) = &check.help { p class="to-do" { (labels::sentence(help)) } }
         }
     }

@@ -19,13 +19,13 @@ const AT_ONCE: usize = 4;
 
 /// Names by id; an id that was asked for and has none is known by its number only.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Names {
+pub(super) struct DisplayNames {
     projects: BTreeMap<ProjectId, Option<String>>,
     activities: BTreeMap<ActivityId, Option<String>>,
     users: BTreeMap<UserId, Option<String>>,
 }
 
-impl Names {
+impl DisplayNames {
     /// Asks for the names of all that stands in `found`, for each once. What is not told in time stays a number.
     pub(super) async fn ask(kimai: &dyn Timesheets, found: &[(u64, Finding)]) -> Self {
         let mut names = Self::default();
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn each_id_is_asked_for_once_and_called_by_its_name_where_kimai_tells_one() {
-        let mut names = Names::default();
+        let mut names = DisplayNames::default();
         let found = [
             finding(booked(1, 2, 3), Some(booked(1, 2, 3))),
             finding(booked(1, 2, 4), Some(booked(1, 2, 3))),

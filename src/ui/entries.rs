@@ -7,9 +7,9 @@ use actix_web::web::{self, Query};
 use maud::{Markup, html};
 
 use super::fault::Fault;
-use super::fragments::Parts;
-use super::icons::Sign;
-use super::layout::Frame;
+use super::fragments::Fragments;
+use super::icons::Icon;
+use super::layout::Layout;
 use super::time::Moment;
 use super::work_log::address;
 use super::{Answer, labels};
@@ -23,7 +23,7 @@ pub(super) const PAGE: usize = 50;
 
 /// Which entries are wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Wish {
+pub(super) struct EntryQuery {
     /// Where they stand.
     state: State,
     /// Whether only those are wanted whose timesheet is exported.
@@ -32,7 +32,7 @@ pub(super) struct Wish {
     after: Option<WorkLogUri>,
 }
 
-impl Wish {
+impl EntryQuery {
     /// Reads `state` and `after` of an address.
     pub(super) fn read(pairs: &BTreeMap<String, String>) -> Result<Self, Fault> {
         let state = match pairs.get("state") {
@@ -72,27 +72,27 @@ pub(super) async fn get(
     query: Query<BTreeMap<String, String>>,
     state: web::Data<http::State>,
 ) -> Answer {
-    let wish = Wish::read(&query)?;
-    let parts = gather(&state, &wish).await?;
+    let query = EntryQuery::read(&query)?;
+    let fragments = load(&state, &query).await?;
     let moment = Moment::of(&state.services.clock);
-    let frame = Frame::new(&request, "/entries?state=parked", &parts.title, &moment)
-        .live(&parts, &format!("page=entries&{}", wish.query()));
-    Ok(super::html(&frame, &parts.get("entries")))
+    let page_layout = Layout::new(&request, "/entries?state=parked", &fragments.title, &moment)
+        .live(&fragments, &format!("page=entries&{}", query.query()));
+    Ok(super::html(&page_layout, &fragments.get("entries")))
 }
 
 /// The page in parts.
-pub(super) async fn gather(state: &http::State, wish: &Wish) -> Result<Parts, Fault> {
-    let list = List::gather(&state.services, wish).await?;
-    let mut parts = Parts::new(list.title());
-    parts.add("entries", list.render(&Moment::of(&state.services.clock)));
-    Ok(parts)
+pub(super) async fn load(state: &http::State, query: &EntryQuery) -> Result<Fragments, Fault> {
+    let list = List::load(&state.services, query).await?;
+    let mut fragments = Fragments::new(list.title());
+    fragments.add("entries", list.render(&Moment::of(&state.services.clock)));
+    Ok(fragments)
 }
 
 /// A page of entries.
 #[derive(Debug)]
 pub(super) struct List {
     /// What was asked for.
-    pub(super) wish: Wish,
+    pub(super) query: EntryQuery,
     /// How many there are in all.
     pub(super) counts: Counts,
     /// How many of them are parked since their timesheet is exported.
@@ -104,19 +104,19 @@ pub(super) struct List {
 }
 
 impl List {
-    async fn gather(services: &Services, wish: &Wish) -> Result<Self, Fault> {
-        let mut entries = services.queue.page(wish.filter(), wish.after.as_ref(), PAGE + 1).await?;
+    async fn load(services: &Services, query: &EntryQuery) -> Result<Self, Fault> {
+        let mut entries = services.queue.page(query.filter(), query.after.as_ref(), PAGE + 1).await?;
         let more = entries.len() > PAGE;
         entries.truncate(PAGE);
         let parked = services.queue.parked_by_code().await?;
         let kept = parked.get(&Some(Code::TimesheetExported)).copied().unwrap_or_default();
-        Ok(Self { wish: wish.clone(), counts: services.queue.counts().await?, kept, entries, more })
+        Ok(Self { query: query.clone(), counts: services.queue.counts().await?, kept, entries, more })
     }
 
     /// How many stand there.
     fn total(&self, state: State) -> usize {
         match state {
-            State::Parked if self.wish.exported => self.kept,
+            State::Parked if self.query.exported => self.kept,
             State::Parked => self.counts.parked,
             State::Running => self.counts.running,
             State::Queued => self.counts.queued,
@@ -126,29 +126,29 @@ impl List {
 
     fn title(&self) -> String {
         let (name, _) = self.words();
-        format!("{name}: {}", labels::number(self.total(self.wish.state) as u64))
+        format!("{name}: {}", labels::number(self.total(self.query.state) as u64))
     }
 
     /// What they are called, and what that means.
     fn words(&self) -> (&'static str, &'static str) {
-        if self.wish.exported { labels::EXPORTED } else { labels::entry_states(self.wish.state) }
+        if self.query.exported { labels::EXPORTED } else { labels::entry_states(self.query.state) }
     }
 
     /// The part `entries`.
     pub(super) fn render(&self, moment: &Moment) -> Markup {
-        let state = self.wish.state;
+        let state = self.query.state;
         let (_, meaning) = self.words();
-        let here = format!("/entries?{}", self.wish.query());
+        let here = format!("/entries?{}", self.query.query());
         html! {
             section id="entries" class="card wide" aria-labelledby="entries-title" {
                 h1 id="entries-title" { (self.title()) }
-                (tabs(&self.wish))
+                (tabs(&self.query))
                 p class="lead" { (meaning) }
-                @if self.wish.exported && self.kept > 0 { (overwrite_all(self.kept, &here)) }
-                @if !self.wish.exported && state == State::Parked && self.counts.parked > 0 { (retry_all(self.counts.parked, &here)) }
+                @if self.query.exported && self.kept > 0 { (overwrite_all(self.kept, &here)) }
+                @if !self.query.exported && state == State::Parked && self.counts.parked > 0 { (retry_all(self.counts.parked, &here)) }
                 @if self.entries.is_empty() {
                     p class="empty" {
-                        @if self.wish.after.is_some() { "There are no more." } @else { "There are none." }
+                        @if self.query.after.is_some() { "There are no more." } @else { "There are none." }
                     }
                 } @else {
                     (table(&self.entries, &here, moment, "entries-title"))
@@ -159,13 +159,13 @@ impl List {
     }
 
     fn around(&self) -> Markup {
-        let first = Wish { after: None, ..self.wish.clone() };
+        let first = EntryQuery { after: None, ..self.query.clone() };
         let next = self.entries.last().filter(|_| self.more);
-        let next = next.map(|last| Wish { after: Some(last.work_log.clone()), ..self.wish.clone() });
+        let next = next.map(|last| EntryQuery { after: Some(last.work_log.clone()), ..self.query.clone() });
         html! {
-            @if next.is_some() || self.wish.after.is_some() {
+            @if next.is_some() || self.query.after.is_some() {
                 nav class="pages" aria-label="More of this list" {
-                    @if self.wish.after.is_some() { a class="button" href={ "/entries?" (first.query()) } { "From the start" } }
+                    @if self.query.after.is_some() { a class="button" href={ "/entries?" (first.query()) } { "From the start" } }
                     @if let Some(next) = next { a class="button" href={ "/entries?" (next.query()) } { "Next " (PAGE) } }
                 }
             }
@@ -173,7 +173,7 @@ impl List {
     }
 }
 
-fn tabs(current: &Wish) -> Markup {
+fn tabs(current: &EntryQuery) -> Markup {
     html! {
         nav class="tabs" aria-label="Lists of the queue" {
             ul {
@@ -255,11 +255,11 @@ pub(super) fn table(entries: &[Entry], back: &str, moment: &Moment, title: &str)
 
 fn row(entry: &Entry, back: &str, moment: &Moment) -> Markup {
     let (iri, short) = (entry.work_log.as_str(), labels::short(entry.work_log.as_str()));
-    let sign = match entry.state {
-        State::Queued => Sign::Waiting,
-        State::Scheduled if entry.attempts == 0 => Sign::Waiting,
-        State::Scheduled | State::Parked => Sign::Warning,
-        State::Running => Sign::Running,
+    let icon = match entry.state {
+        State::Queued => Icon::Waiting,
+        State::Scheduled if entry.attempts == 0 => Icon::Waiting,
+        State::Scheduled | State::Parked => Icon::Warning,
+        State::Running => Icon::Running,
     };
     html! {
         tr role="row" data-key=(iri) {
@@ -267,7 +267,7 @@ fn row(entry: &Entry, back: &str, moment: &Moment) -> Markup {
                 a class="id" href=(address(&entry.work_log)) title=(iri) { (short) }
             }
             td role="cell" data-label="State" {
-                (sign.with(labels::entry_state(entry.state)))
+                (icon.with(labels::entry_state(entry.state)))
                 @if let Some(due) = entry.due.filter(|_| entry.state == State::Scheduled) {
                     span class="note" { "Next try " @if due > moment.now { (moment.relative(due)) } @else { "now" } }
                 }

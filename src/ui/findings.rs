@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::display_names::Names;
+use super::display_names::DisplayNames;
 use super::fault::Fault;
-use super::icons::Sign;
+use super::icons::Icon;
 use super::labels;
 use super::time::Moment;
 use super::work_log::address;
@@ -21,12 +21,12 @@ pub(super) const PAGE: usize = 50;
 
 /// Which differences are wanted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Wish {
+pub(super) struct FindingQuery {
     filter: FindingFilter,
     after: u64,
 }
 
-impl Wish {
+impl FindingQuery {
     /// Reads `kind`, `held` and `after` of an address.
     pub(super) fn read(pairs: &BTreeMap<String, String>) -> Result<Self, Fault> {
         let given = |name: &str| pairs.get(name).map(String::as_str).filter(|text| !text.is_empty());
@@ -52,24 +52,24 @@ impl Wish {
 /// A page of differences.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    pub(super) wish: Wish,
+    pub(super) query: FindingQuery,
     /// Each with its number.
     pub(super) found: Vec<(u64, Finding)>,
     pub(super) more: bool,
     /// What to call what they are booked on.
-    pub(super) names: Names,
+    pub(super) names: DisplayNames,
 }
 
 impl Findings {
     /// Those of `run`: none before it has compared everything.
-    pub(super) async fn gather(runs: &Jobs, run: &Job, wish: Wish) -> Result<Self, Fault> {
+    pub(super) async fn load(runs: &Jobs, run: &Job, query: FindingQuery) -> Result<Self, Fault> {
         if run.findings == 0 || run.findings_removed {
-            return Ok(Self { wish, ..Self::default() });
+            return Ok(Self { query, ..Self::default() });
         }
-        let mut found = runs.findings(run.id, wish.filter, wish.after, PAGE + 1).await?;
+        let mut found = runs.findings(run.id, query.filter, query.after, PAGE + 1).await?;
         let more = found.len() > PAGE;
         found.truncate(PAGE);
-        Ok(Self { wish, found, more, names: Names::default() })
+        Ok(Self { query, found, more, names: DisplayNames::default() })
     }
 
     /// The part `findings`.
@@ -94,11 +94,11 @@ impl Findings {
     }
 
     fn filters(&self, run: &Job) -> Markup {
-        let link = |wish: Wish, name: &str, count: u64| {
-            let current = wish.filter == self.wish.filter;
+        let link = |query: FindingQuery, name: &str, count: u64| {
+            let current = query.filter == self.query.filter;
             html! {
                 li {
-                    a href={ "/run/" (run.id) "?" (wish.query()) "#findings" } aria-current=[current.then_some("true")] {
+                    a href={ "/run/" (run.id) "?" (query.query()) "#findings" } aria-current=[current.then_some("true")] {
                         (name) " " span class="number" { (labels::number(count)) }
                     }
                 }
@@ -108,12 +108,12 @@ impl Findings {
         html! {
             nav class="tabs" aria-label="Show only" {
                 ul {
-                    (link(Wish::default(), "All", run.findings as u64))
+                    (link(FindingQuery::default(), "All", run.findings as u64))
                     @for kind in Kind::ALL.into_iter().filter(|kind| of(*kind) > 0) {
-                        (link(Wish { filter: FindingFilter { kind: Some(kind), held: false }, after: 0 }, labels::kind(kind), of(kind)))
+                        (link(FindingQuery { filter: FindingFilter { kind: Some(kind), held: false }, after: 0 }, labels::kind(kind), of(kind)))
                     }
                     @if run.held > 0 {
-                        (link(Wish { filter: FindingFilter { kind: None, held: true }, after: 0 }, "Held back", run.held as u64))
+                        (link(FindingQuery { filter: FindingFilter { kind: None, held: true }, after: 0 }, "Held back", run.held as u64))
                     }
                 }
             }
@@ -121,13 +121,16 @@ impl Findings {
     }
 
     fn around(&self, run: &Job) -> Markup {
-        let next =
-            self.found.last().filter(|_| self.more).map(|(last, _)| Wish { after: *last, ..self.wish });
+        let next = self
+            .found
+            .last()
+            .filter(|_| self.more)
+            .map(|(last, _)| FindingQuery { after: *last, ..self.query });
         html! {
-            @if next.is_some() || self.wish.after > 0 {
+            @if next.is_some() || self.query.after > 0 {
                 nav class="pages" aria-label="More differences" {
-                    @if self.wish.after > 0 {
-                        a class="button" href={ "/run/" (run.id) "?" (Wish { after: 0, ..self.wish }.query()) "#findings" } { "From the start" }
+                    @if self.query.after > 0 {
+                        a class="button" href={ "/run/" (run.id) "?" (FindingQuery { after: 0, ..self.query }.query()) "#findings" } { "From the start" }
                     }
                     @if let Some(next) = next {
                         a class="button" href={ "/run/" (run.id) "?" (next.query()) "#findings" } { "Next " (PAGE) }
@@ -188,7 +191,7 @@ fn table(findings: &Findings, run: &Job, moment: &Moment) -> Markup {
     }
 }
 
-fn row(number: u64, finding: &Finding, told: Told, names: &Names, moment: &Moment) -> Markup {
+fn row(number: u64, finding: &Finding, told: Told, names: &DisplayNames, moment: &Moment) -> Markup {
     let wanted = finding.wanted.map(ObservedEntry::from);
     let incomplete = finding.kind == Kind::Incomplete;
     html! {
@@ -251,7 +254,7 @@ fn outcome(finding: &Finding, told: Told) -> Markup {
             None => (action),
             Some(hold) => {
                 @let needs_word = matches!(hold, Hold::Unconfirmed | Hold::KimaiLostData);
-                (Sign::Warning.with(if needs_word { "Held back: needs your word" } else { "Held back" }))
+                (Icon::Warning.with(if needs_word { "Held back: needs your word" } else { "Held back" }))
                 span class="note" { (action) ": " (labels::hold(hold)) "." }
             }
         }
@@ -262,7 +265,7 @@ fn outcome(finding: &Finding, told: Told) -> Markup {
 fn side(
     this: Option<&ObservedEntry>,
     other: Option<&ObservedEntry>,
-    names: &Names,
+    names: &DisplayNames,
     moment: &Moment,
 ) -> Markup {
     let Some(this) = this else { return html! { span class="quiet-text" { "Nothing" } } };

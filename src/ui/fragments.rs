@@ -8,7 +8,7 @@ use crate::escape::for_page;
 
 /// One part: an element whose `id` is its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Part {
+pub(super) struct Fragment {
     /// Its name.
     pub(super) name: &'static str,
     /// The element.
@@ -17,18 +17,18 @@ pub(super) struct Part {
 
 /// A page: what stands in the title, and its parts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Parts {
+pub(super) struct Fragments {
     /// The state, in few words: in the title, and read out when it changes.
     pub(super) title: String,
     /// In the order in which they were added.
-    pub(super) all: Vec<Part>,
+    pub(super) all: Vec<Fragment>,
     /// Whether nothing of it will change any more.
     pub(super) settled: bool,
     /// How long nobody looks again after it was gathered: what asks the neighbours is gathered less often.
     pub(super) pause: Duration,
 }
 
-impl Parts {
+impl Fragments {
     /// A page without parts yet.
     pub(super) fn new(title: impl Into<String>) -> Self {
         Self { title: title.into(), ..Self::default() }
@@ -36,18 +36,18 @@ impl Parts {
 
     /// Adds a part; `html` is one element with `name` as its id.
     pub(super) fn add(&mut self, name: &'static str, html: Markup) {
-        self.all.push(Part { name, html: for_page(&html.into_string()).into_owned() });
+        self.all.push(Fragment { name, html: for_page(&html.into_string()).into_owned() });
     }
 
     /// A part, to stand in the page.
     pub(super) fn get(&self, name: &str) -> Markup {
-        let part = self.all.iter().find(|part| part.name == name);
-        PreEscaped(part.map(|part| part.html.clone()).unwrap_or_default())
+        let fragment = self.all.iter().find(|fragment| fragment.name == name);
+        PreEscaped(fragment.map(|fragment| fragment.html.clone()).unwrap_or_default())
     }
 
     /// What is not the same in `before`: the title if it changed, and parts.
-    pub(super) fn since(&self, before: &Self) -> (Option<&str>, Vec<&Part>) {
+    pub(super) fn since(&self, before: &Self) -> (Option<&str>, Vec<&Fragment>) {
         let title = (self.title != before.title).then_some(self.title.as_str());
-        (title, self.all.iter().filter(|part| !before.all.contains(part)).collect())
+        (title, self.all.iter().filter(|fragment| !before.all.contains(fragment)).collect())
     }
 }

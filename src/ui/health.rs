@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::icons::Sign;
+use super::icons::Icon;
 use super::labels;
 use super::time::Moment;
 use crate::domain::status::{Link, Neighbour, Status};
@@ -18,12 +18,12 @@ pub(super) fn render(status: &Status, moment: &Moment) -> Markup {
                 (neighbour("Triplestore", &status.triplestore, moment))
                 (neighbour("Kimai", &status.kimai, moment))
                 @if let Some(lost) = &status.lost {
-                    (line("Kimai’s timesheets", Sign::Bad, "Kimai has lost timesheets", Some(&format!("{} {}",
+                    (line("Kimai’s timesheets", Icon::Bad, "Kimai has lost timesheets", Some(&format!("{} {}",
                         labels::sentence(lost), "If the restored backup is the wrong one, restore the right one instead."))))
                 }
                 @match &status.storage {
-                    None => (line("Queue file", Sign::Good, "Can be saved", None)),
-                    Some(why) => (line("Queue file", Sign::Bad, "Cannot be saved", Some(&format!("{} {}",
+                    None => (line("Queue file", Icon::Good, "Can be saved", None)),
+                    Some(why) => (line("Queue file", Icon::Bad, "Cannot be saved", Some(&format!("{} {}",
                         labels::sentence(why), "No change is taken in until it can. Look for a full disk or a folder that may not be written.")))),
                 }
             }
@@ -34,34 +34,36 @@ pub(super) fn render(status: &Status, moment: &Moment) -> Markup {
 fn neighbour(name: &str, neighbour: &Neighbour, moment: &Moment) -> Markup {
     let answered = neighbour.contact.answered;
     match &neighbour.link {
-        Link::Unknown => line(name, Sign::Neutral, "Not asked yet", None),
+        Link::Unknown => line(name, Icon::Neutral, "Not asked yet", None),
         // To which part would change all the time.
         Link::Answers => {
             let last = answered.map(|heard| format!("Last answered {}.", moment.distance(heard.at)));
-            line(name, Sign::Good, "Answers", last.as_deref())
+            line(name, Icon::Good, "Answers", last.as_deref())
         }
         Link::Paused { until, why } => {
             let why = format!("{} Until {} nothing is sent.", labels::sentence(why), moment.text(*until));
-            line(name, Sign::Warning, "Asks for a pause", Some(&why))
+            line(name, Icon::Warning, "Asks for a pause", Some(&why))
         }
         Link::Down(outage) => {
             let last = answered.map_or_else(
                 || "It has not answered since the service started.".to_owned(),
-                |heard| format!("It last answered {}, to {}.", moment.distance(heard.at), heard.part.noun()),
+                |heard| {
+                    format!("It last answered {}, to {}.", moment.distance(heard.at), heard.fragment.noun())
+                },
             );
             let (why, since) = (labels::sentence(&outage.why), moment.text(outage.since));
             let why = format!("{why} Down since {since}. {last} {ASKED_AGAIN}");
-            line(name, Sign::Bad, "Does not answer as it should", Some(&why))
+            line(name, Icon::Bad, "Does not answer as it should", Some(&why))
         }
     }
 }
 
-fn line(name: &str, sign: Sign, state: &str, why: Option<&str>) -> Markup {
+fn line(name: &str, icon: Icon, state: &str, why: Option<&str>) -> Markup {
     html! {
         li {
             span class="name" { (name) }
-            (sign.with(state))
-            @if let Some(why) = why { p class=(if sign == Sign::Bad { "why" } else { "note" }) { (why) } }
+            (icon.with(state))
+            @if let Some(why) = why { p class=(if icon == Icon::Bad { "why" } else { "note" }) { (why) } }
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::jobs::State;
 
 /// What a sign says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sign {
+pub(super) enum Icon {
     /// All is well.
     Good,
     /// Somebody should look.
@@ -21,7 +21,7 @@ pub(super) enum Sign {
     Neutral,
 }
 
-impl Sign {
+impl Icon {
     /// Of a run.
     pub(super) fn of(state: State) -> Self {
         match state {

@@ -172,13 +172,13 @@ pub(super) fn hold(hold: Hold) -> &'static str {
 /// A duration as people say it, with how it is written if that cannot be read: `PT7H30M` is `7 h 30 min`.
 pub(super) fn duration(text: &str) -> String {
     let Ok(span) = parse_duration(text) else { return text.to_owned() };
-    let parts = [
+    let fragments = [
         (i64::from(span.get_days()), "d"),
         (i64::from(span.get_hours()), "h"),
         (span.get_minutes(), "min"),
         (span.get_seconds(), "s"),
     ];
-    let told: Vec<String> = parts
+    let told: Vec<String> = fragments
         .iter()
         .filter(|(count, _)| *count != 0)
         .map(|(count, unit)| format!("{count}\u{a0}{unit}"))
@@ -188,7 +188,7 @@ pub(super) fn duration(text: &str) -> String {
 
 /// The end of an IRI, which tells it from others at a glance; long ones are cut in the middle.
 pub(super) fn short(iri: &str) -> String {
-    let end = iri.rsplit(['/', '#']).find(|part| !part.is_empty()).unwrap_or(iri);
+    let end = iri.rsplit(['/', '#']).find(|fragment| !fragment.is_empty()).unwrap_or(iri);
     let letters = end.chars().count();
     if letters <= 40 {
         return end.to_owned();

@@ -5,7 +5,7 @@ use actix_web::web::Data;
 use maud::{DOCTYPE, Markup, html};
 
 use super::assets::{ICON, SCRIPT, STYLE};
-use super::fragments::Parts;
+use super::fragments::Fragments;
 use super::time::Moment;
 use crate::http::auth::Guard;
 
@@ -15,7 +15,7 @@ const PLACES: [(&str, &str); 4] =
 
 /// What stands around the content of a page.
 #[derive(Debug, Clone)]
-pub(super) struct Frame {
+pub(super) struct Layout {
     /// What the title says before the name of the service.
     pub(super) title: String,
     /// The path of the place in the navigation that this page belongs to.
@@ -46,7 +46,7 @@ pub(super) fn head(title: &str) -> Markup {
     }
 }
 
-impl Frame {
+impl Layout {
     /// The frame of a page that was asked for by `request`.
     pub(super) fn new(request: &HttpRequest, place: &'static str, title: &str, moment: &Moment) -> Self {
         let pairs: Vec<(String, String)> =
@@ -66,8 +66,8 @@ impl Frame {
 
     /// Keeps the page up to date: `query` is what `/updates` is asked for.
     #[must_use]
-    pub(super) fn live(mut self, parts: &Parts, query: &str) -> Self {
-        self.updates = (!parts.settled).then(|| format!("/updates?{query}"));
+    pub(super) fn live(mut self, fragments: &Fragments, query: &str) -> Self {
+        self.updates = (!fragments.settled).then(|| format!("/updates?{query}"));
         self
     }
 
@@ -88,7 +88,7 @@ impl Frame {
                     main id="content" tabindex="-1" {
                         @if let Some(said) = self.said {
                             p class="said" id="said" role="status" tabindex="-1" {
-                                (super::icons::Sign::Good.with(said))
+                                (super::icons::Icon::Good.with(said))
                             }
                         }
                         (content)

@@ -5,9 +5,9 @@ use actix_web::web;
 use maud::{Markup, html};
 
 use super::fault::Fault;
-use super::fragments::Parts;
-use super::icons::Sign;
-use super::layout::Frame;
+use super::fragments::Fragments;
+use super::icons::Icon;
+use super::layout::Layout;
 use super::time::Moment;
 use super::{Answer, checks, entries, forms, health, labels, pulse, queue, runs};
 use crate::domain::Code;
@@ -22,14 +22,14 @@ const RUNS: usize = 8;
 
 /// `GET /`.
 pub(super) async fn get(request: HttpRequest, state: web::Data<http::State>) -> Answer {
-    let parts = gather(&state).await?;
+    let fragments = load(&state).await?;
     let moment = Moment::of(&state.services.clock);
-    let frame = Frame::new(&request, "/", &parts.title, &moment).live(&parts, "page=home");
-    Ok(super::html(&frame, &layout(&parts, &moment)))
+    let page_layout = Layout::new(&request, "/", &fragments.title, &moment).live(&fragments, "page=home");
+    Ok(super::html(&page_layout, &layout(&fragments, &moment)))
 }
 
 /// The overview in parts.
-pub(super) async fn gather(state: &http::State) -> Result<Parts, Fault> {
+pub(super) async fn load(state: &http::State) -> Result<Fragments, Fault> {
     let services = &state.services;
     let moment = Moment::of(&services.clock);
     let status = state.status().await?;
@@ -47,15 +47,15 @@ pub(super) async fn gather(state: &http::State) -> Result<Parts, Fault> {
     runs.truncate(RUNS);
     let report = services.doctor.report(&status).await;
     let trouble = checks::trouble(report.as_ref());
-    let mut parts = Parts::new(title(&status, trouble));
-    parts.add("state", headline(&status, trouble));
-    parts.add("health", health::render(&status, &moment));
-    parts.add("checks", checks::render(report.as_ref(), &moment));
-    parts.add("queue", queue::render(&status.load, &moment));
-    parts.add("pulse", pulse::render(beats.as_deref(), &moment));
-    parts.add("attention", attention(&status.load, [&parked, &kept, &waiting], &moment));
-    parts.add("runs", runs::card(&runs, &moment));
-    Ok(parts)
+    let mut fragments = Fragments::new(title(&status, trouble));
+    fragments.add("state", headline(&status, trouble));
+    fragments.add("health", health::render(&status, &moment));
+    fragments.add("checks", checks::render(report.as_ref(), &moment));
+    fragments.add("queue", queue::render(&status.load, &moment));
+    fragments.add("pulse", pulse::render(beats.as_deref(), &moment));
+    fragments.add("attention", attention(&status.load, [&parked, &kept, &waiting], &moment));
+    fragments.add("runs", runs::card(&runs, &moment));
+    Ok(fragments)
 }
 
 /// What is told first, in few words: for the title.
@@ -115,18 +115,18 @@ pub(super) fn headline(status: &Status, checks: usize) -> Markup {
             busy => format!("{} wait and go on by themselves once it works again.", labels::work_logs(busy)),
         },
     };
-    let sign = match headline {
-        Headline::Synced => Sign::Good,
-        Headline::Busy(_) => Sign::Running,
-        Headline::Starting => Sign::Neutral,
+    let icon = match headline {
+        Headline::Synced => Icon::Good,
+        Headline::Busy(_) => Icon::Running,
+        Headline::Starting => Icon::Neutral,
         Headline::Parked(_) | Headline::Checks(_) | Headline::Undone(_) | Headline::KimaiPaused => {
-            Sign::Warning
+            Icon::Warning
         }
-        _ => Sign::Bad,
+        _ => Icon::Bad,
     };
     html! {
-        div id="state" class={ "state " (sign.class()) } {
-            h1 { (sign.icon()) span { (told(headline)) } }
+        div id="state" class={ "state " (icon.class()) } {
+            h1 { (icon.icon()) span { (told(headline)) } }
             p {
                 (note)
                 @if let Some(undone) = status.undone {
@@ -172,21 +172,21 @@ fn attention(load: &Load, [parked, kept, waiting]: [&[Entry]; 3], moment: &Momen
     }
 }
 
-fn layout(parts: &Parts, moment: &Moment) -> Markup {
+fn layout(fragments: &Fragments, moment: &Moment) -> Markup {
     html! {
-        (parts.get("state"))
+        (fragments.get("state"))
         div class="columns" {
             div class="main-column" {
-                (parts.get("queue"))
-                (parts.get("pulse"))
-                (parts.get("attention"))
+                (fragments.get("queue"))
+                (fragments.get("pulse"))
+                (fragments.get("attention"))
                 div class="beside" { (forms::import()) (forms::lock(moment)) }
             }
             div class="side-column" {
-                (parts.get("health"))
-                (parts.get("checks"))
+                (fragments.get("health"))
+                (fragments.get("checks"))
                 (forms::sweep(moment))
-                (parts.get("runs"))
+                (fragments.get("runs"))
             }
         }
     }

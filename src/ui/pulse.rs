@@ -119,8 +119,8 @@ fn place(at: Timestamp, first: Timestamp) -> i64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a share of a picture's height")]
-fn share(part: u64, whole: u64, height: f64) -> f64 {
-    if part == 0 || whole == 0 { 0.0 } else { (part as f64 / whole as f64 * height).max(LEAST) }
+fn share(fragment: u64, whole: u64, height: f64) -> f64 {
+    if fragment == 0 || whole == 0 { 0.0 } else { (fragment as f64 / whole as f64 * height).max(LEAST) }
 }
 
 fn bars(slots: &[&Slot], first: Timestamp, synced: u64, failed: u64) -> Markup {

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::icons::Sign;
+use super::icons::Icon;
 use super::labels;
 use super::time::Moment;
 use crate::domain::status::Load;
@@ -11,11 +11,11 @@ use crate::queue::State;
 /// The part `queue`.
 pub(super) fn render(load: &Load, moment: &Moment) -> Markup {
     let Load { queued, scheduled, running, parked, oldest_due } = *load;
-    let tile = |state: State, name: &str, sign: Sign, number: usize, note: Markup| {
+    let tile = |state: State, name: &str, icon: Icon, number: usize, note: Markup| {
         html! {
             li {
                 a class="tile" href={ "/entries?state=" (state.word()) } {
-                    span class="tile-name" { @if number > 0 { (sign.icon()) } (name) }
+                    span class="tile-name" { @if number > 0 { (icon.icon()) } (name) }
                     strong class="tile-number" { (labels::number(number as u64)) }
                     span class="tile-note" { (note) }
                 }
@@ -28,10 +28,10 @@ pub(super) fn render(load: &Load, moment: &Moment) -> Markup {
         section id="queue" class="card" aria-labelledby="queue-title" {
             h2 id="queue-title" { "Work logs in the queue" }
             ul class="plain tiles" {
-                (tile(State::Queued, "Queued", Sign::Waiting, queued, oldest))
-                (tile(State::Scheduled, "Scheduled", Sign::Waiting, scheduled, html! { "To be tried later" }))
-                (tile(State::Running, "Running", Sign::Running, running, html! { "On the way to Kimai" }))
-                (tile(State::Parked, "Parked", Sign::Warning, parked, html! { "Need somebody to change something" }))
+                (tile(State::Queued, "Queued", Icon::Waiting, queued, oldest))
+                (tile(State::Scheduled, "Scheduled", Icon::Waiting, scheduled, html! { "To be tried later" }))
+                (tile(State::Running, "Running", Icon::Running, running, html! { "On the way to Kimai" }))
+                (tile(State::Parked, "Parked", Icon::Warning, parked, html! { "Need somebody to change something" }))
             }
         }
     }

@@ -6,12 +6,12 @@ use actix_web::HttpRequest;
 use actix_web::web::{self, Path, Query};
 use maud::{Markup, html};
 
-use super::display_names::Names;
+use super::display_names::DisplayNames;
 use super::fault::Fault;
 use super::findings::{self, Findings};
-use super::fragments::Parts;
-use super::icons::Sign;
-use super::layout::Frame;
+use super::fragments::Fragments;
+use super::icons::Icon;
+use super::layout::Layout;
 use super::time::Moment;
 use super::{Answer, labels, runs};
 use crate::domain::finding::Kind as Difference;
@@ -27,18 +27,18 @@ pub(super) async fn get(
     state: web::Data<http::State>,
 ) -> Answer {
     let id = number(&id)?;
-    let wish = findings::Wish::read(&query)?;
-    let parts = gather(&state, id, wish, &mut None).await?;
+    let query = findings::FindingQuery::read(&query)?;
+    let fragments = load(&state, id, query, &mut None).await?;
     let moment = Moment::of(&state.services.clock);
-    let frame = Frame::new(&request, "/run", &parts.title, &moment)
-        .live(&parts, &format!("page=run&id={id}&{}", wish.query()));
+    let page_layout = Layout::new(&request, "/run", &fragments.title, &moment)
+        .live(&fragments, &format!("page=run&id={id}&{}", query.query()));
     let content = html! {
         nav class="crumbs" aria-label="Where you are" { a href="/run" { "Runs" } " / " (id) }
-        (parts.get("run"))
-        (parts.get("faults"))
-        (parts.get("findings"))
+        (fragments.get("run"))
+        (fragments.get("faults"))
+        (fragments.get("findings"))
     };
-    Ok(super::html(&frame, &content))
+    Ok(super::html(&page_layout, &content))
 }
 
 /// The number of a run in an address.
@@ -47,36 +47,37 @@ pub(super) fn number(text: &str) -> Result<u64, Fault> {
 }
 
 /// The page in parts. Kimai is asked for the names in it once: then they are kept in `names`.
-pub(super) async fn gather(
+pub(super) async fn load(
     state: &http::State,
     id: u64,
-    wish: findings::Wish,
-    names: &mut Option<Names>,
-) -> Result<Parts, Fault> {
+    query: findings::FindingQuery,
+    names: &mut Option<DisplayNames>,
+) -> Result<Fragments, Fault> {
     let run = state.runs.get(id).ok_or(JobsFault::Unknown(id))?;
     let moment = Moment::of(&state.services.clock);
-    let mut parts = Parts::new(format!("{}: {}", labels::run_state(run.state), labels::task(run.task)));
-    parts.add("run", render(&run, &moment));
-    parts.add("faults", faults(&run));
-    let mut found = Findings::gather(&state.runs, &run, wish).await?;
+    let mut fragments =
+        Fragments::new(format!("{}: {}", labels::run_state(run.state), labels::task(run.task)));
+    fragments.add("run", render(&run, &moment));
+    fragments.add("faults", faults(&run));
+    let mut found = Findings::load(&state.runs, &run, query).await?;
     if !found.found.is_empty() {
         if names.is_none() {
-            *names = Some(Names::ask(state.services.kimai.as_ref(), &found.found).await);
+            *names = Some(DisplayNames::ask(state.services.kimai.as_ref(), &found.found).await);
         }
         found.names = names.clone().unwrap_or_default();
     }
-    parts.add("findings", found.render(&run, &moment));
-    parts.settled = run.state.is_ended() && run.confirm.is_none();
-    Ok(parts)
+    fragments.add("findings", found.render(&run, &moment));
+    fragments.settled = run.state.is_ended() && run.confirm.is_none();
+    Ok(fragments)
 }
 
 /// The part `run`.
 pub(super) fn render(run: &Job, moment: &Moment) -> Markup {
-    let sign = Sign::of(run.state);
+    let icon = Icon::of(run.state);
     html! {
-        section id="run" class={ "card wide run-head " (sign.class()) } aria-labelledby="run-title" {
+        section id="run" class={ "card wide run-head " (icon.class()) } aria-labelledby="run-title" {
             h1 id="run-title" { (labels::task(run.task)) }
-            p class="run-state" { (sign.with(labels::run_state(run.state))) }
+            p class="run-state" { (icon.with(labels::run_state(run.state))) }
             @if let Some(other) = run.waits_for.filter(|_| run.state == State::Waiting) {
                 p { "It begins when " a href={ "/run/" (other) } { "run " (other) } " has ended." }
             }

@@ -3,9 +3,9 @@
 use actix_web::{HttpRequest, web};
 use maud::{Markup, html};
 
-use super::fragments::Parts;
-use super::icons::Sign;
-use super::layout::Frame;
+use super::fragments::Fragments;
+use super::icons::Icon;
+use super::layout::Layout;
 use super::time::Moment;
 use super::{Answer, forms, labels};
 use crate::http;
@@ -13,30 +13,30 @@ use crate::jobs::{Job, Kind, MOST_RUNS, State};
 
 /// `GET /run`.
 pub(super) async fn get(request: HttpRequest, state: web::Data<http::State>) -> Answer {
-    let (parts, moment) = (gather(&state), Moment::of(&state.services.clock));
-    let frame = Frame::new(&request, "/run", &parts.title, &moment).live(&parts, "page=runs");
+    let (fragments, moment) = (load(&state), Moment::of(&state.services.clock));
+    let page_layout = Layout::new(&request, "/run", &fragments.title, &moment).live(&fragments, "page=runs");
     let content = html! {
         h1 { "Runs" }
         p class="lead" { "Each comparison, import and lock is a run. The last " (MOST_RUNS) " are kept." }
         div class="columns" {
-            div class="main-column" { (parts.get("runs")) }
+            div class="main-column" { (fragments.get("runs")) }
             div class="side-column" { (forms::sweep(&moment)) (forms::import()) (forms::lock(&moment)) }
         }
     };
-    Ok(super::html(&frame, &content))
+    Ok(super::html(&page_layout, &content))
 }
 
 /// The page in parts.
-pub(super) fn gather(state: &http::State) -> Parts {
+pub(super) fn load(state: &http::State) -> Fragments {
     let runs = state.runs.list(None);
     let moment = Moment::of(&state.services.clock);
     let under_way = runs.iter().filter(|run| !run.state.is_ended()).count();
-    let mut parts = Parts::new(match under_way {
+    let mut fragments = Fragments::new(match under_way {
         0 => "Runs".to_owned(),
         some => labels::count(some as u64, "run under way", "runs under way"),
     });
-    parts.add("runs", all(&runs, &moment));
-    parts
+    fragments.add("runs", all(&runs, &moment));
+    fragments
 }
 
 /// The part `runs` of the overview.
@@ -53,7 +53,7 @@ pub(super) fn card(runs: &[Job], moment: &Moment) -> Markup {
                 ul class="plain run-list" {
                     @for run in runs {
                         li data-key=(run.id) {
-                            a href={ "/run/" (run.id) } { (Sign::of(run.state).icon()) span { (labels::task(run.task)) } }
+                            a href={ "/run/" (run.id) } { (Icon::of(run.state).icon()) span { (labels::task(run.task)) } }
                             span class="note" { (labels::run_state(run.state)) " · " (moment.relative(run.started.unwrap_or(run.asked))) (outcome(run)) }
                             (share(run))
                         }
@@ -86,11 +86,11 @@ fn share(run: &Job) -> Markup {
     let differing = u64::try_from(run.findings).unwrap_or(u64::MAX);
     let whole = compared.max(differing);
     // In hundredths, and visible if there is any.
-    let part = (differing.saturating_mul(100) / whole).max(u64::from(differing > 0) * 2);
+    let fragment = (differing.saturating_mul(100) / whole).max(u64::from(differing > 0) * 2);
     html! {
         svg class="share" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true" focusable="false" {
             rect class="same" width="100" height="4" {}
-            rect class="differs-bar" width=(part) height="4" {}
+            rect class="differs-bar" width=(fragment) height="4" {}
         }
     }
 }
@@ -117,7 +117,7 @@ fn all(runs: &[Job], moment: &Moment) -> Markup {
                                     a href={ "/run/" (run.id) } { (labels::task(run.task)) }
                                     span class="note" { "Number " (run.id) ", asked for " (labels::asked_by(run.asked_by)) }
                                 }
-                                td role="cell" data-label="State" { (Sign::of(run.state).with(labels::run_state(run.state))) }
+                                td role="cell" data-label="State" { (Icon::of(run.state).with(labels::run_state(run.state))) }
                                 td role="cell" data-label="Begun" { (moment.time(run.started.unwrap_or(run.asked))) }
                                 td role="cell" data-label="Took" { (took(run, moment)) }
                                 td role="cell" data-label="What came of it" class="reason" {

@@ -72,7 +72,7 @@ fn period() -> Period {
 
 /// A service of which both neighbours have just answered.
 fn facts() -> Facts {
-    Facts::at_rest(now(), Heard { at: at("2026-11-22T02:00:22Z"), part: Part::Sweep })
+    Facts::at_rest(now(), Heard { at: at("2026-11-22T02:00:22Z"), fragment: Part::Sweep })
 }
 
 fn standing(load: Load) -> Status {
@@ -82,7 +82,7 @@ fn standing(load: Load) -> Status {
 /// A neighbour that does not answer any more.
 fn down() -> Neighbour {
     let mut contact = facts().kimai;
-    let heard = Heard { at: now(), part: Part::WorkLog };
+    let heard = Heard { at: now(), fragment: Part::WorkLog };
     let why = HOSTILE.to_owned();
     contact.fail(Failed { heard, lapse: Lapse::Silent, code: Code::KimaiUnavailable, why });
     Status::of(Facts { kimai: contact, ..facts() }).kimai
@@ -216,7 +216,7 @@ fn hostile_story() -> Story {
 #[tokio::test(start_paused = true)]
 async fn a_story_is_told_whatever_stands_in_it() {
     let moment = moment();
-    let html = work_log::layout(&work_log::parts(&hostile_story(), &moment)).into_string();
+    let html = work_log::layout(&work_log::fragments(&hostile_story(), &moment)).into_string();
     is_tame(&html);
     for words in
         ["Not in Kimai", "What would help", "still running", "may be on an invoice", "7\u{a0}h 30\u{a0}min"]
@@ -231,7 +231,7 @@ async fn a_story_is_told_whatever_stands_in_it() {
         sharing: Vec::new(),
         ..hostile_story()
     };
-    let html = work_log::layout(&work_log::parts(&nothing, &moment)).into_string();
+    let html = work_log::layout(&work_log::fragments(&nothing, &moment)).into_string();
     assert!(!html.contains("What would help") && html.contains("It is down."), "{html}");
     assert!(html.contains("No timesheet is known") && html.contains("Nothing is kept of it"), "{html}");
 }

@@ -13,9 +13,9 @@ use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep};
 
-use super::display_names::Names;
+use super::display_names::DisplayNames;
 use super::fault::Fault;
-use super::fragments::Parts;
+use super::fragments::Fragments;
 use super::{Answer, entries, findings, overview, run, runs, work_log};
 use crate::domain::WorkLogUri;
 use crate::http::State;
@@ -33,8 +33,8 @@ enum Page {
     Home,
     Runs,
     /// With the names in it, once they are known.
-    Run(u64, findings::Wish, Option<Names>),
-    Entries(entries::Wish),
+    Run(u64, findings::FindingQuery, Option<DisplayNames>),
+    Entries(entries::EntryQuery),
     WorkLog(WorkLogUri),
 }
 
@@ -45,21 +45,21 @@ impl Page {
             Some("runs") => Self::Runs,
             Some("run") => {
                 let id = run::number(pairs.get("id").map_or("", String::as_str))?;
-                Self::Run(id, findings::Wish::read(pairs)?, None)
+                Self::Run(id, findings::FindingQuery::read(pairs)?, None)
             }
-            Some("entries") => Self::Entries(entries::Wish::read(pairs)?),
+            Some("entries") => Self::Entries(entries::EntryQuery::read(pairs)?),
             Some("work-log") => Self::WorkLog(work_log::named(pairs)?),
             _ => return Err(Fault::bad("There is no such page to listen to")),
         })
     }
 
-    async fn gather(&mut self, state: &State) -> Result<Parts, Fault> {
+    async fn load(&mut self, state: &State) -> Result<Fragments, Fault> {
         match self {
-            Self::Home => overview::gather(state).await,
-            Self::Runs => Ok(runs::gather(state)),
-            Self::Run(id, wish, names) => run::gather(state, *id, *wish, names).await,
-            Self::Entries(wish) => entries::gather(state, wish).await,
-            Self::WorkLog(work_log) => Ok(work_log::gather(state, work_log).await),
+            Self::Home => overview::load(state).await,
+            Self::Runs => Ok(runs::load(state)),
+            Self::Run(id, query, names) => run::load(state, *id, *query, names).await,
+            Self::Entries(query) => entries::load(state, query).await,
+            Self::WorkLog(work_log) => Ok(work_log::load(state, work_log).await),
         }
     }
 }
@@ -71,7 +71,7 @@ pub(super) async fn get(query: Query<BTreeMap<String, String>>, state: web::Data
     let place = std::sync::Arc::clone(&state.listeners).try_acquire_owned().map_err(|_| full())?;
     let began = Instant::now();
     let stream =
-        Stream { state, page, shown: Parts::default(), told: None, began, ended: false, _place: place };
+        Stream { state, page, shown: Fragments::default(), told: None, began, ended: false, _place: place };
     let events = stream::unfold(stream, |mut stream| async move {
         let text = stream.next().await?;
         Some((Ok::<_, Infallible>(Bytes::from(text)), stream))
@@ -89,7 +89,7 @@ struct Stream {
     state: web::Data<State>,
     page: Page,
     /// What it has been told.
-    shown: Parts,
+    shown: Fragments,
     /// When it was last told anything; at first not at all.
     told: Option<Instant>,
     began: Instant,
@@ -109,10 +109,10 @@ impl Stream {
                 }
             }
             // What cannot be had now may be had the next time.
-            if let Ok(parts) = self.page.gather(&self.state).await {
-                let news = events(&parts, &self.shown);
-                self.ended = parts.settled;
-                self.shown = parts;
+            if let Ok(fragments) = self.page.load(&self.state).await {
+                let news = events(&fragments, &self.shown);
+                self.ended = fragments.settled;
+                self.shown = fragments;
                 if !news.is_empty() || self.ended {
                     self.told = Some(Instant::now());
                     let end = if self.ended { "event: end\ndata: {}\n\n" } else { "" };
@@ -129,11 +129,12 @@ impl Stream {
 }
 
 /// What is new since `shown`. JSON holds no line break, so that no text can end an event.
-fn events(parts: &Parts, shown: &Parts) -> String {
-    let (title, changed) = parts.since(shown);
+fn events(fragments: &Fragments, shown: &Fragments) -> String {
+    let (title, changed) = fragments.since(shown);
     let mut text = String::new();
-    for part in changed {
-        let _ = write!(text, "event: part\ndata: {}\n\n", json!({"id": part.name, "html": part.html}));
+    for fragment in changed {
+        let _ =
+            write!(text, "event: part\ndata: {}\n\n", json!({"id": fragment.name, "html": fragment.html}));
     }
     if let Some(title) = title {
         let _ = write!(text, "event: title\ndata: {}\n\n", json!({"title": title}));
@@ -147,10 +148,10 @@ mod tests {
 
     #[test]
     fn only_what_changed_is_told_and_no_text_ends_an_event() {
-        let mut before = Parts::new("All synced");
+        let mut before = Fragments::new("All synced");
         before.add("queue", maud::html! { p id="queue" { "0" } });
         before.add("runs", maud::html! { p id="runs" { "none" } });
-        let mut after = Parts::new("1 parked");
+        let mut after = Fragments::new("1 parked");
         after.add("queue", maud::html! { p id="queue" { "a\r\n\rdata: b\n\nevent: x" } });
         after.add("runs", maud::html! { p id="runs" { "none" } });
         assert_eq!(events(&before, &before), "");

@@ -9,9 +9,9 @@ use maud::{Markup, html};
 
 use super::fault::Fault;
 use super::findings::when;
-use super::fragments::Parts;
-use super::icons::Sign;
-use super::layout::Frame;
+use super::fragments::Fragments;
+use super::icons::Icon;
+use super::layout::Layout;
 use super::time::Moment;
 use super::{Answer, labels, see};
 use crate::domain::{Code, WorkLogUri};
@@ -38,9 +38,9 @@ pub(super) async fn find(
         return Ok(see(&address(only)));
     }
     let moment = Moment::of(&state.services.clock);
-    let mut frame = Frame::new(&request, "", "Search", &moment);
-    text.clone_into(&mut frame.search);
-    Ok(super::html(&frame, &outcome(text, &found)))
+    let mut page_layout = Layout::new(&request, "", "Search", &moment);
+    text.clone_into(&mut page_layout.search);
+    Ok(super::html(&page_layout, &outcome(text, &found)))
 }
 
 /// Where a work log is shown.
@@ -89,11 +89,11 @@ pub(super) async fn get(
     state: web::Data<State>,
 ) -> Answer {
     let work_log = named(&query)?;
-    let parts = gather(&state, &work_log).await;
+    let fragments = load(&state, &work_log).await;
     let moment = Moment::of(&state.services.clock);
-    let wish = labels::query(&[("page", "work-log"), ("id", work_log.as_str())]);
-    let frame = Frame::new(&request, "", &parts.title, &moment).live(&parts, &wish);
-    Ok(super::html(&frame, &layout(&parts)))
+    let query = labels::query(&[("page", "work-log"), ("id", work_log.as_str())]);
+    let page_layout = Layout::new(&request, "", &fragments.title, &moment).live(&fragments, &query);
+    Ok(super::html(&page_layout, &layout(&fragments)))
 }
 
 /// The work log that an address names.
@@ -103,27 +103,27 @@ pub(super) fn named(pairs: &BTreeMap<String, String>) -> Result<WorkLogUri, Faul
 }
 
 /// The page in parts. Both neighbours are asked.
-pub(super) async fn gather(state: &State, work_log: &WorkLogUri) -> Parts {
+pub(super) async fn load(state: &State, work_log: &WorkLogUri) -> Fragments {
     let story = Story::of(&state.services.witnesses, work_log).await;
-    parts(&story, &Moment::of(&state.services.clock))
+    fragments(&story, &Moment::of(&state.services.clock))
 }
 
 /// A story in parts.
-pub(super) fn parts(story: &Story, moment: &Moment) -> Parts {
-    let mut parts = Parts::new(title(story));
-    parts.add("story", head(story));
-    parts.add("sides", sides(story, moment));
-    parts.add("history", history(&story.history, moment));
-    parts.add("sharing", sharing(&story.sharing));
+pub(super) fn fragments(story: &Story, moment: &Moment) -> Fragments {
+    let mut fragments = Fragments::new(title(story));
+    fragments.add("story", head(story));
+    fragments.add("sides", sides(story, moment));
+    fragments.add("history", history(&story.history, moment));
+    fragments.add("sharing", sharing(&story.sharing));
     let state = story.entry.as_ref().map(|entry| entry.state);
     let soon = matches!(state, Some(queue::State::Queued | queue::State::Running | queue::State::Scheduled));
-    parts.pause = if soon { ON_ITS_WAY } else { AT_REST };
-    parts
+    fragments.pause = if soon { ON_ITS_WAY } else { AT_REST };
+    fragments
 }
 
 /// Where the parts stand.
-pub(super) fn layout(parts: &Parts) -> Markup {
-    html! { @for part in ["story", "sides", "history", "sharing"] { (parts.get(part)) } }
+pub(super) fn layout(fragments: &Fragments) -> Markup {
+    html! { @for fragment in ["story", "sides", "history", "sharing"] { (fragments.get(fragment)) } }
 }
 
 fn title(story: &Story) -> String {
@@ -131,28 +131,28 @@ fn title(story: &Story) -> String {
     format!("{words}: {}", labels::short(story.work_log.as_str()))
 }
 
-fn verdict(verdict: Verdict) -> (Sign, &'static str) {
+fn verdict(verdict: Verdict) -> (Icon, &'static str) {
     match verdict {
-        Verdict::InSync => (Sign::Good, "In sync"),
-        Verdict::Waits => (Sign::Waiting, "On its way"),
-        Verdict::NotInKimai => (Sign::Warning, "Not in Kimai"),
-        Verdict::Differs => (Sign::Warning, "Differs in Kimai"),
-        Verdict::Deleted => (Sign::Neutral, "Deleted"),
-        Verdict::LeftOver => (Sign::Warning, "Deleted, still in Kimai"),
-        Verdict::NotSeen => (Sign::Bad, "Not to be seen"),
-        Verdict::Unknown => (Sign::Neutral, "Unknown"),
-        Verdict::NotAWorkLog => (Sign::Neutral, "Not a work log"),
-        Verdict::Unclear => (Sign::Bad, "Cannot be told now"),
+        Verdict::InSync => (Icon::Good, "In sync"),
+        Verdict::Waits => (Icon::Waiting, "On its way"),
+        Verdict::NotInKimai => (Icon::Warning, "Not in Kimai"),
+        Verdict::Differs => (Icon::Warning, "Differs in Kimai"),
+        Verdict::Deleted => (Icon::Neutral, "Deleted"),
+        Verdict::LeftOver => (Icon::Warning, "Deleted, still in Kimai"),
+        Verdict::NotSeen => (Icon::Bad, "Not to be seen"),
+        Verdict::Unknown => (Icon::Neutral, "Unknown"),
+        Verdict::NotAWorkLog => (Icon::Neutral, "Not a work log"),
+        Verdict::Unclear => (Icon::Bad, "Cannot be told now"),
     }
 }
 
 fn head(story: &Story) -> Markup {
-    let (sign, words) = verdict(story.verdict);
+    let (icon, words) = verdict(story.verdict);
     let iri = story.work_log.as_str();
     html! {
-        section id="story" class={ "card wide run-head " (sign.class()) } aria-labelledby="story-title" {
+        section id="story" class={ "card wide run-head " (icon.class()) } aria-labelledby="story-title" {
             h1 id="story-title" { "Work log " (labels::short(iri)) }
-            p class="run-state" { (sign.with(words)) }
+            p class="run-state" { (icon.with(words)) }
             p class="verdict" { (labels::sentence(&story.says)) }
             @if !story.help.is_empty() {
                 div class="help" {
@@ -208,7 +208,7 @@ fn triplestore(told: &explain::Answer<Told>) -> Markup {
         section class="card" aria-labelledby="triplestore-title" {
             h2 id="triplestore-title" { "What the triplestore says" }
             @match told {
-                explain::Answer::Unknown { error } => p { (Sign::Bad.with("It did not tell")) " " (labels::sentence(error)) },
+                explain::Answer::Unknown { error } => p { (Icon::Bad.with("It did not tell")) " " (labels::sentence(error)) },
                 explain::Answer::Known(told) => {
                     @match told.kind {
                         Subject::WorkLog => (told_pairs(told)),
@@ -250,7 +250,7 @@ fn kimai(timesheets: &[Held], moment: &Moment) -> Markup {
             @for held in timesheets {
                 h3 { "Timesheet " (held.id) @if !held.linked { " (not linked in the triplestore)" } }
                 @match &held.kimai {
-                    explain::Answer::Unknown { error } => p { (Sign::Bad.with("It did not tell")) " " (labels::sentence(error)) },
+                    explain::Answer::Unknown { error } => p { (Icon::Bad.with("It did not tell")) " " (labels::sentence(error)) },
                     explain::Answer::Known(None) => p { "It is gone from Kimai." },
                     explain::Answer::Known(Some(holds)) => (holds_pairs(holds, moment)),
                 }
@@ -291,7 +291,7 @@ fn here(story: &Story, moment: &Moment) -> Markup {
                 Some(entry) => (waiting(entry, moment)),
             }
             @match &story.memory {
-                explain::Answer::Unknown { error } => p { (Sign::Bad.with("Our memory cannot be read")) " " (labels::sentence(error)) },
+                explain::Answer::Unknown { error } => p { (Icon::Bad.with("Our memory cannot be read")) " " (labels::sentence(error)) },
                 explain::Answer::Known(memory) => dl class="pairs" {
                     @if let Some(id) = memory.timesheet {
                         (pair("Remembers", &html! { "timesheet " (id) @if memory.link_unwritten { ", whose number has yet to be written to the triplestore" } }))
@@ -330,7 +330,7 @@ fn history(history: &explain::Answer<Vec<Done>>, moment: &Moment) -> Markup {
         section id="history" class="card wide" aria-labelledby="history-title" {
             h2 id="history-title" { "What was done, the latest first" }
             @match history {
-                explain::Answer::Unknown { error } => p { (Sign::Bad.with("It cannot be read")) " " (labels::sentence(error)) },
+                explain::Answer::Unknown { error } => p { (Icon::Bad.with("It cannot be read")) " " (labels::sentence(error)) },
                 explain::Answer::Known(done) if done.is_empty() => p class="empty" { "Nothing is kept of it." },
                 explain::Answer::Known(done) => table class="stack" role="table" aria-labelledby="history-title" {
                     thead role="rowgroup" {
@@ -365,8 +365,8 @@ pub(super) fn code_of(code: Code) -> Markup {
 
 fn outcome_of(result: Ended) -> Markup {
     match result {
-        Ended::Done => Sign::Good.with("Done"),
-        Ended::Later => Sign::Waiting.with("Scheduled"),
-        Ended::Parked => Sign::Warning.with("Parked"),
+        Ended::Done => Icon::Good.with("Done"),
+        Ended::Later => Icon::Waiting.with("Scheduled"),
+        Ended::Parked => Icon::Warning.with("Parked"),
     }
 }

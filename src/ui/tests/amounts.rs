@@ -30,9 +30,9 @@ fn idle_with(parked: usize) -> crate::http::State {
 #[tokio::test]
 async fn ten_thousand_parked_entries_stand_on_pages_of_fifty_each_once() {
     let state = idle_with(10_000);
-    let home = overview::gather(&state).await.unwrap();
+    let home = overview::load(&state).await.unwrap();
     assert_eq!(home.title, "10\u{202f}000 parked");
-    let whole: String = home.all.iter().map(|part| part.html.as_str()).collect();
+    let whole: String = home.all.iter().map(|fragment| fragment.html.as_str()).collect();
     is_tame(&whole);
     assert!(whole.len() < 60_000, "{} bytes", whole.len());
     assert!(whole.contains("All 10\u{202f}000 parked work logs"), "{whole}");
@@ -41,10 +41,10 @@ async fn ten_thousand_parked_entries_stand_on_pages_of_fifty_each_once() {
     let mut query = "state=parked".to_owned();
     loop {
         let pairs: BTreeMap<String, String> = serde_urlencoded::from_str(&query).unwrap();
-        let parts = entries::gather(&state, &entries::Wish::read(&pairs).unwrap()).await.unwrap();
-        let html = &parts.all[0].html;
+        let fragments = entries::load(&state, &entries::EntryQuery::read(&pairs).unwrap()).await.unwrap();
+        let html = &fragments.all[0].html;
         pages += 1;
-        assert_eq!(parts.title, "Parked: 10\u{202f}000");
+        assert_eq!(fragments.title, "Parked: 10\u{202f}000");
         let rows: Vec<&str> =
             html.split("data-key=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
         assert_eq!(rows.len(), entries::PAGE);
