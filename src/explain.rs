@@ -2,7 +2,7 @@
 //! it is in Kimai, and if not, why and what would help. Page, JSON route and command line show this one value.
 //!
 //! # Guarantees
-//! [`Story::of`] never fails and changes nothing: what cannot be asked says so in its place. It ends within
+//! [`Explanation::of`] never fails and changes nothing: what cannot be asked says so in its place. It ends within
 //! three times [`PATIENCE`], [`find`] within twice.
 
 mod collect;
@@ -103,7 +103,7 @@ impl<T, E: ToString> From<Result<T, E>> for Answer<T> {
 /// The story of one work log, as of now.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Story {
+pub struct Explanation {
     /// The work log.
     pub work_log: WorkLogUri,
     /// How it stands.
@@ -311,18 +311,18 @@ impl Waiting {
     }
 }
 
-impl Story {
+impl Explanation {
     /// The story of `work_log` as of now. See the module's guarantees.
     pub async fn of(witnesses: &Witnesses, work_log: &WorkLogUri) -> Self {
-        let mut story = collect::story(witnesses, work_log).await;
+        let mut explanation = collect::explanation(witnesses, work_log).await;
         let (now, zone) = (witnesses.clock.now(), witnesses.clock.zone());
         let outages =
             witnesses.status.status(None, false).await.map_or_else(|_| Vec::new(), |status| downs(&status));
         let relations = witnesses.relations;
-        let judged = judge(&Evidence { story: &story, outages: &outages, now, zone, relations });
-        (story.verdict, story.says) = (judged.verdict, judged.says);
-        (story.code, story.help) = (judged.code, judged.help);
-        story
+        let judged = judge(&Evidence { explanation: &explanation, outages: &outages, now, zone, relations });
+        (explanation.verdict, explanation.says) = (judged.verdict, judged.says);
+        (explanation.code, explanation.help) = (judged.code, judged.help);
+        explanation
     }
 
     /// Whether anybody knows anything of it: either side, the queue, our memory or the history.

@@ -29,33 +29,33 @@ pub(super) async fn explain(arguments: Explain) -> anyhow::Result<ExitCode> {
 
 async fn tell(service: &Service, work_log: &str, json: bool) -> Result<Outcome, Refusal> {
     let answer = service.get(&format!("/queue/{}", path_of(work_log))).await?;
-    let story = at(attributes(at(&answer, "/data")), "/story");
+    let explanation = at(attributes(at(&answer, "/data")), "/story");
     if json {
         render::print(&answer.to_string());
-    } else if story.is_null() {
+    } else if explanation.is_null() {
         return Err(Refusal::NotAsked(
             "The service is of an older version, which tells no story.".to_owned(),
         ));
     } else {
-        render::print(&words(story, &service.zone()));
+        render::print(&words(explanation, &service.zone()));
     }
-    let well = ["in-sync", "waits", "deleted"].contains(&text(at(story, "/verdict")));
+    let well = ["in-sync", "waits", "deleted"].contains(&text(at(explanation, "/verdict")));
     Ok(if well { Outcome::Well } else { Outcome::NotWell })
 }
 
 /// The story in lines, with times in `zone`: the verdict first, then who says what, then what was done.
-pub(super) fn words(story: &Value, zone: &TimeZone) -> String {
-    let mut lines = format!("{}\n{}.", text(at(story, "/work-log")), text(at(story, "/says")));
-    for help in list(at(story, "/help")) {
+pub(super) fn words(explanation: &Value, zone: &TimeZone) -> String {
+    let mut lines = format!("{}\n{}.", text(at(explanation, "/work-log")), text(at(explanation, "/says")));
+    for help in list(at(explanation, "/help")) {
         let _ = write!(lines, "\n  → {}", text(help));
     }
-    if let Some(code) = at(story, "/code").as_str() {
+    if let Some(code) = at(explanation, "/code").as_str() {
         let _ = write!(lines, "\n  code {code}, see docs/errors.md#{code}");
     }
     lines.push_str("\n\nThe triplestore says");
-    told(at(story, "/triplestore"), &mut lines);
+    told(at(explanation, "/triplestore"), &mut lines);
     lines.push_str("\n\nKimai says");
-    let timesheets = list(at(story, "/timesheets"));
+    let timesheets = list(at(explanation, "/timesheets"));
     if timesheets.is_empty() {
         line(&mut lines, "nothing", "no timesheet of it is known");
     }
@@ -63,7 +63,7 @@ pub(super) fn words(story: &Value, zone: &TimeZone) -> String {
         kimai(timesheet, zone, &mut lines);
     }
     lines.push_str("\n\nWe");
-    ours(story, zone, &mut lines);
+    ours(explanation, zone, &mut lines);
     lines
 }
 
@@ -153,8 +153,8 @@ fn kimai(timesheet: &Value, zone: &TimeZone, lines: &mut String) {
     }
 }
 
-fn ours(story: &Value, zone: &TimeZone, lines: &mut String) {
-    let entry = at(story, "/entry");
+fn ours(explanation: &Value, zone: &TimeZone, lines: &mut String) {
+    let entry = at(explanation, "/entry");
     if entry.is_null() {
         line(lines, "queue", "nothing is to be done for it");
     } else {
@@ -173,7 +173,7 @@ fn ours(story: &Value, zone: &TimeZone, lines: &mut String) {
         );
         line(lines, "last", &coded(text(at(entry, "/last-error")), at(entry, "/code")));
     }
-    let memory = at(story, "/memory");
+    let memory = at(explanation, "/memory");
     line(lines, "memory", text(at(memory, "/error")));
     if let Some(id) = at(memory, "/timesheet").as_u64() {
         let unwritten = at(memory, "/link-unwritten") == &Value::Bool(true);
@@ -184,10 +184,10 @@ fn ours(story: &Value, zone: &TimeZone, lines: &mut String) {
         let since = render::moment(at(memory, "/creating-since"), zone);
         line(lines, "sent", &format!("a new timesheet at {since}; the answer was lost, and is looked up"));
     }
-    for other in list(at(story, "/sharing")) {
+    for other in list(at(explanation, "/sharing")) {
         line(lines, "shared", &format!("<{}> is linked to the same timesheet", text(other)));
     }
-    let history = at(story, "/history");
+    let history = at(explanation, "/history");
     line(lines, "history", text(at(history, "/error")));
     for done in list(history) {
         let message = at(done, "/message").as_str().unwrap_or_default();
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_story_is_told_verdict_first() {
-        let story = json!({
+        let explanation = json!({
             "work-log": "http://x/work-logs/1", "verdict": "not-in-kimai",
             "says": "Not in Kimai: the user 'Jane' has no Kimai account linked", "help": ["Link 'Jane'."],
             "code": "no-account",
@@ -240,7 +240,7 @@ mod tests {
             "sharing": [],
         });
         let zone = TimeZone::get("Europe/Brussels").unwrap();
-        let told = words(&story, &zone);
+        let told = words(&explanation, &zone);
         let in_order = [
             "http://x/work-logs/1\nNot in Kimai: the user 'Jane' has no Kimai account linked.\n  → Link 'Jane'.",
             "\n  code no-account, see docs/errors.md#no-account\n",

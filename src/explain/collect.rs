@@ -8,7 +8,7 @@ use super::format::differences;
 use super::lookup::within;
 use super::verdict::Verdict;
 use super::{
-    Answer, Done, Held, Holds, Memory, Names, Person, Story, Subject, Task, Told, Waiting, Witnesses,
+    Answer, Done, Explanation, Held, Holds, Memory, Names, Person, Subject, Task, Told, Waiting, Witnesses,
 };
 use crate::domain::diff::ObservedEntry;
 use crate::domain::hours;
@@ -25,7 +25,7 @@ use crate::work_logs::SourceFault;
 const MOST_TIMESHEETS: usize = 5;
 
 /// Everything that can be asked, without a verdict yet.
-pub(super) async fn story(witnesses: &Witnesses, work_log: &WorkLogUri) -> Story {
+pub(super) async fn explanation(witnesses: &Witnesses, work_log: &WorkLogUri) -> Explanation {
     let entry = witnesses.queue.entry(work_log).await.ok().flatten().as_ref().map(waiting);
     let memory = memory(witnesses, work_log).await;
     let memory = memory.unwrap_or_else(|fault| Answer::Unknown { error: fault.to_string() });
@@ -45,7 +45,7 @@ pub(super) async fn story(witnesses: &Witnesses, work_log: &WorkLogUri) -> Story
     let looks = ids.iter().map(|(id, linked)| held(witnesses, *id, *linked, wanted, &remembered));
     let looks = futures_util::future::join_all(looks);
     let (sharing, timesheets) = tokio::join!(sharing(witnesses, work_log, &ids), looks);
-    Story {
+    Explanation {
         work_log: work_log.clone(),
         verdict: Verdict::Unclear,
         says: String::new(),

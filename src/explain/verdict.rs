@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::format::moment;
 use super::hints::{for_code, for_exported, for_obstacle};
-use super::{Answer, Held, Holds, Memory, Story, Subject, Told, Waiting};
+use super::{Answer, Explanation, Held, Holds, Memory, Subject, Told, Waiting};
 use crate::domain::Code;
 use crate::domain::work_log::Obstacle;
 use crate::queue::State;
@@ -48,7 +48,7 @@ words!(Verdict {
 
 /// What a verdict is made of.
 pub(super) struct Evidence<'a> {
-    pub(super) story: &'a Story,
+    pub(super) explanation: &'a Explanation,
     pub(super) outages: &'a [Down],
     pub(super) now: Timestamp,
     pub(super) zone: &'a TimeZone,
@@ -89,7 +89,7 @@ impl Judged {
 }
 
 pub(super) fn judge(evidence: &Evidence<'_>) -> Judged {
-    let told = match &evidence.story.triplestore {
+    let told = match &evidence.explanation.triplestore {
         Answer::Known(told) => told,
         Answer::Unknown { error } => {
             let says = format!("Not known now: {error}");
@@ -110,11 +110,11 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Judged {
 
 impl Evidence<'_> {
     fn memory(&self) -> Memory {
-        self.story.memory.known().copied().unwrap_or_default()
+        self.explanation.memory.known().copied().unwrap_or_default()
     }
 
     fn of_work_log(&self, told: &Told) -> Judged {
-        let entry = self.story.entry.as_ref();
+        let entry = self.explanation.entry.as_ref();
         if let Some(in_sync) = self.in_sync(told) {
             return in_sync;
         }
@@ -130,11 +130,11 @@ impl Evidence<'_> {
             if self.is_exported() {
                 return judged(verdict, says)
                     .because(entry.code)
-                    .helped(for_exported(&self.story.work_log, false));
+                    .helped(for_exported(&self.explanation.work_log, false));
             }
             return judged(verdict, says).because(entry.code).helped(self.hint(entry.code)).helped([RETRY]);
         }
-        let Some(own) = self.story.own() else {
+        let Some(own) = self.explanation.own() else {
             let says = "Not in Kimai: it is complete, but the service has not been told of it";
             return judged(Verdict::NotInKimai, says).helped([
                 RETRY,
@@ -146,7 +146,7 @@ impl Evidence<'_> {
 
     /// Whether its own timesheet holds what it says, and the link is right on both sides.
     fn in_sync(&self, told: &Told) -> Option<Judged> {
-        let own = self.story.own().filter(|own| own.linked && !self.memory().link_unwritten)?;
+        let own = self.explanation.own().filter(|own| own.linked && !self.memory().link_unwritten)?;
         let holds = own.kimai.known()?.as_ref()?;
         if told.wanted.is_none() || !own.differences.is_empty() {
             return None;
@@ -156,7 +156,7 @@ impl Evidence<'_> {
         let says = format!("In sync: timesheet {} holds what the work log says{exported}{rounding}", own.id);
         let result = judged(Verdict::InSync, says);
         let several = told.identifiers.len() > 1;
-        let shared = !self.story.sharing.is_empty();
+        let shared = !self.explanation.sharing.is_empty();
         Some(
             result
                 .helped(several.then_some(
@@ -252,7 +252,7 @@ impl Evidence<'_> {
                     let says = format!("{says}; it is exported, and stays as it is");
                     return judged(Verdict::Differs, says)
                         .because(Code::TimesheetExported)
-                        .helped(for_exported(&self.story.work_log, false));
+                        .helped(for_exported(&self.explanation.work_log, false));
                 }
                 judged(Verdict::Differs, says).helped([RETRY])
             }
@@ -261,7 +261,7 @@ impl Evidence<'_> {
 
     fn of_absent(&self) -> Judged {
         let memory = self.memory();
-        let done = self.story.history.known().is_some_and(|history| !history.is_empty());
+        let done = self.explanation.history.known().is_some_and(|history| !history.is_empty());
         if !memory.removed
             && let Some(not_seen) = self.not_seen()
         {
@@ -270,7 +270,7 @@ impl Evidence<'_> {
         if memory.removed || memory.timesheet.is_some() {
             return self.of_deleted("the triplestore knows nothing of it any more");
         }
-        if let Some(entry) = &self.story.entry {
+        if let Some(entry) = &self.explanation.entry {
             return match entry.state {
                 State::Parked => {
                     judged(Verdict::Unknown, "Unknown here: the triplestore knows nothing of it")
@@ -295,12 +295,12 @@ impl Evidence<'_> {
     /// wrong scope, is no proof. Not where another work log, which it shows, has the same timesheet.
     fn not_seen(&self) -> Option<Judged> {
         const HOW: &str = "Not to be seen in the triplestore";
-        let waits = self.story.entry.as_ref().filter(|entry| !entry.is_parked());
-        if !self.story.sharing.is_empty() || waits.is_some() {
+        let waits = self.explanation.entry.as_ref().filter(|entry| !entry.is_parked());
+        if !self.explanation.sharing.is_empty() || waits.is_some() {
             return waits.map(|entry| self.waits(entry, &Told::default()).helped([HIDDEN]));
         }
-        let parked = self.story.entry.as_ref().and_then(|entry| entry.last_error.as_deref());
-        let mut still = self.story.timesheets.iter();
+        let parked = self.explanation.entry.as_ref().and_then(|entry| entry.last_error.as_deref());
+        let mut still = self.explanation.timesheets.iter();
         let first = still.find(|held| !matches!(held.kimai, Answer::Known(None)))?;
         let result = if let Some(error) = first.kimai.error() {
             let says =
@@ -310,15 +310,19 @@ impl Evidence<'_> {
             let why = parked.map(|why| format!(": {why}")).unwrap_or_default();
             judged(Verdict::NotSeen, format!("{HOW}; timesheet {} is still in Kimai{why}", first.id))
         };
-        let code = self.story.entry.as_ref().and_then(|entry| entry.code);
+        let code = self.explanation.entry.as_ref().and_then(|entry| entry.code);
         Some(result.because(code).helped([HIDDEN]).helped(self.hint(code)))
     }
 
     /// It is gone from the triplestore, as `how` says.
     fn of_deleted(&self, how: &str) -> Judged {
-        let still: Vec<&Held> =
-            self.story.timesheets.iter().filter(|held| !matches!(held.kimai, Answer::Known(None))).collect();
-        if let Some(entry) = self.story.entry.as_ref().filter(|entry| !entry.is_parked()) {
+        let still: Vec<&Held> = self
+            .explanation
+            .timesheets
+            .iter()
+            .filter(|held| !matches!(held.kimai, Answer::Known(None)))
+            .collect();
+        if let Some(entry) = self.explanation.entry.as_ref().filter(|entry| !entry.is_parked()) {
             let waits = self.waits(entry, &Told::default());
             let says = format!("{} (it was deleted, and its timesheet is to follow)", waits.says);
             return Judged { says, ..waits };
@@ -333,9 +337,9 @@ impl Evidence<'_> {
             );
             return judged(Verdict::Unclear, says);
         }
-        let parked = self.story.entry.as_ref().and_then(|entry| entry.last_error.as_deref());
+        let parked = self.explanation.entry.as_ref().and_then(|entry| entry.last_error.as_deref());
         let why = parked.map(|why| format!(": {why}")).unwrap_or_default();
-        let shared = self.story.sharing.first();
+        let shared = self.explanation.sharing.first();
         let says = match shared {
             Some(other) => {
                 format!("Deleted: {how}; timesheet {} also belongs to <{other}> and is kept", first.id)
@@ -343,11 +347,13 @@ impl Evidence<'_> {
             None => format!("Deleted: {how}, but timesheet {} is still in Kimai{why}", first.id),
         };
         let verdict = if shared.is_some() { Verdict::Deleted } else { Verdict::LeftOver };
-        let hidden = self.story.triplestore.known().is_some_and(|told| told.kind == Subject::Absent);
+        let hidden = self.explanation.triplestore.known().is_some_and(|told| told.kind == Subject::Absent);
         let sweep = "Sweep its day: a timesheet that no work log has is deleted (kimai-sync sweep).";
-        let code = self.story.entry.as_ref().and_then(|entry| entry.code);
+        let code = self.explanation.entry.as_ref().and_then(|entry| entry.code);
         if self.is_exported() {
-            return judged(verdict, says).because(code).helped(for_exported(&self.story.work_log, true));
+            return judged(verdict, says)
+                .because(code)
+                .helped(for_exported(&self.explanation.work_log, true));
         }
         judged(verdict, says)
             .because(code)
@@ -358,13 +364,13 @@ impl Evidence<'_> {
 
     /// Whether it is parked since its timesheet is exported.
     fn is_exported(&self) -> bool {
-        let entry = self.story.entry.as_ref().filter(|entry| entry.is_parked());
+        let entry = self.explanation.entry.as_ref().filter(|entry| entry.is_parked());
         entry.is_some_and(|entry| entry.code == Some(Code::TimesheetExported))
     }
 
     /// Its own timesheet, if Kimai holds it.
     fn holding(&self) -> Option<&Held> {
-        self.story.own().filter(|own| matches!(own.kimai, Answer::Known(Some(_))))
+        self.explanation.own().filter(|own| matches!(own.kimai, Answer::Known(Some(_))))
     }
 }
 

@@ -13,7 +13,7 @@ use super::response;
 use super::response::fault::{BadRequest, MEDIA_TYPE, NoSuchWorkLog, NotTheOnlyOne, Refused, Unavailable};
 use super::response::queue::{PageLinks, QueueMeta, QueuePage, RetriedAnswer, WorkLogAnswer};
 use crate::domain::{Code, WorkLogUri};
-use crate::explain::{self, Found, Story};
+use crate::explain::{self, Explanation, Found};
 use crate::queue::{Filter, Reason, State as EntryState};
 
 /// Entries on a page without and with `page[size]`.
@@ -72,11 +72,11 @@ pub(super) async fn show(id: Path<String>, state: web::Data<State>) -> Result<Ht
     let work_log = find(services, &id).await?;
     let entry = services.queue.entry(&work_log).await?;
     let history = services.queue.history(&work_log).await?;
-    let story = Story::of(&services.witnesses, &work_log).await;
-    if !story.is_known() {
+    let explanation = Explanation::of(&services.witnesses, &work_log).await;
+    if !explanation.is_known() {
         return Err(not_found(&id));
     }
-    Ok(response::ok(&WorkLogAnswer::new(&work_log, entry.as_ref(), &history, story)))
+    Ok(response::ok(&WorkLogAnswer::new(&work_log, entry.as_ref(), &history, explanation)))
 }
 
 /// Tries one work log again now

@@ -22,7 +22,7 @@ use crate::domain::finding::{Action, Finding, Hold, Kind};
 use crate::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
 use crate::domain::status::{Facts, Failed, Heard, Lapse, Load, Neighbour, Part, Status};
 use crate::domain::timesheet::DesiredEntry;
-use crate::explain::{self, Found, Story, Told, Verdict};
+use crate::explain::{self, Explanation, Found, Told, Verdict};
 use crate::jobs::{AskedBy, Confirm, Job, Jobs, Task};
 use crate::progress::Stand;
 use crate::queue::{Entry, Reason, Slot, State};
@@ -161,7 +161,7 @@ async fn texts_of_others_stay_texts_wherever_they_stand() {
     }
 }
 
-fn hostile_story() -> Story {
+fn hostile_story() -> Explanation {
     let text = || HOSTILE.to_owned();
     let told = Told {
         kind: explain::Subject::WorkLog,
@@ -186,7 +186,7 @@ fn hostile_story() -> Story {
     };
     let names = explain::Names { customer: Some(text()), project: Some(text()), ..explain::Names::default() };
     let holds = explain::Holds { found, exported: true, names };
-    Story {
+    Explanation {
         work_log: WorkLogUri::parse("http://x/work-logs/1").unwrap(),
         verdict: Verdict::NotInKimai,
         says: text(),
@@ -223,7 +223,7 @@ async fn a_story_is_told_whatever_stands_in_it() {
     {
         assert!(html.contains(words), "{words:?} is not in {html}");
     }
-    let nothing = Story {
+    let nothing = Explanation {
         help: Vec::new(),
         triplestore: explain::Answer::Unknown { error: "it is down".to_owned() },
         timesheets: Vec::new(),

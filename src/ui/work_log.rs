@@ -15,7 +15,7 @@ use super::layout::Layout;
 use super::time::Moment;
 use super::{Answer, labels, see};
 use crate::domain::{Code, WorkLogUri};
-use crate::explain::{self, Done, Found, Held, Holds, Story, Subject, Told, Verdict, Waiting};
+use crate::explain::{self, Done, Explanation, Found, Held, Holds, Subject, Told, Verdict, Waiting};
 use crate::http::State;
 use crate::queue::{self, Ended};
 
@@ -104,18 +104,18 @@ pub(super) fn named(pairs: &BTreeMap<String, String>) -> Result<WorkLogUri, Faul
 
 /// The page in parts. Both neighbours are asked.
 pub(super) async fn load(state: &State, work_log: &WorkLogUri) -> Fragments {
-    let story = Story::of(&state.services.witnesses, work_log).await;
-    fragments(&story, &Moment::of(&state.services.clock))
+    let explanation = Explanation::of(&state.services.witnesses, work_log).await;
+    fragments(&explanation, &Moment::of(&state.services.clock))
 }
 
 /// A story in parts.
-pub(super) fn fragments(story: &Story, moment: &Moment) -> Fragments {
-    let mut fragments = Fragments::new(title(story));
-    fragments.add("story", head(story));
-    fragments.add("sides", sides(story, moment));
-    fragments.add("history", history(&story.history, moment));
-    fragments.add("sharing", sharing(&story.sharing));
-    let state = story.entry.as_ref().map(|entry| entry.state);
+pub(super) fn fragments(explanation: &Explanation, moment: &Moment) -> Fragments {
+    let mut fragments = Fragments::new(title(explanation));
+    fragments.add("story", head(explanation));
+    fragments.add("sides", sides(explanation, moment));
+    fragments.add("history", history(&explanation.history, moment));
+    fragments.add("sharing", sharing(&explanation.sharing));
+    let state = explanation.entry.as_ref().map(|entry| entry.state);
     let soon = matches!(state, Some(queue::State::Queued | queue::State::Running | queue::State::Scheduled));
     fragments.pause = if soon { ON_ITS_WAY } else { AT_REST };
     fragments
@@ -126,9 +126,9 @@ pub(super) fn layout(fragments: &Fragments) -> Markup {
     html! { @for fragment in ["story", "sides", "history", "sharing"] { (fragments.get(fragment)) } }
 }
 
-fn title(story: &Story) -> String {
-    let (_, words) = verdict(story.verdict);
-    format!("{words}: {}", labels::short(story.work_log.as_str()))
+fn title(explanation: &Explanation) -> String {
+    let (_, words) = verdict(explanation.verdict);
+    format!("{words}: {}", labels::short(explanation.work_log.as_str()))
 }
 
 fn verdict(verdict: Verdict) -> (Icon, &'static str) {
@@ -146,38 +146,38 @@ fn verdict(verdict: Verdict) -> (Icon, &'static str) {
     }
 }
 
-fn head(story: &Story) -> Markup {
-    let (icon, words) = verdict(story.verdict);
-    let iri = story.work_log.as_str();
+fn head(explanation: &Explanation) -> Markup {
+    let (icon, words) = verdict(explanation.verdict);
+    let iri = explanation.work_log.as_str();
     html! {
         section id="story" class={ "card wide run-head " (icon.class()) } aria-labelledby="story-title" {
             h1 id="story-title" { "Work log " (labels::short(iri)) }
             p class="run-state" { (icon.with(words)) }
-            p class="verdict" { (labels::sentence(&story.says)) }
-            @if !story.help.is_empty() {
+            p class="verdict" { (labels::sentence(&explanation.says)) }
+            @if !explanation.help.is_empty() {
                 div class="help" {
                     h2 { "What would help" }
-                    ul { @for help in &story.help { li { (labels::sentence(help)) } } }
+                    ul { @for help in &explanation.help { li { (labels::sentence(help)) } } }
                 }
             }
-            @if let Some(code) = story.code { p { "Code: " (code_of(code)) } }
+            @if let Some(code) = explanation.code { p { "Code: " (code_of(code)) } }
             form action="/do/retry" method="post" {
                 input type="hidden" name="id" value=(iri);
-                input type="hidden" name="back" value=(address(&story.work_log));
+                input type="hidden" name="back" value=(address(&explanation.work_log));
                 button type="submit" id="retry" class="primary" { "Try it again now" }
             }
-            @if story.is_kept_exported() { (super::entries::overwrite(&story.work_log, &address(&story.work_log))) }
+            @if explanation.is_kept_exported() { (super::entries::overwrite(&explanation.work_log, &address(&explanation.work_log))) }
             p class="iri" { (iri) }
         }
     }
 }
 
-fn sides(story: &Story, moment: &Moment) -> Markup {
+fn sides(explanation: &Explanation, moment: &Moment) -> Markup {
     html! {
         div id="sides" class="sides" {
-            (triplestore(&story.triplestore))
-            (kimai(&story.timesheets, moment))
-            (here(story, moment))
+            (triplestore(&explanation.triplestore))
+            (kimai(&explanation.timesheets, moment))
+            (here(explanation, moment))
         }
     }
 }
@@ -282,15 +282,15 @@ fn holds_pairs(holds: &Holds, moment: &Moment) -> Markup {
 }
 
 /// Its entry, and what we remember.
-fn here(story: &Story, moment: &Moment) -> Markup {
+fn here(explanation: &Explanation, moment: &Moment) -> Markup {
     html! {
         section class="card" aria-labelledby="here-title" {
             h2 id="here-title" { "What this service does about it" }
-            @match &story.entry {
+            @match &explanation.entry {
                 None => p { "Nothing is left to do: it is not in the queue." },
                 Some(entry) => (waiting(entry, moment)),
             }
-            @match &story.memory {
+            @match &explanation.memory {
                 explain::Answer::Unknown { error } => p { (Icon::Bad.with("Our memory cannot be read")) " " (labels::sentence(error)) },
                 explain::Answer::Known(memory) => dl class="pairs" {
                     @if let Some(id) = memory.timesheet {

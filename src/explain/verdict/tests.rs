@@ -68,8 +68,8 @@ fn entry(state: State, error: Option<&str>) -> Waiting {
     }
 }
 
-fn story(told: Told, timesheets: Vec<Held>, entry: impl Into<Option<Waiting>>) -> Story {
-    Story {
+fn explanation(told: Told, timesheets: Vec<Held>, entry: impl Into<Option<Waiting>>) -> Explanation {
+    Explanation {
         work_log: WorkLogUri::parse("http://x/work-logs/1").unwrap(),
         verdict: Verdict::Unclear,
         says: String::new(),
@@ -84,9 +84,9 @@ fn story(told: Told, timesheets: Vec<Held>, entry: impl Into<Option<Waiting>>) -
     }
 }
 
-fn judge_with(story: &Story, outages: &[Down]) -> Judged {
+fn judge_with(explanation: &Explanation, outages: &[Down]) -> Judged {
     let zone = TimeZone::get("Europe/Brussels").unwrap();
-    judge(&Evidence { story, outages, now: at(NOW), zone: &zone, relations: Relations::Follow })
+    judge(&Evidence { explanation, outages, now: at(NOW), zone: &zone, relations: Relations::Follow })
 }
 
 fn jane() -> Obstacle {
@@ -94,7 +94,7 @@ fn jane() -> Obstacle {
 }
 
 /// What is judged, the verdict, the whole sentence, and a part of the first help, empty for none.
-type Case = (Story, Verdict, &'static str, &'static str);
+type Case = (Explanation, Verdict, &'static str, &'static str);
 
 fn whole() -> Told {
     told(Subject::WorkLog, &[])
@@ -105,9 +105,9 @@ fn without(obstacle: Obstacle) -> Told {
 }
 
 fn judged_as_told(table: impl IntoIterator<Item = Case>) {
-    for (story, verdict, says, help) in table {
-        let judged = judge_with(&story, &[]);
-        assert_eq!((judged.verdict, judged.says.as_str()), (verdict, says), "{story:?}");
+    for (explanation, verdict, says, help) in table {
+        let judged = judge_with(&explanation, &[]);
+        assert_eq!((judged.verdict, judged.says.as_str()), (verdict, says), "{explanation:?}");
         let first = judged.help.first().map_or("", String::as_str);
         assert!(first.contains(help) && first.is_empty() == help.is_empty(), "{says}: {:?}", judged.help);
     }
@@ -118,19 +118,19 @@ fn who_is_in_order_or_lacks_something_is_told() {
     let refused = "Kimai could not create the timesheet: project 'Site' is hidden";
     judged_as_told([
         (
-            story(whole(), vec![held(&[])], None),
+            explanation(whole(), vec![held(&[])], None),
             Verdict::InSync,
             "In sync: timesheet 12 holds what the work log says",
             "",
         ),
         (
-            story(whole(), vec![held(&[])], entry(State::Scheduled, None)),
+            explanation(whole(), vec![held(&[])], entry(State::Scheduled, None)),
             Verdict::InSync,
             "In sync: timesheet 12 holds what the work log says",
             "",
         ),
         (
-            story(
+            explanation(
                 without(jane()),
                 vec![],
                 entry(State::Parked, Some("the user 'Jane Doe' has no Kimai account linked")),
@@ -140,13 +140,13 @@ fn who_is_in_order_or_lacks_something_is_told() {
             "Link 'Jane Doe' to their Kimai account",
         ),
         (
-            story(without(jane()), vec![held(&[])], None),
+            explanation(without(jane()), vec![held(&[])], None),
             Verdict::Differs,
             "Not up to date in Kimai (timesheet 12): the user 'Jane Doe' has no Kimai account linked",
             "Link 'Jane Doe'",
         ),
         (
-            story(
+            explanation(
                 without(Obstacle::Lacks("duration")),
                 vec![],
                 entry(State::Scheduled, Some("the work log has no duration")),
@@ -156,7 +156,7 @@ fn who_is_in_order_or_lacks_something_is_told() {
             "fill in its duration",
         ),
         (
-            story(whole(), vec![], entry(State::Parked, Some(refused))),
+            explanation(whole(), vec![], entry(State::Parked, Some(refused))),
             Verdict::NotInKimai,
             "Not in Kimai: Kimai could not create the timesheet: project 'Site' is hidden",
             "Show it again in Kimai",
@@ -168,43 +168,43 @@ fn who_is_in_order_or_lacks_something_is_told() {
 fn who_waits_or_differs_is_told() {
     judged_as_told([
         (
-            story(whole(), vec![], entry(State::Queued, None)),
+            explanation(whole(), vec![], entry(State::Queued, None)),
             Verdict::Waits,
             "Waits: it is tried as soon as it is its turn",
             "",
         ),
         (
-            story(whole(), vec![], entry(State::Running, None)),
+            explanation(whole(), vec![], entry(State::Running, None)),
             Verdict::Waits,
             "Waits: it is being tried just now",
             "",
         ),
         (
-            story(whole(), vec![], None),
+            explanation(whole(), vec![], None),
             Verdict::NotInKimai,
             "Not in Kimai: it is complete, but the service has not been told of it",
             "queue retry",
         ),
         (
-            story(whole(), vec![gone()], None),
+            explanation(whole(), vec![gone()], None),
             Verdict::NotInKimai,
             "Not in Kimai: timesheet 12 is gone from there",
             "created anew",
         ),
         (
-            story(whole(), vec![held(&["end: 7 in Kimai, 8 by the work log"])], None),
+            explanation(whole(), vec![held(&["end: 7 in Kimai, 8 by the work log"])], None),
             Verdict::Differs,
             "Timesheet 12 holds something else than the work log says: end: 7 in Kimai, 8 by the work log",
             "queue retry",
         ),
         (
-            story(whole(), vec![Held { linked: false, ..held(&[]) }], None),
+            explanation(whole(), vec![Held { linked: false, ..held(&[]) }], None),
             Verdict::Differs,
             "In Kimai as timesheet 12, but the triplestore does not hold the link yet",
             "queue retry",
         ),
         (
-            story(whole(), vec![unasked()], None),
+            explanation(whole(), vec![unasked()], None),
             Verdict::Unclear,
             "Not known now: timesheet 12: Kimai could not look something up: it answered 502",
             "when Kimai answers",
@@ -216,31 +216,31 @@ fn who_waits_or_differs_is_told() {
 fn who_is_gone_or_unknown_is_told() {
     judged_as_told([
         (
-            story(told(Subject::LeftOver, &[]), vec![gone()], None),
+            explanation(told(Subject::LeftOver, &[]), vec![gone()], None),
             Verdict::Deleted,
             "Deleted: what is left of it in the triplestore is its link, and its timesheet is gone from Kimai",
             "",
         ),
         (
-            story(told(Subject::LeftOver, &[]), vec![held(&[])], None),
+            explanation(told(Subject::LeftOver, &[]), vec![held(&[])], None),
             Verdict::LeftOver,
             "Deleted: what is left of it in the triplestore is its link, but timesheet 12 is still in Kimai",
             "Sweep its day",
         ),
         (
-            story(told(Subject::LeftOver, &[]), vec![held(&[])], entry(State::Queued, None)),
+            explanation(told(Subject::LeftOver, &[]), vec![held(&[])], entry(State::Queued, None)),
             Verdict::Waits,
             "Waits: it is tried as soon as it is its turn (it was deleted, and its timesheet is to follow)",
             "",
         ),
         (
-            story(told(Subject::Absent, &[]), vec![], None),
+            explanation(told(Subject::Absent, &[]), vec![], None),
             Verdict::Unknown,
             "Unknown here: neither the triplestore, nor Kimai, nor our memory knows anything of it",
             "Look whether",
         ),
         (
-            story(told(Subject::Other, &[]), vec![], None),
+            explanation(told(Subject::Other, &[]), vec![], None),
             Verdict::NotAWorkLog,
             "Not a work log: the triplestore knows something else under this IRI",
             "",
@@ -257,19 +257,19 @@ fn an_outage_says_since_when_and_that_nothing_is_lost() {
         since: at("2024-09-02T11:40:00Z"),
     };
     let waiting =
-        story(told(Subject::WorkLog, &[]), vec![], entry(State::Scheduled, Some("it answered 502")));
+        explanation(told(Subject::WorkLog, &[]), vec![], entry(State::Scheduled, Some("it answered 502")));
     let judged = judge_with(&waiting, std::slice::from_ref(&down));
     assert_eq!(judged.verdict, Verdict::Waits);
     assert_eq!(judged.says, "Waits: Kimai is down since 13:40 (it answered 502); next try 14:03");
     assert!(judged.help[0].contains("Nothing is lost"), "{:?}", judged.help);
     // Who is in order does not wait for anybody.
-    let well = story(told(Subject::WorkLog, &[]), vec![held(&[])], None);
+    let well = explanation(told(Subject::WorkLog, &[]), vec![held(&[])], None);
     assert_eq!(judge_with(&well, &[down]).verdict, Verdict::InSync);
 }
 
 #[test]
 fn a_triplestore_that_does_not_answer_proves_nothing() {
-    let mut silent = story(Told::default(), vec![held(&[])], None);
+    let mut silent = explanation(Told::default(), vec![held(&[])], None);
     silent.triplestore = Answer::Unknown { error: "the triplestore did not answer: refused".to_owned() };
     let judged = judge_with(&silent, &[]);
     assert_eq!(judged.verdict, Verdict::Unclear);
@@ -278,7 +278,7 @@ fn a_triplestore_that_does_not_answer_proves_nothing() {
 
 #[test]
 fn what_the_triplestore_hides_is_not_called_unknown_while_we_remember_it() {
-    let mut hidden = story(told(Subject::Absent, &[]), vec![Held { linked: false, ..held(&[]) }], None);
+    let mut hidden = explanation(told(Subject::Absent, &[]), vec![Held { linked: false, ..held(&[]) }], None);
     hidden.memory = Answer::Known(Memory { timesheet: Some(KimaiId(12)), ..Memory::default() });
     let judged = judge_with(&hidden, &[]);
     assert_eq!(judged.verdict, Verdict::NotSeen);
@@ -310,15 +310,18 @@ fn what_the_triplestore_hides_is_not_called_unknown_while_we_remember_it() {
     hidden.timesheets = vec![gone()];
     assert_eq!(judge_with(&hidden, &[]).verdict, Verdict::Deleted);
     // Nothing is remembered but that we had to do with it.
-    let mut past = story(told(Subject::Absent, &[]), vec![], None);
+    let mut past = explanation(told(Subject::Absent, &[]), vec![], None);
     past.history = Answer::Known(vec![Done { at: at(NOW), result: Ended::Done, message: None, code: None }]);
     assert_eq!(judge_with(&past, &[]).verdict, Verdict::Deleted);
 }
 
 #[test]
 fn a_lost_answer_and_a_shared_timesheet_are_told() {
-    let mut unsure =
-        story(told(Subject::WorkLog, &[]), vec![], entry(State::Scheduled, Some("the answer was lost")));
+    let mut unsure = explanation(
+        told(Subject::WorkLog, &[]),
+        vec![],
+        entry(State::Scheduled, Some("the answer was lost")),
+    );
     unsure.memory =
         Answer::Known(Memory { creating_since: Some(at("2024-09-02T11:59:00Z")), ..Memory::default() });
     let judged = judge_with(&unsure, &[]);
@@ -327,7 +330,7 @@ fn a_lost_answer_and_a_shared_timesheet_are_told() {
         "{}",
         judged.says
     );
-    let mut shared = story(told(Subject::WorkLog, &[]), vec![held(&[])], None);
+    let mut shared = explanation(told(Subject::WorkLog, &[]), vec![held(&[])], None);
     shared.sharing = vec![WorkLogUri::parse("http://x/work-logs/2").unwrap()];
     let judged = judge_with(&shared, &[]);
     assert_eq!(judged.verdict, Verdict::InSync);

@@ -8,7 +8,7 @@ use super::TimesheetFields;
 use super::labels::{EntryReason, EntryState};
 use crate::domain::status::{Load, Outage, Status};
 use crate::domain::{Code, WorkLogUri};
-use crate::explain::{Answer, Story};
+use crate::explain::{Answer, Explanation};
 use crate::queue::{Attempt, Ended, Entry};
 
 const TYPE: &str = "queue-entries";
@@ -183,7 +183,7 @@ pub(in crate::http) struct WorkLogAttributes {
     #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>, example = json!({
         "verdict": "waits", "says": "Kimai cannot be reached", "help": ["Nothing: it is tried again."]
     }))]
-    story: Story,
+    story: Explanation,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -262,7 +262,7 @@ impl WorkLogAnswer {
         work_log: &WorkLogUri,
         entry: Option<&Entry>,
         history: &[Attempt],
-        story: Story,
+        explanation: Explanation,
     ) -> Self {
         let standing = entry
             .map_or(Standing::Settled(Settled { state: "settled" }), |entry| Standing::Queued(entry.into()));
@@ -275,9 +275,9 @@ impl WorkLogAnswer {
         let attributes = WorkLogAttributes {
             standing,
             history: history.collect(),
-            kimai_id: story.own().map(|held| held.id.0),
-            kimai: story.own().and_then(Held::of),
-            story,
+            kimai_id: explanation.own().map(|held| held.id.0),
+            kimai: explanation.own().and_then(Held::of),
+            story: explanation,
         };
         Self { data: WorkLogResource { r#type: TYPE, id: work_log.to_string(), attributes } }
     }

@@ -23,11 +23,11 @@ fn now() -> Timestamp {
 }
 
 /// Tells `story` in memory, and on file with a restart after each step: it asks for a ledger anew.
-async fn everywhere(story: impl AsyncFn(&dyn Fn() -> Ledger)) {
+async fn everywhere(explanation: impl AsyncFn(&dyn Fn() -> Ledger)) {
     let storage = Storage::in_memory().unwrap();
-    story(&|| Ledger::open(storage.clone()).unwrap()).await;
+    explanation(&|| Ledger::open(storage.clone()).unwrap()).await;
     let directory = tempfile::tempdir().unwrap();
-    story(&|| Ledger::open(Storage::open(directory.path()).unwrap()).unwrap()).await;
+    explanation(&|| Ledger::open(Storage::open(directory.path()).unwrap()).unwrap()).await;
 }
 
 /// What is remembered where Kimai answered with just this.
