@@ -19,7 +19,7 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::domain::{Code, Sighting, WorkLogUri};
-use crate::store::sqlite::{Mirror, Storage, StorageFault};
+use crate::store::sqlite::{Storage, StorageFault, TransactionHook};
 
 /// The most work logs that may wait: about 300 bytes of memory each.
 pub const MOST_ENTRIES: usize = 1_000_000;
@@ -60,7 +60,7 @@ impl Shared {
     }
 }
 
-impl Mirror for Shared {
+impl TransactionHook for Shared {
     fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
         let changes = self.machine().changes();
         rows::save(connection, &changes)
@@ -93,7 +93,7 @@ impl Durable {
         let load = move |connection: &Connection| rows::load(connection, |due| future::due(due, ahead, now));
         let machine = storage.write_now(load)?.map_err(|why| storage.damaged(&why))?;
         let shared = Arc::new(Shared { machine: Mutex::new(machine), ..Shared::default() });
-        storage.attach(Arc::clone(&shared) as Arc<dyn Mirror>)?;
+        storage.attach(Arc::clone(&shared) as Arc<dyn TransactionHook>)?;
         Ok(Self { shared, storage, clock, lease: LEASE, pauses: Arc::default(), stepped: Mutex::default() })
     }
 

@@ -5,7 +5,7 @@
 //! - What [`Storage::write`] reports as done is on disk, through kill -9 and power loss at any moment.
 //! - All that is asked for while a commit is under way goes into the next one together: a burst costs
 //!   few waits for the disk. When that commit fails, every one of its callers is told, and memory (the
-//!   [`Mirror`]) is as it was before.
+//!   [`TransactionHook`]) is as it was before.
 //! - A file that is damaged, foreign, read-only or in use is an error that names it and says what
 //!   helps; it is never taken for an empty one. When the disk is full or fails later, writes fail until
 //!   it works again.
@@ -88,7 +88,7 @@ pub struct StorageFault {
 }
 
 /// State in memory that mirrors rows of the file: it changes with them, and back with them.
-pub trait Mirror: Send + Sync {
+pub trait TransactionHook: Send + Sync {
     /// Writes what the work of this transaction changed.
     fn write(&self, connection: &Connection) -> rusqlite::Result<()>;
 
@@ -155,8 +155,8 @@ impl Storage {
     }
 
     /// Keeps `mirror` in step with the file from now on. There can be one only.
-    pub fn attach(&self, mirror: Arc<dyn Mirror>) -> Result<(), StorageFault> {
-        let attached = self.inner.health.attach(mirror);
+    pub fn attach(&self, hook: Arc<dyn TransactionHook>) -> Result<(), StorageFault> {
+        let attached = self.inner.health.attach(hook);
         if attached { Ok(()) } else { Err(self.inner.health.fault("a queue uses it already".to_owned())) }
     }
 

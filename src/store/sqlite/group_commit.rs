@@ -9,7 +9,7 @@ use tracing::{error, info};
 
 use super::connection::{damage, is_damage};
 use super::watch::{Change, Watch};
-use super::{KIND, Mirror, StorageFault, rescue};
+use super::{KIND, StorageFault, TransactionHook, rescue};
 
 /// How long the journal may become before it is emptied.
 const JOURNAL_BYTES: u64 = 4 * 1024 * 1024;
@@ -73,7 +73,7 @@ where
 /// What others may know of the writer.
 pub(super) struct Health {
     file: Arc<str>,
-    mirror: OnceLock<Arc<dyn Mirror>>,
+    hook: OnceLock<Arc<dyn TransactionHook>>,
     trouble: Mutex<Option<Trouble>>,
     commits: AtomicU64,
     /// Whether somebody asked for every page to be read.
@@ -91,7 +91,7 @@ impl Health {
     pub(super) fn new(file: Arc<str>) -> Self {
         Self {
             file,
-            mirror: OnceLock::new(),
+            hook: OnceLock::new(),
             trouble: Mutex::default(),
             commits: AtomicU64::new(0),
             check: AtomicBool::new(false),
@@ -102,8 +102,8 @@ impl Health {
         &self.file
     }
 
-    pub(super) fn attach(&self, mirror: Arc<dyn Mirror>) -> bool {
-        self.mirror.set(mirror).is_ok()
+    pub(super) fn attach(&self, hook: Arc<dyn TransactionHook>) -> bool {
+        self.hook.set(hook).is_ok()
     }
 
     pub(super) fn fault(&self, why: String) -> StorageFault {
@@ -180,8 +180,8 @@ impl Writer {
     pub(super) fn commit(&mut self, mut batch: Vec<Box<dyn Job>>) {
         let before = self.connection.total_changes();
         let tried = self.check().map_err(Refusal::File).and_then(|()| self.transact(&mut batch));
-        if let Some(mirror) = self.health.mirror.get() {
-            mirror.ended(tried.is_ok());
+        if let Some(hook) = self.health.hook.get() {
+            hook.ended(tried.is_ok());
         }
         let outcome = tried.map_err(|refusal| {
             let words = match refusal {
@@ -222,8 +222,8 @@ impl Writer {
         for job in batch {
             job.run(&transaction)?;
         }
-        if let Some(mirror) = self.health.mirror.get() {
-            mirror.write(&transaction)?;
+        if let Some(hook) = self.health.hook.get() {
+            hook.write(&transaction)?;
         }
         transaction.commit()
     }
@@ -293,7 +293,7 @@ impl Writer {
         let rescued = if let Some(rescued) = self.rescued.take() {
             rescued
         } else {
-            let memory = self.health.mirror.get().map(|mirror| mirror.as_ref() as &dyn Mirror);
+            let memory = self.health.hook.get().map(|hook| hook.as_ref() as &dyn TransactionHook);
             rescue::write(&KIND, watch.file(), &self.connection, memory)
                 .map_err(|why| format!("what waits could not be saved beside it either ({why})"))?
         };

@@ -13,7 +13,7 @@ use rusqlite::{Connection, params_from_iter};
 use tracing::{error, warn};
 
 use super::connection::{Kind, beside};
-use super::{Mirror, StorageFault};
+use super::{StorageFault, TransactionHook};
 
 /// What the fresh file's name ends with, and that of the damaged one.
 const RESCUED: &str = ".rescued";
@@ -46,7 +46,7 @@ pub(super) fn write(
     kind: &Kind,
     file: &Path,
     connection: &Connection,
-    memory: Option<&dyn Mirror>,
+    memory: Option<&dyn TransactionHook>,
 ) -> Result<PathBuf, String> {
     let (fresh, rescued) = (beside(file, ".rescued-new"), place(file));
     // What was left when this was cut off.
