@@ -36,7 +36,7 @@ use crate::queue::Queue;
 use crate::reconcile::ledger::Ledger;
 use crate::settings::Settings;
 use crate::store::sqlite::Storage;
-use crate::trackers::kimai::{CurrentUser, Inspection, KimaiFault, Operation, Timesheets, Version};
+use crate::trackers::kimai::{CurrentUser, Diagnostics, KimaiFault, Operation, Timesheets, Version};
 use crate::triplestore::probe::Survey;
 use crate::unreadable::Unreadable;
 use crate::work_logs::Source;
@@ -93,7 +93,7 @@ pub struct Patient {
     /// Kimai's timesheets.
     pub timesheets: Arc<dyn Timesheets>,
     /// Kimai, asked about itself.
-    pub kimai: Arc<dyn Inspection>,
+    pub kimai: Arc<dyn Diagnostics>,
     /// Where work logs wait.
     pub queue: Arc<dyn Queue>,
     /// What is remembered of Kimai's answers.

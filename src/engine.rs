@@ -25,7 +25,7 @@ use crate::settings::{Description, Relations, Settings};
 use crate::status::{Asking, StatusSource};
 use crate::store::sqlite::Storage;
 use crate::telemetry::Metrics;
-use crate::trackers::kimai::{Inspection, Listings, Timesheets};
+use crate::trackers::kimai::{Diagnostics, Listings, Timesheets};
 use crate::triplestore::Triplestore;
 use crate::triplestore::instrumented::Watched;
 use crate::triplestore::probe::Survey;
@@ -86,7 +86,7 @@ impl Engine {
     pub fn new(
         settings: &Settings,
         store: Arc<dyn Triplestore>,
-        kimai: Arc<impl Timesheets + Listings + Inspection + 'static>,
+        kimai: Arc<impl Timesheets + Listings + Diagnostics + 'static>,
         clock: Clock,
         storage: Storage,
         metrics: Metrics,

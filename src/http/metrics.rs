@@ -30,7 +30,7 @@ pub(super) async fn look(services: &Services, status: Option<&Status>) {
             metrics.set("queue_parked", &[("code", code.word())], of(number));
         }
     }
-    metrics.set("kimai_requests_at_a_time", &[], of(services.kimai.pace().limit()));
+    metrics.set("kimai_requests_at_a_time", &[], of(services.kimai.limiter().limit()));
     let silent = services.workers.silent().map(|(_, silent)| silent).unwrap_or_default();
     metrics.set("worker_heartbeat_age_seconds", &[], silent.as_secs_f64());
     if let Ok(Ok((open, oldest))) = tokio::time::timeout(FILE_LIMIT, services.ledger.open_intents()).await {

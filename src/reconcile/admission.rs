@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::retry::Failure;
-use crate::trackers::adaptive_concurrency::{Pace, Turn};
+use crate::trackers::adaptive_concurrency::{AdaptiveLimiter, Turn};
 
 /// So much of Kimai's time may be waiting for it: what a work log says is no older than that when it is sent.
 const AHEAD: Duration = Duration::from_secs(1);
@@ -27,7 +27,7 @@ const REMEMBERED: usize = 32;
 /// All runs on their way.
 #[derive(Debug)]
 pub(super) struct Admission {
-    pace: Arc<Pace>,
+    limiter: Arc<AdaptiveLimiter>,
     /// Begun, and not answered by Kimai yet.
     ahead: AtomicUsize,
     /// Of these, those that know what to send.
@@ -62,9 +62,9 @@ impl Heard {
 
 impl Admission {
     /// A flow at the pace of `pace`.
-    pub(super) fn new(pace: Arc<Pace>) -> Self {
+    pub(super) fn new(limiter: Arc<AdaptiveLimiter>) -> Self {
         Self {
-            pace,
+            limiter,
             ahead: AtomicUsize::new(0),
             ready: AtomicUsize::new(0),
             needed: AtomicUsize::new(ALL),
@@ -73,8 +73,8 @@ impl Admission {
     }
 
     /// Kimai's pace.
-    pub(super) fn pace(&self) -> &Pace {
-        &self.pace
+    pub(super) fn limiter(&self) -> &AdaptiveLimiter {
+        &self.limiter
     }
 
     /// Waits until one more may begin.
@@ -83,11 +83,11 @@ impl Admission {
             let through = self.through.notified();
             tokio::pin!(through);
             through.as_mut().enable(); // before looking, so that none between is missed
-            let limit = self.pace.limit();
+            let limit = self.limiter.limit();
             let most = MOST_AHEAD.max(limit);
-            let ahead = self.pace.answers_within(AHEAD).unwrap_or(limit).clamp(limit, most);
+            let ahead = self.limiter.answers_within(AHEAD).unwrap_or(limit).clamp(limit, most);
             let ahead = self.of_which_needed(ahead).min(most);
-            if self.ahead.load(Ordering::Acquire) < self.pace.turns() + ahead {
+            if self.ahead.load(Ordering::Acquire) < self.limiter.turns() + ahead {
                 return;
             }
             through.await;
@@ -115,7 +115,7 @@ impl Admission {
 
     /// Whether Kimai may soon have nothing to do, for want of runs that know what to send.
     pub(super) fn is_thin(&self) -> bool {
-        self.ready.load(Ordering::Acquire) < self.pace.limit()
+        self.ready.load(Ordering::Acquire) < self.limiter.limit()
     }
 
     /// Whether no more than one is on its way.
@@ -167,7 +167,7 @@ impl Permit<'_> {
                 self.admission.ready.fetch_add(1, Ordering::AcqRel);
             }
             let turn =
-                tokio::time::timeout(LONGEST_WAIT, self.admission.pace.turn()).await.unwrap_or_default();
+                tokio::time::timeout(LONGEST_WAIT, self.admission.limiter.turn()).await.unwrap_or_default();
             self.turn = Some(turn.ok_or(Failure::TurnedAway)?);
         }
         Ok(())
@@ -200,11 +200,11 @@ mod tests {
         for (took, ahead) in
             [(Duration::from_millis(1), MOST_AHEAD), (Duration::from_millis(100), 10), (AHEAD, 1)]
         {
-            let pace = Arc::new(Pace::new(1..=1));
+            let limiter = Arc::new(AdaptiveLimiter::new(1..=1));
             for _ in 0..20 {
-                pace.ended(Operation::Create, How::Answered, took);
+                limiter.ended(Operation::Create, How::Answered, took);
             }
-            let admission = Admission::new(pace);
+            let admission = Admission::new(limiter);
             let mut permits = Vec::new();
             while admission.room().now_or_never().is_some() {
                 permits.push(admission.begin());
@@ -219,7 +219,7 @@ mod tests {
 
     #[tokio::test]
     async fn of_runs_that_have_nothing_to_send_more_may_be_on_their_way() {
-        let admission = Admission::new(Arc::new(Pace::new(1..=1)));
+        let admission = Admission::new(Arc::new(AdaptiveLimiter::new(1..=1)));
         let begin_all = || {
             let mut permits = Vec::new();
             while admission.room().now_or_never().is_some() {
@@ -248,7 +248,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn no_run_waits_for_its_turn_for_ever() {
-        let admission = Admission::new(Arc::new(Pace::new(1..=1)));
+        let admission = Admission::new(Arc::new(AdaptiveLimiter::new(1..=1)));
         let (mut first, mut second, mut third) = (admission.begin(), admission.begin(), admission.begin());
         assert_eq!((first.turn().await, second.turn().await), (Ok(()), Ok(())));
         let since = tokio::time::Instant::now();
@@ -258,7 +258,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_is_thin_until_enough_know_what_to_send_and_dry_when_all_have_come_through() {
-        let admission = Admission::new(Arc::new(Pace::new(2..=2)));
+        let admission = Admission::new(Arc::new(AdaptiveLimiter::new(2..=2)));
         assert!(admission.is_dry());
         let mut permits = [admission.begin(), admission.begin(), admission.begin()];
         assert!(admission.is_thin() && !admission.is_dry());

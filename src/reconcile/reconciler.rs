@@ -109,7 +109,7 @@ impl Reconciler {
         let refusals = Refusals::new(Arc::clone(&kimai), clock.clone());
         let visibility = Visibility::new(Arc::clone(&work_logs));
         let losses = Losses::new(&work_logs, &kimai, &ledger, &clock);
-        let admission = Arc::new(Admission::new(kimai.pace()));
+        let admission = Arc::new(Admission::new(kimai.limiter()));
         let batched = BatchedSource::new(&work_logs, &admission);
         let looks = Looks::new(&kimai, &admission);
         Self {

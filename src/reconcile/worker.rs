@@ -126,7 +126,7 @@ impl Workers {
             }
         }
         // What waits for its turn has sent nothing yet: it is done at the next start.
-        self.reconciler.admission().pace().send_away();
+        self.reconciler.admission().limiter().send_away();
         tracker.close();
         tracker.wait().await;
     }
@@ -248,7 +248,7 @@ impl Workers {
                 let (cause, told) = (failure.cause(&lease.work_log), (failure.code(), why.as_str()));
                 if breakers.failed(neighbour, cause, told, outage == Outage::Surely, now) {
                     if neighbour == Neighbour::Kimai {
-                        self.reconciler.admission().pace().send_away();
+                        self.reconciler.admission().limiter().send_away();
                     }
                     error!(
                         "{neighbour} seems to be down: {why}. Everything waits; one try every {} s.",

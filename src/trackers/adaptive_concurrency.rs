@@ -2,7 +2,7 @@
 //! count: they have a bound of their own, and whoever reads one has nothing else to do.
 //!
 //! # Guarantees
-//! - Never more requests are under way than [`Pace::limit`]; who waits is served in order.
+//! - Never more requests are under way than [`AdaptiveLimiter::limit`]; who waits is served in order.
 //! - No more than twice as many runs hold a turn: as many again may prepare what they send next.
 //! - A request that has its place waits for no other.
 //!
@@ -29,7 +29,7 @@ use controller::{Controller, PATIENCE};
 pub const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// Runs that hold a turn for each request that may be under way: while the answer of one is saved, the next
 /// one is sent.
-const TURNS_A_PLACE: usize = 2;
+const TURNS_A_PERMIT: usize = 2;
 
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,10 +65,10 @@ struct Ended {
 
 /// The pace of all requests to one Kimai.
 #[derive(Debug)]
-pub struct Pace {
+pub struct AdaptiveLimiter {
     controller: Mutex<Controller>,
-    places: Places,
-    turns: Places,
+    permits: Permits,
+    turns: Permits,
     /// Tells those who wait for a turn that there will be none soon.
     away: Notify,
 }
@@ -76,39 +76,39 @@ pub struct Pace {
 /// Leave to prepare and send a change.
 #[derive(Debug)]
 pub struct Turn<'a> {
-    _place: Place<'a>,
+    _permit: Permit<'a>,
 }
 
 /// A request is under way until this is dropped.
 #[derive(Debug)]
-pub struct Place<'a> {
-    places: &'a Places,
+pub struct Permit<'a> {
+    permits: &'a Permits,
     permit: Option<SemaphorePermit<'a>>,
 }
 
 /// So many at a time; the number may change meanwhile.
 #[derive(Debug)]
-struct Places {
+struct Permits {
     semaphore: Semaphore,
-    book: Mutex<Book>,
+    state: Mutex<State>,
 }
 
 #[derive(Debug)]
-struct Book {
+struct State {
     limit: usize,
     /// Places to be taken away as soon as they are given back.
     owed: usize,
 }
 
-impl Pace {
+impl AdaptiveLimiter {
     /// A pace within `bounds`.
     pub fn new(bounds: RangeInclusive<usize>) -> Self {
         let controller = Controller::new(bounds);
         let limit = controller.limit();
         Self {
             controller: Mutex::new(controller),
-            places: Places::new(limit),
-            turns: Places::new(limit * TURNS_A_PLACE),
+            permits: Permits::new(limit),
+            turns: Permits::new(limit * TURNS_A_PERMIT),
             away: Notify::new(),
         }
     }
@@ -120,7 +120,7 @@ impl Pace {
 
     /// How many runs may hold a turn now.
     pub fn turns(&self) -> usize {
-        self.limit() * TURNS_A_PLACE
+        self.limit() * TURNS_A_PERMIT
     }
 
     /// How many requests would be answered in `time` at this pace; none before the first answer.
@@ -133,7 +133,7 @@ impl Pace {
         let away = self.away.notified();
         tokio::select! {
             biased;
-            place = self.turns.take() => Some(Turn { _place: place }),
+            permit = self.turns.take() => Some(Turn { _permit: permit }),
             () = away => None,
         }
     }
@@ -145,28 +145,28 @@ impl Pace {
 
     /// Waits until a request may be sent. A creation does not wait for longer than [`LONGEST_WAIT`]: there is no
     /// place for it then.
-    pub async fn place(&self, operation: Operation) -> Option<Place<'_>> {
-        let place = self.take();
+    pub async fn permit(&self, operation: Operation) -> Option<Permit<'_>> {
+        let permit = self.take();
         match operation {
-            Operation::Create => tokio::time::timeout(LONGEST_WAIT, place).await.ok(),
-            _ => Some(place.await),
+            Operation::Create => tokio::time::timeout(LONGEST_WAIT, permit).await.ok(),
+            _ => Some(permit.await),
         }
     }
 
     /// Takes a place. While nothing is known of Kimai, whoever waits says so.
-    async fn take(&self) -> Place<'_> {
-        let place = self.places.take();
-        tokio::pin!(place);
+    async fn take(&self) -> Permit<'_> {
+        let permit = self.permits.take();
+        tokio::pin!(permit);
         while self.controller().waits(Instant::now()) {
             tokio::select! {
                 biased;
-                place = &mut place => return place,
+                permit = &mut permit => return permit,
                 () = tokio::time::sleep(PATIENCE) => {
                     self.change(|controller| controller.waited(Instant::now()));
                 }
             }
         }
-        place.await
+        permit.await
     }
 
     /// A request has ended. Lists count only when they fail: they need no place.
@@ -174,7 +174,7 @@ impl Pace {
         if operation == Operation::Read && how != How::Troubled {
             return;
         }
-        let (at, saturated) = (Instant::now(), self.places.are_taken());
+        let (at, saturated) = (Instant::now(), self.permits.are_taken());
         self.change(|controller| controller.ended(Ended { how, took, at, saturated }));
     }
 
@@ -185,8 +185,8 @@ impl Pace {
         let limit = controller.limit();
         if limit != before {
             debug!("Kimai gets {limit} requests at a time, {before} before");
-            self.places.set(limit);
-            self.turns.set(limit * TURNS_A_PLACE);
+            self.permits.set(limit);
+            self.turns.set(limit * TURNS_A_PERMIT);
         }
     }
 
@@ -196,14 +196,14 @@ impl Pace {
     }
 }
 
-impl Places {
+impl Permits {
     fn new(limit: usize) -> Self {
-        Self { semaphore: Semaphore::new(limit), book: Mutex::new(Book { limit, owed: 0 }) }
+        Self { semaphore: Semaphore::new(limit), state: Mutex::new(State { limit, owed: 0 }) }
     }
 
-    async fn take(&self) -> Place<'_> {
+    async fn take(&self) -> Permit<'_> {
         // It is never closed; a place without permit is one too many, not one too few.
-        Place { places: self, permit: self.semaphore.acquire().await.ok() }
+        Permit { permits: self, permit: self.semaphore.acquire().await.ok() }
     }
 
     fn are_taken(&self) -> bool {
@@ -211,31 +211,31 @@ impl Places {
     }
 
     fn set(&self, limit: usize) {
-        let mut book = self.book();
-        if limit < book.limit {
-            let fewer = book.limit - limit;
-            book.owed += fewer - self.semaphore.forget_permits(fewer);
+        let mut state = self.state();
+        if limit < state.limit {
+            let fewer = state.limit - limit;
+            state.owed += fewer - self.semaphore.forget_permits(fewer);
         } else {
-            let more = limit - book.limit;
-            let paid = more.min(book.owed);
-            book.owed -= paid;
+            let more = limit - state.limit;
+            let paid = more.min(state.owed);
+            state.owed -= paid;
             self.semaphore.add_permits(more - paid);
         }
-        book.limit = limit;
+        state.limit = limit;
     }
 
-    fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        let mut book = self.places.book();
-        if book.owed > 0
+        let mut state = self.permits.state();
+        if state.owed > 0
             && let Some(permit) = self.permit.take()
         {
-            book.owed -= 1;
+            state.owed -= 1;
             permit.forget();
         }
     }
@@ -252,51 +252,51 @@ mod tests {
 
     const CREATE: Operation = Operation::Create;
 
-    fn troubled(pace: &Pace) {
-        pace.ended(CREATE, How::Troubled, Duration::from_millis(20));
+    fn troubled(limiter: &AdaptiveLimiter) {
+        limiter.ended(CREATE, How::Troubled, Duration::from_millis(20));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_creation_does_not_wait_for_ever_and_an_update_does() {
-        let pace = Pace::new(1..=1);
-        let _held = pace.place(CREATE).await;
-        assert!(pace.place(CREATE).await.is_none());
-        let waits = pace.place(Operation::Update);
+        let limiter = AdaptiveLimiter::new(1..=1);
+        let _held = limiter.permit(CREATE).await;
+        assert!(limiter.permit(CREATE).await.is_none());
+        let waits = limiter.permit(Operation::Update);
         assert!(tokio::time::timeout(LONGEST_WAIT * 2, waits).await.is_err());
     }
 
     #[tokio::test]
     async fn a_lower_limit_holds_once_what_is_under_way_has_ended() {
-        let pace = Pace::new(1..=4);
-        let limit = pace.limit();
+        let limiter = AdaptiveLimiter::new(1..=4);
+        let limit = limiter.limit();
         let mut held = Vec::new();
         for _ in 0..limit {
-            held.push(pace.place(CREATE).now_or_never().flatten().unwrap());
+            held.push(limiter.permit(CREATE).now_or_never().flatten().unwrap());
         }
-        assert!(pace.place(CREATE).now_or_never().is_none());
+        assert!(limiter.permit(CREATE).now_or_never().is_none());
         for _ in 0..4 {
-            troubled(&pace);
+            troubled(&limiter);
         }
-        let lower = pace.limit();
+        let lower = limiter.limit();
         assert!(lower < limit);
         while held.len() > lower {
-            assert!(pace.place(CREATE).now_or_never().is_none());
+            assert!(limiter.permit(CREATE).now_or_never().is_none());
             held.pop();
         }
-        assert!(pace.place(CREATE).now_or_never().is_none(), "{lower} are still under way");
+        assert!(limiter.permit(CREATE).now_or_never().is_none(), "{lower} are still under way");
         held.pop();
-        assert!(pace.place(CREATE).now_or_never().is_some());
+        assert!(limiter.permit(CREATE).now_or_never().is_some());
     }
 
     #[tokio::test]
     async fn those_who_wait_for_a_turn_can_be_sent_away_and_come_again() {
-        let pace = Pace::new(1..=1);
-        let held = [pace.turn().await, pace.turn().await];
-        let mut waits = Box::pin(pace.turn());
+        let limiter = AdaptiveLimiter::new(1..=1);
+        let held = [limiter.turn().await, limiter.turn().await];
+        let mut waits = Box::pin(limiter.turn());
         assert!(waits.as_mut().now_or_never().is_none());
-        pace.send_away();
+        limiter.send_away();
         assert!(waits.await.is_none());
-        let mut again = Box::pin(pace.turn());
+        let mut again = Box::pin(limiter.turn());
         assert!(again.as_mut().now_or_never().is_none());
         drop(held);
         assert!(again.await.is_some());

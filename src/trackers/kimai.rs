@@ -19,11 +19,11 @@ use async_trait::async_trait;
 use crate::contact::Record;
 use crate::domain::KimaiId;
 use crate::domain::timesheet::DesiredEntry;
-pub use crate::trackers::adaptive_concurrency::Pace;
+pub use crate::trackers::adaptive_concurrency::AdaptiveLimiter;
 use crate::unreadable::Unreadable;
 pub use choices::Choices;
 pub use client::{Client, ClientFault};
-pub use diagnostics::{Inspection, Right, Rights, TimesheetRules, Version};
+pub use diagnostics::{Diagnostics, Right, Rights, TimesheetRules, Version};
 pub use fault::{Fault, KimaiFault, Operation};
 pub use listing::{Gap, Listed};
 pub use model::{Activity, CurrentUser, Customer, Project, Timesheet, TimesheetFilter, User};
@@ -37,7 +37,7 @@ pub use rows::{Lenient, OddRow, OddRows};
 #[async_trait]
 pub trait Timesheets: Send + Sync {
     /// The pace of its requests.
-    fn pace(&self) -> Arc<Pace>;
+    fn limiter(&self) -> Arc<AdaptiveLimiter>;
 
     /// The values of its answers that could not be read.
     fn unreadable(&self) -> Unreadable {

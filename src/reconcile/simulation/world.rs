@@ -18,7 +18,7 @@ use crate::domain::timesheet::DesiredEntry;
 use crate::trackers::adaptive_concurrency::How;
 use crate::trackers::kimai::choices::{ChosenActivity, ChosenCustomer, ChosenProject, ChosenUser};
 use crate::trackers::kimai::{
-    Choices, CurrentUser, KimaiFault, Listed, Pace, Timesheet, TimesheetFilter, Timesheets,
+    AdaptiveLimiter, Choices, CurrentUser, KimaiFault, Listed, Timesheet, TimesheetFilter, Timesheets,
 };
 
 /// The world, shared by all who live in it.
@@ -26,14 +26,14 @@ pub(super) struct World {
     state: Mutex<State>,
     /// When the present runtime began, by its own timer and since the beginning of all.
     runtime: Mutex<Option<(Instant, i64)>>,
-    pace: Arc<Pace>,
+    limiter: Arc<AdaptiveLimiter>,
 }
 
 impl World {
     /// A world in which Kimai gets at most so many requests at a time.
     pub(super) fn new(seed: u64, most: usize) -> Self {
-        let pace = Arc::new(Pace::new(1..=most));
-        Self { state: Mutex::new(State::new(seed)), runtime: Mutex::default(), pace }
+        let limiter = Arc::new(AdaptiveLimiter::new(1..=most));
+        Self { state: Mutex::new(State::new(seed)), runtime: Mutex::default(), limiter }
     }
 
     /// Time is that of the runtime that is entered now; it goes on from where it stood.
@@ -84,12 +84,12 @@ impl World {
     async fn kimai_write(&self, effect: Effect) -> Result<Option<Timesheet>, KimaiFault> {
         let call = effect.call();
         let operation = call.operation();
-        let place = self.pace.place(operation).await;
+        let place = self.limiter.permit(operation).await;
         let _place = place.ok_or_else(|| KimaiFault::crowded_out(operation))?;
         let since = Instant::now();
         let (trouble, done) = self.send(effect).await;
         let answer = trouble.map_or(done, |trouble| Err(trouble.of_kimai(call)));
-        self.pace.ended(operation, How::of(&answer), since.elapsed());
+        self.limiter.ended(operation, How::of(&answer), since.elapsed());
         answer
     }
 
@@ -149,8 +149,8 @@ impl Drop for Flight<'_> {
 
 #[async_trait]
 impl Timesheets for World {
-    fn pace(&self) -> Arc<Pace> {
-        Arc::clone(&self.pace)
+    fn limiter(&self) -> Arc<AdaptiveLimiter> {
+        Arc::clone(&self.limiter)
     }
 
     async fn me(&self) -> Result<CurrentUser, KimaiFault> {

@@ -120,7 +120,7 @@ impl Controller {
         self.limit
     }
 
-    /// See [`super::Pace::answers_within`].
+    /// See [`super::AdaptiveLimiter::answers_within`].
     pub(super) fn answers_within(&self, time: Duration) -> Option<usize> {
         let answers = number(self.limit) * time.as_secs_f64() / self.latency?.exp();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded, and bounded")]

@@ -13,7 +13,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio::time::{Instant, sleep};
 
-use super::{How, Pace};
+use super::{AdaptiveLimiter, How};
 use crate::trackers::kimai::Operation;
 use crate::trackers::kimai::sandbox::{Latency, Machine};
 
@@ -154,29 +154,29 @@ fn play(model: &Model, bounds: RangeInclusive<usize>, seed: u64) -> f64 {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
-        let pace = Pace::new(bounds);
+        let limiter = AdaptiveLimiter::new(bounds);
         let machine = Machine::new(model.latency.clone().seed(seed));
         let rng = RefCell::new(StdRng::seed_from_u64(seed));
-        let (begun, under_way) = (Instant::now(), Cell::new(0));
+        let (begun, in_flight) = (Instant::now(), Cell::new(0));
         let fails = |now: Instant| match model.trouble {
             Trouble::None => false,
             Trouble::OneIn(many) => rng.borrow_mut().random_ratio(1, many),
             Trouble::Refused(from, lasts) => (from..from + lasts).contains(&(now - begun)),
-            Trouble::MoreThan(most) => under_way.get() >= most,
+            Trouble::MoreThan(most) => in_flight.get() >= most,
         };
         let request = async || {
-            let _turn = pace.turn().await;
-            let _place = pace.place(Operation::Update).await;
+            let _turn = limiter.turn().await;
+            let _place = limiter.permit(Operation::Update).await;
             let sent = Instant::now();
             if fails(sent) {
                 sleep(millis(2)).await;
-                pace.ended(Operation::Update, How::Troubled, sent.elapsed());
+                limiter.ended(Operation::Update, How::Troubled, sent.elapsed());
                 return false;
             }
-            under_way.update(|count| count + 1);
+            in_flight.update(|count| count + 1);
             machine.work().await;
-            under_way.update(|count| count - 1);
-            pace.ended(Operation::Update, How::Answered, sent.elapsed());
+            in_flight.update(|count| count - 1);
+            limiter.ended(Operation::Update, How::Answered, sent.elapsed());
             true
         };
         let mut took = Duration::ZERO;

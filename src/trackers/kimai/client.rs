@@ -32,7 +32,7 @@ use crate::failpoint::crash;
 use crate::settings::{Description, KimaiSettings, ListLimits};
 use crate::telemetry::metrics::Side;
 use crate::telemetry::metrics::{self, Metrics};
-use crate::trackers::adaptive_concurrency::{How, Pace, Place};
+use crate::trackers::adaptive_concurrency::{AdaptiveLimiter, How, Permit};
 use crate::unreadable::Unreadable;
 use pages::PAGE_SIZE;
 
@@ -60,7 +60,7 @@ pub struct Client {
     describes: bool,
     /// Nothing is sent before then: Kimai or a proxy asked for a pause.
     paused_until: Mutex<Option<Instant>>,
-    pace: Arc<Pace>,
+    limiter: Arc<AdaptiveLimiter>,
     metrics: Metrics,
     pub(super) unreadable: Unreadable,
     contact: Record,
@@ -89,7 +89,7 @@ impl Client {
         let (endpoint, hidden) = (settings.endpoint.clone(), settings.import_hidden);
         let describes = settings.description == Description::Note;
         let token = settings.token.clone();
-        let pace = Arc::new(Pace::new(settings.concurrency.clone()));
+        let limiter = Arc::new(AdaptiveLimiter::new(settings.concurrency.clone()));
         let limits = settings.list;
         Ok(Self {
             http,
@@ -99,7 +99,7 @@ impl Client {
             limits,
             describes,
             paused_until: Mutex::default(),
-            pace,
+            limiter,
             metrics,
             unreadable: Unreadable::default(),
             contact: Record::default(),
@@ -130,7 +130,7 @@ impl Client {
         let answer = self.exchange(operation, request, &mut status).instrument(span).await;
         let took = since.elapsed();
         self.metrics.kimai_answered(label, status, took);
-        self.pace.ended(operation, How::of(&answer), took);
+        self.limiter.ended(operation, How::of(&answer), took);
         heard::note(&self.contact, status, answer.as_ref().map(|answer| answer.body.as_slice()));
         waiting.over();
         answer
@@ -138,11 +138,11 @@ impl Client {
 
     /// Waits for a place among the requests that Kimai gets at a time; a creation not for ever. A list needs
     /// none.
-    async fn place(&self, operation: Operation) -> Result<Option<Place<'_>>, KimaiFault> {
+    async fn place(&self, operation: Operation) -> Result<Option<Permit<'_>>, KimaiFault> {
         if operation == Operation::Read {
             return Ok(None);
         }
-        let place = self.pace.place(operation).await.ok_or_else(|| KimaiFault::crowded_out(operation))?;
+        let place = self.limiter.permit(operation).await.ok_or_else(|| KimaiFault::crowded_out(operation))?;
         Ok(Some(place))
     }
 
@@ -263,8 +263,8 @@ impl Client {
 
 #[async_trait]
 impl Timesheets for Client {
-    fn pace(&self) -> Arc<Pace> {
-        Arc::clone(&self.pace)
+    fn limiter(&self) -> Arc<AdaptiveLimiter> {
+        Arc::clone(&self.limiter)
     }
 
     fn unreadable(&self) -> Unreadable {

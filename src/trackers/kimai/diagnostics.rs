@@ -84,7 +84,7 @@ pub struct Rights {
 
 /// Questions about Kimai itself, with the same guarantees as [`super::Timesheets`].
 #[async_trait]
-pub trait Inspection: Send + Sync {
+pub trait Diagnostics: Send + Sync {
     /// `GET /version`.
     async fn version(&self) -> Result<Version, KimaiFault>;
 

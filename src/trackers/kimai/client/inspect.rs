@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Client, in_words, whole};
 use crate::domain::Code;
 use crate::domain::ids::UserId;
-use crate::trackers::kimai::diagnostics::{Inspection, Person, Right, Rights, TimesheetRules, Version};
+use crate::trackers::kimai::diagnostics::{Diagnostics, Person, Right, Rights, TimesheetRules, Version};
 use crate::trackers::kimai::fault::{KimaiFault, Operation};
 use crate::trackers::kimai::model::Timesheet;
 
@@ -26,7 +26,7 @@ fn is_open(timesheet: &Timesheet, now: Timestamp) -> bool {
 }
 
 #[async_trait]
-impl Inspection for Client {
+impl Diagnostics for Client {
     async fn version(&self) -> Result<Version, KimaiFault> {
         self.get("version").await
     }

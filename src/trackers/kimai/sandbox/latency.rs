@@ -190,7 +190,7 @@ pub(crate) struct Machine {
     workers: Option<Semaphore>,
     first: OnceLock<Instant>,
     arrived: AtomicU32,
-    under_way: AtomicU32,
+    in_flight: AtomicU32,
 }
 
 impl Machine {
@@ -200,7 +200,7 @@ impl Machine {
             workers: latency.workers.map(Semaphore::new),
             first: OnceLock::new(),
             arrived: AtomicU32::new(0),
-            under_way: AtomicU32::new(0),
+            in_flight: AtomicU32::new(0),
             latency,
         })
     }
@@ -208,8 +208,8 @@ impl Machine {
     /// Takes the time of one request.
     pub(crate) async fn work(&self) {
         self.first.get_or_init(Instant::now);
-        self.under_way.fetch_add(1, Ordering::Relaxed);
-        let _under_way = UnderWay(&self.under_way);
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        let _in_flight = InFlight(&self.in_flight);
         let work = self.draw();
         let _worker = match &self.workers {
             Some(workers) => workers.acquire().await.ok(),
@@ -223,7 +223,7 @@ impl Machine {
     /// The work of the request that arrives now.
     fn draw(&self) -> Duration {
         let Latency { work, noise, side_by_side, cold, cold_extra, .. } = self.latency;
-        let crowd = self.under_way.load(Ordering::Relaxed);
+        let crowd = self.in_flight.load(Ordering::Relaxed);
         let arrived = self.arrived.fetch_add(1, Ordering::Relaxed);
         let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
         let mut seconds = match work {
@@ -261,9 +261,9 @@ impl Machine {
 }
 
 /// One more request under way.
-struct UnderWay<'a>(&'a AtomicU32);
+struct InFlight<'a>(&'a AtomicU32);
 
-impl Drop for UnderWay<'_> {
+impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
