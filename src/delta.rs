@@ -18,7 +18,7 @@ use crate::queue::{Queue, QueueFault};
 use crate::reconcile::references::References;
 use crate::telemetry::call_id::{self, Calls};
 use crate::telemetry::metrics::Metrics;
-use crate::triplestore::changeset::{Change, Observer};
+use crate::triplestore::changeset::{Changeset, Observer};
 pub use message::{DeltaFault, Found};
 pub use refused::Refused;
 
@@ -108,9 +108,9 @@ impl Intake {
 /// A change of the embedded store is a delta without the way through HTTP.
 #[async_trait]
 impl Observer for Intake {
-    async fn changed(&self, changes: &[Change]) -> Result<(), String> {
+    async fn changed(&self, changes: &[Changeset]) -> Result<(), String> {
         let mut found = Found::default();
-        for Change { inserts, deletes } in changes {
+        for Changeset { inserts, deletes } in changes {
             for (quads, deleted) in [(inserts, false), (deletes, true)] {
                 for quad in quads {
                     found.triple(quad.subject.value(), &quad.predicate, quad.object.value(), deleted);

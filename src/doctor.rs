@@ -37,7 +37,7 @@ use crate::reconcile::ledger::Ledger;
 use crate::settings::Settings;
 use crate::store::sqlite::Storage;
 use crate::trackers::kimai::{CurrentUser, Diagnostics, KimaiFault, Operation, Timesheets, Version};
-use crate::triplestore::probe::Survey;
+use crate::triplestore::probe::Probe;
 use crate::unreadable::Unreadable;
 use crate::work_logs::Source;
 pub use check::{Check, Health};
@@ -87,7 +87,7 @@ impl Report {
 /// What is looked at.
 pub struct Patient {
     /// The triplestore, asked about itself.
-    pub survey: Survey,
+    pub probe: Probe,
     /// The same, asked about work logs.
     pub work_logs: Arc<dyn Source>,
     /// Kimai's timesheets.
@@ -250,7 +250,7 @@ impl Doctor {
             Box::pin(async { self.clock() }),
         ];
         let checks = contact::within(Part::Checks, join_all(checks)).await;
-        let standalone = !self.patient.survey.is_of_a_stack();
+        let standalone = !self.patient.probe.is_of_a_stack();
         let report = Report { at: self.patient.clock.now(), checks, standalone };
         *self.kept() = Some(Kept { round, depth, report: report.clone() });
         report

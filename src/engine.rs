@@ -27,8 +27,8 @@ use crate::store::sqlite::Storage;
 use crate::telemetry::Metrics;
 use crate::trackers::kimai::{Diagnostics, Listings, Timesheets};
 use crate::triplestore::Triplestore;
-use crate::triplestore::instrumented::Watched;
-use crate::triplestore::probe::Survey;
+use crate::triplestore::instrumented::Instrumented;
+use crate::triplestore::probe::Probe;
 use crate::triplestore::statement::Iri;
 use crate::triplestore::work_logs::WorkLogs;
 use crate::work_logs::Source;
@@ -76,7 +76,7 @@ pub struct Engine {
     /// What is counted and measured.
     pub metrics: Metrics,
     /// The triplestore, counted.
-    pub triplestore: Arc<Watched>,
+    pub triplestore: Arc<Instrumented>,
     /// What deltas named while nothing could be saved.
     pub refused: Refused,
 }
@@ -91,7 +91,7 @@ impl Engine {
         storage: Storage,
         metrics: Metrics,
     ) -> anyhow::Result<Self> {
-        let triplestore = Arc::new(Watched::new(store, metrics.clone()).by(&clock));
+        let triplestore = Arc::new(Instrumented::new(store, metrics.clone()).by(&clock));
         let store: Arc<dyn Triplestore> = Arc::clone(&triplestore) as _;
         let describes = settings.kimai.description == Description::Note;
         Timesheets::contact(&*kimai).tell_time_by(&clock);
@@ -121,7 +121,7 @@ impl Engine {
         };
         let sweeper = Arc::new(Sweeper::new(parts, settings.sweep.limits));
         let patient = Patient {
-            survey: Survey::new(Arc::clone(&store), homepage, &settings.resources.base_uri)?,
+            probe: Probe::new(Arc::clone(&store), homepage, &settings.resources.base_uri)?,
             work_logs: Arc::clone(&work_logs),
             timesheets: Arc::clone(&timesheets),
             kimai: Arc::clone(&kimai) as _,

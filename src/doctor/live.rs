@@ -45,7 +45,7 @@ impl Doctor {
         match &triplestore.link {
             Link::Unknown => None,
             Link::Answers | Link::Paused { .. } => Some(TRIPLESTORE.well("It answers.")),
-            Link::Down(outage) => Some(of_silence(&outage.why, self.patient.survey.is_of_a_stack())),
+            Link::Down(outage) => Some(of_silence(&outage.why, self.patient.probe.is_of_a_stack())),
         }
     }
 

@@ -88,7 +88,7 @@ impl Doctor {
             Ok(last) => {
                 let check =
                     of_deltas(last, serving.since, self.patient.clock.now(), self.patient.clock.zone());
-                if self.patient.survey.is_of_a_stack() { check } else { without_rules(check) }
+                if self.patient.probe.is_of_a_stack() { check } else { without_rules(check) }
             }
             Err(why) => DELTAS.unknown(sentence(&why), "Look at the line of the queue file."),
         }

@@ -20,7 +20,7 @@ pub struct Quad {
 /// What one operation of an update changed: only quads that were not there before, or are not there
 /// any more. Never empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Change {
+pub struct Changeset {
     /// What was added.
     pub inserts: Vec<Quad>,
     /// What was removed.
@@ -41,5 +41,5 @@ pub struct Change {
 pub trait Observer: Send + Sync {
     /// `changes` has one entry for each operation of one update that changes anything, in order. The
     /// error says why the news could not be kept.
-    async fn changed(&self, changes: &[Change]) -> Result<(), String>;
+    async fn changed(&self, changes: &[Changeset]) -> Result<(), String>;
 }

@@ -37,12 +37,12 @@ use tokio::sync::{Mutex, RwLock, Semaphore, SemaphorePermit};
 
 pub use answer::Answer;
 
-use super::changeset::{Change, Observer};
+use super::changeset::{Changeset, Observer};
 use super::query_log::QueryLog;
 use super::vocabulary::{APPLICATION_GRAPH, xsd};
 use super::{Row, Triplestore, TriplestoreFault};
 use disk::Disk;
-use dry_run::{Draft, Effect};
+use dry_run::{DryRun, Effect};
 use meter::Meter;
 use work::limited;
 
@@ -182,7 +182,7 @@ impl Embedded {
     /// graph. Blank nodes are new ones each time. Gives how many quads were new.
     pub async fn load(&self, file: &Path) -> Result<usize, EmbeddedFault> {
         let quads = load::read(file, &self.graph)?;
-        let effects = self.change(move |draft, _| draft.insert_all(quads)).await?;
+        let effects = self.change(move |dry_run, _| dry_run.insert_all(quads)).await?;
         Ok(effects.iter().map(|effect| effect.inserts.len()).sum())
     }
 
@@ -244,8 +244,8 @@ impl Embedded {
         })
         .await?;
         let memory_limit = self.memory_limit;
-        let work = move |draft: &mut Draft<'_>, token: &CancellationToken| {
-            draft.run(parsed, &Meter::new(memory_limit, token.clone()))
+        let work = move |dry_run: &mut DryRun<'_>, token: &CancellationToken| {
+            dry_run.run(parsed, &Meter::new(memory_limit, token.clone()))
         };
         self.change(work).await.map(drop)
     }
@@ -253,7 +253,7 @@ impl Embedded {
     /// Drafts a change, tells the observer, and makes it, on disk first.
     async fn change(
         &self,
-        work: impl FnOnce(&mut Draft<'_>, &CancellationToken) -> Result<(), TriplestoreFault> + Send + 'static,
+        work: impl FnOnce(&mut DryRun<'_>, &CancellationToken) -> Result<(), TriplestoreFault> + Send + 'static,
     ) -> Result<Vec<Effect>, TriplestoreFault> {
         let writing = tokio::time::timeout(self.time_limit, Arc::clone(&self.writing).lock_owned())
             .await
@@ -261,9 +261,9 @@ impl Embedded {
         let (store, graph) = (self.store.clone(), self.graph.clone());
         // The lock goes along, so that it is held while the work runs even if the caller goes away.
         let (writing, effects) = limited(self.time_limit, move |token| {
-            let mut draft = Draft::start(&store, graph)?;
-            work(&mut draft, &token)?;
-            Ok((writing, draft.into_effects()))
+            let mut dry_run = DryRun::start(&store, graph)?;
+            work(&mut dry_run, &token)?;
+            Ok((writing, dry_run.into_effects()))
         })
         .await?;
         if effects.is_empty() {
@@ -271,7 +271,7 @@ impl Embedded {
         }
         let gate = Arc::clone(&self.gate).write_owned().await;
         if let Some(observer) = &self.observer {
-            let changes: Vec<Change> = effects.iter().map(Effect::to_change).collect();
+            let changes: Vec<Changeset> = effects.iter().map(Effect::to_change).collect();
             observer.changed(&changes).await.map_err(|why| {
                 TriplestoreFault::Transient(format!(
                     "nothing was changed, since the change could not be queued: {why}"

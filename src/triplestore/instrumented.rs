@@ -18,7 +18,7 @@ use crate::telemetry::metrics::{Answer, Metrics, Side};
 use crate::unreadable::Unreadable;
 
 /// Counts what `inner` is asked.
-pub struct Watched {
+pub struct Instrumented {
     inner: Arc<dyn Triplestore>,
     metrics: Metrics,
     record: Record,
@@ -26,7 +26,7 @@ pub struct Watched {
     unreadable: AtomicU64,
 }
 
-impl Watched {
+impl Instrumented {
     /// Counts in `metrics` what `inner` is asked.
     pub fn new(inner: Arc<dyn Triplestore>, metrics: Metrics) -> Self {
         Self { inner, metrics, record: Record::default(), unreadable: AtomicU64::new(0) }
@@ -69,7 +69,7 @@ fn lapse(fault: &TriplestoreFault) -> Lapse {
 }
 
 #[async_trait]
-impl Triplestore for Watched {
+impl Triplestore for Instrumented {
     fn is_of_a_stack(&self) -> bool {
         self.inner.is_of_a_stack()
     }

@@ -53,7 +53,7 @@ pub enum Written {
 
 /// A triplestore, asked about itself.
 #[derive(Clone)]
-pub struct Survey {
+pub struct Probe {
     store: Arc<dyn Triplestore>,
     homepage: Iri,
     /// What work logs begin with in a stack that keeps the usual names.
@@ -71,7 +71,7 @@ pub struct Trial {
     pub result: Result<Written, TriplestoreFault>,
 }
 
-impl Survey {
+impl Probe {
     /// Whether it is the triplestore of a stack, see [`Triplestore::is_of_a_stack`].
     pub fn is_of_a_stack(&self) -> bool {
         self.store.is_of_a_stack()
@@ -197,21 +197,21 @@ mod tests {
     use super::*;
     use crate::triplestore::embedded::Embedded;
 
-    fn survey(store: &Arc<Embedded>) -> Survey {
-        Survey::new(store.clone(), Iri::new("http://kimai").unwrap(), "http://x/").unwrap()
+    fn probe(store: &Arc<Embedded>) -> Probe {
+        Probe::new(store.clone(), Iri::new("http://kimai").unwrap(), "http://x/").unwrap()
     }
 
     #[tokio::test]
     async fn what_a_killed_one_left_goes_and_what_another_is_about_to_remove_stays() {
         let store = Arc::new(Embedded::in_memory().unwrap());
-        let (survey, now) = (survey(&store), "2024-09-02T12:00:00Z".parse().unwrap());
-        let subject = subject(&survey.usual).unwrap();
+        let (probe, now) = (probe(&store), "2024-09-02T12:00:00Z".parse().unwrap());
+        let subject = subject(&probe.usual).unwrap();
         for mark in ["2024-09-02T10:59:59Z left", "2024-09-02T11:59:59Z under way"] {
             store.update(&format!("INSERT DATA {{ {subject} <{PROBE}> \"{mark}\" }}")).await.unwrap();
         }
-        assert_eq!(survey.write(&subject, now).await, Ok(Written::Well));
-        assert!(!survey.holds(&subject, "2024-09-02T10:59:59Z left").await.unwrap());
-        assert!(survey.holds(&subject, "2024-09-02T11:59:59Z under way").await.unwrap());
+        assert_eq!(probe.write(&subject, now).await, Ok(Written::Well));
+        assert!(!probe.holds(&subject, "2024-09-02T10:59:59Z left").await.unwrap());
+        assert!(probe.holds(&subject, "2024-09-02T11:59:59Z under way").await.unwrap());
         let all = store.select("SELECT ?s WHERE { ?s ?p ?o }").await.unwrap();
         assert_eq!(all.len(), 1);
     }
@@ -219,8 +219,8 @@ mod tests {
     #[tokio::test]
     async fn every_prefix_that_work_logs_have_is_found_and_written_under() {
         let store = Arc::new(Embedded::in_memory().unwrap());
-        let survey = survey(&store);
-        assert_eq!(survey.prefixes().await.unwrap().len(), 0);
+        let probe = probe(&store);
+        assert_eq!(probe.prefixes().await.unwrap().len(), 0);
         for log in [
             "http://x/work-logs/1",
             "http://x/work-logs/2",
@@ -234,7 +234,7 @@ mod tests {
                 .await
                 .unwrap();
         }
-        let trials = survey.trials("2024-09-02T12:00:00Z".parse().unwrap()).await.unwrap();
+        let trials = probe.trials("2024-09-02T12:00:00Z".parse().unwrap()).await.unwrap();
         let found: Vec<&str> = trials.iter().map(|trial| trial.prefix.as_str()).collect();
         assert_eq!(found, ["http://old/a/b/", "http://old/logs#", "http://x/work-logs/", "urn:log:"]);
         assert!(trials.iter().all(|trial| trial.in_use && trial.result == Ok(Written::Well)), "{trials:?}");
@@ -243,6 +243,6 @@ mod tests {
             let class = crate::domain::work_log::VEVENT;
             store.update(&format!("INSERT DATA {{ <http://y/{n}/log> a <{class}> }}")).await.unwrap();
         }
-        assert_eq!(survey.prefixes().await.unwrap().len(), MOST_PREFIXES);
+        assert_eq!(probe.prefixes().await.unwrap().len(), MOST_PREFIXES);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::{App, HttpServer, web};
 use kimai_sync::http::sparql;
-use kimai_sync::triplestore::changeset::{Change, Observer};
+use kimai_sync::triplestore::changeset::{Changeset, Observer};
 use kimai_sync::triplestore::embedded::Embedded;
 use kimai_sync::triplestore::query_log::QueryLog;
 use kimai_sync::triplestore::remote::{Remote, RemoteConfig};
@@ -295,10 +295,10 @@ async fn the_embedded_store_behind_http_keeps_all_laws() {
 #[actix_web::test]
 async fn every_form_of_change_through_http_is_told_before_it_is_answered() {
     #[derive(Default)]
-    struct Told(Mutex<Vec<Change>>);
+    struct Told(Mutex<Vec<Changeset>>);
     #[async_trait::async_trait]
     impl Observer for Told {
-        async fn changed(&self, changes: &[Change]) -> Result<(), String> {
+        async fn changed(&self, changes: &[Changeset]) -> Result<(), String> {
             self.0.lock().map_err(|error| error.to_string())?.extend_from_slice(changes);
             Ok(())
         }

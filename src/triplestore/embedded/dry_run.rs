@@ -2,7 +2,7 @@
 //! operation, and every quad really added or removed is noted.
 //!
 //! The default graph of the store holds each triple of any named graph, once: so a query without GRAPH
-//! sees the union of all graphs without duplicates. No one writes to it but [`Draft`] and [`make`].
+//! sees the union of all graphs without duplicates. No one writes to it but [`DryRun`] and [`make`].
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -23,7 +23,7 @@ use super::disk::Disk;
 use super::meter::{self, Meter};
 use super::terms;
 use crate::triplestore::TriplestoreFault;
-use crate::triplestore::changeset::Change;
+use crate::triplestore::changeset::Changeset;
 
 /// The most quads one WHERE may lead to, repeated ones counted: a cross join would fill memory.
 const MOST_QUADS: usize = 2_000_000;
@@ -37,8 +37,8 @@ pub(super) struct Effect {
 
 impl Effect {
     /// The same in our own terms.
-    pub(super) fn to_change(&self) -> Change {
-        Change {
+    pub(super) fn to_change(&self) -> Changeset {
+        Changeset {
             inserts: self.inserts.iter().map(terms::quad).collect(),
             deletes: self.deletes.iter().map(terms::quad).collect(),
         }
@@ -46,13 +46,13 @@ impl Effect {
 }
 
 /// A change in the making.
-pub(super) struct Draft<'a> {
+pub(super) struct DryRun<'a> {
     transaction: Transaction<'a>,
     graph: NamedNode,
     effects: Vec<Effect>,
 }
 
-impl<'a> Draft<'a> {
+impl<'a> DryRun<'a> {
     /// Begins; without GRAPH, inserts go to `graph`. Waits for any other draft to end.
     pub(super) fn start(store: &'a Store, graph: NamedNode) -> Result<Self, TriplestoreFault> {
         Ok(Self { transaction: store.start_transaction().map_err(storage)?, graph, effects: Vec::new() })

@@ -16,13 +16,13 @@ use crate::triplestore::vocabulary::cal;
 /// Remembers what it was told, and fails when asked to.
 #[derive(Default)]
 struct Witness {
-    told: StdMutex<Vec<Change>>,
+    told: StdMutex<Vec<Changeset>>,
     failing: std::sync::atomic::AtomicBool,
 }
 
 #[async_trait]
 impl Observer for Witness {
-    async fn changed(&self, changes: &[Change]) -> Result<(), String> {
+    async fn changed(&self, changes: &[Changeset]) -> Result<(), String> {
         if self.failing.load(std::sync::atomic::Ordering::SeqCst) {
             return Err("the disk is full".to_owned());
         }
@@ -38,7 +38,7 @@ impl Witness {
             let terms = [quad.subject.value(), &quad.predicate, quad.object.value(), &quad.graph].map(name);
             format!("{sign} {}", terms.join(" "))
         };
-        let lines = |change: &Change| {
+        let lines = |change: &Changeset| {
             let mut lines: Vec<_> = change.deletes.iter().map(|quad| short('-', quad)).collect();
             lines.extend(change.inserts.iter().map(|quad| short('+', quad)));
             lines.sort();
@@ -267,7 +267,7 @@ async fn what_is_told_can_be_read_at_once_by_who_heard_it() {
     struct Eager(StdMutex<Option<(Embedded, tokio::sync::oneshot::Sender<()>)>>);
     #[async_trait]
     impl Observer for Eager {
-        async fn changed(&self, _: &[Change]) -> Result<(), String> {
+        async fn changed(&self, _: &[Changeset]) -> Result<(), String> {
             let (_, heard) = self.0.lock().expect("free").take().expect("told once");
             heard.send(()).map_err(|()| "nobody listens".to_owned())?;
             // The reader below now asks, while the change is not made yet.
