@@ -39,7 +39,7 @@ use crate::store::sqlite::Storage;
 use crate::trackers::kimai::{CurrentUser, Diagnostics, KimaiFault, Operation, Timesheets, Version};
 use crate::triplestore::probe::Probe;
 use crate::unreadable::Unreadable;
-use crate::work_logs::Source;
+use crate::work_logs::WorkLogs;
 pub use check::{Check, Health};
 pub use service::look_at_file;
 pub(crate) use service::{SERVICE, of_faulty_settings, upcoming};
@@ -89,7 +89,7 @@ pub struct Patient {
     /// The triplestore, asked about itself.
     pub probe: Probe,
     /// The same, asked about work logs.
-    pub work_logs: Arc<dyn Source>,
+    pub work_logs: Arc<dyn WorkLogs>,
     /// Kimai's timesheets.
     pub timesheets: Arc<dyn Timesheets>,
     /// Kimai, asked about itself.

@@ -30,8 +30,8 @@ use crate::triplestore::Triplestore;
 use crate::triplestore::instrumented::Instrumented;
 use crate::triplestore::probe::Probe;
 use crate::triplestore::statement::Iri;
-use crate::triplestore::work_logs::WorkLogs;
-use crate::work_logs::Source;
+use crate::triplestore::work_logs::SparqlWorkLogs;
+use crate::work_logs::WorkLogs;
 
 /// The most calls to Kimai that settling one work log takes, one after the other, with those that it waits for.
 const KIMAI_CALLS_A_RUN: u32 = 20;
@@ -42,7 +42,7 @@ const QUERIES_A_RUN: u32 = 24;
 #[derive(Clone)]
 pub struct Engine {
     /// The triplestore, asked about work logs.
-    pub work_logs: Arc<dyn Source>,
+    pub work_logs: Arc<dyn WorkLogs>,
     /// Kimai's timesheets.
     pub kimai: Arc<dyn Timesheets>,
     /// Where work logs wait.
@@ -96,8 +96,8 @@ impl Engine {
         let describes = settings.kimai.description == Description::Note;
         Timesheets::contact(&*kimai).tell_time_by(&clock);
         let homepage = Iri::new(settings.resources.account_homepage.as_str())?;
-        let work_logs: Arc<dyn Source> =
-            Arc::new(WorkLogs::new(Arc::clone(&store), homepage.clone()).reading_notes(describes));
+        let work_logs: Arc<dyn WorkLogs> =
+            Arc::new(SparqlWorkLogs::new(Arc::clone(&store), homepage.clone()).reading_notes(describes));
         let timesheets: Arc<dyn Timesheets> = Arc::clone(&kimai) as _;
         let ledger = Ledger::open(storage.clone())?;
         let queue: Arc<dyn Queue> = Arc::new(durable(settings, &storage, &clock)?);

@@ -32,7 +32,7 @@ use crate::reconcile::ledger::Ledger;
 use crate::settings::{Limits, Relations};
 use crate::status::StatusSource;
 use crate::trackers::kimai::Timesheets;
-use crate::work_logs::Source;
+use crate::work_logs::WorkLogs;
 pub(crate) use hints::for_code;
 pub use lookup::{Found, find};
 pub use loose::Loose;
@@ -46,7 +46,7 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Witnesses {
     /// The triplestore, asked about work logs.
-    pub work_logs: Arc<dyn Source>,
+    pub work_logs: Arc<dyn WorkLogs>,
     /// Kimai's timesheets.
     pub kimai: Arc<dyn Timesheets>,
     /// Where work logs wait.

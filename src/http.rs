@@ -79,7 +79,7 @@ use crate::status::{self, StatusSource};
 use crate::store::sqlite::Storage;
 use crate::telemetry::Metrics;
 use crate::trackers::kimai::Timesheets;
-use crate::work_logs::Source;
+use crate::work_logs::WorkLogs;
 pub(crate) use doctor::document as report;
 use endpoint::Endpoint;
 use problem::Problem;
@@ -113,7 +113,7 @@ pub struct Services {
     /// Where deltas go.
     pub intake: Intake,
     /// The triplestore, asked about work logs.
-    pub work_logs: Arc<dyn Source>,
+    pub work_logs: Arc<dyn WorkLogs>,
     /// What the triplestore's client has heard.
     pub triplestore: Record,
     /// Kimai's timesheets.

@@ -17,7 +17,7 @@ use crate::reconcile::ledger::Ledger;
 use crate::reconcile::worker::Workers;
 use crate::store::sqlite::Storage;
 use crate::trackers::kimai::Timesheets;
-use crate::work_logs::Source;
+use crate::work_logs::WorkLogs;
 
 /// How long the last word of a neighbour counts, if it was no answer.
 const ASK_EVERY: Duration = Duration::from_secs(15);
@@ -103,7 +103,7 @@ pub struct Asking {
     /// How the service stands.
     pub status: StatusSource,
     /// The triplestore, asked about work logs.
-    pub work_logs: Arc<dyn Source>,
+    pub work_logs: Arc<dyn WorkLogs>,
     /// Kimai.
     pub kimai: Arc<dyn Timesheets>,
 }

@@ -75,7 +75,7 @@ impl SourceFault {
 /// Emptiness is no proof: a wrong scope hides everything. And a write that was acknowledged may not have
 /// been stored: whoever relies on one reads it back.
 #[async_trait]
-pub trait Source: Send + Sync {
+pub trait WorkLogs: Send + Sync {
     /// Everything that stands under `subject`, in one cheap read.
     async fn facts(&self, subject: &WorkLogUri) -> Result<Facts, SourceFault>;
 
@@ -94,7 +94,7 @@ pub trait Source: Send + Sync {
     /// How many work logs there are from `first` to `last`, counted by the triplestore itself.
     async fn count(&self, first: Date, last: Date) -> Result<usize, SourceFault>;
 
-    /// The same as [`Source::facts`], for who is about to delete or forget something because of what is missing:
+    /// The same as [`WorkLogs::facts`], for who is about to delete or forget something because of what is missing:
     /// in statements of its own, and a fault if the triplestore counts more than it gives.
     async fn certain(&self, subject: &WorkLogUri) -> Result<Facts, SourceFault>;
 

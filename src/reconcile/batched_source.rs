@@ -11,7 +11,7 @@ use super::batcher::{Batcher, LONGEST_WAIT, Statement};
 use super::visibility::Visibility;
 use crate::domain::work_log::{Directory, Facts, Kind};
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::work_logs::{Link, Source, SourceFault};
+use crate::work_logs::{Link, SourceFault, WorkLogs};
 
 /// The work logs that are linked to each of some timesheets.
 type Owners = BTreeMap<KimaiId, Vec<WorkLogUri>>;
@@ -30,12 +30,12 @@ pub(super) struct BatchedSource {
 }
 
 struct Reads {
-    work_logs: Arc<dyn Source>,
+    work_logs: Arc<dyn WorkLogs>,
     admission: Arc<Admission>,
 }
 
 struct Links {
-    work_logs: Arc<dyn Source>,
+    work_logs: Arc<dyn WorkLogs>,
     admission: Arc<Admission>,
 }
 
@@ -45,7 +45,7 @@ struct Linked(Visibility);
 struct Absent(Visibility);
 
 impl BatchedSource {
-    pub(super) fn new(work_logs: &Arc<dyn Source>, admission: &Arc<Admission>) -> Self {
+    pub(super) fn new(work_logs: &Arc<dyn WorkLogs>, admission: &Arc<Admission>) -> Self {
         let [of_reads, of_links, of_linked, of_absent] = std::array::from_fn(|_| Arc::clone(work_logs));
         Self {
             reads: Batcher::new(Reads { work_logs: of_reads, admission: Arc::clone(admission) }),
@@ -155,7 +155,7 @@ impl Statement for Absent {
 
 /// The facts of `subjects` in their order, and what is known of all that those point to which are work logs.
 pub(super) async fn read(
-    work_logs: &dyn Source,
+    work_logs: &dyn WorkLogs,
     subjects: &[WorkLogUri],
 ) -> Result<(Vec<Facts>, Directory), SourceFault> {
     let facts = in_order(subjects, work_logs.facts_of(subjects).await?);

@@ -22,7 +22,7 @@ use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::{Directory, Facts, resolve};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::trackers::kimai::Timesheets;
-use crate::work_logs::Source;
+use crate::work_logs::WorkLogs;
 
 /// When it is looked again whether anything is lost: somebody may have put it right elsewhere.
 const LOOK_AGAIN: Duration = Duration::from_mins(5);
@@ -42,7 +42,7 @@ pub(super) struct LostLink {
 
 /// Looks into losses.
 pub(super) struct Losses {
-    work_logs: Arc<dyn Source>,
+    work_logs: Arc<dyn WorkLogs>,
     kimai: Arc<dyn Timesheets>,
     ledger: Ledger,
     visibility: Visibility,
@@ -53,7 +53,7 @@ pub(super) struct Losses {
 
 impl Losses {
     pub(super) fn new(
-        work_logs: &Arc<dyn Source>,
+        work_logs: &Arc<dyn WorkLogs>,
         kimai: &Arc<dyn Timesheets>,
         ledger: &Ledger,
         clock: &Clock,

@@ -25,7 +25,7 @@ use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::Kind;
 use crate::queue::{Look, Queue};
 use crate::triplestore::statement::BATCH;
-use crate::work_logs::{Source, SourceFault};
+use crate::work_logs::{SourceFault, WorkLogs};
 
 /// The pause after a look that failed, doubled with each, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
@@ -33,14 +33,14 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_min
 /// Looks again.
 pub struct Rechecks {
     queue: Arc<dyn Queue>,
-    source: Arc<dyn Source>,
+    source: Arc<dyn WorkLogs>,
     visibility: Visibility,
     clock: Clock,
 }
 
 impl Rechecks {
     /// Looks in `source` at what `queue` says, in the zone of `clock`.
-    pub fn new(queue: Arc<dyn Queue>, source: Arc<dyn Source>, clock: Clock) -> Self {
+    pub fn new(queue: Arc<dyn Queue>, source: Arc<dyn WorkLogs>, clock: Clock) -> Self {
         let visibility = Visibility::new(Arc::clone(&source));
         Self { queue, source, visibility, clock }
     }

@@ -47,7 +47,7 @@ use crate::failpoint::mutants::{Mutant, mutated};
 use crate::telemetry::metrics::Metrics;
 use crate::trackers::adaptive_concurrency;
 use crate::trackers::kimai::{Fault, Timesheets};
-use crate::work_logs::{Source, SourceFault};
+use crate::work_logs::{SourceFault, WorkLogs};
 
 /// The longest that saving an intent may take before what it announces is sent.
 const SLOWEST_DISK: Duration = Duration::from_secs(5);
@@ -71,7 +71,7 @@ struct Change<'a> {
 
 /// Settles work logs one at a time. The caller sees to it that no work log has two runs at once.
 pub struct Reconciler {
-    work_logs: Arc<dyn Source>,
+    work_logs: Arc<dyn WorkLogs>,
     /// The same, asked by many runs at once.
     batched: BatchedSource,
     looks: Looks,
@@ -100,7 +100,7 @@ impl Reconciler {
     /// Settles between `work_logs` and `kimai`, in the zone of `clock`. A call to Kimai ends within
     /// `time_limit`.
     pub fn new(
-        work_logs: Arc<dyn Source>,
+        work_logs: Arc<dyn WorkLogs>,
         kimai: Arc<dyn Timesheets>,
         ledger: Ledger,
         clock: Clock,

@@ -21,7 +21,7 @@ use super::retry::Failure;
 use crate::clock::Clock;
 use crate::queue::{Queue, QueueFault, Reason};
 use crate::store::sqlite::Storage;
-use crate::work_logs::{Source, SourceFault};
+use crate::work_logs::{SourceFault, WorkLogs};
 
 /// The most that may wait; each is an IRI on disk.
 pub const MOST_WAITING: usize = 1_000_000;
@@ -36,7 +36,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_min
 /// Finds the work logs that refer to what has changed.
 pub struct References {
     storage: Storage,
-    source: Arc<dyn Source>,
+    source: Arc<dyn WorkLogs>,
     queue: Arc<dyn Queue>,
     clock: Clock,
     /// Tells that there is something to follow.
@@ -49,7 +49,7 @@ pub struct References {
 
 impl References {
     /// Keeps what is to be followed in `storage`, asks `source`, and queues in `queue`.
-    pub fn new(storage: Storage, source: Arc<dyn Source>, queue: Arc<dyn Queue>, clock: Clock) -> Self {
+    pub fn new(storage: Storage, source: Arc<dyn WorkLogs>, queue: Arc<dyn Queue>, clock: Clock) -> Self {
         Self {
             storage,
             source,

@@ -46,7 +46,7 @@ use crate::progress::Progress;
 use crate::queue::Queue;
 use crate::settings::Limits;
 use crate::trackers::kimai::Timesheets;
-use crate::work_logs::Source;
+use crate::work_logs::WorkLogs;
 pub(crate) use snapshot::window;
 
 /// Days, both included.
@@ -104,7 +104,7 @@ pub struct Report {
 
 /// Sweeps periods, one at a time.
 pub struct Sweeper {
-    work_logs: Arc<dyn Source>,
+    work_logs: Arc<dyn WorkLogs>,
     kimai: Arc<dyn Timesheets>,
     queue: Arc<dyn Queue>,
     ledger: Ledger,
@@ -120,7 +120,7 @@ pub struct Sweeper {
 /// What a sweeper works with.
 pub struct Parts {
     /// One side.
-    pub work_logs: Arc<dyn Source>,
+    pub work_logs: Arc<dyn WorkLogs>,
     /// The other side.
     pub kimai: Arc<dyn Timesheets>,
     /// Takes what differs.

@@ -10,15 +10,15 @@ use super::retry::Failure;
 use crate::domain::work_log::{Facts, Kind};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::failpoint::mutants::{Mutant, mutated};
-use crate::work_logs::{Source, SourceFault};
+use crate::work_logs::{SourceFault, WorkLogs};
 
 /// Reads of the triplestore whose emptiness counts.
 pub(super) struct Visibility {
-    work_logs: Arc<dyn Source>,
+    work_logs: Arc<dyn WorkLogs>,
 }
 
 impl Visibility {
-    pub(super) fn new(work_logs: Arc<dyn Source>) -> Self {
+    pub(super) fn new(work_logs: Arc<dyn WorkLogs>) -> Self {
         Self { work_logs }
     }
 

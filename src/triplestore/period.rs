@@ -15,7 +15,7 @@ use crate::domain::work_log::Facts;
 /// The most ways to write a day that are named in one statement.
 const MOST_WAYS: usize = 100;
 
-/// See [`Source::days`](crate::work_logs::Source::days).
+/// See [`WorkLogs::days`](crate::work_logs::WorkLogs::days).
 pub(super) async fn days(store: &dyn Triplestore, first: Date, last: Date) -> Result<Days, TriplestoreFault> {
     let (mut found, mut counted) = (0, 0);
     for _ in 0..ROUNDS {
@@ -68,7 +68,7 @@ async fn by_day(store: &dyn Triplestore, first: Date, last: Date) -> Result<(Day
     Ok((days, all))
 }
 
-/// See [`Source::of_window`](crate::work_logs::Source::of_window).
+/// See [`WorkLogs::of_window`](crate::work_logs::WorkLogs::of_window).
 pub(super) async fn of_window(
     store: &dyn Triplestore,
     window: &Window,
@@ -93,7 +93,7 @@ pub(super) async fn of_window(
     Err(disagree("work logs of a period", found, window.count))
 }
 
-/// See [`Source::count`](crate::work_logs::Source::count).
+/// See [`WorkLogs::count`](crate::work_logs::WorkLogs::count).
 pub(super) async fn count(
     store: &dyn Triplestore,
     first: Date,

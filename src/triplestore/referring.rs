@@ -8,7 +8,7 @@ use crate::domain::WorkLogUri;
 /// Work logs asked for at once.
 const PAGE: usize = 5_000;
 
-/// See [`Source::referring`](crate::work_logs::Source::referring).
+/// See [`WorkLogs::referring`](crate::work_logs::WorkLogs::referring).
 pub(super) async fn page(
     store: &dyn Triplestore,
     iris: &[String],

@@ -1,4 +1,4 @@
-//! The work logs of a triplestore, as a [`Source`].
+//! The work logs of a triplestore, as a [`WorkLogs`].
 //!
 //! Work logs are read as they stand, without what they point to, and joined here: a store compiles such a
 //! statement once, and a value of the wrong shape is seen instead of silently not matching.
@@ -18,7 +18,7 @@ use crate::domain::day_windows::{Days, Window};
 use crate::domain::property_values::Values;
 use crate::domain::work_log::{Directory, Facts, IMPORTED, VEVENT, is_imported};
 use crate::domain::{KimaiId, WorkLogUri};
-use crate::work_logs::{Link, Source, SourceFault};
+use crate::work_logs::{Link, SourceFault, WorkLogs};
 
 /// An activity with all that it should have; what lacks something is looked at closer.
 const ACTIVITY: &str =
@@ -27,7 +27,7 @@ const ACTIVITY: &str =
 
 /// The triplestore, asked about work logs. Cheap to clone.
 #[derive(Clone)]
-pub struct WorkLogs {
+pub struct SparqlWorkLogs {
     store: Arc<dyn Triplestore>,
     /// The homepage that marks an account as one of Kimai.
     account_homepage: Iri,
@@ -35,7 +35,7 @@ pub struct WorkLogs {
     notes: bool,
 }
 
-impl WorkLogs {
+impl SparqlWorkLogs {
     /// Asks `store`; accounts count as Kimai's when their service homepage is `account_homepage`.
     pub fn new(store: Arc<dyn Triplestore>, account_homepage: Iri) -> Self {
         Self { store, account_homepage, notes: false }
@@ -140,7 +140,7 @@ impl WorkLogs {
 }
 
 #[async_trait]
-impl Source for WorkLogs {
+impl WorkLogs for SparqlWorkLogs {
     async fn facts(&self, subject: &WorkLogUri) -> Result<Facts, SourceFault> {
         let rows = self.select(format!("SELECT DISTINCT ?p ?o WHERE {{ <{subject}> ?p ?o }}")).await?;
         Ok(self.facts_in(&rows))

@@ -9,8 +9,8 @@ use jiff::civil::{Date, date};
 use kimai_sync::domain::day_windows::{Window, windows};
 use kimai_sync::domain::{KimaiId, WorkLogUri};
 use kimai_sync::triplestore::statement::Iri;
-use kimai_sync::triplestore::work_logs::WorkLogs;
-use kimai_sync::work_logs::{Link, Source};
+use kimai_sync::triplestore::work_logs::SparqlWorkLogs;
+use kimai_sync::work_logs::{Link, WorkLogs};
 
 use crate::support::on_each_store;
 use crate::support::stack::{BASE, Stack};
@@ -25,8 +25,8 @@ on_each_store!(
 /// Work logs written at once: 7 triples each, and Virtuoso refuses 2 000.
 const BATCH: usize = 140;
 
-fn source(stack: &Stack) -> WorkLogs {
-    WorkLogs::new(Arc::clone(&stack.store) as _, Iri::new("https://kimai.example.com").unwrap())
+fn source(stack: &Stack) -> SparqlWorkLogs {
+    SparqlWorkLogs::new(Arc::clone(&stack.store) as _, Iri::new("https://kimai.example.com").unwrap())
 }
 
 /// Writes work logs with the days as given, each linked to the timesheet of its number.

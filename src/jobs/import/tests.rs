@@ -20,7 +20,7 @@ use crate::triplestore::Term;
 use crate::triplestore::statement::Literal;
 use crate::triplestore::testing::Watched;
 use crate::triplestore::vocabulary::{PREFIXES, foaf, mu, prov, rdf, rdfs, skos, ui};
-use crate::triplestore::work_logs::WorkLogs;
+use crate::triplestore::work_logs::SparqlWorkLogs;
 use kimai::{Listing, Lists, activity, customer, project, user};
 
 const BASE: &str = "http://timekeeper.redpencil.io";
@@ -48,7 +48,7 @@ fn today() -> Date {
 fn references(store: &Arc<Watched>) -> (Arc<References>, Arc<Durable>) {
     let storage = Storage::in_memory().unwrap();
     let queue = Arc::new(Durable::open(storage.clone(), clock()).unwrap());
-    let source = WorkLogs::new(Arc::clone(store) as Arc<dyn Triplestore>, Iri::known("http://kimai"));
+    let source = SparqlWorkLogs::new(Arc::clone(store) as Arc<dyn Triplestore>, Iri::known("http://kimai"));
     (Arc::new(References::new(storage, Arc::new(source), queue.clone(), clock())), queue)
 }
 

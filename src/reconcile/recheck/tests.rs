@@ -12,7 +12,7 @@ use crate::store::sqlite::Storage;
 use crate::triplestore::refusal::{Refusal, RefusalKind};
 use crate::triplestore::statement::Iri;
 use crate::triplestore::testing::Watched;
-use crate::triplestore::work_logs::WorkLogs;
+use crate::triplestore::work_logs::SparqlWorkLogs;
 use crate::triplestore::{Row, Triplestore, TriplestoreFault};
 
 const REFUSED: &str = "http://x/work-logs/refused";
@@ -37,7 +37,7 @@ impl Triplestore for Picky {
 
 struct Scene {
     store: Arc<Watched>,
-    source: Arc<WorkLogs>,
+    source: Arc<SparqlWorkLogs>,
     queue: Arc<Durable>,
     storage: Storage,
     clock: Clock,
@@ -51,7 +51,7 @@ impl Scene {
         let queue = Durable::open(storage.clone(), clock.clone()).unwrap().with_rechecks(&PAUSES);
         let (queue, stop) = (Arc::new(queue), CancellationToken::new());
         let source =
-            Arc::new(WorkLogs::new(Arc::new(Picky(store.clone())), Iri::new("http://kimai").unwrap()));
+            Arc::new(SparqlWorkLogs::new(Arc::new(Picky(store.clone())), Iri::new("http://kimai").unwrap()));
         let rechecks = Rechecks::new(queue.clone(), source.clone(), clock.clone());
         TaskTracker::new().spawn(rechecks.run(stop.clone()));
         Self { store, source, queue, storage, clock, stop }

@@ -10,7 +10,7 @@ use crate::domain::WorkLogUri;
 use crate::queue::{Durable, Outcome};
 use crate::triplestore::statement::Iri;
 use crate::triplestore::testing::Watched;
-use crate::triplestore::work_logs::WorkLogs;
+use crate::triplestore::work_logs::SparqlWorkLogs;
 use crate::triplestore::{Row, Triplestore, TriplestoreFault};
 
 struct Scene {
@@ -42,7 +42,8 @@ async fn scene(turtle: &str) -> Scene {
     let store = Arc::new(Watched::holding(turtle).await);
     let (storage, clock) = (Storage::in_memory().unwrap(), Clock::system(TimeZone::UTC));
     let queue = Arc::new(Durable::open(storage.clone(), clock.clone()).unwrap());
-    let source = Arc::new(WorkLogs::new(Arc::new(Picky(store.clone())), Iri::new("http://kimai").unwrap()));
+    let source =
+        Arc::new(SparqlWorkLogs::new(Arc::new(Picky(store.clone())), Iri::new("http://kimai").unwrap()));
     let references = References::new(storage, source, queue.clone(), clock);
     Scene { store, queue, references }
 }

@@ -29,7 +29,7 @@ use crate::reconcile::worker::Workers;
 use crate::settings::Limits;
 use crate::store::sqlite::memory::Memory;
 use crate::trackers::kimai::Timesheets;
-use crate::work_logs::Source;
+use crate::work_logs::WorkLogs;
 
 /// Longer than all calls of a run can take.
 const LEASE: Duration = Duration::from_mins(20);
@@ -63,7 +63,7 @@ impl Engine {
         let inner = inner.with_lease(LEASE).with_rechecks(&RECHECKS);
         let queue = Arc::new(Watched { world: Arc::clone(world), inner });
         let as_queue: Arc<dyn Queue> = queue.clone();
-        let (work_logs, kimai): (Arc<dyn Source>, Arc<dyn Timesheets>) = (world.clone(), world.clone());
+        let (work_logs, kimai): (Arc<dyn WorkLogs>, Arc<dyn Timesheets>) = (world.clone(), world.clone());
         let reconciler =
             Reconciler::new(work_logs.clone(), kimai.clone(), ledger.clone(), clock.clone(), TIME_LIMIT);
         let pool = Arc::new(Workers::new(as_queue.clone(), reconciler, clock.clone()));

@@ -43,7 +43,7 @@ proptest! {
                  <http://x/account> a foaf:OnlineAccount ; foaf:accountServiceHomepage <http://kimai> ; dct:identifier {written} ."
             );
             store.update(&format!("{PREFIXES}INSERT DATA {{ {turtle} }}")).await.unwrap();
-            let source = WorkLogs::new(Arc::new(store), Iri::known("http://kimai"));
+            let source = SparqlWorkLogs::new(Arc::new(store), Iri::known("http://kimai"));
             let ids: Vec<KimaiId> = id.into_iter().collect();
             let work_log = WorkLogUri::parse("http://x/work-logs/1").unwrap();
             let left = WorkLogUri::parse("http://x/work-logs/left").unwrap();

@@ -11,7 +11,7 @@ use crate::domain::work_log::{Directory, Facts, VEVENT};
 use crate::domain::{KimaiId, WorkLogUri};
 use crate::reconcile::simulation::faults::{Call, Trouble};
 use crate::reconcile::simulation::state::{Effect, Stand, State};
-use crate::work_logs::{Link, Source, SourceFault};
+use crate::work_logs::{Link, SourceFault, WorkLogs};
 
 impl World {
     async fn store_write(&self, effect: Effect) -> Result<(), SourceFault> {
@@ -81,7 +81,7 @@ fn every_second_property(mut facts: Facts) -> Facts {
 }
 
 #[async_trait]
-impl Source for World {
+impl WorkLogs for World {
     async fn facts(&self, subject: &WorkLogUri) -> Result<Facts, SourceFault> {
         let of = |state: &State| state.shown(subject).into_owned();
         self.store_read(Call::Facts, of, |facts| facts, every_second_property).await
