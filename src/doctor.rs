@@ -85,7 +85,7 @@ impl Report {
 }
 
 /// What is looked at.
-pub struct Patient {
+pub struct Target {
     /// The triplestore, asked about itself.
     pub probe: Probe,
     /// The same, asked about work logs.
@@ -154,7 +154,7 @@ struct Kept {
 
 /// Checks, and keeps the latest report.
 pub struct Doctor {
-    patient: Patient,
+    target: Target,
     given: Given,
     serving: OnceLock<Serving>,
     latest: Mutex<Option<Kept>>,
@@ -168,7 +168,7 @@ pub struct Doctor {
 
 impl Doctor {
     /// A doctor of `patient`, which runs by `settings`.
-    pub fn new(patient: Patient, settings: &Settings) -> Self {
+    pub fn new(target: Target, settings: &Settings) -> Self {
         let given = Given {
             scope: settings.triplestore.scope.clone(),
             cron: settings.sweep.cron.clone(),
@@ -177,7 +177,7 @@ impl Doctor {
             at_start: settings.check_at_start,
         };
         Self {
-            patient,
+            target,
             given,
             serving: OnceLock::new(),
             latest: Mutex::default(),
@@ -190,7 +190,7 @@ impl Doctor {
     /// Says that a service runs on the patient, and whether it sweeps by itself. Without that the doctor does not
     /// look at what only such a service has: queue, sweeps, deltas.
     pub fn serves(&self, sweeps: bool) {
-        let since = self.patient.clock.now();
+        let since = self.target.clock.now();
         self.serving.get_or_init(|| Serving { sweeps, since });
     }
 
@@ -250,8 +250,8 @@ impl Doctor {
             Box::pin(async { self.clock() }),
         ];
         let checks = contact::within(Part::Checks, join_all(checks)).await;
-        let standalone = !self.patient.probe.is_of_a_stack();
-        let report = Report { at: self.patient.clock.now(), checks, standalone };
+        let standalone = !self.target.probe.is_of_a_stack();
+        let report = Report { at: self.target.clock.now(), checks, standalone };
         *self.kept() = Some(Kept { round, depth, report: report.clone() });
         report
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::delta::{Intake, Refused};
-use crate::doctor::{Doctor, Patient};
+use crate::doctor::{Doctor, Target};
 use crate::explain::Witnesses;
 use crate::http::Services;
 use crate::jobs::import::Importer;
@@ -120,7 +120,7 @@ impl Engine {
             clock: clock.clone(),
         };
         let sweeper = Arc::new(Sweeper::new(parts, settings.sweep.limits));
-        let patient = Patient {
+        let target = Target {
             probe: Probe::new(Arc::clone(&store), homepage, &settings.resources.base_uri)?,
             work_logs: Arc::clone(&work_logs),
             timesheets: Arc::clone(&timesheets),
@@ -131,7 +131,7 @@ impl Engine {
             unreadable: [timesheets.unreadable(), store.unreadable()],
             clock: clock.clone(),
         };
-        let doctor = Arc::new(Doctor::new(patient, settings));
+        let doctor = Arc::new(Doctor::new(target, settings));
         let references =
             References::new(storage.clone(), Arc::clone(&work_logs), Arc::clone(&queue), clock.clone());
         let references = Arc::new(references);

@@ -7,16 +7,16 @@ use std::io::{self, Write};
 /// Writes events, each of which comes whole, as lines. Breaks, other control characters and bidirectional controls
 /// within an event are spelt as in JSON.
 #[derive(Debug)]
-pub struct Lines<W>(W);
+pub struct LineWriter<W>(W);
 
 /// Lines on stderr.
-pub fn stderr() -> Lines<io::Stderr> {
-    Lines(io::stderr())
+pub fn stderr() -> LineWriter<io::Stderr> {
+    LineWriter(io::stderr())
 }
 
 /// Lines on stdout.
-pub fn stdout() -> Lines<io::Stdout> {
-    Lines(io::stdout())
+pub fn stdout() -> LineWriter<io::Stdout> {
+    LineWriter(io::stdout())
 }
 
 /// What could end a line, steer a terminal, or turn the direction of text, in the eyes of some program.
@@ -62,7 +62,7 @@ fn spelt(text: &str, is_spelt: impl Fn(char, bool) -> bool) -> Cow<'_, str> {
     Cow::Owned(spelt)
 }
 
-impl<W: Write> Write for Lines<W> {
+impl<W: Write> Write for LineWriter<W> {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(event.strip_suffix(b"\n").unwrap_or(event));
         match spelt(&text, |letter, _| breaks(letter)) {
@@ -93,7 +93,7 @@ mod tests {
             ("rep\u{202e}gnp.exe\u{2066}\u{200f}\n", "rep\\u202egnp.exe\\u2066\\u200f\n"),
             ("שלום مرحبا\n", "שלום مرحبا\n"),
         ] {
-            let mut lines = Lines(Vec::new());
+            let mut lines = LineWriter(Vec::new());
             lines.write_all(event.as_bytes()).unwrap();
             assert_eq!(String::from_utf8(lines.0).unwrap(), line, "{event:?}");
         }

@@ -15,7 +15,7 @@ const HELP: &str = "Let NTP set the system clock. Nothing here waits longer beca
 
 impl Doctor {
     pub(super) fn clock(&self) -> Check {
-        let clock = &self.patient.clock;
+        let clock = &self.target.clock;
         of_clock(clock.last_step(), clock.kept_ahead(), clock.wall(), clock.zone())
     }
 }

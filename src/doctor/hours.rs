@@ -40,7 +40,7 @@ struct Known {
 impl Doctor {
     pub(super) async fn hours(&self) -> Check {
         let known = async {
-            let ledger = &self.patient.ledger;
+            let ledger = &self.target.ledger;
             Ok::<_, Failure>(Known {
                 counted: ledger.counted().await?,
                 habit: Habit::of(&ledger.rounded_sample().await?),
@@ -56,16 +56,16 @@ impl Doctor {
 
     /// How many work logs are parked with each of [`CODES`].
     async fn parked(&self) -> Result<BTreeMap<Code, u64>, QueueFault> {
-        let parked = self.patient.queue.parked_by_code().await?;
+        let parked = self.target.queue.parked_by_code().await?;
         let of = |code: &Code| (*code, parked.get(&Some(*code)).map_or(0, |count| *count as u64));
         Ok(CODES.iter().map(of).collect())
     }
 
     pub(super) async fn owners(&self, asked: &Asked) -> Check {
-        let clock = &self.patient.clock;
+        let clock = &self.target.clock;
         // The token's user has a check of its own.
         let me = limited(self.me(asked)).await.map(|me| me.id);
-        match limited(self.patient.kimai.people()).await {
+        match limited(self.target.kimai.people()).await {
             Ok(mut people) => {
                 people.retain(|person| Ok(person.id) != me && person.enabled && !person.system_account);
                 of_owners(clock.zone(), &people, clock.today())

@@ -28,7 +28,7 @@ pub(super) const SEE_KIMAI: &str = "First see to Kimai and the token.";
 
 impl Doctor {
     pub(super) async fn kimai(&self) -> Check {
-        let version = asked(self.patient.kimai.version()).await;
+        let version = asked(self.target.kimai.version()).await;
         if let Ok(version) = &version {
             *self.version.lock().unwrap_or_else(PoisonError::into_inner) = Some(version.clone());
         }
@@ -37,7 +37,7 @@ impl Doctor {
 
     /// Who the token is.
     pub(super) async fn me<'a>(&self, shared: &'a Asked) -> Result<&'a CurrentUser, KimaiFault> {
-        let me = shared.me.get_or_init(|| asked(self.patient.timesheets.me())).await;
+        let me = shared.me.get_or_init(|| asked(self.target.timesheets.me())).await;
         me.as_ref().map_err(Clone::clone)
     }
 
@@ -52,10 +52,10 @@ impl Doctor {
     }
 
     pub(super) async fn rights(&self, shared: &Asked, depth: Depth) -> Check {
-        let tried = (depth == Depth::Attempts).then(|| self.patient.clock.now());
+        let tried = (depth == Depth::Attempts).then(|| self.target.clock.now());
         let both = async {
             let me = self.me(shared).await?;
-            Ok((me, self.patient.kimai.rights(me.id, tried).await?))
+            Ok((me, self.target.kimai.rights(me.id, tried).await?))
         };
         let refused = self.refused().await;
         match asked(both).await {
@@ -65,7 +65,7 @@ impl Doctor {
     }
 
     pub(super) async fn zone(&self, shared: &Asked) -> Check {
-        let clock = &self.patient.clock;
+        let clock = &self.target.clock;
         match self.me(shared).await {
             Ok(me) => of_zone(clock.zone(), me, clock.today()),
             Err(fault) => ZONE.unknown(sentence(&fault.to_string()), SEE_KIMAI),
@@ -74,7 +74,7 @@ impl Doctor {
 
     /// How many work logs are parked, by code.
     pub(super) async fn refused(&self) -> Refused {
-        self.patient.queue.parked_by_code().await.unwrap_or_default()
+        self.target.queue.parked_by_code().await.unwrap_or_default()
     }
 }
 

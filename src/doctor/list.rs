@@ -15,9 +15,9 @@ const LEFT_ALONE: &str = "Correct or delete them in Kimai. Until then they are n
 impl Doctor {
     /// The days that a scheduled sweep covers.
     pub(super) async fn timesheets(&self) -> Check {
-        let period = Period::around(self.patient.clock.today(), self.given.days);
+        let period = Period::around(self.target.clock.today(), self.given.days);
         let filter = window(period);
-        match tokio::time::timeout(LIMIT, self.patient.timesheets.timesheets(&filter)).await {
+        match tokio::time::timeout(LIMIT, self.target.timesheets.timesheets(&filter)).await {
             Ok(listed) => of_list(listed, &period.to_string()),
             Err(_) => LIST.unknown(
                 format!("The list of {period} took longer than {} s.", LIMIT.as_secs()),

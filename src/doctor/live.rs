@@ -31,7 +31,7 @@ impl Doctor {
             "triplestore" => self.of_triplestore(&status.triplestore)?,
             "kimai" => self.of_kimai(&status.kimai)?,
             "token" => of_token(&status.kimai, check)?,
-            "queue-file" => of_file(status.storage.as_deref(), &self.patient.storage),
+            "queue-file" => of_file(status.storage.as_deref(), &self.target.storage),
             "queue" => of_queue(status.load, status.at),
             "values" => self.values(),
             "held-back" => self.held_back().await,
@@ -45,7 +45,7 @@ impl Doctor {
         match &triplestore.link {
             Link::Unknown => None,
             Link::Answers | Link::Paused { .. } => Some(TRIPLESTORE.well("It answers.")),
-            Link::Down(outage) => Some(of_silence(&outage.why, self.patient.probe.is_of_a_stack())),
+            Link::Down(outage) => Some(of_silence(&outage.why, self.target.probe.is_of_a_stack())),
         }
     }
 

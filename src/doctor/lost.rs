@@ -10,13 +10,13 @@ const DATA: Topic = Topic("kimai-data", "Kimai's timesheets");
 
 impl Doctor {
     pub(super) async fn lost_data(&self) -> Check {
-        if let Some(loss) = self.patient.ledger.loss() {
+        if let Some(loss) = self.target.ledger.loss() {
             return of_loss(&loss);
         }
-        let Some(known) = self.patient.ledger.high_water() else {
+        let Some(known) = self.target.ledger.high_water() else {
             return DATA.well("None is known yet.");
         };
-        match limited(self.patient.timesheets.newest()).await {
+        match limited(self.target.timesheets.newest()).await {
             Ok(newest) => of_newest(newest, known),
             Err(why) => DATA.unknown(sentence(&why), "First see to Kimai and the token."),
         }

@@ -12,7 +12,7 @@ const RULES: Topic = Topic("rules", "Kimai's settings");
 impl Doctor {
     pub(super) async fn rules(&self) -> Check {
         let refused = self.refused().await;
-        match asked(self.patient.kimai.rules()).await {
+        match asked(self.target.kimai.rules()).await {
             Ok(rules) => of_rules(&rules, &refused),
             Err(fault) => RULES.unknown(sentence(&fault.to_string()), SEE_KIMAI),
         }

@@ -44,7 +44,7 @@ impl Doctor {
         if self.serving.get().is_none() {
             return QUEUE_FILE.unknown(NOT_HERE, ASK_IT);
         }
-        let storage = &self.patient.storage;
+        let storage = &self.target.storage;
         match limited(storage.probe()).await {
             Err(why) => of_file(Some(&why), storage),
             Ok(()) => of_file(None, storage),
@@ -55,12 +55,12 @@ impl Doctor {
         if self.serving.get().is_none() {
             return QUEUE.unknown(NOT_HERE, ASK_IT);
         }
-        let queue = &self.patient.queue;
+        let queue = &self.target.queue;
         let asked =
             async { Ok::<_, crate::queue::QueueFault>((queue.counts().await?, queue.oldest_due().await?)) };
         match limited(asked).await {
             Ok((Counts { queued, scheduled, running, parked }, oldest_due)) => {
-                of_queue(Load { queued, scheduled, running, parked, oldest_due }, self.patient.clock.now())
+                of_queue(Load { queued, scheduled, running, parked, oldest_due }, self.target.clock.now())
             }
             Err(why) => QUEUE.trouble(sentence(&why), "Look at the line of the queue file."),
         }
@@ -70,25 +70,24 @@ impl Doctor {
         if self.serving.get().is_none() {
             return VALUES.unknown(NOT_HERE, ASK_IT);
         }
-        of_values(&self.patient.unreadable.iter().flat_map(Unreadable::recent).collect::<Vec<_>>())
+        of_values(&self.target.unreadable.iter().flat_map(Unreadable::recent).collect::<Vec<_>>())
     }
 
     pub(super) fn schedule(&self) -> Check {
         let Some(serving) = self.serving.get() else { return SCHEDULE.unknown(NOT_HERE, ASK_IT) };
-        let now = self.patient.clock.now();
+        let now = self.target.clock.now();
         if !serving.sweeps {
             return SCHEDULE.well("It does not sweep by itself here (a demo).");
         }
-        upcoming(&self.given.cron, now, self.patient.clock.zone())
+        upcoming(&self.given.cron, now, self.target.clock.zone())
     }
 
     pub(super) async fn deltas(&self) -> Check {
         let Some(serving) = self.serving.get() else { return DELTAS.unknown(NOT_HERE, ASK_IT) };
-        match limited(last_delta(&self.patient.storage)).await {
+        match limited(last_delta(&self.target.storage)).await {
             Ok(last) => {
-                let check =
-                    of_deltas(last, serving.since, self.patient.clock.now(), self.patient.clock.zone());
-                if self.patient.probe.is_of_a_stack() { check } else { without_rules(check) }
+                let check = of_deltas(last, serving.since, self.target.clock.now(), self.target.clock.zone());
+                if self.target.probe.is_of_a_stack() { check } else { without_rules(check) }
             }
             Err(why) => DELTAS.unknown(sentence(&why), "Look at the line of the queue file."),
         }

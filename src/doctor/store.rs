@@ -21,15 +21,15 @@ const SEE_TRIPLESTORE: &str = "First see to the triplestore.";
 
 impl Doctor {
     pub(super) async fn triplestore(&self) -> Check {
-        match limited(self.patient.work_logs.has_any()).await {
+        match limited(self.target.work_logs.has_any()).await {
             Ok(_) => TRIPLESTORE.well("It answers."),
-            Err(why) => of_silence(&why, self.patient.probe.is_of_a_stack()),
+            Err(why) => of_silence(&why, self.target.probe.is_of_a_stack()),
         }
     }
 
     pub(super) async fn view(&self) -> Check {
-        match limited(self.patient.probe.view()).await {
-            Ok(view) if self.patient.probe.is_of_a_stack() => of_view(view, self.given.scope.as_deref()),
+        match limited(self.target.probe.view()).await {
+            Ok(view) if self.target.probe.is_of_a_stack() => of_view(view, self.given.scope.as_deref()),
             Ok(View { anything: false, .. }) => VIEW.trouble("It is empty.", IN_STANDALONE),
             Ok(view) => in_standalone(of_view(view, None)),
             Err(why) => VIEW.unknown(sentence(&why), SEE_TRIPLESTORE),
@@ -37,9 +37,9 @@ impl Doctor {
     }
 
     pub(super) async fn write(&self) -> Check {
-        let now = self.patient.clock.now();
-        match tokio::time::timeout(super::LIMIT, self.patient.probe.trials(now)).await {
-            Ok(Ok(trials)) if self.patient.probe.is_of_a_stack() => {
+        let now = self.target.clock.now();
+        match tokio::time::timeout(super::LIMIT, self.target.probe.trials(now)).await {
+            Ok(Ok(trials)) if self.target.probe.is_of_a_stack() => {
                 of_writing(&trials, self.given.scope.as_deref())
             }
             Ok(Ok(trials)) => in_standalone(of_writing(&trials, None)),
@@ -68,9 +68,9 @@ impl Doctor {
 
     /// The persons and tasks of the work logs that a scheduled sweep covers.
     async fn in_use(&self) -> Result<InUse, SourceFault> {
-        let Period { first, last } = Period::around(self.patient.clock.today(), self.given.days);
-        let (facts, more) = self.patient.probe.in_use(first, last).await?;
-        let directory = self.patient.work_logs.directory(&[&facts]).await?;
+        let Period { first, last } = Period::around(self.target.clock.today(), self.given.days);
+        let (facts, more) = self.target.probe.in_use(first, last).await?;
+        let directory = self.target.work_logs.directory(&[&facts]).await?;
         Ok(InUse { facts, directory, more })
     }
 }
