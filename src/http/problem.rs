@@ -6,6 +6,7 @@ use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpResponse, ResponseError};
 
 use super::response::fault::{ErrorFields, ErrorSource, Errors};
+use crate::domain::Code;
 use crate::jobs::import::ImportFault;
 use crate::jobs::lock::LockFault;
 use crate::jobs::{JobsFault, Trouble};
@@ -27,6 +28,8 @@ pub(super) struct Problem {
     status: StatusCode,
     title: &'static str,
     detail: String,
+    /// The stable code of what stands in the way, where that is not the request.
+    code: Option<Code>,
     /// A JSON pointer into the request's body, or nothing.
     pointer: Option<String>,
 }
@@ -61,24 +64,30 @@ impl Problem {
 
     /// Any other problem.
     pub(super) fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, title, detail: detail.into(), pointer: None }
+        Self { status, title, detail: detail.into(), code: None, pointer: None }
     }
 
     fn of_kimai(fault: &KimaiFault, detail: String) -> Self {
-        match fault.fault {
+        let problem = match fault.fault {
             Fault::Transient | Fault::Limited(_) | Fault::Ambiguous => Self::unavailable(detail),
             Fault::Permanent | Fault::Gone | Fault::Unauthorised => Self::refused(detail),
-        }
+        };
+        problem.because(fault.code)
     }
 
     fn of_source(fault: &SourceFault, detail: String) -> Self {
-        match fault {
+        let problem = match fault {
             SourceFault::Refused { .. } => Self::refused(detail),
             SourceFault::Transient(_)
             | SourceFault::Failed { .. }
             | SourceFault::Unreadable(_)
             | SourceFault::Incomplete(_) => Self::unavailable(detail),
-        }
+        };
+        problem.because(fault.code())
+    }
+
+    fn because(self, code: Code) -> Self {
+        Self { code: Some(code), ..self }
     }
 
     /// Names the member of the body that is to blame.
@@ -98,6 +107,7 @@ impl ResponseError for Problem {
         let error = ErrorFields {
             status: self.status.as_u16().to_string(),
             title: self.title,
+            code: self.code,
             detail: self.detail.clone(),
             source: self.pointer.clone().map(|pointer| ErrorSource { pointer }),
         };
@@ -118,7 +128,7 @@ impl From<QueueFault> for Problem {
 
 impl From<LedgerFault> for Problem {
     fn from(fault: LedgerFault) -> Self {
-        Self::unavailable(fault.to_string())
+        Self::unavailable(fault.to_string()).because(fault.code())
     }
 }
 
@@ -130,20 +140,20 @@ impl From<SourceFault> for Problem {
 
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
-        let detail = failure.to_string();
+        let (detail, code) = (failure.to_string(), failure.code());
         match failure {
             Failure::Kimai(fault) => Self::of_kimai(&fault, detail),
             Failure::Triplestore(fault) => Self::of_source(&fault, detail),
             Failure::Queue(fault) => fault.into(),
             Failure::Ledger(fault) => fault.into(),
-            _ => Self::refused(detail),
+            _ => Self::refused(detail).because(code),
         }
     }
 }
 
 impl From<StorageFault> for Problem {
     fn from(fault: StorageFault) -> Self {
-        Self::unavailable(fault.to_string())
+        Self::unavailable(fault.to_string()).because(Code::StorageUnavailable)
     }
 }
 

@@ -11,6 +11,8 @@ use utoipa::openapi::schema::{ObjectBuilder, Ref, Type};
 use utoipa::openapi::{ContentBuilder, RefOr};
 use utoipa::{IntoResponses, ToSchema};
 
+use crate::domain::Code;
+
 /// The media type of JSON:API.
 pub(in crate::http) const MEDIA_TYPE: &str = "application/vnd.api+json";
 
@@ -31,6 +33,11 @@ pub(in crate::http) struct ErrorFields {
     /// What kind of error it is, in a few words.
     #[schema(value_type = String, example = "The request cannot be understood")]
     pub(in crate::http) title: &'static str,
+    /// The stable code of what this service, Kimai or the triplestore ran into, as `docs/errors.md` lists it; absent
+    /// where the request is to blame.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = String, required = false, example = "kimai-unavailable")]
+    pub(in crate::http) code: Option<Code>,
     /// What went wrong here, and what to do.
     #[schema(example = "'start' is missing; put there a day like 2024-09-02.")]
     pub(in crate::http) detail: String,
