@@ -99,7 +99,8 @@ codes! {
         WrongDay "wrong-day" "Kimai books the timesheet on another day than the work log's."
     }
     Kimai {
-        KimaiUnavailable "kimai-unavailable" "Kimai did not answer, or a proxy answered for it."
+        KimaiUnavailable "kimai-unavailable" "Kimai did not answer, or failed."
+        ProxyAnswered "proxy-answered" "Something else answered in Kimai's place: a proxy, or another site at its address."
         KimaiBusy "kimai-busy" "Kimai asked for a pause (429, or 503 with `Retry-After`)."
         KimaiListFaulty "kimai-list-faulty" "Kimai's list of timesheets does not end, repeats itself, or holds a row that matters and cannot be read."
         KimaiLostData "kimai-lost-data" "Kimai has lost timesheets: it gives out ids again that were in use. Nothing is created until the links are rebuilt."

@@ -64,8 +64,8 @@ fn helps(code: Code) -> String {
 fn passes(code: Code) -> Option<&'static str> {
     Some(match code {
         Code::KimaiUnavailable => {
-            "Nothing while it passes: it is tried again automatically. If it lasts, check that Kimai runs, that \
-             KIMAI_ENDPOINT is its address, and what a proxy in between says; kimai-sync doctor tries it."
+            "Nothing while it passes: it is tried again automatically. If it lasts, check that Kimai runs \
+             and that KIMAI_ENDPOINT is its address; kimai-sync doctor tries it."
         }
         Code::KimaiBusy => {
             "Nothing: it goes on after the pause. If this happens often, lower KIMAI_CONCURRENCY."

@@ -78,6 +78,10 @@ fn for_access(code: Code) -> Option<&'static str> {
              \"(.*)\" HTTP_AUTHORIZATION=$1), for nginx fastcgi_param HTTP_AUTHORIZATION $http_authorization, for a proxy \
              proxy_set_header Authorization $http_authorization."
         }
+        Code::ProxyAnswered => {
+            "Check that KIMAI_ENDPOINT is the address of Kimai's API, like https://kimai.example.com/api, and that the proxy \
+             before Kimai passes /api on to it. Once Kimai answers itself, everything goes on automatically."
+        }
         Code::ProxyLogin => {
             "Let /api pass the proxy before Kimai without a login of its own (nginx: auth_basic off for that location), or \
              set KIMAI_ENDPOINT to an address behind it."
@@ -209,6 +213,7 @@ mod tests {
             (Code::TrackingMode, "Default"),
             (Code::TokenInvalid, "API_TOKEN"),
             (Code::AuthorizationStripped, "CGIPassAuth On"),
+            (Code::ProxyAnswered, "KIMAI_ENDPOINT"),
             (Code::ProxyLogin, "auth_basic off"),
             (Code::TriplestoreRefused, "access rights"),
         ];

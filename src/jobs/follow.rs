@@ -54,6 +54,7 @@ fn passes(code: Code) -> bool {
     matches!(
         code,
         Code::KimaiUnavailable
+            | Code::ProxyAnswered
             | Code::KimaiBusy
             | Code::TokenInvalid
             | Code::AuthorizationStripped

@@ -96,6 +96,29 @@ async fn the_last_twenty_runs_are_remembered_and_outlive_the_entry() {
     assert_eq!(queue.parked().await.unwrap(), [(work_log(2), "no account".to_owned())]);
 }
 
+#[tokio::test]
+async fn every_code_outlives_the_process() {
+    let folder = folder();
+    let open = || {
+        let clock = Clock::starting_at(at(0), TimeZone::UTC);
+        Durable::open(Storage::open(folder.path()).unwrap(), clock).unwrap()
+    };
+    let queue = open();
+    let codes: Vec<(WorkLogUri, Code)> = (0..).map(work_log).zip(Code::ALL).collect();
+    for (work_log, code) in &codes {
+        queue.put(std::slice::from_ref(work_log), Reason::Delta, at(0)).await.unwrap();
+        let lease = queue.lease().await.unwrap();
+        let outcome = Outcome::Parked { code: *code, why: code.means().to_owned() };
+        queue.settle(lease, outcome).await.unwrap();
+    }
+    drop(queue);
+    let queue = open();
+    for (work_log, code) in codes {
+        assert_eq!(queue.entry(&work_log).await.unwrap().unwrap().code, Some(code));
+        assert_eq!(queue.history(&work_log).await.unwrap()[0].code, Some(code));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_pulse_counts_runs_by_their_slot_and_measures_from_the_change() {
     let folder = folder();

@@ -143,6 +143,7 @@ impl KimaiFault {
         let code = match status {
             401 => who_refused(authenticate, body, by_kimai),
             403 if by_kimai => Code::KimaiForbidden,
+            300..500 if !by_kimai && fault == Fault::Transient => Code::ProxyAnswered,
             _ => refusal.as_ref().map_or_else(|| fault.code(), |refusal| refusal.code),
         };
         let mut message = describe(status, code, &said, &messages, by_kimai);

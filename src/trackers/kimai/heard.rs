@@ -14,7 +14,7 @@ pub(super) fn note(record: &Record, status: Option<u16>, answer: Result<&[u8], &
         Ok(body) if is_json_or_empty(body) => return record.answered(),
         Ok(_) => {
             let why = "what answers at KIMAI_ENDPOINT is no Kimai: its answer is not JSON".to_owned();
-            return record.failed(Lapse::Silent, Code::KimaiUnavailable, why);
+            return record.failed(Lapse::Silent, Code::ProxyAnswered, why);
         }
         Err(fault) => fault,
     };
@@ -25,7 +25,12 @@ pub(super) fn note(record: &Record, status: Option<u16>, answer: Result<&[u8], &
         Fault::Permanent | Fault::Gone => record.answered(),
         Fault::Transient | Fault::Ambiguous => {
             let lapse = if status == Some(500) { Lapse::Unable } else { Lapse::Silent };
-            record.failed(lapse, Code::KimaiUnavailable, fault.to_string());
+            // Of a lost answer to a creation too, whose own code says only that.
+            let code = match status {
+                Some(300..500) => Code::ProxyAnswered,
+                _ => Code::KimaiUnavailable,
+            };
+            record.failed(lapse, code, fault.to_string());
         }
     }
 }
@@ -75,12 +80,12 @@ mod tests {
         let table: [Case; 14] = [
             (Some(200), Ok(" [] "), None),
             (Some(204), Ok(""), None),
-            (Some(200), Ok("<html>Welcome"), Some(("silent", Code::KimaiUnavailable))),
+            (Some(200), Ok("<html>Welcome"), Some(("silent", Code::ProxyAnswered))),
             (Some(404), Err(own(404)), None),
             (Some(400), Err(own(400)), None),
             (Some(403), Err(own(403)), None),
-            (Some(403), Err(fault(403, "<html>")), Some(("silent", Code::KimaiUnavailable))),
-            (Some(302), Err(fault(302, "")), Some(("silent", Code::KimaiUnavailable))),
+            (Some(403), Err(fault(403, "<html>")), Some(("silent", Code::ProxyAnswered))),
+            (Some(302), Err(fault(302, "")), Some(("silent", Code::ProxyAnswered))),
             (Some(401), Err(own(401)), Some(("refused", Code::AuthorizationStripped))),
             (Some(401), Err(fault(401, "")), Some(("refused", Code::TokenInvalid))),
             (Some(429), Err(own(429)), Some(("paused", Code::KimaiBusy))),

@@ -96,7 +96,7 @@ async fn a_redirect_is_an_outage_and_the_token_goes_nowhere() {
             client.delete(KimaiId(1)).await.unwrap_err(),
         ] {
             let waits = matches!(fault.fault, Fault::Transient | Fault::Ambiguous);
-            let code = matches!(fault.code, Code::KimaiUnavailable | Code::AnswerLost);
+            let code = matches!(fault.code, Code::ProxyAnswered | Code::AnswerLost);
             assert!(waits && code, "{status}: {fault:?}");
             assert!(fault.message.contains("KIMAI_ENDPOINT"), "{fault}");
         }
