@@ -48,7 +48,7 @@ impl Sighting {
     /// log that was deleted and made again since has none.
     #[must_use]
     pub fn linked_to(self, timesheets: &[KimaiId]) -> Self {
-        Self { link: digest(&numbers(timesheets)), ..self }
+        if self.is_of_work_log() { Self { link: digest(&numbers(timesheets)), ..self } } else { self }
     }
 
     /// Of what nothing is known of, or nothing any more.

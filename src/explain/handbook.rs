@@ -74,7 +74,7 @@ fn passes(code: Code) -> Option<&'static str> {
             "Nothing: the timesheet is looked up automatically, and created only if it is not there."
         }
         Code::TimesheetGone => {
-            "Nothing: it is tried again automatically, and the timesheet is created again."
+            "Nothing: it is tried again automatically. If the work log is still there, its timesheet is created again."
         }
         Code::TimesheetClaimed => {
             "Sweep its day: each work log then gets its own timesheet (kimai-sync sweep)."
@@ -137,7 +137,11 @@ fn the_documentation_says_of_each_code_what_it_means_and_what_helps() {
     if std::env::var_os("KIMAI_SYNC_WRITE_DOCS").is_some() {
         std::fs::write(&file, &wanted).unwrap();
     } else {
-        assert_eq!(page, wanted, "KIMAI_SYNC_WRITE_DOCS=1 cargo test --lib handbook writes it anew");
+        let differs = page.lines().zip(wanted.lines()).find(|(one, other)| one != other);
+        assert!(
+            page == wanted,
+            "KIMAI_SYNC_WRITE_DOCS=1 cargo test --lib handbook writes it anew: {differs:#?}"
+        );
     }
     for code in Code::ALL {
         assert!(wanted.contains(&format!("<a id=\"{}\"></a>", code.word())), "{code:?} is in no section");

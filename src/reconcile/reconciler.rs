@@ -187,7 +187,6 @@ impl Reconciler {
             }
             _ => (Err(Vec::new()), None),
         };
-        let is_work_log = facts.kind(subject) == Kind::WorkLog;
         *seen = Some(Sighting::of(subject, &facts, &wanted));
         memory.stray = own.is_some();
         let plan = plan(subject, own.as_ref().unwrap_or(&facts), &memory, || wanted);
@@ -235,7 +234,7 @@ impl Reconciler {
                 Ok(deleted)
             }
         }?;
-        *seen = seen.map(|seen| if is_work_log { seen.linked_to(&reconciled.timesheets) } else { seen });
+        *seen = seen.map(|seen| seen.linked_to(&reconciled.timesheets));
         Ok(reconciled)
     }
 

@@ -109,7 +109,7 @@ async fn every_code_outlives_the_process() {
         queue.put(std::slice::from_ref(work_log), Reason::Delta, at(0)).await.unwrap();
         let lease = queue.lease().await.unwrap();
         let outcome = Outcome::Parked { code: *code, why: code.means().to_owned() };
-        queue.settle(lease, outcome).await.unwrap();
+        queue.complete(lease, outcome).await.unwrap();
     }
     drop(queue);
     let queue = open();

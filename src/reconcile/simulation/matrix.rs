@@ -40,10 +40,10 @@ fn scenario(seed: u64, script: Script) -> Scenario {
 /// each of the times. Gives how many histories that are, and in how many of them the fault struck.
 fn play(calls: &[Call], troubles: &[Trouble]) -> (u64, u64) {
     let seeds = effort::number("KIMAI_SYNC_FAULT_SEEDS");
-    let cells = calls.iter().flat_map(|call| {
+    let pairs = calls.iter().flat_map(|call| {
         troubles.iter().filter(|trouble| trouble.befalls(*call)).map(move |trouble| (*call, *trouble))
     });
-    let all = cells.flat_map(|(call, trouble)| TIMES.map(|when| Script { call, trouble, when, seen: 0 }));
+    let all = pairs.flat_map(|(call, trouble)| TIMES.map(|when| Script { call, trouble, when, seen: 0 }));
     // The fourth is the second time of the next cell.
     let histories: Vec<Script> = all.step_by(if seeds.is_some() { 1 } else { 4 }).collect();
     let seeds = seeds.unwrap_or(1);
