@@ -74,5 +74,5 @@ ENTRYPOINT ["kimai-sync"]
 CMD ["serve"]
 
 LABEL org.opencontainers.image.title="kimai-sync" \
-      org.opencontainers.image.description="Keeps the work logs of a mu-semtech triplestore and the timesheets of Kimai the same" \
+      org.opencontainers.image.description="Syncs work logs from a mu-semtech triplestore to Kimai timesheets, one way" \
       org.opencontainers.image.licenses="MIT"

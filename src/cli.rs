@@ -44,7 +44,7 @@ const EXIT_CODES: &str = "Exit codes:
   2    it could not be started, or the service could not be asked (not reachable, wrong arguments)
   130  Ctrl-C while following a run, which goes on";
 
-/// Keeps the work logs of a mu-semtech triplestore and the timesheets of Kimai the same.
+/// Syncs work logs from a mu-semtech triplestore to Kimai timesheets, one way.
 #[derive(Debug, Parser)]
 #[command(name = "kimai-sync", version, after_help = format!("{EXIT_CODES}\n\n{}", settings::help()))]
 pub struct Arguments {

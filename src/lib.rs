@@ -1,34 +1,35 @@
-//! Keeps the work logs of a mu-semtech triplestore and the timesheets of Kimai the same.
+//! Syncs work logs from a mu-semtech triplestore to Kimai timesheets, one way.
 //!
-//! A delta comes in at [`delta`], waits in [`queue`], is settled by [`reconcile`], and reaches [`trackers::kimai`].
+//! A delta comes in at [`delta`], waits in [`queue`], is reconciled by [`reconcile`], and reaches [`trackers::kimai`].
 //! Everything the service asks of the outside lies behind a trait in the module of that name;
 //! [`domain`] does no I/O at all.
 //!
 //! ```text
 //! delta-notifier ──POST /delta──▶ delta ──IRIs──▶ queue (one entry per work log)
 //!                                                   │ lease
-//! cron, ops, start-up ──▶ reconcile::sweep ──IRIs──▶▼
-//!                                               reconcile::worker ─▶ settle: read both sides ▶ plan ▶ act ▶ record
-//!                                                   │                        │
-//!                                              triplestore (SPARQL)     kimai (REST)
+//! cron, ops, start-up ──▶ jobs ─▶ sweep ──IRIs──▶   ▼
+//!                                               worker ─▶ reconcile: read both sides ▶ plan ▶ act ▶ record
+//!                                                   │                  │
+//!                                           triplestore (SPARQL)   Kimai (REST)
 //! ```
 //!
 //! # Layout, in the order the data flows
-//! - [`cli`], [`settings`], [`app`], [`engine`], [`clock`], [`telemetry`], [`escape`]: how it starts.
-//! - [`http`]: the doors; [`ui`]: the one for people. [`delta`]: from a message to work logs. [`queue`]: where they wait.
+//! - [`cli`], [`settings`], [`app`], [`engine`], [`clock`], [`telemetry`], [`escape`]: start-up and wiring.
+//! - [`http`]: the HTTP API; [`ui`]: the operator page. [`delta`]: from a message to work logs. [`queue`]: where they
+//!   wait.
 //! - [`domain`]: what the words mean, and what to do about a difference.
-//! - [`store::sqlite`]: the one file behind the queue and the reconciler's memory.
-//! - [`reconcile`]: one work log settled, whole periods swept.
+//! - [`store::sqlite`]: the file behind the queue and the reconciler's ledger.
+//! - [`reconcile`]: reconciles one work log, or sweeps a whole period.
 //! - [`json`], [`unreadable`]: what the neighbours send, with unreadable values replaced and named.
-//! - [`work_logs`]: what is asked about work logs. [`trackers::kimai`], [`triplestore`]: the two sides. [`http_client`]: the HTTP client for both.
-//! - [`jobs::import`], [`jobs::lock`]: Kimai's catalogue into the triplestore; a month's timesheets exported.
-//! - [`jobs`]: sweeps, plans, imports and locks as things that can be looked at.
-//!   [`progress`]: what such work tells while it goes on.
-//! - [`explain`]: everything that is known of one work log, and what would help.
-//! - [`doctor`]: everything that syncing needs, tried.
-//! - [`schedule`]: when to sweep by itself.
-//! - [`failpoint`]: where tests make the service go wrong on purpose.
-//! - [`demo`], [`trackers::kimai::sandbox`]: the whole thing to try, with a Kimai inside.
+//! - [`work_logs`]: the port to work logs. [`trackers::kimai`], [`triplestore`]: the two adapters. [`http_client`]: the
+//!   HTTP client of both.
+//! - [`jobs`]: sweeps, dry runs, imports and locks, which can be followed and cancelled. [`jobs::import`]: Kimai's
+//!   catalogue into the triplestore. [`jobs::lock`]: a month's timesheets exported. [`progress`]: how far a job is.
+//! - [`explain`]: everything that is known of one work log, and a hint.
+//! - [`doctor`]: checks everything that syncing needs.
+//! - [`schedule`]: scheduled sweeps.
+//! - [`failpoint`]: where tests inject faults.
+//! - [`demo`], [`trackers::kimai::sandbox`]: the demo, with a fake Kimai inside.
 
 pub mod app;
 pub mod cli;

@@ -30,7 +30,7 @@ use super::response::fault::{
 use super::{State, sparql};
 use crate::triplestore::embedded::Embedded;
 
-const WHAT: &str = "Keeps the work logs of a mu-semtech triplestore and the timesheets of Kimai the same. \
+const WHAT: &str = "Syncs work logs from a mu-semtech triplestore to Kimai timesheets, one way. \
     Answers and errors are JSON:API. With OPS_TOKEN set, all but the routes that say otherwise want it as a \
     bearer token, or the session of a browser that logged in; without, nothing is asked for.";
 

@@ -18,6 +18,7 @@ use super::world::World;
 use crate::clock::Clock;
 use crate::delta::Intake;
 use crate::domain::{Code, WorkLogUri};
+use crate::failpoint::mutants::{Mutant, mutated};
 use crate::queue::{
     Attempt, Counts, Durable, Entry, Filter, Lease, Look, Outcome, Queue, QueueFault, Reason, Slot,
 };
@@ -60,7 +61,9 @@ impl Engine {
         let storage = disk.open();
         let ledger = Ledger::open(storage.clone()).expect("the ledger can be read");
         let inner = Durable::open(storage, clock.clone()).expect("the queue can be read");
-        let inner = inner.with_lease(LEASE).with_rechecks(&RECHECKS);
+        // They would find the link that was not read back.
+        let rechecks: &[Duration] = if mutated(Mutant::NoReadBack) { &[] } else { &RECHECKS };
+        let inner = inner.with_lease(LEASE).with_rechecks(rechecks);
         let queue = Arc::new(Watched { world: Arc::clone(world), inner });
         let as_queue: Arc<dyn Queue> = queue.clone();
         let (work_logs, kimai): (Arc<dyn WorkLogs>, Arc<dyn Timesheets>) = (world.clone(), world.clone());
