@@ -1,4 +1,4 @@
-//! Opens the door, starts the engine, and stops both in order. Tests call this too, on port 0.
+//! Starts the HTTP server and the engine, and stops both in order. Tests call this too, on port 0.
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;

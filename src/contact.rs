@@ -1,4 +1,4 @@
-//! What was last heard of a neighbour, noted by its client whichever part of the service asked.
+//! Records the last answers and failures of Kimai and the triplestore, whichever part of the service made the request.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;

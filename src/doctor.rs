@@ -1,8 +1,9 @@
-//! The doctor: tries everything that syncing needs, a line each, with what to do where it fails.
+//! The doctor checks everything that syncing needs, and shows how to fix what fails.
 //!
 //! # Guarantees
-//! Nothing that anybody else reads is changed: to Kimai only goes what it cannot store, and that only on request; to
-//! the triplestore one test triple, which is removed at once. A check ends within [`LIMIT`] and never fails the others.
+//! Nothing visible to others is changed: Kimai only gets requests that it cannot accept, and only on demand; the
+//! triplestore gets one test triple, which is removed immediately. A check ends within [`LIMIT`] and does not affect
+//! the others.
 
 mod check;
 mod clock;

@@ -1,9 +1,9 @@
-//! The whole story of one work log: what the triplestore says, what Kimai says, what we did and when, whether
-//! it is in Kimai, and if not, why and what would help. Page, JSON route and command line show this one value.
+//! Explains one work log: its data in the triplestore and in Kimai, its history, whether it is in Kimai, and if not,
+//! why and how to fix it. Page, JSON route and command line show this one value.
 //!
 //! # Guarantees
-//! [`Explanation::of`] never fails and changes nothing: what cannot be asked says so in its place. It ends within
-//! three times [`PATIENCE`], [`find`] within twice.
+//! [`Explanation::of`] never fails and changes nothing: a section that could not be read says so. It ends within three
+//! times [`PATIENCE`], [`find`] within twice.
 
 mod collect;
 mod format;

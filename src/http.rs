@@ -1,4 +1,4 @@
-//! The doors: every route on one page.
+//! The HTTP endpoints: every route in one table.
 //!
 //! | route | answers | body | called by |
 //! |---|---|---|---|
@@ -25,9 +25,9 @@
 //! | `GET /` and what [`crate::ui`] lists | 200, 303 | forms | people |
 //! | `GET`, `POST /sparql` | 200, 400 | SPARQL 1.1 protocol | people, with the embedded store only |
 //!
-//! A slash at the end of a path of the old service makes no difference (see `trailing_slash.rs`). Another method on one of
-//! them is 405. All may answer 503 when the triplestore or Kimai does not answer, and 502 when it refuses. The
-//! whole of it is at `/openapi.json`.
+//! Routes of the old service accept a trailing slash (see `trailing_slash.rs`). Another method on one of them is 405.
+//! All may answer 503 if the triplestore or Kimai does not answer, and 502 if it refuses. The full reference is at
+//! `/openapi.json`.
 
 pub mod auth;
 mod body;

@@ -1,9 +1,9 @@
-//! When to sweep by itself: the cron pattern in UTC, never two sweeps at once, and one at start.
+//! Schedules sweeps: the cron pattern in UTC, never two sweeps at once, and one at start.
 //!
 //! # Caveats
-//! The scheduler underneath keeps the UTC offset of the moment a job was made and starts a job again
-//! while it still runs: hence UTC only, and the look at what is under way. It also keeps the time for which a job is
-//! due: when the system clock is set back by a day, that would come a day late, so the scheduler begins anew.
+//! The scheduler library keeps the UTC offset of the moment a job was created, and starts a job again while it still
+//! runs: hence UTC only, and the check for a running sweep. It also keeps the time for which a job is due: if the
+//! system clock is set back by a day, the job would run a day late, so the scheduler is then restarted.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

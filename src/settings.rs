@@ -1,7 +1,7 @@
 //! Settings: the environment, read once and checked. An empty value means the default.
 //!
-//! [`TABLE`] is the one list of names, defaults and meanings; `--help`, `config/default.env` and the
-//! fault messages are made from it or held equal to it by a test.
+//! [`TABLE`] is the list of names, defaults and meanings; `--help`, `config/default.env` and the error messages are
+//! generated from it, or compared to it by a test.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! Where the status comes from, and who finds out whether a neighbour is back.
+//! Collects the status, and probes whether a system that was down is back.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Where work logs come from: what the engine asks of the triplestore, in the words of `domain`, and how that fails.
+//! The source of work logs: the engine's queries to the triplestore, in terms of `domain`, and their errors.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! How the system clock has gone.
+//! Changes of the system clock.
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};

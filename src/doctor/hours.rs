@@ -1,4 +1,5 @@
-//! Checks of the hours in Kimai: whether it counts what work logs say, books them on their day, and shows them there.
+//! Checks the hours in Kimai: whether it counts the hours of the work logs, books them on their day, and shows them
+//! there.
 
 use std::collections::BTreeMap;
 

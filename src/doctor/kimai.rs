@@ -1,4 +1,4 @@
-//! Checks of Kimai: whether it answers, whom, what that user may, and which of its settings are in the way.
+//! Checks Kimai: whether it answers, the user of the token and its permissions, and settings that prevent syncing.
 
 use std::sync::PoisonError;
 

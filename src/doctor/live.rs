@@ -1,4 +1,4 @@
-//! The checks that change from moment to moment: made from the status instead of the last round.
+//! The checks that change from moment to moment: derived from the current status instead of the last report.
 
 use super::check::{Check, Health};
 use super::kimai::{KIMAI, TOKEN, WHERE_KIMAI_IS, of_version};

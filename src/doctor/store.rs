@@ -1,4 +1,4 @@
-//! Checks of the triplestore, and of what its work logs need to get to Kimai.
+//! Checks the triplestore, and whether its work logs have what they need to be synced.
 
 use super::check::{Check, Topic, some};
 use super::{Asked, Doctor, limited};

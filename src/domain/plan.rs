@@ -119,8 +119,8 @@ pub fn plan(
     }
 }
 
-/// Whether `subject` is a deleted work log of which more than the link is left, or only something else: a property or
-/// class that mu-cl-resources does not know and leaves. The evidence is its link under an IRI of work logs, a link in
+/// Whether `subject` is a deleted work log with more left than its bare link: a property or class that mu-cl-resources
+/// does not know and leaves, with or without the link. The evidence is its link under an IRI of work logs, a link in
 /// the ledger, or a delta that removed its class.
 pub fn is_left_over(subject: &WorkLogUri, facts: &Facts, memory: &Memory) -> bool {
     let is_known = |id| facts.kimai_ids().contains(&id);

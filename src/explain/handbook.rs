@@ -1,5 +1,5 @@
-//! Holds `docs/errors.md` equal to the codes and their hints. `KIMAI_SYNC_WRITE_DOCS=1 cargo test --lib handbook`
-//! writes it anew.
+//! Keeps `docs/errors.md` in sync with the codes and their hints. `KIMAI_SYNC_WRITE_DOCS=1 cargo test --lib handbook`
+//! regenerates it.
 
 use std::fmt::Write as _;
 use std::path::Path;

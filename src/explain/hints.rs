@@ -1,4 +1,4 @@
-//! What would help, in words for an office worker. Pure.
+//! Hints how to fix a problem, in words for an office worker. Pure.
 
 use crate::domain::work_log::Obstacle;
 use crate::domain::{Code, WorkLogUri};

@@ -1,4 +1,4 @@
-//! How a work log stands, judged by all that is known of it. Pure.
+//! The verdict on a work log, from everything known about it. Pure.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;

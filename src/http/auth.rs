@@ -1,10 +1,9 @@
-//! The guard before every door: who may come in, from which pages, with how much.
+//! Authorization for all endpoints: tokens, allowed origins and request limits.
 //!
-//! With `OPS_TOKEN` whatever `access.rs` does not list as open needs that token, as
-//! `Authorization: Bearer …` or as the cookie of a login at `/login`. With or without it a browser may
-//! change something, or ask `/sparql`, only from our own pages; no body is larger than its route takes,
-//! or slower than `slow.rs` lets it be; and every answer with a body carries the headers that keep
-//! browsers strict.
+//! With `OPS_TOKEN`, every route that `access.rs` does not list as open needs that token, as `Authorization: Bearer …`
+//! or as the cookie of a login at `/login`. With or without it, a browser may change something, or query `/sparql`,
+//! only from our own pages; bodies are limited in size (`access.rs`) and time (`slow.rs`); and every response with a
+//! body has security headers.
 
 mod access;
 mod body_limit;

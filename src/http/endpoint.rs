@@ -1,4 +1,4 @@
-//! A route and its documentation in one value, so that neither is there without the other.
+//! An endpoint: a route together with its documentation, so that neither exists without the other.
 
 mod html;
 

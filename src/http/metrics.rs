@@ -1,4 +1,4 @@
-//! What is looked up when somebody asks for the metrics: how things stand now.
+//! Sets the gauges that are computed when the metrics are requested.
 
 use std::time::Duration;
 

@@ -182,8 +182,8 @@ impl StateMachine {
         };
         entry.why = why.cloned();
         entry.code = code;
-        // The evidence served its run. One that failed needs it once more, and so does the next one where the class still
-        // showed.
+        // The evidence was for this run. If it failed, its retry needs it once more, and so does the next run if the
+        // class was still visible.
         let unserved = why.is_some() || (again.is_some() && shows_class);
         entry.removed = (entry.removed && unserved) || again.is_some_and(|again| again.removed);
         // The permission to overwrite is for one attempt: a parked entry would use it at some later time.

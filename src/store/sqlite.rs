@@ -1,23 +1,20 @@
-//! What survives the process: one SQLite file with the queue and the reconciler's memory, so that one
-//! transaction can cover both.
+//! Durable storage: one SQLite file with the queue and the reconciler's ledger, so that one transaction can cover both.
 //!
 //! # Guarantees
-//! - What [`Storage::write`] reports as done is on disk, through kill -9 and power loss at any moment.
-//! - All that is asked for while a commit is under way goes into the next one together: a burst costs
-//!   few waits for the disk. When that commit fails, every one of its callers is told, and memory (the
-//!   [`TransactionHook`]) is as it was before.
-//! - A file that is damaged, foreign, read-only or in use is an error that names it and says what
-//!   helps; it is never taken for an empty one. When the disk is full or fails later, writes fail until
-//!   it works again.
-//! - A file that is damaged, cut or taken away while in use is noticed at the next write or look, and nothing is
-//!   reported as done from then on. What memory holds is written to a fresh file beside it for the next start.
+//! - What [`Storage::write`] acknowledges is on disk, through `kill -9` and power loss at any moment.
+//! - Everything requested during a commit is written by the next one: a burst costs few waits for the disk. If that
+//!   commit fails, all of its callers get the error, and the state in memory (the [`TransactionHook`]) is rolled back.
+//! - A file that is damaged, foreign, read-only or in use is an error that names it and how to fix it; it is never
+//!   treated as an empty one. If the disk is full or fails later, writes fail until it works again.
+//! - A file that is damaged, truncated or removed while in use is noticed at the next write or check, and nothing is
+//!   acknowledged from then on. The state in memory is written to a new file beside it for the next start.
 //!
 //! # Assumptions
 //! The disk honours fsync.
 //!
 //! # Caveats
-//! The file may be gone at the next start (a container without a volume): then the sweep at the start
-//! finds what was waiting. One process at a time may use a directory.
+//! The file may be gone at the next start (a container without a volume): then the sweep at start finds pending work.
+//! One process at a time may use a directory.
 
 pub(crate) mod connection;
 mod group_commit;

@@ -1,8 +1,8 @@
-//! The metrics, fed where things happen, and their text for Prometheus.
+//! Records the metrics, and renders them for Prometheus.
 //!
-//! There is one [`Metrics`] per service, made where it is wired and handed to its parts: no global.
-//! [`super::table::TABLE`] is the list of what there is. Gauges of the queue and the like are set when
-//! somebody looks ([`crate::http`]).
+//! There is one [`Metrics`] per service, created at start-up and passed to its parts; it is not global.
+//! [`super::table::TABLE`] lists all metrics. Gauges such as those of the queue are set when the metrics are requested
+//! ([`crate::http`]).
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;

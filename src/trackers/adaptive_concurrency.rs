@@ -1,13 +1,13 @@
-//! How many requests Kimai gets at a time: as many as it bears, between two bounds. The pages of a list do not
-//! count: they have a bound of their own, and whoever reads one has nothing else to do.
+//! An adaptive concurrency limit for requests to Kimai, between two bounds. The pages of a list do not count: they have
+//! their own limit, and whoever reads one has nothing else to do.
 //!
 //! # Guarantees
-//! - Never more requests are under way than [`AdaptiveLimiter::limit`]; who waits is served in order.
-//! - No more than twice as many runs hold a turn: as many again may prepare what they send next.
-//! - A request that has its place waits for no other.
+//! - Never more requests are in flight than [`AdaptiveLimiter::limit`]; waiting ones are served in order.
+//! - At most twice as many runs hold a turn, so that the others can prepare their next request.
+//! - A request that has its permit waits for no other.
 //!
 //! # Caveats
-//! When the limit falls, requests that are under way go on; it holds again once they have ended.
+//! When the limit falls, requests in flight continue; it holds again once they have ended.
 
 mod controller;
 mod probe;

@@ -1,4 +1,4 @@
-//! What an update really changed, as the embedded store tells it.
+//! The effective changes of an update, as reported by the embedded store.
 
 use async_trait::async_trait;
 

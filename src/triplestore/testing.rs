@@ -1,4 +1,4 @@
-//! An embedded store that counts, cuts answers as Virtuoso does, and fails when told to.
+//! An embedded store for tests: it counts, truncates responses as Virtuoso does, and fails on demand.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;

@@ -1,4 +1,4 @@
-//! What every page has: the head, the way around, the foot.
+//! The layout of every page: head, navigation, footer.
 
 use actix_web::HttpRequest;
 use actix_web::web::Data;

@@ -1,4 +1,4 @@
-//! The whole story of one work log, and the search that leads to it.
+//! The details of one work log, and the search for it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Who may call what, and with how large a body: the one table.
+//! The access table: which routes need a token, and the size limit of each body.
 
 use crate::http::{body, delta, sparql};
 

@@ -1,4 +1,4 @@
-//! `/login` and `/logout`: from the token to a session's cookie, and back.
+//! `/login` and `/logout`: exchange the token for a session cookie, and end the session.
 
 use std::collections::BTreeMap;
 

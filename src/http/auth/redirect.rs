@@ -1,4 +1,4 @@
-//! Where a login leads: a place of ours, whatever was asked for.
+//! The target of the redirect after a login: always within this service.
 
 use reqwest::Url;
 

@@ -1,4 +1,4 @@
-//! Bodies come in good time: who sends half of one and then nothing holds a connection that others need.
+//! Timeouts for slow bodies: a client that sends half of one would hold a connection that others need.
 
 use std::cell::Cell;
 use std::io;

@@ -1,4 +1,4 @@
-//! The truth of both sides, and how requests change it. No time passes here.
+//! The true state of both sides, and how requests change it. No time passes here.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

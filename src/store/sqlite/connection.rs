@@ -1,4 +1,4 @@
-//! A SQLite file of ours: made whole or not at all, checked when opened, for one process at a time.
+//! A connection to our SQLite file: created atomically, checked when opened, used by one process at a time.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;

@@ -1,4 +1,4 @@
-//! Group commit: everything that waits goes into one transaction.
+//! Group commit: all waiting writes go into one transaction.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

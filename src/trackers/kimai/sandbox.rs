@@ -1,6 +1,5 @@
-//! A Kimai that is not one: it answers what our service asks as a real Kimai 2.65 does, traps included,
-//! and keeps everything in memory. The demo and the tests run against it; `tests/it/sandbox_replay.rs`
-//! proves it against answers recorded from the real one.
+//! A fake Kimai server: it answers our requests as Kimai 2.65 does, quirks included, and keeps everything in memory.
+//! The demo and the tests use it; `tests/it/sandbox_replay.rs` verifies it against recorded responses of a real Kimai.
 //!
 //! ```no_run
 //! # async fn example(clock: kimai_sync::clock::Clock) -> std::io::Result<()> {
