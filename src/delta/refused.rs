@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 
 use crate::domain::WorkLogUri;
 
-/// Work logs remembered at most: some 20 MB.
+/// The most work logs kept: some 20 MB.
 const MOST: usize = 100_000;
 
 /// Work logs of refused deltas, each with whether a delta said that it lost its class. Cheap to clone; clones
@@ -48,7 +48,7 @@ impl Refused {
         self.0.some.notified().await;
     }
 
-    /// All that is remembered. It stays so until [`Refused::forget`].
+    /// All of them. They are kept until [`Refused::forget`].
     pub fn all(&self) -> BTreeMap<WorkLogUri, bool> {
         self.named().clone()
     }

@@ -27,7 +27,7 @@ const MOST_NAMES: usize = 10;
 /// What keeps hours from being counted or booked right.
 const CODES: &[Code] = &[Code::BreakKept, Code::RoundedToZero, Code::WrongDay];
 
-/// What is remembered of Kimai's answers.
+/// The records of Kimai's answers.
 #[derive(Debug, Default)]
 struct Known {
     counted: Counted,

@@ -124,7 +124,7 @@ pub(super) fn of_silence(why: &str, in_a_stack: bool) -> Check {
     TRIPLESTORE.trouble(sentence(why), help)
 }
 
-/// What helps where the triplestore is inside this service: no scope hides anything there.
+/// The fix for the embedded triplestore, where no scope hides anything.
 const IN_STANDALONE: &str = "Import from Kimai (kimai-sync import) and write the rest to /sparql, or load files with --load. If it cannot be written, look at the folder of --data and its disk.";
 
 fn in_standalone(check: Check) -> Check {

@@ -47,7 +47,7 @@ const CHALLENGE: &str = "Bearer realm=\"kimai-sync\"";
 /// Renders the page on which people log in: where it leads, and what went wrong before, if anything did.
 pub type LoginPage = fn(&str, Option<&str>) -> Markup;
 
-/// Who may come in, and who is in. One for all threads of the server.
+/// The token and the sessions. One for all threads of the server.
 #[derive(Debug)]
 pub struct Guard {
     token: Option<Token>,
@@ -98,7 +98,7 @@ impl Guard {
         }
     }
 
-    /// Nothing, or the answer to who may not come in.
+    /// Nothing, or the response that refuses access.
     fn stop(&self, request: &ServiceRequest, access: Access, now: Instant) -> Option<HttpResponse> {
         let open = match access {
             Access::Stack | Access::Open => true,

@@ -74,13 +74,13 @@ pub(crate) const KIND: Kind = Kind {
     remedy: "move it away together with its -wal file, and the sweep at the start finds what was waiting",
 };
 
-/// What stands in the way of the file, in words, with what helps.
+/// Why the file cannot be used, as text with the fix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the queue's file {file} cannot be used: {why}")]
 pub struct StorageFault {
     /// The file.
     pub file: Arc<str>,
-    /// What is wrong and what helps.
+    /// What is wrong, and how to fix it.
     pub why: String,
 }
 
@@ -109,7 +109,7 @@ struct Inner {
 
 /// Who runs the transactions.
 enum Drive {
-    /// Whoever asks, one at a time.
+    /// The callers, one at a time.
     Caller(Box<Mutex<Writer>>),
     /// A thread of its own, for all who ask meanwhile together.
     Thread { jobs: Option<mpsc::Sender<Box<dyn Job>>>, thread: Option<std::thread::JoinHandle<()>> },
@@ -218,7 +218,7 @@ impl Storage {
         let watch = async {
             loop {
                 tokio::time::sleep(VERIFIED_EVERY).await;
-                // What is wrong is told by whoever noticed it.
+                // Whoever noticed the error has logged it.
                 let _ = self.verify().await;
             }
         };

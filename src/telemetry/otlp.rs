@@ -52,7 +52,7 @@ struct Client {
 }
 
 impl Client {
-    /// Tells the log when sending begins to fail, and when it works again.
+    /// Logs when sending begins to fail, and when it works again.
     fn note(&self, outcome: Result<u16, String>) {
         let why = match outcome {
             Ok(200..300) => None,

@@ -32,7 +32,7 @@ pub struct Described {
     pub unit: &'static str,
     /// Its labels.
     pub labels: &'static [Label],
-    /// What it tells.
+    /// Its meaning.
     pub meaning: &'static str,
 }
 

@@ -59,7 +59,7 @@ struct Ended {
     how: How,
     took: Duration,
     at: Instant,
-    /// Whether as many were under way as may be.
+    /// Whether all permits are in use.
     saturated: bool,
 }
 
@@ -69,7 +69,7 @@ pub struct AdaptiveLimiter {
     controller: Mutex<Controller>,
     permits: Permits,
     turns: Permits,
-    /// Tells those who wait for a turn that there will be none soon.
+    /// Notifies those who wait for a turn that there will be none soon.
     away: Notify,
 }
 
@@ -79,7 +79,7 @@ pub struct Turn<'a> {
     _permit: Permit<'a>,
 }
 
-/// A request is under way until this is dropped.
+/// A request in flight, until this is dropped.
 #[derive(Debug)]
 pub struct Permit<'a> {
     permits: &'a Permits,
@@ -113,7 +113,7 @@ impl AdaptiveLimiter {
         }
     }
 
-    /// How many requests may be under way now.
+    /// How many requests may be in flight now.
     pub fn limit(&self) -> usize {
         self.controller().limit()
     }

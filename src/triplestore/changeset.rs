@@ -27,7 +27,7 @@ pub struct Changeset {
     pub deletes: Vec<Quad>,
 }
 
-/// Is told of every change before it is made.
+/// Is notified of every change before it is made.
 ///
 /// # Guarantees
 /// A change is made only after `changed` returned `Ok`; if it fails, the update fails and nothing is

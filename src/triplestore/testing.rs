@@ -10,7 +10,7 @@ use super::embedded::Embedded;
 use super::vocabulary::{dct, ext, mu, rdf, xsd};
 use super::{Row, Term, Triplestore, TriplestoreFault};
 
-/// Where Virtuoso cuts an answer without a word.
+/// Where Virtuoso silently truncates a result.
 const CUT: usize = 10_000;
 
 /// How an update fails.

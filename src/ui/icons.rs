@@ -15,7 +15,7 @@ pub(super) enum Icon {
     Bad,
     /// It waits.
     Waiting,
-    /// It is under way.
+    /// In progress.
     Running,
     /// Nothing to say of it.
     Neutral,

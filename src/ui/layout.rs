@@ -26,7 +26,7 @@ pub(super) struct Layout {
     pub(super) signed_in: bool,
     /// What stands in the search field.
     pub(super) search: String,
-    /// The zone in which times are told.
+    /// The time zone of all times shown.
     pub(super) zone: String,
     /// When the page was made.
     pub(super) made: String,

@@ -7,7 +7,7 @@ use crate::http::{body, delta, sparql};
 pub(super) enum Access {
     /// The services of the stack, which know no token: it can make us look once too often, no more.
     Stack,
-    /// Everybody: it tells nothing and changes nothing.
+    /// Open: it reveals nothing and changes nothing.
     Open,
     /// Everybody, unless `METRICS_PROTECTED`.
     Metrics,

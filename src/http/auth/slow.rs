@@ -61,7 +61,7 @@ pub(super) fn bound(request: &mut ServiceRequest, pause: Duration) -> GivenUp {
     given_up
 }
 
-/// What its sender is told, if he still listens.
+/// The response to the client, if it still listens.
 pub(super) fn refused() -> Problem {
     let pause = PAUSE.as_secs();
     let detail = format!(

@@ -82,7 +82,7 @@ struct Log {
     requests: Requests,
 }
 
-/// All that a sandbox remembered at one moment.
+/// The state of a sandbox at one moment.
 #[derive(Debug, Clone)]
 pub struct Snapshot(State);
 
@@ -159,7 +159,7 @@ impl Sandbox {
         route::answer(&mut self.state(), now, request)
     }
 
-    /// Logs a request; tells its number, and what befalls it.
+    /// Logs a request; returns its number, and the fault injected into it.
     fn receive(&self, request: LoggedRequest) -> (usize, Option<Fault>) {
         let fault = lock(&self.0.script).strike(&request);
         let mut log = lock(&self.0.log);
