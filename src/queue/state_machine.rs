@@ -156,7 +156,6 @@ impl StateMachine {
     /// Completes the lease `number`. An entry that changed during the run runs once more, whatever the outcome. Returns
     /// the entry if the lease was still valid; otherwise nothing changes. `shows_class` says whether the run saw the
     /// class of a work log.
-    /// the class of a work log.
     pub(super) fn complete(
         &mut self,
         work_log: &WorkLogUri,

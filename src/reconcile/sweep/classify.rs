@@ -232,7 +232,6 @@ impl Sweeper {
 
     /// Reports deleted work logs that still have their link. One exported timesheet holds back all of its work log:
     /// they are deleted together.
-    /// go together.
     async fn dangling(
         &self,
         snapshot: &Snapshot,
