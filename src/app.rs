@@ -1,4 +1,4 @@
-//! Opens the door, starts the engine, and stops both in order. Tests call this too, on port 0.
+//! Starts the HTTP server and the engine, and stops both in order. Tests call this too, on port 0.
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -71,7 +71,7 @@ pub fn remote(settings: &Settings) -> anyhow::Result<Arc<dyn Triplestore>> {
     })?))
 }
 
-/// Opens the door at the host and port of the settings, or at these defaults.
+/// Listens on the host and port of the settings, or on these defaults.
 pub fn bind(settings: &Settings, host: [u8; 4], port: u16) -> anyhow::Result<TcpListener> {
     let host = settings.server.host.unwrap_or(IpAddr::from(host));
     let address = SocketAddr::new(host, settings.server.port.unwrap_or(port));
@@ -83,13 +83,13 @@ pub fn bind(settings: &Settings, host: [u8; 4], port: u16) -> anyhow::Result<Tcp
 pub struct Service {
     /// The engine.
     pub engine: Engine,
-    /// The open door.
+    /// The listening socket.
     pub listener: TcpListener,
     /// The embedded store behind `/sparql`, if there is one. Its changes reach the queue as deltas do.
     pub store: Option<Embedded>,
-    /// Who may come in.
+    /// Authorization.
     pub guard: GuardSettings,
-    /// When to sweep; not at all by itself without.
+    /// When to sweep; without it, never automatically.
     pub sweep: Option<SweepSettings>,
 }
 

@@ -1,7 +1,7 @@
-//! The command line: what to run, and how it ends.
+//! The command line: subcommands and exit codes.
 //!
-//! Exit codes: 0 when all is well, 1 when what was asked for did not succeed (`demo --once`,
-//! `healthcheck`, `sweep`, `import`, `lock`), or something is not as it should be (`explain`, `doctor`), 2 when it could not be started or asked.
+//! Exit codes: 0 on success; 1 if the request failed (`demo --once`, `healthcheck`, `sweep`, `import`, `lock`) or a
+//! problem was found (`explain`, `doctor`); 2 if it could not be started or requested.
 
 mod client;
 mod commands;

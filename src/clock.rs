@@ -1,11 +1,11 @@
-//! What time it is, and the zone in which a work day begins.
+//! The current time, and the zone in which a work day begins.
 //!
 //! Time is a parameter everywhere else. The clock runs on tokio's timer, so that a test which pauses
 //! tokio's time also pauses this clock.
 //!
 //! # Guarantees
-//! - [`Clock::now`] never goes back, also when the system clock is set back: what is due soon stays so. It follows
-//!   a clock that is set forward at once, and one that is set back little by little, an hour in ten.
+//! - [`Clock::now`] never goes backwards, even if the system clock is set back. If that is set forward, it follows
+//!   immediately; if it is set back, it converges slowly, an hour in ten.
 //! - [`Clock::elapsed`] and [`Clock::steady`] do not depend on the system clock at all.
 
 use std::sync::{Arc, Mutex, PoisonError};

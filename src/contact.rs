@@ -1,4 +1,4 @@
-//! What was last heard of a neighbour, noted by its client whichever part of the service asked.
+//! Records the last answers and failures of Kimai and the triplestore, whichever part of the service made the request.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub async fn within<F: Future>(part: Part, work: F) -> F::Output {
     PART.scope(part, work).await
 }
 
-/// The record of one neighbour. Cheap to clone; clones share it.
+/// The record of one system. Cheap to clone; clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Record(Arc<Inner>);
 
@@ -34,7 +34,7 @@ struct Inner {
 }
 
 impl Record {
-    /// Tells the time by `clock` from now on; by the machine's without.
+    /// From now on reads the time from `clock` instead of the system clock.
     pub fn tell_time_by(&self, clock: &Clock) {
         self.0.clock.get_or_init(|| clock.clone());
     }

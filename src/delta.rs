@@ -1,4 +1,4 @@
-//! A delta comes in: from its message to the work logs it names, into the queue.
+//! Receives deltas: finds the work logs that a message names, and queues them.
 
 pub mod message;
 mod refused;

@@ -1,5 +1,5 @@
-//! The whole thing to try: the service with its own triplestore, a sandbox Kimai on a loopback port, and
-//! a small company at work. Every step goes through HTTP, as in real life.
+//! The demo: the service with an embedded triplestore, a sandbox Kimai on a loopback port, and a small company at work.
+//! Every step goes through HTTP.
 
 mod changes;
 mod company;

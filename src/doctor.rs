@@ -1,8 +1,9 @@
-//! The doctor: tries everything that syncing needs, a line each, with what to do where it fails.
+//! The doctor checks everything that syncing needs, and shows how to fix what fails.
 //!
 //! # Guarantees
-//! Nothing that anybody else reads is changed: to Kimai only goes what it cannot store, and that only on request; to
-//! the triplestore one test triple, which is removed at once. A check ends within [`LIMIT`] and never fails the others.
+//! Nothing visible to others is changed: Kimai only gets requests that it cannot accept, and only on demand; the
+//! triplestore gets one test triple, which is removed immediately. A check ends within [`LIMIT`] and does not affect
+//! the others.
 
 mod check;
 mod clock;
@@ -63,7 +64,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// The worst that was found. What could not be found out is no trouble by itself.
+    /// The worst result. A check that could not be made is no failure by itself.
     pub fn worst(&self) -> Health {
         self.checks.iter().map(|check| check.verdict).max().unwrap_or(Health::Unknown)
     }
@@ -96,7 +97,7 @@ pub struct Target {
     pub kimai: Arc<dyn Diagnostics>,
     /// Where work logs wait.
     pub queue: Arc<dyn Queue>,
-    /// What is remembered of Kimai's answers.
+    /// The records of Kimai's answers.
     pub ledger: Ledger,
     /// What it is kept in.
     pub storage: Storage,
@@ -118,7 +119,7 @@ struct Given {
 /// What only a running service knows.
 #[derive(Debug, Clone, Copy)]
 struct Serving {
-    /// Whether it sweeps by itself.
+    /// Whether it sweeps automatically.
     sweeps: bool,
     since: Timestamp,
 }
@@ -138,7 +139,7 @@ type Refused = BTreeMap<Option<Code>, usize>;
 /// How far a round goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Depth {
-    /// Kimai is only asked; what it refused lately tells the rest.
+    /// Kimai gets read requests only; earlier refusals show the rest.
     Questions,
     /// What only shows in an attempt is tried, with what cannot be stored.
     Attempts,

@@ -1,5 +1,4 @@
-//! What the words mean: work logs, timesheets, and what to do about a difference. Pure: no I/O, no
-//! async, no clock.
+//! The domain: work logs, timesheets, and the decision what to do about a difference. Pure: no I/O, no async, no clock.
 
 pub mod code;
 pub mod cron_pattern;

@@ -1,4 +1,4 @@
-//! How much the tests try: a normal run takes minutes, and the environment asks for more.
+//! How thorough the tests are: a normal run takes minutes, and environment variables ask for more.
 
 /// The number that `name` has in the environment.
 #[expect(clippy::disallowed_methods, reason = "how much to try is no setting of the service")]

@@ -1,4 +1,4 @@
-//! The parts of the service that do its work, put together.
+//! Constructs the parts of the service that do its work.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,56 +33,56 @@ use crate::triplestore::statement::Iri;
 use crate::triplestore::work_logs::SparqlWorkLogs;
 use crate::work_logs::WorkLogs;
 
-/// The most calls to Kimai that settling one work log takes, one after the other, with those that it waits for.
+/// The most sequential calls to Kimai that reconciling one work log takes, including those of others it waits for.
 const KIMAI_CALLS_A_RUN: u32 = 20;
-/// The most queries and updates that it takes, with those of others that it waits for.
+/// The same for queries and updates.
 const QUERIES_A_RUN: u32 = 24;
 
 /// The parts of the service that do its work. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
-    /// The triplestore, asked about work logs.
+    /// Queries about work logs.
     pub work_logs: Arc<dyn WorkLogs>,
     /// Kimai's timesheets.
     pub kimai: Arc<dyn Timesheets>,
     /// Where work logs wait.
     pub queue: Arc<dyn Queue>,
-    /// What is remembered of them.
+    /// The records about work logs and timesheets.
     pub ledger: Ledger,
-    /// Who settles them.
+    /// Runs the reconciler on leased work logs.
     pub workers: Arc<Workers>,
-    /// Whole periods.
+    /// Compares whole periods.
     pub sweeper: Arc<Sweeper>,
-    /// Who finds the work logs of tasks and persons that have changed.
+    /// Finds the work logs of tasks and persons that have changed.
     pub references: Arc<References>,
-    /// Kimai's catalogue into the triplestore.
+    /// Imports Kimai's catalogue into the triplestore.
     pub importer: Arc<Importer>,
-    /// Months into "exported".
+    /// Marks months as exported.
     pub locker: Arc<Locker>,
-    /// Who tries everything that this needs.
+    /// Checks everything that syncing needs.
     pub doctor: Arc<Doctor>,
     /// Whether the notes of work logs are synced.
     notes: bool,
-    /// What imports do to relations.
+    /// What imports do about changed relations.
     relations: Relations,
-    /// How long a change waits for the other deltas that tell of it.
+    /// How long a change waits for further deltas about it.
     debounce: Duration,
     /// How long a run may take.
     run_limit: Duration,
-    /// The time, and the zone of a work day.
+    /// The time, and the time zone of work days.
     pub clock: Clock,
-    /// What queue, memory and runs are kept in.
+    /// The database of the queue, the ledger and the jobs.
     pub storage: Storage,
     /// What is counted and measured.
     pub metrics: Metrics,
-    /// The triplestore, counted.
+    /// The triplestore, with metrics.
     pub triplestore: Arc<Instrumented>,
-    /// What deltas named while nothing could be saved.
+    /// The work logs of deltas that arrived while nothing could be saved.
     pub refused: Refused,
 }
 
 impl Engine {
-    /// An engine between `store` and `kimai`, whose queue and memory are kept in `storage`. It counts in `metrics`.
+    /// An engine between `store` and `kimai`, with its queue and ledger in `storage`. Records to `metrics`.
     pub fn new(
         settings: &Settings,
         store: Arc<dyn Triplestore>,
@@ -170,17 +170,17 @@ impl Engine {
         intake.remembering(self.refused.clone())
     }
 
-    /// Who looks again at what deltas named.
+    /// Rechecks the work logs of deltas.
     pub(crate) fn rechecks(&self) -> Rechecks {
         Rechecks::new(Arc::clone(&self.queue), Arc::clone(&self.work_logs), self.clock.clone())
     }
 
-    /// Who takes what people ask for of single work logs.
+    /// Handles requests for single work logs.
     pub(crate) fn requests(&self) -> Requests {
         Requests { queue: Arc::clone(&self.queue), ledger: self.ledger.clone(), clock: self.clock.clone() }
     }
 
-    /// Who knows how the service stands.
+    /// Reports the state of the service.
     pub(crate) fn status(&self) -> StatusSource {
         StatusSource {
             triplestore: self.triplestore.record().clone(),
@@ -193,7 +193,7 @@ impl Engine {
         }
     }
 
-    /// Who is asked for the story of a work log.
+    /// Collects everything known about a work log.
     pub(crate) fn witnesses(&self) -> Witnesses {
         Witnesses {
             work_logs: Arc::clone(&self.work_logs),
@@ -228,7 +228,7 @@ impl Engine {
         }
     }
 
-    /// Who asks the neighbours while they are down.
+    /// Probes Kimai and the triplestore while they are down.
     pub(crate) fn asking(&self) -> Asking {
         Asking {
             status: self.status(),
@@ -237,7 +237,7 @@ impl Engine {
         }
     }
 
-    /// What deltas named while nothing could be saved.
+    /// The work logs of deltas that arrived while nothing could be saved.
     pub(crate) fn refusals(&self) -> Refusals {
         Refusals {
             refused: self.refused.clone(),
@@ -247,7 +247,7 @@ impl Engine {
         }
     }
 
-    /// What the service does for runs.
+    /// Runs the jobs.
     pub fn jobs(&self) -> Handlers {
         Handlers {
             sweeper: Arc::clone(&self.sweeper),
@@ -269,7 +269,7 @@ fn durable(settings: &Settings, storage: &Storage, clock: &Clock) -> anyhow::Res
     Ok(queue.with_lease(lease(settings)).with_rechecks(&settings.recheck))
 }
 
-/// How long a run may take: longer than its calls can, so that none is begun twice while it still runs.
+/// The longest a run may take. Longer than its calls can take, so that none is started twice while it still runs.
 fn lease(settings: &Settings) -> Duration {
     let calls = settings.kimai.time_limit * KIMAI_CALLS_A_RUN;
     let queries = settings.triplestore.time_limit * QUERIES_A_RUN;

@@ -1,5 +1,5 @@
-//! Texts that people wrote, shown as they are: one line of a log for one event, since a break within would let them
-//! forge the next line, and nothing that steers a terminal or turns the direction of what is read.
+//! Escapes text written by people, so that it is shown as it is: no line breaks, which could forge a log line, and
+//! nothing that controls a terminal or changes the text direction.
 
 use std::borrow::Cow;
 use std::io::{self, Write};

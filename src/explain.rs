@@ -1,9 +1,9 @@
-//! The whole story of one work log: what the triplestore says, what Kimai says, what we did and when, whether
-//! it is in Kimai, and if not, why and what would help. Page, JSON route and command line show this one value.
+//! Explains one work log: its data in the triplestore and in Kimai, its history, whether it is in Kimai, and if not,
+//! why and how to fix it. Page, JSON route and command line show this one value.
 //!
 //! # Guarantees
-//! [`Explanation::of`] never fails and changes nothing: what cannot be asked says so in its place. It ends within
-//! three times [`PATIENCE`], [`find`] within twice.
+//! [`Explanation::of`] never fails and changes nothing: a section that could not be read says so. It ends within three
+//! times [`PATIENCE`], [`find`] within twice.
 
 mod collect;
 mod format;
@@ -51,7 +51,7 @@ pub struct Witnesses {
     pub kimai: Arc<dyn Timesheets>,
     /// Where work logs wait.
     pub queue: Arc<dyn Queue>,
-    /// What is remembered of them.
+    /// The ledger.
     pub ledger: Ledger,
     /// How the service stands.
     pub status: StatusSource,
@@ -77,7 +77,7 @@ pub enum Answer<T> {
 }
 
 impl<T> Answer<T> {
-    /// What was told, if it was.
+    /// The value, if it was returned.
     pub fn known(&self) -> Option<&T> {
         match self {
             Self::Known(known) => Some(known),
@@ -85,7 +85,7 @@ impl<T> Answer<T> {
         }
     }
 
-    /// Why it was not told.
+    /// Why it could not be read.
     pub fn error(&self) -> Option<&str> {
         match self {
             Self::Known(_) => None,
@@ -100,19 +100,19 @@ impl<T, E: ToString> From<Result<T, E>> for Answer<T> {
     }
 }
 
-/// The story of one work log, as of now.
+/// The explanation of one work log, as of now.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Explanation {
     /// The work log.
     pub work_log: WorkLogUri,
-    /// How it stands.
+    /// The verdict.
     pub verdict: Verdict,
     /// The same in one plain sentence, without full stop.
     pub says: String,
     /// The stable code of what stands in the way, if anything does.
     pub code: Option<Code>,
-    /// What would help, a sentence each, the first one first. Empty when nothing is to be done.
+    /// How to fix it, a sentence each, the most important first. Empty if nothing has to be done.
     pub help: Vec<String>,
     /// What the triplestore says.
     pub triplestore: Answer<Told>,
@@ -207,7 +207,7 @@ pub struct Held {
     /// The stable code of why Kimai did not tell.
     #[serde(skip)]
     pub code: Option<Code>,
-    /// Where it differs from what the work log says, a clause each. Empty too when it cannot be told.
+    /// Where it differs from the work log, a clause each. Also empty if that is unknown.
     pub differences: Vec<String>,
     /// What Kimai counts for what the work log says, where it rounds.
     pub rounding: Option<String>,
@@ -222,7 +222,7 @@ pub struct Holds {
     pub found: ObservedEntry,
     /// Whether it is marked as exported, and may be on an invoice.
     pub exported: bool,
-    /// The names behind the ids, where Kimai tells them.
+    /// The names of the IDs, as far as Kimai returns them.
     pub names: Names,
 }
 
@@ -276,7 +276,7 @@ pub struct Memory {
     pub days_off: Option<i32>,
     /// When we sent a new timesheet off whose answer we do not have: what became of it is looked up.
     pub creating_since: Option<Timestamp>,
-    /// Whether a delta told that the work log was deleted.
+    /// Whether a delta reported that the work log was deleted.
     pub removed: bool,
 }
 
@@ -294,7 +294,7 @@ pub struct Done {
     pub code: Option<Code>,
 }
 
-/// The neighbours that are down.
+/// The systems that are down.
 fn downs(status: &Status) -> Vec<Down> {
     let neighbours = [(Neighbour::Kimai, &status.kimai), (Neighbour::Triplestore, &status.triplestore)];
     let down = neighbours.into_iter().filter_map(|(neighbour, told)| {
@@ -305,14 +305,14 @@ fn downs(status: &Status) -> Vec<Down> {
 }
 
 impl Waiting {
-    /// Whether nothing is tried by itself any more.
+    /// Whether nothing is retried automatically any more.
     fn is_parked(&self) -> bool {
         self.state == State::Parked
     }
 }
 
 impl Explanation {
-    /// The story of `work_log` as of now. See the module's guarantees.
+    /// Explains `work_log` as of now. See the module's guarantees.
     pub async fn of(witnesses: &Witnesses, work_log: &WorkLogUri) -> Self {
         let mut explanation = collect::explanation(witnesses, work_log).await;
         let (now, zone) = (witnesses.clock.now(), witnesses.clock.zone());
@@ -325,7 +325,7 @@ impl Explanation {
         explanation
     }
 
-    /// Whether anybody knows anything of it: either side, the queue, our memory or the history.
+    /// Whether anything knows it: either side, the queue, the ledger or the history.
     pub fn is_known(&self) -> bool {
         let told = self.triplestore.known().is_none_or(|told| told.kind != Subject::Absent);
         let memory = self.memory.known().copied().unwrap_or_default();

@@ -1,7 +1,7 @@
-//! Places where tests make the service go wrong on purpose, to show that they would notice. A release build has none.
+//! Fault injection, so that tests prove that they detect faults. A release build has none.
 //!
-//! - [`crash`]: the process dies at a named place, for the tests of the real program. In debug builds only.
-//! - `mutants`: a rule of the service is left out, for the simulation. In unit tests only.
+//! - [`crash`]: the process dies at a named place, for the tests of the real program. Debug builds only.
+//! - `mutants`: a rule of the service is left out, for the simulation. Unit tests only.
 
 pub mod crash;
 pub(crate) mod mutants;

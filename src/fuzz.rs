@@ -1,4 +1,4 @@
-//! Every reader of what comes from outside, fed with what nobody means: it may refuse, never panic or hang.
+//! Fuzzes every parser of external input: it may refuse, but never panic or hang.
 //!
 //! Each target begins with the files of `tests/fixtures/fuzz/<target>` and changes them at random. What once went
 //! wrong becomes a file there. `KIMAI_SYNC_FUZZ_SECONDS=600 cargo test --lib fuzz` tries for so long each;

@@ -1,4 +1,4 @@
-//! The doors: every route on one page.
+//! The HTTP endpoints: every route in one table.
 //!
 //! | route | answers | body | called by |
 //! |---|---|---|---|
@@ -25,9 +25,9 @@
 //! | `GET /` and what [`crate::ui`] lists | 200, 303 | forms | people |
 //! | `GET`, `POST /sparql` | 200, 400 | SPARQL 1.1 protocol | people, with the embedded store only |
 //!
-//! A slash at the end of a path of the old service makes no difference (see `trailing_slash.rs`). Another method on one of
-//! them is 405. All may answer 503 when the triplestore or Kimai does not answer, and 502 when it refuses. The
-//! whole of it is at `/openapi.json`.
+//! Routes of the old service accept a trailing slash (see `trailing_slash.rs`). Another method on one of them is 405.
+//! All may answer 503 if the triplestore or Kimai does not answer, and 502 if it refuses. The full reference is at
+//! `/openapi.json`.
 
 pub mod auth;
 mod body;
@@ -84,7 +84,7 @@ pub(crate) use doctor::document as report;
 use endpoint::Endpoint;
 use problem::Problem;
 
-/// The header of every answer that tells in which zone the service works, for whoever shows its times to people.
+/// The header with the time zone of the service, set on every response for clients that show its times to people.
 pub const TIME_ZONE: &str = "kimai-sync-time-zone";
 
 /// Adds [`TIME_ZONE`] to every answer.
@@ -120,11 +120,11 @@ pub struct Services {
     pub kimai: Arc<dyn Timesheets>,
     /// Where work logs wait.
     pub queue: Arc<dyn Queue>,
-    /// What is remembered of them.
+    /// The ledger.
     pub ledger: Ledger,
     /// What all is kept in.
     pub storage: Storage,
-    /// Who settles work logs.
+    /// The workers.
     pub workers: Arc<Workers>,
     /// Who looks at single timesheets.
     pub sweeper: Arc<Sweeper>,
@@ -132,7 +132,7 @@ pub struct Services {
     pub requests: Requests,
     /// Who tries everything that syncing needs.
     pub doctor: Arc<Doctor>,
-    /// Who is asked for the story of a work log.
+    /// Explains single work logs.
     pub witnesses: Witnesses,
     /// How the service stands.
     pub status: StatusSource,
@@ -146,7 +146,7 @@ pub struct Services {
 pub struct State {
     pub(crate) services: Services,
     pub(crate) runs: Jobs,
-    /// Told when the service is to end: open streams end then.
+    /// Cancelled when the service stops: open streams end then.
     pub(crate) stop: CancellationToken,
     /// One permit for each page that is kept up to date.
     pub(crate) listeners: Arc<Semaphore>,
@@ -160,7 +160,7 @@ impl State {
         Self { services, runs, stop, listeners, pages }
     }
 
-    /// How the service stands now: what every route and page tells from.
+    /// The current status, used by every route and page.
     pub(crate) async fn status(&self) -> Result<Status, QueueFault> {
         let undone = status::undone(&self.runs.list(Some(Kind::Sweep)));
         self.services.status.status(undone, self.stop.is_cancelled()).await

@@ -1,4 +1,4 @@
-//! The HTTP client both neighbours are spoken to with: the triplestore and Kimai.
+//! The HTTP client for the triplestore and Kimai.
 
 use std::sync::Once;
 use std::time::Duration;

@@ -1,14 +1,13 @@
-//! Runs: long work that somebody asked for and may look at.
+//! Jobs: long-running work that was requested and has a status to look at.
 //!
 //! # Guarantees
-//! - Never two sweeps, two plans, two imports of one kind or two locks at once. What is asked for
-//!   meanwhile waits for its turn, in the order in which it was asked for; the same thing asked for
-//!   again while it still waits is one run.
-//! - A sweep that a stop or crash of the process cut off is begun again under its number, unless
-//!   `SYNC_AT_START` is false. An import or lock is not: whoever asked for it was told.
-//! - A sweep is done when the work logs that it queued have come through, are parked, or wait for somebody; meanwhile it
-//!   is in nobody's way, and a stop or crash only interrupts the look at them.
-//! - The newest [`MOST_RUNS`] are kept, over restarts too.
+//! - Two sweeps, two plans, two imports of one kind or two locks never run at the same time. Further requests wait in
+//!   order; an identical request joins the one that waits.
+//! - A sweep that was interrupted by a stop or crash starts again under the same number, unless `SYNC_AT_START` is
+//!   false. Imports and locks do not: the caller got an error.
+//! - A sweep is done when the work logs that it queued are synced, parked, or wait for somebody. Until then it blocks
+//!   no other job, and a stop or crash only interrupts its progress report.
+//! - The newest [`MOST_RUNS`] are kept, also across restarts.
 
 mod fault;
 mod follow;

@@ -1,10 +1,10 @@
-//! JSON of the neighbours: read as it is, or with single unreadable values replaced.
+//! Parses JSON from Kimai and the triplestore, and replaces single unreadable values.
 //!
-//! Both neighbours pass on what somebody once stored: half an emoji (`\uD83D`), bytes that are no UTF-8, control
-//! characters. `serde_json` refuses the whole document for one of them. Here it costs that one character.
+//! Both return whatever somebody once stored: half an emoji (`\uD83D`), invalid UTF-8, control characters. `serde_json`
+//! refuses the whole document for one of them; here only that character is replaced.
 //!
 //! # Guarantees
-//! What `serde_json` reads is read by it alone: a sound document pays nothing.
+//! What `serde_json` accepts is parsed by it alone, so a valid document costs nothing extra.
 
 use std::borrow::Cow;
 

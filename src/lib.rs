@@ -1,8 +1,8 @@
-//! Syncs work logs from a mu-semtech triplestore to Kimai timesheets, one way.
+//! Syncs work logs from a mu-semtech triplestore to Kimai timesheets.
 //!
-//! A delta comes in at [`delta`], waits in [`queue`], is reconciled by [`reconcile`], and reaches [`trackers::kimai`].
-//! Everything the service asks of the outside lies behind a trait in the module of that name;
-//! [`domain`] does no I/O at all.
+//! A delta arrives at [`delta`] and waits in [`queue`]. [`reconcile`] then updates the timesheet through
+//! [`trackers::kimai`].
+//! Each external system is behind a trait in the module of that name. [`domain`] does no I/O.
 //!
 //! ```text
 //! delta-notifier ──POST /delta──▶ delta ──IRIs──▶ queue (one entry per work log)
@@ -14,22 +14,24 @@
 //! ```
 //!
 //! # Layout, in the order the data flows
-//! - [`cli`], [`settings`], [`app`], [`engine`], [`clock`], [`telemetry`], [`escape`]: start-up and wiring.
-//! - [`http`]: the HTTP API; [`ui`]: the operator page. [`delta`]: from a message to work logs. [`queue`]: where they
+//! - [`cli`], [`settings`], [`app`], [`engine`], [`clock`], [`telemetry`], [`escape`]: start-up and basics.
+//! - [`http`]: the endpoints; [`ui`]: the operator page. [`delta`]: from a message to work logs. [`queue`]: where they
 //!   wait.
-//! - [`domain`]: what the words mean, and what to do about a difference.
-//! - [`store::sqlite`]: the file behind the queue and the reconciler's ledger.
-//! - [`reconcile`]: reconciles one work log, or sweeps a whole period.
-//! - [`json`], [`unreadable`]: what the neighbours send, with unreadable values replaced and named.
-//! - [`work_logs`]: the port to work logs. [`trackers::kimai`], [`triplestore`]: the two adapters. [`http_client`]: the
-//!   HTTP client of both.
-//! - [`jobs`]: sweeps, dry runs, imports and locks, which can be followed and cancelled. [`jobs::import`]: Kimai's
-//!   catalogue into the triplestore. [`jobs::lock`]: a month's timesheets exported. [`progress`]: how far a job is.
-//! - [`explain`]: everything that is known of one work log, and a hint.
+//! - [`domain`]: the types, and the decision what to do about a difference.
+//! - [`store::sqlite`]: the database file of the queue and the reconciler's ledger.
+//! - [`reconcile`]: syncs one work log, and sweeps whole periods.
+//! - [`json`], [`unreadable`]: parse external data; unreadable values are replaced and reported.
+//! - [`work_logs`]: queries about work logs. [`trackers::kimai`], [`triplestore`]: the two sides. [`http_client`]: the
+//!   HTTP client for both.
+//! - [`jobs::import`], [`jobs::lock`]: import Kimai's catalogue into the triplestore; mark a month's timesheets as
+//!   exported.
+//! - [`jobs`]: sweeps, plans, imports and locks as resources with a status. [`progress`]: how such a job reports its
+//!   progress.
+//! - [`explain`]: everything known about one work log, and how to fix it.
 //! - [`doctor`]: checks everything that syncing needs.
-//! - [`schedule`]: scheduled sweeps.
-//! - [`failpoint`]: where tests inject faults.
-//! - [`demo`], [`trackers::kimai::sandbox`]: the demo, with a fake Kimai inside.
+//! - [`schedule`]: when sweeps run automatically.
+//! - [`failpoint`]: fault injection for tests.
+//! - [`demo`], [`trackers::kimai::sandbox`]: the whole service to try, with a fake Kimai server.
 
 pub mod app;
 pub mod cli;

@@ -1,5 +1,5 @@
-//! What the system lets a process have, looked at before the service starts: with too little it would stop accepting
-//! connections, or be aborted in the middle of something.
+//! Resource limits of the process, checked before the service starts: if they are too low, it would stop accepting
+//! connections or be aborted while running.
 
 /// Open files below which nothing works: some 25 when idle, and a few connections.
 const OPEN_FILES: u64 = 64;

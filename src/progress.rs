@@ -1,4 +1,4 @@
-//! How far a run is, told while it goes on, and whether it is to stop.
+//! The progress of a run, and its cancellation.
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,9 +1,9 @@
-//! A work log is settled.
+//! Reconciles work logs: makes Kimai match the triplestore.
 //!
 //! # Guarantees
-//! - Level-triggered: a run reads what both sides hold now and makes Kimai follow; it does not matter
-//!   which change, or how many, led to it.
-//! - One run per work log at a time, by the queue's lease.
+//! - Level-triggered: a run reads the current state of both sides and updates Kimai. Which change caused the run, or
+//!   how many, does not matter.
+//! - One run per work log at a time, enforced by the queue's lease.
 //! - A timesheet is deleted only on positive evidence (see [`crate::domain::plan`]).
 //!
 //! # Assumptions

@@ -1,9 +1,9 @@
-//! When to sweep by itself: the cron pattern in UTC, never two sweeps at once, and one at start.
+//! Schedules sweeps: the cron pattern in UTC, never two sweeps at once, and one at start.
 //!
 //! # Caveats
-//! The scheduler underneath keeps the UTC offset of the moment a job was made and starts a job again
-//! while it still runs: hence UTC only, and the look at what is under way. It also keeps the time for which a job is
-//! due: when the system clock is set back by a day, that would come a day late, so the scheduler begins anew.
+//! The scheduler library keeps the UTC offset of the moment a job was created, and starts a job again while it still
+//! runs: hence UTC only, and the check for a running sweep. It also keeps the time for which a job is due: if the
+//! system clock is set back by a day, the job would run a day late, so the scheduler is then restarted.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::reconcile::sweep::Period;
 use crate::reconcile::worker::Workers;
 use crate::store::sqlite::Storage;
 
-/// How often what is kept aside is tried by itself.
+/// How often parked work logs are retried automatically.
 const PARKED_RETRY: Duration = Duration::from_hours(24);
 /// The first time after the start: a service that is stopped every night comes to it too.
 const FIRST_PARKED_RETRY: Duration = Duration::from_hours(1);
@@ -176,8 +176,8 @@ pub async fn make_up_for_refused(refusals: Refusals, runs: Jobs, days: Option<i6
     }
 }
 
-/// Tries everything that is kept aside again, an hour after the start and then once a day: budgets grow,
-/// lockdowns end, and nobody tells.
+/// Retries everything that is parked, an hour after the start and then once a day: budgets grow and locked periods end
+/// without notice.
 pub async fn retry_parked_daily(workers: Arc<Workers>, stop: CancellationToken) {
     let mut pause = FIRST_PARKED_RETRY;
     loop {

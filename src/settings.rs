@@ -1,7 +1,7 @@
 //! Settings: the environment, read once and checked. An empty value means the default.
 //!
-//! [`TABLE`] is the one list of names, defaults and meanings; `--help`, `config/default.env` and the
-//! fault messages are made from it or held equal to it by a test.
+//! [`TABLE`] is the list of names, defaults and meanings; `--help`, `config/default.env` and the error messages are
+//! generated from it, or compared to it by a test.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -42,11 +42,11 @@ pub struct Settings {
     /// `SETTLE_RECHECK`: how long after the run of a delta its work log is looked at again, and each further time after
     /// the one before.
     pub recheck: Vec<Duration>,
-    /// `RUN_TIME_LIMIT`: how long a sweep, plan, import or lock may be under way.
+    /// `RUN_TIME_LIMIT`: how long a sweep, plan, import or lock may take.
     pub run_limit: Duration,
-    /// `CHECK_AT_START`: whether the doctor comes by itself.
+    /// `CHECK_AT_START`: whether the doctor's checks run automatically.
     pub check_at_start: bool,
-    /// Who may come in.
+    /// Authorization.
     pub guard: GuardSettings,
     /// `DATA_DIR`: where `serve` keeps what waits.
     pub data_dir: PathBuf,
@@ -178,7 +178,7 @@ pub struct ServerSettings {
     pub port: Option<u16>,
 }
 
-/// Who may come in.
+/// Authorization.
 #[derive(Debug, Clone, Default)]
 pub struct GuardSettings {
     /// `OPS_TOKEN`, or what `OPS_TOKEN_FILE` holds; prints as redacted. Without it everybody may.

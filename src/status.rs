@@ -1,4 +1,4 @@
-//! Where the status comes from, and who finds out whether a neighbour is back.
+//! Collects the status, and probes whether a system that was down is back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::store::sqlite::Storage;
 use crate::trackers::kimai::Timesheets;
 use crate::work_logs::WorkLogs;
 
-/// How long the last word of a neighbour counts, if it was no answer.
+/// How long the last failure of a system counts.
 const ASK_EVERY: Duration = Duration::from_secs(15);
 /// How often it is looked whether that is due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -98,7 +98,7 @@ fn needs_somebody(sweep: &Job) -> bool {
     sweep.confirm.is_some() || no_work_logs || sweep.stand.faults_in_all > 0
 }
 
-/// Who asks the neighbours while they are down.
+/// Probes Kimai and the triplestore while they are down.
 pub struct Asking {
     /// How the service stands.
     pub status: StatusSource,
@@ -165,7 +165,7 @@ async fn ask_for_ever<B: Future<Output = ()>>(asking: &Asking, is_back: impl Fn(
     }
 }
 
-/// Logs that a neighbour went down or is back.
+/// Logs that a system went down or is back.
 fn tell(name: &str, was_down: bool, neighbour: &Neighbour) {
     match neighbour.outage() {
         Some(Outage { why, code, .. }) if !was_down => {

@@ -1,4 +1,4 @@
-//! What can be seen from outside: logs, traces and metrics.
+//! Logs, traces and metrics.
 //!
 //! - Logs: text for people or JSON for machines (`LOG_FORMAT`), on stderr. One span per work log
 //!   (`work_log`), request (`request`) and run (`run`); the ids of the calls that led to them are in

@@ -1,4 +1,4 @@
-//! Words for the variants of an enum, each said once, how a sentence begins, and instants as people read them.
+//! Helpers for text: the words of enum variants, sentence case, and instants as people read them.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;

@@ -1,12 +1,12 @@
-//! The triplestore: where work logs live and where the truth about them is.
+//! The triplestore: the source of truth for work logs.
 //!
 //! Everything the service asks of it goes through [`Triplestore`]: one SELECT or one update at a
 //! time. `remote` speaks the SPARQL protocol with the mu headers, `embedded` is a store inside this
 //! process with the same behaviour.
 //!
 //! # Caveats
-//! A 200 is not proof: a wrong scope answers every SELECT with no rows, and a write may be
-//! acknowledged and not stored. Callers treat emptiness as a fault where it would destroy something.
+//! A 200 proves nothing: with a wrong scope every SELECT returns no rows, and a write may be acknowledged and not
+//! stored. Callers treat emptiness as an error if they would otherwise destroy something.
 
 pub mod changeset;
 pub mod embedded;

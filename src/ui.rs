@@ -1,4 +1,4 @@
-//! The operator page: what the service sees, does and could not do, for people in an office.
+//! The operator page: the state and history of the service, and what needs manual action, for people in an office.
 //!
 //! # How it is made
 //! - Each page is a set of named parts. A page is *gathered* (async, from the services of [`State`]), then *rendered*

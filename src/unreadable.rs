@@ -1,5 +1,4 @@
-//! Single values of the neighbours that could not be read: each named once in the log, counted, and kept for the
-//! doctor.
+//! Values from Kimai or the triplestore that could not be read: each is logged once, counted, and kept for the doctor.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! Where work logs come from: what the engine asks of the triplestore, in the words of `domain`, and how that fails.
+//! The source of work logs: the engine's queries to the triplestore, in terms of `domain`, and their errors.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub struct Link {
     pub had_link: bool,
 }
 
-/// Why a source could not do what was asked. Each is said once, for people.
+/// Why a query failed, as text for people.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SourceFault {
     /// No answer, or one that says nothing of the question.
@@ -38,7 +38,7 @@ pub enum SourceFault {
     /// It does not do this, however often it is asked.
     #[error("the triplestore refused the statement: {said}")]
     Refused {
-        /// What it said, and what would help.
+        /// The error, and the fix.
         said: String,
         /// The stable code of it.
         code: Code,

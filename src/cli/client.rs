@@ -1,4 +1,4 @@
-//! A running service, asked over HTTP.
+//! The HTTP client for a running service.
 
 use std::fmt::Write as _;
 use std::sync::OnceLock;

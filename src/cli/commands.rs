@@ -1,4 +1,4 @@
-//! The commands that steer a running service: sweep, import, lock.
+//! The commands that control a running service: sweep, import, lock.
 
 use std::io::IsTerminal;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! `kimai-sync doctor`: tries everything, also where the service does not start.
+//! `kimai-sync doctor`: runs all checks, even if the service does not start.
 
 use std::io::IsTerminal;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! `kimai-sync explain`: the whole story of one work log, for a person.
+//! `kimai-sync explain`: everything known about one work log, for a person.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;

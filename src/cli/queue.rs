@@ -1,4 +1,4 @@
-//! `kimai-sync queue`: what waits, why, and "try it again".
+//! `kimai-sync queue`: what waits or is parked, why, and retries.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;

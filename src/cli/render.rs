@@ -1,4 +1,4 @@
-//! What runs and plans look like on a terminal, and in a pipe.
+//! Renders runs and plans for a terminal or a pipe.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};

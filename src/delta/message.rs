@@ -1,11 +1,11 @@
-//! The body of a delta, read as a stream: strict on its shape, lenient on everything in it.
+//! Parses the body of a delta as a stream: strict about its structure, lenient about its content.
 //!
-//! Understood are `v0.0.1` (`[{"inserts":[{subject,predicate,object,graph}],"deletes":[…]}]`),
-//! `v0.0.0-genesis` (`{"delta":{"inserts":[{"s","p","o"}],"deletes":[…]}}`), and what the database itself sends to the
-//! delta-notifier, should it come here as it is: `{"changeSets":[{"insert":[…],"delete":[…]}]}`, or just that list.
-//! Only the IRIs of what may be work logs are kept. A change set or triple that makes no sense costs itself and nothing else.
+//! Supported are `v0.0.1` (`[{"inserts":[{subject,predicate,object,graph}],"deletes":[…]}]`), `v0.0.0-genesis`
+//! (`{"delta":{"inserts":[{"s","p","o"}],"deletes":[…]}}`), and the format in which the database notifies the
+//! delta-notifier: `{"changeSets":[{"insert":[…],"delete":[…]}]}`, or just that list.
+//! Only the IRIs of possible work logs are kept. An invalid change set or triple is skipped and affects nothing else.
 //!
-//! Memory is needed for those IRIs only, whatever the body's length and shape (see `scan.rs`).
+//! Memory use depends only on those IRIs, whatever the length and structure of the body (see `scan.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
 

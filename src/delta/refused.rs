@@ -1,11 +1,11 @@
-//! What deltas named while nothing could be saved.
+//! Keeps the work logs of deltas that arrived while nothing could be saved.
 //!
-//! Such a delta is answered with 503, and the delta-notifier may not send it again. So the work logs that it
-//! named are remembered, to be queued as soon as something can be saved.
+//! Such a delta is answered with 503, and the delta-notifier may not resend it. So its work logs are kept in memory,
+//! and queued as soon as they can be saved.
 //!
 //! # Caveats
-//! They are lost with the process, and what exceeds [`MOST`] is not remembered: the sweeps at the start, and after
-//! the trouble, are there for those.
+//! They are lost with the process, and no more than [`MOST`] are kept: the sweeps at start and after the problem find
+//! the others.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 
 use crate::domain::WorkLogUri;
 
-/// Work logs remembered at most: some 20 MB.
+/// The most work logs kept: some 20 MB.
 const MOST: usize = 100_000;
 
 /// Work logs of refused deltas, each with whether a delta said that it lost its class. Cheap to clone; clones
@@ -48,7 +48,7 @@ impl Refused {
         self.0.some.notified().await;
     }
 
-    /// All that is remembered. It stays so until [`Refused::forget`].
+    /// All of them. They are kept until [`Refused::forget`].
     pub fn all(&self) -> BTreeMap<WorkLogUri, bool> {
         self.named().clone()
     }

@@ -1,4 +1,4 @@
-//! Which triples concern a work log, or something that work logs refer to: the same ones the delta rules match.
+//! Which triples concern a work log, or something that work logs refer to: the same that the delta rules match.
 
 /// `rdf:type`.
 pub(super) const TYPE: &str = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type";

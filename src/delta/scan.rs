@@ -1,12 +1,12 @@
-//! JSON that comes in piece by piece, taken apart where it lies and never held.
+//! A streaming JSON scanner that works in place and buffers nothing.
 //!
-//! `serde_json` either holds a whole body or reads it byte by byte, and then less than half as fast. A delta may have
-//! 500 MB, and nearly all of it is of no concern: here it costs a look at each byte, and no memory.
+//! `serde_json` either buffers a whole body or reads it byte by byte, at less than half the speed. A delta may have 500
+//! MB, nearly all of it irrelevant: here that costs one pass over the bytes, and no memory.
 //!
 //! # Guarantees
-//! - What is no JSON is a fault, wherever it stands; what `serde_json` skips as JSON is none (but for
-//!   [`MOST_DEPTH`]). Where the pieces are cut makes no difference.
-//! - No more than [`LONGEST`] of the body is kept, whatever its shape: a longer string is [`Text::TooLong`].
+//! - Invalid JSON is an error, wherever it is; what `serde_json` accepts while skipping is none (except for
+//!   [`MOST_DEPTH`]). How the input is split into chunks makes no difference.
+//! - No more than [`LONGEST`] of the body is kept, whatever its structure: a longer string is [`Text::TooLong`].
 
 use super::text::{Inside, LONGEST, Text, special};
 

@@ -1,4 +1,4 @@
-//! A string of a body as it stands there: where it ends, and what it says.
+//! A string in the body: where it ends, and its decoded value.
 
 use std::borrow::Cow;
 

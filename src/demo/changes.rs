@@ -1,4 +1,4 @@
-//! What people do all day: register work, correct it, take it back.
+//! What people do in the demo: register work, correct it, delete it.
 
 use jiff::civil::Date;
 use rand::Rng;

@@ -1,4 +1,4 @@
-//! What the demo prints: one line per thing that happened, and a summary.
+//! The output of the demo: one line per event, and a summary.
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};

@@ -1,4 +1,4 @@
-//! How the system clock has gone.
+//! Changes of the system clock.
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -9,7 +9,7 @@ use crate::clock::Step;
 
 const CLOCK: Topic = Topic("clock", "Clock");
 
-/// How long a step is told of.
+/// How long a step is reported.
 const TOLD_FOR: SignedDuration = SignedDuration::from_hours(24);
 const HELP: &str = "Let NTP set the system clock. Nothing here waits longer because of it, but times that are shown may be off by as much.";
 

@@ -1,4 +1,4 @@
-//! Whether the last sweep held deletions back, for which somebody has to look.
+//! Whether the last sweep held deletions back that somebody has to review.
 
 use super::check::{Check, Topic};
 use super::service::{ASK_IT, NOT_HERE};

@@ -1,4 +1,5 @@
-//! Checks of the hours in Kimai: whether it counts what work logs say, books them on their day, and shows them there.
+//! Checks the hours in Kimai: whether it counts the hours of the work logs, books them on their day, and shows them
+//! there.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +27,7 @@ const MOST_NAMES: usize = 10;
 /// What keeps hours from being counted or booked right.
 const CODES: &[Code] = &[Code::BreakKept, Code::RoundedToZero, Code::WrongDay];
 
-/// What is remembered of Kimai's answers.
+/// The records of Kimai's answers.
 #[derive(Debug, Default)]
 struct Known {
     counted: Counted,

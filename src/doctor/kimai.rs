@@ -1,4 +1,4 @@
-//! Checks of Kimai: whether it answers, whom, what that user may, and which of its settings are in the way.
+//! Checks Kimai: whether it answers, the user of the token and its permissions, and settings that prevent syncing.
 
 use std::sync::PoisonError;
 
@@ -78,7 +78,7 @@ impl Doctor {
     }
 }
 
-/// What helps where Kimai, or what stands before it, lets nobody in.
+/// The fix if Kimai, or a proxy in front of it, refuses access.
 fn login(fault: &KimaiFault) -> Option<&'static str> {
     (fault.fault == Fault::Unauthorised).then(|| for_code(fault.code, Relations::Follow)).flatten()
 }
@@ -288,7 +288,7 @@ mod tests {
         for (roles, rights, verdict, words) in table {
             expect(&of_rights(&user(roles, None), &rights, &missed), verdict, words);
         }
-        // Hourly nothing is tried: what was refused tells.
+        // The hourly checks send no test requests: earlier refusals show what is missing.
         let asked = Rights {
             view_user: given.clone(),
             view_other: given.clone(),

@@ -1,4 +1,4 @@
-//! The checks that change from moment to moment: made from the status instead of the last round.
+//! The checks that change from moment to moment: derived from the current status instead of the last report.
 
 use super::check::{Check, Health};
 use super::kimai::{KIMAI, TOKEN, WHERE_KIMAI_IS, of_version};
@@ -66,7 +66,7 @@ impl Doctor {
     }
 }
 
-/// Whether the token is let in; none where the `last` round counts.
+/// Whether the token is accepted; none if the `last` report counts.
 fn of_token(kimai: &Neighbour, last: &Check) -> Option<Check> {
     match &kimai.link {
         Link::Down(outage) => Some(TOKEN.trouble(sentence(&outage.why), help(kimai, outage)?)),
@@ -77,7 +77,7 @@ fn of_token(kimai: &Neighbour, last: &Check) -> Option<Check> {
     }
 }
 
-/// What helps where Kimai, or what stands before it, lets nobody in.
+/// The fix if Kimai, or a proxy in front of it, refuses access.
 fn help(kimai: &Neighbour, outage: &Outage) -> Option<&'static str> {
     kimai.refuses().then(|| for_code(outage.code, Relations::Follow)).flatten()
 }

@@ -1,4 +1,4 @@
-//! Whether Kimai still has the timesheets that it had.
+//! Whether Kimai has lost timesheets.
 
 use super::check::{Check, Topic};
 use super::{Doctor, limited};

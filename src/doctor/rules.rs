@@ -1,4 +1,4 @@
-//! Which of Kimai's settings are in the way: those it tells, and those that show by what they refused.
+//! Settings of Kimai that prevent syncing: those in its API, and those inferred from refusals.
 
 use super::check::{Check, Topic, many};
 use super::kimai::SEE_KIMAI;

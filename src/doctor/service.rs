@@ -25,11 +25,11 @@ const DELTAS: Topic = Topic("deltas", "Deltas");
 /// The checks that only a running service can make.
 pub(crate) const SERVICE: [&str; 6] = ["queue-file", "queue", "values", "held-back", "schedule", "deltas"];
 
-/// Days without a delta that nobody should worry about: a long weekend, or the leave of a small company.
+/// Days without a delta that are no problem: a long weekend, or the leave of a small company.
 const QUIET_DAYS: i64 = 14;
 /// How late the queue may be, in seconds.
 const LATE: i64 = 15 * 60;
-/// How many of the next sweeps are told.
+/// How many of the next sweeps are shown.
 const TOLD: usize = 3;
 
 pub(super) const NOT_HERE: &str = "Only the running service knows.";

@@ -1,4 +1,4 @@
-//! Checks of the triplestore, and of what its work logs need to get to Kimai.
+//! Checks the triplestore, and whether its work logs have what they need to be synced.
 
 use super::check::{Check, Topic, some};
 use super::{Asked, Doctor, limited};
@@ -124,7 +124,7 @@ pub(super) fn of_silence(why: &str, in_a_stack: bool) -> Check {
     TRIPLESTORE.trouble(sentence(why), help)
 }
 
-/// What helps where the triplestore is inside this service: no scope hides anything there.
+/// The fix for the embedded triplestore, where no scope hides anything.
 const IN_STANDALONE: &str = "Import from Kimai (kimai-sync import) and write the rest to /sparql, or load files with --load. If it cannot be written, look at the folder of --data and its disk.";
 
 fn in_standalone(check: Check) -> Check {

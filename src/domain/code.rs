@@ -1,22 +1,22 @@
-//! Stable codes for what keeps a work log from being synced.
+//! Stable codes for the reasons that keep a work log from being synced.
 //!
-//! An outside system's sentences are read where they arrive, by its client, and become a code there. Whatever is
-//! decided, advised or counted after that goes by the code.
+//! The client of an external system translates its error messages to codes. Every decision, hint and metric after that
+//! uses the code.
 
 use serde::Serialize;
 
 use crate::text::words;
 
-/// What a code is about: a section of `docs/errors.md`.
+/// The area of a code: a section of `docs/errors.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Area {
-    /// What the work log itself, its task or its person lacks.
+    /// The work log itself, its task or its person.
     WorkLog,
-    /// Kimai refuses what is to be booked, or where.
+    /// Kimai refuses the values, or where they are booked.
     Refused,
-    /// Kimai holds something that cannot be brought in line.
+    /// Kimai holds something that cannot be corrected.
     Held,
-    /// Kimai does not answer, or lets nobody in.
+    /// Kimai does not answer, or refuses access.
     Kimai,
     /// The triplestore does not answer, or refuses.
     Triplestore,
@@ -24,11 +24,11 @@ pub enum Area {
     Service,
 }
 
-/// Lists the codes once: their variants, words and meanings, by area.
+/// Defines the codes: their variants, words and meanings, by area.
 macro_rules! codes {
     ($($area:ident { $($variant:ident $word:literal $means:literal)* })*) => {
-        /// What keeps a work log from being synced. The word never changes once it is released: it stands in the
-        /// queue's file, in JSON and in metrics, and people filter by it. What a person reads beside it may change.
+        /// A reason that keeps a work log from being synced. Its word never changes once released: the queue's file,
+        /// JSON and metrics contain it, and people filter by it. The message shown next to it may change.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
         #[serde(rename_all = "kebab-case")]
         pub enum Code {

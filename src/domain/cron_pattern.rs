@@ -1,9 +1,9 @@
-//! A cron pattern with the meaning that it has in the `cron` package of npm.
+//! Cron patterns with the semantics of npm's `cron` package.
 //!
 //! # Caveats
-//! Where both the day of month and the weekday are restricted, either is enough. The scheduler of this service
-//! asks for both, so such a pattern is split in two. A field counts as restricted when it leaves something out:
-//! `1-31` restricts as little as `*`.
+//! If both the day of month and the weekday are restricted, matching either is enough. The scheduler of this service
+//! requires both, so such a pattern is split in two. A field counts as restricted if it leaves something out: `1-31` is
+//! as unrestricted as `*`.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use croner::Cron;
@@ -17,7 +17,7 @@ const WEEKDAY: usize = 5;
 /// Days of a month that has each day of month and each weekday.
 const MONTH: i64 = 31;
 
-/// When something is due, in UTC.
+/// A schedule, in UTC.
 #[derive(Debug, Clone)]
 pub struct CronPattern {
     parts: Vec<(String, Cron)>,
@@ -44,7 +44,7 @@ impl CronPattern {
         Ok(Self { parts: vec![(whole, cron)] })
     }
 
-    /// One or two patterns with seconds; it is due whenever one of them is.
+    /// One or two patterns with seconds; due whenever one of them matches.
     pub fn parts(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().map(|(text, _)| text.as_str())
     }

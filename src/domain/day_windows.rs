@@ -1,14 +1,14 @@
-//! A period, cut into windows of days that can be read one at a time.
+//! Splits a period into windows of days that can be read one at a time.
 
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 
-/// About how many work logs a window holds: their rows fit in one page of a triplestore's answer, and in some
-/// 10 MB of memory.
+/// About how many work logs a window has: their rows fit in one page of a triplestore's response, and in some 10 MB of
+/// memory.
 const MOST: usize = 4_000;
 
-/// A day as it is written.
+/// A day as it is written in the triplestore.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Written {
     /// Usually `2024-09-02`; readable or not.
@@ -30,7 +30,7 @@ impl Written {
 pub struct Days {
     /// A work log with several days counts for each.
     pub counts: BTreeMap<Written, usize>,
-    /// Whether each day is written just so. Otherwise some are not told, or only by their beginning.
+    /// Whether each day is in the usual form. Otherwise some may be missing, or truncated.
     pub exact: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Where a period's work logs and timesheets differ, seen from the two lists alone. Pure.
+//! Compares the work logs and timesheets of a period, given both lists. Pure.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +12,13 @@ use super::note::Note;
 use super::timesheet::DesiredEntry;
 use crate::text::second;
 
-/// Kimai rounds begin and end to the minute by default: less than that is no difference.
+/// Kimai rounds begin and end to the minute by default, so smaller deviations do not count.
 const ROUNDING: SignedDuration = SignedDuration::from_mins(1);
 
 /// What Kimai may round begin and end by: an hour is the coarsest setting that makes sense.
 const MOST_ROUNDING: SignedDuration = SignedDuration::from_hours(1);
 
-/// A timesheet as Kimai holds it, as far as we own it.
+/// A timesheet as Kimai holds it, limited to the fields that we write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Kept")]
 pub struct ObservedEntry {
@@ -37,12 +37,12 @@ pub struct ObservedEntry {
     pub activity: Option<ActivityId>,
     /// Whose hours they are.
     pub user: Option<UserId>,
-    /// Its description, where that is ours to write.
+    /// Its description, if we write it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<Note>,
 }
 
-/// One as it is kept. Before Kimai's own count was read there was none, nor a break.
+/// The stored form. In old files it has neither Kimai's count nor a break.
 #[derive(Deserialize)]
 struct Kept {
     begin: Timestamp,
@@ -71,7 +71,7 @@ pub(crate) fn between(begin: Timestamp, end: Option<Timestamp>, pause: i32) -> i
 }
 
 impl ObservedEntry {
-    /// Whether it holds what is wanted, but for Kimai's rounding to the minute.
+    /// Whether it matches, apart from Kimai's rounding to the minute.
     pub fn holds(&self, wanted: &DesiredEntry) -> bool {
         let near = |found: Timestamp, wanted: Timestamp| found.duration_since(wanted).abs() < ROUNDING;
         near(self.begin, wanted.begin)
@@ -85,12 +85,12 @@ impl ObservedEntry {
             && self.says(wanted)
     }
 
-    /// Whether its description is what is wanted, if any is.
+    /// Whether its description matches, if one is wanted.
     pub fn says(&self, wanted: &DesiredEntry) -> bool {
         wanted.note.is_none_or(|note| self.note == Some(note))
     }
 
-    /// Whether Kimai may have made it of `wanted`, however it rounds.
+    /// Whether it may be Kimai's rounding of `wanted`, whatever the rounding settings.
     pub fn may_be_made_of(&self, wanted: &DesiredEntry) -> bool {
         let near = |found: Timestamp, sent: Timestamp| found.duration_since(sent).abs() <= MOST_ROUNDING;
         near(self.begin, wanted.begin)
@@ -113,7 +113,7 @@ impl ObservedEntry {
         Self { duration: between(self.begin, self.end, 0), pause: 0, ..self }
     }
 
-    /// Whether Kimai counts no hours for some that are wanted.
+    /// Whether Kimai counts zero hours although some are wanted.
     pub fn is_nothing_of(&self, wanted: &DesiredEntry) -> bool {
         self.duration == 0 && self.end.is_some() && wanted.seconds() > 0
     }
@@ -152,7 +152,7 @@ impl From<DesiredEntry> for ObservedEntry {
 pub struct WorkLogSide {
     /// The timesheets it is linked to, lowest id first.
     pub ids: Vec<KimaiId>,
-    /// The timesheet it should have, or in words why it cannot have one.
+    /// The timesheet it should have, or why it cannot have one, as text.
     pub wanted: Result<DesiredEntry, String>,
 }
 
@@ -178,7 +178,7 @@ pub struct Comparison {
     pub missing: Vec<WorkLogUri>,
     /// Work logs whose timesheet holds something else.
     pub changed: Vec<WorkLogUri>,
-    /// Work logs whose timesheet is not in the list. It may be gone, on another day, or out of sight.
+    /// Work logs whose timesheet is not in the list. It may be gone, on another day, or not visible.
     pub absent: Vec<(WorkLogUri, KimaiId)>,
     /// Work logs with several links.
     pub doubled: Vec<WorkLogUri>,
@@ -249,8 +249,8 @@ pub fn adoptions(
     adopted
 }
 
-/// Which of the work logs linked to one timesheet keeps it: the one it was made for, else one that says
-/// what it holds, else the first.
+/// Which of the work logs linked to one timesheet keeps it: the one it was created for, otherwise one whose values
+/// match, otherwise the first.
 pub fn keeper<'a>(
     sharing: &'a [WorkLogUri],
     made_for: Option<&WorkLogUri>,

@@ -1,5 +1,5 @@
-//! What is exported in Kimai may be on an invoice: it is not overwritten, and people read what either side
-//! says. Pure.
+//! Timesheets that are exported in Kimai may be on an invoice, so they are not overwritten, and people are shown the
+//! values of both sides. Pure.
 
 use std::fmt::Write as _;
 
@@ -12,16 +12,16 @@ use super::hours::clock;
 use super::ids::{KimaiId, UserId};
 use super::timesheet::DesiredEntry;
 
-/// A change of a timesheet that was sent, and of which the answer is not known yet.
+/// A change of a timesheet that was sent, and whose response is not known yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpdateIntent {
     /// The timesheet.
     pub id: KimaiId,
-    /// What Kimai held there, not exported, a moment before.
+    /// What Kimai held before, when it was not exported.
     pub before: ObservedEntry,
     /// What was sent.
     pub sent: DesiredEntry,
-    /// Whether its answer said that it is exported by now: then it is known that it was so before the change.
+    /// Whether the response showed it as exported: then it was exported before the change.
     pub exported: bool,
 }
 
@@ -66,7 +66,7 @@ pub fn both_values(found: &ObservedEntry, wanted: Option<&DesiredEntry>, zone: &
     words
 }
 
-/// A timesheet to be looked at, and where a list would show it unless somebody moved it in Kimai.
+/// A timesheet to be checked, and where a list would show it unless somebody moved it in Kimai.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Look {
     /// The timesheet.
@@ -77,29 +77,29 @@ pub struct Look {
     pub user: UserId,
 }
 
-/// Timesheets that one list is likely to show.
+/// Timesheets that one list request probably returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Group {
     /// The earliest begin.
     pub first: Timestamp,
     /// The latest begin.
     pub last: Timestamp,
-    /// Whose they are, where they are all one person's.
+    /// Their owner, if it is the same for all.
     pub user: Option<UserId>,
     /// How many they are.
     pub count: usize,
 }
 
-/// Fewer are looked at one by one: a list costs Kimai about as much as two of them.
+/// Fewer are checked one by one: a list costs Kimai about as much as two of them.
 const LEAST: usize = 3;
-/// Timesheets that begin further apart than that are looked for in different lists.
+/// Timesheets that begin further apart than this are requested with different lists.
 const GAP: SignedDuration = SignedDuration::from_hours(24);
 /// The rows that a list may bring for each timesheet looked for: with more it would cost Kimai as much as to look
 /// at each.
 const ROWS_A_LOOK: usize = 20;
 
 impl Group {
-    /// The most rows that its list may bring.
+    /// The most rows that its list may return.
     pub fn rows(&self) -> usize {
         self.count.saturating_mul(ROWS_A_LOOK)
     }
@@ -153,7 +153,7 @@ mod tests {
         let five = ObservedEntry::from(wanted("2024-09-02T03:00:00Z"));
         let tell = |found: ObservedEntry| both_values(&found, Some(&two), &brussels());
         assert_eq!(tell(five), "5:00 in Kimai, exported; 2:00 here");
-        // What Kimai counts, not end minus begin.
+        // What Kimai counts, which may differ from end minus begin.
         let odd = ObservedEntry { duration: 18_400, pause: 1_800, ..five };
         assert_eq!(tell(odd), "5:06:40 in Kimai, exported; 2:00 here; break 0:30 in Kimai, 0:00 here");
         let moved = ObservedEntry {

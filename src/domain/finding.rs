@@ -1,5 +1,4 @@
-//! What a sweep finds: one difference between the two sides, what is to be done about it, and what
-//! holds that back. Pure.
+//! A finding of a sweep: one difference between the two sides, the action, and what holds it back. Pure.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,17 +7,17 @@ use super::ids::{KimaiId, WorkLogUri};
 use super::timesheet::DesiredEntry;
 use crate::text::words;
 
-/// What differs.
+/// The kind of difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// A work log without timesheet.
+    /// A work log without a timesheet.
     Missing,
-    /// A timesheet that holds something else than its work log says.
+    /// A timesheet whose values differ from its work log.
     Changed,
-    /// A timesheet of which Kimai's rounding leaves nothing.
+    /// A timesheet that Kimai's rounding reduces to zero hours.
     ZeroHours,
-    /// A timesheet that Kimai books on another day in its reports.
+    /// A timesheet that Kimai's reports show on another day.
     WrongDay,
     /// A work log linked to a timesheet that Kimai does not have.
     Gone,
@@ -28,11 +27,11 @@ pub enum Kind {
     SharedLink,
     /// A work log linked to several timesheets.
     DoubleLink,
-    /// What is left of a deleted work log: its link.
+    /// A deleted work log that still has its link.
     Dangling,
     /// A timesheet that no work log is linked to.
     Orphan,
-    /// The same, but a work log without timesheet says just what it holds.
+    /// The same, but it matches a work log without a timesheet.
     Adoptable,
     /// A work log that cannot be synced as it is.
     Incomplete,
@@ -53,13 +52,13 @@ words!(Kind {
     Incomplete => "incomplete",
 });
 
-/// What is done about it.
+/// The action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
-    /// The work log is queued, and settled like after a delta.
+    /// The work log is queued, and reconciled like after a delta.
     Settle,
-    /// The work log takes the timesheet for its own.
+    /// The work log adopts the timesheet.
     Adopt,
     /// The timesheet is deleted.
     Delete,
@@ -67,13 +66,13 @@ pub enum Action {
 
 words!(Action { Settle => "settle", Adopt => "adopt", Delete => "delete" });
 
-/// What holds a deletion back.
+/// Why a deletion is held back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Hold {
-    /// There are more of their kind than one sweep may delete, or they are not those that somebody confirmed.
+    /// There are more of their kind than one sweep may delete, or not exactly those that were confirmed.
     Unconfirmed,
-    /// The triplestore has no work log at all for the period.
+    /// The triplestore returned no work logs for the period.
     NoWorkLogs,
     /// It is exported in Kimai: it may be on an invoice.
     Exported,
@@ -85,7 +84,7 @@ pub enum Hold {
     Claimed,
     /// Kimai refused to delete it, or failed.
     Refused,
-    /// Kimai has lost timesheets: nothing is done until somebody has confirmed how the links are rebuilt.
+    /// Kimai has lost timesheets: nothing is done until somebody has confirmed the plan to rebuild the links.
     KimaiLostData,
 }
 
@@ -101,7 +100,7 @@ words!(Hold {
 });
 
 impl Hold {
-    /// The same for people.
+    /// The text for people.
     pub fn explain(self) -> &'static str {
         match self {
             Self::Unconfirmed => {
@@ -131,35 +130,35 @@ pub struct Finding {
     pub work_log: Option<WorkLogUri>,
     /// The timesheets it is about, lowest id first.
     pub timesheets: Vec<KimaiId>,
-    /// What the triplestore says, where that makes a timesheet.
+    /// The timesheet that the work log should have, if it is complete.
     pub wanted: Option<DesiredEntry>,
-    /// What Kimai says of the first of the timesheets, where it was seen.
+    /// The first of the timesheets as Kimai holds it, if it was read.
     pub found: Option<ObservedEntry>,
     /// What differs, in words for an office worker.
     pub reason: String,
-    /// What is done about it.
+    /// The action.
     pub action: Action,
-    /// What holds that back.
+    /// What holds the action back.
     pub held: Option<Hold>,
 }
 
 impl Finding {
-    /// Whether what is done about it takes a timesheet away.
+    /// Whether the action deletes a timesheet.
     pub fn deletes(&self) -> bool {
         matches!(self.kind, Kind::Dangling | Kind::Orphan)
     }
 }
 
-/// What waits for somebody's word: just these deletions, as they were seen, and just these links that Kimai has lost.
+/// What waits for confirmation: exactly these deletions, as they were seen, and exactly these lost links.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unconfirmed(Vec<Finding>);
 
 impl Unconfirmed {
-    /// Those of `findings` that one's word would set free.
+    /// Those of `findings` that a confirmation would release.
     pub fn of(findings: &[Finding]) -> Self {
         let held = findings.iter().filter_map(|finding| match finding.held {
             Some(Hold::Unconfirmed) => Some(finding.clone()),
-            // Of these it counts whose they are: people go on changing their work logs meanwhile.
+            // For these only the owner matters: people go on changing their work logs meanwhile.
             Some(Hold::KimaiLostData) if finding.kind == Kind::Gone => {
                 Some(Finding { wanted: None, found: None, reason: String::new(), ..finding.clone() })
             }
@@ -173,7 +172,7 @@ impl Unconfirmed {
         self.0.is_empty()
     }
 
-    /// How many there are.
+    /// How many deletions and links there are.
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -203,7 +202,7 @@ pub fn hold_beyond(
     }
 }
 
-/// A work log without timesheet, and a timesheet that was made for it: all that is missing is the link.
+/// A work log without a timesheet, and a timesheet that was created for it: only the link is missing.
 pub fn join_links(findings: &mut Vec<Finding>) {
     let claimed = |finding: &Finding| finding.kind == Kind::Orphan && finding.work_log.is_some();
     let (claims, rest): (Vec<Finding>, Vec<Finding>) =

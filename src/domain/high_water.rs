@@ -1,13 +1,13 @@
-//! Which ids raise the highest timesheet id that is known. Pure.
+//! Decides which IDs raise the highest known timesheet ID. Pure.
 //!
-//! What was created and its answer lost is looked for above that id. Too low a mark costs nothing but a wider
-//! search; one that is too high hides the timesheet, and it is created twice. So an absurd id is not learnt.
+//! Lost creations are searched for above that ID. If it is too low, only the search is wider. If it is too high, the
+//! timesheet is not found and is created twice, so implausible IDs are ignored.
 
 use super::ids::KimaiId;
 
 /// How far the ids of a list may be above the highest one known: more than any company books in between.
 const LARGEST_JUMP: u64 = 1_000_000;
-/// The highest id that is believed of the newest timesheet. Kimai's column holds less than half of that.
+/// The highest ID accepted for the newest timesheet. Kimai's column holds less than half of that.
 const LARGEST_ID: u64 = u32::MAX as u64;
 
 /// Whether the id of a listed timesheet is learnt, while `known` is the highest so far.

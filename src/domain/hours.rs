@@ -1,4 +1,4 @@
-//! What Kimai counts for a work log, beside what the work log says. Pure.
+//! The hours that Kimai counts, compared to those of the work log. Pure.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub fn clock(seconds: i64) -> String {
     format!("{sign}{hours}:{minutes:02}{rest}")
 }
 
-/// What Kimai counts for what the work log says, in words; none where that is the same.
+/// What Kimai counts for a work log, as text; none if it is the same.
 pub fn rounding(found: &ObservedEntry, wanted: &DesiredEntry) -> Option<String> {
     let (counted, said) = (i64::from(found.duration), wanted.seconds());
     (counted != said).then(|| format!("Kimai counts {} for {}, rounding", clock(counted), clock(said)))
@@ -45,9 +45,9 @@ pub struct RoundedMonth {
     pub month: String,
     /// Timesheets that Kimai rounded.
     pub timesheets: u64,
-    /// Seconds that their work logs say.
+    /// The sum of the work logs, in seconds.
     pub said: i64,
-    /// Seconds that Kimai counts for them.
+    /// The sum that Kimai counts for them, in seconds.
     pub counted: i64,
 }
 
@@ -66,7 +66,7 @@ impl std::fmt::Display for RoundedMonth {
     }
 }
 
-/// Adds up what Kimai rounded, by month.
+/// Sums up Kimai's rounding, by month.
 #[derive(Debug, Default)]
 pub struct RoundedMonths(BTreeMap<(i16, i8), (u64, i64, i64)>);
 
@@ -92,7 +92,7 @@ impl RoundedMonths {
     }
 }
 
-/// How Kimai seems to round, judged by what it made of what was sent: it does not tell its settings.
+/// Kimai's rounding settings, inferred from its results, since the API does not show them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Habit {
     /// The largest step in minutes that fits all begins and ends it moved; none if it moved none.

@@ -1,4 +1,4 @@
-//! Identifiers, parsed once and never raw strings after.
+//! Identifiers, parsed once and typed from then on.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// Why a text is not the identifier it should be.
+/// Why a text is not a valid identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdFault {
     /// Kimai ids are positive whole numbers.
     #[error("'{0}' is not a Kimai id: it must be a whole number from 1 on")]
     NotANumber(String),
-    /// A subject that could not stand in SPARQL.
+    /// A subject that cannot be written in SPARQL.
     #[error("'{0}' is not an absolute IRI")]
     NotAnIri(String),
 }
@@ -159,7 +159,7 @@ fn in_range(number: u64) -> Option<u64> {
     (1..=i64::MAX.unsigned_abs()).contains(&number).then_some(number)
 }
 
-/// Keeps a message readable when someone sends a book where an id should be.
+/// Truncates long texts, so that a message stays readable.
 fn shorten(text: &str) -> String {
     const SHOWN: usize = 120;
     if text.chars().count() <= SHOWN {

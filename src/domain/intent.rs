@@ -1,5 +1,5 @@
-//! What we were about to create, saved before the request went out, so that a timesheet whose answer was
-//! lost is found again instead of being made twice. Pure.
+//! An intent: a creation, saved before its request is sent, so that a timesheet whose response was lost is found again
+//! instead of being created twice. Pure.
 
 use jiff::Timestamp;
 
@@ -12,7 +12,7 @@ use super::timesheet::DesiredEntry;
 pub struct Intent {
     /// What was sent.
     pub wanted: DesiredEntry,
-    /// The highest timesheet id known before it was sent: what it made is above.
+    /// The highest timesheet ID known before it was sent; that of the new timesheet is higher.
     pub high_water: Option<KimaiId>,
     /// When it was sent.
     pub started_at: Timestamp,

@@ -1,5 +1,4 @@
-//! A Kimai that has lost timesheets: it was restored from an older backup, and gives out ids again that were taken.
-//! Pure.
+//! A Kimai that has lost timesheets: it was restored from an older backup, and reuses IDs. Pure.
 
 use std::fmt;
 
@@ -12,27 +11,27 @@ const MOST_IDS: u64 = 100_000;
 /// Ids asked for at a time.
 const CHUNK: usize = 500;
 
-/// What is known of such a loss.
+/// A detected loss.
 ///
-/// The proof is an answer to a creation. That the newest timesheet is older than the highest id known proves nothing:
-/// somebody may have deleted the newest one.
+/// The evidence is the response to a creation. A newest timesheet below the highest known ID is no evidence: somebody
+/// may have deleted the newest one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Loss {
     /// When it was noticed.
     pub since: Timestamp,
-    /// The lowest id that Kimai gave to a new timesheet although it was known to be taken.
+    /// The lowest ID that Kimai reused for a new timesheet.
     pub reissued: KimaiId,
-    /// The highest id that was known to be taken then.
+    /// The highest ID that was known to be in use then.
     pub known: KimaiId,
 }
 
 impl Loss {
-    /// Whether what was known of the timesheet `id` before is in doubt.
+    /// Whether older records about the timesheet `id` are in doubt.
     pub fn covers(&self, id: KimaiId) -> bool {
         (self.reissued..=self.known).contains(&id)
     }
 
-    /// The ids in doubt, some at a time. Of very many those at either end.
+    /// The IDs in doubt, in chunks. If there are very many, those at both ends.
     pub fn chunks(&self) -> impl Iterator<Item = Vec<KimaiId>> {
         let (first, last) = (self.reissued.0, self.known.0);
         let half = MOST_IDS / 2;

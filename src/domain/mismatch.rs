@@ -1,4 +1,4 @@
-//! What Kimai holds although it took what was sent. Pure.
+//! What is still wrong in Kimai although it accepted the request. Pure.
 
 use jiff::civil::Date;
 
@@ -6,10 +6,10 @@ use super::code::Code;
 use super::hours::clock;
 use super::ids::KimaiId;
 
-/// What Kimai made of what it took that is not what the work log says, and that sending it again does not change.
+/// A deviation in Kimai after it accepted the request, which sending it again does not fix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Mismatch {
-    /// Somebody entered a break, and Kimai takes none of it back.
+    /// Somebody entered a break, and Kimai does not remove it.
     #[error(
         "timesheet {id} has a break of {}, which Kimai takes off the hours, and Kimai refuses to remove it: breaks are \
          turned off there",
@@ -21,15 +21,15 @@ pub enum Mismatch {
         /// How long the break is.
         seconds: i64,
     },
-    /// Kimai's rounding leaves nothing of the hours.
+    /// Kimai's rounding reduces the hours to zero.
     #[error("Kimai counts 0:00 for {} in timesheet {id}: its rounding leaves nothing", clock(*.said))]
     Zero {
         /// The timesheet.
         id: KimaiId,
-        /// Seconds that the work log says.
+        /// The duration of the work log in seconds.
         said: i64,
     },
-    /// Kimai books it on another day in its reports.
+    /// Kimai's reports show it on another day.
     #[error("Kimai books timesheet {id} on {booked} in its reports, the work log says {day}")]
     Day {
         /// The timesheet.
@@ -42,7 +42,7 @@ pub enum Mismatch {
 }
 
 impl Mismatch {
-    /// The stable code of it.
+    /// The stable code.
     pub fn code(self) -> Code {
         match self {
             Self::Break { .. } => Code::BreakKept,

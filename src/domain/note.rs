@@ -1,17 +1,17 @@
-//! The free text of a timesheet (`KIMAI_DESCRIPTION=note`): the note of a work log, as far as Kimai takes it.
+//! The description of a timesheet (`KIMAI_DESCRIPTION=note`): the note of a work log, limited to what Kimai accepts.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
-/// The most bytes that Kimai's database takes; with more it fails for good.
+/// The most bytes that Kimai's database accepts; longer texts fail permanently.
 const MOST_BYTES: usize = 65_535;
 
 /// A text, as far as a comparison needs it: a hash, so that a sweep of many rows holds no texts. Two that differ
 /// only in what Kimai or a browser makes of them are the same: white space around, carriage returns, and what is
 /// beyond the length that Kimai takes. None at all is the same as an empty one.
 ///
-/// It need not be the same in another version of this program: then a note is sent once more.
+/// It may differ in another version of this program: then a note is sent once more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Note(u64);
@@ -42,7 +42,7 @@ pub fn fitting(text: &str) -> &str {
     text.get(..end).unwrap_or_default().trim_end_matches(is_trimmed)
 }
 
-/// What Kimai's forms cut off: white space, control and format characters.
+/// The characters that Kimai's forms trim: white space, control and format characters.
 fn is_trimmed(character: char) -> bool {
     character.is_whitespace()
         || character.is_control()

@@ -1,4 +1,4 @@
-//! What to do about one work log: a pure decision over what both sides and our memory say.
+//! Decides what to do about one work log, from the state of both sides and the ledger's record. Pure.
 
 use super::diff::ObservedEntry;
 use super::exported::UpdateIntent;
@@ -6,30 +6,29 @@ use super::ids::{KimaiId, WorkLogUri};
 use super::timesheet::DesiredEntry;
 use super::work_log::{Facts, Kind, Obstacle};
 
-/// What we remember of a work log. It may be empty at any time; a decision is right without it.
+/// The ledger's record about a work log. It may be empty at any time; a decision is right without it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Memory {
     /// The timesheet we created or last updated for it.
     pub linked: Option<KimaiId>,
     /// Whether the triplestore does not know of that timesheet yet, so that its own link is older.
     pub unwritten: bool,
-    /// What we last pushed there, unless someone asked to push again.
+    /// What was last pushed there; none if somebody requested to push again.
     pub pushed: Option<DesiredEntry>,
     /// What Kimai made of it.
     pub held: Option<ObservedEntry>,
-    /// How many days the day that Kimai books it on is from its own; none where that is not known.
+    /// Offset in days between the day that Kimai books it on and its own; none if unknown.
     pub shift: Option<i32>,
-    /// Whether a delta told us that the work log lost its class.
+    /// Whether a delta removed the work log's class.
     pub removed: bool,
     /// Whether the triplestore also links it to the timesheet of another work log, left out of its facts.
     pub stray: bool,
-    /// A change of its timesheet of which the answer is not known.
+    /// A change of its timesheet whose response is not known.
     pub unanswered: Option<UpdateIntent>,
 }
 
 impl Memory {
-    /// Whether Kimai took `wanted` and yet holds something that is not right: a break, no hours at all, or another
-    /// day.
+    /// Whether Kimai accepted `wanted` and still holds something wrong: a break, zero hours, or another day.
     fn is_amiss(&self, wanted: &DesiredEntry) -> bool {
         self.is_off_day() || self.held.is_some_and(|held| held.pause != 0 || held.is_nothing_of(wanted))
     }
@@ -51,45 +50,45 @@ impl Memory {
     }
 }
 
-/// What to do.
+/// The action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Plan {
     /// It is not a work log, or nothing is left to do.
     Nothing,
     /// Create a timesheet and write its id to the work log.
     Create(DesiredEntry),
-    /// Bring the timesheet up to date; when `relink`, the work log gets its id (again), and no other.
+    /// Update the timesheet; if `relink`, write its ID to the work log, as the only one.
     Update {
         /// The timesheet it is linked to.
         id: KimaiId,
-        /// What it should hold.
+        /// The values it should have.
         wanted: DesiredEntry,
         /// Whether the link has to be written to the triplestore.
         relink: bool,
-        /// Whether Kimai has to work out its day and hours anew.
+        /// Whether Kimai has to recalculate its day and hours.
         renew: bool,
     },
-    /// The timesheet holds what it should, but the work log lacks its id, or has others too.
+    /// The timesheet is right, but the work log lacks its ID, or has others too.
     Relink(KimaiId),
-    /// The timesheet holds already what it should, as far as we know.
+    /// The timesheet is right already, as far as we know.
     Unchanged(KimaiId),
-    /// The work log is gone: delete these timesheets, then what is left of the link.
+    /// The work log was deleted: delete these timesheets, then the rest of the link.
     Delete(Vec<KimaiId>),
     /// It cannot be synced until something changes.
     Blocked {
-        /// What stands in the way.
+        /// The obstacle.
         obstacles: Vec<Obstacle>,
-        /// What is wrong with its link all the same.
+        /// What to correct about its link anyway.
         repair: Option<Repair>,
     },
 }
 
-/// What a work log's link needs that cannot be synced.
+/// What to do with the link of a work log that cannot be synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repair {
-    /// The id of its timesheet: without the link that looks like nobody's.
+    /// Write the ID of its timesheet: without the link that looks like an orphan.
     Write(KimaiId),
-    /// To go: it leads to the timesheet of another.
+    /// Remove it: it leads to the timesheet of another work log.
     Remove,
     /// To be remembered, and written if it is not its only one: it leads to another timesheet than we know of,
     /// which is nobody's then.
@@ -120,9 +119,9 @@ pub fn plan(
     }
 }
 
-/// Whether `subject` is what is left of a deleted work log beside its link or without it: a further property or class,
-/// which mu-cl-resources does not know and leaves. The evidence is its link under an IRI of work logs, a link that we
-/// remember, or a delta that took its class away.
+/// Whether `subject` is a deleted work log with more left than its bare link: a property or class that mu-cl-resources
+/// does not know and leaves, with or without the link. The evidence is its link under an IRI of work logs, a link in
+/// the ledger, or a delta that removed its class.
 pub fn is_left_over(subject: &WorkLogUri, facts: &Facts, memory: &Memory) -> bool {
     let is_known = |id| facts.kimai_ids().contains(&id);
     let by_link = facts.may_be_left_over(subject)
@@ -131,7 +130,7 @@ pub fn is_left_over(subject: &WorkLogUri, facts: &Facts, memory: &Memory) -> boo
     by_link || (by_memory && facts.may_have_been_work_log(subject))
 }
 
-/// Deletes what the triplestore names and what we remember.
+/// Deletes the timesheets in the triplestore and in the ledger.
 fn delete(facts: &Facts, memory: &Memory) -> Plan {
     let mut ids = facts.kimai_ids();
     ids.extend(memory.linked.filter(|linked| !ids.contains(linked)));
@@ -148,13 +147,13 @@ fn own(facts: &Facts, memory: &Memory) -> Option<Own> {
     let ids = facts.kimai_ids();
     let ours = memory.linked.filter(|linked| memory.unwritten || ids.contains(linked));
     let id = ours.or(ids.first().copied()).or(memory.linked)?;
-    // Of several one stays; the timesheets of the others are orphans then, and left to the sweep.
+    // One of several stays; the timesheets of the others are orphans then, and left to the sweep.
     Some(Own { id, relink: !facts.is_linked_to_just(id) || memory.unwritten || memory.stray })
 }
 
 fn push(facts: &Facts, memory: &Memory, wanted: DesiredEntry) -> Plan {
     let Some(Own { id, relink }) = own(facts, memory) else { return Plan::Create(wanted) };
-    // A triplestore that has forgotten a link was put back, and Kimai may have been too: what it holds is not known.
+    // A triplestore that has lost a link was restored, and Kimai may have been too: its state is unknown.
     let forgotten = facts.kimai_ids().is_empty() && !memory.unwritten && !memory.stray;
     let remembered = memory.linked == Some(id);
     match remembered && memory.pushed == Some(wanted) && !forgotten && !memory.is_amiss(&wanted) {
@@ -255,7 +254,7 @@ mod tests {
         }
     }
 
-    /// Anything may carry a number: an employee, a room, another application's note.
+    /// Anything may have an identifier: an employee, a room, another application's note.
     #[test]
     fn what_is_left_with_other_properties_is_deleted_on_evidence_only() {
         let nothing = Memory::default();

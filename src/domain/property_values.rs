@@ -1,4 +1,4 @@
-//! The values that one property of a subject has.
+//! The values of one property of a subject.
 
 use std::ops::Deref;
 

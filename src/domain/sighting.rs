@@ -1,4 +1,4 @@
-//! What a run saw of a work log, kept as short as it can be compared: whether it says something else later.
+//! A digest of what a run read about a work log, to find out whether it has changed since.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -6,11 +6,11 @@ use super::timesheet::DesiredEntry;
 use super::work_log::{Facts, Kind, Obstacle};
 use super::{KimaiId, WorkLogUri};
 
-/// Set in the digest of what is a work log.
+/// Set in the digest of a work log.
 const LIVE: u32 = 1 << 31;
 
-/// A digest of all that decides what becomes of a work log. Two that differ say different things. It may differ between
-/// releases, which costs a run too many.
+/// A digest of everything that decides what happens to a work log. If two differ, the data differs. It may change
+/// between releases, which costs a surplus run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sighting {
     what: u32,
@@ -51,15 +51,15 @@ impl Sighting {
         if self.is_of_work_log() { Self { link: digest(&numbers(timesheets)), ..self } } else { self }
     }
 
-    /// Of what nothing is known of, or nothing any more.
+    /// For a subject of which nothing is known, or nothing any more.
     pub const ABSENT: Self = Self { what: 0, link: 0 };
 
-    /// As it is kept in the file.
+    /// The stored form.
     pub fn bits(self) -> i64 {
         ((u64::from(self.what) << 32) | u64::from(self.link)).cast_signed()
     }
 
-    /// As it was kept in the file.
+    /// Parses the stored form.
     pub fn from_bits(bits: i64) -> Self {
         let half = |bits: u64| u32::try_from(bits & u64::from(u32::MAX)).unwrap_or_default();
         Self { what: half(bits.cast_unsigned() >> 32), link: half(bits.cast_unsigned()) }

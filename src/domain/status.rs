@@ -1,4 +1,4 @@
-//! How the service stands: one value, from which every screen, route, metric and command tells it.
+//! The status of the service: one value, shown by every page, route, metric and command.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -6,11 +6,11 @@ use jiff::Timestamp;
 
 use super::Code;
 
-/// Failures in a row, each answered by the neighbour itself, from which on it counts as down. One thing that it cannot
-/// do is no outage.
+/// How many failures in a row, each answered by the system itself, count as an outage. One thing that it cannot do is
+/// no outage.
 const UNABLE: u32 = 5;
 
-/// Which part of the service heard from a neighbour.
+/// A part of the service that makes requests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Part {
     /// A run for a work log.
@@ -25,13 +25,13 @@ pub enum Part {
     Lock,
     /// The checks.
     Checks,
-    /// The service itself: its start, its routes, or its look whether a neighbour is back.
+    /// The service itself: at start, in its routes, or when it probes whether a system is back.
     #[default]
     Service,
 }
 
 impl Part {
-    /// The same for a sentence.
+    /// The name within a sentence.
     pub fn noun(self) -> &'static str {
         match self {
             Self::WorkLog => "a work log",
@@ -45,18 +45,18 @@ impl Part {
     }
 }
 
-/// How a neighbour failed.
+/// How a request failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lapse {
-    /// It did not answer, or something else answered in its place.
+    /// No answer, or one from something else in its place.
     Silent,
-    /// It lets nobody in.
+    /// It refuses access.
     Refused,
     /// It answered that it could not do this.
     Unable,
     /// The same of one statement, for a reason that it gave: the same reason once more counts no more.
     Statement(Gist),
-    /// It asked for a pause until then.
+    /// It requested a pause until then.
     Paused(Timestamp),
 }
 
@@ -76,14 +76,14 @@ pub struct Failed {
     pub heard: Heard,
     /// How.
     pub lapse: Lapse,
-    /// The stable code of it.
+    /// The stable code.
     pub code: Code,
-    /// The same in words.
+    /// The message.
     pub why: String,
 }
 
-/// The reason that a neighbour gave for a failure, told apart from other reasons. Its client makes it, which knows what
-/// of a message changes each time it is said.
+/// The cause of a failure, to tell different causes apart. Made by the client, which knows which parts of a message
+/// vary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Gist(u64);
 
@@ -102,27 +102,27 @@ impl Failed {
     }
 }
 
-/// What was last heard of a neighbour, by whichever part of the service.
+/// The last results of requests to Kimai or the triplestore, from any part of the service.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Contact {
     /// Its last answer.
     pub answered: Option<Heard>,
     /// Its last failure.
     pub failed: Option<Failed>,
-    /// How often it has failed since its last answer.
+    /// The number of failures since the last answer.
     pub failures: u32,
-    /// Since when.
+    /// The time of the first of these.
     pub failing_since: Option<Timestamp>,
 }
 
 impl Contact {
-    /// It answered.
+    /// Records an answer.
     pub fn answer(&mut self, heard: Heard) {
         self.answered = Some(heard);
         (self.failures, self.failing_since) = (0, None);
     }
 
-    /// It failed.
+    /// Records a failure.
     pub fn fail(&mut self, failed: Failed) {
         let again = self.failing().is_some_and(|before| before.is_same_reason(&failed));
         if !again {
@@ -143,7 +143,7 @@ impl Contact {
     }
 }
 
-/// Why a neighbour counts as down.
+/// Why a system counts as down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outage {
     /// In words.
@@ -154,21 +154,21 @@ pub struct Outage {
     pub since: Timestamp,
 }
 
-/// Whether a neighbour can be used.
+/// Whether a system is available.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Link {
-    /// Nobody has asked it yet.
+    /// No request has been made yet.
     Unknown,
     /// It answers.
     Answers,
-    /// It asks for a pause.
+    /// It requested a pause.
     Paused {
         /// Until then.
         until: Timestamp,
         /// In words.
         why: String,
     },
-    /// It does not answer as it should.
+    /// It is down.
     Down(Outage),
 }
 
@@ -198,7 +198,7 @@ impl Link {
     }
 }
 
-/// A neighbour: whether it can be used, and what was last heard of it.
+/// Kimai or the triplestore: its availability and last results.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Neighbour {
     /// Whether it can be used.
@@ -213,23 +213,23 @@ impl Neighbour {
         if let Link::Down(outage) = &self.link { Some(outage) } else { None }
     }
 
-    /// Whether it is down because it lets nobody in.
+    /// Whether it is down because it refuses access.
     pub fn refuses(&self) -> bool {
         let refused = self.contact.failing().is_some_and(|failed| failed.lapse == Lapse::Refused);
         refused && self.outage().is_some()
     }
 }
 
-/// Work logs in the queue.
+/// The number of work logs in the queue.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Load {
     /// Due.
     pub queued: usize,
-    /// To be run later.
+    /// Scheduled for later.
     pub scheduled: usize,
-    /// Under way.
+    /// Running.
     pub running: usize,
-    /// Waiting for somebody.
+    /// Parked.
     pub parked: usize,
     /// Since when the oldest of the due ones is due.
     pub oldest_due: Option<Timestamp>,
@@ -242,7 +242,7 @@ impl Load {
     }
 }
 
-/// What the newest sweep that has compared both sides left undone.
+/// What the newest completed sweep left undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Undone {
     /// Its number.
@@ -251,12 +251,12 @@ pub struct Undone {
     pub held: Option<usize>,
 }
 
-/// What is known when somebody looks.
+/// The inputs of the status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
-    /// When that is.
+    /// The time of the status.
     pub now: Timestamp,
-    /// Whether the service stops.
+    /// Whether the service is stopping.
     pub stopping: bool,
     /// What was heard of the triplestore.
     pub triplestore: Contact,
@@ -276,12 +276,12 @@ pub struct Facts {
     pub undone: Option<Undone>,
 }
 
-/// How the service stands at one moment.
+/// The status of the service at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
-    /// When that was.
+    /// The time of the status.
     pub at: Timestamp,
-    /// Whether the service stops.
+    /// Whether the service is stopping.
     pub stopping: bool,
     /// The triplestore.
     pub triplestore: Neighbour,
@@ -297,24 +297,24 @@ pub struct Status {
     pub undone: Option<Undone>,
 }
 
-/// The one thing to be told first.
+/// The most important message, shown first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Headline {
     /// Nothing can be saved.
     CannotSave,
-    /// Neither neighbour answers.
+    /// Neither Kimai nor the triplestore answers.
     BothDown,
     /// The triplestore does not answer.
     TriplestoreDown,
     /// Kimai does not answer.
     KimaiDown,
-    /// Kimai lets the service in no more.
+    /// Kimai refuses access.
     KimaiRefuses,
     /// Kimai has lost timesheets.
     KimaiLostData,
-    /// So many work logs are parked.
+    /// This many work logs are parked.
     Parked(usize),
-    /// So many checks found trouble.
+    /// This many checks failed.
     Checks(usize),
     /// A sweep left something undone.
     Undone(Undone),
@@ -322,25 +322,25 @@ pub enum Headline {
     KimaiPaused,
     /// A neighbour has not been asked yet.
     Starting,
-    /// So many work logs are on their way.
+    /// This many work logs are being synced.
     Busy(usize),
     /// Everything is in Kimai.
     Synced,
 }
 
-/// Why no deltas should be sent here.
+/// Why the service is not ready for deltas.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotReady {
-    /// The service stops.
+    /// It is stopping.
     Stopping,
     /// Nothing can be saved.
     CannotSave(String),
-    /// The triplestore has never answered; how it failed, if it was asked.
+    /// The triplestore has never answered; with the error, if a request was made.
     TriplestoreNeverAnswered(Option<String>),
 }
 
 impl Status {
-    /// What `facts` come to.
+    /// Derives the status from `facts`.
     pub fn of(facts: Facts) -> Self {
         let Facts { now, stopping, triplestore, kimai, storage, lost, load, undone, .. } = facts;
         let wait = load.busy() > 0;
@@ -351,7 +351,7 @@ impl Status {
         Self { at: now, stopping, triplestore, kimai, storage, lost, load, undone }
     }
 
-    /// What is to be told first, given how many checks found trouble.
+    /// The most important message, given the number of failed checks.
     pub fn headline(&self, checks: usize) -> Headline {
         let kimai = self.kimai.outage();
         let unknown = [&self.kimai.link, &self.triplestore.link].contains(&&Link::Unknown);
@@ -374,7 +374,7 @@ impl Status {
         }
     }
 
-    /// Why no deltas should be sent here, if so. Kimai being down does not count: they are kept meanwhile.
+    /// Why the service is not ready for deltas, if so. An outage of Kimai does not count: deltas are kept meanwhile.
     pub fn not_ready(&self) -> Option<NotReady> {
         if self.stopping {
             return Some(NotReady::Stopping);

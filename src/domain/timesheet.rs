@@ -9,7 +9,7 @@ use super::ids::{ActivityId, ProjectId, UserId};
 use super::note::Note;
 use super::work_log::{Directory, Facts, Obstacle, WorkLog, resolve};
 
-/// All fields of a Kimai timesheet that we own. Begin and end are instants.
+/// The fields of a Kimai timesheet that we write. Begin and end are instants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct DesiredEntry {
     /// Midnight of the work log's day in our zone (the first instant of that day).
@@ -22,7 +22,7 @@ pub struct DesiredEntry {
     pub activity: ActivityId,
     /// Whose hours they are.
     pub user: UserId,
-    /// What its description should be, where that is ours to write.
+    /// Its description, if we write it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Note>,
 }
@@ -37,7 +37,7 @@ impl DesiredEntry {
         self.end.as_second() - self.begin.as_second()
     }
 
-    /// The day of the work log, where days begin in `zone`.
+    /// The day of the work log, with days in `zone`.
     pub fn day(&self, zone: &TimeZone) -> Date {
         self.begin.to_zoned(zone.clone()).date()
     }
@@ -50,7 +50,7 @@ impl DesiredEntry {
         Self { begin: later(self.begin), end: later(self.end), ..*self }
     }
 
-    /// The timesheet of the work log with these facts, or every obstacle on its way.
+    /// The timesheet for these facts, or every obstacle.
     pub fn resolve(facts: &Facts, directory: &Directory, zone: &TimeZone) -> Result<Self, Vec<Obstacle>> {
         resolve(facts, directory).and_then(|found| Self::of(&found, zone).map_err(|obstacle| vec![obstacle]))
     }

@@ -1,7 +1,7 @@
-//! A work log as the triplestore holds it, and what it takes for it to become a timesheet.
+//! A work log in the triplestore, and what it needs to become a timesheet.
 //!
-//! The triplestore gives facts: sets of values that may be empty, repeated or malformed. [`resolve`]
-//! turns them into a [`WorkLog`], or says in words for an office worker what is missing.
+//! The triplestore returns facts: sets of values that may be empty, repeated or malformed. [`resolve`] turns them into
+//! a [`WorkLog`], or explains to an office worker what is missing.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -27,7 +27,7 @@ pub const IMPORTED: [&str; 6] = [
     "http://xmlns.com/foaf/0.1/OnlineAccount",
 ];
 
-/// What stands under one subject that may be a work log.
+/// The values of a subject that may be a work log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
     /// `rdf:type`, all of them.
@@ -48,17 +48,17 @@ pub struct Facts {
     pub has_others: bool,
 }
 
-/// What a subject is, judged by its facts.
+/// What a subject is, according to its facts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// It has the class `cal:Vevent`.
     WorkLog,
     /// Nothing is left of it but `dct:identifier`: what mu-cl-resources leaves of a deleted work log.
     Tombstone,
-    /// Nothing at all is known of it.
+    /// Nothing is known about it.
     Absent,
-    /// Something else: a timesheet, a task, a customer. Or a deleted work log of which more is left than its link:
-    /// see [`Facts::may_be_left_over`].
+    /// Something else: a timesheet, a task, a customer. Or a deleted work log with more than its link left: see
+    /// [`Facts::may_be_left_over`].
     Other,
 }
 
@@ -100,7 +100,7 @@ impl Facts {
         ids(&self.identifiers)
     }
 
-    /// Its note, empty if it has none; nothing where notes are not read.
+    /// Its note, empty if it has none; nothing if notes are not read.
     pub fn note(&self) -> Option<&str> {
         self.notes.as_ref().map(|notes| notes.first().map_or("", String::as_str))
     }
@@ -127,7 +127,7 @@ pub(crate) fn is_imported(subject: &WorkLogUri) -> bool {
     matches!(segments.next(), Some("tasks" | "customers" | "accounts"))
 }
 
-/// What the triplestore says of a task, as far as it leads to Kimai.
+/// The data of a task that leads to Kimai.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TaskFacts {
     /// Its `rdfs:label`, for messages.
@@ -142,7 +142,7 @@ pub struct TaskFacts {
     pub project_identifiers: Values,
 }
 
-/// What the triplestore says of a person, as far as it leads to Kimai.
+/// The data of a person that leads to Kimai.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PersonFacts {
     /// The `foaf:name`, for messages.
@@ -151,7 +151,7 @@ pub struct PersonFacts {
     pub account_identifiers: Values,
 }
 
-/// The tasks and persons that work logs point to, by IRI.
+/// The tasks and persons that work logs refer to, by IRI.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Directory {
     /// Tasks by IRI.
@@ -160,7 +160,7 @@ pub struct Directory {
     pub persons: HashMap<String, PersonFacts>,
 }
 
-/// A complete work log, with its way to Kimai.
+/// A complete work log, with its Kimai IDs.
 #[derive(Debug, Clone)]
 pub struct WorkLog {
     /// The day it was worked, as the person wrote it.
@@ -179,7 +179,7 @@ pub struct WorkLog {
     pub doubled: Vec<&'static str>,
 }
 
-/// One reason why a work log cannot be synced, in words for an office worker.
+/// A reason why a work log cannot be synced, in words for an office worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Obstacle {
     /// A property of the work log itself is not there (yet).
@@ -194,7 +194,7 @@ pub enum Obstacle {
     ProjectUnknown(String),
     /// No account of the person is a Kimai account.
     NoAccount(String),
-    /// Several accounts of the person are Kimai accounts: whose hours these are nobody knows.
+    /// Several accounts of the person are Kimai accounts, so it is ambiguous whose hours these are.
     AccountAmbiguous(String, Vec<u64>),
     /// The duration cannot be booked.
     BadDuration(String, &'static str),
@@ -203,7 +203,7 @@ pub enum Obstacle {
 }
 
 impl Obstacle {
-    /// Its stable code.
+    /// The stable code.
     pub fn code(&self) -> Code {
         match self {
             Self::Lacks(_) => Code::WorkLogIncomplete,
@@ -218,7 +218,7 @@ impl Obstacle {
         }
     }
 
-    /// Whether only a change of the work log itself can help, so that waiting is no use.
+    /// Whether only a change of the work log itself can help, so that retries are useless.
     pub fn is_final(&self) -> bool {
         matches!(self, Self::BadDuration(..) | Self::BadDay(..))
     }
@@ -243,7 +243,7 @@ impl fmt::Display for Obstacle {
     }
 }
 
-/// Finds the way from a work log's facts to Kimai, or every obstacle on it at once.
+/// Resolves a work log's facts to Kimai IDs, or returns every obstacle at once.
 pub fn resolve(facts: &Facts, directory: &Directory) -> Result<WorkLog, Vec<Obstacle>> {
     let mut obstacles = Vec::new();
     let mut keep = |obstacle| obstacles.push(obstacle);
@@ -287,7 +287,7 @@ fn user_id(iri: &str, person: &PersonFacts) -> Result<UserId, Obstacle> {
     match ids(&person.account_identifiers).iter().map(|id| id.0).collect::<Vec<u64>>().as_slice() {
         [] => Err(Obstacle::NoAccount(named())),
         [user] => Ok(UserId(*user)),
-        // Hours on the account of somebody else are worse than hours that wait.
+        // Hours on somebody else's account are worse than hours that wait.
         several => Err(Obstacle::AccountAmbiguous(named(), several.to_vec())),
     }
 }

@@ -1,4 +1,4 @@
-//! Asks everybody for their part of a story. Decides nothing.
+//! Collects the data for an explanation. Decides nothing.
 
 use std::collections::BTreeSet;
 

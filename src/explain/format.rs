@@ -1,4 +1,4 @@
-//! Times and differences in words for an office worker. Pure.
+//! Formats times and differences for an office worker. Pure.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;

@@ -1,5 +1,5 @@
-//! Holds `docs/errors.md` equal to the codes and their hints. `KIMAI_SYNC_WRITE_DOCS=1 cargo test --lib handbook`
-//! writes it anew.
+//! Keeps `docs/errors.md` in sync with the codes and their hints. `KIMAI_SYNC_WRITE_DOCS=1 cargo test --lib handbook`
+//! regenerates it.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -23,7 +23,7 @@ const SECTIONS: [(Area, &str); 6] = [
     (Area::Service, "The service"),
 ];
 
-/// An obstacle with this code, which names nobody.
+/// A sample obstacle with this code.
 fn sample(code: Code) -> Option<Obstacle> {
     let some = || "this activity".to_owned();
     let person = || "the person".to_owned();
@@ -41,7 +41,7 @@ fn sample(code: Code) -> Option<Obstacle> {
     samples.into_iter().find(|obstacle| obstacle.code() == code)
 }
 
-/// What helps against what has this code.
+/// The fix for this code.
 fn helps(code: Code) -> String {
     let hint = |relations| match sample(code) {
         Some(obstacle) => Some(for_obstacle(&obstacle, relations)),
@@ -60,7 +60,7 @@ fn helps(code: Code) -> String {
     }
 }
 
-/// What there is to know of what passes by itself, or whose message says what to do.
+/// Explains codes that pass automatically, or whose message has the fix.
 fn passes(code: Code) -> Option<&'static str> {
     Some(match code {
         Code::KimaiUnavailable => {

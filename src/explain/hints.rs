@@ -1,4 +1,4 @@
-//! What would help, in words for an office worker. Pure.
+//! Hints how to fix a problem, in words for an office worker. Pure.
 
 use crate::domain::work_log::Obstacle;
 use crate::domain::{Code, WorkLogUri};
@@ -36,7 +36,7 @@ pub(super) fn for_obstacle(obstacle: &Obstacle, relations: Relations) -> String 
     }
 }
 
-/// What helps where an activity has another project in Kimai than in the triplestore.
+/// The fix if an activity has another project in Kimai than in the triplestore.
 fn moved(relations: Relations) -> &'static str {
     match relations {
         Relations::Follow => {
@@ -50,7 +50,7 @@ fn moved(relations: Relations) -> &'static str {
     }
 }
 
-/// What helps against what has this code; nothing where it passes by itself or the obstacle says more.
+/// The fix for this code; nothing if it passes automatically or the obstacle is more specific.
 pub(crate) fn for_code(code: Code, relations: Relations) -> Option<&'static str> {
     match code {
         Code::ActivityOfOtherProject => Some(moved(relations)),
@@ -69,7 +69,7 @@ pub(crate) fn for_code(code: Code, relations: Relations) -> Option<&'static str>
     }
 }
 
-/// What helps where Kimai, or what stands before it, does not let the service do it.
+/// The fix if Kimai, or a proxy in front of it, refuses permission.
 fn for_access(code: Code) -> Option<&'static str> {
     Some(match code {
         Code::TokenInvalid => "Make a new API token in Kimai and give it to the service (API_TOKEN).",
@@ -104,7 +104,7 @@ fn for_access(code: Code) -> Option<&'static str> {
     })
 }
 
-/// What helps where Kimai does not take what the hours are booked on.
+/// The fix if Kimai refuses the project, activity or user of the hours.
 fn for_choice(code: Code) -> Option<&'static str> {
     Some(match code {
         Code::ProjectHidden | Code::CustomerHidden | Code::ActivityHidden => {
@@ -137,7 +137,7 @@ fn for_choice(code: Code) -> Option<&'static str> {
     })
 }
 
-/// What helps where Kimai does not take the hours, or does not hold them right.
+/// The fix if Kimai refuses the hours, or holds wrong ones.
 fn for_hours(code: Code) -> Option<&'static str> {
     Some(match code {
         Code::OverlapRefused => {

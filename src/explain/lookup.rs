@@ -1,4 +1,4 @@
-//! From what a person types to a work log.
+//! Finds the work log for what a person types.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! A timesheet that no work log is linked to: what it holds, and what becomes of it.
+//! A timesheet that no work log is linked to: its values, and what a sweep does with it.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;

@@ -1,4 +1,4 @@
-//! How a work log stands, judged by all that is known of it. Pure.
+//! The verdict on a work log, from everything known about it. Pure.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -20,11 +20,11 @@ use crate::text::words;
 pub enum Verdict {
     /// Its timesheet holds what it says.
     InSync,
-    /// It is to be settled by itself, now or later.
+    /// It is synced automatically, now or later.
     Waits,
-    /// It has no timesheet, and gets none by itself.
+    /// It has no timesheet, and will not get one automatically.
     NotInKimai,
-    /// Its timesheet holds something else, and that does not change by itself.
+    /// Its timesheet has other values, and that will not change automatically.
     Differs,
     /// It is deleted, and so is its timesheet.
     Deleted,
@@ -32,7 +32,7 @@ pub enum Verdict {
     LeftOver,
     /// The triplestore does not show it, which proves nothing while its timesheet is still in Kimai.
     NotSeen,
-    /// Nobody knows anything of it.
+    /// Neither side knows it.
     Unknown,
     /// The IRI is that of something else.
     NotAWorkLog,
@@ -56,7 +56,7 @@ pub(super) struct Evidence<'a> {
     pub(super) relations: Relations,
 }
 
-/// A verdict, a sentence without full stop, the code of what stands in the way, and what would help.
+/// A verdict, a sentence without full stop, the code of the obstacle, and the fix.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Judged {
     pub(super) verdict: Verdict,
@@ -168,7 +168,7 @@ impl Evidence<'_> {
         )
     }
 
-    /// It is tried by itself.
+    /// It is retried automatically.
     fn waits(&self, entry: &Waiting, told: &Told) -> Judged {
         let when = match (entry.state, entry.due) {
             (State::Running, _) => "it is being tried just now".to_owned(),
@@ -203,7 +203,7 @@ impl Evidence<'_> {
             .helped(self.hint(entry.code))
     }
 
-    /// What helps against what has this code.
+    /// The fix for this code.
     fn hint(&self, code: Option<Code>) -> Option<&'static str> {
         for_code(code?, self.relations)
     }

@@ -1,10 +1,9 @@
-//! The guard before every door: who may come in, from which pages, with how much.
+//! Authorization for all endpoints: tokens, allowed origins and request limits.
 //!
-//! With `OPS_TOKEN` whatever `access.rs` does not list as open needs that token, as
-//! `Authorization: Bearer …` or as the cookie of a login at `/login`. With or without it a browser may
-//! change something, or ask `/sparql`, only from our own pages; no body is larger than its route takes,
-//! or slower than `slow.rs` lets it be; and every answer with a body carries the headers that keep
-//! browsers strict.
+//! With `OPS_TOKEN`, every route that `access.rs` does not list as open needs that token, as `Authorization: Bearer …`
+//! or as the cookie of a login at `/login`. With or without it, a browser may change something, or query `/sparql`,
+//! only from our own pages; bodies are limited in size (`access.rs`) and time (`slow.rs`); and every response with a
+//! body has security headers.
 
 mod access;
 mod body_limit;
@@ -48,7 +47,7 @@ const CHALLENGE: &str = "Bearer realm=\"kimai-sync\"";
 /// Renders the page on which people log in: where it leads, and what went wrong before, if anything did.
 pub type LoginPage = fn(&str, Option<&str>) -> Markup;
 
-/// Who may come in, and who is in. One for all threads of the server.
+/// The token and the sessions. One for all threads of the server.
 #[derive(Debug)]
 pub struct Guard {
     token: Option<Token>,
@@ -99,7 +98,7 @@ impl Guard {
         }
     }
 
-    /// Nothing, or the answer to who may not come in.
+    /// Nothing, or the response that refuses access.
     fn stop(&self, request: &ServiceRequest, access: Access, now: Instant) -> Option<HttpResponse> {
         let open = match access {
             Access::Stack | Access::Open => true,

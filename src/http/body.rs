@@ -1,4 +1,4 @@
-//! The small bodies of the sync and lock routes: JSON whatever its content type says, or a form.
+//! The small bodies of the sync and lock routes: JSON with any content type, or a form.
 
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;

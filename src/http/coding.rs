@@ -1,4 +1,4 @@
-//! Bodies that are compressed are not read: nobody in a mu stack sends them, and what they unpack to has no bound.
+//! Refuses compressed bodies: no client in a mu stack sends them, and their uncompressed size has no limit.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_ENCODING, HeaderMap};

@@ -1,7 +1,7 @@
 //! `POST /delta`: what the delta-notifier calls. 204 once every work log it names is in the queue.
 //!
-//! The body is read as it arrives and never held. What could be understood is queued even when the rest is
-//! rubbish: looking once too often is harmless, a lost change is not.
+//! The body is parsed as it arrives and never buffered. Everything parsed is queued even if the rest is invalid: a
+//! surplus check is harmless, a lost change is not.
 
 use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::{self, Payload};

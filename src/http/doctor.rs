@@ -1,4 +1,4 @@
-//! The doctor's report: what was checked, how it is, and what to do. JSON:API.
+//! The doctor's report: each check, its result, and the fix. JSON:API.
 
 use actix_web::{HttpResponse, web};
 

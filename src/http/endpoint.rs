@@ -1,4 +1,4 @@
-//! A route and its documentation in one value, so that neither is there without the other.
+//! An endpoint: a route together with its documentation, so that neither exists without the other.
 
 mod html;
 
@@ -68,8 +68,8 @@ impl Endpoint {
     }
 }
 
-/// Registers the doors. The first whose path fits answers; where only the method does not fit that is
-/// 405, with the ones that do. Doors of one path stand side by side.
+/// Registers the endpoints. The first with a matching path answers; if only the method does not match, that is 405 with
+/// the supported ones. Endpoints of one path are listed together.
 pub(super) fn open(endpoints: Vec<Endpoint>, config: &mut ServiceConfig) {
     let mut endpoints = endpoints.into_iter().peekable();
     while let Some(first) = endpoints.next() {

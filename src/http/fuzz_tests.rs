@@ -1,4 +1,4 @@
-//! Requests that nobody means, to every route and through the guard: each is answered, none by a panic.
+//! Sends malformed requests to every route, through the authorization: each gets a response, and none panics.
 
 use actix_web::http::Method;
 use actix_web::http::header::{ACCEPT, CONTENT_TYPE, COOKIE, HeaderValue};

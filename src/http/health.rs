@@ -1,4 +1,4 @@
-//! `GET /live`, `GET /ready` and `GET /metrics`: for those who watch over the service.
+//! `GET /live`, `GET /ready` and `GET /metrics`: for monitoring.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is looked up when somebody asks for the metrics: how things stand now.
+//! Sets the gauges that are computed when the metrics are requested.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::domain::status::{Neighbour, Status};
 use crate::queue::State;
 use crate::telemetry::Metrics;
 
-/// How long the file may take to tell of open intents; the rest is told without.
+/// How long reading the open intents may take; the other metrics are rendered without them.
 const FILE_LIMIT: Duration = Duration::from_secs(2);
 
 /// Sets the gauges of how the service stands now, by its `status`. What cannot be found out stays as it was.
@@ -44,7 +44,7 @@ pub(super) async fn look(services: &Services, status: Option<&Status>) {
     }
 }
 
-/// Sets what is told of the status.
+/// Sets the metrics of the status.
 fn stand(metrics: &Metrics, status: &Status) {
     for state in State::ALL {
         let number = match state {

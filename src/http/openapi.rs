@@ -1,5 +1,5 @@
-//! The documentation of all routes: OpenAPI 3.1 for programs, a page of it for people. Made from the
-//! doors, once; a new route gets into it by its line in the table of doors.
+//! The documentation of all routes: OpenAPI 3.1 for programs, and a page for people. Built once from the endpoints; a
+//! new route is included by its line in the endpoint table.
 
 mod example;
 mod view;

@@ -1,5 +1,5 @@
-//! Errors as JSON:API, the form mu services speak. The inside never leaks: details are sentences for
-//! people, made where the error is understood.
+//! Errors as JSON:API, the format of mu services. Internals are never exposed: details are sentences for people,
+//! written where the error is understood.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::RETRY_AFTER;

@@ -1,5 +1,5 @@
-//! The queue, seen and steered: what waits, what is kept aside and why, the story of one work log, and
-//! "try it again". JSON:API throughout.
+//! The queue over HTTP: waiting and parked entries with their reasons, the explanation of one work log, and retries.
+//! JSON:API throughout.
 
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Path, Query};

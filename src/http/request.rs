@@ -1,4 +1,4 @@
-//! The shapes of the requests: what stands behind the `?`, and in the small bodies.
+//! The request types: query strings and small bodies.
 
 use serde::Deserialize;
 use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};

@@ -1,5 +1,5 @@
-//! The shapes of the answers, one file per resource: JSON:API documents, and their schemas for
-//! `/openapi.json`. What stands here is what callers rely on.
+//! The response bodies, one file per resource: JSON:API documents, and their schemas for `/openapi.json`. These are
+//! part of the public API.
 
 pub(super) mod doctor;
 pub(super) mod fault;

@@ -1,4 +1,4 @@
-//! The runs: long work, seen while it goes on and after, and cancelled. JSON:API, and a stream of events.
+//! Runs over HTTP: status, findings, cancellation. JSON:API, and a stream of events.
 
 use std::time::Duration;
 

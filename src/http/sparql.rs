@@ -1,8 +1,8 @@
 //! `/sparql`: the SPARQL 1.1 protocol over the embedded store, for the frontend's resource service and
 //! for people. Answers as the mu stack's own endpoint does; a change is queued before it is answered.
 //!
-//! Mount it with [`configure`] and a `web::Data<Embedded>`. Whoever can call it can read and change
-//! everything: put a guard before it where strangers can.
+//! Mount it with [`configure`] and a `web::Data<Embedded>`. Every client can read and change everything, so protect it
+//! if strangers can reach it.
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};

@@ -1,4 +1,4 @@
-//! A span for each request, with the id of the call that it belongs to.
+//! A span for each request, with the ID of its call.
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};

@@ -1,5 +1,5 @@
-//! A slash at the end of a path: to the old service it made no difference, and rules and scripts that were
-//! written for it may have one. Of a delta that is refused nobody hears.
+//! Accepts a trailing slash, as the old service did: existing rules and scripts may have one, and nobody would notice a
+//! refused delta.
 
 use actix_web::dev::ServiceRequest;
 use actix_web::http::Uri;

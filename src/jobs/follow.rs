@@ -1,4 +1,4 @@
-//! What a sweep queued, followed until it has come through: a sweep is done when that is done.
+//! Follows the work logs that a sweep queued until they are synced or parked: only then is the sweep done.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,31 +13,31 @@ use crate::domain::{Code, WorkLogUri};
 use crate::progress::Progress;
 use crate::queue::{Entry, State};
 
-/// The first and the longest pause between two looks at the queue.
+/// The shortest and the longest interval for polling the queue.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
-/// The most often that the row of the run is written.
+/// How often the row of the run is written at most.
 const WRITE_EVERY: Duration = Duration::from_secs(1);
-/// How many runs of an incomplete work log may fail before it is no longer waited for: a frontend that writes it in
-/// several steps has long finished by then.
+/// How many attempts of an incomplete work log may fail before the sweep stops waiting for it: a frontend that writes
+/// it in several steps has finished by then.
 const RUNS_WHILE_INCOMPLETE: u32 = 3;
-/// What such a run does now.
+/// The phase of such a run.
 const PHASE: &str = "syncing what was queued";
 
-/// How one work log stands that a sweep queued.
+/// The state of a work log that a sweep queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// It is settled.
+    /// It is synced.
     Synced,
     /// It is parked.
     Parked,
-    /// It is tried again by itself, and will only come through once somebody has changed something.
+    /// It is retried automatically, but will only succeed once somebody has changed something.
     Stuck,
-    /// It comes through by itself.
+    /// It will be synced automatically.
     Pending,
 }
 
 impl Standing {
-    /// By its entry in the queue; one without has been settled.
+    /// By its entry in the queue; a work log without an entry is synced.
     pub fn of(entry: Option<&Entry>) -> Self {
         let Some(entry) = entry else { return Self::Synced };
         let needs_somebody = entry.attempts >= RUNS_WHILE_INCOMPLETE && !entry.code.is_some_and(passes);
@@ -49,7 +49,7 @@ impl Standing {
     }
 }
 
-/// Whether what stands in the way ends without anybody changing the work log.
+/// Whether the obstacle ends without a change of the work log.
 fn passes(code: Code) -> bool {
     matches!(
         code,
@@ -70,8 +70,8 @@ fn passes(code: Code) -> bool {
 }
 
 impl Jobs {
-    /// Follows what run `id` queued until nothing of it comes through by itself any more, or for as long as a run may
-    /// take; then ends the run. A stop of the process leaves it for the next start.
+    /// Follows what run `id` queued until nothing more will be synced automatically, or until the time limit of a run;
+    /// then ends the run. If the process stops, the next start continues.
     pub(super) async fn follow_up(
         &self,
         id: u64,
@@ -119,7 +119,7 @@ impl Jobs {
         }
     }
 
-    /// What of `open` is not settled, the count of all `total`, and how many will come through by themselves.
+    /// Those of `open` that are not synced, the count of all `total`, and how many will be synced automatically.
     async fn look(&self, open: BTreeSet<WorkLogUri>, total: u64) -> (BTreeSet<WorkLogUri>, Queued, u64) {
         let (mut still, mut parked, mut pending) = (BTreeSet::new(), 0, 0);
         for work_log in open {

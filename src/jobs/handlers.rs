@@ -1,4 +1,4 @@
-//! What the service does for a run: a file for each kind.
+//! The handlers of jobs: one file for each kind.
 
 mod import;
 mod lock;
@@ -22,7 +22,7 @@ use crate::queue::Queue;
 use crate::reconcile::sweep::Sweeper;
 pub use import::Imports;
 
-/// The parts of the service that runs set to work.
+/// The parts of the service that jobs use.
 #[derive(Clone)]
 pub struct Handlers {
     /// Sweeps and plans.
@@ -31,7 +31,7 @@ pub struct Handlers {
     pub imports: Imports,
     /// Locks.
     pub locker: Arc<Locker>,
-    /// Where what sweeps queue waits.
+    /// The queue for the work logs of sweeps.
     pub queue: Arc<dyn Queue>,
     /// How long one attempt may take.
     pub time_limit: Duration,
@@ -55,7 +55,7 @@ impl Work for Handlers {
     }
 
     async fn standing(&self, work_log: &WorkLogUri) -> Standing {
-        // What cannot be read now is looked at again.
+        // What cannot be read now is tried again.
         self.queue.entry(work_log).await.map_or(Standing::Pending, |entry| Standing::of(entry.as_ref()))
     }
 

@@ -1,4 +1,4 @@
-//! What the last sweep held back, for whoever asks how the service is.
+//! The deletions that the last sweep held back, for the status of the service.
 
 use std::collections::BTreeMap;
 
@@ -9,28 +9,28 @@ use crate::domain::finding::Hold;
 use crate::reconcile::sweep::Period;
 use crate::store::sqlite::{Storage, StorageFault};
 
-/// What the newest sweep that came to its end held back.
+/// What the newest completed sweep held back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldBack {
     /// Its number.
     pub run: u64,
     /// Its days.
     pub period: Period,
-    /// How many deletions, by what held them; empty where the findings are not kept any more.
+    /// How many deletions, by the reason that holds them back; empty if the findings were removed.
     pub by: BTreeMap<Hold, u64>,
-    /// How many in all.
+    /// The total.
     pub count: usize,
 }
 
 impl HeldBack {
-    /// What the newest sweep held back; none before one has come to its end.
+    /// What the newest sweep held back; none before one has completed.
     pub async fn read(storage: &Storage) -> Result<Option<Self>, StorageFault> {
         let read = |connection: &Connection| {
             let mut bodies = connection.prepare_cached("SELECT body FROM run ORDER BY id DESC")?;
             let mut bodies = bodies.query([])?;
             while let Some(row) = bodies.next()? {
                 let body: String = row.get(0)?;
-                // One that cannot be read is history only.
+                // An unreadable row is only history.
                 let run = serde_json::from_str::<Job>(&body).ok();
                 let Some(Job { id, task: Task::Sweep(period), state: State::Done, held, .. }) = run else {
                     continue;

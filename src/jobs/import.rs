@@ -1,13 +1,13 @@
 //! Kimai → triplestore: customers, projects, activities and users become resources of Timekeeper.
 //!
-//! Each kind is read in bulk on both sides at once, compared (`plan`), and only what differs is written
-//! (`write`). What tells the kinds apart stands in one file each.
+//! Each kind is read in bulk on both sides, compared (`plan`), and only the differences are written (`write`). The
+//! differences between the kinds are in one file each.
 //!
 //! # Guarantees
-//! One import runs at a time, so that nothing is made twice. An import that finds nothing new writes
-//! nothing. Nothing is ever deleted but names, colours and relations that are replaced: what is deleted, hidden,
-//! ended or disabled in Kimai gets the class `ext:UnavailableInKimai`, and loses it when it comes back. One
-//! that was cut is completed by the next.
+//! One import runs at a time, so that nothing is created twice. An import that finds nothing new writes nothing.
+//! Nothing is ever deleted except names, colours and relations that are replaced: resources that are deleted, hidden,
+//! ended or disabled in Kimai get the class `ext:UnavailableInKimai`, and lose it when they are available again. An
+//! interrupted import is completed by the next one.
 
 mod activities;
 mod catalogue;
@@ -67,7 +67,7 @@ impl fmt::Display for What {
     }
 }
 
-/// Why an import did not end. What was written before it stays; the next one completes it.
+/// Why an import failed. What was written before stays; the next import completes it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImportFault {
     /// Kimai failed or refused.
@@ -75,9 +75,9 @@ pub enum ImportFault {
     Kimai {
         /// Which list.
         what: &'static str,
-        /// What Kimai said.
+        /// Kimai's error.
         fault: KimaiFault,
-        /// What to do about it, where we know.
+        /// How to fix it, if known.
         hint: &'static str,
     },
     /// The triplestore failed or refused.
@@ -85,21 +85,21 @@ pub enum ImportFault {
     Triplestore {
         /// Of which list.
         what: &'static str,
-        /// What the triplestore said.
+        /// The triplestore's error.
         fault: TriplestoreFault,
     },
-    /// It could not be kept that work logs are to be looked at again.
+    /// The work logs to be rechecked could not be saved.
     #[error("{what} cannot be imported: {fault}. Import again once that is fixed")]
     Queue {
         /// Of which list.
         what: &'static str,
-        /// What stood in the way.
+        /// The error.
         fault: QueueFault,
     },
-    /// Somebody cancelled it before anything was written.
+    /// It was cancelled before anything was written.
     #[error("it was cancelled")]
     Stopped,
-    /// Something cannot be written in SPARQL: the settings give no IRI that can be used.
+    /// Something cannot be written in SPARQL: the settings give no usable IRI.
     #[error(
         "nothing can be imported: {0}; look at RESOURCE_BASE_URI, WORKSPACE_URI and KIMAI_ACCOUNT_SERVICE_HOMEPAGE"
     )]
@@ -123,13 +123,13 @@ pub struct Importer {
     max_gone: usize,
     references: Arc<References>,
     clock: Clock,
-    /// Two imports at once would each make what the other has not written yet.
+    /// Two imports at once would create the same resources twice.
     turn: Mutex<()>,
 }
 
 impl Importer {
-    /// Imports from `kimai` to `store`, and has the work logs looked at that are booked on what was moved. Fails
-    /// if one of `resources` is no absolute IRI.
+    /// Imports from `kimai` to `store`, and queues the work logs of moved tasks. Fails if one of `resources` is no
+    /// absolute IRI.
     pub fn new(
         store: Arc<dyn Triplestore>,
         kimai: Arc<dyn Listings>,
@@ -149,8 +149,8 @@ impl Importer {
         Ok(Self { store, kimai, resources, max_gone, references, clock, turn: Mutex::default() })
     }
 
-    /// Imports `what`. Returns when all is written; waits for an import that is under way. One that is
-    /// told to stop leaves the rest unwritten.
+    /// Imports `what`. Returns when all is written; waits for an import in progress. If it is cancelled, the rest is
+    /// not written.
     pub async fn import(&self, what: What, progress: &Progress) -> Result<Report, ImportFault> {
         progress.phase("waiting for another import to end", None);
         let _turn = unless_cancelled(progress, async { Ok(self.turn.lock().await) }).await?;
@@ -213,7 +213,7 @@ impl Importer {
         Ok(Report(vec![(kind.name, counts)]))
     }
 
-    /// Writes what differs from what is `here`, and gives what is there then.
+    /// Writes what differs from `here`, and returns the state after that.
     async fn bring(
         &self,
         kind: &ResourceKind,
@@ -253,7 +253,7 @@ impl Importer {
             plan.counts.unconfirmed = plan.changes.len().saturating_sub(written);
             return Ok((plan.counts, here));
         }
-        // A store may acknowledge what it did not keep.
+        // A triplestore may acknowledge a write that it did not store.
         let here = self.read(kind).await?;
         let left = plan::plan(kind, &listed.rows, &gone, &here, parents, Uuid::new_v4)?.changes.len();
         if left > 0 {
@@ -266,7 +266,7 @@ impl Importer {
         Ok((plan.counts, here))
     }
 
-    /// Gives how many of `changes` were written: all of them, unless it is told to stop.
+    /// Returns how many of `changes` were written: all of them, unless it is cancelled.
     async fn write(
         &self,
         kind: &ResourceKind,
@@ -278,7 +278,7 @@ impl Importer {
         let (mut next, mut rest) = (updates.next().transpose()?, changes);
         let mut written = 0;
         while let Some((count, update)) = next.take().filter(|_| !progress.is_stopped()) {
-            // The next one is made while this one is written.
+            // The next update is built while this one is written.
             let (answer, after) =
                 tokio::join!(self.store.update(&update), async { updates.next().transpose() });
             let (batch, others) = rest.split_at_checked(count).unwrap_or((rest, &[]));
@@ -322,7 +322,7 @@ impl Importer {
         Ok(())
     }
 
-    /// Has the work logs looked at that are booked on these.
+    /// Queues the work logs that are booked on these.
     async fn note(&self, kind: &ResourceKind, rebooked: &[Iri]) -> Result<(), ImportFault> {
         let noted = self.references.note(rebooked.iter().map(Iri::as_str)).await;
         noted.map_err(|fault| ImportFault::Queue { what: kind.name, fault })
@@ -334,7 +334,7 @@ impl Importer {
     }
 }
 
-/// Gives up a question once the import is cancelled.
+/// Abandons a request once the import is cancelled.
 async fn unless_cancelled<T>(
     progress: &Progress,
     question: impl Future<Output = Result<T, ImportFault>>,

@@ -1,4 +1,4 @@
-//! What is known of a run.
+//! A job: what is known of one run.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,7 +15,7 @@ use crate::progress::Stand;
 use crate::reconcile::sweep::Period;
 use crate::text::{grouped, words};
 
-/// How long a confirm key can be used.
+/// How long a confirm key is valid.
 pub const CONFIRM_WITHIN: Duration = Duration::from_hours(1);
 
 /// The number of a run, as it stands in an address: digits only.
@@ -24,22 +24,22 @@ pub fn number(text: &str) -> Option<u64> {
     text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// What kind of work it is.
+/// The kind of job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// A whole period is put right.
+    /// A sweep: compares a period and corrects the differences.
     Sweep,
-    /// What a sweep would do is found out.
+    /// The dry run of a sweep.
     Plan,
-    /// Kimai's catalogue comes into the triplestore.
+    /// An import of Kimai's catalogue into the triplestore.
     Import,
-    /// A month's timesheets become exported.
+    /// A lock: a month's timesheets become exported.
     Lock,
 }
 words!(Kind { Sweep => "sweep", Plan => "plan", Import => "import", Lock => "lock" });
 
-/// Who asked for it.
+/// What started it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AskedBy {
@@ -47,26 +47,26 @@ pub enum AskedBy {
     Start,
     /// `FALLBACK_SYNC_CRON`.
     Cron,
-    /// Somebody, over HTTP.
+    /// A request over HTTP.
     Request,
-    /// The service itself, once what deltas named can be saved again.
+    /// The service itself, once the work logs of deltas can be saved again.
     Recovery,
 }
 words!(AskedBy { Start => "start", Cron => "cron", Request => "request", Recovery => "recovery" });
 
-/// Where it stands in its life.
+/// The state of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// Not begun, or between two attempts.
+    /// Not started, or between two attempts.
     Waiting,
-    /// Under way.
+    /// In progress.
     Running,
-    /// Ended, with all it could do.
+    /// Completed.
     Done,
-    /// Ended by a failure.
+    /// Failed.
     Failed,
-    /// Ended by somebody's wish.
+    /// Cancelled.
     Cancelled,
 }
 words!(State {
@@ -74,19 +74,19 @@ words!(State {
 });
 
 impl State {
-    /// Whether nothing more happens.
+    /// Whether it has ended.
     pub fn is_ended(self) -> bool {
         matches!(self, Self::Done | Self::Failed | Self::Cancelled)
     }
 }
 
-/// What is to be done.
+/// The task of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "Written", try_from = "Written")]
 pub enum Task {
-    /// Put a period right.
+    /// Sweep a period.
     Sweep(Period),
-    /// Find out what that would be.
+    /// Plan a sweep.
     Plan(Period),
     /// Import.
     Import(What),
@@ -94,7 +94,7 @@ pub enum Task {
     Lock(Month),
 }
 
-/// A task as it is kept.
+/// A task as stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Written {
     kind: Kind,
@@ -140,7 +140,7 @@ impl Task {
         }
     }
 
-    /// What it is about: a period, a list of Kimai's, a month.
+    /// Its subject: a period, a list of Kimai, a month.
     pub fn what(self) -> String {
         match self {
             Self::Sweep(period) | Self::Plan(period) => period.to_string(),
@@ -176,39 +176,39 @@ impl Task {
         }
     }
 
-    /// Whether it is begun again when a stop of the process cut it off.
+    /// Whether it is started again after a stop of the process interrupted it.
     pub(super) fn goes_on(self) -> bool {
         self.kind() == Kind::Sweep
     }
 
-    /// Whether it is told to end when the process stops. The others are better finished.
+    /// Whether it is cancelled when the process stops. The others are better completed.
     pub(super) fn ends_at_stop(self) -> bool {
         matches!(self.kind(), Kind::Sweep | Kind::Plan)
     }
 }
 
-/// What sets deletions free that were held back.
+/// The key that confirms deletions held back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confirm {
-    /// To be sent back.
+    /// The key to send back.
     pub key: Uuid,
-    /// Until when.
+    /// When it expires.
     pub expires: Timestamp,
 }
 
-/// What became of the work logs that a sweep queued.
+/// The progress of the work logs that a sweep queued.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Queued {
     /// How many it queued.
     pub total: u64,
-    /// How many of them are settled.
+    /// How many of them are synced.
     pub synced: u64,
     /// How many are parked.
     pub parked: u64,
 }
 
 impl Queued {
-    /// How many are still to be run.
+    /// How many will still run.
     pub fn waiting(self) -> u64 {
         self.total.saturating_sub(self.synced).saturating_sub(self.parked)
     }
@@ -232,17 +232,17 @@ pub struct Job {
     pub id: u64,
     /// What it does.
     pub task: Task,
-    /// Who asked for it.
+    /// What started it.
     pub asked_by: AskedBy,
-    /// Where it stands in its life.
+    /// Its state.
     pub state: State,
-    /// The run that has to end before it begins.
+    /// The run that it waits for.
     pub waits_for: Option<u64>,
     /// How far it is.
     pub stand: Stand,
-    /// What it found and did, in numbers.
+    /// What it found and did, as counts.
     pub counts: BTreeMap<String, u64>,
-    /// What became of what it queued: of a sweep that has compared both sides and acted.
+    /// The progress of what it queued: for a sweep that has compared both sides and acted.
     #[serde(default)]
     pub queued: Option<Queued>,
     /// When a sweep had compared both sides and acted: from then on it only follows what it queued.
@@ -250,7 +250,7 @@ pub struct Job {
     pub compared: Option<Timestamp>,
     /// Deletions that were held back.
     pub held: usize,
-    /// What sets those free that only wait for somebody's word.
+    /// The key for those that only wait for confirmation.
     pub confirm: Option<Confirm>,
     /// How many findings are kept with it, once it has ended.
     pub findings: usize,
@@ -260,15 +260,15 @@ pub struct Job {
     /// What Kimai rounded, by month: of sweeps and plans.
     #[serde(default)]
     pub rounded: Vec<RoundedMonth>,
-    /// When it was asked for.
+    /// When it was requested.
     pub asked: Timestamp,
-    /// When it first began.
+    /// When it first started.
     pub started: Option<Timestamp>,
     /// When it ended.
     pub ended: Option<Timestamp>,
-    /// Why it failed or has to wait, or what it did, in a sentence.
+    /// Why it failed or has to wait, or what it did, as a sentence.
     pub message: Option<String>,
-    /// Whether a stop of the process cut it off, and it was begun again.
+    /// Whether a stop of the process interrupted it, and it was started again.
     #[serde(default)]
     pub resumed: bool,
 }
@@ -279,7 +279,7 @@ impl Job {
         self.state == State::Running && self.compared.is_some()
     }
 
-    /// Whether what it found is known: it has ended, or only follows what it queued.
+    /// Whether its findings are known: it has ended, or only follows what it queued.
     pub fn has_result(&self) -> bool {
         self.state.is_ended() || self.is_following()
     }

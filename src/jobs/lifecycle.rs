@@ -1,4 +1,4 @@
-//! The life of a run: its turn, its work, its end.
+//! The lifecycle of a run: its turn, its work, its end.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -21,13 +21,13 @@ use crate::domain::finding::Unconfirmed;
 use crate::progress::Progress;
 use crate::store::sqlite::StorageFault;
 
-/// How long to wait before a sweep is tried again, in seconds: first, and at most.
+/// The first and the longest pause before a sweep is retried, in seconds.
 const PAUSES: (u64, u64) = (2, 60);
-/// How often a sweep that somebody asked for is tried: one dropped connection is no answer.
+/// How many attempts a requested sweep gets, so that one dropped connection does not fail it.
 const TRIES: u32 = 3;
-/// How long a run may take to heed that it is to end: as long as one request may take by default.
+/// How long a run may take to react to its cancellation: as long as one request may take by default.
 const LONGEST_STOP: Duration = Duration::from_mins(1);
-/// The most often that progress within a phase is written to the file.
+/// How often progress within a phase is written to the file at most.
 const WRITE_EVERY: Duration = Duration::from_secs(1);
 
 impl Jobs {
@@ -91,7 +91,7 @@ impl Jobs {
     ) -> Result<Done, Trouble> {
         let confirmed: Option<&Unconfirmed> = order.confirmed.as_ref().map(|(_, set)| set.as_ref());
         let work = self.inner.work.perform(order.task, confirmed, progress);
-        // One that breaks off must not hold up all that come after it.
+        // A panic must not block the runs that follow.
         let span = info_span!("run", id, kind = order.task.kind().word());
         let work = AssertUnwindSafe(work).catch_unwind().instrument(span);
         tokio::select! {
@@ -101,7 +101,7 @@ impl Jobs {
         }
     }
 
-    /// Writes the row at each change of phase, and now and then. Ends never.
+    /// Writes the row at each change of phase, and from time to time. Never returns.
     async fn record(&self, id: u64, progress: &Progress) {
         let mut stand = progress.watch();
         let (mut phase, mut written) = (stand.borrow_and_update().phase.clone(), Instant::now());
@@ -115,7 +115,7 @@ impl Jobs {
         std::future::pending::<()>().await;
     }
 
-    /// Lets others by until the next attempt, which comes at once if somebody asks for the same.
+    /// Lets others run until the next attempt, which starts immediately if somebody requests the same.
     async fn rest(
         &self,
         id: u64,
@@ -189,7 +189,7 @@ impl Jobs {
         .await;
     }
 
-    /// It was told to end: by somebody, or because the process does.
+    /// It was cancelled, by a request or because the process stops.
     async fn stopped(&self, id: u64, done: Option<Done>, progress: &Progress) {
         let cancelled = self.schedule().live_of(id).is_some_and(|live| live.cancelled);
         if !cancelled {
@@ -222,7 +222,7 @@ impl Jobs {
         }
     }
 
-    /// Writes what was found, and gives how many there are, with a key for what waits for a word.
+    /// Writes the findings, and returns their number, with a key if deletions wait for confirmation.
     async fn keep_findings(&self, id: u64, done: &Done) -> (Result<usize, StorageFault>, Option<Confirm>) {
         if done.findings.is_empty() {
             return (Ok(0), None);
@@ -235,7 +235,7 @@ impl Jobs {
         (Ok(done.findings.len()), confirm)
     }
 
-    /// Ends a run in memory, so that whoever waits goes on, then in the file.
+    /// Ends a run in memory, which notifies its waiters, then in the file.
     pub(super) async fn end(&self, id: u64, end: End, change: impl FnOnce(&mut Job)) {
         let message = match &end {
             End::Failed(trouble) => Some(format!("{trouble}.")),
@@ -266,7 +266,7 @@ impl Jobs {
         self.inner.store.remove(removed).await
     }
 
-    /// Writes a run as it is now. What cannot be written is in memory all the same.
+    /// Writes the current state of a run. If that fails, it is still in memory.
     pub(super) async fn write(&self, id: u64) {
         let Some(run) = self.get(id) else { return };
         if let Err(fault) = self.inner.store.save(&[run]).await {
@@ -275,8 +275,8 @@ impl Jobs {
     }
 }
 
-/// Waits until a run has been under way for `limit`, or has not heeded `stop` for long: from then on it would only
-/// hold up the next one.
+/// Waits until a run has exceeded `limit`, or has ignored `stop` for long: from then on it would only block the next
+/// one.
 async fn overdue(limit: Duration, stop: &CancellationToken) {
     let unheeded = async {
         stop.cancelled().await;
@@ -288,7 +288,7 @@ async fn overdue(limit: Duration, stop: &CancellationToken) {
     }
 }
 
-/// What a panic says.
+/// The message of a panic.
 fn words(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no reason given".to_owned())

@@ -1,13 +1,13 @@
 //! Locks a month: its submitted timesheets get all work logs of their person and become exported.
 //!
 //! # Guarantees
-//! A timesheet becomes exported only after its members were read back and found complete. One that
-//! fails stays submitted, is named, and does not keep the others from being locked; locking the month
-//! again completes it. What is right already is not written again. One lock runs at a time.
+//! A timesheet becomes exported only after its members were read back and found complete. One that fails stays
+//! submitted, is reported, and does not prevent the others from being locked; locking the month again completes it.
+//! What is right already is not written again. One lock runs at a time.
 //!
 //! # Assumptions
-//! Nobody books hours for the month while it is being locked: what comes in after the work logs were
-//! read back stays outside.
+//! Nobody books hours for the month while it is being locked: work logs added after the members were read back are not
+//! included.
 
 mod links;
 mod month;
@@ -41,7 +41,7 @@ pub enum LockFault {
     Triplestore {
         /// Which month.
         month: Month,
-        /// What the triplestore said.
+        /// The triplestore's error.
         fault: TriplestoreFault,
     },
     /// Somebody cancelled it.
@@ -52,15 +52,15 @@ pub enum LockFault {
 /// Locks months, one at a time.
 pub struct Locker {
     store: Arc<dyn Triplestore>,
-    /// Knows what is not in Kimai yet.
+    /// The queue, which knows what is not in Kimai yet.
     queue: Arc<dyn Queue>,
     turn: Mutex<()>,
 }
 
-/// Said of a timesheet that a lock did not come to.
+/// The reason for a timesheet that a lock did not reach.
 const CANCELLED: &str = "the lock was cancelled before; lock the month again";
 
-/// What became of each timesheet.
+/// The result for each timesheet.
 type Outcomes = BTreeMap<Iri, Outcome>;
 
 impl Locker {
@@ -127,7 +127,7 @@ impl Locker {
         Ok(LockReport { month, timesheets: timesheets.collect() })
     }
 
-    /// Links, reads back, sets the status, reads back: from here on a fault is a timesheet's own.
+    /// Links, reads back, sets the status, reads back. From here on a fault affects only this timesheet.
     async fn export(
         &self,
         month: Month,
@@ -185,7 +185,7 @@ impl Locker {
         let mut unsynced = Vec::new();
         for (work_log, in_kimai) in &contents.all {
             let Ok(uri) = WorkLogUri::parse(work_log.as_str()) else { continue };
-            // A queue that cannot be read keeps nobody from locking either.
+            // An unreadable queue does not prevent locking either.
             match self.queue.entry(&uri).await.ok().flatten() {
                 Some(Entry { state, last_error: Some(why), .. }) => {
                     unsynced.push(format!("<{uri}> is {}: {why}", state.word()));

@@ -1,4 +1,4 @@
-//! The runs in memory: who waits for whom, who joins whom. No I/O, and time is given.
+//! The runs in memory: which waits for which, and which requests join. No I/O; time is a parameter.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use crate::progress::{Progress, Stand};
 
 /// How many runs are kept.
 pub const MOST_RUNS: usize = 100;
-/// How many runs may wait: fewer than are kept, so that one that ends can still be looked at.
+/// How many runs may wait: fewer than are kept, so that ended ones stay visible.
 pub const MOST_WAITING: usize = 50;
 
 /// What others wait for.
 #[derive(Debug, Clone)]
 pub(super) struct Now {
     pub(super) state: State,
-    /// Between two attempts: in nobody's way.
+    /// Between two attempts, so it blocks no other run.
     pub(super) resting: bool,
     /// How it ended.
     pub(super) end: Option<End>,
@@ -30,14 +30,14 @@ pub(super) struct Now {
 /// A run that has not ended.
 #[derive(Debug)]
 pub(super) struct Live {
-    /// Its place among those that exclude each other: the lowest goes first.
+    /// Its position among those that exclude each other: the lowest goes first.
     ticket: u64,
     /// The confirm key it was asked with.
     key: Option<Uuid>,
     pub(super) cancelled: bool,
     pub(super) progress: Progress,
     pub(super) stop: CancellationToken,
-    /// Told when somebody joins it between two attempts.
+    /// Notified when a request joins it between two attempts.
     pub(super) woken: Arc<Notify>,
     pub(super) now: watch::Sender<Now>,
 }
@@ -59,7 +59,7 @@ impl Entry {
         run
     }
 
-    /// Whether it is before `other` among those that exclude each other, and keeps it waiting.
+    /// Whether it is before `other` among those that exclude each other, and blocks it.
     fn is_before(&self, task: Task, ticket: u64) -> bool {
         let Some(live) = &self.live else { return false };
         let resting = live.now.borrow().resting;
@@ -67,7 +67,7 @@ impl Entry {
     }
 }
 
-/// Who asks for what.
+/// A request for a run.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Request {
     pub(super) task: Task,
@@ -141,7 +141,7 @@ impl Schedule {
         }
     }
 
-    /// The run that does what is wished for, and whether it was there already; nothing if too many wait.
+    /// The run that satisfies the request, and whether it existed already; nothing if too many wait.
     pub(super) fn ask(
         &mut self,
         request: Request,
@@ -188,7 +188,7 @@ impl Schedule {
         Some((id, false))
     }
 
-    /// What keeps `id` from beginning: the last of those before it, to be waited for.
+    /// What blocks `id`: the last of those before it, to be waited for.
     pub(super) fn before(&mut self, id: u64) -> Option<watch::Receiver<Now>> {
         let entry = self.entries.get(&id)?;
         let (task, ticket) = (entry.run.task, entry.live.as_ref()?.ticket);
@@ -202,7 +202,7 @@ impl Schedule {
         found.map(|(_, now)| now)
     }
 
-    /// Begins `id`, unless it was cancelled (its token says so too) or has to wait.
+    /// Starts `id`, unless it was cancelled (its token says so too) or has to wait.
     pub(super) fn begin(&mut self, id: u64, now: Timestamp) -> bool {
         if self.before(id).is_some() {
             return false;
@@ -217,7 +217,7 @@ impl Schedule {
         true
     }
 
-    /// `id` waits for a later attempt, and meanwhile is in nobody's way.
+    /// `id` waits for a later attempt, and blocks no other run meanwhile.
     pub(super) fn rest(&mut self, id: u64, why: String) {
         if let Some(Entry { run, live: Some(live) }) = self.entries.get_mut(&id) {
             run.state = State::Waiting;
@@ -229,7 +229,7 @@ impl Schedule {
         }
     }
 
-    /// `id` takes its place behind those that came while it rested.
+    /// `id` takes its position behind those that were added while it waited.
     pub(super) fn line_up(&mut self, id: u64) {
         self.tickets += 1;
         if let Some(Entry { live: Some(live), .. }) = self.entries.get_mut(&id) {
@@ -238,8 +238,8 @@ impl Schedule {
         }
     }
 
-    /// `id` has compared and acted, and follows what it queued from now on, in nobody's way; `change` notes what came
-    /// of it.
+    /// `id` has compared and acted, and from now on follows what it queued without blocking others; `change` records
+    /// the result.
     pub(super) fn follow(&mut self, id: u64, now: Timestamp, change: impl FnOnce(&mut Job)) {
         if let Some(Entry { run, live: Some(live) }) = self.entries.get_mut(&id) {
             change(run);
@@ -248,14 +248,14 @@ impl Schedule {
         }
     }
 
-    /// So much of what `id` queued has come through.
+    /// The progress of what `id` queued.
     pub(super) fn tell_queued(&mut self, id: u64, queued: Queued) {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.run.queued = Some(queued);
         }
     }
 
-    /// `id` has ended; `change` notes what came of it.
+    /// `id` has ended; `change` records the result.
     pub(super) fn end(&mut self, id: u64, end: End, now: Timestamp, change: impl FnOnce(&mut Job)) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         let Some(live) = entry.live.take() else { return };
@@ -271,7 +271,7 @@ impl Schedule {
         });
     }
 
-    /// The process ends: whoever waits for `id` is told that nothing more comes. Its row stays as it is.
+    /// The process stops: waiters for `id` are notified that nothing more follows. Its row stays as it is.
     pub(super) fn cut_off(&mut self, id: u64) {
         if let Some(entry) = self.entries.get_mut(&id)
             && let Some(live) = entry.live.take()
@@ -280,7 +280,7 @@ impl Schedule {
         }
     }
 
-    /// `id` is to end. Says whether it could.
+    /// Cancels `id`. Returns whether that was possible.
     pub(super) fn cancel(&mut self, id: u64) -> bool {
         let Some(Entry { live: Some(live), .. }) = self.entries.get_mut(&id) else { return false };
         live.cancelled = true;
@@ -336,7 +336,7 @@ impl Schedule {
         self.entries.values().filter(|entry| entry.live.is_some()).map(|entry| &entry.run)
     }
 
-    /// The run that gave out `key`.
+    /// The run that issued `key`.
     pub(super) fn with_key(&self, key: &Uuid) -> Option<&Job> {
         let given = |run: &&Job| run.confirm.as_ref().is_some_and(|confirm| confirm.key == *key);
         self.entries.values().map(|entry| &entry.run).find(given)

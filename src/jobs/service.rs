@@ -1,4 +1,4 @@
-//! The door to the runs: ask for one, look at it, follow it, cancel it.
+//! The interface to jobs: request one, read it, follow it, cancel it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -26,11 +26,11 @@ use crate::text::minute;
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
-    /// With all it could do.
+    /// Completed.
     Done,
-    /// By a failure.
+    /// Failed.
     Failed(Arc<Trouble>),
-    /// By somebody's wish.
+    /// Cancelled.
     Cancelled,
 }
 
@@ -44,13 +44,13 @@ impl End {
     }
 }
 
-/// What somebody asks for.
+/// A request for a run.
 #[derive(Debug, Clone)]
 pub struct Order {
     pub(super) task: Task,
     pub(super) asked_by: AskedBy,
     pub(super) confirmed: Option<(Uuid, Arc<Unconfirmed>)>,
-    /// Tries again until it succeeds.
+    /// Retries until it succeeds.
     pub(super) patient: bool,
 }
 
@@ -63,12 +63,12 @@ impl Order {
     }
 }
 
-/// A run that was asked for.
+/// A requested run.
 #[derive(Debug)]
 pub struct Asked {
-    /// As it is now.
+    /// Its current state.
     pub run: Job,
-    /// Whether it was there already, waiting.
+    /// Whether it existed already, waiting.
     pub joined: bool,
     /// To wait for its end.
     pub ticket: Ticket,
@@ -86,7 +86,7 @@ impl Ticket {
     }
 }
 
-/// Tells of each change of a run.
+/// Notifies of each change of a run.
 #[derive(Debug)]
 pub struct Follow {
     runs: Jobs,
@@ -184,12 +184,12 @@ impl Jobs {
         Ok(runs)
     }
 
-    /// The book is only ever left whole, so a panic elsewhere does not spoil it.
+    /// The schedule is never left in an inconsistent state, so a panic elsewhere does not matter.
     pub(super) fn schedule(&self) -> MutexGuard<'_, Schedule> {
         self.inner.schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks for a run. When this returns it is kept; it goes on if the caller goes away.
+    /// Requests a run. When this returns, the run is stored; it continues if the caller goes away.
     pub async fn ask(&self, order: Order) -> Result<Asked, JobsFault> {
         let Inner { clock, stop, tasks, runtime, .. } = self.inner.as_ref();
         if stop.is_cancelled() {
@@ -226,7 +226,7 @@ impl Jobs {
         Ok(Asked { run, joined, ticket })
     }
 
-    /// Asks for a sweep of `period` that may delete what the run that gave out `key` held back.
+    /// Requests a sweep of `period` that may delete what the run that issued `key` held back.
     pub async fn ask_confirmed(&self, period: Period, key: &str) -> Result<Asked, JobsFault> {
         let unknown = || JobsFault::UnknownKey(key.chars().take(60).collect());
         let parsed: Uuid = key.trim().parse().map_err(|_| unknown())?;
@@ -305,7 +305,7 @@ impl Jobs {
         }
     }
 
-    /// Ends a run: one that waits at once, one that is under way at its next step.
+    /// Cancels a run: a waiting one immediately, a running one at its next step.
     pub async fn cancel(&self, id: u64) -> Result<Job, JobsFault> {
         let waited = {
             let mut schedule = self.schedule();

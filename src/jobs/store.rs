@@ -1,4 +1,4 @@
-//! The rows of runs and of what they found.
+//! The rows of runs and their findings.
 
 use std::collections::BTreeSet;
 
@@ -10,12 +10,12 @@ use crate::domain::WorkLogUri;
 use crate::domain::finding::{Finding, Hold, Kind, Unconfirmed};
 use crate::store::sqlite::{Storage, StorageFault};
 
-/// Findings written or removed in one transaction, so that deltas need not wait long for theirs.
+/// Findings written or removed in one transaction, so that deltas need not wait long.
 const BATCH: usize = 500;
-/// Findings kept of all runs, of which the oldest go first: some 100 MB.
+/// Findings kept for all runs: some 100 MB. The oldest are removed first.
 pub(super) const MOST_FINDINGS: usize = 200_000;
 
-/// Which findings of a run are wanted.
+/// A filter for findings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FindingFilter {
     /// Of this kind only.
@@ -34,7 +34,7 @@ impl Store {
         Self { storage }
     }
 
-    /// All runs, the oldest first. One that cannot be read is said and left out: it is history only.
+    /// All runs, the oldest first. An unreadable one is logged and left out: it is only history.
     pub(super) fn load(&self) -> Result<Vec<Job>, StorageFault> {
         let read = |connection: &Connection| {
             let mut rows = connection.prepare("SELECT id, body FROM run ORDER BY id")?;
@@ -89,7 +89,7 @@ impl Store {
         Ok(())
     }
 
-    /// Keeps what a run found, in place of what it found before it was cut off.
+    /// Stores the findings of a run, replacing those from before it was interrupted.
     pub(super) async fn put_findings(&self, id: u64, findings: &[Finding]) -> Result<(), StorageFault> {
         self.remove_findings(id).await?;
         let mut first = 1;
@@ -181,7 +181,7 @@ impl Store {
         self.read(self.storage.write(read).await?)
     }
 
-    /// What a run held back for want of a word.
+    /// The deletions of a run that wait for confirmation.
     pub(super) async fn unconfirmed(&self, id: u64) -> Result<Unconfirmed, StorageFault> {
         let read = move |connection: &Connection| {
             let mut rows = connection.prepare_cached(

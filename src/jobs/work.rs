@@ -1,4 +1,4 @@
-//! What runs ask for, and how that ends.
+//! The work of a run and its result.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,13 +16,13 @@ use crate::progress::Progress;
 use crate::reconcile::retry::{Failure, Outage};
 use crate::store::sqlite::StorageFault;
 
-/// A pause that whoever asked for a run can sit out.
+/// A pause that the caller of a run can wait out.
 const MOMENT: Duration = Duration::from_mins(1);
 
-/// What a run found and did.
+/// The result of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Done {
-    /// In numbers.
+    /// As counts.
     pub counts: BTreeMap<String, u64>,
     /// Deletions that were held back.
     pub held: usize,
@@ -32,11 +32,11 @@ pub struct Done {
     pub findings: Vec<Finding>,
     /// The work logs that a sweep queued: it is done when these are.
     pub queued: BTreeSet<WorkLogUri>,
-    /// In a sentence.
+    /// As a sentence.
     pub message: String,
 }
 
-/// Why a run failed, in words of what to do.
+/// Why a run failed, with what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
     /// A sweep or plan.
@@ -48,22 +48,22 @@ pub enum Trouble {
     /// A lock.
     #[error(transparent)]
     Lock(#[from] LockFault),
-    /// What it found could not be kept.
+    /// The findings could not be stored.
     #[error(transparent)]
     Storage(#[from] StorageFault),
-    /// It was under way for too long.
+    /// It exceeded its time limit.
     #[error(
         "it was ended after {} min (RUN_TIME_LIMIT). What was done until then stays done; look at what its phase \
          waited for, or raise the limit if there really is so much to do", .0.as_secs() / 60
     )]
     TimeLimit(Duration),
-    /// A fault in this service, or data that nobody thought of.
+    /// A bug in this service, or unexpected data.
     #[error("it broke off: {0}; please report this")]
     Broken(String),
 }
 
 impl Trouble {
-    /// Whether the same may go well a moment later.
+    /// Whether a retry may succeed a moment later.
     pub fn may_pass(&self) -> bool {
         match self.outage() {
             Outage::Perhaps => true,

@@ -1,4 +1,4 @@
-//! One entry of the queue: a work log's IRI, when it is due and why it is there; never data.
+//! An entry of the queue: a work log's IRI, when it is due and why; never its data.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -6,23 +6,23 @@ use serde::Serialize;
 use crate::domain::{Code, Sighting, WorkLogUri};
 use crate::text::words;
 
-/// Why a work log is in the queue. It decides no more than whose turn it is (see [`Reason::is_fresh`]).
+/// Why a work log is in the queue. It only decides the priority (see [`Reason::is_fresh`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
     /// A delta named it.
     Delta,
-    /// Someone asked for it by HTTP.
+    /// Somebody requested it over HTTP.
     Request,
     /// A sweep found a difference.
     Sweep,
-    /// An import may have brought what it was missing.
+    /// An import may have added what it was missing.
     Import,
     /// Its task, the task's project, its person or their account has changed.
     Reference,
-    /// It was kept aside for a day.
+    /// It was parked, and is retried once a day.
     Daily,
-    /// It says something else than when the run of its delta looked: the change showed late.
+    /// It has changed since the run of its delta: the change became visible late.
     Recheck,
 }
 
@@ -32,13 +32,13 @@ words!(Reason {
 });
 
 impl Reason {
-    /// Whether somebody just did something and waits for it to show. All else is background: there may be
-    /// thousands of it at once, and nobody waits for it.
+    /// Whether somebody just made a change and waits for it to show. Everything else is background: there may be
+    /// thousands of entries at once, and nobody waits for them.
     pub fn is_fresh(self) -> bool {
         matches!(self, Self::Delta | Self::Request | Self::Recheck)
     }
 
-    /// Whether something was just told of that may not be visible everywhere yet.
+    /// Whether its change may not be visible everywhere yet.
     pub(super) fn may_show_late(self) -> bool {
         matches!(self, Self::Delta | Self::Request | Self::Reference)
     }
@@ -57,102 +57,100 @@ impl std::fmt::Display for Reason {
     }
 }
 
-/// The right to run one work log. While it is out, nobody else gets the same work log.
+/// A lease: the right to run one work log. While it is held, no other run gets the same work log.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// The work log to settle.
+    /// The work log to reconcile.
     pub work_log: WorkLogUri,
     /// How many runs have failed since it last changed.
     pub attempts: u32,
     /// Why it is in the queue.
     pub reason: Reason,
-    /// When the change was asked for that this run reconciles.
+    /// When the change was requested that this run reconciles.
     pub asked: Timestamp,
-    /// Whether somebody asked for its exported timesheet to be overwritten. This run's alone: what fails for good
-    /// or is done has used it up.
+    /// Whether somebody requested to overwrite its exported timesheet. Valid for this run only, unless it is retried.
     pub overwrite: bool,
-    /// Higher than that of every lease given out before.
+    /// Higher than that of every earlier lease.
     pub number: u64,
-    /// From then on somebody else may get the same work log, and this lease settles nothing any more.
+    /// From then on another run may get the same work log, and this lease can no longer complete anything.
     pub until: Timestamp,
-    /// What the run saw of the work log, for the looks that follow it; none as long as it has not looked.
+    /// A digest of what the run read, for later rechecks; none until it has read.
     pub seen: Option<Sighting>,
 }
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Settled: the entry leaves the queue.
+    /// Reconciled: the entry leaves the queue.
     Done {
-        /// What was done, in words.
+        /// What was done, as text.
         what: String,
     },
-    /// To be tried again.
+    /// To be retried.
     Later {
         /// Not before then.
         at: Timestamp,
-        /// The stable code of what stood in the way.
+        /// The stable code of the cause.
         code: Code,
-        /// What stood in the way, in words.
+        /// The cause, as text.
         why: String,
-        /// Whether the run counts as a failed one: an outage is not the work log's fault.
+        /// Whether it counts as a failed attempt: an outage is not the work log's fault.
         counts: bool,
     },
-    /// Nothing will help until something changes: kept, shown, not tried by itself.
+    /// Parked: shown, but not retried automatically until something changes.
     Parked {
-        /// The stable code of what stands in the way.
+        /// The stable code of the cause.
         code: Code,
-        /// What stands in the way, in words.
+        /// The cause, as text.
         why: String,
     },
 }
 
 #[cfg(test)]
 impl Outcome {
-    /// Settled, without a word.
+    /// Reconciled, without text.
     pub(crate) fn done() -> Self {
         Self::Done { what: String::new() }
     }
 }
 
-/// How many entries stand where.
+/// The number of entries by state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Due: run as soon as a worker is free.
+    /// Due: runs as soon as a worker is free.
     pub queued: usize,
-    /// To be run later, at their due time.
+    /// Scheduled for later.
     pub scheduled: usize,
-    /// Under a lease.
+    /// Leased to a worker.
     pub running: usize,
-    /// Waiting for someone to change something.
+    /// Parked.
     pub parked: usize,
 }
 
 impl Counts {
-    /// How many are to be run, now or later.
+    /// How many will run, now or later.
     pub fn waiting(&self) -> usize {
         self.queued + self.scheduled
     }
 }
 
-/// Where an entry stands. Each state has the same name wherever people see it: on the page, in JSON, on the
-/// command line, in metrics.
+/// The state of an entry. Each state has the same name on the page, in JSON, on the command line, and in metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// Due: run as soon as a worker is free.
+    /// Due: runs as soon as a worker is free.
     Queued,
-    /// To be run later, at its due time: again after a failure, or after the other deltas of the same change.
+    /// Scheduled for its due time: retried after a failure, or waiting for the other deltas of the same change.
     Scheduled,
-    /// Under a lease.
+    /// Leased to a worker.
     Running,
-    /// Waiting for someone to change something.
+    /// Parked until somebody changes something.
     Parked,
 }
 
 words!(State { Queued => "queued", Scheduled => "scheduled", Running => "running", Parked => "parked" });
 
-/// Which entries are wanted.
+/// A filter for entries.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Only those in this state.
@@ -164,7 +162,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// What is parked since its timesheet is exported.
+    /// Entries parked because their timesheet is exported.
     pub const EXPORTED: Self =
         Self { state: Some(State::Parked), code: Some(Code::TimesheetExported), not: None };
 }
@@ -180,17 +178,17 @@ impl From<State> for Filter {
 pub struct Entry {
     /// The work log.
     pub work_log: WorkLogUri,
-    /// Where it stands.
+    /// Its state.
     pub state: State,
-    /// When it is to be run, or was to be run that is running. Nothing when parked.
+    /// When it will run, or was due if it is running. None if parked.
     pub due: Option<Timestamp>,
     /// Why it is in the queue.
     pub reason: Reason,
     /// How many runs have failed since it last changed.
     pub attempts: u32,
-    /// What the last failed run said.
+    /// The error of the last failed run.
     pub last_error: Option<String>,
-    /// The stable code of that; none in entries from before there were codes.
+    /// The stable code of that error; none in entries from before there were codes.
     pub code: Option<Code>,
     /// Since when it is in the queue.
     pub since: Timestamp,
@@ -198,30 +196,30 @@ pub struct Entry {
     pub leased_until: Option<Timestamp>,
 }
 
-/// What became of a run: an [`Outcome`] without what was said.
+/// The result of a run: an [`Outcome`] without its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ended {
-    /// The work log was settled.
+    /// The work log was reconciled.
     Done,
-    /// It is to be tried again.
+    /// It is retried.
     Later,
-    /// It is kept until something changes.
+    /// It is parked.
     Parked,
 }
 
 words!(Ended { Done => "done", Later => "later", Parked => "parked" });
 
-/// How one run of a work log ended.
+/// A past run of a work log, for its history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     /// When it ended.
     pub at: Timestamp,
-    /// What became of it.
+    /// Its result.
     pub result: Ended,
-    /// What was done, or what stood in the way.
+    /// What was done, or the cause of the failure.
     pub message: Option<String>,
-    /// The stable code of what stood in the way.
+    /// The stable code of the cause.
     pub code: Option<Code>,
 }
 

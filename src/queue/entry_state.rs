@@ -1,26 +1,26 @@
-//! An entry as the book keeps it, as it is on disk, and as people see it.
+//! An entry in the state machine, on disk, and as people see it.
 
 use jiff::Timestamp;
 
 use super::entry::{Entry, Reason, State};
 use crate::domain::{Code, WorkLogUri};
 
-/// An entry as the book keeps it.
+/// An entry in the state machine.
 #[derive(Debug, Clone)]
 pub(super) struct EntryState {
     pub(super) phase: Phase,
     pub(super) attempts: u32,
     pub(super) reason: Reason,
-    /// What the last failed run said.
+    /// The error of the last failed run.
     pub(super) why: Option<String>,
-    /// The stable code of that.
+    /// Its stable code.
     pub(super) code: Option<Code>,
-    /// Whether a delta told that the work log lost its class.
+    /// Whether a delta removed the work log's class.
     pub(super) removed: bool,
-    /// Whether somebody asked for its exported timesheet to be overwritten.
+    /// Whether somebody requested to overwrite its exported timesheet.
     pub(super) overwrite: bool,
     pub(super) since: Timestamp,
-    /// When the change was asked for that its next run settles.
+    /// When the change was requested that its next run reconciles.
     pub(super) asked: Timestamp,
 }
 
@@ -36,7 +36,7 @@ pub(super) enum Phase {
         due: Timestamp,
         number: u64,
         until: Timestamp,
-        /// To be run once more then, since it changed meanwhile.
+        /// Runs once more then, since it changed meanwhile.
         again: Option<Again>,
     },
     Parked,
@@ -50,11 +50,11 @@ pub(super) struct Again {
     pub(super) asked: Timestamp,
 }
 
-/// What is asked for a work log.
+/// A request to run a work log.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Request {
     pub(super) reason: Reason,
-    /// Whether a delta told that it lost its class.
+    /// Whether a delta removed its class.
     pub(super) removed: bool,
     /// Whether its exported timesheet is to be overwritten.
     pub(super) overwrite: bool,
@@ -62,7 +62,7 @@ pub(super) struct Request {
     pub(super) now: Timestamp,
 }
 
-/// An entry as it is on disk. A running one waits there: should the process die, it is run again.
+/// An entry as stored. A running one is stored as waiting, so that it runs again if the process dies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Row {
     /// `None` when parked.
@@ -77,7 +77,7 @@ pub(super) struct Row {
 }
 
 impl EntryState {
-    /// As it is on disk.
+    /// The stored form.
     pub(super) fn row(&self) -> Row {
         let (due, again) = match self.phase {
             Phase::Waiting { due, .. } => (Some(due), None),
@@ -92,7 +92,7 @@ impl EntryState {
     }
 }
 
-/// As people see it.
+/// The form for people.
 pub(super) fn show(work_log: &WorkLogUri, entry: &EntryState, now: Timestamp) -> Entry {
     let (state, due, leased_until) = match entry.phase {
         Phase::Waiting { due, .. } if due <= now => (State::Queued, Some(due), None),

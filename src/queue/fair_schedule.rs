@@ -1,8 +1,8 @@
-//! Whose turn it is: what waits, in two ranks.
+//! The order in which waiting entries run: two priorities, each fair to all requests.
 //!
-//! What is fresh goes before what only a sweep, an import or a day brought up; but of eight leases in a row one is of
-//! the background, if one is due. Within a rank, what was asked for at one time takes turns with what was asked for at
-//! others: a delta that names a hundred thousand work logs does not keep one that came later waiting.
+//! Fresh entries go before the background work of a sweep, an import or the daily retry; but one in eight leases is for
+//! the background, if some is due. Within a priority, requests made at different times take turns: a delta with a
+//! hundred thousand work logs does not delay a later one.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -11,33 +11,33 @@ use jiff::Timestamp;
 use super::entry::Reason;
 use crate::domain::WorkLogUri;
 
-/// How many fresh entries may go before one of the background that is due.
+/// How many fresh entries may run before one from the background that is due.
 const MOST_BEFORE: u32 = 7;
 
-/// An entry that waits for its turn.
+/// A waiting entry.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Turn {
     /// When it is due.
     pub(super) due: Timestamp,
-    /// Its place among those due at the same time.
+    /// Its position among those due at the same time.
     pub(super) place: u64,
-    /// When it was asked for: all that one delta named have the same.
+    /// When it was requested: the same for all work logs of one delta.
     pub(super) asked: Timestamp,
     /// The entry.
     pub(super) work_log: WorkLogUri,
 }
 
-/// What waits. Every step costs the logarithm of its number.
+/// All waiting entries. Operations take logarithmic time.
 #[derive(Debug, Default)]
 pub(super) struct FairSchedule {
     fresh: Rank,
     background: Rank,
-    /// How many fresh ones went before one of the background that was due, since the last one of those.
+    /// How many fresh entries ran since the last one from the background, while some of that was due.
     before: u32,
 }
 
 impl FairSchedule {
-    /// All at once: much quicker than one after the other.
+    /// Builds it at once: much faster than one insertion after the other.
     pub(super) fn of(waiting: impl Iterator<Item = (Reason, Turn)>) -> Self {
         let (mut fresh, mut background) = (Vec::new(), Vec::new());
         for (reason, turn) in waiting {
@@ -54,7 +54,7 @@ impl FairSchedule {
         self.rank(reason).remove(turn);
     }
 
-    /// Takes the one whose turn it is, if any is due by `now`.
+    /// Takes the next entry, if any is due by `now`.
     pub(super) fn take(&mut self, now: Timestamp) -> Option<Turn> {
         self.fresh.line_up(now);
         self.background.line_up(now);
@@ -86,14 +86,14 @@ impl FairSchedule {
     }
 }
 
-/// What waits in one rank.
+/// The waiting entries of one priority.
 #[derive(Debug, Default)]
 struct Rank {
-    /// Not due yet when it was last looked.
+    /// Entries that were not due at the last check.
     later: BTreeSet<Turn>,
-    /// Due, by when it was asked for. One that has become empty goes when its turn comes.
+    /// Due entries, by the time of their request. An empty group is removed when its turn comes.
     lines: BTreeMap<Timestamp, BTreeSet<Turn>>,
-    /// Whose turn it is among these, each once.
+    /// The order of the groups, each once.
     order: VecDeque<Timestamp>,
     /// How many are due.
     due: usize,
@@ -104,7 +104,7 @@ impl Rank {
         Self { later: waiting.into_iter().collect(), ..Self::default() }
     }
 
-    /// What has become due by `now` gets in line behind what was asked for together with it.
+    /// Moves what has become due by `now` to the end of its group.
     fn line_up(&mut self, now: Timestamp) {
         while self.later.first().is_some_and(|turn| turn.due <= now) {
             let Some(turn) = self.later.pop_first() else { return };
@@ -116,7 +116,7 @@ impl Rank {
         }
     }
 
-    /// The first of the line whose turn it is.
+    /// The first entry of the next group.
     fn take(&mut self) -> Option<Turn> {
         while let Some(asked) = self.order.pop_front() {
             let taken = self.lines.get_mut(&asked).and_then(BTreeSet::pop_first);

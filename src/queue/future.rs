@@ -1,16 +1,16 @@
-//! Times in the file that lie in the future: the machine's clock was set back while nobody looked.
+//! Stored times that lie in the future: the system clock was set back while the service was down.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
-/// What has happened cannot lie farther ahead than this, unless the clock was set back. It is set by less all the time.
+/// Past events cannot lie farther ahead than this unless the clock was set back. Small corrections are normal.
 const LEAST: SignedDuration = SignedDuration::from_secs(2);
-/// The longest that an entry waits by itself, and some: Kimai may ask for a pause of an hour.
+/// The longest that an entry waits automatically, and a margin: Kimai may request a pause of an hour.
 const LONGEST_WAIT: Duration = Duration::from_mins(90);
 
-/// How far ahead of `now` the latest of all that has happened lies, if it does.
+/// How far ahead of `now` the latest past event lies, if it does.
 pub(super) fn ahead(connection: &Connection, now: Timestamp) -> rusqlite::Result<Option<SignedDuration>> {
     let latest: Option<i64> = connection.query_row(
         "SELECT max(at) FROM (
@@ -25,7 +25,7 @@ pub(super) fn ahead(connection: &Connection, now: Timestamp) -> rusqlite::Result
     Ok(latest.map(|latest| latest.duration_since(now)).filter(|ahead| *ahead >= LEAST))
 }
 
-/// When what was `due` is so by the clock of now, which is behind that of the file by `ahead`.
+/// When what was `due` is due by the current clock, which is `ahead` behind that of the file.
 pub(super) fn due(due: Timestamp, ahead: Option<SignedDuration>, now: Timestamp) -> Timestamp {
     let due =
         due.checked_sub(ahead.unwrap_or_default().max(SignedDuration::ZERO)).unwrap_or(due).max(now.min(due));

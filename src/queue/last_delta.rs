@@ -1,14 +1,14 @@
-//! When a delta last named a work log: whether the service is told of changes at all. Kept in the file.
+//! When the last delta named a work log: shows whether deltas arrive at all. Stored in the file.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::store::sqlite::{Storage, StorageFault};
 
-/// Deltas come by the hundred: it is noted at most once in so many milliseconds.
+/// Deltas arrive by the hundred, so the time is stored at most once per this many milliseconds.
 const EVERY: i64 = 60_000;
 
-/// Notes a delta of `now`.
+/// Records a delta at `now`.
 pub(super) fn note(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
@@ -19,7 +19,7 @@ pub(super) fn note(connection: &Connection, now: Timestamp) -> rusqlite::Result<
         .map(drop)
 }
 
-/// When the last delta came that named a work log, to the minute; none if never since the file was made.
+/// When the last delta arrived that named a work log, to the minute; none since the file was created.
 pub async fn last_delta(storage: &Storage) -> Result<Option<Timestamp>, StorageFault> {
     let read = |connection: &Connection| {
         connection

@@ -1,5 +1,5 @@
-//! Work logs that are looked at again some time after the run of their delta, which may have come before its data was
-//! visible. They stand in the file alone: there may be as many as work logs, and nobody waits for one.
+//! Work logs that are rechecked some time after the run of their delta, which may have arrived before its data was
+//! visible. They are stored in the file only: there may be as many as work logs, and nobody waits for one.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -15,18 +15,18 @@ use super::state_machine::Completed;
 use crate::domain::{Sighting, WorkLogUri};
 use crate::failpoint::mutants::{Mutant, mutated};
 
-/// A work log that is due for another look.
+/// A work log that is due for a recheck.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Look {
     /// The work log.
     pub work_log: WorkLogUri,
-    /// What its last run saw of it.
+    /// A digest of what its last run read.
     pub seen: Sighting,
-    /// For when it was due, in milliseconds: it is another look if that has changed.
+    /// When it was due, in milliseconds. If that has changed, another recheck has replaced this one.
     due: i64,
 }
 
-/// How long after a run the first look comes, and each further one after the one before; none without any.
+/// The pause between a run and its first recheck, and between each two rechecks; empty to disable them.
 #[derive(Debug, Default)]
 pub(super) struct Pauses(Vec<i64>);
 
@@ -35,7 +35,7 @@ impl Pauses {
         Self(pauses.iter().map(|pause| i64::try_from(pause.as_millis()).unwrap_or(i64::MAX)).collect())
     }
 
-    /// The pause after so many looks.
+    /// The pause after this many rechecks.
     fn after(&self, looks: u32) -> Option<i64> {
         self.0.get(usize::try_from(looks).ok()?).copied()
     }
@@ -45,7 +45,7 @@ impl Pauses {
     }
 }
 
-/// Wakes whoever waits for a look when one is due earlier than he knows.
+/// Wakes the waiting task when a recheck is due earlier than it knows.
 #[derive(Debug, Default)]
 pub(super) struct Alarm {
     at: Mutex<Option<Timestamp>>,
@@ -53,17 +53,17 @@ pub(super) struct Alarm {
 }
 
 impl Alarm {
-    /// The next time that one is due earlier than was [`Alarm::set`].
+    /// The next recheck that is due earlier than was [`Alarm::set`].
     pub(super) fn earlier(&self) -> Notified<'_> {
         self.earlier.notified()
     }
 
-    /// Whoever waits wakes up by himself at `at`, or wants to hear of any.
+    /// The waiting task wakes up at `at` itself, or wants to know of any recheck.
     pub(super) fn set(&self, at: Option<Timestamp>) {
         *self.at.lock().unwrap_or_else(PoisonError::into_inner) = at;
     }
 
-    /// A look has become due at `due`.
+    /// A recheck has become due at `due`.
     pub(super) fn is_due(&self, due: Option<Timestamp>) {
         let known = *self.at.lock().unwrap_or_else(PoisonError::into_inner);
         if due.is_some_and(|due| known.is_none_or(|known| due < known)) {
@@ -72,9 +72,9 @@ impl Alarm {
     }
 }
 
-/// Notes that a run has ended and what it `seen`; gives when the work log is looked at again.
+/// Records that a run has ended and what it has `seen`. Returns when the work log is rechecked.
 ///
-/// What a late look brought about is not followed by as many looks as a delta: the rest of them remains.
+/// A run caused by a recheck gets no new series of rechecks: it continues the current one.
 pub(super) fn note(
     connection: &Connection,
     work_log: &WorkLogUri,
@@ -87,7 +87,7 @@ pub(super) fn note(
     if mutated(Mutant::NothingShowsLate) {
         return Ok(None);
     }
-    // That it lost its class has been acted upon.
+    // The removal of its class has been handled.
     let (knew, removed) = (removed, removed && seen != Sighting::ABSENT);
     let now = now.as_millisecond();
     if reason == Reason::Recheck {
@@ -106,8 +106,8 @@ pub(super) fn note(
         return Ok(None);
     }
     let due = now.saturating_add(first);
-    // Of several deltas of one removal, one tells that the class is gone. A run that saw the class gone and did not know
-    // that could not act upon it: the next look still has to see that it shows.
+    // Of several deltas of one removal, one says that the class is gone. A run that saw the class gone without knowing
+    // that could not act on it, so the next recheck still has to see the change.
     let unacted = !knew && !seen.is_of_work_log();
     connection
         .prepare_cached(
@@ -161,8 +161,8 @@ pub(super) fn due(
     Ok((looks, next.and_then(|next| Timestamp::from_millisecond(next).ok())))
 }
 
-/// A look was made: the next one is due after the next pause, if there is one. Gives whether a delta told that the work
-/// log lost its class; nothing if it is due for another look since.
+/// A recheck was made: the next one is due after the next pause, if there is one. Returns whether a delta removed the
+/// work log's class; nothing if the recheck was replaced meanwhile.
 pub(super) fn end(
     connection: &Connection,
     Look { work_log, due, .. }: &Look,
@@ -185,14 +185,14 @@ pub(super) fn end(
     Ok(Some(removed))
 }
 
-/// Whether it is still to be looked at.
+/// Whether a recheck is still to come.
 pub(super) fn has(connection: &Connection, work_log: &WorkLogUri) -> rusqlite::Result<bool> {
     connection
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM recheck WHERE work_log = ?1)")?
         .query_row([work_log.as_str()], |row| row.get(0))
 }
 
-/// The service starts `now`: all looks are made anew.
+/// The service starts at `now`: all rechecks start over.
 pub(super) fn start(connection: &Connection, pauses: &Pauses, now: Timestamp) -> rusqlite::Result<()> {
     let now = now.as_millisecond();
     match pauses.after(0) {
@@ -204,7 +204,7 @@ pub(super) fn start(connection: &Connection, pauses: &Pauses, now: Timestamp) ->
     .map(drop)
 }
 
-/// A row with how many looks were made; nothing for what never was an IRI.
+/// A row with its number of rechecks; nothing if its text is no IRI.
 fn look(row: &Row<'_>) -> rusqlite::Result<Option<(Look, u32)>> {
     let work_log = WorkLogUri::kept(row.get_ref(0)?.as_str()?);
     let (seen, due, looks) = (Sighting::from_bits(row.get(1)?), row.get(2)?, row.get(3)?);

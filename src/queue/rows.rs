@@ -1,4 +1,4 @@
-//! The queue's rows in the file.
+//! The queue's rows in the database.
 
 use jiff::Timestamp;
 use rusqlite::types::Type;
@@ -9,12 +9,12 @@ use super::entry_state::Row;
 use super::state_machine::StateMachine;
 use crate::domain::{Code, WorkLogUri};
 
-/// How many runs are kept per work log.
+/// How many past runs are kept per work log.
 const RUNS_KEPT: i64 = 20;
-/// How many runs are kept in all, the oldest go first: some 20 MB.
+/// How many past runs are kept in all: some 20 MB. The oldest are removed first.
 const RUNS_KEPT_IN_ALL: i64 = 200_000;
 
-/// All entries, each as soon as `due` makes of its time, or what is wrong with one.
+/// All entries, with `due` applied to their times, or the error for a row that cannot be read.
 pub(super) fn load(
     connection: &Connection,
     due: impl Fn(Timestamp) -> Timestamp,
@@ -55,7 +55,7 @@ fn read(row: &SqlRow<'_>) -> rusqlite::Result<Result<(WorkLogUri, Row), String>>
     Ok(Ok((work_log, kept)))
 }
 
-/// Brings the rows in line with the entries that changed.
+/// Updates the rows of the entries that changed.
 pub(super) fn save(connection: &Connection, changes: &[(WorkLogUri, Option<Row>)]) -> rusqlite::Result<()> {
     for (work_log, row) in changes {
         match row {
@@ -91,7 +91,7 @@ pub(super) fn save(connection: &Connection, changes: &[(WorkLogUri, Option<Row>)
     Ok(())
 }
 
-/// Whether a delta told that `work_log` lost its class. Read with what else is known of it, in one transaction.
+/// Whether a delta removed the class of `work_log`. Read with the other records about it, in one transaction.
 pub(crate) fn is_removed(connection: &Connection, work_log: &WorkLogUri) -> rusqlite::Result<bool> {
     let removed = connection
         .prepare_cached("SELECT removed FROM entry WHERE work_log = ?1")?
@@ -100,7 +100,7 @@ pub(crate) fn is_removed(connection: &Connection, work_log: &WorkLogUri) -> rusq
     Ok(removed.unwrap_or(false))
 }
 
-/// Adds how a run ended to the work log's history, and drops what is too old.
+/// Adds a run to the work log's history, and removes what is too old.
 pub(super) fn add_attempt(
     connection: &Connection,
     work_log: &WorkLogUri,
@@ -144,13 +144,13 @@ pub(super) fn attempts(connection: &Connection, work_log: &WorkLogUri) -> rusqli
         .collect()
 }
 
-/// Nothing else can stand there: the table allows no other word.
+/// Nothing else is possible: the table has a constraint.
 fn ended(row: &SqlRow<'_>) -> rusqlite::Result<Ended> {
     let word = row.get_ref(1)?.as_str()?;
     Ended::from_word(word).ok_or_else(|| rusqlite::Error::InvalidColumnType(1, word.to_owned(), Type::Text))
 }
 
-/// A code that this version does not know counts as none: it only explains.
+/// An unknown code of a newer version counts as none: it is only informative.
 fn code(row: &SqlRow<'_>, column: usize) -> rusqlite::Result<Option<Code>> {
     let word: Option<String> = row.get(column)?;
     Ok(word.as_deref().and_then(Code::from_word))

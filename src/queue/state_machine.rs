@@ -1,7 +1,7 @@
-//! The queue's bookkeeping: a pure state machine over entries, with time as a parameter.
+//! The queue's logic: a pure state machine over entries, with time as a parameter.
 //!
-//! Changes come in transactions: what one has touched is leased to nobody until [`StateMachine::ended`] says
-//! whether it is on disk, and is as before when it is not.
+//! Changes are made in transactions: an entry that one has touched is not leased until [`StateMachine::ended`] says
+//! whether the change is on disk. If it is not, the change is rolled back.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
@@ -15,16 +15,15 @@ use super::fair_schedule::{FairSchedule, Turn};
 use crate::domain::{Code, WorkLogUri};
 use crate::failpoint::mutants::{Mutant, mutated};
 
-/// All entries, by work log, by whose turn it is and by the end of their lease. Every step costs the logarithm
-/// of their number.
+/// All entries, by work log, by their order and by the end of their lease. Operations take logarithmic time.
 #[derive(Debug, Default)]
 pub(super) struct StateMachine {
     entries: BTreeMap<WorkLogUri, EntryState>,
-    /// Entries that wait; `turn` keeps equal due times in order of arrival.
+    /// Waiting entries; `turn` keeps equal due times in order of arrival.
     schedule: FairSchedule,
-    /// Entries that run, by the end of their lease.
+    /// Running entries, by the end of their lease.
     by_expiry: BTreeSet<(Timestamp, WorkLogUri)>,
-    /// What this transaction changed, as it was before. None of it is in `schedule` or `by_expiry`.
+    /// The previous state of what this transaction changed. None of it is in `schedule` or `by_expiry`.
     touched: HashMap<WorkLogUri, Option<EntryState>>,
     /// Leases to be given back once this transaction has ended.
     returned: Vec<(WorkLogUri, u64, Timestamp)>,
@@ -33,23 +32,22 @@ pub(super) struct StateMachine {
     leases: u64,
 }
 
-/// An entry whose run has ended.
+/// An entry whose lease was completed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Completed {
-    /// When the change was asked for that the run settled.
+    /// When the change was requested that the run reconciled.
     pub(super) asked: Timestamp,
     /// Why it ran.
     pub(super) reason: Reason,
-    /// Whether a delta had told that the work log lost its class.
+    /// Whether a delta had removed the work log's class.
     pub(super) removed: bool,
-    /// Whether it is not to be run again by itself.
+    /// Whether it will not run again automatically.
     pub(super) ended: bool,
 }
 
 impl StateMachine {
-    /// Makes `work_log` due as wished, or keeps an earlier time. A change resets the failed runs, so
-    /// that what was given up or backed off is tried afresh. What is fresh stays so until it has run; what
-    /// is parked had its run.
+    /// Makes `work_log` due as requested, or keeps an earlier time. A change resets the failed attempts, so that parked
+    /// and delayed entries start over. A fresh entry stays fresh until it has run; a parked one has run.
     pub(super) fn put(&mut self, work_log: &WorkLogUri, request: Request) {
         let Request { reason, removed, overwrite, due, now } = request;
         self.touch(work_log);
@@ -90,12 +88,12 @@ impl StateMachine {
         }
     }
 
-    /// A book of what the rows say. All at once: much quicker than one after the other.
+    /// Builds the state from the stored rows. All at once: much faster than one after the other.
     pub(super) fn of(rows: Vec<(WorkLogUri, Row)>) -> Self {
         let keep = |(turn, (work_log, row)): (u64, (WorkLogUri, Row))| {
             let Row { due, reason, attempts, why, code, removed, overwrite, since } = row;
             let phase = due.map_or(Phase::Parked, |due| Phase::Waiting { due, turn });
-            // What has not failed since may have been parked before.
+            // An entry without failures may have been parked before.
             let asked = due.filter(|_| attempts == 0).map_or(since, |due| due.max(since));
             (work_log, EntryState { phase, attempts, reason, why, code, removed, overwrite, since, asked })
         };
@@ -112,7 +110,7 @@ impl StateMachine {
         Self { entries, schedule, turn, ..Self::default() }
     }
 
-    /// The entry whose turn it is, now under a lease of `length`.
+    /// The next entry, leased for `length`.
     pub(super) fn lease(&mut self, now: Timestamp, length: Duration) -> Option<Lease> {
         let Turn { due, work_log, .. } = self.schedule.take(now)?;
         let entry = self.entries.get_mut(&work_log)?;
@@ -124,7 +122,7 @@ impl StateMachine {
         Some(Lease { work_log, attempts, reason, asked, overwrite, number, until, seen: None })
     }
 
-    /// The time was set forward by `by`: what runs keeps the time that it has left.
+    /// The clock was set forward by `by`: leases keep their remaining time.
     pub(super) fn put_off_expiry(&mut self, by: SignedDuration) {
         for (until, work_log) in std::mem::take(&mut self.by_expiry) {
             let later = until.checked_add(by).unwrap_or(Timestamp::MAX);
@@ -137,7 +135,7 @@ impl StateMachine {
         }
     }
 
-    /// Takes back the leases that have ended by `now`: their entries are due again.
+    /// Takes back the leases that have expired by `now`: their entries are due again.
     pub(super) fn expire(&mut self, now: Timestamp) -> Vec<WorkLogUri> {
         let mut expired = Vec::new();
         while self.by_expiry.first().is_some_and(|(until, _)| *until <= now) {
@@ -148,16 +146,16 @@ impl StateMachine {
         expired
     }
 
-    /// When to look again: the next due time or end of a lease.
+    /// When to check again: the next due time or end of a lease.
     pub(super) fn next_event(&self) -> Option<Timestamp> {
         let due = self.schedule.first_due();
         let expiry = self.by_expiry.first().map(|(until, _)| *until);
         due.into_iter().chain(expiry).min()
     }
 
-    /// Ends the lease `number`. An entry that changed during the run runs once more, whatever the
-    /// outcome. Gives what it was, if the lease still held; else nothing changes. `shows_class` says whether the run saw
-    /// the class of a work log.
+    /// Completes the lease `number`. An entry that changed during the run runs once more, whatever the outcome. Returns
+    /// the entry if the lease was still valid; otherwise nothing changes. `shows_class` says whether the run saw the
+    /// class of a work log.
     pub(super) fn complete(
         &mut self,
         work_log: &WorkLogUri,
@@ -183,11 +181,11 @@ impl StateMachine {
         };
         entry.why = why.cloned();
         entry.code = code;
-        // The evidence served its run. One that failed needs it once more, and so does the next one where the class still
-        // showed.
+        // The evidence was for this run. If it failed, its retry needs it once more, and so does the next run if the
+        // class was still visible.
         let unserved = why.is_some() || (again.is_some() && shows_class);
         entry.removed = (entry.removed && unserved) || again.is_some_and(|again| again.removed);
-        // Leave to overwrite is for one try: what is parked now would use it up at some other time.
+        // The permission to overwrite is for one attempt: a parked entry would use it at some later time.
         let used = !matches!(outcome, Outcome::Later { .. });
         entry.overwrite = (entry.overwrite && !used) || again.is_some_and(|again| again.overwrite);
         let due = again.map(|again| again.due).or(at);
@@ -205,14 +203,14 @@ impl StateMachine {
         Some(Completed { asked, reason, removed, ended: due.is_none() })
     }
 
-    /// Whether it is run without anybody's doing.
+    /// Whether it runs automatically.
     pub(super) fn is_to_run(&self, work_log: &WorkLogUri) -> bool {
         self.entries.get(work_log).is_some_and(|entry| !matches!(entry.phase, Phase::Parked))
     }
 
-    /// Gives back the lease `number` of a run whose end could not be saved: it is run again at `at`.
-    /// Needs no transaction, since on disk the entry waits anyway; where another has touched it meanwhile, it is
-    /// given back after that.
+    /// Returns the lease `number` of a run whose result could not be saved: it runs again at `at`. Needs no
+    /// transaction, since the entry is stored as waiting anyway. If another transaction has touched it meanwhile, the
+    /// lease is returned after that.
     pub(super) fn give_back(&mut self, work_log: &WorkLogUri, number: u64, at: Timestamp) {
         if self.touched.contains_key(work_log) {
             self.returned.push((work_log.clone(), number, at));
@@ -241,13 +239,13 @@ impl StateMachine {
         self.index(work_log);
     }
 
-    /// Makes every parked entry due now; gives their number.
+    /// Makes every parked entry due now. Returns their number.
     pub(super) fn wake_parked(&mut self, reason: Reason, now: Timestamp) -> usize {
         let request = Request { reason, removed: false, overwrite: false, due: now, now };
         self.wake(request, |_| true)
     }
 
-    /// The same for those whose timesheet is exported, each with leave to overwrite it.
+    /// The same for those whose timesheet is exported, each with permission to overwrite it.
     pub(super) fn overwrite_exported(&mut self, now: Timestamp) -> usize {
         let request = Request { reason: Reason::Request, removed: false, overwrite: true, due: now, now };
         self.wake(request, |entry| entry.code == Some(Code::TimesheetExported))
@@ -263,7 +261,7 @@ impl StateMachine {
         woken.len()
     }
 
-    /// The rows that this transaction changes; `None` where an entry has left.
+    /// The rows that this transaction changes; `None` for an entry that was removed.
     pub(super) fn changes(&self) -> Vec<(WorkLogUri, Option<Row>)> {
         let change = |(work_log, before): (&WorkLogUri, &Option<EntryState>)| {
             let row = self.entries.get(work_log).map(EntryState::row);
@@ -277,7 +275,7 @@ impl StateMachine {
         self.entries.iter().map(|(work_log, entry)| (work_log.clone(), Some(entry.row()))).collect()
     }
 
-    /// Ends a transaction: what it changed counts from now on, or is as it was before.
+    /// Ends a transaction: commits its changes, or rolls them back.
     pub(super) fn ended(&mut self, committed: bool) {
         for (work_log, before) in std::mem::take(&mut self.touched) {
             if !committed {
@@ -324,12 +322,12 @@ impl StateMachine {
         }
     }
 
-    /// Whether nothing runs and nothing is to be run by itself.
+    /// Whether nothing runs and nothing will run automatically.
     pub(super) fn is_quiet(&self) -> bool {
         self.schedule.is_empty() && self.by_expiry.is_empty() && self.touched.is_empty()
     }
 
-    /// The number of entries, in whatever state.
+    /// The number of entries in any state.
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
@@ -353,12 +351,12 @@ impl StateMachine {
         counts
     }
 
-    /// The earliest due time of all that wait.
+    /// The earliest due time of all waiting entries.
     pub(super) fn oldest_due(&self) -> Option<Timestamp> {
         self.schedule.first_due()
     }
 
-    /// How many entries are parked with each code.
+    /// The number of parked entries by code.
     pub(super) fn parked_by_code(&self) -> BTreeMap<Option<Code>, usize> {
         let mut counts = BTreeMap::new();
         for entry in self.entries.values().filter(|entry| matches!(entry.phase, Phase::Parked)) {
@@ -367,7 +365,7 @@ impl StateMachine {
         counts
     }
 
-    /// Entries in the order of their IRIs, from behind `after` on; those that `filter` wants.
+    /// Entries that `filter` accepts, ordered by IRI, starting after `after`.
     pub(super) fn page(
         &self,
         filter: Filter,

@@ -1,5 +1,5 @@
-//! How the last days went, in slots of ten minutes: what the page draws. Kept in the file, so that a restart
-//! does not wipe the picture of the night before.
+//! Statistics of the last two days in slots of ten minutes, for the chart on the page. Stored in the file, so that they
+//! survive a restart.
 
 use std::time::Duration;
 
@@ -13,22 +13,22 @@ pub const SLOT: Duration = Duration::from_mins(10);
 /// How many slots are kept: two days.
 const SLOTS_KEPT: i64 = 2 * 24 * 6;
 
-/// How the runs of one slot ended.
+/// The results of the runs in one slot.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Slot {
     /// When the slot begins.
     pub from: Timestamp,
-    /// Runs after which both sides said the same.
+    /// Runs after which both sides were in sync.
     pub synced: u64,
-    /// Runs that have to be done again, or that need a person.
+    /// Runs that failed: retried or parked.
     pub failed: u64,
-    /// The latencies of the synced, from the change to the end of its run, added up; in seconds.
+    /// The sum of the latencies of synced work logs, from the change to the end of its run, in seconds.
     pub seconds: f64,
-    /// The longest of them, in seconds.
+    /// The longest latency, in seconds.
     pub slowest: f64,
 }
 
-/// Counts a run that ended `now` for a change that was asked for at `asked`.
+/// Counts a run that ended at `now` for a change requested at `asked`.
 pub(super) fn add(
     connection: &Connection,
     now: Timestamp,
@@ -49,7 +49,7 @@ pub(super) fn add(
     Ok(())
 }
 
-/// The slots from the one of `since` on.
+/// The slots from the one that contains `since`.
 pub(super) fn read(connection: &Connection, since: Timestamp) -> rusqlite::Result<Vec<Slot>> {
     connection
         .prepare_cached(

@@ -1,5 +1,5 @@
-//! How many runs are on their way from the queue to Kimai: enough that it never waits for us, and not so many
-//! that they grow old on the way.
+//! Limits the runs in progress between the queue and Kimai: enough to keep Kimai busy, and few enough that their data
+//! does not get stale.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,46 +10,46 @@ use tokio::sync::Notify;
 use super::retry::Failure;
 use crate::trackers::adaptive_concurrency::{AdaptiveLimiter, Turn};
 
-/// So much of Kimai's time may be waiting for it: what a work log says is no older than that when it is sent.
+/// How much of Kimai's time may be prepared in advance. Work log data is no older than that when it is sent.
 const AHEAD: Duration = Duration::from_secs(1);
-/// The most that may be, however quick Kimai is. Their statements go out a hundred at a time.
+/// The upper limit, however fast Kimai is. Their statements are sent a hundred at a time.
 const MOST_AHEAD: usize = 128;
 
-/// The longest wait for a turn. When Kimai has become slow since many runs began, the last of them give up what
-/// they have read: it is old by then, and their lease is to outlive them.
+/// The longest wait for a turn. If Kimai has become slow since many runs began, the last of them give up: the data they
+/// read is old by then, and their lease must outlive them.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_mins(5);
 
-/// All runs, in the share of those that had something to send.
+/// The denominator of the share of runs that send something.
 const ALL: usize = 1_024;
-/// Of the last so many runs, roughly, that share is known.
+/// The share is averaged over roughly this many runs.
 const REMEMBERED: usize = 32;
 
-/// All runs on their way.
+/// All runs in progress.
 #[derive(Debug)]
 pub(super) struct Admission {
     limiter: Arc<AdaptiveLimiter>,
-    /// Begun, and not answered by Kimai yet.
+    /// Runs that have begun and have no answer from Kimai yet.
     ahead: AtomicUsize,
-    /// Of these, those that know what to send.
+    /// Those of them that know what to send.
     ready: AtomicUsize,
-    /// Of [`ALL`] runs of late, those that had something to send: the others are no work for Kimai.
+    /// How many of the last [`ALL`] runs had something to send. The others are no work for Kimai.
     needed: AtomicUsize,
-    /// Tells that one has come through.
+    /// Notified when a run has got through.
     through: Notify,
 }
 
-/// A run on its way to Kimai, until this is dropped.
+/// A run in progress, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Permit<'a> {
     admission: &'a Admission,
     ready: bool,
-    /// Whether it is not counted as one on its way for now.
+    /// Whether it is temporarily not counted as in progress.
     aside: bool,
     turn: Option<Turn<'a>>,
     heard: Heard,
 }
 
-/// Tells, also when its run is through, whether Kimai did what the run asked of it.
+/// Reports whether Kimai did what the run requested, even after the run has got through.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Heard(Arc<AtomicBool>);
 
@@ -61,7 +61,7 @@ impl Heard {
 }
 
 impl Admission {
-    /// A flow at the pace of `pace`.
+    /// Admits runs at the pace of `pace`.
     pub(super) fn new(limiter: Arc<AdaptiveLimiter>) -> Self {
         Self {
             limiter,
@@ -100,20 +100,20 @@ impl Admission {
         Permit { admission: self, ready: false, aside: false, turn: None, heard: Heard::default() }
     }
 
-    /// So many runs that about `needed` of them have something to send.
+    /// How many runs are needed so that about `needed` of them have something to send.
     fn of_which_needed(&self, needed: usize) -> usize {
         let share = self.needed.load(Ordering::Relaxed).max(1);
         needed.saturating_mul(ALL) / share
     }
 
-    /// A run came through that had something to send, or had not. Two at once may count as one.
+    /// Records whether a run that got through had something to send. Two at once may count as one.
     fn learn(&self, had: bool) {
         let known = self.needed.load(Ordering::Relaxed);
         let new = known - known.div_ceil(REMEMBERED) + if had { ALL / REMEMBERED } else { 0 };
         self.needed.store(new.min(ALL), Ordering::Relaxed);
     }
 
-    /// Whether Kimai may soon have nothing to do, for want of runs that know what to send.
+    /// Whether Kimai may soon be idle, for lack of runs that know what to send.
     pub(super) fn is_thin(&self) -> bool {
         self.ready.load(Ordering::Acquire) < self.limiter.limit()
     }
@@ -130,12 +130,12 @@ impl Admission {
 }
 
 impl Permit<'_> {
-    /// Tells later whether Kimai answered.
+    /// Lets the caller report later whether Kimai answered.
     pub(super) fn heard(&self) -> Heard {
         self.heard.clone()
     }
 
-    /// It will probably send nothing, and is still to be looked at: others may begin meanwhile.
+    /// The run will probably send nothing but has to be checked: others may begin meanwhile.
     pub(super) fn step_aside(&mut self) {
         if !self.aside {
             self.aside = true;
@@ -152,13 +152,13 @@ impl Permit<'_> {
         }
     }
 
-    /// Kimai did what was asked: the way is free for the next one.
+    /// Kimai did what was requested, so the next run may begin.
     pub(super) fn answered(self) {
         self.heard.0.store(true, Ordering::Relaxed);
     }
 
-    /// Waits until a change may be prepared and sent; fails when Kimai goes down meanwhile, or it takes too long.
-    /// It holds until this is dropped, which is to be once Kimai has answered.
+    /// Waits until a change may be prepared and sent. Fails if Kimai goes down meanwhile, or if it takes too long. Hold
+    /// the result until Kimai has answered.
     pub(super) async fn turn(&mut self) -> Result<(), Failure> {
         self.step_back();
         if self.turn.is_none() {

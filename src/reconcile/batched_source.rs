@@ -1,4 +1,4 @@
-//! What the runs ask of the triplestore, together: what work logs say, and their links.
+//! Batches what the runs read from and write to the triplestore: the data of work logs, and their links.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,9 +16,9 @@ use crate::work_logs::{Link, SourceFault, WorkLogs};
 /// The work logs that are linked to each of some timesheets.
 type Owners = BTreeMap<KimaiId, Vec<WorkLogUri>>;
 
-/// Reads of a burst that go without company.
+/// How many reads of a burst are sent individually.
 const FIRST_READS: f64 = 10.0;
-/// How long a read waits for company although Kimai may soon have nothing to do.
+/// How long a read waits for others although Kimai may soon be idle.
 const SHORT_WAIT: Duration = Duration::from_millis(100);
 
 /// Reads and links of all runs.
@@ -41,7 +41,7 @@ struct Links {
 
 struct Linked(Visibility);
 
-/// What is there of work logs of which nothing was found a moment ago.
+/// Second reads of work logs for which nothing was found a moment ago.
 struct Absent(Visibility);
 
 impl BatchedSource {
@@ -55,23 +55,23 @@ impl BatchedSource {
         }
     }
 
-    /// The facts of `subject`, and what is known of all that they point to.
+    /// The facts of `subject`, and of everything that they refer to.
     pub(super) async fn read(&self, subject: &WorkLogUri) -> Result<(Facts, Arc<Directory>), SourceFault> {
         self.reads.ask(subject.clone()).await
     }
 
-    /// The same of `subject`, of which nothing was found a moment ago. Fails when the triplestore shows nothing else
+    /// The same, for a `subject` for which nothing was found a moment ago. Fails if the triplestore shows nothing else
     /// either.
     pub(super) async fn read_again(&self, subject: &WorkLogUri) -> Result<Facts, SourceFault> {
         self.absent.ask(subject.clone()).await
     }
 
-    /// Writes or removes a link; the facts of its work log as they are after that.
+    /// Writes or removes a link. Returns the facts of its work log after that.
     pub(super) async fn link(&self, link: Link) -> Result<Facts, SourceFault> {
         self.links.ask(link).await
     }
 
-    /// The work logs that are linked to these timesheets, asked of a triplestore that shows anything at all.
+    /// The work logs that are linked to these timesheets. Fails if the triplestore shows nothing at all.
     pub(super) async fn linked(&self, ids: &[KimaiId]) -> Result<Arc<Owners>, SourceFault> {
         self.linked.ask(ids.to_vec()).await
     }
@@ -113,7 +113,7 @@ impl Statement for Links {
     }
 
     fn patience(&self) -> Duration {
-        // While others are on their way, a link has time: its timesheet is remembered.
+        // A link is not urgent while others are in progress: the ledger knows its timesheet.
         if self.admission.is_dry() { Duration::ZERO } else { LONGEST_WAIT }
     }
 }
@@ -153,7 +153,7 @@ impl Statement for Absent {
     }
 }
 
-/// The facts of `subjects` in their order, and what is known of all that those point to which are work logs.
+/// The facts of `subjects` in their order, and of everything that work logs among them refer to.
 pub(super) async fn read(
     work_logs: &dyn WorkLogs,
     subjects: &[WorkLogUri],

@@ -1,12 +1,12 @@
-//! Questions of many runs, gathered into few statements.
+//! Batches the questions of many runs into few statements.
 //!
-//! While one statement is under way, the next fills up. The first of a burst go at once; when there are many,
-//! each waits for company, as long as whoever waits for its answers can spare it.
+//! While one statement is in progress, the next fills up. The first of a burst are sent immediately; under load, each
+//! waits for others, as long as its callers lose no time.
 //!
 //! # Guarantees
-//! - An answer belongs to a statement that was sent after its question was asked.
-//! - What makes a statement fail because of one question costs none of the others their answer: a statement that
-//!   is refused is halved until those to blame are found.
+//! - An answer comes from a statement that was sent after its question was asked.
+//! - A question that makes a statement fail does not affect the others: a refused statement is halved until the bad
+//!   questions are found.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,19 +20,19 @@ use tokio::time::Instant;
 
 use crate::domain::status::Gist;
 use crate::work_logs::SourceFault;
-// A question is a triple of an update at most.
+// A question is at most one triple of an update.
 use crate::triplestore::statement::BATCH as MOST;
 
-/// How many more statements may go at once after each second, and while each comes alone.
+/// How many more statements may be sent immediately, per second, and while each comes alone.
 const BUDGET_A_SECOND: f64 = 1.0;
 const BUDGET_A_SECOND_ALONE: f64 = 20.0;
-/// The longest wait for company.
+/// The longest wait for others.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(1);
-/// How often it is looked whether the wait is still no loss.
+/// How often to check whether waiting still costs nothing.
 const LOOK: Duration = Duration::from_millis(10);
-/// So many questions that fail alone too are no matter of questions any more.
+/// If this many questions also fail individually, the cause is not a question.
 const MOST_FAILED: usize = 3;
-/// How long it is looked which of them it was.
+/// How long to search for the bad question.
 const LONGEST_SEARCH: Duration = Duration::from_mins(1);
 
 /// What answers many questions at once.
@@ -46,17 +46,17 @@ pub(super) trait Statement: Send + Sync {
     /// The answers to `questions`, in their order.
     async fn run(&self, questions: &[Self::Question]) -> Result<Vec<Self::Answer>, SourceFault>;
 
-    /// So many statements go at once, however many questions come after them: the first of a burst.
+    /// How many statements are sent immediately at the start of a burst.
     fn budget(&self) -> f64 {
         0.0
     }
 
-    /// Whether nobody could come soon who asks too.
+    /// Whether no further question can be expected soon.
     fn is_alone(&self) -> bool {
         false
     }
 
-    /// How long the questions that wait now may wait in all without any loss.
+    /// How long the waiting questions may wait in total without any loss.
     fn patience(&self) -> Duration;
 }
 
@@ -64,9 +64,9 @@ pub(super) trait Statement: Send + Sync {
 pub(super) struct Batcher<S: Statement> {
     statement: S,
     waiting: Mutex<Vec<Waiting<S>>>,
-    /// One statement at a time.
+    /// Allows one statement at a time.
     turn: tokio::sync::Mutex<Budget>,
-    /// Tells who waits for company that there is enough.
+    /// Notifies a waiting caller that the batch is full.
     full: Notify,
 }
 
@@ -77,7 +77,7 @@ struct Waiting<S: Statement> {
     reply: oneshot::Sender<Reply<S>>,
 }
 
-/// Statements that may go at once.
+/// Statements that may be sent immediately.
 struct Budget {
     most: f64,
     left: f64,
@@ -124,7 +124,7 @@ impl<S: Statement> Batcher<S> {
                 biased;
                 answered = &mut answer => if let Ok(answer) = answered { return answer },
                 mut budget = self.turn.lock() => match answer.try_recv() {
-                    // Not told: this one asks for all, and its own question is not to be asked twice.
+                    // Not notified: this one sends the whole batch, and its own question must not be asked twice.
                     Err(TryRecvError::Empty) => {
                         drop(answer);
                         return self.lead(question, &mut budget).await;
@@ -133,11 +133,11 @@ impl<S: Statement> Batcher<S> {
                     Ok(answer) => return answer,
                 },
             }
-            // Whoever asked for all broke off.
+            // The caller that was to send the batch was cancelled.
         }
     }
 
-    /// Asks for all that wait, `own` among them.
+    /// Sends all waiting questions, including `own`.
     async fn lead(&self, own: S::Question, budget: &mut Budget) -> Reply<S> {
         if !budget.take(self.statement.is_alone()) {
             self.wait_for_company().await;
@@ -162,8 +162,8 @@ impl<S: Statement> Batcher<S> {
         }
     }
 
-    /// The statement is refused because of some of its questions: it is halved until each of those stands alone with
-    /// its own refusal, and all others have their answers. `k` of `n` cost `2 k log n` statements.
+    /// The statement is refused because of some of its questions: it is halved until each of those is alone with its
+    /// own refusal, and all others have their answers. `k` bad ones of `n` cost `2 k log n` statements.
     async fn halve(&self, mut others: Vec<Waiting<S>>, own: S::Question, fault: SourceFault) -> Reply<S> {
         let since = Instant::now();
         let (reply, mut answer) = oneshot::channel();
@@ -175,7 +175,7 @@ impl<S: Statement> Batcher<S> {
                 continue;
             }
             if since.elapsed() > LONGEST_SEARCH {
-                // Of these it is not known whether they are to blame.
+                // It is not known whether these are bad.
                 let said = format!("not done yet, since others in the same statement were refused ({fault})");
                 let gist = Gist::of(&said);
                 tell(first, &SourceFault::Failed { said, gist });
@@ -199,8 +199,8 @@ impl<S: Statement> Batcher<S> {
         answer.try_recv().unwrap_or_else(|_| Err(missing(0)))
     }
 
-    /// Something in the statement may be to blame: each of its questions is asked alone, `own` first. When
-    /// several fail or it takes long, it is not them, and the others get `fault`.
+    /// Some question may be the cause: each is asked alone, `own` first. If several fail, or if it takes long, the
+    /// cause is something else, and the others get `fault`.
     async fn one_by_one(&self, others: Vec<Waiting<S>>, own: S::Question, fault: SourceFault) -> Reply<S> {
         let since = Instant::now();
         let own = self.alone(own).await;
@@ -222,7 +222,7 @@ impl<S: Statement> Batcher<S> {
         answers.into_iter().next().ok_or_else(|| missing(0))
     }
 
-    /// Sends a statement. One that breaks off is one that failed: those who wait for it are not to break off too.
+    /// Sends a statement. Cancellation counts as a failure, so that the other callers are not cancelled too.
     async fn run(&self, questions: &[S::Question]) -> Result<Vec<S::Answer>, SourceFault> {
         let run = AssertUnwindSafe(self.statement.run(questions)).catch_unwind();
         run.await.unwrap_or_else(|_| {
@@ -241,7 +241,7 @@ impl<S: Statement> Batcher<S> {
         }
     }
 
-    /// Those of the next statement but for the one that sends it; who has gone away meanwhile is left out.
+    /// The questions of the next statement, except the sender's own and those whose caller has gone.
     fn take(&self) -> Vec<Waiting<S>> {
         let mut waiting = self.waiting();
         waiting.retain(|waiting| !waiting.reply.is_closed());
@@ -249,7 +249,7 @@ impl<S: Statement> Batcher<S> {
         waiting.drain(..count).collect()
     }
 
-    /// Only ever left whole.
+    /// Never left in an inconsistent state, so a panic elsewhere does not matter.
     fn waiting(&self) -> MutexGuard<'_, Vec<Waiting<S>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,9 +1,8 @@
-//! The breaker: when a neighbour is down, one run at a time finds out whether it is back, and what waits
-//! neither hammers it nor ages.
+//! The circuit breaker: while Kimai or the triplestore is down, one run at a time probes whether it is back. Waiting
+//! entries neither send requests nor use up attempts.
 //!
 //! # Guarantees
-//! While it is open, a run starts at most every [`PROBE_EVERY`]. It closes with the first run that reaches the
-//! neighbour.
+//! While it is open, at most one run starts per [`PROBE_EVERY`]. The first run that reaches the system closes it.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,13 +12,13 @@ use jiff::Timestamp;
 use crate::domain::status::Gist;
 use crate::domain::{Code, WorkLogUri};
 
-/// Failures in a row, of different causes, that open it. One work log that fails alone is its own problem, not a
-/// neighbour's; nor is one thing that a neighbour cannot do, however many work logs need it.
+/// Failures in a row, with different causes, that open it. One work log that fails is no sign of an outage, nor is one
+/// thing that the system cannot do, however many work logs need it.
 const FAILURES: usize = 5;
 /// The pause between two probes.
 pub const PROBE_EVERY: Duration = Duration::from_secs(15);
 
-/// Whom a run needs.
+/// A system that a run needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Neighbour {
     /// Where hours are billed.
@@ -37,27 +36,27 @@ impl fmt::Display for Neighbour {
     }
 }
 
-/// What a failure counts as. Failures of one cause count once.
+/// What a failure counts as. Failures with the same cause count once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
-    /// There was no answer: each work log that meets with that is one more sign.
+    /// There was no answer: each affected work log is one more sign of an outage.
     WorkLog(WorkLogUri),
-    /// The neighbour answered, and said this.
+    /// It answered with this error.
     Said(Gist),
 }
 
-/// The breakers of both neighbours, over all workers. Time is a parameter.
+/// The breakers of Kimai and the triplestore, shared by all workers. Time is a parameter.
 #[derive(Debug, Default)]
 pub struct Breakers {
     kimai: Breaker,
     triplestore: Breaker,
-    /// Kimai asked for a pause until then.
+    /// Kimai requested a pause until then.
     paused_until: Option<Timestamp>,
 }
 
 #[derive(Debug, Default)]
 struct Breaker {
-    /// The different causes of failures since the last success.
+    /// The distinct causes of failures since the last success.
     failed: Vec<Cause>,
     open: Option<Open>,
 }
@@ -70,21 +69,21 @@ struct Open {
     why: String,
 }
 
-/// A neighbour that is down.
+/// A system that is down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Down {
-    /// Who.
+    /// Which one.
     pub neighbour: Neighbour,
-    /// The stable code of it.
+    /// The stable code of the cause.
     pub code: Code,
-    /// How that shows, in words.
+    /// The cause, in words.
     pub why: String,
-    /// Since when we know.
+    /// Since when it is known to be down.
     pub since: Timestamp,
 }
 
 impl Breakers {
-    /// Takes leave to start a run now, or gives the time to ask again.
+    /// Requests permission to start a run, or returns the time to ask again.
     pub fn admit(&mut self, now: Timestamp) -> Result<(), Timestamp> {
         let probes =
             [&self.kimai, &self.triplestore].map(|breaker| breaker.open.as_ref().map(|open| open.next_probe));
@@ -100,20 +99,20 @@ impl Breakers {
         Ok(())
     }
 
-    /// A run ended without finding a neighbour down. Of those it did not reach the next one is to find out.
+    /// A run ended without finding an outage. The next run probes the systems that it did not reach.
     pub fn ended(&mut self, now: Timestamp) {
         for open in [&mut self.kimai, &mut self.triplestore].into_iter().filter_map(|one| one.open.as_mut()) {
             open.next_probe = now;
         }
     }
 
-    /// A run reached this neighbour. Says whether it had been down.
+    /// A run reached this system. Returns whether it had been down.
     pub fn reached(&mut self, neighbour: Neighbour) -> bool {
         std::mem::take(self.of(neighbour)).open.is_some()
     }
 
-    /// A run failed by `cause`, which may be the neighbour's fault; `surely` opens at once.
-    /// Says whether this opened the breaker.
+    /// A run failed by `cause`, which may be an outage; `surely` opens immediately. Returns whether this opened the
+    /// breaker.
     pub fn failed(
         &mut self,
         neighbour: Neighbour,
@@ -141,18 +140,18 @@ impl Breakers {
         true
     }
 
-    /// Kimai asked for a pause: nothing starts before it is over.
+    /// Kimai requested a pause: nothing starts before it is over.
     pub fn pause(&mut self, pause: Duration, now: Timestamp) {
         let until = later(now, pause);
         self.paused_until = Some(self.paused_until.map_or(until, |earlier| earlier.max(until)));
     }
 
-    /// The neighbours that are down, and how that shows.
+    /// The systems that are down, and why.
     pub fn down(&self) -> Vec<(Neighbour, &str)> {
         self.open().map(|(neighbour, open)| (neighbour, open.why.as_str())).collect()
     }
 
-    /// The same, each with the time since when.
+    /// The same, each with its start time.
     pub fn outages(&self) -> Vec<Down> {
         let down = |(neighbour, open): (_, &Open)| Down {
             neighbour,

@@ -1,23 +1,23 @@
-//! What a run did, counted and in words.
+//! The effect of a run, for metrics and as text.
 
 use crate::domain::KimaiId;
 
-/// What a run did.
+/// The effect of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Effect {
     /// A timesheet was created and linked.
     Created,
-    /// A timesheet whose answer was lost was found again and linked.
+    /// A timesheet whose creation lost its response was found and linked.
     Adopted,
-    /// The timesheet was brought up to date.
+    /// The timesheet was updated.
     Updated,
-    /// The same, although it is exported: somebody asked for that.
+    /// The timesheet was updated although it is exported, since somebody requested that.
     Overwritten,
     /// The timesheet was deleted, and its link removed.
     Deleted,
-    /// Nothing had to change in Kimai, but the triplestore had lost the link, or had a wrong one too.
+    /// Nothing had to change in Kimai, but the triplestore had lost the link or had an additional wrong one.
     Relinked,
-    /// The work log is gone, and its link too; the timesheet is another one's as well, or none, and stays.
+    /// The work log was deleted, and now its link. Its timesheet belongs to another one or does not exist.
     Unlinked,
     /// Nothing had to change in Kimai.
     Unchanged,
@@ -26,7 +26,7 @@ pub enum Effect {
 }
 
 impl Effect {
-    /// The word for it in the metrics.
+    /// Its label in the metrics.
     pub fn word(self) -> &'static str {
         match self {
             Self::Created => "created",
@@ -37,7 +37,7 @@ impl Effect {
         }
     }
 
-    /// Whether Kimai was asked for anything.
+    /// Whether Kimai was sent a change.
     pub fn reached_kimai(self) -> bool {
         match self {
             Self::Created | Self::Adopted | Self::Updated | Self::Overwritten | Self::Deleted => true,
@@ -46,12 +46,12 @@ impl Effect {
     }
 }
 
-/// What a run did, and to which timesheets.
+/// The effect of a run, and the timesheets concerned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reconciled {
-    /// What it did.
+    /// The effect.
     pub effect: Effect,
-    /// To which.
+    /// The timesheets.
     pub timesheets: Vec<KimaiId>,
 }
 
@@ -61,7 +61,7 @@ impl Reconciled {
         Self { effect, timesheets: timesheets.to_vec() }
     }
 
-    /// The same for people, as the history of a work log shows it.
+    /// The text for people, as shown in the history of a work log.
     pub fn in_words(&self) -> String {
         let ids: Vec<String> = self.timesheets.iter().map(ToString::to_string).collect();
         let named = match ids.as_slice() {

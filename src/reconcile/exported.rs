@@ -1,12 +1,12 @@
-//! The look at a timesheet before it is changed or deleted: what is exported in Kimai may be on an invoice.
+//! Checks timesheets before they are changed or deleted: an exported one may be on an invoice.
 //!
 //! # Guarantees
-//! No timesheet is changed or deleted that Kimai showed as exported in the look before, and none without a look,
-//! unless somebody asked for that or `SYNC_EXPORTED` is `overwrite`.
+//! No timesheet is changed or deleted without a check, or if the check showed it as exported, unless somebody requested
+//! that or `SYNC_EXPORTED` is `overwrite`.
 //!
 //! # Caveats
-//! Kimai knows no condition on a change. What is exported between the look and a change is put back as soon as
-//! its answer says so; of a deletion nobody is told, so its look is the last request before it.
+//! Kimai has no conditional writes. A timesheet that is exported between the check and a change is reverted as soon as
+//! the response shows it. A deletion has no such response, so its check is the last request before it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,26 +26,26 @@ use crate::failpoint::mutants::{Mutant, mutated};
 use crate::trackers::kimai::{Fault, KimaiFault, Timesheet, TimesheetFilter, Timesheets};
 use crate::work_logs::SourceFault;
 
-/// Looks of a burst that go without company.
+/// How many checks of a burst are sent individually.
 const FIRST_LOOKS: f64 = 10.0;
-/// How long a look waits for company although Kimai may soon have nothing to do.
+/// How long a check waits for others although Kimai may soon be idle.
 const SHORT_WAIT: Duration = Duration::from_millis(100);
-/// The farthest that the wall clock of any zone is from UTC: Kimai reads bounds in that of the token's user.
+/// The largest UTC offset of any zone: Kimai reads bounds in the zone of the token's user.
 const FARTHEST_ZONE: SignedDuration = SignedDuration::from_hours(14);
 
-/// What became of a deletion.
+/// The result of a deletion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Deletion {
     /// Kimai deleted it.
     Deleted,
-    /// It was not there any more.
+    /// It did not exist any more.
     Gone,
     /// It is exported, and was left alone.
     Exported(Timesheet),
 }
 
-/// Deletes the timesheet `id`, with `keep` only if it is not exported. The look comes right before: nothing else
-/// tells of what was deleted.
+/// Deletes the timesheet `id`; with `keep`, only if it is not exported. The check comes right before, since no response
+/// shows what was deleted.
 pub(super) async fn delete(kimai: &dyn Timesheets, id: KimaiId, keep: bool) -> Result<Deletion, KimaiFault> {
     if keep && !mutated(Mutant::ExportedIsOverwritten) {
         match kimai.timesheet(id).await? {
@@ -61,7 +61,7 @@ pub(super) async fn delete(kimai: &dyn Timesheets, id: KimaiId, keep: bool) -> R
     }
 }
 
-/// The looks of all runs.
+/// The batched checks of all runs.
 pub(super) struct Looks {
     kimai: Arc<dyn Timesheets>,
     lists: Batcher<Lists>,
@@ -78,7 +78,7 @@ impl Looks {
         Self { kimai: Arc::clone(kimai), lists: Batcher::new(lists) }
     }
 
-    /// What Kimai holds of a timesheet; nothing where it is gone. Those of many runs are looked at in one list.
+    /// The timesheet in Kimai, or nothing if it is gone. Those of many runs are requested as one list.
     pub(super) async fn at(&self, look: Look) -> Result<Option<Timesheet>, Failure> {
         match self.lists.ask(look).await? {
             Some(listed) => Ok(Some(listed)),
@@ -86,7 +86,7 @@ impl Looks {
         }
     }
 
-    /// The same, alone and at once.
+    /// The same, individually and immediately.
     pub(super) async fn now(&self, id: KimaiId) -> Result<Option<Timesheet>, Failure> {
         Ok(self.kimai.timesheet(id).await?)
     }
@@ -95,7 +95,7 @@ impl Looks {
 #[async_trait]
 impl Statement for Lists {
     type Question = Look;
-    /// None where no list showed it: whoever asks looks at it by its id.
+    /// Nothing if no list has it: the caller then requests it by ID.
     type Answer = Option<Timesheet>;
 
     async fn run(&self, looks: &[Look]) -> Result<Vec<Option<Timesheet>>, SourceFault> {

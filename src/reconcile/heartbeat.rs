@@ -1,8 +1,7 @@
-//! The heartbeat of the workers: whether each of them still turns.
+//! The heartbeat of the workers: whether each of them still makes progress.
 //!
-//! A worker beats while it is polled: also one that waits for the queue or for a neighbour, and one
-//! that runs a work log, until its lease has ended. One that died, hangs, or whose thread is blocked falls
-//! silent.
+//! A worker beats whenever it is polled: while it waits for the queue or for an outage to end, and while it runs a work
+//! log, until its lease has ended. A worker that died, hangs, or whose thread is blocked stops beating.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,22 +9,22 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How often a worker that has nothing to do beats.
+/// The interval at which an idle worker beats.
 const BEAT: Duration = Duration::from_secs(10);
 
-/// The beats of all workers. Cheap to clone; clones share them.
+/// The heartbeats of all workers. Cheap to clone; clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Heartbeat(Arc<Mutex<BTreeMap<usize, Beat>>>);
 
 #[derive(Debug)]
 struct Beat {
     last: Instant,
-    /// When its run has to have ended.
+    /// The time by which its run has to end.
     ends: Option<Instant>,
 }
 
 impl Heartbeat {
-    /// Lets worker `number` beat while `work` is under way, which has to end within `limit`, and forgets it when
+    /// Lets worker `number` beat while `work` is in progress, which has to end within `limit`. Removes the worker when
     /// that has ended.
     pub(crate) async fn keep<T>(
         &self,
@@ -56,7 +55,7 @@ impl Heartbeat {
         }
     }
 
-    /// The worker that is silent longest, and for how long; none while there is none.
+    /// The worker with the oldest heartbeat, and its age; none if there is no worker.
     pub fn silent(&self) -> Option<(usize, Duration)> {
         let beats = self.beats();
         let silent = beats.iter().map(|(number, beat)| (*number, beat.last.elapsed()));
@@ -95,7 +94,7 @@ mod tests {
             () = overruns => {}
             () = watched => {}
         }
-        // Both are gone now, as by a panic: nobody told that they have ended.
+        // Both are gone now, as after a panic, without having ended properly.
         pass(61).await;
         assert!(heartbeat.silent().unwrap().1 > Duration::from_mins(1));
         heartbeat.keep(0, None, pass(1)).await;

@@ -1,15 +1,15 @@
-//! The runs that are under way, and waiting for the end of those of a moment.
+//! The runs in flight, and a barrier that waits for those that have begun so far.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-/// The runs that are under way, by number.
+/// The runs in flight, by number.
 #[derive(Debug, Default)]
 pub(super) struct InFlight {
     runs: Mutex<Runs>,
-    /// Tells that a run has ended.
+    /// Notified when a run has ended.
     ended: Notify,
 }
 
@@ -20,7 +20,7 @@ struct Runs {
     numbers: BTreeSet<u64>,
 }
 
-/// A run that is under way until this is dropped, whatever ends it.
+/// A run in flight until this is dropped, however it ends.
 #[derive(Debug)]
 pub(super) struct Run<'a> {
     all: &'a InFlight,
@@ -37,14 +37,14 @@ impl InFlight {
         Run { all: self, number }
     }
 
-    /// Waits until every run has ended that began before the first poll. Those that begin later neither
-    /// wait nor are waited for.
+    /// Waits until every run has ended that began before the first poll. Runs that begin later neither wait nor are
+    /// waited for.
     pub(super) async fn barrier(&self) {
         let last = self.runs().last;
         self.until(|numbers| numbers.first().is_none_or(|oldest| *oldest > last)).await;
     }
 
-    /// Waits until fewer than `most` are under way.
+    /// Waits until fewer than `most` runs are in flight.
     pub(super) async fn fewer_than(&self, most: usize) {
         self.until(|numbers| numbers.len() < most).await;
     }
@@ -61,7 +61,7 @@ impl InFlight {
         }
     }
 
-    /// The runs are only ever left whole, so a panic elsewhere does not spoil them.
+    /// The map is never left in an inconsistent state, so a panic elsewhere does not matter.
     fn runs(&self) -> MutexGuard<'_, Runs> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -89,7 +89,7 @@ mod tests {
         let (first, second) = (all.begin(), all.begin());
         let mut barrier = Box::pin(all.barrier());
         assert_eq!(barrier.as_mut().now_or_never(), None);
-        // Nothing holds up a new run, and a new run does not hold up the barrier.
+        // Nothing delays a new run, and a new run does not delay the barrier.
         let third = all.begin();
         let mut later = Box::pin(all.barrier());
         assert_eq!(later.as_mut().now_or_never(), None);

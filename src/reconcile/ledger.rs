@@ -1,9 +1,9 @@
-//! What we remember of each work log: its timesheet, what was last pushed there, and what we were about
-//! to create.
+//! The reconciler's records about each work log: its timesheet, what was last sent there, and what was about to be
+//! created.
 //!
 //! # Guarantees
-//! - It answers before the triplestore does, so that a timesheet whose id could not be written back is
-//!   found again instead of being created twice.
+//! - It answers before the triplestore does, so that a timesheet whose ID could not be written back is found again
+//!   instead of being created twice.
 //! - An intent is on disk before [`Ledger::open_intent`] returns, and stays until it is closed or its
 //!   timesheet is recorded.
 //! - No timesheet belongs to two work logs: the second claim fails.
@@ -35,10 +35,10 @@ use crate::store::sqlite::{Storage, StorageFault};
 pub use claims::Remembered;
 pub use counted::{Counted, Held};
 
-/// Why the ledger could not do what was asked.
+/// Why the ledger failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerFault {
-    /// It cannot be saved, or read.
+    /// It cannot be saved or read.
     #[error(transparent)]
     Storage(#[from] StorageFault),
     /// The timesheet belongs to another work log.
@@ -46,16 +46,16 @@ pub enum LedgerFault {
     Claimed {
         /// The timesheet.
         id: KimaiId,
-        /// Whose it is.
+        /// The work log it belongs to.
         other: WorkLogUri,
     },
-    /// A timesheet was found for it since its run looked.
+    /// A timesheet was recorded for it since the run read the ledger.
     #[error("timesheet {0} was found for it meanwhile")]
     Found(KimaiId),
-    /// It took longer than this to save an intent.
+    /// Saving an intent took longer than this.
     #[error("the disk took more than {} s to save what was about to be created; nothing was sent", .0.as_secs())]
     Slow(Duration),
-    /// What an earlier intent led to is not known yet.
+    /// The outcome of an earlier intent is not known yet.
     #[error("the creation begun at {0} has not been looked into yet")]
     IntentOpen(Timestamp),
 }
@@ -72,18 +72,18 @@ impl LedgerFault {
     }
 }
 
-/// Memory per work log, shared by the runs. Cheap to clone.
+/// The records of all work logs, shared by the runs. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Ledger {
     storage: Storage,
-    /// The highest timesheet id seen; 0 before the first. Saved along with what is saved anyway.
+    /// The highest timesheet ID seen; 0 before the first. Saved together with other changes.
     high_water: Arc<AtomicU64>,
-    /// What Kimai has lost, and the links that are void since.
+    /// What Kimai has lost, and the links that are invalid since.
     lost: Arc<Mutex<loss::Lost>>,
 }
 
 impl Ledger {
-    /// The ledger that `storage` holds. Blocks for a moment.
+    /// The ledger in `storage`. Blocks briefly.
     pub fn open(storage: Storage) -> Result<Self, StorageFault> {
         let read = |connection: &Connection| {
             connection.query_row("SELECT id FROM high_water", [], |row| row.get::<_, i64>(0))
@@ -102,7 +102,7 @@ impl Ledger {
             let known = connection
                 .prepare_cached("SELECT id, linked, pushed, held, shift FROM timesheet WHERE work_log = ?1")?
                 .query_row([work_log.as_str()], |row| {
-                    // What cannot be read is pushed again.
+                    // A record that cannot be read is dropped, and the timesheet is pushed again.
                     let pushed: Option<String> = row.get(2)?;
                     let pushed = pushed.and_then(|json| serde_json::from_str(&json).ok());
                     let held: Option<String> = row.get(3)?;
@@ -144,8 +144,8 @@ impl Ledger {
         .await
     }
 
-    /// Kimai has created `id` with `wanted` for `work_log` and answered `held`: closes the intent and notes
-    /// that the triplestore does not know the id yet, in one transaction.
+    /// Kimai has created `id` with `wanted` for `work_log` and answered `held`: closes the intent and records that the
+    /// triplestore does not know the ID yet, in one transaction.
     pub async fn created(
         &self,
         work_log: &WorkLogUri,
@@ -225,7 +225,7 @@ impl Ledger {
         Ok(self.storage.write(run).await?)
     }
 
-    /// Someone asked to push these again, whatever we think Kimai holds.
+    /// Requests that these are pushed again, whatever Kimai is believed to hold.
     pub async fn doubt<'a>(
         &self,
         work_logs: impl IntoIterator<Item = &'a WorkLogUri>,
@@ -288,20 +288,20 @@ impl Ledger {
         Ok(self.storage.write(|connection| intents(connection, None)).await?)
     }
 
-    /// It is known that the intent of `work_log` has led to no timesheet.
+    /// The intent of `work_log` has led to no timesheet.
     pub async fn close_intent(&self, work_log: &WorkLogUri) -> Result<(), LedgerFault> {
         let work_log = work_log.clone();
         Ok(self.storage.write(move |connection| close_intent(connection, &work_log)).await?)
     }
 
-    /// A list has a timesheet `id`. Saved with the next intent or creation, unless it is absurd.
+    /// A list contains the timesheet `id`. Saved with the next intent or creation, unless the ID is implausible.
     pub fn saw(&self, id: KimaiId) {
         if learns_from_list(self.high_water(), id) {
             self.raise(id);
         }
     }
 
-    /// Kimai says that its newest timesheet is `id`. Saved like the one of a list.
+    /// Kimai reports `id` as its newest timesheet. Saved like an ID from a list.
     pub fn saw_newest(&self, id: KimaiId) {
         if learns_from_newest(self.high_water(), id) {
             self.raise(id);
@@ -333,13 +333,13 @@ fn owner(connection: &Connection, id: KimaiId) -> rusqlite::Result<Option<WorkLo
         .map(Option::flatten)
 }
 
-/// The open intents, of `work_log` or all. One that cannot be read is an error: what it led to must not
-/// be created twice.
+/// The open intents, of `work_log` or all. One that cannot be read is an error, since its timesheet must not be created
+/// twice.
 fn intents(
     connection: &Connection,
     work_log: Option<&WorkLogUri>,
 ) -> rusqlite::Result<Vec<(WorkLogUri, Intent)>> {
-    // Not one statement for both: SQLite would plan it anew for each work log.
+    // Not one statement for both: SQLite would plan it again for each work log.
     let select = match work_log {
         Some(_) => "SELECT work_log, wanted, high_water, started_at FROM intent WHERE work_log = ?1",
         None => "SELECT work_log, wanted, high_water, started_at FROM intent ORDER BY work_log",
@@ -378,12 +378,12 @@ fn id_of(row: &Row<'_>, column: usize) -> rusqlite::Result<KimaiId> {
     row.get::<_, i64>(column).map(|id| KimaiId(id.cast_unsigned()))
 }
 
-/// `None` for what never was an IRI.
+/// `None` if it never was an IRI.
 fn work_log_of(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<WorkLogUri>> {
     Ok(WorkLogUri::kept(row.get_ref(column)?.as_str()?))
 }
 
-/// Numbers and instants: there is nothing in it that could fail.
+/// Numbers and instants only, so serialization cannot fail.
 fn json(held: &impl Serialize) -> String {
     serde_json::to_string(held).unwrap_or_default()
 }

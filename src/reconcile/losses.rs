@@ -1,8 +1,8 @@
-//! Whether a Kimai that gives out ids again has lost anything that concerns us, and which links.
+//! Whether a Kimai that reuses IDs has lost anything of ours, and which links are affected.
 //!
-//! An id given out again is the proof that it went back. Whether timesheets of living work logs went with it is asked
-//! of the triplestore: where none did, as in a stack whose triplestore was put back too, there is nothing to rebuild
-//! and work goes on.
+//! A reused ID proves that Kimai was restored from a backup. The triplestore shows whether timesheets of existing work
+//! logs were lost with it. If none were, as in a stack whose triplestore was restored too, there is nothing to rebuild
+//! and work continues.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::domain::{KimaiId, WorkLogUri};
 use crate::trackers::kimai::Timesheets;
 use crate::work_logs::WorkLogs;
 
-/// When it is looked again whether anything is lost: somebody may have put it right elsewhere.
+/// How often to check again whether anything is lost: somebody may have repaired it elsewhere.
 const LOOK_AGAIN: Duration = Duration::from_mins(5);
 
 /// A work log whose timesheet Kimai has lost.
@@ -32,22 +32,22 @@ const LOOK_AGAIN: Duration = Duration::from_mins(5);
 pub(super) struct LostLink {
     pub(super) work_log: WorkLogUri,
     pub(super) id: KimaiId,
-    /// What the work log says, where that makes a timesheet.
+    /// The timesheet that the work log should have, if it is complete.
     pub(super) wanted: Option<DesiredEntry>,
-    /// What the timesheet holds that has its id now.
+    /// The timesheet that has its ID now.
     pub(super) found: Option<ObservedEntry>,
-    /// What became of it, in words.
+    /// What happened to it, in words.
     pub(super) reason: String,
 }
 
-/// Looks into losses.
+/// Investigates losses.
 pub(super) struct Losses {
     work_logs: Arc<dyn WorkLogs>,
     kimai: Arc<dyn Timesheets>,
     ledger: Ledger,
     visibility: Visibility,
     clock: Clock,
-    /// The loss that was last looked into, and when. Held while that is done.
+    /// The loss that was last investigated, and when. Locked during an investigation.
     looked: Mutex<Option<(Loss, Instant)>>,
 }
 
@@ -91,8 +91,8 @@ impl Losses {
         Ok(Some(loss))
     }
 
-    /// The work logs whose timesheets `loss` took, at least `enough` of them if there are so many. Fails when the
-    /// triplestore shows nothing at all.
+    /// The work logs whose timesheets are lost by `loss`, at least `enough` of them if there are that many. Fails if
+    /// the triplestore shows nothing at all.
     pub(super) async fn links(&self, loss: &Loss, enough: usize) -> Result<Vec<LostLink>, Failure> {
         let newest = self.kimai.newest().await?;
         let (mut found, mut any) = (Vec::new(), false);
@@ -123,7 +123,7 @@ impl Losses {
         let links = linked.into_iter().flat_map(|(id, work_logs)| {
             work_logs.into_iter().map(move |work_log| (id, work_log)).collect::<Vec<_>>()
         });
-        // What is remembered of these ids was made since.
+        // The records about these IDs are newer than the loss.
         let doubtful: Vec<(KimaiId, WorkLogUri)> =
             links.filter(|(id, work_log)| owners.get(id) != Some(work_log)).collect();
         let subjects: Vec<WorkLogUri> = doubtful.iter().map(|(_, work_log)| work_log.clone()).collect();

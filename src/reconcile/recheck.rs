@@ -1,12 +1,14 @@
-//! Looks again at what deltas named: a delta may come before its data is visible, from a replica that lags or a cache.
+//! Rechecks the work logs of deltas: a delta may arrive before its data is visible, because of a lagging replica or a
+//! cache.
 //!
 //! # Guarantees
-//! - Of what was visible too late for the run of its delta, a run comes once it shows, if that is before the last look.
+//! - If a change becomes visible after the run of its delta, another run follows, provided it shows before the last
+//!   recheck.
 //! - A look is one row of a statement for up to a hundred, one statement at a time, and while there are many it is busy
 //!   half of the time at most. Where some are not found, it asks twice more: whether the triplestore shows anything at
 //!   all, and whether it knows any of them. It asks nothing of Kimai, and no entry of the queue stands for it.
-//! - A statement that is refused is halved until the one to blame is found; a look that fails otherwise is made again, by
-//!   fewer at a time. One that fails alone is left to a run, which finds out why.
+//! - A refused statement is halved until the bad one is found; after other failures, rechecks are repeated with fewer
+//!   at a time. One that fails alone is left to a run, which finds out why.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,10 +29,10 @@ use crate::queue::{Look, Queue};
 use crate::triplestore::statement::BATCH;
 use crate::work_logs::{SourceFault, WorkLogs};
 
-/// The pause after a look that failed, doubled with each, and the longest.
+/// The pause after a failed recheck, doubled with each, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
-/// Looks again.
+/// Rechecks work logs.
 pub struct Rechecks {
     queue: Arc<dyn Queue>,
     source: Arc<dyn WorkLogs>,
@@ -39,13 +41,13 @@ pub struct Rechecks {
 }
 
 impl Rechecks {
-    /// Looks in `source` at what `queue` says, in the zone of `clock`.
+    /// Rechecks in `source` what `queue` schedules, in the zone of `clock`.
     pub fn new(queue: Arc<dyn Queue>, source: Arc<dyn WorkLogs>, clock: Clock) -> Self {
         let visibility = Visibility::new(Arc::clone(&source));
         Self { queue, source, visibility, clock }
     }
 
-    /// Looks until `stop`.
+    /// Rechecks until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         stop.run_until_cancelled_owned(async {
             if let Err(fault) = self.queue.start_looks().await {
@@ -60,7 +62,7 @@ impl Rechecks {
                     }
                     Err(failure) => {
                         debug!("Some work logs cannot be looked at again now: {failure}");
-                        // One of them may be to blame all the same.
+                        // One of them may still be the cause.
                         most = most.div_ceil(2);
                         tokio::time::sleep(pause).await;
                         pause = (pause * 2).min(PAUSES.1);
@@ -71,7 +73,7 @@ impl Rechecks {
         .await;
     }
 
-    /// One look at up to `most`, once some are due; gives how long it took.
+    /// One recheck of up to `most`, once some are due. Returns how long it took.
     async fn look(&self, most: usize) -> Result<Duration, Failure> {
         let looks = self.queue.looks(most).await?;
         let since = Instant::now();
@@ -79,7 +81,7 @@ impl Rechecks {
         while let Some(mut part) = parts.pop() {
             match self.compare(&part).await {
                 Ok(changed) => ended.extend(part.into_iter().zip(changed)),
-                // Its run tells people, or waits for the triplestore.
+                // Its run reports the problem, or waits for the triplestore.
                 Err(_) if part.len() == 1 => ended.extend(part.into_iter().map(|look| (look, true))),
                 Err(fault) if fault.is_of_statement() => {
                     let half = part.split_off(part.len() / 2);
@@ -95,14 +97,14 @@ impl Rechecks {
         Ok(since.elapsed())
     }
 
-    /// Whether each says something else than its run saw.
+    /// Whether each has changed since its run.
     async fn compare(&self, looks: &[Look]) -> Result<Vec<bool>, SourceFault> {
         let subjects: Vec<_> = looks.iter().map(|look| look.work_log.clone()).collect();
         let (facts, directory) = batched_source::read(self.source.as_ref(), &subjects).await?;
         let absent =
             subjects.iter().zip(&facts).filter(|(subject, facts)| facts.kind(subject) == Kind::Absent);
         let absent: Vec<_> = absent.map(|(subject, _)| subject.clone()).collect();
-        // A triplestore that shows nothing at all for a while says nothing about them.
+        // A triplestore that shows nothing at all for a while proves nothing about them.
         let late =
             if absent.is_empty() { BTreeMap::new() } else { self.visibility.again_of(&absent).await? };
         let is_late = |subject| late.get(subject).is_some_and(|facts| facts.kind(subject) != Kind::Absent);

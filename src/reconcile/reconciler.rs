@@ -1,15 +1,14 @@
-//! One work log, settled: resolve what is open, read both sides, decide, act, record.
+//! Reconciles one work log: resolve open intents, read both sides, decide, act, record.
 //!
 //! # Guarantees
-//! - Before a timesheet is created, an intent is on disk; while one is open, nothing else is created for
-//!   the work log. What it led to is looked up first.
-//! - A timesheet that was created is remembered before anything else is done; the link is written and
-//!   read back after that, as often as it takes.
+//! - An intent is on disk before a timesheet is created. While one is open, nothing else is created for the work log;
+//!   its outcome is looked up first.
+//! - A created timesheet is recorded before anything else is done; the link is written and read back after that, with
+//!   retries.
 //!
 //! # Assumptions
-//! Kimai's lists show a committed timesheet at once, and a request that we gave up is either stored
-//! within the ambiguity window (the way of its intent to the disk, its wait for a place, and twice the time
-//! limit) or never.
+//! Kimai's lists show a committed timesheet immediately, and a request that timed out is either stored within the
+//! ambiguity window (saving its intent, its wait for a slot, and twice the timeout) or never.
 
 mod begun;
 mod exported;
@@ -49,12 +48,12 @@ use crate::trackers::adaptive_concurrency;
 use crate::trackers::kimai::{Fault, Timesheets};
 use crate::work_logs::{SourceFault, WorkLogs};
 
-/// The longest that saving an intent may take before what it announces is sent.
+/// The longest that saving an intent may take before its request is sent.
 const SLOWEST_DISK: Duration = Duration::from_secs(5);
 
 pub(super) use exported::Exported;
 
-/// A timesheet that is to hold something else.
+/// A timesheet that has to be updated.
 #[derive(Clone, Copy)]
 struct Change<'a> {
     id: KimaiId,
@@ -63,16 +62,16 @@ struct Change<'a> {
     note: Option<&'a str>,
     /// Whether its link is to be written too.
     relink: bool,
-    /// Whether Kimai has to work out its day and hours anew.
+    /// Whether Kimai has to recalculate its day and hours.
     renew: bool,
-    /// What is remembered: its timesheet is taken should this one be gone.
+    /// The ledger's record, whose timesheet is used if this one is gone.
     memory: &'a Memory,
 }
 
-/// Settles work logs one at a time. The caller sees to it that no work log has two runs at once.
+/// Reconciles work logs, one call per work log. The caller ensures that no work log has two runs at once.
 pub struct Reconciler {
     work_logs: Arc<dyn WorkLogs>,
-    /// The same, asked by many runs at once.
+    /// The same, batched over many runs.
     batched: BatchedSource,
     looks: Looks,
     admission: Arc<Admission>,
@@ -84,21 +83,20 @@ pub struct Reconciler {
     clock: Clock,
     /// How long after its start a request may still be stored.
     ambiguity: Duration,
-    /// When creations were begun that this process began.
+    /// When the creations of this process began.
     begun: Begun,
-    /// Whether the highest timesheet id was asked for.
+    /// Whether the highest timesheet ID was requested.
     asked: OnceCell<()>,
-    /// Held for writing from the look for a lost timesheet to its claim, for reading from a deletion until
-    /// it is forgotten: what the one has seen must not be gone, and nobody's, when it is claimed.
+    /// Locked for writing from the search for a lost timesheet to its claim, and for reading from a deletion until its
+    /// record is removed: a timesheet that the search has seen must not be deleted and unowned when it is claimed.
     looking: RwLock<()>,
     metrics: Metrics,
-    /// What is to become of exported timesheets unless somebody asks for more.
+    /// What to do with exported timesheets unless somebody requests otherwise.
     exported: Exported,
 }
 
 impl Reconciler {
-    /// Settles between `work_logs` and `kimai`, in the zone of `clock`. A call to Kimai ends within
-    /// `time_limit`.
+    /// Reconciles between `work_logs` and `kimai`, in the zone of `clock`. A call to Kimai ends within `time_limit`.
     pub fn new(
         work_logs: Arc<dyn WorkLogs>,
         kimai: Arc<dyn Timesheets>,
@@ -132,14 +130,14 @@ impl Reconciler {
         }
     }
 
-    /// The same, changing and deleting what is exported too, with `overwrite`.
+    /// The same; with `overwrite`, exported timesheets are changed and deleted too.
     #[must_use]
     pub fn overwriting_exported(mut self, overwrite: bool) -> Self {
         self.exported = if overwrite { Exported::Overwrite } else { Exported::Keep };
         self
     }
 
-    /// The same, counting in `metrics`.
+    /// The same, recording to `metrics`.
     #[must_use]
     pub fn counting(mut self, metrics: Metrics) -> Self {
         self.metrics = metrics;
@@ -151,15 +149,14 @@ impl Reconciler {
         &self.metrics
     }
 
-    /// How many runs are on their way.
+    /// The admission of runs.
     pub(super) fn admission(&self) -> &Admission {
         &self.admission
     }
 
-    /// Brings Kimai in line with what the triplestore says of `subject` now; `seen` tells what that was, or what is left
-    /// of it.
-    /// The run is on its `way` until Kimai has answered. With `overwrite` its timesheet is changed or deleted although
-    /// it is exported.
+    /// Brings Kimai in line with the current data of `subject`; `seen` receives a digest of that data. The run holds
+    /// its `way` until Kimai has answered. With `overwrite`, its timesheet is changed or deleted although it is
+    /// exported.
     pub(super) async fn reconcile(
         &self,
         subject: &WorkLogUri,
@@ -190,7 +187,8 @@ impl Reconciler {
         *seen = Some(Sighting::of(subject, &facts, &wanted));
         memory.stray = own.is_some();
         let plan = plan(subject, own.as_ref().unwrap_or(&facts), &memory, || wanted);
-        // Whoever asked to overwrite has seen it; where nothing can be sent, it is still to be seen.
+        // An overwrite request proves that the work log was visible; if nothing can be sent, it still has to be
+        // checked.
         if exported == Exported::Overwrite && !matches!(plan, Plan::Blocked { .. }) {
             memory.unanswered = None;
         }
@@ -238,7 +236,7 @@ impl Reconciler {
         Ok(reconciled)
     }
 
-    /// What the triplestore says of `subject`. Fails when that is nothing, and nothing of anything else.
+    /// The facts of `subject`. Fails if there are none, and the triplestore shows nothing else either.
     async fn read(
         &self,
         subject: &WorkLogUri,
@@ -252,7 +250,7 @@ impl Reconciler {
             Kind::Absent => {
                 permit.step_aside();
                 let facts = self.batched.read_again(subject).await?;
-                // With a timesheet to lose, in a statement of its own.
+                // If a timesheet could be lost, with a statement of its own.
                 if linked { self.visibility.certain(subject, facts).await? } else { facts }
             }
             _ => self.visibility.certain(subject, facts).await?,
@@ -294,7 +292,7 @@ impl Reconciler {
             let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
             self.ledger.open_intent(subject, wanted, high_water, now).await?;
             if since.elapsed() > SLOWEST_DISK {
-                // What would be sent now could still be stored when it is looked for.
+                // A request sent now could still be stored after the search for it.
                 self.ledger.close_intent(subject).await?;
                 return Err(LedgerFault::Slow(SLOWEST_DISK).into());
             }
@@ -308,7 +306,7 @@ impl Reconciler {
                     self.ledger.close_intent(subject).await?; // it was not stored
                     self.begun.forget(subject);
                 }
-                // It will not be tried again soon: what it is linked to is gone, or another's.
+                // It will not be retried soon: the timesheet it is linked to is gone or belongs to another.
                 if fault.fault == Fault::Permanent && !facts.identifiers.is_empty() {
                     self.unlink(subject).await?;
                 }
@@ -321,8 +319,8 @@ impl Reconciler {
         if created.exported {
             warn!(work_log = %subject, kimai.id = %id, "Kimai says that timesheet {id}, just created for <{subject}>, is exported");
         }
-        // Claimed: another work log just like this one took it for its own lost one. The intent stays
-        // open, so that this one finds the other's.
+        // Claimed: an identical work log adopted it as its own lost timesheet. The intent stays open, so that this one
+        // finds the other's.
         let held = self.held(&created, &wanted);
         let reissued = self.note_reissued(subject, id, high_water).await?;
         match self.ledger.created(subject, id, wanted, held).await {
@@ -350,15 +348,15 @@ impl Reconciler {
         mut permit: Permit<'_>,
     ) -> Result<Reconciled, Failure> {
         permit.turn().await?;
-        // From here on it is not known whether Kimai still holds them: should the work log come back under
-        // its IRI, its timesheet is pushed, and found missing.
+        // From here on it is not known whether Kimai still has them: if the work log returns under its IRI, its
+        // timesheet is pushed, and found missing.
         self.ledger.doubt([subject]).await?;
         let others = self.batched.linked(ids).await?;
         let _nobody_looks = self.looking.read().await;
         let owners = self.ledger.owners(ids).await?;
         let mut own = Vec::new();
         for id in ids {
-            // Kimai gave the id to another one's timesheet since, or another one has taken it over.
+            // Kimai reused the ID for another one's timesheet since, or another one has adopted it.
             if let Some(other) = owners.get(id).filter(|owner| *owner != subject) {
                 warn!(work_log = %subject, kimai.id = %id, "Timesheet {id}, to which the deleted <{subject}> is linked, was made for <{other}>; it is kept.");
                 continue;
@@ -368,7 +366,7 @@ impl Reconciler {
                 let why = format!("<{subject}> came back while its timesheet was about to be deleted");
                 return Err(SourceFault::Transient(why).into());
             }
-            // Another work log may carry the same id; its timesheet is not ours to delete.
+            // Another work log may have the same ID; its timesheet must not be deleted.
             if let Some(other) = others.first() {
                 warn!(work_log = %subject, kimai.id = %id, "Timesheet {id} of the deleted <{subject}> also belongs to <{other}>; it is kept.");
                 continue;

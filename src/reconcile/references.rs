@@ -1,12 +1,12 @@
-//! What work logs refer to has changed: a task was moved, a person has got another account. The work logs
-//! concerned are found and queued.
+//! Follows changes of what work logs refer to: a task was moved, a person has another account. The affected work logs
+//! are found and queued.
 //!
 //! # Guarantees
-//! - What [`References::note`] has returned for is on disk, and is followed also after a death of the process,
-//!   as soon as the triplestore answers.
-//! - What is noted while it is looked at is looked at once more. What could not be saved is tried for again, as long
-//!   as the process lives.
-//! - Work logs are queued as background, page by page: however many there are, a page is held.
+//! - What [`References::note`] has accepted is on disk, and is followed as soon as the triplestore answers, also after
+//!   the process was killed.
+//! - A reference that is noted again while it is followed is followed once more. What could not be saved is retried as
+//!   long as the process lives.
+//! - Work logs are queued as background, page by page: however many there are, memory holds one page.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
@@ -25,7 +25,7 @@ use crate::work_logs::{SourceFault, WorkLogs};
 
 /// The most that may wait; each is an IRI on disk.
 pub const MOST_WAITING: usize = 1_000_000;
-/// The most that are remembered while nothing can be saved.
+/// The most that are kept in memory while nothing can be saved.
 const MOST_MISSED: usize = 10_000;
 /// References looked at together, and work logs queued in one transaction.
 const BATCH: i64 = 100;
@@ -39,16 +39,16 @@ pub struct References {
     source: Arc<dyn WorkLogs>,
     queue: Arc<dyn Queue>,
     clock: Clock,
-    /// Tells that there is something to follow.
+    /// Notified when there is something to follow.
     noted: Notify,
-    /// Two at once would look for the same.
+    /// Two at once would find the same.
     turn: Mutex<()>,
-    /// What could not be saved, up to a bound: whoever told of it may not tell again.
+    /// References that could not be saved, up to a limit: whoever noted them may not do so again.
     missed: StdMutex<BTreeSet<String>>,
 }
 
 impl References {
-    /// Keeps what is to be followed in `storage`, asks `source`, and queues in `queue`.
+    /// Stores references in `storage`, queries `source`, and queues in `queue`.
     pub fn new(storage: Storage, source: Arc<dyn WorkLogs>, queue: Arc<dyn Queue>, clock: Clock) -> Self {
         Self {
             storage,
@@ -61,7 +61,7 @@ impl References {
         }
     }
 
-    /// Has the work logs queued that refer to one of `iris`, soon. All or none are taken.
+    /// Soon queues the work logs that refer to one of `iris`. Accepts all or none.
     pub async fn note<'a>(&self, iris: impl Iterator<Item = &'a str> + Send) -> Result<(), QueueFault> {
         self.note_within(MOST_WAITING, iris).await
     }
@@ -98,18 +98,18 @@ impl References {
         self.storage.write(save).await?
     }
 
-    /// Only ever left whole.
+    /// Never left in an inconsistent state.
     fn missed(&self) -> MutexGuard<'_, BTreeSet<String>> {
         self.missed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many wait to be looked at.
+    /// How many references wait.
     pub async fn waiting(&self) -> Result<usize, QueueFault> {
         Ok(self.storage.write(count).await?)
     }
 
-    /// Queues the work logs that refer to what has been noted; gives their number. After a failure what is left
-    /// of it waits for the next call.
+    /// Queues the work logs that refer to what has been noted, and returns their number. After a failure, the rest
+    /// waits for the next call.
     pub async fn follow(&self) -> Result<usize, Failure> {
         let _turn = self.turn.lock().await;
         let missed: Vec<String> = self.missed().iter().cloned().collect();
@@ -131,7 +131,7 @@ impl References {
                     self.done(ids).await?;
                 }
                 Err(failure) if is_refused(&failure) => {
-                    // One of them is to blame: it costs the others nothing.
+                    // One of them is the cause, and does not affect the others.
                     for (id, iri) in ids.into_iter().zip(iris) {
                         match self.queue_referring(std::slice::from_ref(&iri)).await {
                             Ok(count) => queued += count,
@@ -148,7 +148,7 @@ impl References {
         }
     }
 
-    /// Queues the work logs that refer to one of `iris`, page by page; gives their number.
+    /// Queues the work logs that refer to one of `iris`, page by page. Returns their number.
     async fn queue_referring(&self, iris: &[String]) -> Result<usize, Failure> {
         let (mut queued, mut after) = (0, None);
         loop {
@@ -162,7 +162,7 @@ impl References {
         }
     }
 
-    /// Follows what is noted until `stop`, and what was left of the last life.
+    /// Follows references until `stop`, including those left by the previous process.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut pause = PAUSES.0;
         loop {
@@ -206,7 +206,7 @@ impl References {
         Ok(self.storage.write(read).await.map_err(QueueFault::from)?)
     }
 
-    /// Under these ids nothing is to be followed any more; what was noted again has got another.
+    /// These IDs are done; a reference that was noted again has a new ID.
     async fn done(&self, ids: Vec<i64>) -> Result<(), Failure> {
         let delete = move |connection: &Connection| {
             let places = vec!["?"; ids.len()].join(", ");
@@ -217,7 +217,7 @@ impl References {
     }
 }
 
-/// Whether the triplestore does not take the statement, however often it is sent.
+/// Whether the triplestore will never accept the statement.
 fn is_refused(failure: &Failure) -> bool {
     matches!(failure, Failure::Triplestore(SourceFault::Refused { .. }))
 }

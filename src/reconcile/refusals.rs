@@ -1,4 +1,4 @@
-//! Why Kimai refused, in more words than its own: looked up once, then remembered for a while.
+//! Explains Kimai's refusals in more detail than Kimai does: looked up once, then cached for a while.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,10 +13,9 @@ use crate::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
 use crate::domain::timesheet::DesiredEntry;
 use crate::trackers::kimai::{CurrentUser, KimaiFault, Operation, Timesheet, Timesheets};
 
-/// How long an explanation holds: a month of refused work logs costs one look, and what was fixed in Kimai is not
-/// called broken for long.
+/// How long an explanation is cached: a month of refused work logs costs one lookup, and a fix in Kimai soon shows.
 const REMEMBERED: Duration = Duration::from_mins(10);
-/// Explanations kept at most; they are cheap to get again.
+/// The most explanations cached; they are cheap to get again.
 const MOST: usize = 1_000;
 
 /// What an explanation is about.
@@ -28,7 +27,7 @@ enum Key {
     Timesheet(KimaiId, bool),
 }
 
-/// A reason: its code, and in words.
+/// A reason: its code and its text.
 type Why = (Code, String);
 
 /// Explains refusals. Shared by the runs.
@@ -87,7 +86,7 @@ impl Refusals {
         self.looked_up(fault, Key::Timesheet(id, deletes), look).await
     }
 
-    /// `fault` with what is remembered of `key`, or else with what a `look` finds.
+    /// `fault` with the cached reason of `key`, or else with the result of a `look`.
     async fn looked_up(
         &self,
         fault: KimaiFault,
@@ -99,7 +98,7 @@ impl Refusals {
             None => match look.await {
                 Ok(Some(why)) => self.remember(key, why),
                 Ok(None) => return fault,
-                // What may not even be seen may not be changed either.
+                // What the token may not see, it may not change either.
                 Err(unseen) if unseen.code == Code::KimaiForbidden => {
                     let why = "the API token's user may not see this timesheet: it lacks the right \
                                view_other_timesheet, or leads no team of its person";

@@ -1,4 +1,4 @@
-//! What people ask for of single work logs.
+//! Requests of people for single work logs.
 
 use std::sync::Arc;
 
@@ -8,31 +8,31 @@ use crate::clock::Clock;
 use crate::domain::WorkLogUri;
 use crate::queue::{Queue, Reason};
 
-/// Takes what people ask for of single work logs. Cheap to clone.
+/// Handles these requests. Cheap to clone.
 #[derive(Clone)]
 pub struct Requests {
-    /// Where work logs wait.
+    /// The queue.
     pub queue: Arc<dyn Queue>,
-    /// What is remembered of them.
+    /// The ledger.
     pub ledger: Ledger,
     /// The time.
     pub clock: Clock,
 }
 
 impl Requests {
-    /// Has a work log tried again now, whatever stood in the way: Kimai may hold something else than we think.
+    /// Retries a work log now, whatever the reason it waits: Kimai may hold something else than the ledger says.
     pub async fn try_again(&self, work_log: WorkLogUri) -> Result<(), Failure> {
         self.ledger.doubt([&work_log]).await?;
         Ok(self.queue.put(&[work_log], Reason::Request, self.clock.now()).await?)
     }
 
-    /// Has a work log tried again now, with leave to overwrite its timesheet although it is exported: this once.
+    /// Retries a work log now, with permission to overwrite its exported timesheet once.
     pub async fn overwrite(&self, work_log: &WorkLogUri) -> Result<(), Failure> {
         self.ledger.doubt([work_log]).await?;
         Ok(self.queue.overwrite(work_log).await?)
     }
 
-    /// The same for all that are parked since their timesheet is exported; gives their number.
+    /// The same for all that are parked because their timesheet is exported. Returns their number.
     pub async fn overwrite_exported(&self) -> Result<usize, Failure> {
         Ok(self.queue.overwrite_exported().await?)
     }

@@ -1,4 +1,4 @@
-//! What a failed run leads to: when to try again, or to wait until something changes.
+//! What follows a failed run: a retry after a pause, or parking.
 
 use std::time::Duration;
 
@@ -14,27 +14,27 @@ use crate::work_logs::SourceFault;
 
 /// The first pause, doubled with each failed run.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// The longest pause: an outage of any length ends at most this long after it ended.
+/// The longest pause, so that syncing resumes at most this long after an outage.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
-/// How many runs a work log gets that makes the run itself break off.
+/// How many attempts a work log gets if its run panics.
 const RUNS_WHILE_BROKEN: u32 = 5;
-/// How many runs an incomplete work log gets: mu-cl-resources writes one in several steps, and people
-/// fill in the rest within minutes. After that only a change can help.
+/// How many attempts an incomplete work log gets: mu-cl-resources writes one in several steps, and people complete it
+/// within minutes. After that only a change can help.
 const RUNS_WHILE_INCOMPLETE: u32 = 10;
 
 /// How often the pause is doubled while links are to be rebuilt: to half a minute.
 const DOUBLED_WHILE_LOST: u32 = 5;
 
-/// Why a run did not settle its work log.
+/// Why a run failed to reconcile its work log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// The work log is there, but cannot become a timesheet (yet).
     #[error("{}", join(.0))]
     Blocked(Vec<Obstacle>),
-    /// Kimai took what was sent, and holds something else.
+    /// Kimai accepted the request, and holds something else.
     #[error(transparent)]
     Mismatch(#[from] Mismatch),
-    /// Its timesheet is exported and holds something else, both in words; nobody asked for it to be overwritten.
+    /// Its timesheet is exported and differs, both as text; nobody requested to overwrite it.
     #[error("{0}")]
     Exported(String),
     /// Kimai failed or refused.
@@ -46,16 +46,16 @@ pub enum Failure {
     /// The queue failed.
     #[error(transparent)]
     Queue(#[from] QueueFault),
-    /// The answer to an earlier POST was lost, and it is too early to look for what it led to.
+    /// The response to an earlier POST was lost, and it is too early to search for its timesheet.
     #[error("the answer of Kimai to a new timesheet was lost; whether it was stored is looked up in {:.0} s", .0.as_secs_f64())]
     Unsure(Duration),
-    /// Kimai went down or was too slow while the run waited to send something, or the service stops.
+    /// Kimai went down or was too slow while the run waited to send something, or the service is stopping.
     #[error("its turn at Kimai had not come before it was given up; nothing was sent")]
     TurnedAway,
-    /// The run itself broke off: a fault in this service, or data that nobody thought of.
+    /// The run panicked: a bug in this service, or unexpected data.
     #[error("the run broke off: {0}; please report this")]
     Broken(String),
-    /// Kimai gives out ids again that were taken: nothing is created until the links are rebuilt.
+    /// Kimai reuses IDs: nothing is created until the links are rebuilt.
     #[error("{0}")]
     KimaiLostData(Loss),
     /// The token does not see everything that the sweep has to see.
@@ -64,7 +64,7 @@ pub enum Failure {
     /// Somebody cancelled the sweep.
     #[error("it was cancelled")]
     Stopped,
-    /// What we remember could not be saved or read, or contradicts itself.
+    /// The ledger could not be saved or read, or contradicts itself.
     #[error(transparent)]
     Ledger(#[from] LedgerFault),
 }
@@ -74,7 +74,7 @@ fn join(obstacles: &[Obstacle]) -> String {
 }
 
 impl Failure {
-    /// Who answered, or did not; none when it is neither's doing.
+    /// The system that failed; none if it is neither.
     pub fn neighbour(&self) -> Option<Neighbour> {
         match self {
             Self::Kimai(_) | Self::Exported(_) => Some(Neighbour::Kimai),
@@ -92,7 +92,7 @@ impl Failure {
         }
     }
 
-    /// The stable code of it. Of several obstacles the first one's.
+    /// The stable code. If there are several obstacles, that of the first one.
     pub fn code(&self) -> Code {
         match self {
             Self::Blocked(obstacles) => obstacles.first().map_or(Code::WorkLogIncomplete, Obstacle::code),
@@ -111,7 +111,7 @@ impl Failure {
         }
     }
 
-    /// What it counts as when it befalls a run for `work_log`.
+    /// What it counts as for the circuit breaker, in a run for `work_log`.
     pub fn cause(&self, work_log: &WorkLogUri) -> Cause {
         match self {
             Self::Triplestore(SourceFault::Failed { gist, .. }) => Cause::Said(*gist),
@@ -119,7 +119,7 @@ impl Failure {
         }
     }
 
-    /// What a neighbour that may be down has to do with it.
+    /// What it says about the state of Kimai and the triplestore.
     pub fn outage(&self) -> Outage {
         match self {
             Self::TurnedAway
@@ -137,32 +137,32 @@ impl Failure {
     }
 }
 
-/// What a failure says about the neighbours.
+/// What a failure says about the state of Kimai and the triplestore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outage {
     /// They answered.
     No,
     /// One of them may be down.
     Perhaps,
-    /// Kimai lets nobody in: no work log can be synced.
+    /// Kimai refuses the token: no work log can be synced.
     Surely,
-    /// Kimai asks for this pause.
+    /// Kimai requests this pause.
     Pause(Duration),
 }
 
 /// What to do after a failed run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// Try again after this pause.
+    /// Retry after this pause.
     After(Duration),
-    /// Keep it until something changes.
+    /// Park it until something changes.
     Park,
 }
 
 /// Decides what follows `failure` when `attempts` runs had failed before it. `chance`, from 0 to 1,
 /// spreads the pauses of entries that failed together (full jitter).
 ///
-/// Transient faults never end in parking: an outage must not give up thousands of work logs.
+/// Transient faults never lead to parking: an outage must not park thousands of work logs.
 pub fn after(failure: &Failure, attempts: u32, chance: f64) -> Next {
     match failure {
         Failure::Blocked(obstacles) if obstacles.iter().any(Obstacle::is_final) => Next::Park,
@@ -179,7 +179,7 @@ pub fn after(failure: &Failure, attempts: u32, chance: f64) -> Next {
             Next::Park
         }
         Failure::Unsure(wait) => Next::After(*wait),
-        // It costs no call to Kimai, and goes on soon after the links are rebuilt.
+        // It costs no call to Kimai, and resumes soon after the links are rebuilt.
         Failure::KimaiLostData(_) => Next::After(pause(attempts.min(DOUBLED_WHILE_LOST), chance)),
         Failure::Broken(_) if attempts + 1 >= RUNS_WHILE_BROKEN => Next::Park,
         Failure::Broken(_)
@@ -193,7 +193,7 @@ pub fn after(failure: &Failure, attempts: u32, chance: f64) -> Next {
     }
 }
 
-/// A chance for [`after`].
+/// A random number for [`after`].
 pub fn chance() -> f64 {
     #[cfg(test)]
     if let Some(chance) = super::simulation::rng::chance() {
@@ -204,7 +204,7 @@ pub fn chance() -> f64 {
 
 fn pause(attempts: u32, chance: f64) -> Duration {
     let longest = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(attempts)).min(LONGEST_PAUSE);
-    // Never at once: what failed a moment ago would fail again.
+    // Never immediately: what failed a moment ago would fail again.
     longest.mul_f64(chance.clamp(0.0, 1.0)).max(FIRST_PAUSE / 2)
 }
 

@@ -1,5 +1,5 @@
-//! The whole service, less its sockets, simulated from a seed on paused time: both neighbours fail, the
-//! process dies, deltas are lost and come again, and in the end everything has to be right.
+//! Simulates the whole service, except its sockets, from a seed on paused time: Kimai and the triplestore fail, the
+//! process dies, deltas are lost and repeated, and in the end everything has to be right.
 //!
 //! `KIMAI_SYNC_SEEDS=1000000 cargo test --lib simulation::tests` tries that many histories, `200000..400000` those of
 //! a range, `0..5000,200000..200100` of several;

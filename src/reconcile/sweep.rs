@@ -1,18 +1,18 @@
-//! A whole period: every work log against every timesheet, for what no delta told.
+//! Sweeps compare all work logs and timesheets of a period, to find changes without a delta.
 //!
-//! Read both sides, compare them, look into what does not match, hold back what must not be deleted, act.
+//! Read both sides, compare them, examine the differences, hold back unsafe deletions, apply.
 //!
 //! # Guarantees
-//! - Nothing is deleted when the triplestore gives no work log for the period, nor beyond the bound
-//!   without somebody's word, nor what is exported, was changed a moment ago, or what any work log
-//!   anywhere is linked to or may be about to be. That is looked up once more right before.
-//! - With a token that does not see everything nothing is done at all; nor, without somebody's word, while Kimai is
-//!   known to have lost timesheets.
-//! - An entry that is right already costs no request of its own.
+//! - Nothing is deleted if the triplestore returns no work logs for the period, nor beyond the limit without
+//!   confirmation, nor what is exported, was changed a moment ago, or is or may soon be linked to any work log of any
+//!   period. This is checked again right before each deletion.
+//! - With a token that does not see everything, nothing is done at all; nor, without confirmation, while Kimai is known
+//!   to have lost timesheets.
+//! - An entry that is already right costs no extra request.
 //!
 //! # Assumptions
-//! Unless `SWEEP_DELETE_ORPHANS` is off, nobody enters hours of his own in Kimai within a swept period:
-//! those have no work log, and are deleted as orphans.
+//! Unless `SWEEP_DELETE_ORPHANS` is off, nobody enters hours in Kimai within a swept period: those have no work log,
+//! and are deleted as orphans.
 
 mod apply;
 mod classify;
@@ -88,13 +88,13 @@ pub struct Report {
     pub unreadable: usize,
     /// Work logs queued, since something about them differed.
     pub queued: usize,
-    /// Timesheets that a work log took for its own.
+    /// Timesheets that were adopted by a work log.
     pub adopted: usize,
-    /// Timesheets without work log that were deleted.
+    /// Timesheets without a work log that were deleted.
     pub deleted: usize,
     /// Deletions that were held back by one of the guards.
     pub held: usize,
-    /// What Kimai rounded, by month. That is no difference.
+    /// What Kimai rounded, by month. It does not count as a difference.
     pub rounded: Vec<RoundedMonth>,
     /// Every difference.
     pub findings: Vec<Finding>,
@@ -117,17 +117,17 @@ pub struct Sweeper {
     turn: Mutex<()>,
 }
 
-/// What a sweeper works with.
+/// The dependencies of a sweeper.
 pub struct Parts {
     /// One side.
     pub work_logs: Arc<dyn WorkLogs>,
     /// The other side.
     pub kimai: Arc<dyn Timesheets>,
-    /// Takes what differs.
+    /// The queue for what differs.
     pub queue: Arc<dyn Queue>,
-    /// Knows of links not written yet.
+    /// The ledger, which knows links that are not written yet.
     pub ledger: Ledger,
-    /// Whose runs have to end before an orphan is believed.
+    /// The workers, whose runs have to end before an orphan is trusted to be one.
     pub workers: Arc<Workers>,
     /// The zone in which a timesheet's begin is a day.
     pub clock: Clock,
@@ -166,9 +166,8 @@ impl Sweeper {
         Ok(Report { work_logs, timesheets, unreadable, held, rounded, findings, ..Report::default() })
     }
 
-    /// Sweeps `period`: queues every work log that differs, and deletes orphans within the guards, and
-    /// beyond the bound those that `confirmed` names, if they are just those. Waits for a sweep that is
-    /// under way.
+    /// Sweeps `period`: queues every work log that differs, and deletes orphans within the guards, and beyond the limit
+    /// those that `confirmed` names, if they are exactly those. Waits for a sweep in progress.
     pub async fn sweep(
         &self,
         period: Period,
@@ -193,21 +192,21 @@ impl Sweeper {
         for hold in deletions.filter_map(|finding| finding.held) {
             metrics.deletion_held(hold);
         }
-        // One of last year says nothing of whether what people do now reaches Kimai.
+        // A sweep of last year does not show whether current changes reach Kimai.
         if period.contains(self.clock.today()) {
             metrics.swept(self.clock.wall());
         }
     }
 
-    /// Removes a timesheet unless a work log is linked to it, which is looked up now. Says whether it is
-    /// gone, or about to be. Where we know what it was made for, that is settled instead: it may only
-    /// lack its link, or leave one behind.
+    /// Removes a timesheet unless a work log is linked to it according to a new query. Returns whether it is gone, or
+    /// soon will be. If the ledger knows its work log, that is reconciled instead: it may only lack its link, or leave
+    /// one behind.
     pub async fn remove_orphan(&self, id: KimaiId) -> Result<bool, Failure> {
         Ok(self.remove(id, &[], &Progress::unwatched()).await? != apply::Removal::Kept)
     }
 }
 
-/// Gives up a question once the sweep is cancelled, however long the answer takes.
+/// Abandons a request once the sweep is cancelled, however long the response takes.
 async fn unless_cancelled<T>(
     progress: &Progress,
     question: impl Future<Output = Result<T, Failure>>,

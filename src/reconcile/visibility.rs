@@ -1,7 +1,7 @@
-//! Emptiness, believed only of a triplestore that sees anything at all.
+//! Trusts an empty result only if the triplestore shows anything at all.
 //!
-//! With a wrong scope it answers every query with nothing. Whoever would drop a change or a timesheet for
-//! that looks first whether it shows anything else.
+//! With a wrong scope it answers every query with nothing. Before a change or a timesheet is dropped because of an
+//! empty result, another query checks whether anything else is visible.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::domain::{KimaiId, WorkLogUri};
 use crate::failpoint::mutants::{Mutant, mutated};
 use crate::work_logs::{SourceFault, WorkLogs};
 
-/// Reads of the triplestore whose emptiness counts.
+/// Reads of the triplestore that treat emptiness as evidence.
 pub(super) struct Visibility {
     work_logs: Arc<dyn WorkLogs>,
 }
@@ -39,7 +39,7 @@ impl Visibility {
             return Ok(facts);
         }
         self.check().await?;
-        // What it sees now it may not have seen a moment ago.
+        // What it shows now may not have been visible a moment ago.
         if mutated(Mutant::RowsAreBelieved) {
             return Ok(self.work_logs.facts(subject).await?);
         }
@@ -80,7 +80,7 @@ impl Visibility {
         Ok(found)
     }
 
-    /// Whether emptiness is believed without a second look.
+    /// Whether emptiness is trusted without a second query.
     pub(super) fn is_believed() -> bool {
         mutated(Mutant::EmptinessIsBelieved) || mutated(Mutant::EmptinessIsDeletion)
     }

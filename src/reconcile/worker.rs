@@ -1,4 +1,4 @@
-//! The workers: lease, settle, then done, later or parked. Many work logs at a time, never two runs for one.
+//! The workers: lease, reconcile, then complete, retry or park. Many work logs at a time, never two runs for one.
 
 mod reached;
 
@@ -32,7 +32,7 @@ use crate::telemetry::call_id::{self, Calls};
 use crate::telemetry::metrics::Metrics;
 use reached::{Reached, reached};
 
-/// The pause before a queue that cannot be used is tried again.
+/// The pause before an unusable queue is tried again.
 const PAUSE_WITHOUT_QUEUE: Duration = Duration::from_secs(1);
 
 /// How old a change may be for its work log to be still under construction: mu-cl-resources writes one in three
@@ -43,7 +43,7 @@ const HALF_WRITTEN: SignedDuration = SignedDuration::from_secs(10);
 /// hundred of them waits for the statement of the hundred before, and all have to end within their lease.
 const MOST_IN_FLIGHT: usize = 500;
 
-/// How many runs had which effect since the start.
+/// The number of runs by effect since the start.
 pub type Tally = BTreeMap<Effect, u64>;
 
 /// Runs what the queue leases.
@@ -57,18 +57,18 @@ pub struct Workers {
     clock: Clock,
     /// See [`Workers::barrier`].
     runs: InFlight,
-    /// Told the time of a clock that takes no steps.
+    /// Reads a monotonic clock.
     breakers: Mutex<Breakers>,
-    /// Tells waiting workers that a neighbour is back.
+    /// Notifies waiting workers that Kimai or the triplestore is back.
     back: Notify,
     tally: Mutex<Tally>,
     calls: Calls,
-    /// None on simulated time, which must not have to stop for every beat.
+    /// None on simulated time, which must not stop for every heartbeat.
     heartbeat: Option<Heartbeat>,
 }
 
 impl Workers {
-    /// Workers that settle with `settler` what `queue` holds.
+    /// Workers that reconcile with `settler` what `queue` holds.
     pub fn new(queue: Arc<dyn Queue>, reconciler: Reconciler, clock: Clock) -> Self {
         Self {
             queue,
@@ -96,12 +96,12 @@ impl Workers {
         self.heartbeat.as_ref()
     }
 
-    /// The worker that gave no sign of life for the longest time, and how long that is.
+    /// The worker with the oldest heartbeat, and its age.
     pub fn silent(&self) -> Option<(usize, Duration)> {
         self.heartbeat.as_ref()?.silent()
     }
 
-    /// Which calls the work logs that wait belong to.
+    /// The calls that caused the waiting work.
     pub fn calls(&self) -> &Calls {
         &self.calls
     }
@@ -111,7 +111,7 @@ impl Workers {
         self.reconciler.metrics()
     }
 
-    /// Works until `stop` is cancelled: as many entries at a time as keep Kimai at its pace.
+    /// Works until `stop` is cancelled: as many entries at a time as keep Kimai busy.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let tracker = TaskTracker::new();
         let mut number = 0;
@@ -125,13 +125,13 @@ impl Workers {
                 self.clock.sleep_until(self.clock.after(PAUSE_WITHOUT_QUEUE)).await;
             }
         }
-        // What waits for its turn has sent nothing yet: it is done at the next start.
+        // What waits for its turn has sent nothing yet: the next process does it.
         self.reconciler.admission().limiter().send_away();
         tracker.close();
         tracker.wait().await;
     }
 
-    /// One run, from the wait for it to its end. `leased` is told when there is one.
+    /// One run, from the wait for it to its end. `leased` is notified when there is one.
     async fn work(&self, number: usize, stop: &CancellationToken, leased: oneshot::Sender<()>) {
         let next = async {
             tokio::select! {
@@ -196,7 +196,7 @@ impl Workers {
         let settled = self.reconciler.reconcile(&lease.work_log, permit, &mut lease.seen, lease.overwrite);
         let settled = contact::within(Part::WorkLog, Box::pin(call_id::within(call, settled)));
         let settled = settled.instrument(span.clone());
-        // A run that panics costs its own work log and no worker.
+        // A run that panics affects only its work log, and no worker.
         let result = AssertUnwindSafe(settled).catch_unwind().await.unwrap_or_else(|panic| {
             let words = panic.downcast_ref::<String>().map(String::as_str);
             let words = words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic");
@@ -228,7 +228,7 @@ impl Workers {
         crash::point("acked");
     }
 
-    /// What a run says of the neighbours.
+    /// What a run says about the state of Kimai and the triplestore.
     fn tell_breakers(&self, lease: &Lease, answered: Reached, result: &Result<Reconciled, Failure>) {
         let now = self.clock.steady();
         let mut breakers = self.breakers();
@@ -276,8 +276,8 @@ impl Workers {
                 } else {
                     warn!(%work_log, "Cannot sync <{work_log}> now: {why}. Trying again in {seconds:.1} s.");
                 }
-                // During an outage what waits does not age: it is as young after it as before. Nor does what
-                // only waited.
+                // During an outage attempts do not count, so that what waits has the same retry delay after it. Nor do
+                // runs that only waited.
                 let waited = *failure == Failure::TurnedAway;
                 let counts = failure.outage() == Outage::No || (!waited && self.breakers().down().is_empty());
                 Outcome::Later { at: self.clock.after(pause), code: failure.code(), why, counts }
@@ -295,12 +295,12 @@ impl Workers {
         self.breakers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The neighbours that are down, and how that shows.
+    /// The systems that are down, and why.
     pub fn down(&self) -> Vec<(Neighbour, String)> {
         self.breakers().down().into_iter().map(|(neighbour, why)| (neighbour, why.to_owned())).collect()
     }
 
-    /// The same, each with the time since when.
+    /// The same, each with its start time.
     pub fn outages(&self) -> Vec<Down> {
         let (now, steady) = (self.clock.now(), self.clock.steady());
         let mut outages = self.breakers().outages();
@@ -312,25 +312,25 @@ impl Workers {
         outages
     }
 
-    /// Asks Kimai once for what every creation has to know, so that the first need not.
+    /// Requests once what every creation has to know, so that the first need not.
     pub async fn prepare(&self) {
         if let Err(fault) = self.reconciler.high_water().await {
             debug!("The highest timesheet id is asked for again at the first creation: {fault}");
         }
     }
 
-    /// Waits until every run that is under way now has ended. Whatever Kimai listed before the call has
-    /// its link in the triplestore or the ledger after it. Runs that begin meanwhile do so at once.
+    /// A barrier: waits until every run that is in flight now has ended. After it, whatever Kimai listed before the
+    /// call has its link in the triplestore or the ledger. Runs that begin meanwhile are not delayed.
     pub async fn barrier(&self) {
         self.runs.barrier().await;
     }
 
-    /// How many runs had which effect.
+    /// The number of runs by effect.
     pub fn tally(&self) -> Tally {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Tries what is parked again, since something it was missing may be there now.
+    /// Retries what is parked, since the cause may be fixed now.
     pub async fn wake_parked(&self, reason: Reason) -> usize {
         self.queue.wake_parked(reason).await.unwrap_or_else(|fault| {
             error!("What is parked cannot be tried again: {fault}");

@@ -1,4 +1,4 @@
-//! Checks each setting, and says of each that will not do what to put there.
+//! Validates the settings, and says for each invalid one how to set it.
 
 use std::net::IpAddr;
 use std::time::Duration;

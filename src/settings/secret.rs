@@ -1,4 +1,4 @@
-//! Secrets: given in a variable or in a file, and in no message.
+//! Secrets: read from a variable or a file, and never shown in a message.
 
 use std::fs::File;
 use std::io::{self, Read as _};

@@ -1,4 +1,4 @@
-//! The one list of settings: names, defaults, meanings.
+//! The list of settings: names, defaults, meanings.
 
 /// A setting as people see it.
 #[derive(Debug, Clone, Copy)]

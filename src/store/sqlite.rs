@@ -1,23 +1,20 @@
-//! What survives the process: one SQLite file with the queue and the reconciler's memory, so that one
-//! transaction can cover both.
+//! Durable storage: one SQLite file with the queue and the reconciler's ledger, so that one transaction can cover both.
 //!
 //! # Guarantees
-//! - What [`Storage::write`] reports as done is on disk, through kill -9 and power loss at any moment.
-//! - All that is asked for while a commit is under way goes into the next one together: a burst costs
-//!   few waits for the disk. When that commit fails, every one of its callers is told, and memory (the
-//!   [`TransactionHook`]) is as it was before.
-//! - A file that is damaged, foreign, read-only or in use is an error that names it and says what
-//!   helps; it is never taken for an empty one. When the disk is full or fails later, writes fail until
-//!   it works again.
-//! - A file that is damaged, cut or taken away while in use is noticed at the next write or look, and nothing is
-//!   reported as done from then on. What memory holds is written to a fresh file beside it for the next start.
+//! - What [`Storage::write`] acknowledges is on disk, through `kill -9` and power loss at any moment.
+//! - Everything requested during a commit is written by the next one: a burst costs few waits for the disk. If that
+//!   commit fails, all of its callers get the error, and the state in memory (the [`TransactionHook`]) is rolled back.
+//! - A file that is damaged, foreign, read-only or in use is an error that names it and how to fix it; it is never
+//!   treated as an empty one. If the disk is full or fails later, writes fail until it works again.
+//! - A file that is damaged, truncated or removed while in use is noticed at the next write or check, and nothing is
+//!   acknowledged from then on. The state in memory is written to a new file beside it for the next start.
 //!
 //! # Assumptions
 //! The disk honours fsync.
 //!
 //! # Caveats
-//! The file may be gone at the next start (a container without a volume): then the sweep at the start
-//! finds what was waiting. One process at a time may use a directory.
+//! The file may be gone at the next start (a container without a volume): then the sweep at start finds pending work.
+//! One process at a time may use a directory.
 
 pub(crate) mod connection;
 mod group_commit;
@@ -77,13 +74,13 @@ pub(crate) const KIND: Kind = Kind {
     remedy: "move it away together with its -wal file, and the sweep at the start finds what was waiting",
 };
 
-/// What stands in the way of the file, in words, with what helps.
+/// Why the file cannot be used, as text with the fix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the queue's file {file} cannot be used: {why}")]
 pub struct StorageFault {
     /// The file.
     pub file: Arc<str>,
-    /// What is wrong and what helps.
+    /// What is wrong, and how to fix it.
     pub why: String,
 }
 
@@ -112,7 +109,7 @@ struct Inner {
 
 /// Who runs the transactions.
 enum Drive {
-    /// Whoever asks, one at a time.
+    /// The callers, one at a time.
     Caller(Box<Mutex<Writer>>),
     /// A thread of its own, for all who ask meanwhile together.
     Thread { jobs: Option<mpsc::Sender<Box<dyn Job>>>, thread: Option<std::thread::JoinHandle<()>> },
@@ -221,7 +218,7 @@ impl Storage {
         let watch = async {
             loop {
                 tokio::time::sleep(VERIFIED_EVERY).await;
-                // What is wrong is told by whoever noticed it.
+                // Whoever noticed the error has logged it.
                 let _ = self.verify().await;
             }
         };

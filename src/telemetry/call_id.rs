@@ -1,4 +1,4 @@
-//! The call ids of mu-semtech, carried from the request that came in to what it leads to.
+//! Propagates the call IDs of mu-semtech from an incoming request to its outgoing requests.
 //!
 //! A call has an id (`mu-call-id`) and a trail, the ids of the calls that led to it
 //! (`mu-call-id-trail`, a JSON array). Whoever calls further makes a fresh id and adds the one it was

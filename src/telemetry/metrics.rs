@@ -1,8 +1,8 @@
-//! The metrics, fed where things happen, and their text for Prometheus.
+//! Records the metrics, and renders them for Prometheus.
 //!
-//! There is one [`Metrics`] per service, made where it is wired and handed to its parts: no global.
-//! [`super::table::TABLE`] is the list of what there is. Gauges of the queue and the like are set when
-//! somebody looks ([`crate::http`]).
+//! There is one [`Metrics`] per service, created at start-up and passed to its parts; it is not global.
+//! [`super::table::TABLE`] lists all metrics. Gauges such as those of the queue are set when the metrics are requested
+//! ([`crate::http`]).
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
@@ -28,7 +28,7 @@ type Histograms = Family<Labels, Histogram, fn() -> Histogram>;
 
 /// Bounds for what waits for the disk, in seconds.
 const DISK: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
-/// Bounds for what waits for a neighbour, in seconds: from a loopback to the time limits.
+/// Histogram buckets for requests to Kimai and the triplestore, in seconds: from a loopback to the timeouts.
 const NEIGHBOUR: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
 
 /// The forms of the text.
@@ -134,7 +134,7 @@ impl std::fmt::Debug for Metrics {
     }
 }
 
-/// Seconds, of a counter that is told fractions of them.
+/// A counter of seconds that accepts fractions.
 const LIMITED: &str = "kimai_limited_seconds_total";
 
 impl Metrics {
@@ -244,7 +244,7 @@ impl Metrics {
         self.took("triplestore_request_seconds", &[operation], time);
     }
 
-    /// So many values of a neighbour could not be read.
+    /// Counts values of a system that could not be read.
     pub fn unreadable(&self, side: Side, count: u64) {
         self.count("unreadable_values_total", &[("neighbour", side.word())], count);
     }

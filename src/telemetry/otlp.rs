@@ -1,9 +1,8 @@
-//! Traces to a collector: the spans of requests, work logs and runs, with what they ask of the neighbours,
-//! as OTLP over HTTP (protobuf), in batches.
+//! Exports traces to a collector: the spans of requests, work logs and runs, with their requests to Kimai and the
+//! triplestore, as OTLP over HTTP (protobuf), in batches.
 //!
-//! `OTEL_EXPORTER_OTLP_ENDPOINT` turns it on. Of the other variables of OpenTelemetry, its SDK reads
-//! `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_EXPORTER_OTLP_TIMEOUT`, `OTEL_RESOURCE_ATTRIBUTES`,
-//! `OTEL_TRACES_SAMPLER` and `OTEL_BSP_*` by itself.
+//! `OTEL_EXPORTER_OTLP_ENDPOINT` enables it. The OpenTelemetry SDK itself reads `OTEL_EXPORTER_OTLP_HEADERS`,
+//! `OTEL_EXPORTER_OTLP_TIMEOUT`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_TRACES_SAMPLER` and `OTEL_BSP_*`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -53,7 +52,7 @@ struct Client {
 }
 
 impl Client {
-    /// Tells the log when sending begins to fail, and when it works again.
+    /// Logs when sending begins to fail, and when it works again.
     fn note(&self, outcome: Result<u16, String>) {
         let why = match outcome {
             Ok(200..300) => None,

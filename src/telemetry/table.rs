@@ -1,4 +1,4 @@
-//! The one list of metrics: names, kinds, units, labels, meanings. All are there, at zero, from the start.
+//! The list of metrics: names, kinds, units, labels, meanings. All are present from the start, with the value zero.
 
 use super::metrics::{Answer, Operation, Resolved, Side};
 use crate::domain::Code;
@@ -32,7 +32,7 @@ pub struct Described {
     pub unit: &'static str,
     /// Its labels.
     pub labels: &'static [Label],
-    /// What it tells.
+    /// Its meaning.
     pub meaning: &'static str,
 }
 

@@ -1,13 +1,13 @@
-//! How many requests Kimai gets at a time: as many as it bears, between two bounds. The pages of a list do not
-//! count: they have a bound of their own, and whoever reads one has nothing else to do.
+//! An adaptive concurrency limit for requests to Kimai, between two bounds. The pages of a list do not count: they have
+//! their own limit, and whoever reads one has nothing else to do.
 //!
 //! # Guarantees
-//! - Never more requests are under way than [`AdaptiveLimiter::limit`]; who waits is served in order.
-//! - No more than twice as many runs hold a turn: as many again may prepare what they send next.
-//! - A request that has its place waits for no other.
+//! - Never more requests are in flight than [`AdaptiveLimiter::limit`]; waiting ones are served in order.
+//! - At most twice as many runs hold a turn, so that the others can prepare their next request.
+//! - A request that has its permit waits for no other.
 //!
 //! # Caveats
-//! When the limit falls, requests that are under way go on; it holds again once they have ended.
+//! When the limit falls, requests in flight continue; it holds again once they have ended.
 
 mod controller;
 mod probe;
@@ -59,7 +59,7 @@ struct Ended {
     how: How,
     took: Duration,
     at: Instant,
-    /// Whether as many were under way as may be.
+    /// Whether all permits are in use.
     saturated: bool,
 }
 
@@ -69,7 +69,7 @@ pub struct AdaptiveLimiter {
     controller: Mutex<Controller>,
     permits: Permits,
     turns: Permits,
-    /// Tells those who wait for a turn that there will be none soon.
+    /// Notifies those who wait for a turn that there will be none soon.
     away: Notify,
 }
 
@@ -79,7 +79,7 @@ pub struct Turn<'a> {
     _permit: Permit<'a>,
 }
 
-/// A request is under way until this is dropped.
+/// A request in flight, until this is dropped.
 #[derive(Debug)]
 pub struct Permit<'a> {
     permits: &'a Permits,
@@ -113,7 +113,7 @@ impl AdaptiveLimiter {
         }
     }
 
-    /// How many requests may be under way now.
+    /// How many requests may be in flight now.
     pub fn limit(&self) -> usize {
         self.controller().limit()
     }

@@ -1,5 +1,4 @@
-//! Kimai: where hours are billed. Everything the service asks of it goes through
-//! [`Timesheets`] and [`Listings`].
+//! Kimai, the time tracker. All requests of the service go through [`Timesheets`] and [`Listings`].
 
 pub mod choices;
 mod client;

@@ -1,4 +1,4 @@
-//! What an update really changed, as the embedded store tells it.
+//! The effective changes of an update, as reported by the embedded store.
 
 use async_trait::async_trait;
 
@@ -27,7 +27,7 @@ pub struct Changeset {
     pub deletes: Vec<Quad>,
 }
 
-/// Is told of every change before it is made.
+/// Is notified of every change before it is made.
 ///
 /// # Guarantees
 /// A change is made only after `changed` returned `Ok`; if it fails, the update fails and nothing is

@@ -1,5 +1,4 @@
-//! A triplestore that is counted: each statement with its time and what became of it, in the metrics and
-//! as a span.
+//! A triplestore with metrics: the duration and result of each statement, also as a span.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,7 +1,7 @@
-//! Answers of any size, read page by page.
+//! Reads results of any size page by page.
 //!
-//! Virtuoso cuts an answer at 10 000 rows without a word, and refuses an OFFSET beyond that. So each
-//! page begins after the last subject of the page before it.
+//! Virtuoso silently truncates results at 10 000 rows, and refuses an OFFSET beyond that. So each page begins after the
+//! last subject of the previous page.
 
 use super::statement::Literal;
 use super::vocabulary::PREFIXES;

@@ -1,4 +1,4 @@
-//! The work logs of a period: first how many there are of each day, then those of some days at a time.
+//! The work logs of a period: first the number for each day, then their data a few days at a time.
 
 use std::collections::BTreeMap;
 

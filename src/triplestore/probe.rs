@@ -1,4 +1,4 @@
-//! Questions about the triplestore itself: what its scope shows, and whether it can be written.
+//! Probes the triplestore itself: what its scope shows, and whether it can be written.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Statements, logged for whoever asked for that.
+//! Logs statements, if that is enabled.
 
 use uuid::Uuid;
 

@@ -1,4 +1,4 @@
-//! The work logs that refer to something: by their task, its project, their person or its account.
+//! Finds the work logs that refer to something: a task, its project, a person or an account.
 
 use super::statement::{Iri, Literal};
 use super::vocabulary::PREFIXES;

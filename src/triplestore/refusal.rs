@@ -1,6 +1,6 @@
-//! How a triplestore says no. The one place where a statement that will never be accepted is told from an outage:
-//! by status, content type, the keys of a JSON body and the name of the condition in it. Everybody else matches on
-//! [`TriplestoreFault`].
+//! Parses a triplestore's error responses. The only place that tells a statement that will never be accepted from an
+//! outage: by status, content type, the keys of a JSON body and the name of the condition in it. All other code matches
+//! on [`TriplestoreFault`].
 //!
 //! sparql-parser answers 500 to everything it cannot do. What it read and could not do has a JSON body with
 //! `internal-error`, in which Lisp prints the condition; what it could not even read is plain text. Virtuoso begins

@@ -1,4 +1,4 @@
-//! What the rows of an answer say of work logs, and of the activities, tasks and persons that these point to.
+//! Converts result rows to work logs, and to the activities, tasks and persons that they refer to.
 
 use super::vocabulary::{cal, dct, ext, prov, rdf, rdfs, skos};
 use super::{Row, Term};

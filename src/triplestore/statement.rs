@@ -1,5 +1,5 @@
-//! What goes into SPARQL: checked IRIs, escaped literals, and updates from sophia graphs. Nothing is
-//! ever pasted into a statement but through the types of this module.
+//! Builds SPARQL: checked IRIs, escaped literals, and updates from sophia graphs. Text is only inserted into a
+//! statement through the types of this module.
 //!
 //! Literals stand between single double quotes, with `\\`, `\"`, `\n` and `\r` as their only escapes:
 //! that is what Oxigraph, Virtuoso and sparql-parser (which knows no `\u`) read alike. Everything else

@@ -1,4 +1,4 @@
-//! An embedded store that counts, cuts answers as Virtuoso does, and fails when told to.
+//! An embedded store for tests: it counts, truncates responses as Virtuoso does, and fails on demand.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -10,7 +10,7 @@ use super::embedded::Embedded;
 use super::vocabulary::{dct, ext, mu, rdf, xsd};
 use super::{Row, Term, Triplestore, TriplestoreFault};
 
-/// Where Virtuoso cuts an answer without a word.
+/// Where Virtuoso silently truncates a result.
 const CUT: usize = 10_000;
 
 /// How an update fails.

@@ -1,6 +1,6 @@
-//! What forms do. Each is answered with 303 to where the outcome shows.
+//! The actions of forms. Each is answered with 303 to the page that shows the result.
 //!
-//! No token stands in the forms: requests that come from other sites are refused before they get here.
+//! The forms need no CSRF token: requests from other sites are refused before they get here.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The names behind the ids of differences, as Kimai tells them.
+//! The names for the IDs in differences, as Kimai has them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What went wrong with a page, as a page.
+//! The error page.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;

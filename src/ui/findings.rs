@@ -141,7 +141,7 @@ impl Findings {
     }
 }
 
-/// How what is done about a difference is to be told.
+/// How an action is described.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Told {
     /// A plan: nothing is done.

@@ -1,4 +1,4 @@
-//! The forms that start something. They are no live parts: nobody's half-filled form is replaced.
+//! The forms that start something. They are not updated live, so that a half-filled form is not replaced.
 
 use jiff::ToSpan;
 use jiff::civil::Date;

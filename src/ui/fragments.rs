@@ -1,4 +1,4 @@
-//! A page in named parts, so that those that changed can be sent alone.
+//! A page in named parts, so that only the changed ones are sent.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Whether the neighbours answer and what waits is kept.
+//! Whether Kimai and the triplestore answer, and whether the queue can be saved.
 
 use maud::{Markup, html};
 

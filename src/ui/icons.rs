@@ -1,4 +1,4 @@
-//! Small signs. Each has its own shape, and words stand beside it: colour says nothing alone.
+//! Icons. Each has its own shape and a label beside it, so that nothing is shown by colour alone.
 
 use maud::{Markup, html};
 
@@ -15,7 +15,7 @@ pub(super) enum Icon {
     Bad,
     /// It waits.
     Waiting,
-    /// It is under way.
+    /// In progress.
     Running,
     /// Nothing to say of it.
     Neutral,

@@ -1,4 +1,4 @@
-//! What the page calls things.
+//! The labels of the page.
 
 use crate::domain::finding::{Action, Hold, Kind};
 use crate::domain::work_log::parse_duration;

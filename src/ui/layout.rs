@@ -1,4 +1,4 @@
-//! What every page has: the head, the way around, the foot.
+//! The layout of every page: head, navigation, footer.
 
 use actix_web::HttpRequest;
 use actix_web::web::Data;
@@ -26,7 +26,7 @@ pub(super) struct Layout {
     pub(super) signed_in: bool,
     /// What stands in the search field.
     pub(super) search: String,
-    /// The zone in which times are told.
+    /// The time zone of all times shown.
     pub(super) zone: String,
     /// When the page was made.
     pub(super) made: String,

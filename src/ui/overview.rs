@@ -58,7 +58,7 @@ pub(super) async fn load(state: &http::State) -> Result<Fragments, Fault> {
     Ok(fragments)
 }
 
-/// What is told first, in few words: for the title.
+/// The most important message, in short, for the title.
 pub(super) fn title(status: &Status, checks: usize) -> String {
     match status.headline(checks) {
         Headline::Parked(count) => format!("{} parked", labels::number(count as u64)),
@@ -68,7 +68,7 @@ pub(super) fn title(status: &Status, checks: usize) -> String {
     }
 }
 
-/// What is told first.
+/// The most important message.
 fn told(headline: Headline) -> String {
     let verb = |count: usize, one: &'static str, more: &'static str| if count == 1 { one } else { more };
     match headline {

@@ -1,4 +1,4 @@
-//! The last 24 hours as a picture: what was synced, what failed, and how long it took.
+//! A chart of the last 24 hours: what was synced, what failed, and how long it took.
 
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use crate::clock::Clock;
 use crate::text::minute;
 
-/// The present, and the zone in which it is told.
+/// The present, and the time zone in which times are shown.
 #[derive(Debug, Clone)]
 pub(super) struct Moment {
     /// The present instant.

@@ -84,13 +84,13 @@ pub(super) async fn get(query: Query<BTreeMap<String, String>>, state: web::Data
         .streaming(events))
 }
 
-/// What one listener is told.
+/// What one client was sent.
 struct Stream {
     state: web::Data<State>,
     page: Page,
-    /// What it has been told.
+    /// The parts it has.
     shown: Fragments,
-    /// When it was last told anything; at first not at all.
+    /// When it was last sent anything; at first never.
     told: Option<Instant>,
     began: Instant,
     ended: bool,

@@ -1,4 +1,4 @@
-//! The whole story of one work log, and the search that leads to it.
+//! The details of one work log, and the search for it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -102,7 +102,7 @@ pub(super) fn named(pairs: &BTreeMap<String, String>) -> Result<WorkLogUri, Faul
     WorkLogUri::parse(id).map_err(|fault| Fault::bad(fault.to_string()))
 }
 
-/// The page in parts. Both neighbours are asked.
+/// The page in parts. Reads from both sides.
 pub(super) async fn load(state: &State, work_log: &WorkLogUri) -> Fragments {
     let explanation = Explanation::of(&state.services.witnesses, work_log).await;
     fragments(&explanation, &Moment::of(&state.services.clock))

@@ -1,4 +1,4 @@
-//! Who may call what, and with how large a body: the one table.
+//! The access table: which routes need a token, and the size limit of each body.
 
 use crate::http::{body, delta, sparql};
 
@@ -7,7 +7,7 @@ use crate::http::{body, delta, sparql};
 pub(super) enum Access {
     /// The services of the stack, which know no token: it can make us look once too often, no more.
     Stack,
-    /// Everybody: it tells nothing and changes nothing.
+    /// Open: it reveals nothing and changes nothing.
     Open,
     /// Everybody, unless `METRICS_PROTECTED`.
     Metrics,

@@ -1,4 +1,4 @@
-//! No body is larger than its route takes, whether its length was declared or not.
+//! Limits the size of a body by route, whether its length is declared or not.
 
 use actix_web::HttpMessage as _;
 use actix_web::dev::{Payload, ServiceRequest};

@@ -1,7 +1,7 @@
-//! How many connections one address may hold, so that there are always some for the others.
+//! Limits the connections per address, so that some are always left for others.
 //!
-//! Nobody is turned away for that: bursts of deltas come from one address too. But a connection beyond the bound has
-//! to be quick: it gets a second for its request and for each pause in the body, and is closed after the answer.
+//! No connection is refused for that, since bursts of deltas come from one address too. But one beyond the limit has to
+//! be quick: it gets a second for its request and for each pause in the body, and is closed after the response.
 
 use std::any::Any;
 use std::collections::HashMap;

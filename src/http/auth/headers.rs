@@ -1,4 +1,4 @@
-//! The headers that every answer with a body carries.
+//! Security headers, set on every response with a body.
 
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CROSS_ORIGIN_OPENER_POLICY, CROSS_ORIGIN_RESOURCE_POLICY,

@@ -1,4 +1,4 @@
-//! `/login` and `/logout`: from the token to a session's cookie, and back.
+//! `/login` and `/logout`: exchange the token for a session cookie, and end the session.
 
 use std::collections::BTreeMap;
 
@@ -45,7 +45,7 @@ type Members = BTreeMap<String, String>;
 
 /// The form to log in with
 ///
-/// On to `next` where nobody has to log in, or has already.
+/// Redirects to `next` if no login is needed, or if there is one already.
 #[utoipa::path(get, path = "/login", tag = "Login", operation_id = "loginForm", params(Next), responses(
     (status = 200, description = "The form.", body = String, content_type = "text/html"),
     (status = 303, description = "There is no need to log in.",

@@ -1,5 +1,5 @@
-//! Whose page a browser sends a request for. A page of another site can make a browser send requests here,
-//! with the cookies of whoever looks at it; it cannot forge `Sec-Fetch-Site` or `Origin`.
+//! CSRF protection: refuses browser requests from pages of other sites, which would carry the user's cookies. Such a
+//! page cannot forge `Sec-Fetch-Site` or `Origin`.
 
 use actix_web::dev::ServiceRequest;
 use actix_web::http::Method;

@@ -1,10 +1,10 @@
-//! Where a login leads: a place of ours, whatever was asked for.
+//! The target of the redirect after a login: always within this service.
 
 use reqwest::Url;
 
 /// Where nothing else was asked for.
 pub(super) const HOME: &str = "/";
-/// A host that is nobody's (RFC 6761), to see whether a text leads away from it.
+/// A host name that is never used (RFC 6761), to detect whether a text leads to another host.
 const US: &str = "http://kimai-sync.invalid";
 
 /// `asked` if it is a path here, else the page. It is read as a browser reads it, which takes `\` for `/` and

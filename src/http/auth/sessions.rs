@@ -1,4 +1,4 @@
-//! Who is logged in. Kept in memory: a restart of the service logs everybody out.
+//! Login sessions. Kept in memory: a restart of the service logs everybody out.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;

@@ -1,4 +1,4 @@
-//! Bodies come in good time: who sends half of one and then nothing holds a connection that others need.
+//! Timeouts for slow bodies: a client that sends half of one would hold a connection that others need.
 
 use std::cell::Cell;
 use std::io;
@@ -61,7 +61,7 @@ pub(super) fn bound(request: &mut ServiceRequest, pause: Duration) -> GivenUp {
     given_up
 }
 
-/// What its sender is told, if he still listens.
+/// The response to the client, if it still listens.
 pub(super) fn refused() -> Problem {
     let pause = PAUSE.as_secs();
     let detail = format!(

@@ -1,4 +1,4 @@
-//! A stream that was opened by a login ends with it.
+//! Closes the event streams of a session when it ends.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

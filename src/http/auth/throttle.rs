@@ -1,4 +1,4 @@
-//! How many wrong tokens are answered as such: a few at once, then one a second from everybody together.
+//! Limits attempts with wrong tokens: a few at once, then one a second for all clients together.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

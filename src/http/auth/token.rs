@@ -1,4 +1,4 @@
-//! The token, compared without telling how much of a guess was right.
+//! Compares tokens in constant time.
 
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};

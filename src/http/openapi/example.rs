@@ -1,4 +1,4 @@
-//! Examples of whole bodies, put together from those of their fields.
+//! Examples of whole bodies, composed from those of their fields.
 
 use serde_json::{Map, Value, json};
 

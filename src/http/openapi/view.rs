@@ -1,4 +1,4 @@
-//! The documentation as a page: made here from the document, without scripts or anything from elsewhere.
+//! The documentation as a page: rendered from the OpenAPI document, without scripts or external resources.
 
 use maud::{DOCTYPE, Markup, html};
 use serde_json::{Map, Value};

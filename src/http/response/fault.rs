@@ -1,5 +1,5 @@
-//! Errors, and every way a route can answer with one: each is a type that stands among the
-//! `responses(…)` of a handler and brings status, schema, headers and example along.
+//! Error responses: one type for each way in which a route can fail. Used in the `responses(…)` of a handler, it adds
+//! status, schema, headers and an example.
 
 use std::collections::BTreeMap;
 

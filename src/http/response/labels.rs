@@ -1,5 +1,4 @@
-//! The words that stand for the variants of our enums, as schemas: each lists the very words that the
-//! enum knows.
+//! Schemas for the words of our enums: each lists exactly the words that the enum has.
 
 use serde::{Serialize, Serializer};
 use utoipa::openapi::schema::{ObjectBuilder, Type};

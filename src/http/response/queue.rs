@@ -1,4 +1,4 @@
-//! Entries of the queue, and the story of one work log.
+//! Entries of the queue, and the explanation of one work log.
 
 use jiff::Timestamp;
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! Imports, and what they make possible.
+//! The handler of imports, and what follows them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,27 +12,27 @@ use crate::queue::Reason;
 use crate::reconcile::references::References;
 use crate::reconcile::worker::Workers;
 
-/// What an import needs.
+/// The dependencies of an import.
 #[derive(Clone)]
 pub struct Imports {
-    /// Brings Kimai's catalogue into the triplestore.
+    /// Imports Kimai's catalogue into the triplestore.
     pub importer: Arc<Importer>,
     /// Finds the work logs whose task was moved.
     pub references: Arc<References>,
-    /// Tries parked work logs again.
+    /// Retries parked work logs.
     pub workers: Arc<Workers>,
 }
 
 impl Imports {
-    /// Imports, then has the work logs looked at that are booked on what was moved, and tries what is parked again:
-    /// what it was missing may be there now.
+    /// Imports, then queues the work logs of moved tasks, and retries what is parked: the missing data may be there
+    /// now.
     pub(super) async fn run(&self, what: What, progress: &Progress) -> Result<Done, ImportFault> {
         let report = self.importer.import(what, progress).await?;
         progress.phase("looking for the work logs concerned", None);
         match self.references.follow().await {
             Ok(0) => {}
             Ok(queued) => info!("Looking again at {queued} work logs whose task was moved"),
-            // They are tried for until they are found.
+            // This is retried until it succeeds.
             Err(failure) => {
                 progress.fault(format!("The work logs concerned are looked for later: {failure}"));
             }

@@ -1,4 +1,4 @@
-//! Locks.
+//! The handler of locks.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -7,10 +7,10 @@ use crate::jobs::Done;
 use crate::jobs::lock::{LockReport, Outcome};
 use crate::progress::Progress;
 
-/// The most names that stand in one message.
+/// The most names in one message.
 const MOST_NAMES: usize = 10;
 
-/// A timesheet that should have been exported and was not is a fault that costs itself only.
+/// A timesheet that should have been exported and was not is a fault that affects only itself.
 pub(super) fn done(report: &LockReport, progress: &Progress) -> Done {
     let words = ["exported", "exported-before", "draft", "absence-submitted", "unknown-status", "failed"];
     let mut counts: BTreeMap<String, u64> = words.map(|word| (word.to_owned(), 0)).into();

@@ -1,4 +1,4 @@
-//! Sweeps and plans.
+//! The handler of sweeps and plans.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -8,7 +8,7 @@ use crate::domain::hours::clock;
 use crate::jobs::Done;
 use crate::reconcile::sweep::Report;
 
-/// Counts of all kinds, also those of which nothing was found.
+/// Counts of all kinds, including zeros.
 pub(super) fn done(report: Report, acted: bool) -> Done {
     let Report {
         work_logs,
@@ -54,7 +54,7 @@ pub(super) fn done(report: Report, acted: bool) -> Done {
     Done { counts, held, rounded, findings, queued: work_logs_queued, message }
 }
 
-/// A number of things, in words.
+/// A number with its noun, as text.
 fn some((count, thing): (usize, &str)) -> String {
     format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }

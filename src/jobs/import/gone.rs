@@ -1,7 +1,7 @@
-//! What Kimai does not list any more: whether it is deleted, hidden, ended or disabled there, or only out of sight.
+//! Resources that Kimai no longer lists: deleted, hidden, ended or disabled there, or just not visible to the token.
 //!
-//! A list that lacks something is no proof: a token whose user has lost a role sees less, and another Kimai has
-//! other things. So Kimai is asked for all there is, and for each single thing that is not even among that.
+//! A missing row proves nothing: a token whose user has lost a role sees less, and another Kimai has other data. So
+//! Kimai is asked for everything, and for each resource that is missing even from that.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,15 +16,15 @@ use crate::trackers::kimai::{
     Catalogue as List, Customer, Fault, KimaiFault, Lenient, Listings, Project, Rows,
 };
 
-/// Things asked for by id at a time.
+/// Resources requested by ID at a time.
 const LOOKS_AT_ONCE: usize = 4;
 
-/// What is missing from a list.
+/// The resources that are missing from a list.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Gone {
-    /// The ids of what Kimai itself says is deleted, hidden, ended or disabled.
+    /// The IDs that Kimai confirms as deleted, hidden, ended or disabled.
     pub(super) ids: BTreeSet<u64>,
-    /// How many more are missing of which that is not sure.
+    /// How many more are missing without confirmation.
     pub(super) held: usize,
 }
 
@@ -38,9 +38,10 @@ pub(super) struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// What of `here` is missing from `listed`. Asks Kimai nothing if that is nothing new.
+    /// The resources of `here` that are missing from `listed`. Sends no request to Kimai if all of them are known
+    /// already.
     pub(super) async fn gone(&self, kind: &ResourceKind, listed: &Lenient<Wanted>, here: &Catalogue) -> Gone {
-        // What cannot be read is there all the same.
+        // A row that cannot be read still exists.
         let odd = listed.odd.ids.iter().map(|id| id.0);
         let listed: BTreeSet<u64> = listed.rows.iter().map(|item| item.id).chain(odd).collect();
         let imported = here.imported(kind);
@@ -83,7 +84,7 @@ impl Search<'_> {
         gone
     }
 
-    /// Those of `unlisted` that Kimai does not have at all.
+    /// Those of `unlisted` that do not exist in Kimai.
     async fn deleted(&self, kind: &ResourceKind, unlisted: Vec<u64>) -> Gone {
         if unlisted.len() > self.max_gone {
             let why = format!(

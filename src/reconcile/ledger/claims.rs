@@ -1,4 +1,4 @@
-//! Whose a timesheet is, as far as we remember: asked and changed by the sweep, many at a time.
+//! Who owns a timesheet, according to the ledger. Read and changed by the sweep, many at a time.
 
 use std::collections::BTreeMap;
 
@@ -14,21 +14,21 @@ use crate::domain::{KimaiId, WorkLogUri};
 pub struct Remembered {
     /// The timesheet.
     pub id: KimaiId,
-    /// What was sent, unless someone asked to send it again.
+    /// What was sent; none if somebody requested to send it again.
     pub pushed: Option<DesiredEntry>,
-    /// What Kimai answered: it may round.
+    /// What Kimai answered; it may have rounded.
     pub held: Option<ObservedEntry>,
-    /// How many days the day that Kimai books it on is from its own, if that is known.
+    /// Offset in days between the day Kimai books it on and its own, if known.
     pub shift: Option<i32>,
 }
 
 impl Ledger {
-    /// The work log that `id` was made for.
+    /// The work log that `id` was created for.
     pub async fn owner(&self, id: KimaiId) -> Result<Option<WorkLogUri>, LedgerFault> {
         Ok(self.storage.write(move |connection| owner(connection, id)).await?)
     }
 
-    /// The work logs that `ids` were made for.
+    /// The work logs that `ids` were created for.
     pub async fn owners(&self, ids: &[KimaiId]) -> Result<BTreeMap<KimaiId, WorkLogUri>, LedgerFault> {
         let ids = ids.to_vec();
         let read = move |connection: &Connection| {
@@ -50,7 +50,7 @@ impl Ledger {
         Ok(self.storage.write(read).await?)
     }
 
-    /// What is remembered of `work_logs`.
+    /// The records of `work_logs`.
     pub async fn remembered(
         &self,
         work_logs: &[WorkLogUri],
@@ -79,8 +79,8 @@ impl Ledger {
         Ok(self.storage.write(read).await?)
     }
 
-    /// `work_log` takes the timesheet `id`, which holds `wanted`, for its own; the triplestore does not know
-    /// that yet. Says whether it did: not when either has another already, or a creation is under way.
+    /// `work_log` adopts the timesheet `id`, which holds `wanted`; the triplestore does not know that yet. Returns
+    /// false if either has another already, or if a creation is in progress.
     pub async fn adopt(
         &self,
         work_log: &WorkLogUri,

@@ -1,4 +1,5 @@
-//! What Kimai counts, and on which day, as far as its answers told: asked by the sweep, the doctor and the metrics.
+//! The hours that Kimai counts, and the day it books them on, as far as its answers show. Read by the sweep, the doctor
+//! and the metrics.
 
 use std::collections::BTreeMap;
 
@@ -19,12 +20,12 @@ const SAMPLE: i64 = 200;
 pub struct Held {
     /// What it holds.
     pub found: ObservedEntry,
-    /// How many days the day that it books this on is from its own, if the answer tells.
+    /// Offset in days between the day that Kimai books this on and its own, if the answer shows it.
     pub shift: Option<i32>,
 }
 
 impl Held {
-    /// What it counts more than `wanted` says, in seconds.
+    /// How much more Kimai counts than `wanted`, in seconds.
     pub(super) fn rounded(&self, wanted: &DesiredEntry) -> Option<i64> {
         Some(i64::from(self.found.duration) - wanted.seconds()).filter(|more| *more != 0)
     }
@@ -51,16 +52,16 @@ impl From<&Timesheet> for Held {
 /// What Kimai counts and books, of all timesheets that are remembered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counted {
-    /// How many it rounded.
+    /// How many of them it rounded.
     pub rounded: u64,
-    /// By how many seconds in all.
+    /// The sum of the rounding, in seconds.
     pub seconds: i64,
     /// How many it books on another day than their own.
     pub off_day: u64,
 }
 
 impl Ledger {
-    /// How many intents are open, and when the oldest of them began.
+    /// The number of open intents, and when the oldest of them began.
     pub async fn open_intents(&self) -> Result<(usize, Option<Timestamp>), LedgerFault> {
         let count = |connection: &Connection| {
             let told = "SELECT count(*), min(started_at) FROM intent";
@@ -92,7 +93,7 @@ impl Ledger {
         Ok(self.storage.write(read).await?)
     }
 
-    /// The work logs whose timesheet Kimai books on another day, and how many days from their own.
+    /// The work logs whose timesheet Kimai books on another day, with the offset in days.
     pub async fn off_days(&self) -> Result<BTreeMap<WorkLogUri, (KimaiId, i32)>, LedgerFault> {
         let read = |connection: &Connection| {
             connection
@@ -104,7 +105,7 @@ impl Ledger {
         Ok(self.storage.write(read).await?)
     }
 
-    /// Of how many timesheets it is not known on which day Kimai books them.
+    /// The number of timesheets whose booked day is unknown.
     pub async fn unknown_days(&self) -> Result<u64, LedgerFault> {
         let read = |connection: &Connection| {
             let count = "SELECT count(*) FROM timesheet WHERE shift IS NULL";

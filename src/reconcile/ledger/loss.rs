@@ -1,4 +1,4 @@
-//! What Kimai has lost, and which links are void since. Also in memory: every run asks.
+//! Timesheets that Kimai has lost, and the links that are invalid since. Cached in memory, since every run reads it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
@@ -11,14 +11,14 @@ use super::{Ledger, LedgerFault, id_of, work_log_of};
 use crate::domain::loss::Loss;
 use crate::domain::{KimaiId, WorkLogUri};
 
-/// What is kept of it in memory.
+/// The cached part.
 #[derive(Debug, Default)]
 pub(super) struct Lost {
     loss: Option<Loss>,
     void: BTreeMap<WorkLogUri, BTreeSet<KimaiId>>,
 }
 
-/// What the file says.
+/// The stored part.
 pub(super) fn read(connection: &Connection) -> rusqlite::Result<Lost> {
     let mut lost = Lost { loss: loss(connection)?, ..Lost::default() };
     let mut links = connection.prepare("SELECT work_log, id FROM void_link")?;
@@ -41,7 +41,7 @@ fn loss(connection: &Connection) -> rusqlite::Result<Option<Loss>> {
 }
 
 impl Ledger {
-    /// What Kimai has lost, as far as that has shown itself and is not over.
+    /// What Kimai has lost, if a loss is known and not resolved.
     pub fn loss(&self) -> Option<Loss> {
         self.lost().loss
     }
@@ -99,13 +99,13 @@ impl Ledger {
         Ok(whole)
     }
 
-    /// Nothing is lost, or not any more.
+    /// Nothing is lost, or no longer.
     pub async fn end_loss(&self) -> Result<(), LedgerFault> {
         self.rebuild(Vec::new()).await
     }
 
-    /// The links `void` lead to timesheets that Kimai has lost: each of these work logs gets a timesheet of its own. With
-    /// that the loss is over.
+    /// The links `void` point to timesheets that Kimai has lost: each of these work logs gets a new timesheet. This
+    /// resolves the loss.
     pub async fn rebuild(&self, void: Vec<(WorkLogUri, KimaiId)>) -> Result<(), LedgerFault> {
         let links = void.clone();
         let rebuild = move |connection: &Connection| {

@@ -1,5 +1,4 @@
-//! When creations were begun, by a clock that only counts: how old one is must not depend on how the machine's clock is
-//! set meanwhile.
+//! When creations began, by a monotonic clock: the age of one must not depend on changes of the system clock.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,7 +10,7 @@ use crate::clock::Clock;
 use crate::domain::WorkLogUri;
 use crate::failpoint::mutants::{Mutant, mutated};
 
-/// The creations that this process began.
+/// The creations that were begun by this process.
 #[derive(Debug, Default)]
 pub(super) struct Begun(Mutex<HashMap<WorkLogUri, Duration>>);
 
@@ -21,13 +20,13 @@ impl Begun {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(work_log.clone(), elapsed);
     }
 
-    /// It is known what became of the one for `work_log`.
+    /// The outcome of the one for `work_log` is known.
     pub(super) fn forget(&self, work_log: &WorkLogUri) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(work_log);
     }
 
-    /// How old the creation for `work_log` is that was begun at `started_at`. One from before the start is as old as the
-    /// clock says; one from the future waits no longer than any that begins now.
+    /// The age of the creation for `work_log` that began at `started_at`. One from before the start is as old as the
+    /// clock says; one from the future counts as new.
     pub(super) fn age(&self, work_log: &WorkLogUri, started_at: Timestamp, clock: &Clock) -> Duration {
         let begun = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(work_log).copied();
         match begun {

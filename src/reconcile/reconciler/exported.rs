@@ -1,4 +1,4 @@
-//! Timesheets that are exported in Kimai: looked for before a change, left as they are, put back.
+//! Timesheets that are exported in Kimai: checked before a change, left alone, reverted.
 
 use std::time::Duration;
 
@@ -19,23 +19,23 @@ use crate::reconcile::ledger::{Held, LedgerFault};
 use crate::reconcile::retry::Failure;
 use crate::trackers::kimai::{Fault, Timesheet};
 
-/// A look that is older than this when the change may be sent is repeated.
+/// A check that is older than this when the change may be sent is repeated.
 const STALE: Duration = Duration::from_secs(2);
 
-/// What is to become of timesheets that are exported.
+/// What to do with timesheets that are exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exported {
     /// They stay as they are.
     Keep,
-    /// They are changed and deleted like any other: somebody asked for it, or the settings do.
+    /// They are changed and deleted like any other, by request or by the settings.
     Overwrite,
 }
 
-/// What a look before a change has shown.
+/// The result of the check before a change.
 pub(super) enum Seen {
-    /// It may be changed; what it held, if anybody looked.
+    /// It may be changed; with what it held, if it was checked.
     Free(Option<Timesheet>),
-    /// It is exported, and is to stay as it is.
+    /// It is exported and stays as it is.
     Exported(Timesheet),
     /// It is not in Kimai.
     Gone,
@@ -52,7 +52,7 @@ impl Seen {
 }
 
 impl Reconciler {
-    /// Looks at the timesheet that is about to be changed, and waits for the turn to change it if it may be.
+    /// Checks the timesheet that is about to be changed, and waits for the turn to change it if it may be.
     pub(super) async fn before(
         &self,
         change: &Change<'_>,
@@ -76,7 +76,7 @@ impl Reconciler {
         Ok(Seen::of(self.looks.now(change.id).await?, exported))
     }
 
-    /// The timesheet is exported and stays as it is: all is well if it holds what it should.
+    /// The timesheet is exported and stays as it is. That is no error if it holds what it should.
     pub(super) async fn keep_exported(
         &self,
         subject: &WorkLogUri,
@@ -85,7 +85,7 @@ impl Reconciler {
         held: &Timesheet,
     ) -> Result<Reconciled, Failure> {
         let Change { id, wanted, relink, memory, .. } = change;
-        // Also of one that is parked: without the link its timesheet looks like nobody's.
+        // Also for a parked work log: without the link its timesheet looks like an orphan.
         if relink {
             self.link(subject, facts, id).await?;
         }
@@ -123,7 +123,7 @@ impl Reconciler {
         held: Held,
     ) -> Result<(), Failure> {
         match self.ledger.pushed(subject, id, wanted, held).await {
-            // Whom it was made for is not linked to it any more (see `own`), or not yet.
+            // The work log it was created for is no longer linked to it (see `own`), or not yet.
             Err(LedgerFault::Claimed { other, .. }) => {
                 if self.take_over(subject, id, &other).await? {
                     self.ledger.pushed(subject, id, wanted, held).await?;
@@ -136,7 +136,8 @@ impl Reconciler {
         }
     }
 
-    /// Looks whether the last change, whose answer was lost or which could not be put back, overwrote what is exported.
+    /// Checks whether the last change, which lost its response or could not be reverted, overwrote an exported
+    /// timesheet.
     pub(super) async fn recover(
         &self,
         subject: &WorkLogUri,
@@ -149,8 +150,8 @@ impl Reconciler {
         }
     }
 
-    /// Puts back what `intent` overwrote although it was exported. Where it is not known whether it was exported before
-    /// or after the change it stays as it is, and the failure says what it held before.
+    /// Reverts what `intent` overwrote although it was exported. If it is not known whether the export came before the
+    /// change, the timesheet stays as it is, and the error has its previous values.
     pub(super) async fn undo(
         &self,
         subject: &WorkLogUri,
@@ -206,7 +207,7 @@ impl Reconciler {
             }
             Err(fault) if fault.fault == Fault::Gone => return Ok(()),
             Err(fault) if fault.fault == Fault::Permanent => return Err(lost(&fault.message)),
-            // Tried again: what has to be put back is on disk.
+            // Retried: what has to be reverted is on disk.
             Err(fault) => return Err(fault.into()),
         }
         warn!(work_log = %subject, kimai.id = %id, "Timesheet {id} of <{subject}> was exported while it was changed; it was put back");
@@ -217,8 +218,8 @@ impl Reconciler {
         }
     }
 
-    /// Deletes the timesheets of the deleted work log `subject`. They go together: fails when one of them is exported
-    /// and is to stay. Then its link stays too, so that nothing is forgotten.
+    /// Deletes the timesheets of the deleted work log `subject`, all or none: fails if one of them is exported and has
+    /// to stay. Then its link stays too, so that it is not forgotten.
     pub(super) async fn delete_all(
         &self,
         subject: &WorkLogUri,
@@ -226,7 +227,7 @@ impl Reconciler {
         exported: Exported,
     ) -> Result<(), Failure> {
         let keep = exported == Exported::Keep;
-        // Of one alone the look right before its deletion is enough.
+        // For a single one, the check right before its deletion is enough.
         for id in ids.iter().filter(|_| keep && ids.len() > 1) {
             if let Some(held) = self.looks.now(*id).await?.filter(|held| held.exported) {
                 return Err(self.stays(*id, &(&held).into(), None));

@@ -1,4 +1,4 @@
-//! A work log's link: written, read back, removed, and whose timesheet it leads to.
+//! The link of a work log: written, read back, removed, and resolved to the owner of its timesheet.
 
 use tracing::warn;
 
@@ -12,7 +12,7 @@ use crate::reconcile::retry::Failure;
 use crate::work_logs::{Link, SourceFault};
 
 impl Reconciler {
-    /// Writes the link and reads it back: a triplestore may say that it stored what it did not.
+    /// Writes the link and reads it back: a triplestore may acknowledge a write that it did not store.
     pub(super) async fn link(&self, subject: &WorkLogUri, facts: &Facts, id: KimaiId) -> Result<(), Failure> {
         let had_link = !facts.identifiers.is_empty();
         let link = Link { work_log: subject.clone(), to: Some(id), had_link };
@@ -26,7 +26,7 @@ impl Reconciler {
         Ok(self.ledger.has_new_link(subject).await?)
     }
 
-    /// Removes the link and looks whether it is gone.
+    /// Removes the link and verifies that it is gone.
     pub(super) async fn unlink(&self, subject: &WorkLogUri) -> Result<(), Failure> {
         let link = Link { work_log: subject.clone(), to: None, had_link: true };
         if self.batched.link(link).await?.identifiers.is_empty() {
@@ -89,7 +89,7 @@ impl Reconciler {
         memory: &Memory,
     ) -> Result<Option<Facts>, Failure> {
         let ids = facts.kimai_ids();
-        // A timesheet has one owner: the usual run need not ask for him.
+        // A timesheet has one owner, so the usual run need not look for others.
         if ids.iter().all(|id| memory.linked == Some(*id)) {
             return Ok(None);
         }

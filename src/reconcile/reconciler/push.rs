@@ -1,8 +1,8 @@
-//! What a timesheet should hold, sent to one that is there, until Kimai counts and books it right.
+//! Sends the desired values to an existing timesheet until Kimai has the right hours and day.
 //!
-//! Kimai works out the hours and the day of its reports only when begin, end or break change, the day in the zone
-//! that stands in the timesheet: its owner's at the last save. So what is not right is moved by a minute and back;
-//! and where the owner's zone makes another day of it, that is done in the hands of the token's user.
+//! Kimai calculates the hours and the day of its reports only when begin, end or break change, and the day in the zone
+//! stored in the timesheet: its owner's at the last save. So a wrong timesheet is moved by a minute and back. If the
+//! owner's zone leads to another day, the timesheet belongs to the token's user meanwhile.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -21,14 +21,14 @@ use crate::reconcile::ledger::Held;
 use crate::reconcile::retry::Failure;
 use crate::trackers::kimai::{CurrentUser, Fault, KimaiFault, Timesheet};
 
-/// What Kimai made of what was sent.
+/// Kimai's result.
 pub(super) struct Pushed {
     pub(super) answer: Timesheet,
     /// The change that overwrote it although it was exported: since an answer before it, or our look.
     pub(super) overwrote: Option<UpdateIntent>,
-    /// How many days the day that Kimai books it on is from its own, if that is known.
+    /// Offset in days between the day that Kimai books it on and its own, if known.
     pub(super) shift: Option<i32>,
-    /// What is not right all the same.
+    /// What is still wrong.
     pub(super) mismatch: Option<Mismatch>,
 }
 
@@ -45,7 +45,7 @@ struct Course<'a> {
     overwrote: Option<UpdateIntent>,
     begin: Option<Timestamp>,
     shift: Option<i32>,
-    /// Whether Kimai has worked it out anew.
+    /// Whether Kimai has recalculated it.
     renewed: bool,
 }
 
@@ -59,7 +59,7 @@ impl Course<'_> {
         self.begin = Some(answer.begin);
     }
 
-    /// What is about to be sent, if it must not overwrite what is exported.
+    /// The update to be sent, if it must not overwrite an exported timesheet.
     fn intent(&self, sent: DesiredEntry) -> Option<UpdateIntent> {
         let before = self.free.as_ref()?.into();
         Some(UpdateIntent { id: self.id, before, sent, exported: false })
@@ -130,7 +130,7 @@ impl Reconciler {
         let in_doubt = held.is_none() && memory.shift.is_some() && !course.renewed;
         let same_owner = memory.held.is_some_and(|held| held.user == Some(wanted.user));
         let right = memory.shift == Some(0) && same_owner && self::shift(&answer, wanted, zone) == 0;
-        // An exported one is not moved about: it may be on an invoice.
+        // An exported one is not moved: it may be on an invoice.
         let movable = !answer.exported && !mutated(Mutant::NothingIsRenewed);
         if in_doubt && !right {
             if movable {
@@ -173,13 +173,13 @@ impl Reconciler {
         Ok(course.pushed(answer, mismatch))
     }
 
-    /// What Kimai answered to a creation.
+    /// Kimai's answer to a creation.
     pub(super) fn held(&self, answer: &Timesheet, wanted: &DesiredEntry) -> Held {
         Held { found: answer.into(), shift: Some(shift(answer, wanted, self.clock.zone())) }
     }
 
-    /// Fails if Kimai counts nothing of what was just created. Another day is left to a sweep: while the zone of the
-    /// token's user is wrong, that is so for all.
+    /// Fails if Kimai counts no hours for a new timesheet. A wrong day is left to a sweep: while the zone of the
+    /// token's user is wrong, all are wrong.
     pub(super) fn is_counted(
         &self,
         subject: &WorkLogUri,
@@ -228,7 +228,7 @@ impl Reconciler {
         Ok(())
     }
 
-    /// That Kimai books it so many days from its own.
+    /// The mismatch for a timesheet that is booked this many days off.
     pub(super) fn off_day(&self, id: KimaiId, wanted: &DesiredEntry, shift: Option<i32>) -> Option<Mismatch> {
         let (shift, day) = (shift.filter(|shift| *shift != 0)?, wanted.day(self.clock.zone()));
         let booked = day.checked_add(jiff::ToSpan::days(shift)).ok()?;
@@ -263,8 +263,7 @@ impl Reconciler {
         Ok(answer)
     }
 
-    /// Moves it by a minute and back. When that is cut off in between, the next run finds the begin wrong, and sets
-    /// it.
+    /// Moves it by a minute and back. If that is interrupted, the next run finds the wrong begin and corrects it.
     async fn renew(&self, course: &mut Course<'_>) -> Result<Timesheet, Failure> {
         let answer = self.send(course.wanted.nudged(), course).await?;
         if course.is_over() {

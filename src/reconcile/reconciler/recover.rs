@@ -1,4 +1,4 @@
-//! Creations of which the answer was lost: what became of them.
+//! Recovers creations whose response was lost.
 
 use tracing::info;
 
@@ -13,7 +13,7 @@ use crate::telemetry::metrics::Resolved;
 use crate::trackers::kimai::{KimaiFault, Timesheet, TimesheetFilter};
 
 impl Reconciler {
-    /// Finds out what an open intent led to. Says whether it was a timesheet.
+    /// Finds the outcome of an open intent. Returns whether it created a timesheet.
     pub(super) async fn resolve(&self, subject: &WorkLogUri, intent: &Intent) -> Result<bool, Failure> {
         let age = self.begun.age(subject, intent.started_at, &self.clock);
         if age < self.ambiguity && !mutated(Mutant::NoWait) {
@@ -24,7 +24,7 @@ impl Reconciler {
         for timesheet in candidates.iter().filter(|_| !mutated(Mutant::NoSearch)) {
             let id = timesheet.id;
             match self.ledger.found(subject, id, intent.wanted, timesheet.into()).await {
-                // Another work log just like this one took it; there may be a second.
+                // An identical work log adopted it; there may be a second one.
                 Err(LedgerFault::Claimed { .. }) => {}
                 claimed => {
                     claimed?;
@@ -41,7 +41,7 @@ impl Reconciler {
             info!(work_log = %subject, kimai.id = %found, "Found timesheet {found} of <{subject}>, whose answer was lost; its id was taken before");
             return Ok(true);
         }
-        // A row that cannot be read may be what was sent: to send it once more might double it.
+        // A row that cannot be read may be the timesheet, so sending it again could create a duplicate.
         if let Some(why) = odd {
             return Err(KimaiFault::odd_row(&why).into());
         }

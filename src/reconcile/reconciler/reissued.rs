@@ -1,5 +1,4 @@
-//! The highest id that is known, and ids that Kimai gives out again: what may still be written, and whose a timesheet is
-//! then.
+//! The highest known ID, and IDs that Kimai reuses: what may still be written, and who owns a timesheet then.
 
 use tracing::warn;
 
@@ -12,8 +11,7 @@ use crate::reconcile::retry::Failure;
 use crate::trackers::kimai::KimaiFault;
 
 impl Reconciler {
-    /// The highest timesheet id known, none in an empty Kimai: asked for once, then learnt from every
-    /// answer.
+    /// The highest timesheet ID known, none in an empty Kimai: requested once, then learnt from every response.
     pub async fn high_water(&self) -> Result<Option<KimaiId>, KimaiFault> {
         let ask = async || {
             if self.ledger.high_water().is_none()
@@ -27,7 +25,7 @@ impl Reconciler {
         Ok(self.ledger.high_water())
     }
 
-    /// Fails while links are to be rebuilt: a new timesheet would get an id that others are linked to.
+    /// Fails while links are to be rebuilt: a new timesheet would get an ID that others are linked to.
     pub(super) async fn may_create(&self) -> Result<(), Failure> {
         match self.losses.current().await? {
             Some(loss) if !mutated(Mutant::LossIsIgnored) => Err(Failure::KimaiLostData(loss)),
@@ -59,7 +57,7 @@ impl Reconciler {
         Ok(true)
     }
 
-    /// Finds out whether a loss concerns any work log. What cannot be found out now, the next creation asks again.
+    /// Finds out whether a loss affects any work log. If that fails now, the next creation tries again.
     pub(super) async fn look_at_loss(&self) {
         if let Err(failure) = self.losses.current().await {
             warn!(

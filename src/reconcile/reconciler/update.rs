@@ -1,4 +1,4 @@
-//! A timesheet that is to hold something else.
+//! Updates a timesheet.
 
 use tracing::{info, warn};
 
@@ -15,7 +15,7 @@ use crate::reconcile::retry::Failure;
 use crate::trackers::kimai::{Fault, KimaiFault};
 
 impl Reconciler {
-    /// Brings a timesheet up to date, unless it is exported and is to stay as it is.
+    /// Updates a timesheet, unless it is exported and has to stay as it is.
     pub(super) async fn update(
         &self,
         subject: &WorkLogUri,
@@ -33,7 +33,7 @@ impl Reconciler {
             }
             Seen::Gone => return self.gone(subject, facts, change, exported, permit).await,
         };
-        // From here on it is not known what Kimai holds, until the answer is there.
+        // From here until the response, it is not known what Kimai holds.
         if before.is_none() {
             self.ledger.doubt([subject]).await?;
         }
@@ -88,7 +88,7 @@ impl Reconciler {
         permit: Permit<'_>,
     ) -> Result<Reconciled, Failure> {
         let Change { id, wanted, memory, .. } = change;
-        // An older link that was written late: the timesheet we remember is still its own.
+        // An older link that was written late: the timesheet in the ledger is still its own.
         let known = memory.linked.filter(|known| *known != id && !mutated(Mutant::OldLinkWins));
         if let Some(known) = known {
             let change = Change { id: known, relink: true, ..change };

@@ -1,4 +1,4 @@
-//! The promise, checked from the world and its history alone.
+//! Checks the guarantees, given only the world and its history.
 
 use std::collections::{BTreeMap, BTreeSet};
 

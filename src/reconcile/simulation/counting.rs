@@ -1,4 +1,4 @@
-//! How this Kimai counts hours and books days, said a second time and without the code under test.
+//! How the fake Kimai counts hours and books days, implemented independently of the code under test.
 
 use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};

@@ -1,4 +1,4 @@
-//! What requests change, once they arrive.
+//! The effects of requests, once they arrive.
 
 use super::faults::Call;
 use crate::domain::KimaiId;

@@ -1,4 +1,4 @@
-//! The service under test, put together anew after each death, and the queue watched from outside.
+//! The service under test, built again after each crash, and an observer of its queue.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! What need not be right before the last sweep. Each excuse is one that `docs/guarantees.md` names; whatever else
-//! is wrong is a broken promise.
+//! Exceptions that are allowed before the last sweep. Each is named in `docs/guarantees.md`; everything else that is
+//! wrong violates a guarantee.
 
 use std::collections::BTreeMap;
 

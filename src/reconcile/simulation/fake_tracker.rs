@@ -1,4 +1,4 @@
-//! Kimai's half of the truth: timesheets, who made them, and when one must not be deleted.
+//! The fake Kimai: timesheets, what created them, and when one must not be deleted.
 
 use jiff::civil::Date;
 use rand::Rng;

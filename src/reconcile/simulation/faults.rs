@@ -1,4 +1,4 @@
-//! What goes wrong on the way to either side, as the two clients report it.
+//! Faults on the way to either side, as the two clients report them.
 
 use std::time::Duration;
 

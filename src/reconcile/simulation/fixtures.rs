@@ -1,5 +1,5 @@
-//! The fixed part of the world: tasks, persons and what Kimai knows of them; and what a work log with
-//! these facts should come to, said a second time and without the code under test.
+//! The fixed part of the world: tasks, persons and their data in Kimai; and the expected result for a work log,
+//! implemented independently of the code under test.
 
 use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;

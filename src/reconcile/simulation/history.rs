@@ -1,4 +1,4 @@
-//! What happened, in order: for the checker, and for whoever has to understand a failing seed.
+//! The log of a history, for the checker and for whoever debugs a failing seed.
 
 use std::fmt;
 

@@ -1,6 +1,6 @@
-//! A triplestore that shows changes late, as a replica that lags does: to each reader in their order.
+//! A triplestore that shows changes late, like a lagging replica, to each reader in their order.
 //!
-//! What the service writes itself it sees at once, as behind a database that sends whoever wrote to the leader.
+//! The service sees its own writes immediately, as behind a database that sends a writer's reads to the leader.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};

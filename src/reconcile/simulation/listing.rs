@@ -1,4 +1,4 @@
-//! What Kimai's lists show.
+//! The lists of the fake Kimai.
 
 use super::fake_tracker::FakeTimesheet;
 use super::faults::{Call, Trouble};

@@ -1,4 +1,4 @@
-//! Each fault, at each call, at the first, the second or every third time; the rest of the world is well.
+//! Injects each fault into each call, at the first, the second or every third time; everything else works.
 
 use super::counting::Counting;
 use super::faults::{Call, Script, Trouble, When};

@@ -1,4 +1,4 @@
-//! The simulation on trial: faults are planted in the service, one at a time, and each has to be found.
+//! Mutation tests of the simulation: faults are planted in the service, one at a time, and each must be detected.
 
 use super::run::simulate;
 use super::scenario::Scenario;

@@ -1,4 +1,4 @@
-//! What once went wrong for a seed, told by what happens: a seed plays something else after every change of the world.
+//! Histories that once failed, pinned by their steps: a seed gives another history after every change of the world.
 
 use super::faults::{Call, Script, Trouble, When};
 use super::fixtures::{

@@ -1,5 +1,4 @@
-//! Databases that are put back to an older state, or begin anew: Kimai's, the triplestore and our own file, in every
-//! combination.
+//! Restores of older backups, or of nothing: Kimai, the triplestore and our own file, in every combination.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;

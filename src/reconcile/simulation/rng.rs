@@ -1,4 +1,4 @@
-//! Chance within the code under test, from the seed: a failing history must come again exactly.
+//! Randomness for the code under test, from the seed, so that a failing history can be repeated exactly.
 
 use std::cell::RefCell;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! One history: from a seed to what the checker found.
+//! One history: from a seed to the checker's result.
 
 mod ask;
 mod company;

@@ -1,4 +1,4 @@
-//! What a history is made of, and what came of it.
+//! The parameters of a history, and its result.
 
 use std::sync::Arc;
 

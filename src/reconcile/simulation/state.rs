@@ -1,4 +1,4 @@
-//! The truth of both sides, and how requests change it. No time passes here.
+//! The true state of both sides, and how requests change it. No time passes here.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -20,18 +20,18 @@ use crate::domain::{KimaiId, WorkLogUri};
 use crate::trackers::kimai::{KimaiFault, Timesheet};
 use crate::work_logs::Link;
 
-/// Who called, and since when that run or sweep has been looking at the world.
+/// The caller, and when that run or sweep began to read the state.
 #[derive(Debug, Clone)]
 pub(super) struct Caller {
     pub(super) who: Who,
     pub(super) since: i64,
-    /// The storage he works with: how many were lost before.
+    /// The storage it works with: how many were lost before.
     pub(super) storage: u32,
-    /// Whether somebody asked him to overwrite what is exported.
+    /// Whether somebody requested to overwrite exported timesheets.
     pub(super) leave: bool,
 }
 
-/// How one call will go.
+/// The fate of one call.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Course {
     pub(super) trouble: Option<Trouble>,
@@ -41,11 +41,11 @@ pub(super) struct Course {
     pub(super) back: u64,
 }
 
-/// Milliseconds of a call that nobody answers.
+/// The duration in milliseconds of a call without a response.
 #[expect(clippy::cast_possible_truncation, reason = "it is seconds")]
 const LIMIT: i64 = TIME_LIMIT.as_millis() as i64;
 
-/// A request that takes effect at some time, when its caller is gone.
+/// A request that takes effect later, when its caller is gone.
 pub(super) struct Late {
     at: i64,
     /// When it was sent.
@@ -82,10 +82,9 @@ pub(super) struct State {
     pub(super) storage: u32,
     /// How many runs there were.
     pub(super) runs: u64,
-    /// Work logs whose timesheet somebody changed or deleted in Kimai, until the service has written that, or linked
-    /// another one in its place.
+    /// Work logs whose timesheet was changed or deleted in Kimai, until the service has written or replaced it.
     pub(super) touched_in_kimai: BTreeMap<WorkLogUri, KimaiId>,
-    /// What work logs say and somebody booked by hand.
+    /// Values of work logs that somebody also booked by hand.
     pub(super) booked: Vec<DesiredEntry>,
     /// Work logs that got a link by hand, and those it was copied from.
     pub(super) linked_by_hand: BTreeSet<WorkLogUri>,
@@ -95,24 +94,20 @@ pub(super) struct State {
     pub(super) looks: BTreeMap<(String, KimaiId), i64>,
     /// Whether people export timesheets between a look and what follows it.
     pub(super) exports: u32,
-    /// How often somebody asked for the exported timesheet of each work log to be overwritten and no run has done so
-    /// yet, and those whose run does so now.
+    /// Open overwrite requests for each work log, and those whose run does so now.
     pub(super) asked: BTreeMap<WorkLogUri, u32>,
     pub(super) leave: BTreeSet<WorkLogUri>,
-    /// Timesheets that runs change now, and those of which an answer was lost: nobody can tell whether they were
-    /// exported before that or after.
+    /// Timesheets being changed by runs, or with a lost response: the order of export and change is unknown.
     pub(super) changing: BTreeMap<WorkLogUri, KimaiId>,
     pub(super) doubtful: BTreeSet<KimaiId>,
-    /// Exported timesheets that a request changed after its caller was gone, or whose values before were lost with
-    /// the storage: nobody could put those back.
+    /// Exported timesheets changed by a late request, or without saved previous values: they cannot be reverted.
     pub(super) beyond_help: BTreeSet<KimaiId>,
-    /// The newest version of each work log that an acknowledged delta told of, with the storage of now and before
-    /// the last was lost.
+    /// The newest version of each work log in an acknowledged delta, with the current and the previously lost storage.
     pub(super) accepted: BTreeMap<WorkLogUri, u32>,
     pub(super) accepted_before_loss: BTreeMap<WorkLogUri, u32>,
     /// Work logs that came back before any delta told that they were gone, each with the newest timesheet by then.
     pub(super) back_unheard: BTreeMap<WorkLogUri, KimaiId>,
-    /// What the machine's clock of the service is ahead, in milliseconds.
+    /// How far the system clock of the service is ahead, in milliseconds.
     pub(super) skew: i64,
     /// Whether a database was restored from an older backup.
     pub(super) restored: bool,

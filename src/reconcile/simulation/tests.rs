@@ -1,4 +1,4 @@
-//! Many seeds.
+//! Runs many seeds.
 
 use std::ops::Range;
 use std::sync::Mutex;

@@ -1,4 +1,4 @@
-//! What people do: work logs come, change and go, in the several steps in which mu-cl-resources writes.
+//! The workload: people create, change and delete work logs, in the several steps in which mu-cl-resources writes.
 
 use rand::Rng;
 use rand::seq::IndexedRandom;

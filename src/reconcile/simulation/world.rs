@@ -1,4 +1,4 @@
-//! Both sides as the service meets them: each call takes its time, and may go wrong on the way.
+//! Both sides as the service sees them: each call takes time, and may fail on the way.
 
 mod triplestore;
 

@@ -1,5 +1,4 @@
-//! What was found, put right: through the queue where a work log is concerned, one by one where a
-//! timesheet is nobody's.
+//! Applies the findings: through the queue if a work log is concerned, one by one for timesheets without one.
 
 use std::collections::BTreeSet;
 
@@ -23,19 +22,19 @@ use crate::reconcile::retry::Failure;
 use crate::trackers::kimai::Fault;
 use crate::work_logs::SourceFault;
 
-/// Work logs queued at a time: deltas that come meanwhile get their turn at the disk.
+/// Work logs queued at a time, so that deltas can be saved in between.
 const BATCH: usize = 500;
-/// Deletions that may fail one after the other: then it is not them.
+/// Deletions that may fail one after the other; with more, the cause is not in the timesheets.
 const FAILURES_IN_A_ROW: usize = 3;
 
-/// What became of a timesheet that seemed to be nobody's.
+/// The result for a presumed orphan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Removal {
     /// It is gone.
     Deleted,
-    /// What is left of this work log is settled, and takes it along.
+    /// The rest of this work log is reconciled, which deletes the timesheet too.
     Queued(WorkLogUri),
-    /// It is somebody's, or may be.
+    /// It belongs to a work log, or may belong to one.
     Kept,
     /// It is exported, and stays.
     Exported,
@@ -84,7 +83,7 @@ impl Sweeper {
                     progress.fault(format!("Timesheet {id} of {period} has no work log but stays: {fault}"));
                     finding.held = Some(Hold::Refused);
                 }
-                // One that fails costs itself only; when all do, it is not them.
+                // One that fails affects only itself; if all do, the cause is not in the timesheets.
                 Err(failure) if failures + 1 < FAILURES_IN_A_ROW && !is_shut(&failure) => {
                     progress.fault(format!("Timesheet {id} was not deleted: {failure}"));
                     finding.held = Some(Hold::Refused);
@@ -152,7 +151,7 @@ impl Sweeper {
         Ok(())
     }
 
-    /// Queues whatever concerns a work log, and gives all that it queued.
+    /// Queues all affected work logs, and returns them.
     async fn enqueue(
         &self,
         findings: &[Finding],
@@ -212,7 +211,7 @@ impl Sweeper {
         if let Some(loss) = self.losses.current().await? {
             return Err(Failure::KimaiLostData(loss));
         }
-        // Questions and local memory only: a cancelled sweep need not wait for their answers.
+        // Only requests and local records: a cancelled sweep need not wait for the responses.
         if let Some(kept) = unless_cancelled(progress, self.keeps(id, known)).await? {
             return Ok(kept);
         }
@@ -232,7 +231,7 @@ impl Sweeper {
         Ok(Removal::Deleted)
     }
 
-    /// Waits for the end of the runs under way.
+    /// Waits for the end of the runs in flight.
     async fn barrier(&self, progress: &Progress) -> Result<(), Failure> {
         unless_cancelled(progress, async {
             self.workers.barrier().await;
@@ -241,7 +240,7 @@ impl Sweeper {
         .await
     }
 
-    /// What keeps the timesheet `id` from being deleted here and now, if anything does.
+    /// What prevents the deletion of the timesheet `id` now, if anything does.
     async fn keeps(&self, id: KimaiId, known: &[KimaiId]) -> Result<Option<Removal>, Failure> {
         if !self.visibility.linked(&[id], known).await?.is_empty() {
             return Ok(Some(Removal::Kept));
@@ -320,7 +319,7 @@ impl<'a> Adoption<'a> {
     }
 }
 
-/// Whether no other call would go better.
+/// Whether no other call would succeed either.
 fn is_shut(failure: &Failure) -> bool {
     match failure {
         Failure::Kimai(fault) => matches!(fault.fault, Fault::Unauthorised | Fault::Limited(_)),

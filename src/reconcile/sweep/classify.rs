@@ -1,4 +1,4 @@
-//! What does not match, looked into: each difference gets its kind, its reason and what is to be done.
+//! Examines the differences: each gets its kind, its reason and its action.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ const WITNESSES: usize = 10;
 /// Timesheets asked for by id at a time.
 const LOOKS_AT_ONCE: usize = 4;
 
-/// What a period is found to be.
+/// The classified period.
 pub(super) struct Classified {
     pub(super) work_logs: usize,
     /// How many work logs the triplestore counted before it gave them.
@@ -116,8 +116,7 @@ impl Sweeper {
         })
     }
 
-    /// Links to timesheets that the list does not have: each is asked for by its id before it is believed to
-    /// be gone.
+    /// Links to timesheets that the list does not have. Each is requested by ID before it counts as gone.
     async fn absent(
         &self,
         period: Period,
@@ -231,8 +230,8 @@ impl Sweeper {
         Ok(kept)
     }
 
-    /// Tells of what is left of deleted work logs. One timesheet of it that is exported holds all back: they
-    /// go together.
+    /// Reports deleted work logs that still have their link. One exported timesheet holds back all of its work log:
+    /// they are deleted together.
     async fn dangling(
         &self,
         snapshot: &Snapshot,
@@ -305,7 +304,7 @@ fn unseen(work_log: &WorkLogUri, id: KimaiId, fault: KimaiFault, progress: &Prog
     Ok(())
 }
 
-/// Kimai shows the list without a word of what it leaves out; by its id it says so.
+/// Kimai's list does not show what it leaves out; a request by ID does.
 fn out_of_sight(work_log: &WorkLogUri, id: KimaiId, fault: &KimaiFault) -> Failure {
     Failure::OutOfSight(format!(
         "the API token does not see timesheet {id} of <{work_log}> ({fault}), so it may not see others either. \

@@ -1,4 +1,4 @@
-//! What a sweep finds of exported timesheets: they stay as they are.
+//! Findings about exported timesheets: they stay as they are.
 
 use super::Sweeper;
 use super::snapshot::Snapshot;
@@ -22,7 +22,7 @@ impl Sweeper {
         Finding { found: Some(found), reason, held: kept.then_some(Hold::Exported), ..finding }
     }
 
-    /// The first of `ids` that is exported and is to stay. Those of other days are asked for by their id.
+    /// The first of `ids` that is exported and has to stay. Those of other days are requested by ID.
     pub(super) async fn first_exported(
         &self,
         snapshot: &Snapshot,

@@ -1,4 +1,4 @@
-//! What holds deletions back.
+//! Guards that hold deletions back.
 
 use std::collections::BTreeSet;
 
@@ -60,7 +60,7 @@ impl Sweeper {
         Ok(())
     }
 
-    /// The orphans that were changed in Kimai a moment ago, or may have been: somebody may be at work on them.
+    /// The orphans that were changed in Kimai a moment ago, or may have been: somebody may be editing them.
     async fn recent(&self, period: Period, findings: &[Finding]) -> Result<BTreeSet<KimaiId>, Failure> {
         let waits = |finding: &&Finding| finding.kind == Kind::Orphan && finding.held.is_none();
         let orphans: Vec<KimaiId> =

@@ -1,5 +1,5 @@
-//! A Kimai that has lost timesheets: every link of any day that it took is among the findings, all of them wait for
-//! somebody's word, and with that the links are rebuilt.
+//! A Kimai that has lost timesheets: every affected link of any day is a finding, all of them wait for confirmation,
+//! and the confirmation rebuilds the links.
 
 use std::collections::BTreeSet;
 
@@ -36,7 +36,7 @@ impl Sweeper {
         Ok(Some(void))
     }
 
-    /// Holds back all that a Kimai which has lost timesheets would get.
+    /// Holds back all changes to a Kimai that has lost timesheets.
     pub(super) fn hold_all(&self, findings: &mut [Finding]) {
         for finding in findings.iter_mut().filter(|finding| finding.held.is_none()) {
             finding.held = Some(Hold::KimaiLostData);
@@ -47,12 +47,12 @@ impl Sweeper {
         }
     }
 
-    /// From now on each of these work logs gets a timesheet of its own, and creation goes on.
+    /// From now on each of these work logs gets a new timesheet, and creation resumes.
     pub(super) async fn rebuild(&self, void: Void) -> Result<(), Failure> {
         self.workers.barrier().await;
         let work_logs: Vec<WorkLogUri> = void.iter().map(|(work_log, _)| work_log.clone()).collect();
         info!("Rebuilding the links to {} timesheets that Kimai has lost", void.len());
-        // Queued first: whoever is killed in between finds them waiting.
+        // Queued first, so that after a kill in between they still wait.
         self.queue.put(&work_logs, Reason::Sweep, self.clock.now()).await?;
         Ok(self.ledger.rebuild(void).await?)
     }

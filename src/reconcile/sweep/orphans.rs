@@ -1,4 +1,4 @@
-//! Timesheets without work log and work logs without timesheet.
+//! Timesheets without a work log, and work logs without a timesheet.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,7 +50,7 @@ impl Sweeper {
         Ok(())
     }
 
-    /// Those of `unlinked` that are nobody's, anywhere. The others get their finding.
+    /// Those of `unlinked` that belong to no work log of any period. The others get their finding.
     async fn unclaimed(
         &self,
         snapshot: &Snapshot,

@@ -1,4 +1,4 @@
-//! Both sides of a period, read and brought down to what a comparison needs.
+//! Reads both sides of a period, reduced to what a comparison needs.
 
 use std::collections::BTreeMap;
 

@@ -1,10 +1,10 @@
-//! Which neighbours a run shows to be there.
+//! Which systems a run proves to be reachable.
 
 use crate::reconcile::breaker::Neighbour;
 use crate::reconcile::effect::Reconciled;
 use crate::reconcile::retry::{Failure, Outage};
 
-/// Who answered a run before it ended.
+/// The systems that answered a run before it ended.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reached {
     pub(super) triplestore: bool,
@@ -12,14 +12,14 @@ pub(super) struct Reached {
     pub(super) kimai: bool,
 }
 
-/// The neighbours that a run shows to be there, however it ended.
+/// The systems that a run proves to be reachable, however it ended.
 pub(super) fn reached(answered: Reached, result: &Result<Reconciled, Failure>) -> Vec<Neighbour> {
     let failure = result.as_ref().err();
     let whose = failure.and_then(Failure::neighbour);
     let refused =
         |neighbour| whose == Some(neighbour) && failure.is_some_and(|failure| failure.outage() == Outage::No);
     let mut reached = Vec::new();
-    // A link that could not be written says more than the answer before it.
+    // A link that could not be written says more than the response before it.
     if refused(Neighbour::Triplestore) || (answered.triplestore && whose != Some(Neighbour::Triplestore)) {
         reached.push(Neighbour::Triplestore);
     }
@@ -58,7 +58,7 @@ mod tests {
             (true, false, Err(Failure::Blocked(vec![])), vec![Triplestore]),
             (true, false, Err(kimai(Fault::Transient)), vec![Triplestore]),
             (true, false, Err(kimai(Fault::Permanent)), vec![Triplestore, Kimai]),
-            // While it looked for what a lost answer led to, it has not asked the triplestore yet.
+            // While it searched for a lost creation, it has not queried the triplestore yet.
             (false, false, Err(kimai(Fault::Permanent)), vec![Kimai]),
             (false, false, Err(Failure::Unsure(PROBE_EVERY)), vec![]),
             (false, false, Err(Failure::Broken("a panic".into())), vec![]),
@@ -70,7 +70,7 @@ mod tests {
             ),
             (false, false, Err(SourceFault::Transient("down".into()).into()), vec![]),
             (true, false, Err(SourceFault::Transient("the link was not taken".into()).into()), vec![]),
-            // Kimai is well, whatever came after its answer.
+            // Kimai is reachable, whatever followed its response.
             (true, true, Err(SourceFault::Transient("the link was not taken".into()).into()), vec![Kimai]),
             (true, true, Err(claimed(9).into()), vec![Triplestore, Kimai]),
             (true, false, Err(claimed(9).into()), vec![Triplestore]),

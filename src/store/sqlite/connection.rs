@@ -1,4 +1,4 @@
-//! A SQLite file of ours: made whole or not at all, checked when opened, for one process at a time.
+//! A connection to our SQLite file: created atomically, checked when opened, used by one process at a time.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -15,7 +15,7 @@ const MOST_WAL_BYTES: i64 = 16 * 1024 * 1024;
 /// What a file holds, and what to do when it is damaged.
 #[derive(Debug)]
 pub(crate) struct Kind {
-    /// Marks the file as ours, so that nobody else's data is taken for it.
+    /// Marks the file as ours, so that it is not confused with other SQLite files.
     pub(crate) application_id: i32,
     /// The shape of the tables.
     pub(crate) version: i32,
@@ -23,7 +23,7 @@ pub(crate) struct Kind {
     pub(crate) tables: &'static str,
     /// What brings a file of version 1 to version 2, of version 2 to version 3, and so on.
     pub(crate) steps: &'static [&'static str],
-    /// What helps when the file is damaged.
+    /// How to fix a damaged file.
     pub(crate) remedy: &'static str,
 }
 
@@ -48,7 +48,7 @@ impl Kind {
             return Err(READ_ONLY.to_owned());
         }
         connection.busy_timeout(PATIENCE).map_err(words)?;
-        // Nobody else may write while memory holds what the file held at the start.
+        // Nobody else may write while memory mirrors the file.
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE").map_err(words)?;
         self.check(&connection)?;
         tune(&connection).map_err(words)?;
@@ -164,7 +164,7 @@ impl Kind {
         format!("it is damaged ({what}); {}", self.remedy)
     }
 
-    /// A fault of SQLite in words, with what helps.
+    /// An error of SQLite as text, with the fix.
     pub(crate) fn words(&self, error: &rusqlite::Error) -> String {
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {

@@ -1,4 +1,4 @@
-//! Group commit: everything that waits goes into one transaction.
+//! Group commit: all waiting writes go into one transaction.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -26,7 +26,7 @@ const MOST_ROOM: u64 = 64 * 1_024 * 1_024;
 /// A part of a transaction, and who waits for it.
 pub(super) trait Job: Send {
     fn run(&mut self, connection: &Connection) -> rusqlite::Result<()>;
-    /// Tells whoever waits. `outcome` is that of the whole transaction.
+    /// Notifies the caller. `outcome` is that of the whole transaction.
     fn finish(self: Box<Self>, outcome: Result<(), StorageFault>);
 }
 
@@ -176,7 +176,7 @@ impl Writer {
         Self { connection, health, watch: file.map(Watch::of), damaged: None, rescued: None }
     }
 
-    /// Runs all of `batch` in one transaction, and tells each how that went.
+    /// Runs all of `batch` in one transaction, and returns each caller's result.
     pub(super) fn commit(&mut self, mut batch: Vec<Box<dyn Job>>) {
         let before = self.connection.total_changes();
         let tried = self.check().map_err(Refusal::File).and_then(|()| self.transact(&mut batch));
@@ -277,7 +277,7 @@ impl Writer {
         emptied
     }
 
-    /// The file is damaged for good; in words, with what helps.
+    /// The file is permanently damaged; as text, with the fix.
     fn is_damaged(&mut self, damage: String) -> String {
         let words = match self.rescue() {
             Ok(saved) => format!("it is damaged ({}); {saved}", first_line(&damage)),

@@ -1,5 +1,5 @@
-//! A storage in memory that outlives the service, for simulations: after a restart it has what was committed, and
-//! no file system takes most of their time.
+//! An in-memory storage that outlives the service, for simulations: after a restart it has what was committed, without
+//! the cost of a file system.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};

@@ -1,9 +1,9 @@
-//! When the file is damaged or taken away while in use: what is in memory, and what can still be read, goes into a fresh
-//! file beside it, which the next start takes up.
+//! Rescues a file that is damaged or removed while in use: the state in memory, and whatever can still be read, is
+//! written to a new file beside it, which the next start loads.
 //!
 //! # Guarantees
-//! - Every entry of the queue is in the fresh file: those are in memory. Of the rest, each row that can be read is.
-//! - A file that is damaged is moved aside, not deleted; one that is whole is used, and all that is added to it.
+//! - Every entry of the queue is in the new file, since those are in memory. Of the rest, each readable row is.
+//! - A damaged file is moved aside, not deleted; an intact one is used, and the rescued entries are added to it.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

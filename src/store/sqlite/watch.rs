@@ -1,5 +1,5 @@
-//! What the file looked like after the last commit. Nobody but its writer may change it while it is in use, so that
-//! whatever differs before the next one is somebody else's doing: a few calls to the file system tell.
+//! The state of the file after the last commit. Only this process may change it while it is in use, so any difference
+//! before the next commit was made by something else. A few system calls detect it.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

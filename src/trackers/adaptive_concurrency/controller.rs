@@ -1,18 +1,19 @@
-//! Decides how many requests may be under way: ends of requests in, a limit out, without any waiting.
+//! Computes the concurrency limit from completed requests. Pure: it never waits.
 //!
-//! What counts is throughput, not latency. With more requests at a time each answer may take longer while more of them
-//! get done; and where only a queue in front of Kimai grows, a longer queue costs nothing. So a higher limit is left
-//! only for proof that a lower one gets more done.
+//! It optimises throughput, not latency. With more concurrent requests, each may take longer while more are completed;
+//! and if only a queue in front of Kimai grows, a longer queue costs nothing. So a limit is lowered only if a lower one
+//! is proven to have a higher throughput.
 //!
-//! - A *window* is a number of answers while all places were taken: answers divided by time is its throughput.
-//! - A *probe* tries another limit. Windows of both take turns, and each at the other limit is compared with the one
-//!   before and the one after it: a machine that slows down or stands still for a moment slows both. What was gained
-//!   and lost adds up until it is more than noise. After a probe that is given up the next one waits twice as long.
-//! - When a third of a window's requests fail, the limit is halved, again and again while they do. Once requests are
-//!   answered again, it doubles with each round until it is where it was, or fails again.
+//! - A *window* is a number of completed requests while all permits were in use; its throughput is that number per
+//!   time.
+//! - A *probe* tries another limit. Windows at both limits alternate, and each window at the other limit is compared
+//!   with those before and after it, so that a machine that is slow for a moment affects both. Gains and losses add up
+//!   until they exceed the noise. After an abandoned probe the next one waits twice as long.
+//! - If a third of a window's requests fail, the limit is halved, repeatedly if they go on. Once requests succeed
+//!   again, it doubles with each round until it is where it was, or requests fail again.
 //!
-//! It starts low and doubles after each round, until that gets clearly less done: see [`super::rise`]. While the first
-//! answer takes its time it rises anyway: the server may only be cold.
+//! It starts low and doubles after each round until throughput drops clearly: see [`super::rise`]. It also rises while
+//! the first response is slow, since the server may only be cold.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What the controller compares: windows of answers at two limits, and when it does so.
+//! Probes of the controller: windows at two limits, and when to compare them.
 
 use std::time::Duration;
 

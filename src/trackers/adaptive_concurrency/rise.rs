@@ -1,4 +1,4 @@
-//! How the limit rises at first: it doubles after each round, until more requests at a time get less done.
+//! The initial rise of the limit: it doubles after each round, until more concurrent requests lower the throughput.
 
 use super::probe::{Window, number};
 

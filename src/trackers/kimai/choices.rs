@@ -1,4 +1,4 @@
-//! What is chosen in a timesheet, looked at when Kimai says no more than "The selected choice is invalid."
+//! Finds out which value of a timesheet is wrong when Kimai only answers "The selected choice is invalid."
 
 use jiff::civil::Date;
 use serde::Deserialize;

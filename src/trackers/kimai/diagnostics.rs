@@ -1,4 +1,4 @@
-//! What can be found out about a Kimai and the token without changing anything.
+//! Read-only diagnostics of a Kimai and its token.
 
 use async_trait::async_trait;
 use jiff::Timestamp;

@@ -1,4 +1,4 @@
-//! What an answer of Kimai means, said once. Retry code matches on [`Fault`], never on a status.
+//! The meaning of Kimai's error responses. Retry code matches on [`Fault`], never on a status.
 
 use std::fmt;
 use std::time::Duration;

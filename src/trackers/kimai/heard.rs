@@ -1,4 +1,4 @@
-//! How an answer of Kimai is read, and what it, or none, says of Kimai itself.
+//! Reads Kimai's responses, and derives whether Kimai itself is available.
 
 use super::fault::{Fault, KimaiFault, Operation};
 use crate::contact::Record;

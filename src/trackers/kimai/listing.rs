@@ -1,4 +1,4 @@
-//! A list of timesheets that was read page by page, and where it may lack some.
+//! A list of timesheets that was read page by page, and where it may be incomplete.
 
 use std::collections::BTreeMap;
 

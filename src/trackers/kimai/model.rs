@@ -1,5 +1,5 @@
-//! Kimai's JSON, as far as we read or write it. Unknown fields are ignored; what Kimai leaves out or
-//! sends as null is an `Option`.
+//! Kimai's JSON, limited to the fields that we read or write. Unknown fields are ignored; fields that Kimai omits or
+//! sends as null are an `Option`.
 
 use std::borrow::Cow;
 

@@ -1,5 +1,5 @@
-//! What Kimai's own words for a refusal mean. It gives no codes over its API, so its sentences are read here, once,
-//! and nowhere else.
+//! Translates Kimai's error messages to codes. Its API has no error codes, so its sentences are parsed here, and
+//! nowhere else.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Lenient of Kimai's lists, read one by one where not all of them are what they should be.
+//! Parses Kimai's lists leniently: row by row if some rows are invalid.
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,5 @@
-//! A Kimai that is not one: it answers what our service asks as a real Kimai 2.65 does, traps included,
-//! and keeps everything in memory. The demo and the tests run against it; `tests/it/sandbox_replay.rs`
-//! proves it against answers recorded from the real one.
+//! A fake Kimai server: it answers our requests as Kimai 2.65 does, quirks included, and keeps everything in memory.
+//! The demo and the tests use it; `tests/it/sandbox_replay.rs` verifies it against recorded responses of a real Kimai.
 //!
 //! ```no_run
 //! # async fn example(clock: kimai_sync::clock::Clock) -> std::io::Result<()> {
@@ -83,7 +82,7 @@ struct Log {
     requests: Requests,
 }
 
-/// All that a sandbox remembered at one moment.
+/// The state of a sandbox at one moment.
 #[derive(Debug, Clone)]
 pub struct Snapshot(State);
 
@@ -160,7 +159,7 @@ impl Sandbox {
         route::answer(&mut self.state(), now, request)
     }
 
-    /// Logs a request; tells its number, and what befalls it.
+    /// Logs a request; returns its number, and the fault injected into it.
     fn receive(&self, request: LoggedRequest) -> (usize, Option<Fault>) {
         let fault = lock(&self.0.script).strike(&request);
         let mut log = lock(&self.0.log);

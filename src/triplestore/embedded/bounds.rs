@@ -1,4 +1,4 @@
-//! How deep a statement may nest, measured before the parser sees it.
+//! Limits how deep a statement nests, before it is parsed.
 //!
 //! Parser, optimizer and evaluator descend into a statement by recursion: 1.4 kB of `{` would overflow their stack,
 //! and that ends the process. So a statement is first scanned byte by byte, with at most [`MOST_DEPTH`] frames.

@@ -1,5 +1,5 @@
-//! The quads on disk: one SQLite table, one row a quad. It is read at start and written by every
-//! update; memory is what queries see.
+//! Stores the quads on disk: one SQLite table, one row per quad. It is read at start and written by every update;
+//! queries use the copy in memory.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! What an update would change: it is run in a transaction that is never committed, operation by
-//! operation, and every quad really added or removed is noted.
+//! The changes of an update: it is run in a transaction that is never committed, operation by operation, and every quad
+//! that is really added or removed is recorded.
 //!
 //! The default graph of the store holds each triple of any named graph, once: so a query without GRAPH
 //! sees the union of all graphs without duplicates. No one writes to it but [`DryRun`] and [`make`].

@@ -1,4 +1,4 @@
-//! Runs statements: each on a thread of its own, with the stack, the time and the memory that it may take.
+//! Runs statements, each on its own thread, with limits on stack, time and memory.
 
 use std::any::Any;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What people ask of the service: to sweep, to check one timesheet, to overwrite what is exported.
+//! Requests of people: to sweep, to check one timesheet, to overwrite an exported one.
 
 use std::sync::Arc;
 

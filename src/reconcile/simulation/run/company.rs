@@ -1,4 +1,4 @@
-//! What is there before a history begins.
+//! The data that exists before a history begins.
 
 use super::super::fixtures::{self, Values};
 use super::super::workload::{self, Step};

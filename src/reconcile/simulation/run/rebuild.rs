@@ -1,5 +1,4 @@
-//! The end of a history in which databases were restored: sweeps, with a word for whatever they hold back, until all is
-//! right.
+//! The end of a history with restored databases: sweeps, each confirmed if it holds something back, until all is right.
 
 use std::sync::Arc;
 use std::time::Duration;

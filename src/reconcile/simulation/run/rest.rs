@@ -1,4 +1,4 @@
-//! The end of a history, where nothing goes wrong any more: all has to become quiet, then right.
+//! The end of a history, without further faults: everything has to become idle, then right.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The triplestore as the service meets it.
+//! The triplestore as the service sees it.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The client's answers about Kimai itself.
+//! Requests about Kimai itself: version, user, settings.
 
 use async_trait::async_trait;
 use jiff::Timestamp;

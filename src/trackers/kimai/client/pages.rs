@@ -1,4 +1,4 @@
-//! The pages of a list of timesheets, read side by side.
+//! Reads the pages of a list of timesheets concurrently.
 
 use std::time::Duration;
 
