@@ -187,7 +187,7 @@ pub async fn retry_parked_daily(workers: Arc<Workers>, stop: CancellationToken) 
         }
         pause = PARKED_RETRY;
         let woken = workers.wake_parked(Reason::Daily).await;
-        info!("Trying {woken} work logs again that were kept aside");
+        info!("Retrying {woken} parked work logs");
     }
 }
 

@@ -37,7 +37,7 @@ const WHAT: &str = "Syncs work logs from a mu-semtech triplestore to Kimai times
 /// What the routes are about, in the order in which they are shown.
 const TAGS: [(&str, &str); 8] = [
     ("Sync", "Told of changes, and asked for work."),
-    ("Queue", "Work logs that wait, run, or are kept aside."),
+    ("Queue", "Work logs that wait, run or are parked."),
     ("Runs", "Long work: sweeps, plans, imports and locks."),
     ("Health", "Whether the service is well."),
     ("Login", "For browsers, where OPS_TOKEN is set."),

@@ -20,7 +20,7 @@ use crate::queue::{Filter, Reason, State as EntryState};
 const PAGE: usize = 50;
 const LARGEST_PAGE: usize = 500;
 
-/// What waits, runs, or is kept aside and why
+/// What waits, runs or is parked, and why
 ///
 /// The entries in the order of their IRIs; `meta` counts all of them, whatever the filter.
 #[utoipa::path(get, path = "/queue", tag = "Queue", operation_id = "queue", params(QueueQuery), responses(
@@ -93,7 +93,7 @@ pub(super) async fn retry(id: Path<String>, state: web::Data<State>) -> Result<H
     Ok(HttpResponse::Accepted().content_type(JSON_API).finish())
 }
 
-/// Tries everything again that is kept aside
+/// Retries everything that is parked
 #[utoipa::path(post, path = "/queue/retry-parked", tag = "Queue", operation_id = "retryParked", responses(
     (status = 202, description = "They are queued.", body = RetriedAnswer, content_type = MEDIA_TYPE),
     Unavailable,

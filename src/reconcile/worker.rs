@@ -264,7 +264,7 @@ impl Workers {
         let (work_log, why) = (&lease.work_log, failure.to_string());
         match retry::after(failure, lease.attempts, retry::chance()) {
             Next::Park => {
-                warn!(%work_log, "Cannot sync <{work_log}>: {why}. It is kept aside until something changes.");
+                warn!(%work_log, "Cannot sync <{work_log}>: {why}. It is parked until something changes.");
                 Outcome::Parked { code: failure.code(), why }
             }
             Next::After(pause) => {

@@ -40,7 +40,7 @@ macro_rules! shown {
 }
 
 shown! {
-    /// Where an entry of the queue stands: to be run at once, at its due time, running, or kept aside
+    /// Where an entry of the queue stands: to be run at once, at its due time, running, or parked
     /// until something changes.
     EntryState of crate::queue::State;
     /// Why a work log is in the queue.

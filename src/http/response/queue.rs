@@ -291,7 +291,7 @@ pub(in crate::http) struct RetriedAnswer {
 
 #[derive(Debug, Serialize, ToSchema)]
 struct RetriedMeta {
-    /// Entries that were kept aside and are now tried again.
+    /// Parked entries that are now retried.
     #[schema(example = 3)]
     retried: usize,
 }
