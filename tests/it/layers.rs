@@ -1,7 +1,6 @@
 //! The order of the crate's top-level modules: each uses only what stands below it, so that there is no circle.
 
 mod scan;
-mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -5,20 +5,20 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use crate::support::rust_source::{Kind, Token, program};
+
 /// Folders of modules that stand before an outside system, whose texts they have to read, or that play one.
 const ADAPTERS: [&str; 3] = ["kimai", "triplestore", "sandbox"];
 
-/// What asks a text what stands in it.
-const ASKS: [&str; 9] = [
-    ".contains(",
-    ".starts_with(",
-    ".ends_with(",
-    ".strip_prefix(",
-    ".strip_suffix(",
-    ".split_once(",
-    ".eq_ignore_ascii_case(",
-    " == ",
-    " != ",
+/// Methods that ask a text what stands in it.
+const ASKS: [&str; 7] = [
+    "contains",
+    "starts_with",
+    "ends_with",
+    "strip_prefix",
+    "strip_suffix",
+    "split_once",
+    "eq_ignore_ascii_case",
 ];
 
 /// What holds a sentence, or a word that should be an enum. Each question to it is found, whatever it is asked for;
@@ -77,163 +77,66 @@ fn sources() -> Vec<(String, String)> {
     found
 }
 
-/// The end of the literal that begins at `at`, if one does.
-fn literal_end(source: &str, at: usize) -> Option<usize> {
-    let rest = &source[at..];
-    if !rest.starts_with(['"', '\'', 'r', 'b']) {
-        return None;
+/// As it is written, without spaces.
+fn text(token: &Token) -> String {
+    match &token.kind {
+        Kind::Word(text) | Kind::Literal(text) => text.clone(),
+        Kind::Path => "::".to_owned(),
+        Kind::Mark(mark) => mark.to_string(),
     }
-    let raw = rest.trim_start_matches('b').strip_prefix('r').map(|after| after.trim_start_matches('#'));
-    if let Some(text) = raw.and_then(|after| after.strip_prefix('"')) {
-        let begin = source.len() - text.len();
-        let hashes = source[at..begin].matches('#').count();
-        let close = format!("\"{}", "#".repeat(hashes));
-        return Some(text.find(&close).map_or(source.len(), |end| begin + end + close.len()));
-    }
-    let mut characters = rest.char_indices();
-    let (_, quote) = characters.next()?;
-    if quote == '\'' {
-        // A lifetime has no second quote right after its first character.
-        let second = characters.next()?.1;
-        if second != '\\' && characters.next().is_none_or(|(_, after)| after != '\'') {
-            return None;
-        }
-        characters = rest.char_indices();
-        characters.next();
-    } else if quote != '"' {
-        return None;
-    }
-    let mut escaped = false;
-    for (place, character) in characters {
-        match character {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            _ if character == quote => return Some(at + place + 1),
-            _ => {}
-        }
-    }
-    Some(source.len())
 }
 
-/// The source in pieces: each literal whole, anything else letter by letter.
-fn pieces(source: &str) -> impl Iterator<Item = (usize, &str)> {
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        let next = source[at..].chars().next()?;
-        let end = literal_end(source, at).unwrap_or(at + next.len_utf8());
-        let piece = (at, &source[at..end]);
-        at = end;
-        Some(piece)
-    })
-}
-
-/// The source without comments and without what is only built for tests. Line breaks stay.
-fn program(source: &str) -> String {
-    without_tests(&without_comments(source))
-}
-
-fn without_comments(source: &str) -> String {
-    let mut kept = String::new();
-    let mut at = 0;
-    while at < source.len() {
-        let rest = &source[at..];
-        let comment = if rest.starts_with("//") {
-            rest.find('\n').unwrap_or(rest.len())
-        } else if rest.starts_with("/*") {
-            rest.find("*/").map_or(rest.len(), |end| end + 2)
-        } else {
-            let piece = pieces(rest).next().map_or(rest, |(_, piece)| piece);
-            kept.push_str(piece);
-            at += piece.len();
-            continue;
-        };
-        kept.extend(rest[..comment].matches('\n'));
-        at += comment;
+/// What the end of `before` is: `entry.message` of `if entry.message`.
+fn receiver(before: &[Token]) -> String {
+    let (mut begin, mut depth) = (before.len(), 0_usize);
+    for (at, token) in before.iter().enumerate().rev() {
+        // Two names side by side are not one value.
+        let is_alone =
+            before.get(at + 1).is_none_or(|next| !matches!(next.kind, Kind::Word(_) | Kind::Literal(_)));
+        match &token.kind {
+            Kind::Mark(')' | ']') if depth > 0 || is_alone => depth += 1,
+            Kind::Mark('(' | '[') if depth > 0 => depth -= 1,
+            _ if depth > 0 => continue,
+            Kind::Word(_) if is_alone => {}
+            Kind::Path | Kind::Mark('.' | '?') => {}
+            _ => break,
+        }
+        begin = at;
     }
-    kept
+    before[begin..].iter().map(text).collect()
 }
 
-/// Leaves out each item that stands after `#[cfg(test)]`: up to its closing brace, or to its semicolon.
-fn without_tests(source: &str) -> String {
-    const MARK: &str = "#[cfg(test)]";
-    let mut kept = String::new();
-    let mut skipped_to = 0;
-    for (at, piece) in pieces(source) {
-        if at >= skipped_to && source[at..].starts_with(MARK) {
-            skipped_to = item_end(source, at + MARK.len());
-        }
-        if at >= skipped_to {
-            kept.push_str(piece);
-        } else {
-            kept.extend(piece.matches('\n'));
-        }
-    }
-    kept
-}
-
-fn item_end(source: &str, from: usize) -> usize {
-    let mut depth = 0_usize;
-    for (at, piece) in pieces(&source[from..]) {
-        match piece {
-            "{" | "(" | "[" => depth += 1,
-            "}" | ")" | "]" => {
-                depth = depth.saturating_sub(1);
-                if depth == 0 && piece == "}" {
-                    return from + at + 1;
-                }
-            }
-            ";" if depth == 0 => return from + at + 1,
-            _ => {}
-        }
-    }
-    source.len()
-}
-
-/// What a method at the end of `before` is called on: `entry.message` of `if entry.message`.
-fn receiver(before: &str) -> &str {
-    let mut depth = 0_usize;
-    let begin = before.char_indices().rev().find(|(_, character)| match character {
-        ')' | ']' => {
-            depth += 1;
-            false
-        }
-        '(' | '[' if depth > 0 => {
-            depth -= 1;
-            false
-        }
-        _ => depth == 0 && !(character.is_alphanumeric() || matches!(character, '_' | '.' | ':' | '?')),
-    });
-    begin.map_or(before, |(place, character)| &before[place + character.len_utf8()..])
+/// The text literal that `tokens` begin with, behind a `&`.
+fn asked(tokens: &[Token]) -> Option<&str> {
+    let token = tokens.iter().find(|token| token.kind != Kind::Mark('&'))?;
+    let Kind::Literal(literal) = &token.kind else { return None };
+    Some(literal.trim_start_matches('b')).filter(|literal| literal.ends_with(['"', '#']))
 }
 
 /// Each place in `program` that looks into a text: its line, and how it is written there.
-fn looks(program: &str) -> Vec<(usize, String)> {
-    // A shorter one has no room for a call.
-    let literals: Vec<(usize, &str)> = pieces(program).filter(|(_, piece)| piece.len() > 4).collect();
-    let is_quoted = |place: usize| {
-        let before = literals.partition_point(|(at, _)| *at <= place).checked_sub(1);
-        before.is_some_and(|index| literals[index].0 + literals[index].1.len() > place)
-    };
+fn looks(program: &[Token]) -> Vec<(usize, String)> {
     let mut found = Vec::new();
-    for ask in ASKS {
-        for (at, _) in program.match_indices(ask).filter(|(at, _)| !is_quoted(*at)) {
-            let asked = &program[at + ask.len()..];
-            let literal = asked.trim_start().trim_start_matches(['&', 'b']);
-            let receiver = receiver(program[..at].trim_end());
-            let sentence = SENTENCES.iter().any(|name| {
-                receiver.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-            });
-            let compares = ask.ends_with("= ");
-            let end = literal_end(literal, 0).unwrap_or(0);
-            let is_text = literal[..end].ends_with(['"', '#']);
-            if !(is_text && (sentence || !compares) || sentence && !compares) {
-                continue;
+    for (at, token) in program.iter().enumerate() {
+        let kind = |ahead: usize| program.get(at + ahead).map(|token| &token.kind);
+        let (ask, compares, behind) = match (&token.kind, kind(1), kind(2)) {
+            (Kind::Mark('.'), Some(Kind::Word(name)), Some(Kind::Mark('(')))
+                if ASKS.contains(&name.as_str()) =>
+            {
+                (format!(".{name}("), false, at + 3)
             }
-            let line = program[..at].matches('\n').count() + 1;
-            found.push((line, format!("{receiver}{ask}{}", &literal[..end])));
+            (Kind::Mark(mark @ ('=' | '!')), Some(Kind::Mark('=')), _) => {
+                (format!(" {mark}= "), true, at + 2)
+            }
+            _ => continue,
+        };
+        let (receiver, literal) = (receiver(&program[..at]), asked(&program[behind..]));
+        let sentence = SENTENCES.iter().any(|name| {
+            receiver.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        });
+        if literal.is_some() && (sentence || !compares) || sentence && !compares {
+            found.push((token.line, format!("{receiver}{ask}{}", literal.unwrap_or_default())));
         }
     }
-    found.sort();
     found
 }
 

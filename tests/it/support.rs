@@ -2,6 +2,7 @@
 
 pub(crate) mod company;
 pub(crate) mod front;
+pub(crate) mod rust_source;
 pub(crate) mod stack;
 pub(crate) mod virtuoso;
 

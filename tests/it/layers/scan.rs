@@ -1,6 +1,6 @@
 //! Which top-level modules a source file names, and which files it declares; what is for tests only is left out.
 
-use super::tokens::{Kind, Token, tokens};
+use crate::support::rust_source::{Kind, Token, program};
 
 /// A top-level module that a line names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(super) struct Found {
 
 /// Reads the source of the module at `at` (`["queue", "book"]`; nothing for the root of the crate).
 pub(super) fn scan(source: &str, at: &[String]) -> Found {
-    let mut reader = Reader { tokens: tokens(source), next: 0, at: at.to_vec(), found: Found::default() };
+    let mut reader = Reader { tokens: program(source), next: 0, at: at.to_vec(), found: Found::default() };
     reader.items(false);
     reader.found
 }
@@ -61,15 +61,11 @@ impl Reader {
         let mut depth = 0_usize;
         while self.next < self.tokens.len() {
             if self.is_mark(0, '#') && self.is_mark(1, '[') {
-                if self.attribute() {
-                    self.skip_item();
-                }
-            } else if self.is_mark(0, '#') && self.is_mark(1, '!') && self.is_mark(2, '[') {
                 self.next += 1;
-                if self.attribute() {
-                    // The whole file is of tests.
-                    self.next = self.tokens.len();
-                }
+                self.skip_group();
+            } else if self.is_mark(0, '#') && self.is_mark(1, '!') && self.is_mark(2, '[') {
+                self.next += 2;
+                self.skip_group();
             } else if self.is_mark(0, '{') {
                 depth += 1;
                 self.next += 1;
@@ -109,18 +105,6 @@ impl Reader {
         }
     }
 
-    /// Goes behind an attribute; tells whether what follows is for tests only.
-    fn attribute(&mut self) -> bool {
-        let start = self.next;
-        self.next += 1;
-        self.skip_group();
-        let words: Vec<&str> = self.tokens[start..self.next]
-            .iter()
-            .filter_map(|token| if let Kind::Word(word) = &token.kind { Some(word.as_str()) } else { None })
-            .collect();
-        words.first() == Some(&"cfg") && (words[1..] == ["test"] || words[1..].starts_with(&["all", "test"]))
-    }
-
     /// Goes behind the group that begins here: `[…]`, `(…)` or `{…}`.
     fn skip_group(&mut self) {
         let mut depth = 0_usize;
@@ -133,62 +117,6 @@ impl Reader {
             self.next += 1;
             if depth == 0 {
                 return;
-            }
-        }
-    }
-
-    /// Goes behind the item, field or statement that begins here, with its other attributes.
-    fn skip_item(&mut self) {
-        while self.is_mark(0, '#') && self.is_mark(1, '[') {
-            self.attribute();
-        }
-        let mut ahead = usize::from(self.word(0) == Some("pub"));
-        if ahead == 1 && self.is_mark(1, '(') {
-            ahead = 4;
-        }
-        let items = [
-            "fn",
-            "mod",
-            "use",
-            "struct",
-            "enum",
-            "impl",
-            "const",
-            "static",
-            "type",
-            "trait",
-            "async",
-            "unsafe",
-            "let",
-            "macro_rules",
-        ];
-        let is_item = self.word(ahead).is_some_and(|word| items.contains(&word));
-        while let Some(kind) = self.kind(0) {
-            match kind {
-                Kind::Mark('{') => {
-                    self.skip_group();
-                    if self.is_mark(0, ';') || (!is_item && self.is_mark(0, ',')) {
-                        self.next += 1;
-                    }
-                    return;
-                }
-                Kind::Mark('(' | '[') => self.skip_group(),
-                Kind::Mark('}' | ')' | ']') => return,
-                Kind::Mark(';') => {
-                    self.next += 1;
-                    return;
-                }
-                // Of a field or an arm; between generic parameters of an item it ends nothing.
-                Kind::Mark(',') if !is_item => {
-                    self.next += 1;
-                    return;
-                }
-                Kind::Word(_) if self.word(0) == Some("use") => {
-                    while self.kind(0).is_some() && !self.is_mark(0, ';') {
-                        self.next += 1;
-                    }
-                }
-                _ => self.next += 1,
             }
         }
     }
