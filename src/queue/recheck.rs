@@ -39,10 +39,6 @@ impl Pauses {
     fn after(&self, looks: u32) -> Option<i64> {
         self.0.get(usize::try_from(looks).ok()?).copied()
     }
-
-    fn longest(&self) -> i64 {
-        self.0.iter().copied().max().unwrap_or_default()
-    }
 }
 
 /// Wakes the waiting task when a recheck is due earlier than it knows.
@@ -132,16 +128,14 @@ pub(super) fn due(
     now: Timestamp,
 ) -> rusqlite::Result<(Vec<Look>, Option<Timestamp>)> {
     let now = now.as_millisecond();
-    // What lies farther ahead than any pause was noted before the clock was set back.
-    let latest = now.saturating_add(pauses.longest());
     let mut found = BTreeMap::new();
     for (order, half) in [("ASC", most.div_ceil(2)), ("DESC", most / 2)] {
         let half = i64::try_from(half).unwrap_or(i64::MAX);
         let statement = format!(
-            "SELECT work_log, seen, due, looks FROM recheck WHERE due <= ?1 OR due > ?2 ORDER BY due {order} LIMIT ?3"
+            "SELECT work_log, seen, due, looks FROM recheck WHERE due <= ?1 ORDER BY due {order} LIMIT ?2"
         );
         let mut statement = connection.prepare_cached(&statement)?;
-        for row in statement.query_map([now, latest, half], look)? {
+        for row in statement.query_map([now, half], look)? {
             let Some((look, looks)) = row? else { continue };
             found.insert(look.work_log.clone(), (look, looks));
         }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use super::batched_source;
 use super::retry::Failure;
@@ -50,13 +50,12 @@ impl Rechecks {
     /// Rechecks until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         stop.run_until_cancelled_owned(async {
-            if let Err(fault) = self.queue.start_looks().await {
-                warn!("Some work logs may be looked at again too early: {fault}");
-            }
-            let (mut most, mut pause) = (BATCH, PAUSES.0);
+            let (mut most, mut pause, mut started) = (BATCH, PAUSES.0, false);
             loop {
-                match self.look(most).await {
+                let looked = if started { self.look(most).await } else { self.start().await };
+                match looked {
                     Ok(took) => {
+                        started = true;
                         (most, pause) = ((most * 2).min(BATCH), PAUSES.0);
                         tokio::time::sleep(took).await;
                     }
@@ -71,6 +70,12 @@ impl Rechecks {
             }
         })
         .await;
+    }
+
+    /// Schedules anew what is left from before the start.
+    async fn start(&self) -> Result<Duration, Failure> {
+        self.queue.start_looks().await?;
+        Ok(Duration::ZERO)
     }
 
     /// One recheck of up to `most`, once some are due. Returns how long it took.
