@@ -45,20 +45,7 @@ const IN_MEMORY: &str = "(in memory)";
 
 pub(crate) const KIND: Kind = Kind {
     application_id: 0x6b71_7565, // "kque"
-    version: 11,
-    tables: concat!(
-        include_str!("sqlite/schema.sql"),
-        include_str!("sqlite/version-2.sql"),
-        include_str!("sqlite/version-3.sql"),
-        include_str!("sqlite/version-4.sql"),
-        include_str!("sqlite/version-5.sql"),
-        include_str!("sqlite/version-6.sql"),
-        include_str!("sqlite/version-7.sql"),
-        include_str!("sqlite/version-8.sql"),
-        include_str!("sqlite/version-9.sql"),
-        include_str!("sqlite/version-10.sql"),
-        include_str!("sqlite/version-11.sql")
-    ),
+    schema: include_str!("sqlite/schema.sql"),
     steps: &[
         include_str!("sqlite/version-2.sql"),
         include_str!("sqlite/version-3.sql"),

@@ -17,10 +17,8 @@ const MOST_WAL_BYTES: i64 = 16 * 1024 * 1024;
 pub(crate) struct Kind {
     /// Marks the file as ours, so that it is not confused with other SQLite files.
     pub(crate) application_id: i32,
-    /// The shape of the tables.
-    pub(crate) version: i32,
-    /// The SQL that makes them.
-    pub(crate) tables: &'static str,
+    /// The SQL that makes the tables of version 1.
+    pub(crate) schema: &'static str,
     /// What brings a file of version 1 to version 2, of version 2 to version 3, and so on.
     pub(crate) steps: &'static [&'static str],
     /// How to fix a damaged file.
@@ -100,8 +98,14 @@ impl Kind {
         connection.close().map_err(|(_, error)| self.words(&error))
     }
 
+    /// The version of a file that has gone through all steps.
+    pub(super) fn version(&self) -> i32 {
+        i32::try_from(self.steps.len() + 1).unwrap_or(i32::MAX)
+    }
+
     pub(super) fn make_tables(&self, connection: &Connection) -> Result<(), String> {
-        let Self { application_id, version, tables, .. } = self;
+        let (application_id, version) = (self.application_id, self.version());
+        let tables: String = [self.schema].iter().chain(self.steps).copied().collect();
         connection
             .execute_batch(&format!(
                 "BEGIN; {tables} PRAGMA application_id = {application_id}; PRAGMA user_version = {version}; COMMIT"
@@ -119,10 +123,10 @@ impl Kind {
         if application_id != self.application_id {
             return Err("it is a database of something else; choose another data directory".to_owned());
         }
-        if version > self.version || version < 1 {
+        if version > self.version() || version < 1 {
             return Err(format!(
                 "it is of version {version}, this program knows version {}; use a newer one",
-                self.version
+                self.version()
             ));
         }
         match damage(connection).map_err(|error| self.words(&error))? {

@@ -193,8 +193,8 @@ type Harm<'a> = (&'a str, fn(&Path));
 async fn a_file_that_cannot_be_believed_is_refused_and_kept() {
     let newer = format!(
         "of version {}, this program knows version {}; use a newer one",
-        KIND.version + 1,
-        KIND.version
+        KIND.version() + 1,
+        KIND.version()
     );
     let harms: [Harm<'_>; 10] = [
         ("it is empty", |file| fs::write(file, "").unwrap()),
@@ -220,7 +220,7 @@ async fn a_file_that_cannot_be_believed_is_refused_and_kept() {
             bytes[end..].fill(0);
             fs::write(file, bytes).unwrap();
         }),
-        (&newer, |file| sql(file, &format!("PRAGMA user_version = {}", KIND.version + 1))),
+        (&newer, |file| sql(file, &format!("PRAGMA user_version = {}", KIND.version() + 1))),
         ("a database of something else", |file| sql(file, "PRAGMA application_id = 7")),
         ("it is a directory", |file| {
             fs::remove_file(file).unwrap();
@@ -280,7 +280,7 @@ async fn a_file_of_the_version_before_is_brought_up_to_date() {
                 })?;
             file.pragma_query_value(None, "user_version", |row| row.get::<_, i32>(0))
         });
-        assert_eq!(version, Ok(KIND.version));
+        assert_eq!(version, Ok(KIND.version()));
     }
     sql(&file, "PRAGMA user_version = 0");
     assert!(Storage::open(folder.path()).unwrap_err().to_string().contains("of version 0"));

@@ -19,8 +19,7 @@ const FILE: &str = "triples.sqlite3";
 /// What the file holds.
 const KIND: Kind = Kind {
     application_id: 0x6b74_7269, // "ktri"
-    version: 1,
-    tables: "CREATE TABLE quads (quad TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;",
+    schema: "CREATE TABLE quads (quad TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;",
     steps: &[],
     remedy: "put a backup in its place, or remove it to start anew",
 };
