@@ -219,7 +219,7 @@ impl Doctor {
     async fn round(&self, depth: Depth) -> Report {
         let before = self.begun.load(Ordering::Acquire);
         let _alone = self.round.lock().await;
-        // Only one that began after the question will do: an earlier one may have seen what has been mended since.
+        // Only one that began after the question will do: an earlier one may have seen what has been fixed since.
         let newer = |kept: &&Kept| kept.round > before && kept.depth >= depth;
         if let Some(kept) = self.kept().as_ref().filter(newer) {
             return kept.report.clone();
@@ -337,8 +337,7 @@ mod tests {
 
     #[test]
     fn what_could_not_be_found_out_is_news_and_is_not_called_well() {
-        let (well, unknown) =
-            (report(&[A.well("Yes."), B.well("Yes.")]), A.unknown("No answer.", "Mend it."));
+        let (well, unknown) = (report(&[A.well("Yes."), B.well("Yes.")]), A.unknown("No answer.", "Fix it."));
         let partly = report(&[unknown.clone(), B.well("Yes.")]);
         assert!(well.is_well() && !partly.is_well() && !report(&[]).is_well());
         assert_eq!(news(&well, None), Vec::<&Check>::new());

@@ -41,6 +41,11 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
+/// `1 work log`, `2 work logs`.
+pub(crate) fn many(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// `words` with a capital letter.
 pub(crate) fn capitalised(words: &str) -> String {
     let mut letters = words.chars();

@@ -88,8 +88,3 @@ pub(super) fn some(names: &[String]) -> String {
         more => format!("{shown} and {more} more"),
     }
 }
-
-/// `1 work log`, `2 work logs`.
-pub(super) fn many(count: u64, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
-}

@@ -7,13 +7,14 @@ use jiff::Span;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::check::{Check, Topic, many};
+use super::check::{Check, Topic};
 use super::{Asked, Doctor, limited};
 use crate::domain::Code;
 use crate::domain::hours::{Habit, clock};
 use crate::queue::QueueFault;
 use crate::reconcile::ledger::Counted;
 use crate::reconcile::retry::Failure;
+use crate::text::many;
 use crate::text::sentence;
 use crate::trackers::kimai::diagnostics::Person;
 

@@ -5,12 +5,13 @@ use std::sync::PoisonError;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::check::{Check, Topic, many};
+use super::check::{Check, Topic};
 use super::hours::{YEAR, moved_days};
 use super::{Asked, Depth, Doctor, Refused, asked};
 use crate::domain::Code;
 use crate::explain::for_code;
 use crate::settings::Relations;
+use crate::text::many;
 use crate::text::sentence;
 use crate::trackers::kimai::{CurrentUser, Fault, KimaiFault, Right, Rights, Version};
 

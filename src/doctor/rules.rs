@@ -1,9 +1,10 @@
 //! Settings of Kimai that prevent syncing: those in its API, and those inferred from refusals.
 
-use super::check::{Check, Topic, many};
+use super::check::{Check, Topic};
 use super::kimai::SEE_KIMAI;
 use super::{Doctor, Refused, asked};
 use crate::domain::Code;
+use crate::text::many;
 use crate::text::sentence;
 use crate::trackers::kimai::TimesheetRules;
 

@@ -70,8 +70,8 @@ impl Locker {
     }
 
     /// Locks `month`. Returns when all is written and read back; waits for a lock that is under way. The
-    /// report is logged as well, a line for each timesheet. One that is told to stop leaves the timesheets
-    /// that it has not come to as they are.
+    /// report is logged as well, a line for each timesheet. If it is cancelled, the remaining
+    /// timesheets stay as they are.
     pub async fn lock(&self, month: Month, progress: &Progress) -> Result<LockReport, LockFault> {
         let _turn = progress.until_stopped(self.turn.lock()).await.ok_or(LockFault::Stopped)?;
         progress.phase("reading the timesheets", None);

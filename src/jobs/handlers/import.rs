@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tracing::info;
 
 use crate::jobs::Done;
-use crate::jobs::import::{Counts, ImportFault, Importer, Report, What};
+use crate::jobs::import::{ImportFault, Importer, Report, What};
 use crate::progress::Progress;
 use crate::queue::Reason;
 use crate::reconcile::references::References;
@@ -47,34 +47,9 @@ impl Imports {
 
 fn done(report: &Report) -> Done {
     let mut counts = BTreeMap::new();
-    for (name, counted) in &report.0 {
-        let Counts {
-            new,
-            changed,
-            unchanged,
-            linked,
-            moved,
-            back,
-            gone,
-            held,
-            waiting,
-            unconfirmed,
-            unreadable,
-        } = counted;
-        let numbers = [
-            ("new", new),
-            ("changed", changed),
-            ("unchanged", unchanged),
-            ("linked", linked),
-            ("moved", moved),
-            ("available-again", back),
-            ("unavailable", gone),
-            ("held", held),
-            ("without-parent", waiting),
-            ("not-stored", unconfirmed),
-            ("unreadable-rows", unreadable),
-        ];
-        counts.extend(numbers.map(|(word, count)| (format!("{name}-{word}"), *count as u64)));
+    for (kind, counted) in &report.0 {
+        let named = counted.named().into_iter();
+        counts.extend(named.map(|(count, name, _)| (format!("{kind}-{name}"), count as u64)));
     }
     Done { counts, message: format!("{report}."), ..Done::default() }
 }

@@ -7,6 +7,7 @@ use crate::domain::finding::Kind;
 use crate::domain::hours::clock;
 use crate::jobs::Done;
 use crate::reconcile::sweep::Report;
+use crate::text::many;
 
 /// Counts of all kinds, including zeros.
 pub(super) fn done(report: Report, acted: bool) -> Done {
@@ -29,6 +30,7 @@ pub(super) fn done(report: Report, acted: bool) -> Done {
     for finding in &findings {
         *counts.entry(finding.kind.word().to_owned()).or_default() += 1;
     }
+    let some = |(count, noun): (usize, &str)| many(count as u64, noun);
     let [logs, sheets, differences] =
         [(work_logs, "work log"), (timesheets, "timesheet"), (findings.len(), "difference")].map(some);
     let mut message = format!("{logs} and {sheets} compared, {differences} found");
@@ -48,13 +50,8 @@ pub(super) fn done(report: Report, acted: bool) -> Done {
     let timesheets: u64 = rounded.iter().map(|month| month.timesheets).sum();
     if timesheets > 0 {
         let sign = if counted < 0 { "" } else { "+" };
-        let sheets = some((usize::try_from(timesheets).unwrap_or(usize::MAX), "timesheet"));
+        let sheets = many(timesheets, "timesheet");
         let _ = write!(message, " Kimai rounded {sheets}: {sign}{} in all.", clock(counted));
     }
     Done { counts, held, rounded, findings, queued: work_logs_queued, message }
-}
-
-/// A number with its noun, as text.
-fn some((count, thing): (usize, &str)) -> String {
-    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }

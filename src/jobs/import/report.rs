@@ -33,8 +33,9 @@ pub struct Counts {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report(pub Vec<(&'static str, Counts)>);
 
-impl fmt::Display for Counts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Counts {
+    /// Each with its name in reports of jobs, and its words within a sentence.
+    pub(crate) fn named(self) -> [(usize, &'static str, &'static str); 11] {
         let Self {
             new,
             changed,
@@ -47,20 +48,32 @@ impl fmt::Display for Counts {
             waiting,
             unconfirmed,
             unreadable,
-        } = *self;
-        write!(f, "{new} new, {changed} changed, {unchanged} unchanged")?;
-        let notes = [
-            (linked, "linked only now"),
-            (moved, "moved"),
-            (back, "available again"),
-            (gone, "marked as unavailable"),
-            (held, "missing from Kimai's list and not marked"),
-            (waiting, "whose customer or project is not imported"),
-            (unconfirmed, "not stored"),
-            (unreadable, "not readable in Kimai's list"),
-        ];
-        for (count, note) in notes.into_iter().filter(|(count, _)| *count > 0) {
-            write!(f, ", {count} {note}")?;
+        } = self;
+        [
+            (new, "new", "new"),
+            (changed, "changed", "changed"),
+            (unchanged, "unchanged", "unchanged"),
+            (linked, "linked", "linked only now"),
+            (moved, "moved", "moved"),
+            (back, "available-again", "available again"),
+            (gone, "unavailable", "marked as unavailable"),
+            (held, "held", "missing from Kimai's list and not marked"),
+            (waiting, "without-parent", "whose customer or project is not imported"),
+            (unconfirmed, "not-stored", "not stored"),
+            (unreadable, "unreadable-rows", "not readable in Kimai's list"),
+        ]
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = self.named();
+        // The first three are shown even if they are zero.
+        for (at, (count, _, words)) in
+            named.into_iter().enumerate().filter(|(at, (count, ..))| *at < 3 || *count > 0)
+        {
+            let separator = if at == 0 { "" } else { ", " };
+            write!(f, "{separator}{count} {words}")?;
         }
         Ok(())
     }
