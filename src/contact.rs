@@ -69,7 +69,7 @@ impl Record {
     }
 
     fn heard(&self) -> Heard {
-        Heard { at: self.now(), fragment: PART.try_with(|part| *part).unwrap_or_default() }
+        Heard { at: self.now(), part: PART.try_with(|part| *part).unwrap_or_default() }
     }
 
     fn now(&self) -> Timestamp {
@@ -131,8 +131,8 @@ mod tests {
         .await;
         let Contact { answered, failed, failures, failing_since } = record.contact();
         let at = |second| Timestamp::from_second(second).unwrap();
-        assert_eq!(answered, Some(Heard { at: at(0), fragment: Part::Service }));
-        let heard = Heard { at: at(9), fragment: Part::Sweep };
+        assert_eq!(answered, Some(Heard { at: at(0), part: Part::Service }));
+        let heard = Heard { at: at(9), part: Part::Sweep };
         let wanted =
             Failed { heard, lapse: Lapse::Paused(at(14)), code: Code::KimaiBusy, why: "429".to_owned() };
         assert_eq!((failed, failures, failing_since), (Some(wanted), 1, Some(at(9))));

@@ -198,7 +198,7 @@ impl Life {
         let today = self.engine.clock.today();
         let change = match number % MISTAKE_EVERY {
             1 => changes::slip(&mut self.rng, &mut self.slips, tasks, today)?,
-            8 => changes::mend(&mut self.rng, &mut self.slips, &mut self.entries),
+            8 => changes::correct(&mut self.rng, &mut self.slips, &mut self.entries),
             _ => None,
         };
         Ok(match change {

@@ -80,7 +80,7 @@ impl Progress {
         });
     }
 
-    /// The timesheet of `finding` was deleted: that is told whatever comes of the run.
+    /// Records that the timesheet of `finding` was deleted. This is reported even if the job fails later.
     pub fn deleted(&self, finding: &Finding) {
         self.deleted.lock().unwrap_or_else(PoisonError::into_inner).push(finding.clone());
     }

@@ -169,7 +169,7 @@ async fn ask_for_ever<B: Future<Output = ()>>(asking: &Asking, is_back: impl Fn(
 fn tell(name: &str, was_down: bool, neighbour: &Neighbour) {
     match neighbour.outage() {
         Some(Outage { why, code, .. }) if !was_down => {
-            let part = neighbour.contact.last().map_or(Part::Service, |heard| heard.fragment).noun();
+            let part = neighbour.contact.last().map_or(Part::Service, |heard| heard.part).noun();
             warn!(code = code.word(), "{name} does not answer as it should, {part} has found: {why}");
         }
         None if was_down => info!("{name} answers again"),

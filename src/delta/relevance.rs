@@ -16,7 +16,7 @@ const PROPERTIES: [&str; 4] = [
 const NOTE: &str = "http://www.w3.org/2002/12/cal/ical#comment";
 
 /// The properties by which tasks, persons and accounts lead to Kimai: their change concerns the work logs that refer
-/// to their subject. Customers and work logs have an identifier too; that is told apart when its turn comes.
+/// to their subject. Customers and work logs have an identifier too; `References` finds out which it is.
 const REFERENCES: [&str; 4] = [
     "http://xmlns.com/foaf/0.1/account",
     "http://xmlns.com/foaf/0.1/accountServiceHomepage",

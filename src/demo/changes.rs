@@ -68,7 +68,11 @@ pub(super) fn slip(
 }
 
 /// Somebody corrects the oldest of `slips`, which is one of `entries` from then on.
-pub(super) fn mend(rng: &mut impl Rng, slips: &mut Vec<Entry>, entries: &mut Vec<Entry>) -> Option<Change> {
+pub(super) fn correct(
+    rng: &mut impl Rng,
+    slips: &mut Vec<Entry>,
+    entries: &mut Vec<Entry>,
+) -> Option<Change> {
     // One stays, so that there is always something to look at.
     let mut entry = (slips.len() > 1).then(|| slips.remove(0))?;
     let change = redo_hours(rng, &mut entry);

@@ -66,7 +66,7 @@ pub struct Heard {
     /// When.
     pub at: Timestamp,
     /// To which part of the service.
-    pub fragment: Part,
+    pub part: Part,
 }
 
 /// A failure.

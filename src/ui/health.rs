@@ -47,9 +47,7 @@ fn neighbour(name: &str, neighbour: &Neighbour, moment: &Moment) -> Markup {
         Link::Down(outage) => {
             let last = answered.map_or_else(
                 || "It has not answered since the service started.".to_owned(),
-                |heard| {
-                    format!("It last answered {}, to {}.", moment.distance(heard.at), heard.fragment.noun())
-                },
+                |heard| format!("It last answered {}, to {}.", moment.distance(heard.at), heard.part.noun()),
             );
             let (why, since) = (labels::sentence(&outage.why), moment.text(outage.since));
             let why = format!("{why} Down since {since}. {last} {ASKED_AGAIN}");

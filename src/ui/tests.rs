@@ -72,7 +72,7 @@ fn period() -> Period {
 
 /// A service of which both neighbours have just answered.
 fn facts() -> Facts {
-    Facts::at_rest(now(), Heard { at: at("2026-11-22T02:00:22Z"), fragment: Part::Sweep })
+    Facts::at_rest(now(), Heard { at: at("2026-11-22T02:00:22Z"), part: Part::Sweep })
 }
 
 fn standing(load: Load) -> Status {
@@ -82,7 +82,7 @@ fn standing(load: Load) -> Status {
 /// A neighbour that does not answer any more.
 fn down() -> Neighbour {
     let mut contact = facts().kimai;
-    let heard = Heard { at: now(), fragment: Part::WorkLog };
+    let heard = Heard { at: now(), part: Part::WorkLog };
     let why = HOSTILE.to_owned();
     contact.fail(Failed { heard, lapse: Lapse::Silent, code: Code::KimaiUnavailable, why });
     Status::of(Facts { kimai: contact, ..facts() }).kimai

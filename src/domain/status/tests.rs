@@ -9,7 +9,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn heard(second: i64) -> Heard {
-    Heard { at: at(second), fragment: Part::Sweep }
+    Heard { at: at(second), part: Part::Sweep }
 }
 
 fn failed(second: i64, lapse: Lapse, code: Code) -> Failed {

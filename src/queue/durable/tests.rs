@@ -133,7 +133,7 @@ async fn the_pulse_counts_runs_by_their_slot_and_measures_from_the_change() {
     queue.put(&[work_log(2)], Reason::Delta, clock.now()).await.unwrap();
     run(parked()).await;
     clock.sleep_until(at(2 * 86_400)).await;
-    // What was kept aside for a day took a day for a person, and an hour for us.
+    // An entry that was parked for a day counts from its retry.
     queue.wake_parked(Reason::Daily).await.unwrap();
     clock.sleep_until(at(2 * 86_400 + 3_600)).await;
     run(Outcome::done()).await;

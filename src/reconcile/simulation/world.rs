@@ -84,8 +84,8 @@ impl World {
     async fn kimai_write(&self, effect: Effect) -> Result<Option<Timesheet>, KimaiFault> {
         let call = effect.call();
         let operation = call.operation();
-        let place = self.limiter.permit(operation).await;
-        let _place = place.ok_or_else(|| KimaiFault::crowded_out(operation))?;
+        let permit = self.limiter.permit(operation).await;
+        let _permit = permit.ok_or_else(|| KimaiFault::crowded_out(operation))?;
         let since = Instant::now();
         let (trouble, done) = self.send(effect).await;
         let answer = trouble.map_or(done, |trouble| Err(trouble.of_kimai(call)));

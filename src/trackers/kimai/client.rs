@@ -121,7 +121,7 @@ impl Client {
     }
 
     async fn send(&self, operation: Operation, request: RequestBuilder) -> Result<Answer, KimaiFault> {
-        let _place = self.place(operation).await?;
+        let _permit = self.permit(operation).await?;
         self.keep_pause(operation).await?;
         let (since, mut status) = (Instant::now(), None);
         let waiting = self.contact.wait(Code::KimaiUnavailable);
@@ -136,14 +136,15 @@ impl Client {
         answer
     }
 
-    /// Waits for a place among the requests that Kimai gets at a time; a creation not for ever. A list needs
+    /// Waits for a permit to send a request; a creation not for ever. A list needs
     /// none.
-    async fn place(&self, operation: Operation) -> Result<Option<Permit<'_>>, KimaiFault> {
+    async fn permit(&self, operation: Operation) -> Result<Option<Permit<'_>>, KimaiFault> {
         if operation == Operation::Read {
             return Ok(None);
         }
-        let place = self.limiter.permit(operation).await.ok_or_else(|| KimaiFault::crowded_out(operation))?;
-        Ok(Some(place))
+        let permit =
+            self.limiter.permit(operation).await.ok_or_else(|| KimaiFault::crowded_out(operation))?;
+        Ok(Some(permit))
     }
 
     /// Sends, and reads the answer. `seen` is its status, once one is there and its body too.

@@ -89,9 +89,9 @@ fn the_headline_tells_of_the_last_sweep_that_ended() {
     assert!(html.contains("state warning") && !html.contains("Everything is synced"), "{html}");
     let html = tell(&[sweep(8, Stage::Failed, 0), sweep(7, Stage::Done, 0)], idle);
     assert!(html.contains("<span>The last sweep failed</span>") && html.contains("/run/8"), "{html}");
-    let mended =
+    let fixed =
         [Job { task: Task::Plan(period()), held: 3, ..sweep(9, Stage::Done, 3) }, sweep(8, Stage::Done, 0)];
-    let html = tell(&[&mended[..], &held[2..]].concat(), idle);
+    let html = tell(&[&fixed[..], &held[2..]].concat(), idle);
     assert!(html.contains("Everything is synced") && !html.contains("/run/"), "{html}");
     // What is exported stays, and needs nobody.
     let exported = Job { counts: [("work-logs".to_owned(), 5)].into(), ..sweep(7, Stage::Done, 22) };
