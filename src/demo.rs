@@ -213,8 +213,8 @@ impl Life {
         if let Some(one) = self.kimai.timesheets().last() {
             let begin = today.to_zoned(jiff::tz::TimeZone::UTC)?.timestamp();
             let end = begin.checked_add(jiff::SignedDuration::from_hours(1))?;
-            let booked = (ProjectId(one.project), ActivityId(one.activity));
-            self.kimai.add_timesheet(UserId(one.user), booked, begin, Some(end));
+            let booked = (ProjectId::number(one.project), ActivityId::number(one.activity));
+            self.kimai.add_timesheet(UserId::number(one.user), booked, begin, Some(end));
             info!("Somebody books an hour in Kimai by hand, which no work log says");
         }
         let (first, last) = (today.first_of_month().to_string(), today.last_of_month().to_string());

@@ -25,7 +25,7 @@ use crate::domain::diff::ObservedEntry;
 use crate::domain::status::Status;
 use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::Obstacle;
-use crate::domain::{Code, KimaiId, WorkLogUri};
+use crate::domain::{Code, EntryId, WorkLogUri};
 use crate::queue::{Ended, Queue, Reason, State};
 use crate::reconcile::breaker::{Down, Neighbour};
 use crate::reconcile::ledger::Ledger;
@@ -199,7 +199,7 @@ pub struct Person {
 #[serde(rename_all = "kebab-case")]
 pub struct Held {
     /// Its id.
-    pub id: KimaiId,
+    pub id: EntryId,
     /// Whether the triplestore links the work log to it; else only we remember it.
     pub linked: bool,
     /// What Kimai holds; `null` when it is gone.
@@ -265,7 +265,7 @@ pub struct Waiting {
 #[serde(rename_all = "kebab-case")]
 pub struct Memory {
     /// The timesheet that we made or updated for it last.
-    pub timesheet: Option<KimaiId>,
+    pub timesheet: Option<EntryId>,
     /// Whether its id has yet to be written to the triplestore.
     pub link_unwritten: bool,
     /// What we sent there last, unless that is in doubt.

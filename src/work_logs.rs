@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use crate::domain::day_windows::{Days, Window};
 use crate::domain::status::Gist;
 use crate::domain::work_log::{Directory, Facts};
-use crate::domain::{Code, KimaiId, WorkLogUri};
+use crate::domain::{Code, EntryId, WorkLogUri};
 
 /// A link to be written or removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct Link {
     /// Whose.
     pub work_log: WorkLogUri,
     /// The timesheet that it is to lead to; none to remove it.
-    pub to: Option<KimaiId>,
+    pub to: Option<EntryId>,
     /// Whether the work log has a link already, be it rubbish.
     pub had_link: bool,
 }
@@ -113,15 +113,15 @@ pub trait WorkLogs: Send + Sync {
     async fn by_uuid(&self, id: &str) -> Result<Option<WorkLogUri>, SourceFault>;
 
     /// Which of these timesheets a work log is linked to.
-    async fn linked(&self, ids: &[KimaiId]) -> Result<BTreeMap<KimaiId, Vec<WorkLogUri>>, SourceFault>;
+    async fn linked(&self, ids: &[EntryId]) -> Result<BTreeMap<EntryId, Vec<WorkLogUri>>, SourceFault>;
 
     /// Of these timesheets, those whose id something carries that may be left of a deleted work log: see
     /// [`Facts::may_be_left_over`].
-    async fn tombstones(&self, ids: &[KimaiId]) -> Result<BTreeMap<KimaiId, Vec<WorkLogUri>>, SourceFault>;
+    async fn tombstones(&self, ids: &[EntryId]) -> Result<BTreeMap<EntryId, Vec<WorkLogUri>>, SourceFault>;
 
     /// All that may be left of deleted work logs, of whatever day, with the timesheets it names: see
     /// [`Facts::may_be_left_over`]. One whose identifiers are no ids has none.
-    async fn dangling(&self) -> Result<BTreeMap<WorkLogUri, Vec<KimaiId>>, SourceFault>;
+    async fn dangling(&self) -> Result<BTreeMap<WorkLogUri, Vec<EntryId>>, SourceFault>;
 
     /// The work logs that refer to one of `iris` (a hundred at most): a task or its project, a person or their
     /// account. Those behind `after`, in the order of their IRIs; none if there are no more. How many come at once

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use jiff::{SignedDuration, Timestamp};
-use kimai_sync::domain::ids::KimaiId;
+use kimai_sync::domain::ids::EntryId;
 use kimai_sync::progress::Progress;
 use kimai_sync::reconcile::sweep::{Period, Report};
 use kimai_sync::trackers::kimai::{TimesheetFilter, Timesheets};
@@ -134,7 +134,7 @@ async fn fill(stack: &Stack, count: usize) -> anyhow::Result<()> {
         let (user, activity) = (users[number % PEOPLE], activities[number * 7 % ACTIVITIES]);
         let begin = first + SignedDuration::from_hours(24 * i64::try_from(number % days)?);
         let end = begin + SignedDuration::from_mins(450);
-        let id: KimaiId = stack.kimai.add_timesheet(user, activity, begin, Some(end));
+        let id: EntryId = stack.kimai.add_timesheet(user, activity, begin, Some(end));
         let (day, task) = (begin.strftime("%Y-%m-%d"), tasks.get(&activity.1.to_string()));
         Ok(format!(
             "<{}> a cal:Vevent ; mu:uuid \"{number}\" ; cal:duration \"PT7H30M\" ;

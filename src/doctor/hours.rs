@@ -232,7 +232,7 @@ mod tests {
         let today: Date = "2026-01-15".parse().unwrap();
         let brussels = TimeZone::get("Europe/Brussels").unwrap();
         let person = |name: &str, zone: Option<&str>| Person {
-            id: UserId(1),
+            id: UserId::number(1),
             username: name.to_owned(),
             timezone: zone.map(str::to_owned),
             enabled: true,

@@ -224,7 +224,7 @@ mod tests {
 
     fn user(roles: &[&str], zone: Option<&str>) -> CurrentUser {
         CurrentUser {
-            id: UserId(2),
+            id: UserId::number(2),
             username: "sync".to_owned(),
             timezone: zone.map(str::to_owned),
             roles: roles.iter().map(|role| (*role).to_owned()).collect(),

@@ -2,7 +2,7 @@
 
 use super::check::{Check, Topic};
 use super::{Doctor, limited};
-use crate::domain::KimaiId;
+use crate::domain::Watermark;
 use crate::domain::loss::Loss;
 use crate::text::sentence;
 
@@ -34,12 +34,13 @@ fn of_loss(loss: &Loss) -> Check {
 }
 
 /// That the newest one has gone proves nothing; a creation will.
-fn of_newest(newest: Option<KimaiId>, known: KimaiId) -> Check {
+fn of_newest(newest: Option<Watermark>, known: Watermark) -> Check {
+    let known = known.0;
     match newest {
-        Some(newest) if newest >= known => DATA.well(format!("The newest one is {newest}.")),
+        Some(Watermark(newest)) if newest >= known => DATA.well(format!("The newest one is {newest}.")),
         _ => DATA.well(format!(
             "{}, and {known} was known: somebody has deleted the newest ones, or Kimai was restored from an older backup. The next creation shows which.",
-            newest.map_or_else(|| "There is none".to_owned(), |newest| format!("The newest one is {newest}"))
+            newest.map_or_else(|| "There is none".to_owned(), |newest| format!("The newest one is {}", newest.0))
         )),
     }
 }
@@ -50,17 +51,24 @@ mod tests {
 
     use super::super::Health;
     use super::*;
+    use crate::domain::EntryId;
 
     #[test]
     fn a_loss_is_trouble_and_a_newest_timesheet_that_went_is_none() {
-        let loss = Loss { since: Timestamp::UNIX_EPOCH, reissued: KimaiId(41), known: KimaiId(50) };
+        let loss =
+            Loss { since: Timestamp::UNIX_EPOCH, reissued: EntryId::number(41), known: EntryId::number(50) };
         let check = of_loss(&loss);
         assert_eq!(check.verdict, Health::Trouble);
         assert!(check.says.contains("kimai-lost-data") && check.says.contains("41"), "{check}");
-        for newest in [Some(KimaiId(50)), Some(KimaiId(60)), Some(KimaiId(49)), None] {
-            let check = of_newest(newest, KimaiId(50));
+        for newest in [Some(50), Some(60), Some(49), None] {
+            let newest = newest.map(Watermark);
+            let check = of_newest(newest, Watermark(50));
             assert_eq!(check.verdict, Health::Well);
-            assert_eq!(check.says.contains("50 was known"), newest.is_none_or(|id| id.0 < 50), "{check}");
+            assert_eq!(
+                check.says.contains("50 was known"),
+                newest.is_none_or(|newest| newest.0 < 50),
+                "{check}"
+            );
         }
     }
 }

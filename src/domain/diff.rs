@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::hours;
-use super::ids::{ActivityId, KimaiId, ProjectId, UserId, WorkLogUri};
+use super::ids::{ActivityId, EntryId, ProjectId, UserId, WorkLogUri};
 use super::note::Note;
 use super::timesheet::DesiredEntry;
 use crate::text::second;
@@ -151,7 +151,7 @@ impl From<DesiredEntry> for ObservedEntry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkLogSide {
     /// The timesheets it is linked to, lowest id first.
-    pub ids: Vec<KimaiId>,
+    pub ids: Vec<EntryId>,
     /// The timesheet it should have, or why it cannot have one, as text.
     pub wanted: Result<DesiredEntry, String>,
 }
@@ -168,7 +168,7 @@ pub struct TimesheetSide {
 /// Work logs by IRI.
 pub type WorkLogSides = BTreeMap<WorkLogUri, WorkLogSide>;
 /// Timesheets by id.
-pub type TimesheetSides = BTreeMap<KimaiId, TimesheetSide>;
+pub type TimesheetSides = BTreeMap<EntryId, TimesheetSide>;
 
 /// What does not match. Each work log stands in one of the lists at most, but for those that share a
 /// timesheet: they stand under it alone.
@@ -179,24 +179,24 @@ pub struct Comparison {
     /// Work logs whose timesheet holds something else.
     pub changed: Vec<WorkLogUri>,
     /// Work logs whose timesheet is not in the list. It may be gone, on another day, or not visible.
-    pub absent: Vec<(WorkLogUri, KimaiId)>,
+    pub absent: Vec<(WorkLogUri, EntryId)>,
     /// Work logs with several links.
     pub doubled: Vec<WorkLogUri>,
     /// Work logs that cannot have a timesheet as they are.
     pub incomplete: Vec<WorkLogUri>,
     /// Timesheets with several work logs.
-    pub shared: BTreeMap<KimaiId, Vec<WorkLogUri>>,
+    pub shared: BTreeMap<EntryId, Vec<WorkLogUri>>,
     /// Timesheets that no work log of the period is linked to. One of another period may be.
-    pub unlinked: Vec<KimaiId>,
+    pub unlinked: Vec<EntryId>,
 }
 
 /// Compares the work logs of a period with the timesheets of that period, by link.
 pub fn compare(work_logs: &WorkLogSides, timesheets: &TimesheetSides) -> Comparison {
     let links = work_logs.iter().flat_map(|(work_log, side)| side.ids.iter().map(move |id| (*id, work_log)));
-    let mut links: Vec<(KimaiId, &WorkLogUri)> = links.collect();
+    let mut links: Vec<(EntryId, &WorkLogUri)> = links.collect();
     // Stable: who shares a timesheet stays in order.
     links.sort_by_key(|(id, _)| *id);
-    let linked = |id: &KimaiId| links.binary_search_by_key(id, |(id, _)| *id).is_ok();
+    let linked = |id: &EntryId| links.binary_search_by_key(id, |(id, _)| *id).is_ok();
     let mut comparison = Comparison::default();
     comparison.unlinked.extend(timesheets.keys().filter(|id| !linked(id)));
     for sharing in links.chunk_by(|(one, _), (other, _)| one == other) {
@@ -228,9 +228,9 @@ pub fn adoptions(
     work_logs: &WorkLogSides,
     timesheets: &TimesheetSides,
     missing: &[WorkLogUri],
-    unlinked: &[KimaiId],
-) -> Vec<(WorkLogUri, KimaiId)> {
-    let mut free: BTreeMap<_, Vec<KimaiId>> = BTreeMap::new();
+    unlinked: &[EntryId],
+) -> Vec<(WorkLogUri, EntryId)> {
+    let mut free: BTreeMap<_, Vec<EntryId>> = BTreeMap::new();
     for id in unlinked {
         if let Some(TimesheetSide { found, .. }) = timesheets.get(id) {
             free.entry((found.user, found.begin, found.project, found.activity)).or_default().push(*id);
@@ -241,7 +241,7 @@ pub fn adoptions(
         let Some(Ok(wanted)) = work_logs.get(work_log).map(|side| &side.wanted) else { continue };
         let key = (Some(wanted.user), wanted.begin, Some(wanted.project), Some(wanted.activity));
         let Some(ids) = free.get_mut(&key) else { continue };
-        let fits = |id: &KimaiId| timesheets.get(id).is_some_and(|timesheet| timesheet.found.holds(wanted));
+        let fits = |id: &EntryId| timesheets.get(id).is_some_and(|timesheet| timesheet.found.holds(wanted));
         if let Some(place) = ids.iter().position(fits) {
             adopted.push((work_log.clone(), ids.remove(place)));
         }

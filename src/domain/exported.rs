@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use super::diff::ObservedEntry;
 use super::hours::clock;
-use super::ids::{KimaiId, UserId};
+use super::ids::{EntryId, UserId};
 use super::timesheet::DesiredEntry;
 
 /// A change of a timesheet that was sent, and whose response is not known yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpdateIntent {
     /// The timesheet.
-    pub id: KimaiId,
+    pub id: EntryId,
     /// What Kimai held before, when it was not exported.
     pub before: ObservedEntry,
     /// What was sent.
@@ -70,7 +70,7 @@ pub fn both_values(found: &ObservedEntry, wanted: Option<&DesiredEntry>, zone: &
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Look {
     /// The timesheet.
-    pub id: KimaiId,
+    pub id: EntryId,
     /// When it should begin.
     pub begin: Timestamp,
     /// Whose it should be.
@@ -136,9 +136,9 @@ mod tests {
         DesiredEntry {
             begin,
             end,
-            project: ProjectId(1),
-            activity: ActivityId(2),
-            user: UserId(3),
+            project: ProjectId::number(1),
+            activity: ActivityId::number(2),
+            user: UserId::number(3),
             note: None,
         }
     }
@@ -161,9 +161,9 @@ mod tests {
             end: Some(at("2024-09-03T08:30:00Z")),
             duration: 7_200,
             pause: 0,
-            project: Some(ProjectId(9)),
+            project: Some(ProjectId::number(9)),
             activity: None,
-            user: Some(UserId(4)),
+            user: Some(UserId::number(4)),
             note: None,
         };
         assert_eq!(
@@ -185,9 +185,9 @@ mod tests {
     fn only_what_is_exported_and_holds_what_was_sent_may_have_been_overwritten() {
         let (before, sent) =
             (ObservedEntry::from(wanted("2024-09-02T03:00:00Z")), wanted("2024-09-02T00:00:00Z"));
-        let intent = UpdateIntent { id: KimaiId(7), before, sent, exported: false };
+        let intent = UpdateIntent { id: EntryId::number(7), before, sent, exported: false };
         let now = ObservedEntry::from(sent);
-        let elsewhere = ObservedEntry { project: Some(ProjectId(9)), ..now };
+        let elsewhere = ObservedEntry { project: Some(ProjectId::number(9)), ..now };
         let rounded = ObservedEntry { end: Some(at("2024-09-02T00:15:00Z")), duration: 0, ..now };
         let table = [
             (now, true, true, "exported, and holds what was sent"),
@@ -210,7 +210,7 @@ mod tests {
 
     fn look(id: u64, day: i64, user: u64) -> Look {
         let begin = at("2024-09-01T22:00:00Z") + SignedDuration::from_hours(24 * day);
-        Look { id: KimaiId(id), begin, user: UserId(user) }
+        Look { id: EntryId::number(id), begin, user: UserId::number(user) }
     }
 
     #[test]
@@ -220,7 +220,7 @@ mod tests {
         let whole = groups(&month);
         assert_eq!(
             whole.iter().map(|group| (group.count, group.user)).collect::<Vec<_>>(),
-            [(10, Some(UserId(1)))]
+            [(10, Some(UserId::number(1)))]
         );
         assert_eq!(whole[0].rows(), 200);
         // A year ago, and one alone: neither stretches the list of today.
@@ -236,7 +236,7 @@ mod tests {
         let found = groups(&apart);
         assert_eq!(
             found.iter().map(|group| (group.count, group.user)).collect::<Vec<_>>(),
-            [(3, None), (3, Some(UserId(1)))]
+            [(3, None), (3, Some(UserId::number(1)))]
         );
     }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::diff::ObservedEntry;
-use super::ids::{KimaiId, WorkLogUri};
+use super::ids::{EntryId, WorkLogUri};
 use super::timesheet::DesiredEntry;
 use crate::text::words;
 
@@ -129,7 +129,7 @@ pub struct Finding {
     /// The work log it is about; an orphan has none.
     pub work_log: Option<WorkLogUri>,
     /// The timesheets it is about, lowest id first.
-    pub timesheets: Vec<KimaiId>,
+    pub timesheets: Vec<EntryId>,
     /// The timesheet that the work log should have, if it is complete.
     pub wanted: Option<DesiredEntry>,
     /// The first of the timesheets as Kimai holds it, if it was read.
@@ -228,7 +228,7 @@ mod tests {
 
     fn finding(kind: Kind, work_log: Option<&str>, ids: &[u64]) -> Finding {
         let work_log = work_log.map(|name| WorkLogUri::parse(&format!("http://x/{name}")).unwrap());
-        let timesheets = ids.iter().copied().map(KimaiId).collect();
+        let timesheets = ids.iter().copied().map(EntryId::number).collect();
         let (action, held) = match (kind, &work_log) {
             (Kind::Orphan, Some(_)) => (Action::Delete, Some(Hold::Claimed)),
             (Kind::Orphan, None) => (Action::Delete, None),
@@ -249,7 +249,9 @@ mod tests {
         join_links(&mut findings);
         let told: Vec<(Kind, Vec<u64>)> = findings
             .iter()
-            .map(|finding| (finding.kind, finding.timesheets.iter().map(|id| id.0).collect()))
+            .map(|finding| {
+                (finding.kind, finding.timesheets.iter().filter_map(|id| id.as_number()).collect())
+            })
             .collect();
         let (missing, orphan) = (Kind::Missing, Kind::Orphan);
         assert_eq!(told, [(missing, vec![7]), (missing, vec![]), (orphan, vec![9]), (orphan, vec![8])]);

@@ -139,9 +139,9 @@ mod tests {
         DesiredEntry {
             begin,
             end,
-            project: ProjectId(1),
-            activity: ActivityId(2),
-            user: UserId(3),
+            project: ProjectId::number(1),
+            activity: ActivityId::number(2),
+            user: UserId::number(3),
             note: None,
         }
     }

@@ -4,24 +4,25 @@
 use jiff::Timestamp;
 
 use super::diff::ObservedEntry;
-use super::ids::KimaiId;
+use super::ids::EntryId;
 use super::timesheet::DesiredEntry;
+use super::watermark::{IdOrder, Watermark};
 
 /// A POST that may have been stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Intent {
     /// What was sent.
     pub wanted: DesiredEntry,
-    /// The highest timesheet ID known before it was sent; that of the new timesheet is higher.
-    pub high_water: Option<KimaiId>,
+    /// The highest position known before it was sent; that of the new entry is higher.
+    pub high_water: Option<Watermark>,
     /// When it was sent.
     pub started_at: Timestamp,
 }
 
 impl Intent {
-    /// Whether the timesheet `id` may be what was stored.
-    pub fn could_be(&self, id: KimaiId, found: &ObservedEntry) -> bool {
-        self.high_water.is_none_or(|mark| id > mark) && found.may_be_made_of(&self.wanted)
+    /// Whether the entry `id` may be what was stored.
+    pub fn could_be(&self, id: EntryId, order: IdOrder, found: &ObservedEntry) -> bool {
+        order.may_be_after(self.high_water, id) && found.may_be_made_of(&self.wanted)
     }
 }
 
@@ -34,9 +35,9 @@ mod tests {
     fn only_what_was_made_since_with_the_same_payload_could_be_it() {
         let (begin, end): (Timestamp, Timestamp) =
             ("2024-09-02T00:00:00Z".parse().unwrap(), "2024-09-02T07:50:00Z".parse().unwrap());
-        let (project, activity, user) = (ProjectId(1), ActivityId(2), UserId(3));
+        let (project, activity, user) = (ProjectId::number(1), ActivityId::number(2), UserId::number(3));
         let wanted = DesiredEntry { begin, end, project, activity, user, note: None };
-        let intent = Intent { wanted, high_water: Some(KimaiId(10)), started_at: begin };
+        let intent = Intent { wanted, high_water: Some(Watermark(10)), started_at: begin };
         let same = ObservedEntry::from(wanted);
         let rounded = Some("2024-09-02T08:00:00Z".parse().unwrap());
         let later = Some("2024-09-02T08:51:00Z".parse().unwrap());
@@ -51,11 +52,14 @@ mod tests {
             (11, ObservedEntry { end: None, ..same }, false, "running"),
             (11, ObservedEntry { begin: end, ..same }, false, "another day"),
             (11, ObservedEntry { user: None, ..same }, false, "another user"),
-            (11, ObservedEntry { activity: Some(ActivityId(9)), ..same }, false, "another activity"),
+            (11, ObservedEntry { activity: Some(ActivityId::number(9)), ..same }, false, "another activity"),
         ];
         for (id, found, expected, why) in table {
-            assert_eq!(intent.could_be(KimaiId(id), &found), expected, "{why}");
+            assert_eq!(intent.could_be(EntryId::number(id), IdOrder::Sequence, &found), expected, "{why}");
         }
-        assert!(Intent { high_water: None, ..intent }.could_be(KimaiId(1), &same), "an empty Kimai");
+        assert!(
+            Intent { high_water: None, ..intent }.could_be(EntryId::number(1), IdOrder::Sequence, &same),
+            "an empty Kimai"
+        );
     }
 }

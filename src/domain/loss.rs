@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::ids::KimaiId;
+use super::ids::EntryId;
 
 /// Ids that are looked at, half from either end. More are taken for links that a sweep finds.
 const MOST_IDS: u64 = 100_000;
@@ -20,24 +20,25 @@ pub struct Loss {
     /// When it was noticed.
     pub since: Timestamp,
     /// The lowest ID that Kimai reused for a new timesheet.
-    pub reissued: KimaiId,
+    pub reissued: EntryId,
     /// The highest ID that was known to be in use then.
-    pub known: KimaiId,
+    pub known: EntryId,
 }
 
 impl Loss {
     /// Whether older records about the timesheet `id` are in doubt.
-    pub fn covers(&self, id: KimaiId) -> bool {
+    pub fn covers(&self, id: EntryId) -> bool {
         (self.reissued..=self.known).contains(&id)
     }
 
     /// The IDs in doubt, in chunks. If there are very many, those at both ends.
-    pub fn chunks(&self) -> impl Iterator<Item = Vec<KimaiId>> {
-        let (first, last) = (self.reissued.0, self.known.0);
+    pub fn chunks(&self) -> impl Iterator<Item = Vec<EntryId>> {
+        let number = |id: EntryId| id.as_number().unwrap_or_default();
+        let (first, last) = (number(self.reissued), number(self.known));
         let half = MOST_IDS / 2;
         let lower_end = last.min(first.saturating_add(half));
         let upper_start = lower_end.saturating_add(1).max(last.saturating_sub(half));
-        let ids = (first..=lower_end).chain(upper_start..=last).map(KimaiId);
+        let ids = (first..=lower_end).chain(upper_start..=last).map(EntryId::number);
         let mut ids = ids.peekable();
         std::iter::from_fn(move || {
             ids.peek()?;
@@ -63,12 +64,16 @@ mod tests {
     use super::*;
 
     fn loss(reissued: u64, known: u64) -> Loss {
-        Loss { since: Timestamp::UNIX_EPOCH, reissued: KimaiId(reissued), known: KimaiId(known) }
+        Loss {
+            since: Timestamp::UNIX_EPOCH,
+            reissued: EntryId::number(reissued),
+            known: EntryId::number(known),
+        }
     }
 
     #[test]
     fn the_ids_in_doubt_are_looked_at_once_each_and_not_for_ever() {
-        let ids = |loss: Loss| loss.chunks().flatten().map(|id| id.0).collect::<Vec<_>>();
+        let ids = |loss: Loss| loss.chunks().flatten().filter_map(EntryId::as_number).collect::<Vec<_>>();
         assert_eq!(ids(loss(41, 50)), (41..=50).collect::<Vec<_>>());
         assert_eq!(ids(loss(50, 50)), [50]);
         let many = loss(7, 1_200);
@@ -79,7 +84,7 @@ mod tests {
             assert_eq!((seen.first(), seen.last()), (Some(&7), Some(&known)));
             assert!(seen.len() <= 100_002 && (known > 100_008 || seen.len() as u64 == known - 6), "{known}");
         }
-        assert!(loss(41, 50).covers(KimaiId(41)) && loss(41, 50).covers(KimaiId(50)));
-        assert!(!loss(41, 50).covers(KimaiId(40)) && !loss(41, 50).covers(KimaiId(51)));
+        assert!(loss(41, 50).covers(EntryId::number(41)) && loss(41, 50).covers(EntryId::number(50)));
+        assert!(!loss(41, 50).covers(EntryId::number(40)) && !loss(41, 50).covers(EntryId::number(51)));
     }
 }

@@ -4,7 +4,7 @@ use jiff::civil::Date;
 
 use super::code::Code;
 use super::hours::clock;
-use super::ids::KimaiId;
+use super::ids::EntryId;
 
 /// A deviation in Kimai after it accepted the request, which sending it again does not fix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -17,7 +17,7 @@ pub enum Mismatch {
     )]
     Break {
         /// The timesheet.
-        id: KimaiId,
+        id: EntryId,
         /// How long the break is.
         seconds: i64,
     },
@@ -25,7 +25,7 @@ pub enum Mismatch {
     #[error("Kimai counts 0:00 for {} in timesheet {id}: its rounding leaves nothing", clock(*.said))]
     Zero {
         /// The timesheet.
-        id: KimaiId,
+        id: EntryId,
         /// The duration of the work log in seconds.
         said: i64,
     },
@@ -33,7 +33,7 @@ pub enum Mismatch {
     #[error("Kimai books timesheet {id} on {booked} in its reports, the work log says {day}")]
     Day {
         /// The timesheet.
-        id: KimaiId,
+        id: EntryId,
         /// The day of the work log.
         day: Date,
         /// The day Kimai books it on.

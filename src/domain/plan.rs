@@ -2,7 +2,7 @@
 
 use super::diff::ObservedEntry;
 use super::exported::UpdateIntent;
-use super::ids::{KimaiId, WorkLogUri};
+use super::ids::{EntryId, WorkLogUri};
 use super::timesheet::DesiredEntry;
 use super::work_log::{Facts, Kind, Obstacle};
 
@@ -10,7 +10,7 @@ use super::work_log::{Facts, Kind, Obstacle};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Memory {
     /// The timesheet we created or last updated for it.
-    pub linked: Option<KimaiId>,
+    pub linked: Option<EntryId>,
     /// Whether the triplestore does not know of that timesheet yet, so that its own link is older.
     pub unwritten: bool,
     /// What was last pushed there; none if somebody requested to push again.
@@ -60,7 +60,7 @@ pub enum Plan {
     /// Update the timesheet; if `relink`, write its ID to the work log, as the only one.
     Update {
         /// The timesheet it is linked to.
-        id: KimaiId,
+        id: EntryId,
         /// The values it should have.
         wanted: DesiredEntry,
         /// Whether the link has to be written to the triplestore.
@@ -69,11 +69,11 @@ pub enum Plan {
         renew: bool,
     },
     /// The timesheet is right, but the work log lacks its ID, or has others too.
-    Relink(KimaiId),
+    Relink(EntryId),
     /// The timesheet is right already, as far as we know.
-    Unchanged(KimaiId),
+    Unchanged(EntryId),
     /// The work log was deleted: delete these timesheets, then the rest of the link.
-    Delete(Vec<KimaiId>),
+    Delete(Vec<EntryId>),
     /// It cannot be synced until something changes.
     Blocked {
         /// The obstacle.
@@ -87,12 +87,12 @@ pub enum Plan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repair {
     /// Write the ID of its timesheet: without the link that looks like an orphan.
-    Write(KimaiId),
+    Write(EntryId),
     /// Remove it: it leads to the timesheet of another work log.
     Remove,
     /// To be remembered, and written if it is not its only one: it leads to another timesheet than we know of,
     /// which is nobody's then.
-    Keep(KimaiId),
+    Keep(EntryId),
 }
 
 /// Decides for `subject`. `wanted` is asked for only when the subject is a work log.
@@ -123,7 +123,7 @@ pub fn plan(
 /// does not know and leaves, with or without the link. The evidence is its link under an IRI of work logs, a link in
 /// the ledger, or a delta that removed its class.
 pub fn is_left_over(subject: &WorkLogUri, facts: &Facts, memory: &Memory) -> bool {
-    let is_known = |id| facts.kimai_ids().contains(&id);
+    let is_known = |id| facts.entry_ids().contains(&id);
     let by_link = facts.may_be_left_over(subject)
         && (subject.is_minted() || memory.removed || memory.linked.is_some_and(is_known));
     let by_memory = memory.removed && memory.linked.is_some();
@@ -132,19 +132,19 @@ pub fn is_left_over(subject: &WorkLogUri, facts: &Facts, memory: &Memory) -> boo
 
 /// Deletes the timesheets in the triplestore and in the ledger.
 fn delete(facts: &Facts, memory: &Memory) -> Plan {
-    let mut ids = facts.kimai_ids();
+    let mut ids = facts.entry_ids();
     ids.extend(memory.linked.filter(|linked| !ids.contains(linked)));
     Plan::Delete(ids)
 }
 
 /// The timesheet of a work log, and whether its link has to be written.
 struct Own {
-    id: KimaiId,
+    id: EntryId,
     relink: bool,
 }
 
 fn own(facts: &Facts, memory: &Memory) -> Option<Own> {
-    let ids = facts.kimai_ids();
+    let ids = facts.entry_ids();
     let ours = memory.linked.filter(|linked| memory.unwritten || ids.contains(linked));
     let id = ours.or(ids.first().copied()).or(memory.linked)?;
     // One of several stays; the timesheets of the others are orphans then, and left to the sweep.
@@ -154,7 +154,7 @@ fn own(facts: &Facts, memory: &Memory) -> Option<Own> {
 fn push(facts: &Facts, memory: &Memory, wanted: DesiredEntry) -> Plan {
     let Some(Own { id, relink }) = own(facts, memory) else { return Plan::Create(wanted) };
     // A triplestore that has lost a link was restored, and Kimai may have been too: its state is unknown.
-    let forgotten = facts.kimai_ids().is_empty() && !memory.unwritten && !memory.stray;
+    let forgotten = facts.entry_ids().is_empty() && !memory.unwritten && !memory.stray;
     let remembered = memory.linked == Some(id);
     match remembered && memory.pushed == Some(wanted) && !forgotten && !memory.is_amiss(&wanted) {
         true if relink => Plan::Relink(id),
@@ -182,8 +182,8 @@ mod tests {
 
     fn wanted(user: u64) -> DesiredEntry {
         let begin: Timestamp = "2024-09-02T00:00:00Z".parse().unwrap();
-        let (project, activity) = (ProjectId(1), ActivityId(2));
-        DesiredEntry { begin, end: begin, project, activity, user: UserId(user), note: None }
+        let (project, activity) = (ProjectId::number(1), ActivityId::number(2));
+        DesiredEntry { begin, end: begin, project, activity, user: UserId::number(user), note: None }
     }
 
     fn facts(class: Option<&str>, identifiers: &[&str]) -> Facts {
@@ -202,46 +202,48 @@ mod tests {
     #[test]
     fn what_both_sides_and_memory_say_decides() {
         let nothing = Memory::default();
-        let linked = Memory { linked: Some(KimaiId(9)), ..nothing };
+        let linked = Memory { linked: Some(EntryId::number(9)), ..nothing };
         let removed = Memory { removed: true, ..linked };
         let current = Memory { pushed: Some(wanted(1)), ..linked };
         let older = Memory { pushed: Some(wanted(2)), ..linked };
-        let elsewhere = Memory { linked: Some(KimaiId(4)), pushed: Some(wanted(1)), ..nothing };
+        let elsewhere = Memory { linked: Some(EntryId::number(4)), pushed: Some(wanted(1)), ..nothing };
         let unwritten = Memory { unwritten: true, ..elsewhere };
         let stray = Memory { stray: true, ..current };
         let vevent = Some(VEVENT);
-        let update = |id, relink| Plan::Update { id: KimaiId(id), wanted: wanted(1), relink, renew: false };
-        let delete = |ids: &[u64]| Plan::Delete(ids.iter().copied().map(KimaiId).collect());
+        let update =
+            |id, relink| Plan::Update { id: EntryId::number(id), wanted: wanted(1), relink, renew: false };
+        let relink = |id| Plan::Relink(EntryId::number(id));
+        let delete = |ids: &[u64]| Plan::Delete(ids.iter().copied().map(EntryId::number).collect());
         let table = vec![
             (facts(vevent, &[]), nothing, Plan::Create(wanted(1)), "new"),
             (facts(vevent, &["9"]), nothing, update(9, false), "known to the triplestore"),
             (facts(vevent, &[]), current, update(9, true), "the triplestore has forgotten its identifier"),
             (facts(vevent, &[]), older, update(9, true), "not stored, and changed since"),
             (facts(vevent, &["undefined"]), nothing, Plan::Create(wanted(1)), "its identifier is rubbish"),
-            (facts(vevent, &["9"]), current, Plan::Unchanged(KimaiId(9)), "pushed already"),
+            (facts(vevent, &["9"]), current, Plan::Unchanged(EntryId::number(9)), "pushed already"),
             (facts(vevent, &["9"]), older, update(9, false), "pushed, but changed since"),
             (facts(vevent, &["9"]), elsewhere, update(9, false), "the triplestore's link wins over memory"),
-            (facts(vevent, &["9"]), unwritten, Plan::Relink(KimaiId(4)), "made anew, and not linked yet"),
-            (facts(vevent, &["4"]), unwritten, Plan::Relink(KimaiId(4)), "linked, as far as we know not"),
-            (facts(vevent, &["9"]), stray, Plan::Relink(KimaiId(9)), "linked to another's too"),
-            (facts(vevent, &["9", "12"]), current, Plan::Relink(KimaiId(9)), "linked twice"),
-            (facts(vevent, &["2", "9"]), current, Plan::Relink(KimaiId(9)), "linked twice, made for it"),
+            (facts(vevent, &["9"]), unwritten, relink(4), "made anew, and not linked yet"),
+            (facts(vevent, &["4"]), unwritten, relink(4), "linked, as far as we know not"),
+            (facts(vevent, &["9"]), stray, relink(9), "linked to another's too"),
+            (facts(vevent, &["9", "12"]), current, relink(9), "linked twice"),
+            (facts(vevent, &["2", "9"]), current, relink(9), "linked twice, made for it"),
             (facts(vevent, &["9", "12"]), nothing, update(9, true), "linked twice, unknown to us"),
-            (
-                facts(vevent, &["009"]),
-                current,
-                Plan::Relink(KimaiId(9)),
-                "written in a way that others do not look for",
-            ),
+            (facts(vevent, &["009"]), current, relink(9), "written in a way that others do not look for"),
             (facts(vevent, &[" 9", "9"]), older, update(9, true), "written in two ways"),
-            (facts(vevent, &["9", "undefined"]), current, Plan::Relink(KimaiId(9)), "beside what is no id"),
-            (facts(None, &["+09", "9"]), nothing, Plan::Delete(vec![KimaiId(9)]), "tombstone, in two ways"),
-            (facts(None, &["9"]), nothing, Plan::Delete(vec![KimaiId(9)]), "tombstone"),
-            (facts(None, &["9"]), linked, Plan::Delete(vec![KimaiId(9)]), "tombstone, once"),
+            (facts(vevent, &["9", "undefined"]), current, relink(9), "beside what is no id"),
+            (
+                facts(None, &["+09", "9"]),
+                nothing,
+                Plan::Delete(vec![EntryId::number(9)]),
+                "tombstone, in two ways",
+            ),
+            (facts(None, &["9"]), nothing, Plan::Delete(vec![EntryId::number(9)]), "tombstone"),
+            (facts(None, &["9"]), linked, Plan::Delete(vec![EntryId::number(9)]), "tombstone, once"),
             (facts(None, &["undefined"]), nothing, Plan::Delete(vec![]), "tombstone without a number"),
             (facts(None, &[]), nothing, Plan::Nothing, "unknown"),
             (facts(None, &[]), linked, Plan::Nothing, "emptiness alone is no proof"),
-            (facts(None, &[]), removed, Plan::Delete(vec![KimaiId(9)]), "a delta removed its class"),
+            (facts(None, &[]), removed, Plan::Delete(vec![EntryId::number(9)]), "a delta removed its class"),
             (facts(Some(IMPORTED[1]), &["9"]), removed, Plan::Nothing, "a task, whatever a delta said"),
             (facts(Some(IMPORTED[5]), &["9"]), linked, Plan::Nothing, "an account, whatever we remember"),
             (facts(Some("http://x/Note"), &["9"]), nothing, delete(&[9]), "left with a class of its own"),
@@ -258,13 +260,13 @@ mod tests {
     #[test]
     fn what_is_left_with_other_properties_is_deleted_on_evidence_only() {
         let nothing = Memory::default();
-        let linked = Memory { linked: Some(KimaiId(9)), ..nothing };
-        let elsewhere = Memory { linked: Some(KimaiId(4)), ..nothing };
+        let linked = Memory { linked: Some(EntryId::number(9)), ..nothing };
+        let elsewhere = Memory { linked: Some(EntryId::number(4)), ..nothing };
         let removed = Memory { removed: true, ..nothing };
         let of = |iri: &str, memory: &Memory, facts: &Facts| {
             plan(&WorkLogUri::parse(iri).unwrap(), facts, memory, || panic!("it is no work log"))
         };
-        let nine = || Plan::Delete(vec![KimaiId(9)]);
+        let nine = || Plan::Delete(vec![EntryId::number(9)]);
         let (minted, other, task) = ("http://x/work-logs/1", "http://x/notes/1", "http://x/tasks/1");
         let bare = facts(None, &["9"]);
         let others = [
@@ -303,10 +305,10 @@ mod tests {
         let held = |end, minutes: i32| {
             Some(ObservedEntry { end: Some(after(end)), duration: minutes * 60, ..wanted.into() })
         };
-        let sent = Memory { linked: Some(KimaiId(9)), pushed: Some(wanted), ..Memory::default() };
+        let sent = Memory { linked: Some(EntryId::number(9)), pushed: Some(wanted), ..Memory::default() };
         let doubted = Memory { pushed: None, ..sent };
-        let nothing = || Plan::Unchanged(KimaiId(9));
-        let update = |renew| Plan::Update { id: KimaiId(9), wanted, relink: false, renew };
+        let nothing = || Plan::Unchanged(EntryId::number(9));
+        let update = |renew| Plan::Update { id: EntryId::number(9), wanted, relink: false, renew };
         let moved = Some(ObservedEntry { begin: after(-1440), ..held(7, 7).unwrap() });
         let table = [
             (Memory { held: held(7, 7), ..sent }, nothing(), "just what was sent"),
@@ -344,19 +346,23 @@ mod tests {
         let blocked = |identifiers: &[&str], memory: &Memory| {
             plan(&subject, &facts(Some(VEVENT), identifiers), memory, || Err(gap()))
         };
-        let memory = Memory { linked: Some(KimaiId(9)), removed: true, ..Memory::default() };
+        let memory = Memory { linked: Some(EntryId::number(9)), removed: true, ..Memory::default() };
         let unwritten = Memory { unwritten: true, ..memory };
         let linking = |repair| Plan::Blocked { obstacles: gap(), repair };
         assert_eq!(blocked(&["9"], &memory), linking(None));
         assert_eq!(blocked(&[], &Memory::default()), linking(None));
         // What was made while it was whole stays its own.
-        let write = Some(Repair::Write(KimaiId(9)));
+        let write = Some(Repair::Write(EntryId::number(9)));
         assert_eq!(blocked(&[], &unwritten), linking(write));
         assert_eq!(blocked(&["4"], &unwritten), linking(write));
         assert_eq!(blocked(&["9"], &Memory { stray: true, ..memory }), linking(write));
         // The triplestore's link goes before what we remember.
-        assert_eq!(blocked(&["4"], &memory), linking(Some(Repair::Keep(KimaiId(4)))));
-        assert_eq!(blocked(&["4", "5"], &memory), linking(Some(Repair::Keep(KimaiId(4)))), "also of several");
+        assert_eq!(blocked(&["4"], &memory), linking(Some(Repair::Keep(EntryId::number(4)))));
+        assert_eq!(
+            blocked(&["4", "5"], &memory),
+            linking(Some(Repair::Keep(EntryId::number(4)))),
+            "also of several"
+        );
         let stray = Memory { stray: true, ..Memory::default() };
         assert_eq!(blocked(&[], &stray), linking(Some(Repair::Remove)));
     }
@@ -380,14 +386,14 @@ mod tests {
         ) {
             let identifiers = identifiers.into_iter().collect();
             let facts = Facts { identifiers, has_others, ..facts(class, &[]) };
-            let (linked, pushed) = (linked.map(KimaiId), pushed.map(wanted));
+            let (linked, pushed) = (linked.map(EntryId::number), pushed.map(wanted));
             let memory = Memory { linked, unwritten, pushed, removed, ..Memory::default() };
             let subject = if minted { "http://x/work-logs/1" } else { "http://x/notes/1" };
             let subject = WorkLogUri::parse(subject).unwrap();
             if let Plan::Delete(_) = plan(&subject, &facts, &memory, || Ok(wanted(1))) {
                 prop_assert!(class != Some(VEVENT) && class != Some(IMPORTED[2]));
                 let bare = class.is_none() && !has_others;
-                let known = linked.is_some_and(|id| facts.kimai_ids().contains(&id));
+                let known = linked.is_some_and(|id| facts.entry_ids().contains(&id));
                 let by_link = !facts.identifiers.is_empty() && (bare || minted || removed || known);
                 prop_assert!(by_link || (removed && linked.is_some()));
             }

@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::timesheet::DesiredEntry;
 use super::work_log::{Facts, Kind, Obstacle};
-use super::{KimaiId, WorkLogUri};
+use super::{EntryId, WorkLogUri};
 
 /// Set in the digest of a work log.
 const LIVE: u32 = 1 << 31;
@@ -25,7 +25,7 @@ impl Sighting {
             Kind::Absent => return Self::ABSENT,
             // Perhaps what is left of a work log: a part of its removal may show later than the rest.
             Kind::Other => digest(&(1, format!("{facts:?}"))),
-            Kind::Tombstone => digest(&(2, numbers(&facts.kimai_ids()))),
+            Kind::Tombstone => digest(&(2, facts.entry_ids())),
             Kind::WorkLog => {
                 let what = match wanted {
                     Ok(wanted) => digest(&(3, wanted)),
@@ -33,7 +33,7 @@ impl Sighting {
                         digest(&(4, obstacles.iter().map(ToString::to_string).collect::<Vec<_>>()))
                     }
                 };
-                return Self { what: what | LIVE, link: 0 }.linked_to(&facts.kimai_ids());
+                return Self { what: what | LIVE, link: 0 }.linked_to(&facts.entry_ids());
             }
         };
         Self { what: what & !LIVE | 1, link: 0 }
@@ -47,8 +47,8 @@ impl Sighting {
     /// The same, linked to these timesheets: a run that ended well has written that link itself, whatever it saw. A work
     /// log that was deleted and made again since has none.
     #[must_use]
-    pub fn linked_to(self, timesheets: &[KimaiId]) -> Self {
-        if self.is_of_work_log() { Self { link: digest(&numbers(timesheets)), ..self } } else { self }
+    pub fn linked_to(self, timesheets: &[EntryId]) -> Self {
+        if self.is_of_work_log() { Self { link: digest(&timesheets), ..self } } else { self }
     }
 
     /// For a subject of which nothing is known, or nothing any more.
@@ -64,10 +64,6 @@ impl Sighting {
         let half = |bits: u64| u32::try_from(bits & u64::from(u32::MAX)).unwrap_or_default();
         Self { what: half(bits.cast_unsigned() >> 32), link: half(bits.cast_unsigned()) }
     }
-}
-
-fn numbers(ids: &[KimaiId]) -> Vec<u64> {
-    ids.iter().map(|KimaiId(id)| *id).collect()
 }
 
 /// Half of a hash, never zero.
@@ -91,9 +87,9 @@ mod tests {
         let wanted = |user| DesiredEntry {
             begin,
             end: begin,
-            project: ProjectId(1),
-            activity: ActivityId(2),
-            user: UserId(user),
+            project: ProjectId::number(1),
+            activity: ActivityId::number(2),
+            user: UserId::number(user),
             note: None,
         };
         let facts = |class: Option<&str>, ids: &[&str]| Facts {
@@ -124,7 +120,7 @@ mod tests {
             assert_eq!(one.is_of_work_log(), ![4, 5, 6, 9].contains(&n), "{n}");
         }
         let linked = of(&facts(Some(VEVENT), &["9"]), Ok(wanted(1)));
-        assert_eq!(different[0].linked_to(&[KimaiId(9)]), linked, "a run gave it its link");
+        assert_eq!(different[0].linked_to(&[EntryId::number(9)]), linked, "a run gave it its link");
         let other = Facts { days: Values::only("2024-09-02"), ..facts(None, &["9"]) };
         assert!(different.iter().all(|one| *one != of(&other, lacks("date"))), "a removal in its middle");
         assert_eq!(of(&Facts::default(), lacks("date")), Sighting::ABSENT);

@@ -98,9 +98,9 @@ mod tests {
             let work_log = WorkLog {
                 day: parse_day(day).unwrap(),
                 duration: parse_duration(duration).unwrap(),
-                project: ProjectId(1),
-                activity: ActivityId(2),
-                user: UserId(3),
+                project: ProjectId::number(1),
+                activity: ActivityId::number(2),
+                user: UserId::number(3),
                 note: None,
                 doubled: Vec::new(),
             };

@@ -9,7 +9,7 @@ use std::fmt;
 use jiff::{Span, civil::Date, fmt::temporal::SpanParser};
 
 use super::code::Code;
-use super::ids::{ActivityId, KimaiId, ProjectId, UserId, WorkLogUri};
+use super::ids::{ActivityId, EntryId, IdSyntax, ProjectId, UserId, WorkLogUri};
 use super::note::Note;
 use super::property_values::Values;
 
@@ -40,8 +40,10 @@ pub struct Facts {
     pub tasks: Values,
     /// `prov:wasAssociatedWith`, the person's IRI.
     pub persons: Values,
-    /// `dct:identifier`, the Kimai timesheet's id.
+    /// `dct:identifier`, the id of its entry in the tracker.
     pub identifiers: Values,
+    /// How the tracker writes its ids, here and in the tasks and accounts that the work log refers to.
+    pub syntax: IdSyntax,
     /// `cal:comment`, where notes are read at all.
     pub notes: Option<Values>,
     /// Whether the subject has any property besides these.
@@ -94,10 +96,10 @@ impl Facts {
         !of_import && !self.types.contains(VEVENT) && !is_imported(subject)
     }
 
-    /// The Kimai ids it is linked to, lowest first. Text that is no id (an old fault stored
+    /// The entries it is linked to, lowest id first. Text that is no id (an old fault stored
     /// "undefined") is left out.
-    pub fn kimai_ids(&self) -> Vec<KimaiId> {
-        ids(&self.identifiers)
+    pub fn entry_ids(&self) -> Vec<EntryId> {
+        self.syntax.read_all(self.identifiers.iter()).into_iter().map(EntryId::from).collect()
     }
 
     /// Its note, empty if it has none; nothing if notes are not read.
@@ -107,17 +109,9 @@ impl Facts {
 
     /// Whether it is linked to `id` alone, and in the one way in which that is written here: others look for
     /// the text.
-    pub fn is_linked_to_just(&self, id: KimaiId) -> bool {
+    pub fn is_linked_to_just(&self, id: EntryId) -> bool {
         matches!(&*self.identifiers, [text] if *text == id.to_string())
     }
-}
-
-/// The Kimai ids among some texts, lowest first, each once however often and in whatever ways it is written.
-fn ids(texts: &Values) -> Vec<KimaiId> {
-    let mut ids: Vec<KimaiId> = texts.iter().filter_map(|text| text.parse().ok()).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    ids
 }
 
 /// Whether the IRI is of the kinds that the import mints: those carry Kimai ids of other tables.
@@ -195,7 +189,7 @@ pub enum Obstacle {
     /// No account of the person is a Kimai account.
     NoAccount(String),
     /// Several accounts of the person are Kimai accounts, so it is ambiguous whose hours these are.
-    AccountAmbiguous(String, Vec<u64>),
+    AccountAmbiguous(String, Vec<UserId>),
     /// The duration cannot be booked.
     BadDuration(String, &'static str),
     /// The date cannot be read.
@@ -234,7 +228,7 @@ impl fmt::Display for Obstacle {
             Self::ProjectUnknown(task) => write!(f, "the project of activity {task} is not one of Kimai's"),
             Self::NoAccount(person) => write!(f, "the user {person} has no Kimai account linked"),
             Self::AccountAmbiguous(person, users) => {
-                let users = users.iter().map(u64::to_string).collect::<Vec<_>>().join(" and ");
+                let users = users.iter().map(UserId::to_string).collect::<Vec<_>>().join(" and ");
                 write!(f, "the user {person} has several Kimai accounts linked (Kimai users {users})")
             }
             Self::BadDuration(text, why) => write!(f, "the duration '{text}' cannot be booked: {why}"),
@@ -253,8 +247,12 @@ pub fn resolve(facts: &Facts, directory: &Directory) -> Result<WorkLog, Vec<Obst
     let (no_task, no_person) = (TaskFacts::default(), PersonFacts::default());
     let task = facts.tasks.first().and_then(|iri| directory.tasks.get(iri)).unwrap_or(&no_task);
     let person = facts.persons.first().and_then(|iri| directory.persons.get(iri)).unwrap_or(&no_person);
-    let ids = first(&facts.tasks, "task").and_then(|iri| task_ids(iri, task)).map_err(&mut keep).ok();
-    let user = first(&facts.persons, "person").and_then(|iri| user_id(iri, person)).map_err(&mut keep).ok();
+    let ids =
+        first(&facts.tasks, "task").and_then(|iri| task_ids(iri, task, facts.syntax)).map_err(&mut keep).ok();
+    let user = first(&facts.persons, "person")
+        .and_then(|iri| user_id(iri, person, facts.syntax))
+        .map_err(&mut keep)
+        .ok();
     match (day, duration, ids, user) {
         (Some(day), Some(duration), Some((project, activity)), Some(user)) => {
             let (note, doubled) = (facts.note().map(Note::of), doubled(facts, task));
@@ -269,36 +267,34 @@ fn first<'a>(values: &'a Values, what: &'static str) -> Result<&'a str, Obstacle
     values.first().map(String::as_str).ok_or(Obstacle::Lacks(what))
 }
 
-fn task_ids(iri: &str, task: &TaskFacts) -> Result<(ProjectId, ActivityId), Obstacle> {
+fn task_ids(iri: &str, task: &TaskFacts, syntax: IdSyntax) -> Result<(ProjectId, ActivityId), Obstacle> {
     let but = |obstacle: fn(String) -> Obstacle| obstacle(name(task.label.as_deref(), iri));
     if !task.is_activity {
         return Err(but(Obstacle::NotAnActivity));
     }
+    let smallest = |identifiers: &Values| syntax.read_all(identifiers.iter()).first().copied();
     let activity = smallest(&task.identifiers).ok_or_else(|| but(Obstacle::ActivityWithoutId))?;
     if !task.has_parent {
         return Err(but(Obstacle::ActivityWithoutProject));
     }
     let project = smallest(&task.project_identifiers).ok_or_else(|| but(Obstacle::ProjectUnknown))?;
-    Ok((ProjectId(project), ActivityId(activity)))
+    Ok((project.into(), activity.into()))
 }
 
-fn user_id(iri: &str, person: &PersonFacts) -> Result<UserId, Obstacle> {
+fn user_id(iri: &str, person: &PersonFacts, syntax: IdSyntax) -> Result<UserId, Obstacle> {
     let named = || name(person.name.as_deref(), iri);
-    match ids(&person.account_identifiers).iter().map(|id| id.0).collect::<Vec<u64>>().as_slice() {
+    match syntax.read_all(person.account_identifiers.iter()).as_slice() {
         [] => Err(Obstacle::NoAccount(named())),
-        [user] => Ok(UserId(*user)),
+        [user] => Ok((*user).into()),
         // Hours on somebody else's account are worse than hours that wait.
-        several => Err(Obstacle::AccountAmbiguous(named(), several.to_vec())),
+        several => {
+            Err(Obstacle::AccountAmbiguous(named(), several.iter().map(|user| (*user).into()).collect()))
+        }
     }
 }
 
 fn name(label: Option<&str>, iri: &str) -> String {
     label.map_or_else(|| format!("<{iri}>"), |label| format!("'{label}'"))
-}
-
-/// The lowest of the texts that are a Kimai id.
-fn smallest(identifiers: &Values) -> Option<u64> {
-    ids(identifiers).first().map(|id| id.0)
 }
 
 fn doubled(facts: &Facts, task: &TaskFacts) -> Vec<&'static str> {
@@ -308,8 +304,8 @@ fn doubled(facts: &Facts, task: &TaskFacts) -> Vec<&'static str> {
         ("task", facts.tasks.len()),
         ("person", facts.persons.len()),
         ("note", facts.notes.as_ref().map_or(0, |notes| notes.len())),
-        ("Kimai timesheet", ids(&facts.identifiers).len()),
-        ("project of the activity", ids(&task.project_identifiers).len()),
+        ("Kimai timesheet", facts.entry_ids().len()),
+        ("project of the activity", facts.syntax.read_all(task.project_identifiers.iter()).len()),
     ];
     counts.into_iter().filter(|(_, count)| *count > 1).map(|(what, _)| what).collect()
 }

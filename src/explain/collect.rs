@@ -12,10 +12,11 @@ use super::{
 };
 use crate::domain::diff::ObservedEntry;
 use crate::domain::hours;
+use crate::domain::ids::IdSyntax;
 use crate::domain::plan::is_left_over;
 use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::{Directory, Facts, Kind, resolve};
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::{EntryId, WorkLogUri};
 use crate::queue::Entry;
 use crate::reconcile::ledger::LedgerFault;
 use crate::trackers::kimai::{Choices, Timesheet};
@@ -40,7 +41,7 @@ pub(super) async fn explanation(witnesses: &Witnesses, work_log: &WorkLogUri) ->
     });
     let triplestore = within(told(witnesses, work_log)).await;
     let remembered = memory.known().copied().unwrap_or_default();
-    let ids = ids(triplestore.known(), &remembered);
+    let ids = ids(triplestore.known(), &remembered, witnesses.kimai.capabilities().syntax);
     let wanted = triplestore.known().and_then(|told| told.wanted);
     let looks = ids.iter().map(|(id, linked)| held(witnesses, *id, *linked, wanted, &remembered));
     let looks = futures_util::future::join_all(looks);
@@ -123,7 +124,7 @@ fn describe(witnesses: &Witnesses, facts: Facts, directory: &Directory, kind: Su
         }
     }
     told.complaints.extend(told.obstacles.iter().map(ToString::to_string));
-    let no_id = |text: &&String| text.parse::<KimaiId>().is_err();
+    let no_id = |text: &&String| EntryId::parse(text, facts.syntax).is_err();
     told.complaints.extend(
         facts
             .identifiers
@@ -152,9 +153,12 @@ fn describe(witnesses: &Witnesses, facts: Facts, directory: &Directory, kind: Su
 
 /// The timesheets that have to do with it and whether the triplestore links to them: its own first, by the
 /// same order of authority as [`crate::domain::plan`].
-fn ids(told: Option<&Told>, memory: &Memory) -> Vec<(KimaiId, bool)> {
-    let linked: BTreeSet<KimaiId> =
-        told.into_iter().flat_map(|told| &told.identifiers).filter_map(|text| text.parse().ok()).collect();
+fn ids(told: Option<&Told>, memory: &Memory, syntax: IdSyntax) -> Vec<(EntryId, bool)> {
+    let linked: BTreeSet<EntryId> = syntax
+        .read_all(told.into_iter().flat_map(|told| &told.identifiers))
+        .into_iter()
+        .map(EntryId::from)
+        .collect();
     let ours = memory.timesheet.filter(|id| memory.link_unwritten || linked.contains(id));
     let rest = linked.iter().copied().chain(memory.timesheet).filter(|id| Some(*id) != ours);
     let all = ours.into_iter().chain(rest).take(MOST_TIMESHEETS);
@@ -162,8 +166,8 @@ fn ids(told: Option<&Told>, memory: &Memory) -> Vec<(KimaiId, bool)> {
 }
 
 /// Who else is linked to these. What cannot be asked is left out: the triplestore has said so already.
-async fn sharing(witnesses: &Witnesses, work_log: &WorkLogUri, ids: &[(KimaiId, bool)]) -> Vec<WorkLogUri> {
-    let ids: Vec<KimaiId> = ids.iter().map(|(id, _)| *id).collect();
+async fn sharing(witnesses: &Witnesses, work_log: &WorkLogUri, ids: &[(EntryId, bool)]) -> Vec<WorkLogUri> {
+    let ids: Vec<EntryId> = ids.iter().map(|(id, _)| *id).collect();
     if ids.is_empty() {
         return Vec::new();
     }
@@ -175,7 +179,7 @@ async fn sharing(witnesses: &Witnesses, work_log: &WorkLogUri, ids: &[(KimaiId, 
 
 async fn held(
     witnesses: &Witnesses,
-    id: KimaiId,
+    id: EntryId,
     linked: bool,
     wanted: Option<DesiredEntry>,
     memory: &Memory,
@@ -204,7 +208,7 @@ async fn held(
 }
 
 /// That Kimai books it on another day in its reports: that stands in no answer but the one that set it.
-fn other_day(id: KimaiId, wanted: &DesiredEntry, memory: &Memory, zone: &TimeZone) -> Option<String> {
+fn other_day(id: EntryId, wanted: &DesiredEntry, memory: &Memory, zone: &TimeZone) -> Option<String> {
     let off = memory.days_off.filter(|off| *off != 0 && memory.timesheet == Some(id))?;
     let day = wanted.day(zone);
     let booked = day.checked_add(jiff::ToSpan::days(off)).ok()?;
@@ -212,7 +216,7 @@ fn other_day(id: KimaiId, wanted: &DesiredEntry, memory: &Memory, zone: &TimeZon
 }
 
 /// Whether it holds just what Kimai made of what was sent last.
-fn answered(id: KimaiId, found: ObservedEntry, wanted: DesiredEntry, memory: &Memory) -> bool {
+fn answered(id: EntryId, found: ObservedEntry, wanted: DesiredEntry, memory: &Memory) -> bool {
     memory.timesheet == Some(id) && found.is_answer_to(&wanted, memory.pushed.as_ref(), memory.held.as_ref())
 }
 

@@ -37,14 +37,14 @@ pub(super) fn differences(
     let ObservedEntry { begin, end, project, activity, user, .. } = *found;
     tell("begin", alone(ObservedEntry { begin, ..right }), Some(time(begin)), time(wanted.begin));
     tell("end", alone(ObservedEntry { end, ..right }), end.map(time), time(wanted.end));
-    let labelled = |id: Option<u64>, name: &Option<String>| {
-        id.map(|id| name.as_ref().map_or_else(|| id.to_string(), |name| format!("{id} ('{name}')")))
+    let labelled = |id: Option<String>, name: &Option<String>| {
+        id.map(|id| name.as_ref().map_or_else(|| id.clone(), |name| format!("{id} ('{name}')")))
     };
-    let shown = labelled(project.map(|id| id.0), &names.project);
+    let shown = labelled(project.map(|id| id.to_string()), &names.project);
     tell("project", project == Some(wanted.project), shown, wanted.project.to_string());
-    let shown = labelled(activity.map(|id| id.0), &names.activity);
+    let shown = labelled(activity.map(|id| id.to_string()), &names.activity);
     tell("activity", activity == Some(wanted.activity), shown, wanted.activity.to_string());
-    let shown = labelled(user.map(|id| id.0), &names.user);
+    let shown = labelled(user.map(|id| id.to_string()), &names.user);
     tell("user", user == Some(wanted.user), shown, wanted.user.to_string());
     if !found.says(wanted) {
         clauses.push("description: another text in Kimai than the note of the work log".to_owned());
@@ -67,9 +67,9 @@ mod tests {
         let wanted = DesiredEntry {
             begin: at("2024-09-01T22:00:00Z"),
             end: at("2024-09-02T06:00:00Z"),
-            project: ProjectId(1),
-            activity: ActivityId(2),
-            user: UserId(3),
+            project: ProjectId::number(1),
+            activity: ActivityId::number(2),
+            user: UserId::number(3),
             note: None,
         };
         let names = Names { project: Some("Site".into()), ..Names::default() };
@@ -87,7 +87,7 @@ mod tests {
         let other = ObservedEntry {
             end: Some(at("2024-09-02T05:30:00Z")),
             duration: 27_000,
-            project: Some(ProjectId(9)),
+            project: Some(ProjectId::number(9)),
             activity: None,
             ..right
         };

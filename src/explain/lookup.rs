@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::collect::holds;
 use super::loose::Loose;
 use super::{Answer, PATIENCE, Witnesses};
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::{EntryId, WorkLogUri};
 
 /// What a text leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +42,8 @@ pub async fn find(witnesses: &Witnesses, text: &str) -> Found {
             Err(fault) => Found::Unreadable(fault.to_string()),
         };
     }
-    let id = text.trim_start_matches('#').parse::<KimaiId>().ok();
+    let syntax = witnesses.kimai.capabilities().syntax;
+    let id = EntryId::parse(text.trim_start_matches('#'), syntax).ok();
     let looked = async {
         match id {
             Some(id) => within(witnesses.work_logs.linked(&[id])).await,
@@ -82,7 +83,7 @@ pub async fn find(witnesses: &Witnesses, text: &str) -> Found {
 }
 
 /// The timesheet `id`, if Kimai has it.
-async fn loose(witnesses: &Witnesses, id: KimaiId) -> Found {
+async fn loose(witnesses: &Witnesses, id: EntryId) -> Found {
     match within(witnesses.kimai.timesheet(id)).await {
         Answer::Known(Some(timesheet)) => {
             let holds = holds(witnesses, &timesheet).await;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::Holds;
-use crate::domain::KimaiId;
+use crate::domain::EntryId;
 use crate::settings::Limits;
 use crate::text::minute;
 
@@ -12,7 +12,7 @@ use crate::text::minute;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loose {
     /// Its id.
-    pub id: KimaiId,
+    pub id: EntryId,
     /// What it holds, in words.
     pub holds: String,
     /// What the next sweep of its day does, in words.
@@ -20,7 +20,7 @@ pub struct Loose {
 }
 
 impl Loose {
-    pub(super) fn of(id: KimaiId, holds: &Holds, zone: &TimeZone, limits: Limits) -> Self {
+    pub(super) fn of(id: EntryId, holds: &Holds, zone: &TimeZone, limits: Limits) -> Self {
         Self { id, holds: words(holds, zone), next: next(holds, zone, limits) }
     }
 }
@@ -43,14 +43,14 @@ fn words(holds: &Holds, zone: &TimeZone) -> String {
             format!("{} to {} ({hours}:{minutes:02} hours)", time(found.begin), time(end))
         }
     };
-    let named = |what: &str, name: &Option<String>, id: Option<u64>| match (name, id) {
+    let named = |what: &str, name: &Option<String>, id: Option<String>| match (name, id) {
         (Some(name), Some(id)) => format!(", {what} '{name}' ({id})"),
         (None, Some(id)) => format!(", {what} {id}"),
         (_, None) => String::new(),
     };
-    let user = named("user", &names.user, found.user.map(|id| id.0));
-    let project = named("project", &names.project, found.project.map(|id| id.0));
-    let activity = named("activity", &names.activity, found.activity.map(|id| id.0));
+    let user = named("user", &names.user, found.user.map(|id| id.to_string()));
+    let project = named("project", &names.project, found.project.map(|id| id.to_string()));
+    let activity = named("activity", &names.activity, found.activity.map(|id| id.to_string()));
     let exported = if *exported { ", exported" } else { "" };
     format!("{span}{user}{project}{activity}{exported}")
 }
@@ -88,9 +88,9 @@ mod tests {
             end: Some("2024-09-02T05:30:00Z".parse().unwrap()),
             duration: 27_000,
             pause: 0,
-            project: Some(ProjectId(2)),
-            activity: Some(ActivityId(4)),
-            user: Some(UserId(3)),
+            project: Some(ProjectId::number(2)),
+            activity: Some(ActivityId::number(4)),
+            user: Some(UserId::number(3)),
             note: None,
         };
         let names = Names { user: Some("jane".into()), project: Some("Website".into()), ..Names::default() };
@@ -103,8 +103,9 @@ mod tests {
             grace: Duration::from_mins(10),
         };
         let zone = TimeZone::get("Europe/Brussels").unwrap();
-        let told =
-            |exported, delete| Loose::of(KimaiId(12), &holds(exported), &zone, limits(delete)).to_string();
+        let told = |exported, delete| {
+            Loose::of(EntryId::number(12), &holds(exported), &zone, limits(delete)).to_string()
+        };
         let deletes = told(false, true);
         assert!(
             deletes.starts_with(

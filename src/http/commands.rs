@@ -11,7 +11,8 @@ use super::request::{MonthBody, PeriodBody, Prefer, SweepQuery};
 use super::response::fault::{BadRequest, Broken, MEDIA_TYPE, NotConfirmed, Refused, TooLarge, Unavailable};
 use super::response::run::{Ended, PlanAnswer, RunAccepted, location};
 use super::{State, runs};
-use crate::domain::KimaiId;
+use crate::domain::EntryId;
+use crate::domain::ids::IdSyntax;
 use crate::jobs::import::What;
 use crate::jobs::lock::Month;
 use crate::jobs::{AskedBy, Order, Task};
@@ -46,8 +47,8 @@ pub(super) async fn check_timesheet(
 ) -> Result<HttpResponse, Problem> {
     // Of the forms that the triplestore may hold an address takes digits only.
     let digits = if id.bytes().all(|byte| byte.is_ascii_digit()) { id.as_str() } else { "" };
-    let id: KimaiId =
-        digits.parse().map_err(|_| Problem::bad_request(format!("'{id}' is not a Kimai id.")))?;
+    let id = EntryId::parse(digits, IdSyntax::Numbers)
+        .map_err(|_| Problem::bad_request(format!("'{id}' is not a Kimai id.")))?;
     state.services.sweeper.remove_orphan(id).await?;
     Ok(HttpResponse::NoContent().finish())
 }

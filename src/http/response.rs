@@ -14,6 +14,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::problem::{JSON_API, Problem};
+use crate::domain::{ActivityId, ProjectId, UserId};
 
 /// 200 with a JSON:API document.
 pub(super) fn ok(body: &impl Serialize) -> HttpResponse {
@@ -52,14 +53,14 @@ pub(super) struct TimesheetFields {
     #[schema(example = 0)]
     pub(super) r#break: i32,
     /// The Kimai project.
-    #[schema(required, example = 3)]
-    pub(super) project: Option<u64>,
+    #[schema(required, value_type = Option<u64>, example = 3)]
+    pub(super) project: Option<ProjectId>,
     /// The Kimai activity.
-    #[schema(required, example = 12)]
-    pub(super) activity: Option<u64>,
+    #[schema(required, value_type = Option<u64>, example = 12)]
+    pub(super) activity: Option<ActivityId>,
     /// The Kimai user whose hours they are.
-    #[schema(required, example = 4)]
-    pub(super) user: Option<u64>,
+    #[schema(required, value_type = Option<u64>, example = 4)]
+    pub(super) user: Option<UserId>,
 }
 
 impl From<crate::domain::diff::ObservedEntry> for TimesheetFields {
@@ -69,9 +70,9 @@ impl From<crate::domain::diff::ObservedEntry> for TimesheetFields {
             end: found.end,
             duration: found.duration,
             r#break: found.pause,
-            project: found.project.map(|id| id.0),
-            activity: found.activity.map(|id| id.0),
-            user: found.user.map(|id| id.0),
+            project: found.project,
+            activity: found.activity,
+            user: found.user,
         }
     }
 }

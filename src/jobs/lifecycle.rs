@@ -16,7 +16,7 @@ use super::job::{AskedBy, CONFIRM_WITHIN, Confirm, Job, Kind, Queued};
 use super::service::{End, Jobs, Order};
 use super::store::MOST_FINDINGS;
 use super::work::{Done, Trouble};
-use crate::domain::KimaiId;
+use crate::domain::EntryId;
 use crate::domain::finding::Unconfirmed;
 use crate::progress::Progress;
 use crate::store::sqlite::StorageFault;
@@ -297,7 +297,7 @@ fn words(panic: &(dyn std::any::Any + Send)) -> String {
 /// With what earlier attempts deleted: nothing of that is found any more.
 fn with_earlier(mut done: Done, progress: &Progress) -> Done {
     let mut findings = progress.deletions();
-    let now: BTreeSet<&[KimaiId]> = done.findings.iter().map(|found| found.timesheets.as_slice()).collect();
+    let now: BTreeSet<&[EntryId]> = done.findings.iter().map(|found| found.timesheets.as_slice()).collect();
     findings.retain(|earlier| !now.contains(earlier.timesheets.as_slice()));
     if !findings.is_empty() {
         let _ = write!(done.message, " Timesheets deleted by attempts before: {}.", findings.len());

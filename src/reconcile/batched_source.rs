@@ -10,11 +10,11 @@ use super::admission::Admission;
 use super::batcher::{Batcher, LONGEST_WAIT, Statement};
 use super::visibility::Visibility;
 use crate::domain::work_log::{Directory, Facts, Kind};
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::{EntryId, WorkLogUri};
 use crate::work_logs::{Link, SourceFault, WorkLogs};
 
 /// The work logs that are linked to each of some timesheets.
-type Owners = BTreeMap<KimaiId, Vec<WorkLogUri>>;
+type Owners = BTreeMap<EntryId, Vec<WorkLogUri>>;
 
 /// How many reads of a burst are sent individually.
 const FIRST_READS: f64 = 10.0;
@@ -72,7 +72,7 @@ impl BatchedSource {
     }
 
     /// The work logs that are linked to these timesheets. Fails if the triplestore shows nothing at all.
-    pub(super) async fn linked(&self, ids: &[KimaiId]) -> Result<Arc<Owners>, SourceFault> {
+    pub(super) async fn linked(&self, ids: &[EntryId]) -> Result<Arc<Owners>, SourceFault> {
         self.linked.ask(ids.to_vec()).await
     }
 }
@@ -120,11 +120,11 @@ impl Statement for Links {
 
 #[async_trait]
 impl Statement for Linked {
-    type Question = Vec<KimaiId>;
+    type Question = Vec<EntryId>;
     /// Of all that were asked for together.
     type Answer = Arc<Owners>;
 
-    async fn run(&self, ids: &[Vec<KimaiId>]) -> Result<Vec<Arc<Owners>>, SourceFault> {
+    async fn run(&self, ids: &[Vec<EntryId>]) -> Result<Vec<Arc<Owners>>, SourceFault> {
         let linked = Arc::new(self.0.linked(&ids.concat(), &[]).await?);
         Ok(ids.iter().map(|_| Arc::clone(&linked)).collect())
     }

@@ -1,6 +1,6 @@
 //! The effect of a run, for metrics and as text.
 
-use crate::domain::KimaiId;
+use crate::domain::EntryId;
 
 /// The effect of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -52,12 +52,12 @@ pub struct Reconciled {
     /// The effect.
     pub effect: Effect,
     /// The timesheets.
-    pub timesheets: Vec<KimaiId>,
+    pub timesheets: Vec<EntryId>,
 }
 
 impl Reconciled {
     /// `effect` on `timesheets`.
-    pub fn of(effect: Effect, timesheets: &[KimaiId]) -> Self {
+    pub fn of(effect: Effect, timesheets: &[EntryId]) -> Self {
         Self { effect, timesheets: timesheets.to_vec() }
     }
 
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn a_deed_names_what_it_was_done_to() {
         let words = |effect, ids: &[u64]| {
-            let ids: Vec<KimaiId> = ids.iter().copied().map(KimaiId).collect();
+            let ids: Vec<EntryId> = ids.iter().copied().map(EntryId::number).collect();
             Reconciled::of(effect, &ids).in_words()
         };
         assert_eq!(words(Effect::Created, &[12]), "created timesheet 12");

@@ -20,7 +20,7 @@ use tracing::debug;
 use super::admission::Admission;
 use super::batcher::{Batcher, LONGEST_WAIT, Statement};
 use super::retry::Failure;
-use crate::domain::KimaiId;
+use crate::domain::EntryId;
 use crate::domain::exported::{Group, Look, groups};
 use crate::failpoint::mutants::{Mutant, mutated};
 use crate::trackers::kimai::{Fault, KimaiFault, Timesheet, TimesheetFilter, Timesheets};
@@ -46,7 +46,7 @@ pub(super) enum Deletion {
 
 /// Deletes the timesheet `id`; with `keep`, only if it is not exported. The check comes right before, since no response
 /// shows what was deleted.
-pub(super) async fn delete(kimai: &dyn Timesheets, id: KimaiId, keep: bool) -> Result<Deletion, KimaiFault> {
+pub(super) async fn delete(kimai: &dyn Timesheets, id: EntryId, keep: bool) -> Result<Deletion, KimaiFault> {
     if keep && !mutated(Mutant::ExportedIsOverwritten) {
         match kimai.timesheet(id).await? {
             None => return Ok(Deletion::Gone),
@@ -87,7 +87,7 @@ impl Looks {
     }
 
     /// The same, individually and immediately.
-    pub(super) async fn now(&self, id: KimaiId) -> Result<Option<Timesheet>, Failure> {
+    pub(super) async fn now(&self, id: EntryId) -> Result<Option<Timesheet>, Failure> {
         Ok(self.kimai.timesheet(id).await?)
     }
 }
@@ -99,7 +99,7 @@ impl Statement for Lists {
     type Answer = Option<Timesheet>;
 
     async fn run(&self, looks: &[Look]) -> Result<Vec<Option<Timesheet>>, SourceFault> {
-        let mut seen: BTreeMap<KimaiId, Timesheet> = BTreeMap::new();
+        let mut seen: BTreeMap<EntryId, Timesheet> = BTreeMap::new();
         for group in groups(looks) {
             match self.kimai.some_timesheets(&filter(&group), group.rows()).await {
                 Ok(rows) => seen.extend(rows.into_iter().map(|row| (row.id, row))),

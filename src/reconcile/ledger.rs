@@ -24,11 +24,11 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use serde::Serialize;
 
-use crate::domain::high_water::{learns_from_list, learns_from_newest};
 use crate::domain::intent::Intent;
 use crate::domain::plan::Memory;
 use crate::domain::timesheet::DesiredEntry;
-use crate::domain::{Code, KimaiId, WorkLogUri};
+use crate::domain::watermark::{IdOrder, Watermark, learns_from_list, learns_from_newest};
+use crate::domain::{Code, EntryId, WorkLogUri};
 use crate::failpoint::mutants::{Mutant, mutated};
 use crate::queue;
 use crate::store::sqlite::{Storage, StorageFault};
@@ -45,13 +45,13 @@ pub enum LedgerFault {
     #[error("timesheet {id} belongs to <{other}> already")]
     Claimed {
         /// The timesheet.
-        id: KimaiId,
+        id: EntryId,
         /// The work log it belongs to.
         other: WorkLogUri,
     },
     /// A timesheet was recorded for it since the run read the ledger.
     #[error("timesheet {0} was found for it meanwhile")]
-    Found(KimaiId),
+    Found(EntryId),
     /// Saving an intent took longer than this.
     #[error("the disk took more than {} s to save what was about to be created; nothing was sent", .0.as_secs())]
     Slow(Duration),
@@ -76,7 +76,9 @@ impl LedgerFault {
 #[derive(Debug, Clone)]
 pub struct Ledger {
     storage: Storage,
-    /// The highest timesheet ID seen; 0 before the first. Saved together with other changes.
+    /// What ids show of the order in which timesheets are made.
+    order: IdOrder,
+    /// The highest position seen; 0 before the first. Saved together with other changes.
     high_water: Arc<AtomicU64>,
     /// What Kimai has lost, and the links that are invalid since.
     lost: Arc<Mutex<loss::Lost>>,
@@ -90,7 +92,13 @@ impl Ledger {
         };
         let high_water = Arc::new(AtomicU64::new(storage.write_now(read)?.cast_unsigned()));
         let lost = Arc::new(Mutex::new(storage.write_now(loss::read)?));
-        Ok(Self { storage, high_water, lost })
+        Ok(Self { storage, order: IdOrder::default(), high_water, lost })
+    }
+
+    /// The same for a tracker whose ids show this of their order.
+    #[must_use]
+    pub fn ordered(self, order: IdOrder) -> Self {
+        Self { order, ..self }
     }
 
     /// What is remembered of `work_log`, with whether a delta told that it lost its class: that stands
@@ -123,7 +131,7 @@ impl Ledger {
     pub async fn pushed(
         &self,
         work_log: &WorkLogUri,
-        id: KimaiId,
+        id: EntryId,
         wanted: DesiredEntry,
         held: Held,
     ) -> Result<(), LedgerFault> {
@@ -138,7 +146,7 @@ impl Ledger {
                          held = excluded.held, rounded = excluded.rounded, shift = excluded.shift,
                          linked = CASE WHEN id = excluded.id THEN linked ELSE 1 END",
                 )?
-                .execute(params![work_log.as_str(), id.0.cast_signed(), pushed, held, rounded, shift])?;
+                .execute(params![work_log.as_str(), id, pushed, held, rounded, shift])?;
             updates::close(connection, work_log)
         })
         .await
@@ -149,7 +157,7 @@ impl Ledger {
     pub async fn created(
         &self,
         work_log: &WorkLogUri,
-        id: KimaiId,
+        id: EntryId,
         wanted: DesiredEntry,
         held: Held,
     ) -> Result<(), LedgerFault> {
@@ -161,7 +169,7 @@ impl Ledger {
     pub async fn found(
         &self,
         work_log: &WorkLogUri,
-        id: KimaiId,
+        id: EntryId,
         wanted: DesiredEntry,
         held: Held,
     ) -> Result<(), LedgerFault> {
@@ -172,14 +180,16 @@ impl Ledger {
     async fn has_made(
         &self,
         work_log: &WorkLogUri,
-        id: KimaiId,
+        id: EntryId,
         pushed: Option<DesiredEntry>,
         held: Held,
     ) -> Result<(), LedgerFault> {
         let rounded = pushed.and_then(|pushed| held.rounded(&pushed));
         let (work_log, pushed, shift) = (work_log.clone(), pushed.as_ref().map(json), held.shift);
         let held = json(&held.found);
-        self.raise(id);
+        if let Some(position) = self.order.position(id) {
+            self.raise(position);
+        }
         let high_water = Arc::clone(&self.high_water);
         self.claim(work_log, id, move |connection, work_log| {
             connection
@@ -187,7 +197,7 @@ impl Ledger {
                     "INSERT OR REPLACE INTO timesheet (work_log, id, pushed, held, rounded, shift, linked)
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)",
                 )?
-                .execute(params![work_log.as_str(), id.0.cast_signed(), pushed, held, rounded, shift])?;
+                .execute(params![work_log.as_str(), id, pushed, held, rounded, shift])?;
             close_intent(connection, work_log)?;
             save_high_water(connection, &high_water)
         })
@@ -198,7 +208,7 @@ impl Ledger {
     async fn claim(
         &self,
         work_log: WorkLogUri,
-        id: KimaiId,
+        id: EntryId,
         work: impl FnOnce(&Connection, &WorkLogUri) -> rusqlite::Result<()> + Send + 'static,
     ) -> Result<(), LedgerFault> {
         let other = self.storage.write(move |connection| {
@@ -247,11 +257,11 @@ impl Ledger {
         &self,
         work_log: &WorkLogUri,
         wanted: DesiredEntry,
-        high_water: Option<KimaiId>,
+        high_water: Option<Watermark>,
         started_at: Timestamp,
     ) -> Result<(), LedgerFault> {
-        if let Some(id) = high_water {
-            self.raise(id);
+        if let Some(mark) = high_water {
+            self.raise(mark);
         }
         let (work_log, highest) = (work_log.clone(), Arc::clone(&self.high_water));
         let open = move |connection: &Connection| {
@@ -268,7 +278,7 @@ impl Ledger {
                 .execute(params![
                     work_log.as_str(),
                     json(&wanted),
-                    high_water.map(|id| id.0.cast_signed()),
+                    high_water.map(|mark| mark.0.cast_signed()),
                     started_at.as_millisecond(),
                 ])?;
             save_high_water(connection, &highest).map(Ok)
@@ -295,40 +305,42 @@ impl Ledger {
     }
 
     /// A list contains the timesheet `id`. Saved with the next intent or creation, unless the ID is implausible.
-    pub fn saw(&self, id: KimaiId) {
-        if learns_from_list(self.high_water(), id) {
-            self.raise(id);
+    pub fn saw(&self, id: EntryId) {
+        if let Some(position) = self.order.position(id)
+            && learns_from_list(self.high_water(), position)
+        {
+            self.raise(position);
         }
     }
 
-    /// Kimai reports `id` as its newest timesheet. Saved like an ID from a list.
-    pub fn saw_newest(&self, id: KimaiId) {
-        if learns_from_newest(self.high_water(), id) {
-            self.raise(id);
+    /// The tracker reports the position of its newest timesheet. Saved like one from a list.
+    pub fn saw_newest(&self, newest: Watermark) {
+        if learns_from_newest(self.high_water(), newest) {
+            self.raise(newest);
         }
     }
 
-    fn raise(&self, id: KimaiId) {
-        self.high_water.fetch_max(id.0, Ordering::Relaxed);
+    fn raise(&self, position: Watermark) {
+        self.high_water.fetch_max(position.0, Ordering::Relaxed);
     }
 
-    /// The highest timesheet id seen so far.
-    pub fn high_water(&self) -> Option<KimaiId> {
-        Some(self.high_water.load(Ordering::Relaxed)).filter(|id| *id > 0).map(KimaiId)
+    /// The highest position seen so far.
+    pub fn high_water(&self) -> Option<Watermark> {
+        Some(self.high_water.load(Ordering::Relaxed)).filter(|mark| *mark > 0).map(Watermark)
     }
 }
 
-fn timesheet_of(connection: &Connection, work_log: &WorkLogUri) -> rusqlite::Result<Option<KimaiId>> {
+fn timesheet_of(connection: &Connection, work_log: &WorkLogUri) -> rusqlite::Result<Option<EntryId>> {
     connection
         .prepare_cached("SELECT id FROM timesheet WHERE work_log = ?1")?
         .query_row([work_log.as_str()], |row| id_of(row, 0))
         .optional()
 }
 
-fn owner(connection: &Connection, id: KimaiId) -> rusqlite::Result<Option<WorkLogUri>> {
+fn owner(connection: &Connection, id: EntryId) -> rusqlite::Result<Option<WorkLogUri>> {
     connection
         .prepare_cached("SELECT work_log FROM timesheet WHERE id = ?1")?
-        .query_row([id.0.cast_signed()], |row| work_log_of(row, 0))
+        .query_row([id], |row| work_log_of(row, 0))
         .optional()
         .map(Option::flatten)
 }
@@ -346,7 +358,7 @@ fn intents(
     };
     let read = |row: &Row<'_>| {
         let wanted = serde_json::from_str(row.get_ref(1)?.as_str()?).map_err(|error| unreadable(1, error))?;
-        let high_water = row.get::<_, Option<i64>>(2)?.map(|id| KimaiId(id.cast_unsigned()));
+        let high_water = row.get::<_, Option<i64>>(2)?.map(|mark| Watermark(mark.cast_unsigned()));
         let started_at = Timestamp::from_millisecond(row.get(3)?).map_err(|error| unreadable(3, error))?;
         let work_log = work_log_of(row, 0)?.ok_or_else(|| unreadable(0, "not an IRI"))?;
         Ok((work_log, Intent { wanted, high_water, started_at }))
@@ -374,8 +386,8 @@ fn save_high_water(connection: &Connection, highest: &AtomicU64) -> rusqlite::Re
         .map(drop)
 }
 
-fn id_of(row: &Row<'_>, column: usize) -> rusqlite::Result<KimaiId> {
-    row.get::<_, i64>(column).map(|id| KimaiId(id.cast_unsigned()))
+fn id_of(row: &Row<'_>, column: usize) -> rusqlite::Result<EntryId> {
+    row.get(column)
 }
 
 /// `None` if it never was an IRI.

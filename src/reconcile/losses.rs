@@ -20,7 +20,7 @@ use crate::domain::diff::ObservedEntry;
 use crate::domain::loss::Loss;
 use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::{Directory, Facts, resolve};
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::{EntryId, Watermark, WorkLogUri};
 use crate::trackers::kimai::Timesheets;
 use crate::work_logs::WorkLogs;
 
@@ -31,7 +31,7 @@ const LOOK_AGAIN: Duration = Duration::from_mins(5);
 #[derive(Debug, Clone)]
 pub(super) struct LostLink {
     pub(super) work_log: WorkLogUri,
-    pub(super) id: KimaiId,
+    pub(super) id: EntryId,
     /// The timesheet that the work log should have, if it is complete.
     pub(super) wanted: Option<DesiredEntry>,
     /// The timesheet that has its ID now.
@@ -115,25 +115,27 @@ impl Losses {
 
     async fn lost_among(
         &self,
-        ids: &[KimaiId],
-        linked: BTreeMap<KimaiId, Vec<WorkLogUri>>,
-        newest: Option<KimaiId>,
+        ids: &[EntryId],
+        linked: BTreeMap<EntryId, Vec<WorkLogUri>>,
+        newest: Option<Watermark>,
     ) -> Result<Vec<LostLink>, Failure> {
         let owners = self.ledger.owners(ids).await?;
         let links = linked.into_iter().flat_map(|(id, work_logs)| {
             work_logs.into_iter().map(move |work_log| (id, work_log)).collect::<Vec<_>>()
         });
         // The records about these IDs are newer than the loss.
-        let doubtful: Vec<(KimaiId, WorkLogUri)> =
+        let doubtful: Vec<(EntryId, WorkLogUri)> =
             links.filter(|(id, work_log)| owners.get(id) != Some(work_log)).collect();
         let subjects: Vec<WorkLogUri> = doubtful.iter().map(|(_, work_log)| work_log.clone()).collect();
         let facts = self.work_logs.facts_of(&subjects).await?;
         let directory = self.work_logs.directory(&facts.values().collect::<Vec<_>>()).await?;
-        let mut lost = Vec::new();
+        let (mut lost, order) = (Vec::new(), self.kimai.capabilities().order);
         for (id, work_log) in doubtful {
             let wanted = facts.get(&work_log).and_then(|facts| self.wanted(facts, &directory));
             let found = match newest {
-                Some(newest) if id <= newest => self.kimai.timesheet(id).await?,
+                Some(newest) if order.position(id).is_some_and(|position| position <= newest) => {
+                    self.kimai.timesheet(id).await?
+                }
                 _ => None,
             };
             let found = found.as_ref().map(ObservedEntry::from);

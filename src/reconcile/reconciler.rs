@@ -40,7 +40,7 @@ use crate::clock::Clock;
 use crate::domain::plan::{Memory, Plan, Repair, plan};
 use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::{Directory, Facts, Kind, Obstacle, resolve};
-use crate::domain::{KimaiId, Sighting, WorkLogUri};
+use crate::domain::{EntryId, Sighting, WorkLogUri};
 use crate::failpoint::crash;
 use crate::failpoint::mutants::{Mutant, mutated};
 use crate::telemetry::metrics::Metrics;
@@ -56,7 +56,7 @@ pub(super) use exported::Exported;
 /// A timesheet that has to be updated.
 #[derive(Clone, Copy)]
 struct Change<'a> {
-    id: KimaiId,
+    id: EntryId,
     wanted: DesiredEntry,
     /// Its description, where that is ours to write.
     note: Option<&'a str>,
@@ -203,7 +203,7 @@ impl Reconciler {
                     Some(Repair::Keep(id)) => self.keep(subject, &facts, id, memory.linked).await?,
                     None => {}
                 }
-                self.recover(subject, memory.unanswered).await?;
+                self.recover(subject, memory.unanswered.as_ref()).await?;
                 Err(Failure::Blocked(obstacles))
             }
             Plan::Create(wanted) => self.create(subject, &facts, wanted, permit).await,
@@ -226,7 +226,7 @@ impl Reconciler {
                 let void = self.ledger.void_links(subject);
                 ids.retain(|id| !void.contains(id));
                 self.may_change(&ids, &memory).await?;
-                self.recover(subject, memory.unanswered).await?;
+                self.recover(subject, memory.unanswered.as_ref()).await?;
                 let deleted = self.delete(subject, &ids, exported, permit).await?;
                 *seen = Some(Sighting::ABSENT);
                 Ok(deleted)
@@ -343,7 +343,7 @@ impl Reconciler {
     async fn delete(
         &self,
         subject: &WorkLogUri,
-        ids: &[KimaiId],
+        ids: &[EntryId],
         exported: Exported,
         mut permit: Permit<'_>,
     ) -> Result<Reconciled, Failure> {

@@ -9,7 +9,7 @@ use jiff::civil::Date;
 
 use crate::clock::Clock;
 use crate::domain::Code;
-use crate::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
+use crate::domain::ids::{ActivityId, EntryId, ProjectId, UserId};
 use crate::domain::timesheet::DesiredEntry;
 use crate::trackers::kimai::{CurrentUser, KimaiFault, Operation, Timesheet, Timesheets};
 
@@ -24,7 +24,7 @@ enum Key {
     /// A choice that Kimai does not offer.
     Choice(ProjectId, ActivityId, UserId),
     /// A timesheet that may not be changed (or, if set, deleted).
-    Timesheet(KimaiId, bool),
+    Timesheet(EntryId, bool),
 }
 
 /// A reason: its code and its text.
@@ -66,7 +66,7 @@ impl Refusals {
     }
 
     /// `fault` with the reason why timesheet `id` was not changed to `wanted`.
-    pub async fn of_change(&self, fault: KimaiFault, id: KimaiId, wanted: &DesiredEntry) -> KimaiFault {
+    pub async fn of_change(&self, fault: KimaiFault, id: EntryId, wanted: &DesiredEntry) -> KimaiFault {
         match fault.code {
             Code::KimaiForbidden => self.forbidden(fault, id).await,
             _ => self.explain(fault, wanted).await,
@@ -74,7 +74,7 @@ impl Refusals {
     }
 
     /// `fault` with the reason why timesheet `id` may not be changed or deleted, if Kimai only forbids it.
-    pub async fn forbidden(&self, fault: KimaiFault, id: KimaiId) -> KimaiFault {
+    pub async fn forbidden(&self, fault: KimaiFault, id: EntryId) -> KimaiFault {
         if fault.code != Code::KimaiForbidden {
             return fault;
         }
@@ -183,16 +183,16 @@ mod tests {
     #[test]
     fn a_403_names_the_export_the_locked_period_or_the_right() {
         let user = |id: u64, roles: &[&str]| CurrentUser {
-            id: UserId(id),
+            id: UserId::number(id),
             username: "sync".to_owned(),
             timezone: None,
             roles: roles.iter().map(|role| (*role).to_owned()).collect(),
         };
         let row = |exported| Timesheet {
-            id: KimaiId(7),
+            id: EntryId::number(7),
             activity: None,
             project: None,
-            user: Some(UserId(3)),
+            user: Some(UserId::number(3)),
             begin: "2024-09-02T00:00:00Z".parse().unwrap(),
             day: "2024-09-02".parse().unwrap(),
             end: None,

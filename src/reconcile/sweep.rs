@@ -41,7 +41,7 @@ use super::worker::Workers;
 use crate::clock::Clock;
 use crate::domain::finding::{Finding, Unconfirmed};
 use crate::domain::hours::RoundedMonth;
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::{EntryId, WorkLogUri};
 use crate::progress::Progress;
 use crate::queue::Queue;
 use crate::settings::Limits;
@@ -201,7 +201,7 @@ impl Sweeper {
     /// Removes a timesheet unless a work log is linked to it according to a new query. Returns whether it is gone, or
     /// soon will be. If the ledger knows its work log, that is reconciled instead: it may only lack its link, or leave
     /// one behind.
-    pub async fn remove_orphan(&self, id: KimaiId) -> Result<bool, Failure> {
+    pub async fn remove_orphan(&self, id: EntryId) -> Result<bool, Failure> {
         Ok(self.remove(id, &[], &Progress::unwatched()).await? != apply::Removal::Kept)
     }
 }

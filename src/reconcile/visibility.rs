@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::retry::Failure;
 use crate::domain::work_log::{Facts, Kind};
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::{EntryId, WorkLogUri};
 use crate::failpoint::mutants::{Mutant, mutated};
 use crate::work_logs::{SourceFault, WorkLogs};
 
@@ -90,9 +90,9 @@ impl Visibility {
     /// timesheet is deleted then for want of a work log.
     pub(super) async fn linked(
         &self,
-        ids: &[KimaiId],
-        known: &[KimaiId],
-    ) -> Result<BTreeMap<KimaiId, Vec<WorkLogUri>>, SourceFault> {
+        ids: &[EntryId],
+        known: &[EntryId],
+    ) -> Result<BTreeMap<EntryId, Vec<WorkLogUri>>, SourceFault> {
         let mut linked = self.work_logs.linked(&[ids, known].concat()).await?;
         if linked.is_empty() {
             self.check().await?;

@@ -18,6 +18,7 @@
 
 pub(crate) mod connection;
 mod group_commit;
+mod ids;
 #[cfg(test)]
 pub(crate) mod memory;
 mod rescue;
@@ -57,6 +58,7 @@ pub(crate) const KIND: Kind = Kind {
         include_str!("sqlite/version-9.sql"),
         include_str!("sqlite/version-10.sql"),
         include_str!("sqlite/version-11.sql"),
+        include_str!("sqlite/version-12.sql"),
     ],
     remedy: "move it away together with its -wal file, and the sweep at the start finds what was waiting",
 };

@@ -16,8 +16,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::contact::Record;
-use crate::domain::KimaiId;
+use crate::domain::ids::IdSyntax;
 use crate::domain::timesheet::DesiredEntry;
+use crate::domain::{EntryId, IdOrder, Watermark};
+use crate::trackers::Capabilities;
 pub use crate::trackers::adaptive_concurrency::AdaptiveLimiter;
 use crate::unreadable::Unreadable;
 pub use choices::Choices;
@@ -28,6 +30,9 @@ pub use listing::{Gap, Listed};
 pub use model::{Activity, CurrentUser, Customer, Project, Timesheet, TimesheetFilter, User};
 pub use rows::{Lenient, OddRow, OddRows};
 
+/// Ids are numbers that count up.
+pub const CAPABILITIES: Capabilities = Capabilities { syntax: IdSyntax::Numbers, order: IdOrder::Sequence };
+
 /// The calls about timesheets.
 ///
 /// # Guarantees
@@ -35,6 +40,9 @@ pub use rows::{Lenient, OddRow, OddRows};
 /// [`KimaiFault`] whose [`Fault`] says what it means, so that no caller looks at a status number.
 #[async_trait]
 pub trait Timesheets: Send + Sync {
+    /// What it can do, and how it writes its ids.
+    fn capabilities(&self) -> Capabilities;
+
     /// The pace of its requests.
     fn limiter(&self) -> Arc<AdaptiveLimiter>;
 
@@ -52,7 +60,7 @@ pub trait Timesheets: Send + Sync {
     async fn me(&self) -> Result<CurrentUser, KimaiFault>;
 
     /// `GET /timesheets/{id}`; `None` when Kimai answers 404.
-    async fn timesheet(&self, id: KimaiId) -> Result<Option<Timesheet>, KimaiFault>;
+    async fn timesheet(&self, id: EntryId) -> Result<Option<Timesheet>, KimaiFault>;
 
     /// `GET /timesheets`, all pages. One that cannot be read costs itself only ([`Listed::gaps`]), as does a row
     /// ([`Listed::odd`]); the first page, four in a row, a wrong token, a pause that Kimai insists on or a list
@@ -67,8 +75,8 @@ pub trait Timesheets: Send + Sync {
         most: usize,
     ) -> Result<Vec<Timesheet>, KimaiFault>;
 
-    /// The largest id of any timesheet there is now; none in an empty Kimai.
-    async fn newest(&self) -> Result<Option<KimaiId>, KimaiFault>;
+    /// The position of the newest timesheet there is now; none in an empty Kimai.
+    async fn newest(&self) -> Result<Option<Watermark>, KimaiFault>;
 
     /// The state of what `wanted` names: project, its customer, activity and user.
     async fn choices(&self, wanted: &DesiredEntry) -> Result<Choices, KimaiFault>;
@@ -82,17 +90,17 @@ pub trait Timesheets: Send + Sync {
     /// `PATCH /timesheets/{id}` with all fields we own. [`Fault::Gone`] when there is none.
     async fn update(
         &self,
-        id: KimaiId,
+        id: EntryId,
         wanted: &DesiredEntry,
         description: Option<&str>,
     ) -> Result<Timesheet, KimaiFault>;
 
     /// `PATCH /timesheets/{id}` that takes its break away. [`Fault::Permanent`] with status 400 while breaks are
     /// turned off in Kimai.
-    async fn end_break(&self, id: KimaiId) -> Result<Timesheet, KimaiFault>;
+    async fn end_break(&self, id: EntryId) -> Result<Timesheet, KimaiFault>;
 
     /// `DELETE /timesheets/{id}`. [`Fault::Gone`] when there is none.
-    async fn delete(&self, id: KimaiId) -> Result<(), KimaiFault>;
+    async fn delete(&self, id: EntryId) -> Result<(), KimaiFault>;
 }
 
 /// The lists of Kimai's catalogue.

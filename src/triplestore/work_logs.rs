@@ -15,9 +15,10 @@ use super::statement::{BATCH, Iri, Literal, none_of};
 use super::vocabulary::PREFIXES;
 use super::{Row, Triplestore, TriplestoreFault, period, referring};
 use crate::domain::day_windows::{Days, Window};
+use crate::domain::ids::IdSyntax;
 use crate::domain::property_values::Values;
 use crate::domain::work_log::{Directory, Facts, IMPORTED, VEVENT, is_imported};
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::{EntryId, WorkLogUri};
 use crate::work_logs::{Link, SourceFault, WorkLogs};
 
 /// An activity with all that it should have; what lacks something is looked at closer.
@@ -33,12 +34,14 @@ pub struct SparqlWorkLogs {
     account_homepage: Iri,
     /// Whether the notes of work logs are read.
     notes: bool,
+    /// How the tracker writes its ids.
+    syntax: IdSyntax,
 }
 
 impl SparqlWorkLogs {
     /// Asks `store`; accounts count as Kimai's when their service homepage is `account_homepage`.
     pub fn new(store: Arc<dyn Triplestore>, account_homepage: Iri) -> Self {
-        Self { store, account_homepage, notes: false }
+        Self { store, account_homepage, notes: false, syntax: IdSyntax::default() }
     }
 
     /// The same, reading the notes of work logs too if `notes` is set.
@@ -47,9 +50,15 @@ impl SparqlWorkLogs {
         Self { notes, ..self }
     }
 
+    /// The same, reading ids that are written in `syntax`.
+    #[must_use]
+    pub fn reading_ids(self, syntax: IdSyntax) -> Self {
+        Self { syntax, ..self }
+    }
+
     /// Facts without anything in them.
     fn no_facts(&self) -> Facts {
-        Facts { notes: self.notes.then(Values::default), ..Facts::default() }
+        Facts { notes: self.notes.then(Values::default), syntax: self.syntax, ..Facts::default() }
     }
 
     fn facts_in(&self, rows: &[Row]) -> Facts {
@@ -107,23 +116,28 @@ impl SparqlWorkLogs {
         Ok(())
     }
 
-    /// The subjects that carry one of `ids` and meet `condition`. The number may have any datatype and be written in
-    /// any way that is read as one of them: what is found by its text is read like all ids.
+    /// The subjects that carry one of `ids` and meet `condition`. The id may have any datatype and be written in any
+    /// way that is read as one of them: what is found by its text is read like all ids.
     async fn subjects(
         &self,
-        ids: &[KimaiId],
+        ids: &[EntryId],
         condition: &str,
-    ) -> Result<BTreeSet<(KimaiId, WorkLogUri)>, TriplestoreFault> {
+    ) -> Result<BTreeSet<(EntryId, WorkLogUri)>, TriplestoreFault> {
         let mut subjects = BTreeSet::new();
         for ids in ids.chunks(BATCH) {
-            let numbers = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join("|");
-            // Zeros, a sign or white space may come before the number, and no digit after it.
-            let looks_like_one = format!("REGEX (STR(?id), \"^[^1-9]*({numbers})[^0-9]*$\")");
+            let texts = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join("|");
+            let looks_like_one = match self.syntax {
+                // Zeros, a sign or white space may come before the number, and no digit after it.
+                IdSyntax::Numbers => format!("REGEX (STR(?id), \"^[^1-9]*({texts})[^0-9]*$\")"),
+                IdSyntax::ObjectIds => {
+                    format!("REGEX (STR(?id), \"^[^0-9a-f]*({texts})[^0-9a-f]*$\", \"i\")")
+                }
+            };
             let rows = self.select(format!(
                 "SELECT DISTINCT ?s ?id WHERE {{ ?s dct:identifier ?id . {condition} FILTER ({looks_like_one}) }}"
             ));
             for row in rows.await? {
-                let id: Option<KimaiId> = text(&row, "id").and_then(|id| id.parse().ok());
+                let id = text(&row, "id").and_then(|id| EntryId::parse(id, self.syntax).ok());
                 subjects.extend(id.filter(|id| ids.contains(id)).zip(subject(&row)));
             }
         }
@@ -259,16 +273,16 @@ impl WorkLogs for SparqlWorkLogs {
         Ok(rows.await?.first().and_then(subject))
     }
 
-    async fn linked(&self, ids: &[KimaiId]) -> Result<BTreeMap<KimaiId, Vec<WorkLogUri>>, SourceFault> {
-        let mut linked: BTreeMap<KimaiId, Vec<WorkLogUri>> = BTreeMap::new();
+    async fn linked(&self, ids: &[EntryId]) -> Result<BTreeMap<EntryId, Vec<WorkLogUri>>, SourceFault> {
+        let mut linked: BTreeMap<EntryId, Vec<WorkLogUri>> = BTreeMap::new();
         for (id, subject) in self.subjects(ids, "?s a cal:Vevent .").await? {
             linked.entry(id).or_default().push(subject);
         }
         Ok(linked)
     }
 
-    async fn tombstones(&self, ids: &[KimaiId]) -> Result<BTreeMap<KimaiId, Vec<WorkLogUri>>, SourceFault> {
-        let mut tombstones: BTreeMap<KimaiId, Vec<WorkLogUri>> = BTreeMap::new();
+    async fn tombstones(&self, ids: &[EntryId]) -> Result<BTreeMap<EntryId, Vec<WorkLogUri>>, SourceFault> {
+        let mut tombstones: BTreeMap<EntryId, Vec<WorkLogUri>> = BTreeMap::new();
         for (id, subject) in self.subjects(ids, &none_of(IMPORTED.into_iter().chain([VEVENT]))).await? {
             if !is_imported(&subject) {
                 tombstones.entry(id).or_default().push(subject);
@@ -277,7 +291,7 @@ impl WorkLogs for SparqlWorkLogs {
         Ok(tombstones)
     }
 
-    async fn dangling(&self) -> Result<BTreeMap<WorkLogUri, Vec<KimaiId>>, SourceFault> {
+    async fn dangling(&self) -> Result<BTreeMap<WorkLogUri, Vec<EntryId>>, SourceFault> {
         let pattern = format!("?s dct:identifier ?id . {}", none_of(IMPORTED.into_iter().chain([VEVENT])));
         let mut found: BTreeMap<WorkLogUri, Facts> = BTreeMap::new();
         let note = |row: Row| {
@@ -287,7 +301,7 @@ impl WorkLogs for SparqlWorkLogs {
         };
         each_by_subject(self.store.as_ref(), "?id", &pattern, note).await?;
         found.retain(|subject, _| !is_imported(subject));
-        Ok(found.into_iter().map(|(subject, facts)| (subject, facts.kimai_ids())).collect())
+        Ok(found.into_iter().map(|(subject, facts)| (subject, facts.entry_ids())).collect())
     }
 
     async fn referring(

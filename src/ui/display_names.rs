@@ -69,23 +69,23 @@ impl DisplayNames {
 
     /// What to call a project: `Website (5)`, or `5`.
     pub(super) fn project(&self, id: Option<ProjectId>) -> String {
-        called(id.map(|id| id.0), id.and_then(|id| self.projects.get(&id)))
+        called(id.map(|id| id.to_string()), id.and_then(|id| self.projects.get(&id)))
     }
 
     /// What to call an activity.
     pub(super) fn activity(&self, id: Option<ActivityId>) -> String {
-        called(id.map(|id| id.0), id.and_then(|id| self.activities.get(&id)))
+        called(id.map(|id| id.to_string()), id.and_then(|id| self.activities.get(&id)))
     }
 
     /// What to call a user.
     pub(super) fn user(&self, id: Option<UserId>) -> String {
-        called(id.map(|id| id.0), id.and_then(|id| self.users.get(&id)))
+        called(id.map(|id| id.to_string()), id.and_then(|id| self.users.get(&id)))
     }
 }
 
 /// The name, with the number by which Kimai has it.
-fn called(id: Option<u64>, name: Option<&Option<String>>) -> String {
-    let Some(id) = id.map(|id| id.to_string()) else { return "none".to_owned() };
+fn called(id: Option<String>, name: Option<&Option<String>>) -> String {
+    let Some(id) = id else { return "none".to_owned() };
     // A user that the token may not see is called by its number.
     match name.and_then(Option::as_ref).filter(|name| !name.is_empty() && **name != id) {
         Some(name) => format!("{name} ({id})"),
@@ -101,7 +101,8 @@ mod tests {
 
     fn booked(project: u64, activity: u64, user: u64) -> DesiredEntry {
         let begin = "2024-09-02T22:00:00Z".parse().unwrap();
-        let (project, activity, user) = (ProjectId(project), ActivityId(activity), UserId(user));
+        let (project, activity, user) =
+            (ProjectId::number(project), ActivityId::number(activity), UserId::number(user));
         DesiredEntry { begin, end: begin, project, activity, user, note: None }
     }
 
@@ -133,13 +134,13 @@ mod tests {
         ];
         assert_eq!(names.questions(&found), [booked(1, 2, 3), booked(1, 2, 4)]);
         let activity = ChosenActivity { name: "Analysis".to_owned(), project: None, visible: true };
-        let user = Some(ChosenUser::unseen(UserId(3)));
+        let user = Some(ChosenUser::unseen(UserId::number(3)));
         let told = Choices { project: None, customer: None, activity: Some(activity), user };
         names.learn(&booked(1, 2, 3), told);
         let called = [
-            names.project(Some(ProjectId(1))),
-            names.activity(Some(ActivityId(2))),
-            names.user(Some(UserId(3))),
+            names.project(Some(ProjectId::number(1))),
+            names.activity(Some(ActivityId::number(2))),
+            names.user(Some(UserId::number(3))),
             names.user(None),
         ];
         assert_eq!(called, ["1", "Analysis (2)", "3", "none"]);

@@ -19,7 +19,7 @@ use crate::domain::Code;
 use crate::domain::WorkLogUri;
 use crate::domain::diff::ObservedEntry;
 use crate::domain::finding::{Action, Finding, Hold, Kind};
-use crate::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
+use crate::domain::ids::{ActivityId, EntryId, ProjectId, UserId};
 use crate::domain::status::{Facts, Failed, Heard, Lapse, Load, Neighbour, Part, Status};
 use crate::domain::timesheet::DesiredEntry;
 use crate::explain::{self, Explanation, Found, Told, Verdict};
@@ -181,7 +181,7 @@ fn hostile_story() -> Explanation {
         pause: 0,
         project: None,
         activity: None,
-        user: Some(UserId(3)),
+        user: Some(UserId::number(3)),
         note: None,
     };
     let names = explain::Names { customer: Some(text()), project: Some(text()), ..explain::Names::default() };
@@ -195,7 +195,7 @@ fn hostile_story() -> Explanation {
         triplestore: explain::Answer::Known(told),
         timesheets: vec![explain::Held {
             code: None,
-            id: KimaiId(4),
+            id: EntryId::number(4),
             linked: false,
             kimai: explain::Answer::Known(Some(holds)),
             rounding: None,
@@ -237,14 +237,14 @@ async fn a_story_is_told_whatever_stands_in_it() {
 }
 
 fn finding(kind: Kind, held: Option<Hold>) -> Finding {
-    let (project, activity, user) = (ProjectId(1), ActivityId(2), UserId(3));
+    let (project, activity, user) = (ProjectId::number(1), ActivityId::number(2), UserId::number(3));
     let (begin, end) = (at("2024-09-02T22:00:00Z"), at("2024-09-03T06:00:00Z"));
     let wanted = DesiredEntry { begin, end, project, activity, user, note: None };
-    let found = ObservedEntry { user: Some(UserId(9)), ..wanted.into() };
+    let found = ObservedEntry { user: Some(UserId::number(9)), ..wanted.into() };
     Finding {
         kind,
         work_log: Some(WorkLogUri::parse("http://x/work-logs/1").unwrap()),
-        timesheets: vec![KimaiId(4), KimaiId(5)],
+        timesheets: vec![EntryId::number(4), EntryId::number(5)],
         wanted: Some(wanted),
         found: Some(found),
         reason: HOSTILE.to_owned(),

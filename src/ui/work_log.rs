@@ -264,7 +264,7 @@ fn kimai(timesheets: &[Held], moment: &Moment) -> Markup {
 
 fn holds_pairs(holds: &Holds, moment: &Moment) -> Markup {
     let (found, names) = (&holds.found, &holds.names);
-    let called = |name: &Option<String>, id: Option<u64>| match (name, id) {
+    let called = |name: &Option<String>, id: Option<String>| match (name, id) {
         (Some(name), _) => html! { (name) },
         (None, Some(id)) => html! { "number " (id) },
         (None, None) => html! { span class="quiet-text" { "none" } },
@@ -273,9 +273,9 @@ fn holds_pairs(holds: &Holds, moment: &Moment) -> Markup {
         dl class="pairs" {
             (pair("Time", &html! { (when(found.begin, found.end, moment)) }))
             @if let Some(customer) = &names.customer { (pair("Customer", &html! { (customer) })) }
-            (pair("Project", &called(&names.project, found.project.map(|id| id.0))))
-            (pair("Activity", &called(&names.activity, found.activity.map(|id| id.0))))
-            (pair("User", &called(&names.user, found.user.map(|id| id.0))))
+            (pair("Project", &called(&names.project, found.project.map(|id| id.to_string()))))
+            (pair("Activity", &called(&names.activity, found.activity.map(|id| id.to_string()))))
+            (pair("User", &called(&names.user, found.user.map(|id| id.to_string()))))
             (pair("Exported", &html! { @if holds.exported { "yes: it may be on an invoice" } @else { "no" } }))
         }
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use kimai_sync::doctor::Health;
-use kimai_sync::domain::KimaiId;
+use kimai_sync::domain::EntryId;
 use kimai_sync::jobs::import::What;
 use kimai_sync::jobs::{State, Task};
 use kimai_sync::progress::Progress;
@@ -44,7 +44,7 @@ async fn an_odd_row_is_neither_orphan_nor_gone_and_is_counted_and_named() {
     let begin = "2024-09-06T08:00:00Z".parse().unwrap();
     let orphan = stack.kimai.add_timesheet(stack.user, (stack.project, stack.activity), begin, Some(begin));
     let before = stack.kimai.timesheets();
-    let spoilt = |id, field, value: Value| Proxy::Spoils(KimaiId(id), field, value);
+    let spoilt = |id, field, value: Value| Proxy::Spoils(EntryId::number(id), field, value);
     let table = [
         spoilt(linked, "end", json!("9999-12-31T23:59:59+0000")),
         spoilt(linked, "project", json!("none")),
@@ -58,7 +58,10 @@ async fn an_odd_row_is_neither_orphan_nor_gone_and_is_counted_and_named() {
         stack.kimai.clear_faults();
         spoil(
             &stack,
-            Proxy::Both(Box::new(proxy.clone()), Box::new(spoilt(orphan.0, "user", json!("jane")))),
+            Proxy::Both(
+                Box::new(proxy.clone()),
+                Box::new(spoilt(orphan.as_number().unwrap(), "user", json!("jane"))),
+            ),
         );
         let (report, faults) = sweep(&stack).await;
         assert_eq!((report.unreadable, report.deleted, report.queued), (2, 0, 0), "{proxy:?}: {report:?}");

@@ -4,7 +4,7 @@ mod driver;
 mod looks;
 mod story;
 
-use kimai_sync::domain::KimaiId;
+use kimai_sync::domain::EntryId;
 
 use crate::support::not_covered;
 use crate::support::stack::{BASE, Stack};
@@ -20,7 +20,7 @@ async fn browser(scripts: bool) -> Option<Browser> {
 }
 
 /// A timesheet that no work log has.
-fn orphan(stack: &Stack, day: u8) -> KimaiId {
+fn orphan(stack: &Stack, day: u8) -> EntryId {
     let begin = format!("2024-09-{day:02}T00:00:00Z").parse().unwrap();
     let end = format!("2024-09-{day:02}T01:30:00Z").parse().unwrap();
     stack.kimai.add_timesheet(stack.user, (stack.project, stack.activity), begin, Some(end))

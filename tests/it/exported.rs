@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use kimai_sync::domain::ids::KimaiId;
+use kimai_sync::domain::ids::EntryId;
 use kimai_sync::trackers::kimai::sandbox::{Fault, LoggedRequest, Role, When};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ async fn kimai(stack: &Stack, token: &str, method: Method, path: &str, body: &Va
 }
 
 /// Toggles the export mark as Kimai's page does.
-async fn export(stack: &Stack, id: KimaiId) -> bool {
+async fn export(stack: &Stack, id: EntryId) -> bool {
     let path = format!("/timesheets/{id}/export");
     let (status, row) = kimai(stack, TOKEN, Method::PATCH, &path, &json!({})).await;
     assert_eq!(status, 200, "{row}");
@@ -32,14 +32,14 @@ async fn export(stack: &Stack, id: KimaiId) -> bool {
 }
 
 /// A work log of five hours, in sync, and its timesheet.
-async fn five_hours(stack: &Stack, id: &str) -> (String, KimaiId) {
+async fn five_hours(stack: &Stack, id: &str) -> (String, EntryId) {
     let uri = stack.register(id, "2024-09-02", "PT5H").await;
     stack.notify(&[&uri]).await;
-    (uri.clone(), stack.links(&uri).await[0].parse().unwrap())
+    (uri.clone(), EntryId::number(stack.links(&uri).await[0].parse().unwrap()))
 }
 
 /// The same, exported, and changed to two hours.
-async fn kept(stack: &Stack, id: &str) -> (String, KimaiId) {
+async fn kept(stack: &Stack, id: &str) -> (String, EntryId) {
     let (uri, timesheet) = five_hours(stack, id).await;
     assert!(export(stack, timesheet).await);
     stack.change(&uri, "cal:duration", "\"PT2H\"").await;
@@ -48,8 +48,8 @@ async fn kept(stack: &Stack, id: &str) -> (String, KimaiId) {
 }
 
 /// The hours that Kimai holds; none where it is deleted.
-fn hours(stack: &Stack, id: KimaiId) -> Option<i64> {
-    let row = stack.kimai.timesheets().into_iter().find(|row| row.id == id.0)?;
+fn hours(stack: &Stack, id: EntryId) -> Option<i64> {
+    let row = stack.kimai.timesheets().into_iter().find(|row| row.id == id.as_number().unwrap())?;
     Some(row.duration / HOUR)
 }
 
@@ -250,7 +250,7 @@ async fn with_the_setting_the_old_way_is_kept() {
 }
 
 /// The next change of the timesheet meets with `fault`; right before it arrives, somebody exports the timesheet.
-fn exported_before_the_change(stack: &Stack, id: KimaiId, fault: Fault) {
+fn exported_before_the_change(stack: &Stack, id: EntryId, fault: Fault) {
     let kimai = stack.kimai.clone();
     let export = move |_: &LoggedRequest| kimai.edit_timesheet(id, |row| row.exported = true);
     stack.kimai.fault(When::next("PATCH", "/api/timesheets/*").only(export), fault);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use kimai_sync::doctor::Health;
 use kimai_sync::domain::finding::{Hold, Kind};
 use kimai_sync::domain::ids::UserId;
-use kimai_sync::domain::{KimaiId, WorkLogUri};
+use kimai_sync::domain::{EntryId, WorkLogUri};
 use kimai_sync::progress::Progress;
 use kimai_sync::reconcile::sweep::Report;
 use kimai_sync::trackers::kimai::sandbox::{Rounding, StoredTimesheet};
@@ -16,7 +16,7 @@ use crate::support::company::september;
 use crate::support::stack::{Stack, answer};
 
 const QUARTER: Duration = Duration::from_mins(15);
-const SYNC: UserId = UserId(1);
+const SYNC: UserId = UserId::number(1);
 
 async fn sweep(stack: &Stack) -> Report {
     let report = stack.engine.sweeper.sweep(september(), None, &Progress::unwatched()).await.unwrap();
@@ -32,13 +32,13 @@ fn kinds(report: &Report) -> Vec<Kind> {
     report.findings.iter().map(|finding| finding.kind).collect()
 }
 
-fn sheet(stack: &Stack, id: KimaiId) -> StoredTimesheet {
-    stack.kimai.timesheets().into_iter().find(|row| row.id == id.0).unwrap()
+fn sheet(stack: &Stack, id: EntryId) -> StoredTimesheet {
+    stack.kimai.timesheets().into_iter().find(|row| row.id == id.as_number().unwrap()).unwrap()
 }
 
 /// The timesheet of the work log that was just made.
-fn newest(stack: &Stack) -> KimaiId {
-    KimaiId(stack.kimai.timesheets().iter().map(|row| row.id).max().unwrap())
+fn newest(stack: &Stack) -> EntryId {
+    EntryId::number(stack.kimai.timesheets().iter().map(|row| row.id).max().unwrap())
 }
 
 async fn story(stack: &Stack, id: &str) -> Value {
@@ -265,7 +265,10 @@ async fn days_are_made_right_after_the_zone_of_the_token_was_corrected() {
         (vec![], "0.0".to_owned())
     );
     let rows = stack.kimai.timesheets();
-    assert!(rows.iter().all(|row| row.user == stack.user.0 && row.duration == 8 * 3_600), "{rows:?}");
+    assert!(
+        rows.iter().all(|row| row.user == stack.user.as_number().unwrap() && row.duration == 8 * 3_600),
+        "{rows:?}"
+    );
 }
 
 /// Kimai sets the day of a change in the owner's zone: there it takes the token's user for a moment.
@@ -284,7 +287,7 @@ async fn owners_in_another_zone_get_their_hours_on_the_right_day_too() {
     stack.change(&uri, "cal:dtstart", "\"2024-09-10\"^^xsd:date").await;
     stack.notify(&[&uri]).await;
     let row = sheet(&stack, id);
-    assert_eq!((row.day.to_string().as_str(), row.user), ("2024-09-10", stack.user.0));
+    assert_eq!((row.day.to_string().as_str(), row.user), ("2024-09-10", stack.user.as_number().unwrap()));
     assert_eq!(row.begin.to_string(), "2024-09-09T22:00:00Z");
     assert_eq!(stands(&stack, "A").await, verdict("in-sync", None));
     assert_eq!(kinds(&sweep(&stack).await), []);
@@ -316,6 +319,6 @@ async fn hours_of_somebody_who_is_disabled_are_not_taken_away() {
     stack.change(&uri, "cal:dtstart", "\"2024-09-10\"^^xsd:date").await;
     stack.notify(&[&uri]).await;
     let row = sheet(&stack, newest(&stack));
-    assert_eq!((row.day.to_string().as_str(), row.user), ("2024-09-09", stack.user.0));
+    assert_eq!((row.day.to_string().as_str(), row.user), ("2024-09-09", stack.user.as_number().unwrap()));
     assert_eq!(stands(&stack, "A").await, verdict("differs", Some("wrong-day")));
 }

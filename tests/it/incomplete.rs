@@ -1,7 +1,7 @@
 //! Answers of the triplestore that do not hold all there is, marked as such or not: nothing is deleted, created or
 //! forgotten for what is missing from them.
 
-use kimai_sync::domain::KimaiId;
+use kimai_sync::domain::EntryId;
 use kimai_sync::progress::Progress;
 use kimai_sync::reconcile::retry::Failure;
 use kimai_sync::reconcile::sweep::{Period, Report};
@@ -32,7 +32,7 @@ async fn sweep(stack: &Stack) -> Result<Report, Failure> {
     swept
 }
 
-fn ids(stack: &Stack) -> Vec<KimaiId> {
+fn ids(stack: &Stack) -> Vec<EntryId> {
     stack.timesheets().into_iter().map(|row| row.0).collect()
 }
 

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use jiff::tz::TimeZone;
 use kimai_sync::clock::Clock;
-use kimai_sync::domain::{Code, KimaiId};
+use kimai_sync::domain::{Code, EntryId};
 use kimai_sync::settings::Settings;
 use kimai_sync::telemetry::Metrics;
 use kimai_sync::trackers::kimai::sandbox::{Fault, Gate, LoggedRequest, Proxy, Role, Sandbox, When};
@@ -18,7 +18,7 @@ const LIST: &str = "/api/timesheets";
 struct Kimai {
     sandbox: Sandbox,
     client: Client,
-    add: Box<dyn Fn(&Sandbox) -> KimaiId>,
+    add: Box<dyn Fn(&Sandbox) -> EntryId>,
     /// Runs the server until the test ends.
     _server: JoinSet<std::io::Result<()>>,
 }
@@ -70,7 +70,7 @@ impl Kimai {
 }
 
 fn ids(listed: Listed) -> Vec<u64> {
-    listed.whole().unwrap().iter().map(|timesheet| timesheet.id.0).collect()
+    listed.whole().unwrap().iter().map(|timesheet| timesheet.id.as_number().unwrap()).collect()
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn four_pages_are_asked_for_at_a_time() {
 #[tokio::test]
 async fn a_timesheet_that_slips_to_a_page_read_before_is_not_taken_for_gone() {
     let kimai = Kimai::with(1_200);
-    let listed = kimai.list(async || assert!(kimai.sandbox.delete_timesheet(KimaiId(7)))).await;
+    let listed = kimai.list(async || assert!(kimai.sandbox.delete_timesheet(EntryId::number(7)))).await;
     // Number 501 is on the first page now. What went meanwhile may still be shown.
     let ids: Vec<u64> = ids(listed).into_iter().filter(|id| *id != 7).collect();
     assert_eq!(ids, (1..=1_200).filter(|id| *id != 7).collect::<Vec<_>>());
@@ -101,7 +101,7 @@ async fn a_timesheet_that_slips_to_a_page_read_before_is_not_taken_for_gone() {
 #[tokio::test]
 async fn timesheets_made_meanwhile_are_in_the_list_which_is_not_read_again() {
     let kimai = Kimai::with(1_000);
-    let listed = kimai.list(async || assert_eq!((kimai.add)(&kimai.sandbox), KimaiId(1_001))).await;
+    let listed = kimai.list(async || assert_eq!((kimai.add)(&kimai.sandbox), EntryId::number(1_001))).await;
     assert_eq!(ids(listed), (1..=1_001).collect::<Vec<_>>());
     assert_eq!(kimai.asked(), 3);
 }
@@ -109,7 +109,7 @@ async fn timesheets_made_meanwhile_are_in_the_list_which_is_not_read_again() {
 #[tokio::test]
 async fn a_page_that_went_away_meanwhile_is_no_fault() {
     let kimai = Kimai::with(501);
-    let listed = kimai.list(async || assert!(kimai.sandbox.delete_timesheet(KimaiId(1)))).await;
+    let listed = kimai.list(async || assert!(kimai.sandbox.delete_timesheet(EntryId::number(1)))).await;
     assert_eq!(ids(listed).last(), Some(&501));
 }
 
@@ -118,7 +118,9 @@ async fn what_changed_since_an_instant_can_be_asked_for_alone() {
     let kimai = Kimai::with(3);
     let later: jiff::Timestamp = "2026-11-21T12:10:00Z".parse().unwrap();
     kimai.sandbox.set_clock(Clock::starting_at(later, TimeZone::UTC));
-    assert!(kimai.sandbox.edit_timesheet(KimaiId(2), |row| row.description = Some("changed".to_owned())));
+    assert!(
+        kimai.sandbox.edit_timesheet(EntryId::number(2), |row| row.description = Some("changed".to_owned()))
+    );
     let filter = TimesheetFilter { modified_after: Some(later), ..TimesheetFilter::default() };
     assert_eq!(ids(kimai.client.timesheets(&filter).await.unwrap()), [2]);
 }
@@ -135,9 +137,9 @@ impl Kimai {
 async fn a_list_that_brings_nothing_new_is_not_read_on_and_may_lack_what_comes_after() {
     let table = [
         // The last page is full: without headers nobody knows that it is the last.
-        (1_000, Proxy::RepeatsLastPage, 1_000, 3, KimaiId(1_001)),
-        (1_001, Proxy::RepeatsOneRow, 1, 2, KimaiId(8)),
-        (1_001, Proxy::IgnoresQuery, 50, 1, KimaiId(7)),
+        (1_000, Proxy::RepeatsLastPage, 1_000, 3, EntryId::number(1_001)),
+        (1_001, Proxy::RepeatsOneRow, 1, 2, EntryId::number(8)),
+        (1_001, Proxy::IgnoresQuery, 50, 1, EntryId::number(7)),
     ];
     for (rows, proxy, read, asked, lacking) in table {
         let kimai = Kimai::with(rows);
@@ -190,7 +192,7 @@ async fn an_absurd_number_of_pages_ends_where_the_pages_do() {
     ] {
         let kimai = Kimai::with(600);
         let listed = kimai.through(proxy.clone()).await.unwrap();
-        assert!(listed.may_lack(KimaiId(2)) && listed.may_lack(KimaiId(599)), "{proxy:?}");
+        assert!(listed.may_lack(EntryId::number(2)) && listed.may_lack(EntryId::number(599)), "{proxy:?}");
         assert_eq!(listed.whole().unwrap_err().code, Code::KimaiListFaulty, "{proxy:?}");
         assert!(kimai.asked() <= 2 * 3, "{proxy:?}: {}", kimai.asked());
     }
@@ -213,19 +215,19 @@ async fn a_row_that_is_odd_costs_itself_alone_and_no_creation() {
     let (well, never) = ("2026-11-21T09:00:00+0100", "9999-12-31T23:59:59+0000");
     let table = [
         (row(json!(-7), well), None),
-        (row(json!("7"), well), Some(KimaiId(7))),
+        (row(json!("7"), well), Some(EntryId::number(7))),
         (row(json!(0), well), None),
-        (row(json!(7), never), Some(KimaiId(7))),
+        (row(json!(7), never), Some(EntryId::number(7))),
         (json!("not a row"), None),
     ];
     for (odd, id) in table {
         let kimai = Kimai::with(3);
         let listed = kimai.through(Proxy::Row(odd.clone())).await.unwrap();
         assert_eq!((listed.timesheets.len(), listed.odd.count, &listed.gaps), (3, 1, &vec![]), "{odd}");
-        assert_eq!(listed.may_lack(KimaiId(7)), id.is_some(), "{odd}");
-        assert!(!listed.may_lack(KimaiId(8)), "{odd}");
+        assert_eq!(listed.may_lack(EntryId::number(7)), id.is_some(), "{odd}");
+        assert!(!listed.may_lack(EntryId::number(8)), "{odd}");
         // Before each creation the newest id is asked for.
         let newest = kimai.client.newest().await.unwrap();
-        assert_eq!(newest, Some(id.unwrap_or(KimaiId(3))), "{odd}");
+        assert_eq!(newest.map(|newest| newest.0), id.unwrap_or(EntryId::number(3)).as_number(), "{odd}");
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::ToSpan;
 use jiff::civil::{Date, date};
 use kimai_sync::domain::day_windows::{Window, windows};
-use kimai_sync::domain::{KimaiId, WorkLogUri};
+use kimai_sync::domain::{EntryId, WorkLogUri};
 use kimai_sync::triplestore::statement::Iri;
 use kimai_sync::triplestore::work_logs::SparqlWorkLogs;
 use kimai_sync::work_logs::{Link, WorkLogs};
@@ -141,16 +141,16 @@ async fn what_is_left_of_deleted_work_logs_is_found_among_much_else(stack: Stack
     stack.forget_calls();
     let numbered = WorkLogUri::parse(&format!("{BASE}/persons/numbered")).unwrap();
     let wanted = [
-        (taken_back.clone(), vec![KimaiId(7)]),
-        (uri("commented"), vec![KimaiId(9_004)]),
-        (uri("noted"), vec![KimaiId(9_005)]),
-        (numbered.clone(), vec![KimaiId(9_007)]),
+        (taken_back.clone(), vec![EntryId::number(7)]),
+        (uri("commented"), vec![EntryId::number(9_004)]),
+        (uri("noted"), vec![EntryId::number(9_005)]),
+        (numbered.clone(), vec![EntryId::number(9_007)]),
         (uri("none"), vec![]),
-        (uri("two"), vec![KimaiId(9_001), KimaiId(9_002)]),
+        (uri("two"), vec![EntryId::number(9_001), EntryId::number(9_002)]),
     ];
     assert_eq!(source.dangling().await.unwrap(), BTreeMap::from(wanted));
     assert_eq!(stack.statements(), (1, 0));
-    let ids = [7, 9_001, 9_003, 9_004, 9_005, 9_006, 9_007, 8].map(KimaiId);
+    let ids = [7, 9_001, 9_003, 9_004, 9_005, 9_006, 9_007, 8].map(EntryId::number);
     let left = [
         (7, taken_back),
         (9_001, uri("two")),
@@ -158,7 +158,7 @@ async fn what_is_left_of_deleted_work_logs_is_found_among_much_else(stack: Stack
         (9_005, uri("noted")),
         (9_007, numbered),
     ];
-    let left = left.map(|(id, of)| (KimaiId(id), vec![of]));
+    let left = left.map(|(id, of)| (EntryId::number(id), vec![of]));
     assert_eq!(source.tombstones(&ids).await.unwrap(), BTreeMap::from(left), "the same by their numbers");
 }
 
@@ -184,7 +184,7 @@ async fn many_are_read_and_linked_together_as_each_alone(stack: Stack) {
     let (typed, two) = (work_log(1), work_log(2));
     stack.change(typed.as_str(), "dct:identifier", "\"1\"^^xsd:integer").await;
     stack.update(&format!("INSERT DATA {{ <{two}> dct:identifier \"rubbish\" }}")).await;
-    let to = |n: usize| (n % 3 < 2).then_some(KimaiId(n as u64 + 1_000));
+    let to = |n: usize| (n % 3 < 2).then_some(EntryId::number(n as u64 + 1_000));
     for n in (0..250).step_by(3) {
         stack
             .update(&format!(

@@ -47,21 +47,21 @@ async fn hours_follow_a_person_that_gets_another_account(stack: Stack) {
         ))
         .await;
     notify(&stack, &jane, foaf::ACCOUNT).await;
-    let on = (stack.project.0, stack.activity.0);
-    assert_eq!(booked(&stack), [(on.0, on.1, jo.0); 2], "however long ago");
+    let on = (stack.project.as_number().unwrap(), stack.activity.as_number().unwrap());
+    assert_eq!(booked(&stack), [(on.0, on.1, jo.as_number().unwrap()); 2], "however long ago");
     // The account itself gets another number.
     let rows = stack.select(&format!("SELECT DISTINCT ?account WHERE {{ {} }}", account("jo"))).await;
     let iri = rows[0]["account"].value().to_owned();
     stack.change(&iri, "dct:identifier", &format!("\"{}\"", stack.user)).await;
     notify(&stack, &iri, dct::IDENTIFIER).await;
-    assert_eq!(booked(&stack), [(on.0, on.1, stack.user.0); 2]);
+    assert_eq!(booked(&stack), [(on.0, on.1, stack.user.as_number().unwrap()); 2]);
 }
 
 async fn hours_follow_an_activity_that_is_moved_and_numbers_that_change(stack: Stack) {
     let uri = stack.register("A", "2024-09-02", "PT8H").await;
     stack.notify(&[&uri]).await;
     let task = stack.task(stack.activity).await;
-    let shop = stack.kimai.add_project("Shop", kimai_sync::domain::ids::CustomerId(1));
+    let shop = stack.kimai.add_project("Shop", kimai_sync::domain::ids::CustomerId::number(1));
     let sales = stack.kimai.add_activity("Sales", Some(shop));
     stack.kimai.set(
         kimai_sync::trackers::kimai::sandbox::Entity::Activity(stack.activity),
@@ -76,16 +76,25 @@ async fn hours_follow_an_activity_that_is_moved_and_numbers_that_change(stack: S
         .await;
     stack.change(&task, "skos:broader", &format!("<{project}>")).await;
     notify(&stack, &task, skos::BROADER).await;
-    assert_eq!(booked(&stack), [(shop.0, stack.activity.0, stack.user.0)]);
+    assert_eq!(
+        booked(&stack),
+        [(shop.as_number().unwrap(), stack.activity.as_number().unwrap(), stack.user.as_number().unwrap())]
+    );
     stack.change(&task, "dct:identifier", &format!("\"{sales}\"")).await;
     notify(&stack, &task, dct::IDENTIFIER).await;
-    assert_eq!(booked(&stack), [(shop.0, sales.0, stack.user.0)]);
+    assert_eq!(
+        booked(&stack),
+        [(shop.as_number().unwrap(), sales.as_number().unwrap(), stack.user.as_number().unwrap())]
+    );
     // The project itself gets another number.
-    let other = stack.kimai.add_project("Other shop", kimai_sync::domain::ids::CustomerId(1));
+    let other = stack.kimai.add_project("Other shop", kimai_sync::domain::ids::CustomerId::number(1));
     stack.kimai.set(kimai_sync::trackers::kimai::sandbox::Entity::Activity(sales), "project", json!(other));
     stack.change(&project, "dct:identifier", &format!("\"{other}\"")).await;
     notify(&stack, &project, dct::IDENTIFIER).await;
-    assert_eq!(booked(&stack), [(other.0, sales.0, stack.user.0)]);
+    assert_eq!(
+        booked(&stack),
+        [(other.as_number().unwrap(), sales.as_number().unwrap(), stack.user.as_number().unwrap())]
+    );
     // The link of a work log is our own affair.
     stack.forget_calls();
     notify(&stack, &uri, dct::IDENTIFIER).await;
@@ -106,7 +115,7 @@ async fn a_thousand_follow_behind_what_people_do_meanwhile(stack: Stack) {
     }
     stack.forget_calls();
     notify(&stack, &task, skos::BROADER).await;
-    let created: Vec<u64> = stack.timesheets().into_iter().map(|(id, ..)| id.0).collect();
+    let created: Vec<u64> = stack.timesheets().into_iter().map(|(id, ..)| id.as_number().unwrap()).collect();
     assert_eq!(created.len(), count, "each once, whoever told of it");
     let (selects, _) = stack.statements();
     assert!(selects < 150, "{selects} queries for {count} work logs");

@@ -2,7 +2,7 @@
 
 use kimai_sync::domain::finding::Kind;
 use kimai_sync::domain::ids::UserId;
-use kimai_sync::domain::{KimaiId, WorkLogUri};
+use kimai_sync::domain::{EntryId, WorkLogUri};
 use kimai_sync::progress::Progress;
 use kimai_sync::queue::State;
 use kimai_sync::reconcile::sweep::Period;
@@ -38,7 +38,7 @@ async fn failed(stack: &Stack, id: &str) -> (String, String, String) {
 }
 
 fn role(stack: &Stack, roles: &[&str]) {
-    stack.kimai.set(Entity::User(UserId(1)), "roles", json!(roles));
+    stack.kimai.set(Entity::User(UserId::number(1)), "roles", json!(roles));
 }
 
 /// A work log that is in Kimai.
@@ -63,7 +63,7 @@ async fn a_403_names_the_locked_period_the_export_or_the_right_that_is_missing()
         if locked {
             stack.kimai.rules(|rules| rules.locked_before = Some("2024-10-01T00:00:00Z".parse().unwrap()));
         }
-        stack.kimai.edit_timesheet(KimaiId(id), |row| row.exported = exported);
+        stack.kimai.edit_timesheet(EntryId::number(id), |row| row.exported = exported);
         if code == "timesheet-exported" {
             // Somebody who leads the team sees it.
             let team = json!({"name": "All", "members": [{"user": 1, "teamlead": true}, {"user": stack.user, "teamlead": false}]});
@@ -227,15 +227,18 @@ async fn a_link_that_was_removed_is_one_finding_in_words_of_our_zone() {
     let id: u64 = stack.links(&uri).await[0].parse().unwrap();
     let changed: u64 = stack.links(&other).await[0].parse().unwrap();
     stack.update(&format!("DELETE WHERE {{ <{uri}> dct:identifier ?id }}")).await;
-    stack
-        .kimai
-        .edit_timesheet(KimaiId(changed), |row| row.end = Some("2024-09-02T05:00:00Z".parse().unwrap()));
+    stack.kimai.edit_timesheet(EntryId::number(changed), |row| {
+        row.end = Some("2024-09-02T05:00:00Z".parse().unwrap());
+    });
     let period = Period { first: DAY.parse().unwrap(), last: DAY.parse().unwrap() };
     let plan = stack.engine.sweeper.plan(period, &Progress::unwatched()).await.unwrap();
     let [missing, differs] = plan.findings.as_slice() else { panic!("{:?}", plan.findings) };
     let (missing, differs) =
         if missing.kind == Kind::Missing { (missing, differs) } else { (differs, missing) };
-    assert_eq!((missing.kind, &missing.timesheets, missing.held), (Kind::Missing, &vec![KimaiId(id)], None));
+    assert_eq!(
+        (missing.kind, &missing.timesheets, missing.held),
+        (Kind::Missing, &vec![EntryId::number(id)], None)
+    );
     assert!(missing.reason.contains("its link is missing"), "{}", missing.reason);
     assert_eq!(differs.reason, "end: Kimai has 2024-09-02 07:00, the work log says 2024-09-02 08:00");
     stack.engine.sweeper.sweep(period, None, &Progress::unwatched()).await.unwrap();

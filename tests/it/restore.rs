@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use kimai_sync::domain::KimaiId;
+use kimai_sync::domain::EntryId;
 use kimai_sync::trackers::kimai::sandbox::{Fault, When};
 use reqwest::Response;
 use serde_json::{Value, json};
@@ -89,9 +89,12 @@ async fn expect_one_each(stack: &Stack, uris: &[&[String]]) {
     for uri in uris.iter().copied().flatten() {
         let links = stack.links(uri).await;
         assert_eq!(links.len(), 1, "{uri} is linked to {links:?}");
-        assert!(linked.insert(KimaiId(links[0].parse().unwrap())), "{uri} shares timesheet {links:?}");
+        assert!(
+            linked.insert(EntryId::number(links[0].parse().unwrap())),
+            "{uri} shares timesheet {links:?}"
+        );
     }
-    let timesheets: BTreeSet<KimaiId> = stack.timesheets().into_iter().map(|row| row.0).collect();
+    let timesheets: BTreeSet<EntryId> = stack.timesheets().into_iter().map(|row| row.0).collect();
     assert_eq!(timesheets, linked);
 }
 

@@ -6,7 +6,7 @@ mod confirm;
 
 use std::time::Duration;
 
-use kimai_sync::domain::KimaiId;
+use kimai_sync::domain::EntryId;
 use kimai_sync::domain::finding::{Action, Finding, Hold, Kind};
 use kimai_sync::trackers::kimai::sandbox::{Fault, Gate, When};
 use reqwest::Response;
@@ -232,7 +232,7 @@ async fn findings_come_in_pages_with_both_sides_and_a_key_confirms_them() {
         .map(|id| Finding {
             kind: if id % 40 == 0 { Kind::Dangling } else { Kind::Orphan },
             work_log: None,
-            timesheets: vec![KimaiId(id)],
+            timesheets: vec![EntryId::number(id)],
             wanted: None,
             found: None,
             reason: format!("no work log is linked to timesheet {id}"),

@@ -199,7 +199,7 @@ async fn what_someone_changes_in_kimai_shows() {
 
     let begin = "2026-11-18T23:00:00Z".parse().unwrap();
     let made = kimai.sandbox.add_timesheet(
-        kimai_sync::domain::ids::UserId(1),
+        kimai_sync::domain::ids::UserId::number(1),
         (kimai.project, kimai.activity),
         begin,
         None,
@@ -220,8 +220,8 @@ async fn what_someone_changes_in_kimai_shows() {
 #[tokio::test]
 async fn an_activity_moves_within_its_customer_or_becomes_a_global_one_for_good() {
     let kimai = Kimai::start();
-    let near = kimai.sandbox.add_project("Shop", kimai_sync::domain::ids::CustomerId(1));
-    let hidden = kimai.sandbox.add_project("Hidden", kimai_sync::domain::ids::CustomerId(1));
+    let near = kimai.sandbox.add_project("Shop", kimai_sync::domain::ids::CustomerId::number(1));
+    let hidden = kimai.sandbox.add_project("Hidden", kimai_sync::domain::ids::CustomerId::number(1));
     kimai.sandbox.hide(Entity::Project(hidden));
     let far = kimai.sandbox.add_project("Elsewhere", kimai.sandbox.add_customer("Beta"));
     let path = format!("/activities/{}", kimai.activity);

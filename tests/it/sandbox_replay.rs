@@ -11,7 +11,7 @@ use std::time::Duration;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use kimai_sync::clock::Clock;
-use kimai_sync::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
+use kimai_sync::domain::ids::{ActivityId, EntryId, ProjectId, UserId};
 use kimai_sync::trackers::kimai::sandbox::{Fault, Role, Sandbox, Snapshot, When};
 use serde::Deserialize;
 use serde_json::Value;
@@ -109,7 +109,7 @@ fn seed_first_user(sandbox: &Sandbox) {
         (13, "<OFFICE>"),
     ];
     for (user, token) in tokens {
-        sandbox.add_token(UserId(user), token);
+        sandbox.add_token(UserId::number(user), token);
     }
     sandbox.add_token(admin, "<EXPIRED>");
     sandbox.expire_token("<EXPIRED>");
@@ -162,8 +162,13 @@ fn prepare(n: u32, sandbox: &Sandbox, seeded: &mut Option<Snapshot>) {
 /// that touches it sets them.
 fn post_unrecorded(sandbox: &Sandbox) {
     let (begin, end) = ("2026-11-17T23:00:00Z".parse().unwrap(), "2026-11-18T00:00:00Z".parse().unwrap());
-    let given = sandbox.add_timesheet(UserId(4), (ProjectId(2), ActivityId(5)), begin, Some(end));
-    assert_eq!(given, KimaiId(356));
+    let given = sandbox.add_timesheet(
+        UserId::number(4),
+        (ProjectId::number(2), ActivityId::number(5)),
+        begin,
+        Some(end),
+    );
+    assert_eq!(given, EntryId::number(356));
 }
 
 fn every(sandbox: &Sandbox, fault: &Fault) {
@@ -181,9 +186,9 @@ fn load_timesheets(sandbox: &Sandbox) {
             serde_json::from_str(line).unwrap();
         let begin = brussels.to_timestamp(day.at(0, 0, 0, 0)).unwrap();
         let end = begin + jiff::SignedDuration::from_mins(minutes);
-        let work = (ProjectId(project), ActivityId(activity));
-        let given = sandbox.add_timesheet(UserId(user), work, begin, Some(end));
-        assert_eq!(given, KimaiId(id));
+        let work = (ProjectId::number(project), ActivityId::number(activity));
+        let given = sandbox.add_timesheet(UserId::number(user), work, begin, Some(end));
+        assert_eq!(given, EntryId::number(id));
         sandbox.edit_timesheet(given, |row| (row.description, row.tags) = (description, tags));
     }
 }

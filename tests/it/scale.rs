@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use jiff::SignedDuration;
-use kimai_sync::domain::ids::KimaiId;
+use kimai_sync::domain::ids::EntryId;
 use kimai_sync::progress::Progress;
 use kimai_sync::reconcile::sweep::Report;
 use kimai_sync::trackers::kimai::sandbox::{Entity, Role};
@@ -132,7 +132,7 @@ async fn a_sweep_of_10_000_work_logs_in_sync_asks_for_20_pages_and_changes_nothi
     const WORK_LOGS: usize = 20 * PAGE;
     let stack = Stack::embedded(&[]).await;
     let staff = hire(&stack).await;
-    let timesheets: Vec<KimaiId> = (0..WORK_LOGS)
+    let timesheets: Vec<EntryId> = (0..WORK_LOGS)
         .map(|number| {
             let (user, activity, begin) = booking(number, USERS);
             let end = begin + SignedDuration::from_hours(8);

@@ -27,7 +27,11 @@ async fn a_work_log_becomes_a_timesheet_and_follows_its_changes(stack: Stack) {
     let work_log = stack.register("67BF1C2E9F3B7A0009000001", "2024-09-02", "PT8H").await;
     stack.notify(&[&work_log]).await;
     let id = stack.timesheets()[0].0;
-    let ids = (stack.project.0, stack.activity.0, stack.user.0);
+    let ids = (
+        stack.project.as_number().unwrap(),
+        stack.activity.as_number().unwrap(),
+        stack.user.as_number().unwrap(),
+    );
     let wanted = |end: &str| (id, "2024-09-02T00:00:00Z".to_owned(), end.to_owned(), ids.0, ids.1, ids.2);
     assert_eq!(stack.timesheets(), [wanted("2024-09-02T08:00:00Z")]);
     assert_eq!(stack.links(&work_log).await, [id.to_string()]);
@@ -135,7 +139,7 @@ async fn what_is_not_a_work_log_costs_few_reads_and_never_a_timesheet(stack: Sta
     let activity = stack.task(stack.activity).await;
     let id = stack.activity;
     // A timesheet that carries the same number as the activity.
-    for _ in 0..id.0 {
+    for _ in 0..id.as_number().unwrap() {
         let begin = "2024-09-02T00:00:00Z".parse().unwrap();
         stack.kimai.add_timesheet(stack.user, (stack.project, stack.activity), begin, Some(begin));
     }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use kimai_sync::domain::finding::{Hold, Kind, Unconfirmed};
-use kimai_sync::domain::ids::{KimaiId, WorkLogUri};
+use kimai_sync::domain::ids::{EntryId, WorkLogUri};
 use kimai_sync::domain::timesheet::DesiredEntry;
 use kimai_sync::progress::Progress;
 use kimai_sync::reconcile::ledger::Held;
@@ -36,7 +36,7 @@ struct Planter<'a> {
 
 impl Planter<'_> {
     /// A timesheet of the next work log's, `change`d.
-    fn timesheet(&self, change: impl FnOnce(&mut StoredTimesheet)) -> KimaiId {
+    fn timesheet(&self, change: impl FnOnce(&mut StoredTimesheet)) -> EntryId {
         let (user, activity, begin) = booking(self.next, USERS);
         let (user, activity) = (self.staff.company.users[user], self.staff.company.activities[activity]);
         let id = self.stack.kimai.add_timesheet(user, activity, begin, Some(begin + EIGHT_HOURS));
@@ -45,7 +45,7 @@ impl Planter<'_> {
     }
 
     /// The next work log, with these links and that duration, so many days later than booked.
-    fn work_log(&mut self, links: &[KimaiId], duration: &str, days: i64) -> String {
+    fn work_log(&mut self, links: &[EntryId], duration: &str, days: i64) -> String {
         let (user, activity, begin) = booking(self.next, USERS);
         let uri = format!("{BASE}/work-logs/planted-{:05}", self.next);
         let (person, task) = (self.staff.company.users[user], &self.staff.tasks[activity]);
@@ -61,7 +61,7 @@ impl Planter<'_> {
     }
 
     /// The next work log, of whose timesheet Kimai answered that it books it so many days from its own.
-    async fn remember(&mut self, id: KimaiId, duration: &str, shift: i32) {
+    async fn remember(&mut self, id: EntryId, duration: &str, shift: i32) {
         let (user, activity, begin) = booking(self.next, USERS);
         let (user, (project, activity)) =
             (self.staff.company.users[user], self.staff.company.activities[activity]);
@@ -73,7 +73,7 @@ impl Planter<'_> {
     }
 
     /// What is left of a deleted work log.
-    fn tombstone(&mut self, id: KimaiId) {
+    fn tombstone(&mut self, id: EntryId) {
         let uri = format!("{BASE}/work-logs/planted-{:05}", self.next);
         self.triples.push(format!("<{uri}> dct:identifier \"{id}\" ."));
         self.next += 1;
@@ -111,7 +111,7 @@ async fn plant(stack: &Stack, staff: &Staff, from: usize) -> BTreeMap<Kind, usiz
         // What was made while the token's user was in another zone.
         let off_day = planter.timesheet(|row| row.day = row.day.yesterday().unwrap());
         planter.remember(off_day, full, -1).await;
-        planter.work_log(&[KimaiId(9_000_000 + number as u64)], full, 0);
+        planter.work_log(&[EntryId::number(9_000_000 + number as u64)], full, 0);
         let shared = planter.timesheet(|_| ());
         planter.work_log(&[shared], full, 0);
         planter.work_log(&[shared], full, 0);
@@ -158,7 +158,7 @@ fn in_sync() -> usize {
 async fn every_kind_of_difference_is_found_and_put_right(stack: Stack) {
     let in_sync = in_sync();
     let staff = hire(&stack).await;
-    let right: Vec<KimaiId> = (0..in_sync)
+    let right: Vec<EntryId> = (0..in_sync)
         .map(|number| {
             let (user, activity, begin) = booking(number, USERS);
             let (user, activity) = (staff.company.users[user], staff.company.activities[activity]);
@@ -168,7 +168,8 @@ async fn every_kind_of_difference_is_found_and_put_right(stack: Stack) {
     register(&stack, &staff, in_sync, USERS, |number| Some(right[number])).await;
     let expected = plant(&stack, &staff, in_sync).await;
     let untouched = |stack: &Stack| -> Vec<(u64, Timestamp)> {
-        let rows = stack.kimai.timesheets().into_iter().filter(|row| right.contains(&KimaiId(row.id)));
+        let rows =
+            stack.kimai.timesheets().into_iter().filter(|row| right.contains(&EntryId::number(row.id)));
         rows.map(|row| (row.id, row.modified)).collect()
     };
     let before = (untouched(&stack), stack.kimai.timesheets().len());
@@ -209,7 +210,13 @@ async fn every_kind_of_difference_is_found_and_put_right(stack: Stack) {
 
     let last = sweep(&stack, None).await;
     assert_eq!(counted(&last), BTreeMap::from([(Kind::Incomplete, EACH)]), "all else is right");
-    assert!(stack.kimai.timesheets().iter().all(|row| row.id != late.0 && row.description.is_none()));
+    assert!(
+        stack
+            .kimai
+            .timesheets()
+            .iter()
+            .all(|row| row.id != late.as_number().unwrap() && row.description.is_none())
+    );
     let rows = stack.kimai.timesheets();
     assert!(rows.iter().all(|row| row.duration >= EIGHT_HOURS.as_secs()), "each is counted");
     assert!(rows.iter().all(|row| row.day == row.begin.to_zoned(TimeZone::UTC).date()), "each is on its day");
@@ -298,7 +305,7 @@ async fn what_must_not_be_deleted_is_held_back_and_told() {
     stack.kimai.edit_timesheet(exported, |row| (row.exported = true, old(row)).1);
     stack.kimai.edit_timesheet(left, old);
     let report = sweep(&stack, None).await;
-    let held: BTreeMap<KimaiId, Option<Hold>> =
+    let held: BTreeMap<EntryId, Option<Hold>> =
         report.findings.iter().map(|finding| (finding.timesheets[0], finding.held)).collect();
     let expected = [(recent, Some(Hold::Recent)), (exported, Some(Hold::Exported)), (left, None)];
     assert_eq!((held, report.deleted, report.held), (expected.into(), 1, 2));
@@ -318,7 +325,7 @@ async fn an_exported_timesheet_of_a_deleted_work_log_of_another_day_is_kept() {
     );
     let gone = stack.register("gone", "2024-07-03", "PT8H").await;
     stack.notify(&[&kept, &there, &gone]).await;
-    let id: KimaiId = stack.links(&kept).await[0].parse().unwrap();
+    let id = EntryId::number(stack.links(&kept).await[0].parse().unwrap());
     stack.kimai.edit_timesheet(id, |row| row.exported = true);
     // Two timesheets of one work log: they go together, so one that is exported keeps both.
     let begin: Timestamp = "2024-09-05T00:00:00Z".parse().unwrap();

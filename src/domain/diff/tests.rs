@@ -4,9 +4,9 @@ fn wanted() -> DesiredEntry {
     DesiredEntry {
         begin: "2024-09-02T00:00:00Z".parse().unwrap(),
         end: "2024-09-02T08:00:00Z".parse().unwrap(),
-        project: ProjectId(1),
-        activity: ActivityId(2),
-        user: UserId(3),
+        project: ProjectId::number(1),
+        activity: ActivityId::number(2),
+        user: UserId::number(3),
         note: None,
     }
 }
@@ -30,9 +30,9 @@ fn every_field_we_own_counts_and_rounding_does_not() {
         // A break that rounding makes up for is one all the same.
         ObservedEntry { pause: 60, ..found() },
         ObservedEntry { duration: 0, ..found() },
-        ObservedEntry { project: Some(ProjectId(9)), ..found() },
+        ObservedEntry { project: Some(ProjectId::number(9)), ..found() },
         ObservedEntry { activity: None, ..found() },
-        ObservedEntry { user: Some(UserId(9)), ..found() },
+        ObservedEntry { user: Some(UserId::number(9)), ..found() },
     ];
     for found in different {
         assert!(!found.holds(&wanted()), "{found:?}");
@@ -66,7 +66,7 @@ fn hours_that_became_none_are_never_held_however_short_they_are() {
 #[test]
 fn only_what_kimai_answered_to_just_this_is_rounding() {
     let (wanted, rounded) = (wanted(), ObservedEntry { duration: 28_800 + 540, ..found() });
-    let other = DesiredEntry { project: ProjectId(9), ..wanted };
+    let other = DesiredEntry { project: ProjectId::number(9), ..wanted };
     let answers = |found: ObservedEntry, pushed: Option<&DesiredEntry>, held: Option<ObservedEntry>| {
         found.is_answer_to(&wanted, pushed, held.as_ref())
     };
@@ -98,8 +98,8 @@ fn work_log(name: &str) -> WorkLogUri {
     WorkLogUri::parse(&format!("http://x/{name}")).unwrap()
 }
 
-fn ids(ids: &[u64]) -> Vec<KimaiId> {
-    ids.iter().copied().map(KimaiId).collect()
+fn ids(ids: &[u64]) -> Vec<EntryId> {
+    ids.iter().copied().map(EntryId::number).collect()
 }
 
 fn complete(linked: &[u64]) -> WorkLogSide {
@@ -115,7 +115,9 @@ fn sides(of: &[(&str, WorkLogSide)]) -> WorkLogSides {
 }
 
 fn timesheets(of: &[(u64, ObservedEntry)]) -> TimesheetSides {
-    of.iter().map(|(id, found)| (KimaiId(*id), TimesheetSide { found: *found, exported: false })).collect()
+    of.iter()
+        .map(|(id, found)| (EntryId::number(*id), TimesheetSide { found: *found, exported: false }))
+        .collect()
 }
 
 #[test]
@@ -133,16 +135,16 @@ fn each_difference_has_its_list() {
         ("twin-c", complete(&[8, 9])),
         ("twin-d", complete(&[9])),
     ]);
-    let other = ObservedEntry { user: Some(UserId(9)), ..found() };
+    let other = ObservedEntry { user: Some(UserId::number(9)), ..found() };
     let all: Vec<_> = (1..=9).map(|id| (id, if id == 2 { other } else { found() })).collect();
     let expected = Comparison {
         missing: vec![work_log("new")],
         changed: vec![work_log("changed")],
-        absent: vec![(work_log("absent"), KimaiId(99))],
+        absent: vec![(work_log("absent"), EntryId::number(99))],
         doubled: vec![work_log("twice")],
         incomplete: vec![work_log("gap"), work_log("gap-absent")],
         shared: [(7, ["twin-a", "twin-b"]), (9, ["twin-c", "twin-d"])]
-            .map(|(id, names)| (KimaiId(id), names.map(work_log).to_vec()))
+            .map(|(id, names)| (EntryId::number(id), names.map(work_log).to_vec()))
             .into(),
         unlinked: ids(&[6]),
     };
@@ -153,12 +155,12 @@ fn each_difference_has_its_list() {
 fn equal_work_logs_adopt_one_timesheet_each() {
     let work_logs = sides(&[("a", complete(&[])), ("b", complete(&[])), ("c", complete(&[]))]);
     let missing: Vec<WorkLogUri> = work_logs.keys().cloned().collect();
-    let other = ObservedEntry { activity: Some(ActivityId(9)), ..found() };
+    let other = ObservedEntry { activity: Some(ActivityId::number(9)), ..found() };
     let end = Some("2024-09-02T09:00:00Z".parse().unwrap());
     let longer = ObservedEntry { end, duration: 32_400, ..found() };
     let timesheets = timesheets(&[(1, other), (2, longer), (3, found()), (4, found())]);
     let adopted = adoptions(&work_logs, &timesheets, &missing, &ids(&[1, 2, 3, 4]));
-    assert_eq!(adopted, [(work_log("a"), KimaiId(3)), (work_log("b"), KimaiId(4))]);
+    assert_eq!(adopted, [(work_log("a"), EntryId::number(3)), (work_log("b"), EntryId::number(4))]);
 }
 
 #[test]

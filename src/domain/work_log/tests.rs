@@ -47,7 +47,7 @@ fn a_complete_work_log_finds_its_way() {
     let work_log = resolve(&facts, &directory).unwrap();
     assert_eq!(
         (work_log.project, work_log.activity, work_log.user),
-        (ProjectId(3), ActivityId(7), UserId(5))
+        (ProjectId::number(3), ActivityId::number(7), UserId::number(5))
     );
     assert!(work_log.doubled.is_empty());
 }
@@ -97,7 +97,7 @@ fn of_several_values_the_smallest_is_taken_and_said() {
         directory.persons.get_mut("http://x/persons/1").unwrap().account_identifiers = set(ids);
         resolve(&facts, &directory).map(|work_log| work_log.user)
     };
-    assert_eq!(with_accounts(&["9", "none"]), Ok(UserId(9)));
+    assert_eq!(with_accounts(&["9", "none"]), Ok(UserId::number(9)));
     let obstacles = with_accounts(&["10", "9"]).unwrap_err();
     assert_eq!(obstacles[0].code(), Code::AccountAmbiguous);
     assert_eq!(
@@ -222,7 +222,7 @@ fn a_bare_identifier_is_a_tombstone_and_anything_else_may_be_left_over() {
 #[test]
 fn an_identifier_that_is_no_number_is_no_link() {
     let facts = Facts { identifiers: set(&["undefined", "12", "9", "012"]), ..Facts::default() };
-    assert_eq!(facts.kimai_ids(), [KimaiId(9), KimaiId(12)]);
+    assert_eq!(facts.entry_ids(), [EntryId::number(9), EntryId::number(12)]);
 }
 
 proptest! {

@@ -2,7 +2,7 @@ use super::super::{Done, Names};
 use super::*;
 use crate::domain::WorkLogUri;
 use crate::domain::diff::ObservedEntry;
-use crate::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
+use crate::domain::ids::{ActivityId, EntryId, ProjectId, UserId};
 use crate::domain::timesheet::DesiredEntry;
 use crate::queue::{Ended, Reason};
 use crate::settings::Relations;
@@ -17,9 +17,9 @@ fn wanted() -> DesiredEntry {
     DesiredEntry {
         begin: at("2024-09-01T22:00:00Z"),
         end: at("2024-09-02T06:00:00Z"),
-        project: ProjectId(1),
-        activity: ActivityId(2),
-        user: UserId(3),
+        project: ProjectId::number(1),
+        activity: ActivityId::number(2),
+        user: UserId::number(3),
         note: None,
     }
 }
@@ -27,7 +27,7 @@ fn wanted() -> DesiredEntry {
 fn held(differences: &[&str]) -> Held {
     let holds = Holds { found: ObservedEntry::from(wanted()), exported: false, names: Names::default() };
     Held {
-        id: KimaiId(12),
+        id: EntryId::number(12),
         linked: true,
         kimai: Answer::Known(Some(holds)),
         rounding: None,
@@ -279,7 +279,7 @@ fn a_triplestore_that_does_not_answer_proves_nothing() {
 #[test]
 fn what_the_triplestore_hides_is_not_called_unknown_while_we_remember_it() {
     let mut hidden = explanation(told(Subject::Absent, &[]), vec![Held { linked: false, ..held(&[]) }], None);
-    hidden.memory = Answer::Known(Memory { timesheet: Some(KimaiId(12)), ..Memory::default() });
+    hidden.memory = Answer::Known(Memory { timesheet: Some(EntryId::number(12)), ..Memory::default() });
     let judged = judge_with(&hidden, &[]);
     assert_eq!(judged.verdict, Verdict::NotSeen);
     assert_eq!(judged.says, "Not to be seen in the triplestore; timesheet 12 is still in Kimai");
@@ -301,12 +301,12 @@ fn what_the_triplestore_hides_is_not_called_unknown_while_we_remember_it() {
     // A delta told of the deletion: that is proof.
     hidden.timesheets = held;
     hidden.memory =
-        Answer::Known(Memory { timesheet: Some(KimaiId(12)), removed: true, ..Memory::default() });
+        Answer::Known(Memory { timesheet: Some(EntryId::number(12)), removed: true, ..Memory::default() });
     let judged = judge_with(&hidden, &[]);
     assert_eq!(judged.verdict, Verdict::LeftOver);
     assert!(judged.help[0].contains("Sweep its day"), "{:?}", judged.help);
     assert!(judged.help.contains(&HIDDEN.to_owned()), "{:?}", judged.help);
-    hidden.memory = Answer::Known(Memory { timesheet: Some(KimaiId(12)), ..Memory::default() });
+    hidden.memory = Answer::Known(Memory { timesheet: Some(EntryId::number(12)), ..Memory::default() });
     hidden.timesheets = vec![gone()];
     assert_eq!(judge_with(&hidden, &[]).verdict, Verdict::Deleted);
     // Nothing is remembered but that we had to do with it.

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use super::TimesheetFields;
 use super::labels::{FindingAction, FindingHold, FindingKind};
 use super::run::FindingLinks;
+use crate::domain::EntryId;
 use crate::domain::diff::ObservedEntry;
 use crate::domain::finding::{Finding, Hold};
 
@@ -52,8 +53,8 @@ struct FindingAttributes {
     #[schema(required, example = "http://timekeeper.redpencil.io/work-logs/67BF1C2E9F3B7A0009000001")]
     work_log: Option<String>,
     /// The timesheets it is about, lowest id first.
-    #[schema(example = json!([9182]))]
-    timesheets: Vec<u64>,
+    #[schema(value_type = Vec<u64>, example = json!([9182]))]
+    timesheets: Vec<EntryId>,
     /// What the triplestore says, where that makes a timesheet.
     #[schema(required)]
     triplestore: Option<TimesheetFields>,
@@ -78,7 +79,7 @@ impl FindingResource {
             kind: finding.kind.into(),
             action: finding.action.into(),
             work_log: finding.work_log.as_ref().map(ToString::to_string),
-            timesheets: finding.timesheets.iter().map(|id| id.0).collect(),
+            timesheets: finding.timesheets.clone(),
             triplestore: finding.wanted.map(|wanted| ObservedEntry::from(wanted).into()),
             kimai: finding.found.map(Into::into),
             reason: finding.reason.clone(),

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::TimesheetFields;
 use super::labels::{EntryReason, EntryState};
 use crate::domain::status::{Load, Outage, Status};
-use crate::domain::{Code, WorkLogUri};
+use crate::domain::{Code, EntryId, WorkLogUri};
 use crate::explain::{Answer, Explanation};
 use crate::queue::{Attempt, Ended, Entry};
 
@@ -172,8 +172,8 @@ pub(in crate::http) struct WorkLogAttributes {
     /// How its last runs ended, the newest first.
     history: Vec<AttemptFields>,
     /// Its timesheet.
-    #[schema(required, example = 9182)]
-    kimai_id: Option<u64>,
+    #[schema(required, value_type = Option<u64>, example = 9182)]
+    kimai_id: Option<EntryId>,
     /// What Kimai holds there; null when it has no such timesheet.
     #[schema(required)]
     kimai: Option<Held>,
@@ -275,7 +275,7 @@ impl WorkLogAnswer {
         let attributes = WorkLogAttributes {
             standing,
             history: history.collect(),
-            kimai_id: explanation.own().map(|held| held.id.0),
+            kimai_id: explanation.own().map(|held| held.id),
             kimai: explanation.own().and_then(Held::of),
             story: explanation,
         };

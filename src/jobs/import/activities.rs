@@ -27,7 +27,7 @@ pub(super) fn kind(resources: &Resources) -> ResourceKind {
 pub(super) async fn list(kimai: &dyn Listings) -> Result<Lenient<Wanted>, KimaiFault> {
     let activities = kimai.activities(Rows::Imported).await?;
     Ok(activities.map(|activity| {
-        let project = activity.project.map(|project| project.0);
-        Wanted::new(activity.id.0, activity.name, activity.color.as_deref(), project)
+        let project = activity.project;
+        Wanted::new(activity.id, activity.name, activity.color.as_deref(), project)
     }))
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::resource_kind::ResourceKind;
-use crate::domain::KimaiId;
+use crate::domain::ids::IdSyntax;
 use crate::triplestore::pages::{count, disagree, each_by_subject};
 use crate::triplestore::statement::{Iri, StatementFault};
 use crate::triplestore::vocabulary::{dct, ext, foaf, ui};
@@ -43,7 +43,7 @@ impl Known {
 
     /// The Kimai id it stands for, in whatever way it is written: the lowest of several, as the engine takes it.
     fn id(&self) -> Option<u64> {
-        self.identifiers.iter().filter_map(|text| text.parse::<KimaiId>().ok()).map(|id| id.0).min()
+        IdSyntax::Numbers.read_all(&self.identifiers).first().and_then(|id| id.as_number())
     }
 
     /// Notes what a row tells of it.

@@ -25,5 +25,5 @@ pub(super) fn kind(resources: &Resources) -> ResourceKind {
 /// All customers that Kimai lists.
 pub(super) async fn list(kimai: &dyn Listings) -> Result<Lenient<Wanted>, KimaiFault> {
     let customers = kimai.customers(Rows::Imported).await?;
-    Ok(customers.map(|customer| Wanted::new(customer.id.0, customer.name, customer.color.as_deref(), None)))
+    Ok(customers.map(|customer| Wanted::new(customer.id, customer.name, customer.color.as_deref(), None)))
 }

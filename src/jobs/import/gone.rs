@@ -42,7 +42,7 @@ impl Search<'_> {
     /// already.
     pub(super) async fn gone(&self, kind: &ResourceKind, listed: &Lenient<Wanted>, here: &Catalogue) -> Gone {
         // A row that cannot be read still exists.
-        let odd = listed.odd.ids.iter().map(|id| id.0);
+        let odd = listed.odd.ids.iter().filter_map(|id| id.as_number());
         let listed: BTreeSet<u64> = listed.rows.iter().map(|item| item.id).chain(odd).collect();
         let imported = here.imported(kind);
         let missing: BTreeSet<u64> = imported
@@ -147,7 +147,7 @@ impl Search<'_> {
                 for project in projects.rows {
                     let closed = project.end.is_some_and(|end| end <= self.today)
                         || project.start.is_some_and(|start| start >= self.today);
-                    *hidden.entry(project.id.0).or_default() |= closed;
+                    *hidden.entry(project.id).or_default() |= closed;
                 }
                 hidden
             }
@@ -157,28 +157,28 @@ impl Search<'_> {
                 let (customers, projects, activities) = lists?;
                 let hidden = hidden_projects(&customers.rows, &projects.rows);
                 let activities = activities.rows.into_iter().map(|activity| {
-                    let project = activity.project.and_then(|id| hidden.get(&id.0)).copied();
-                    (activity.id.0, !activity.visible || project.unwrap_or_default())
+                    let project = activity.project.and_then(|id| hidden.get(&id)).copied();
+                    (activity.id, !activity.visible || project.unwrap_or_default())
                 });
                 activities.collect()
             }
             List::Users => {
-                kimai.users(all).await?.rows.into_iter().map(|user| (user.id.0, !user.enabled)).collect()
+                kimai.users(all).await?.rows.into_iter().map(|user| (user.id, !user.enabled)).collect()
             }
         })
     }
 }
 
 fn hidden_customers(customers: &[Customer]) -> BTreeMap<u64, bool> {
-    customers.iter().map(|customer| (customer.id.0, !customer.visible)).collect()
+    customers.iter().map(|customer| (customer.id, !customer.visible)).collect()
 }
 
 /// Not for being ended: activities of such projects are listed.
 fn hidden_projects(customers: &[Customer], projects: &[Project]) -> BTreeMap<u64, bool> {
     let customers = hidden_customers(customers);
     let projects = projects.iter().map(|project| {
-        let customer = project.customer.and_then(|id| customers.get(&id.0)).copied();
-        (project.id.0, !project.visible || customer.unwrap_or_default())
+        let customer = project.customer.and_then(|id| customers.get(&id)).copied();
+        (project.id, !project.visible || customer.unwrap_or_default())
     });
     projects.collect()
 }

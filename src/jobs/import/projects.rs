@@ -30,7 +30,7 @@ pub(super) fn kind(resources: &Resources) -> ResourceKind {
 pub(super) async fn list(kimai: &dyn Listings) -> Result<Lenient<Wanted>, KimaiFault> {
     let projects = kimai.projects(Rows::Imported).await?;
     Ok(projects.map(|project| {
-        let customer = project.customer.map(|customer| customer.0);
-        Wanted::new(project.id.0, project.name, project.color.as_deref(), customer)
+        let customer = project.customer;
+        Wanted::new(project.id, project.name, project.color.as_deref(), customer)
     }))
 }

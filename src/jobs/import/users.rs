@@ -26,5 +26,5 @@ pub(super) fn kind(resources: &Resources) -> ResourceKind {
 /// All users that Kimai lists.
 pub(super) async fn list(kimai: &dyn Listings) -> Result<Lenient<Wanted>, KimaiFault> {
     let users = kimai.users(Rows::Imported).await?;
-    Ok(users.map(|user| Wanted::new(user.id.0, user.username, None, None)))
+    Ok(users.map(|user| Wanted::new(user.id, user.username, None, None)))
 }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Month;
-use crate::domain::KimaiId;
+use crate::domain::EntryId;
+use crate::domain::ids::IdSyntax;
 use crate::triplestore::pages::select_by_subject;
 use crate::triplestore::statement::{BATCH, Iri, Literal};
 use crate::triplestore::vocabulary::{PREFIXES, adms, prov};
@@ -72,7 +73,8 @@ pub(super) async fn work_logs(
         let work_log = work_logs.entry(subject).or_default();
         work_log.persons.extend(row.get("person").map(|person| person.value().to_owned()));
         work_log.collections.extend(iri(&row, "collection"));
-        work_log.in_kimai |= row.get("id").is_some_and(|id| id.value().parse::<KimaiId>().is_ok());
+        work_log.in_kimai |=
+            row.get("id").is_some_and(|id| EntryId::parse(id.value(), IdSyntax::Numbers).is_ok());
     }
     Ok(work_logs)
 }

@@ -1,14 +1,14 @@
 //! What is kept of runs and findings, for how long, and what a confirm key sets free.
 
 use super::*;
-use crate::domain::KimaiId;
+use crate::domain::EntryId;
 use crate::domain::finding::{self, Action, Hold};
 
 pub(super) fn orphan(id: u64, held: Option<Hold>) -> Finding {
     Finding {
         kind: finding::Kind::Orphan,
         work_log: None,
-        timesheets: vec![KimaiId(id)],
+        timesheets: vec![EntryId::number(id)],
         wanted: None,
         found: None,
         reason: "no work log is linked to it".to_owned(),
@@ -28,7 +28,7 @@ async fn findings_are_kept_paged_and_filtered_until_they_have_to_make_room() {
     assert_eq!(scene.ask(Task::Plan(period(9))).await.ticket.end().await, Some(End::Done));
     let numbers = async |filter: FindingFilter, after| {
         let page = scene.runs.findings(1, filter, after, 3).await.unwrap();
-        page.iter().map(|(n, finding)| (*n, finding.timesheets[0].0)).collect::<Vec<_>>()
+        page.iter().map(|(n, finding)| (*n, finding.timesheets[0].as_number().unwrap())).collect::<Vec<_>>()
     };
     let all = FindingFilter::default();
     assert_eq!(numbers(all, 0).await, [(1, 1), (2, 2), (3, 3)]);

@@ -7,13 +7,13 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{Ledger, LedgerFault, id_of, intents, json, owner, timesheet_of, work_log_of};
 use crate::domain::diff::ObservedEntry;
 use crate::domain::timesheet::DesiredEntry;
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::{EntryId, WorkLogUri};
 
 /// What was last sent to the timesheet of a work log, and what Kimai made of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Remembered {
     /// The timesheet.
-    pub id: KimaiId,
+    pub id: EntryId,
     /// What was sent; none if somebody requested to send it again.
     pub pushed: Option<DesiredEntry>,
     /// What Kimai answered; it may have rounded.
@@ -24,12 +24,12 @@ pub struct Remembered {
 
 impl Ledger {
     /// The work log that `id` was created for.
-    pub async fn owner(&self, id: KimaiId) -> Result<Option<WorkLogUri>, LedgerFault> {
+    pub async fn owner(&self, id: EntryId) -> Result<Option<WorkLogUri>, LedgerFault> {
         Ok(self.storage.write(move |connection| owner(connection, id)).await?)
     }
 
     /// The work logs that `ids` were created for.
-    pub async fn owners(&self, ids: &[KimaiId]) -> Result<BTreeMap<KimaiId, WorkLogUri>, LedgerFault> {
+    pub async fn owners(&self, ids: &[EntryId]) -> Result<BTreeMap<EntryId, WorkLogUri>, LedgerFault> {
         let ids = ids.to_vec();
         let read = move |connection: &Connection| {
             let of = |id| Ok(owner(connection, id)?.map(|owner| (id, owner)));
@@ -39,7 +39,7 @@ impl Ledger {
     }
 
     /// The timesheets whose ids the triplestore does not know yet.
-    pub async fn unlinked(&self) -> Result<Vec<(WorkLogUri, KimaiId)>, LedgerFault> {
+    pub async fn unlinked(&self) -> Result<Vec<(WorkLogUri, EntryId)>, LedgerFault> {
         let read = |connection: &Connection| {
             connection
                 .prepare_cached("SELECT work_log, id FROM timesheet WHERE linked = 0 ORDER BY work_log")?
@@ -84,7 +84,7 @@ impl Ledger {
     pub async fn adopt(
         &self,
         work_log: &WorkLogUri,
-        id: KimaiId,
+        id: EntryId,
         wanted: DesiredEntry,
         held: ObservedEntry,
     ) -> Result<bool, LedgerFault> {
@@ -98,7 +98,7 @@ impl Ledger {
                     .prepare_cached(
                         "INSERT INTO timesheet (work_log, id, pushed, held, linked) VALUES (?1, ?2, ?3, ?4, 0)",
                     )?
-                    .execute(params![work_log.as_str(), id.0.cast_signed(), pushed, held])?;
+                    .execute(params![work_log.as_str(), id, pushed, held])?;
             }
             Ok(!taken)
         };
@@ -106,24 +106,24 @@ impl Ledger {
     }
 
     /// The timesheet `id` is not `work_log`'s any more, if it was.
-    pub async fn give_up(&self, work_log: &WorkLogUri, id: KimaiId) -> Result<(), LedgerFault> {
+    pub async fn give_up(&self, work_log: &WorkLogUri, id: EntryId) -> Result<(), LedgerFault> {
         let work_log = work_log.clone();
         let give_up = move |connection: &Connection| {
             let mut delete =
                 connection.prepare_cached("DELETE FROM timesheet WHERE work_log = ?1 AND id = ?2")?;
-            delete.execute(params![work_log.as_str(), id.0.cast_signed()]).map(drop)
+            delete.execute(params![work_log.as_str(), id]).map(drop)
         };
         Ok(self.storage.write(give_up).await?)
     }
 
     /// Of all that are linked to `id`, `work_log` is to keep it. One that has got a timesheet since, which
     /// is not linked yet, keeps that.
-    pub async fn keep(&self, work_log: &WorkLogUri, id: KimaiId) -> Result<(), LedgerFault> {
+    pub async fn keep(&self, work_log: &WorkLogUri, id: EntryId) -> Result<(), LedgerFault> {
         let work_log = work_log.clone();
         let keep = move |connection: &Connection| {
             connection
                 .prepare_cached("DELETE FROM timesheet WHERE id = ?2 AND work_log <> ?1")?
-                .execute(params![work_log.as_str(), id.0.cast_signed()])?;
+                .execute(params![work_log.as_str(), id])?;
             connection
                 .prepare_cached(
                     "INSERT INTO timesheet (work_log, id, linked) VALUES (?1, ?2, 1)
@@ -131,7 +131,7 @@ impl Ledger {
                          rounded = NULL, shift = CASE WHEN id = excluded.id THEN shift END
                      WHERE linked = 1",
                 )?
-                .execute(params![work_log.as_str(), id.0.cast_signed()])
+                .execute(params![work_log.as_str(), id])
                 .map(drop)
         };
         Ok(self.storage.write(keep).await?)

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use super::{Ledger, LedgerFault, id_of, work_log_of};
 use crate::domain::diff::ObservedEntry;
 use crate::domain::timesheet::DesiredEntry;
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::{EntryId, WorkLogUri};
 use crate::trackers::kimai::Timesheet;
 
 /// Timesheets by which the doctor judges how Kimai rounds: the latest ones.
@@ -94,7 +94,7 @@ impl Ledger {
     }
 
     /// The work logs whose timesheet Kimai books on another day, with the offset in days.
-    pub async fn off_days(&self) -> Result<BTreeMap<WorkLogUri, (KimaiId, i32)>, LedgerFault> {
+    pub async fn off_days(&self) -> Result<BTreeMap<WorkLogUri, (EntryId, i32)>, LedgerFault> {
         let read = |connection: &Connection| {
             connection
                 .prepare_cached("SELECT work_log, id, shift FROM timesheet WHERE shift <> 0")?

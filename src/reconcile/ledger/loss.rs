@@ -9,13 +9,13 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Ledger, LedgerFault, id_of, work_log_of};
 use crate::domain::loss::Loss;
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::{EntryId, Watermark, WorkLogUri};
 
 /// The cached part.
 #[derive(Debug, Default)]
 pub(super) struct Lost {
     loss: Option<Loss>,
-    void: BTreeMap<WorkLogUri, BTreeSet<KimaiId>>,
+    void: BTreeMap<WorkLogUri, BTreeSet<EntryId>>,
 }
 
 /// The stored part.
@@ -52,48 +52,42 @@ impl Ledger {
     pub async fn reissued(
         &self,
         work_log: &WorkLogUri,
-        id: KimaiId,
-        mark: KimaiId,
+        id: EntryId,
+        mark: Watermark,
         now: Timestamp,
     ) -> Result<Loss, LedgerFault> {
         let work_log = work_log.clone();
         let note = move |connection: &Connection| {
             let before = loss(connection)?;
-            let now = Loss { since: now, reissued: id, known: mark };
+            let now = Loss { since: now, reissued: id, known: EntryId::number(mark.0) };
             let whole = before.map_or(now, |before| Loss {
                 reissued: before.reissued.min(id),
-                known: before.known.max(mark),
+                known: before.known.max(now.known),
                 ..before
             });
             connection.execute(
                 "INSERT OR REPLACE INTO loss (one, since, reissued, known) VALUES (1, ?1, ?2, ?3)",
-                params![
-                    whole.since.as_millisecond(),
-                    whole.reissued.0.cast_signed(),
-                    whole.known.0.cast_signed()
-                ],
+                params![whole.since.as_millisecond(), whole.reissued, whole.known],
             )?;
             // What stands from the lowest id that was given out before on was made since.
-            let made_since = before.map_or(i64::MAX, |before| before.reissued.0.cast_signed());
+            let made_since =
+                before.map_or(EntryId::number(i64::MAX.unsigned_abs()), |before| before.reissued);
             connection.execute(
                 "DELETE FROM timesheet WHERE work_log <> ?1
                      AND (id = ?2 OR (id > ?2 AND id < ?3 AND linked = 1))",
-                params![work_log.as_str(), id.0.cast_signed(), made_since],
+                params![work_log.as_str(), id, made_since],
             )?;
             connection.execute("UPDATE timesheet SET pushed = NULL WHERE pushed IS NOT NULL", [])?;
-            connection.execute(
-                "UPDATE intent SET high_water = NULL WHERE high_water >= ?1",
-                [id.0.cast_signed()],
-            )?;
-            let highest = before.map_or(id.0, |before| before.reissued.0.max(id.0)).cast_signed();
+            connection.execute("UPDATE intent SET high_water = NULL WHERE high_water >= ?1", [id])?;
+            let highest = before.map_or(id, |before| before.reissued.max(id));
             if before.is_none() {
                 connection.execute("UPDATE high_water SET id = ?1", [highest])?;
             }
             Ok((whole, before.is_none()))
         };
         let (whole, first) = self.storage.write(note).await?;
-        if first {
-            self.high_water.store(id.0, Ordering::Relaxed);
+        if first && let Some(number) = id.as_number() {
+            self.high_water.store(number, Ordering::Relaxed);
         }
         self.lost().loss = Some(whole);
         Ok(whole)
@@ -106,13 +100,13 @@ impl Ledger {
 
     /// The links `void` point to timesheets that Kimai has lost: each of these work logs gets a new timesheet. This
     /// resolves the loss.
-    pub async fn rebuild(&self, void: Vec<(WorkLogUri, KimaiId)>) -> Result<(), LedgerFault> {
+    pub async fn rebuild(&self, void: Vec<(WorkLogUri, EntryId)>) -> Result<(), LedgerFault> {
         let links = void.clone();
         let rebuild = move |connection: &Connection| {
             let mut insert = connection
                 .prepare_cached("INSERT OR IGNORE INTO void_link (work_log, id) VALUES (?1, ?2)")?;
             for (work_log, id) in &links {
-                insert.execute(params![work_log.as_str(), id.0.cast_signed()])?;
+                insert.execute(params![work_log.as_str(), id])?;
             }
             connection.execute("DELETE FROM loss", []).map(drop)
         };
@@ -126,7 +120,7 @@ impl Ledger {
     }
 
     /// The timesheets that Kimai has lost and the triplestore may still link `work_log` to.
-    pub fn void_links(&self, work_log: &WorkLogUri) -> BTreeSet<KimaiId> {
+    pub fn void_links(&self, work_log: &WorkLogUri) -> BTreeSet<EntryId> {
         self.lost().void.get(work_log).cloned().unwrap_or_default()
     }
 

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::clock::Clock;
-use crate::domain::Code;
 use crate::domain::diff::ObservedEntry;
 use crate::domain::ids::{ActivityId, ProjectId, UserId};
+use crate::domain::{Code, IdOrder, Watermark};
 use crate::queue::{Durable, Outcome, Queue};
 use jiff::tz::TimeZone;
 
@@ -14,8 +14,8 @@ fn work_log(name: &str) -> WorkLogUri {
 
 fn wanted(user: u64) -> DesiredEntry {
     let begin: Timestamp = "2024-09-02T00:00:00.123456789Z".parse().unwrap();
-    let (project, activity) = (ProjectId(1), ActivityId(2));
-    DesiredEntry { begin, end: begin, project, activity, user: UserId(user), note: None }
+    let (project, activity) = (ProjectId::number(1), ActivityId::number(2));
+    DesiredEntry { begin, end: begin, project, activity, user: UserId::number(user), note: None }
 }
 
 fn now() -> Timestamp {
@@ -38,9 +38,9 @@ fn holding(wanted: DesiredEntry) -> Memory {
 #[tokio::test]
 async fn a_creation_closes_its_intent_and_waits_for_its_link() {
     everywhere(async |ledger| {
-        let (a, id) = (work_log("a"), KimaiId(9));
-        ledger().open_intent(&a, wanted(1), Some(KimaiId(8)), now()).await.unwrap();
-        let intent = Intent { wanted: wanted(1), high_water: Some(KimaiId(8)), started_at: now() };
+        let (a, id) = (work_log("a"), EntryId::number(9));
+        ledger().open_intent(&a, wanted(1), Some(Watermark(8)), now()).await.unwrap();
+        let intent = Intent { wanted: wanted(1), high_water: Some(Watermark(8)), started_at: now() };
         assert_eq!(ledger().intent(&a).await.unwrap(), Some(intent));
         assert_eq!(ledger().intents().await.unwrap(), [(a.clone(), intent)]);
         assert_eq!(ledger().intent(&work_log("b")).await.unwrap(), None);
@@ -52,7 +52,7 @@ async fn a_creation_closes_its_intent_and_waits_for_its_link() {
             Memory { linked: Some(id), unwritten: true, pushed: Some(wanted(1)), ..holding(wanted(1)) };
         assert_eq!(ledger().recall(&a).await.unwrap(), memory);
         assert_eq!(ledger().owner(id).await.unwrap(), Some(a.clone()));
-        assert_eq!(ledger().high_water(), Some(id));
+        assert_eq!(ledger().high_water(), IdOrder::Sequence.position(id));
 
         ledger().pushed(&a, id, wanted(2), wanted(2).into()).await.unwrap();
         assert_eq!(ledger().unlinked().await.unwrap().len(), 1, "pushing writes no link");
@@ -70,7 +70,7 @@ async fn a_creation_closes_its_intent_and_waits_for_its_link() {
 #[tokio::test]
 async fn no_timesheet_belongs_to_two_work_logs() {
     everywhere(async |ledger| {
-        let (a, b, id) = (work_log("a"), work_log("b"), KimaiId(9));
+        let (a, b, id) = (work_log("a"), work_log("b"), EntryId::number(9));
         ledger().created(&a, id, wanted(1), wanted(1).into()).await.unwrap();
         ledger().open_intent(&b, wanted(1), None, now()).await.unwrap();
         let claimed = LedgerFault::Claimed { id, other: a.clone() };
@@ -79,7 +79,7 @@ async fn no_timesheet_belongs_to_two_work_logs() {
         assert!(ledger().intent(&b).await.unwrap().is_some(), "nothing of a failed claim is done");
         assert_eq!(ledger().recall(&b).await.unwrap(), Memory::default());
         ledger().created(&a, id, wanted(2), wanted(2).into()).await.unwrap();
-        ledger().created(&a, KimaiId(10), wanted(2), wanted(2).into()).await.unwrap();
+        ledger().created(&a, EntryId::number(10), wanted(2), wanted(2).into()).await.unwrap();
         ledger().created(&b, id, wanted(1), wanted(1).into()).await.unwrap();
     })
     .await;
@@ -90,12 +90,12 @@ async fn an_open_intent_is_not_written_over() {
     everywhere(async |ledger| {
         let a = work_log("a");
         ledger().open_intent(&a, wanted(1), None, now()).await.unwrap();
-        let again = ledger().open_intent(&a, wanted(2), Some(KimaiId(3)), now()).await;
+        let again = ledger().open_intent(&a, wanted(2), Some(Watermark(3)), now()).await;
         assert_eq!(again, Err(LedgerFault::IntentOpen(now())));
         assert_eq!(ledger().intent(&a).await.unwrap().unwrap().wanted, wanted(1));
         ledger().close_intent(&a).await.unwrap();
-        ledger().open_intent(&a, wanted(2), Some(KimaiId(3)), now()).await.unwrap();
-        assert_eq!(ledger().high_water(), Some(KimaiId(3)));
+        ledger().open_intent(&a, wanted(2), Some(Watermark(3)), now()).await.unwrap();
+        assert_eq!(ledger().high_water(), Some(Watermark(3)));
     })
     .await;
 }
@@ -104,7 +104,7 @@ async fn an_open_intent_is_not_written_over() {
 #[tokio::test]
 async fn the_largest_id_is_an_id_like_others() {
     everywhere(async |ledger| {
-        let (a, id) = (work_log("a"), KimaiId(9_999_999_999_999_999_999));
+        let (a, id) = (work_log("a"), EntryId::number(9_999_999_999_999_999_999));
         ledger().created(&a, id, wanted(1), wanted(1).into()).await.unwrap();
         assert_eq!(ledger().owner(id).await.unwrap(), Some(a.clone()));
         assert_eq!(ledger().recall(&a).await.unwrap().linked, Some(id));
@@ -148,7 +148,7 @@ async fn an_intent_that_cannot_be_read_is_no_reason_to_create_twice() {
 #[tokio::test]
 async fn what_is_adopted_is_nobodys_and_nothing_is_created_beside_it() {
     everywhere(async |ledger| {
-        let (a, b, id, held) = (work_log("a"), work_log("b"), KimaiId(9), wanted(1).into());
+        let (a, b, id, held) = (work_log("a"), work_log("b"), EntryId::number(9), wanted(1).into());
         assert!(ledger().adopt(&a, id, wanted(1), held).await.unwrap());
         let memory =
             Memory { linked: Some(id), unwritten: true, pushed: Some(wanted(1)), ..holding(wanted(1)) };
@@ -156,11 +156,11 @@ async fn what_is_adopted_is_nobodys_and_nothing_is_created_beside_it() {
         let refused = ledger().open_intent(&a, wanted(1), None, now()).await;
         assert_eq!(refused, Err(LedgerFault::Found(id)));
         assert!(!ledger().adopt(&b, id, wanted(1), held).await.unwrap(), "it is a's");
-        assert!(!ledger().adopt(&a, KimaiId(10), wanted(1), held).await.unwrap(), "a has one");
+        assert!(!ledger().adopt(&a, EntryId::number(10), wanted(1), held).await.unwrap(), "a has one");
         ledger().open_intent(&b, wanted(1), None, now()).await.unwrap();
-        assert!(!ledger().adopt(&b, KimaiId(10), wanted(1), held).await.unwrap(), "b may have one");
+        assert!(!ledger().adopt(&b, EntryId::number(10), wanted(1), held).await.unwrap(), "b may have one");
         ledger().close_intent(&b).await.unwrap();
-        ledger().give_up(&a, KimaiId(10)).await.unwrap();
+        ledger().give_up(&a, EntryId::number(10)).await.unwrap();
         assert!(
             !ledger().adopt(&b, id, wanted(1), held).await.unwrap(),
             "a has given up another, not this one"
@@ -174,17 +174,17 @@ async fn what_is_adopted_is_nobodys_and_nothing_is_created_beside_it() {
 #[tokio::test]
 async fn of_those_who_share_a_timesheet_one_keeps_it() {
     everywhere(async |ledger| {
-        let (a, b, c, id) = (work_log("a"), work_log("b"), work_log("c"), KimaiId(9));
+        let (a, b, c, id) = (work_log("a"), work_log("b"), work_log("c"), EntryId::number(9));
         ledger().pushed(&a, id, wanted(1), wanted(1).into()).await.unwrap();
         ledger().keep(&b, id).await.unwrap();
         assert_eq!(ledger().recall(&a).await.unwrap(), Memory::default());
         assert_eq!(ledger().recall(&b).await.unwrap(), Memory { linked: Some(id), ..Memory::default() });
-        let owners = ledger().owners(&[id, KimaiId(10)]).await.unwrap();
+        let owners = ledger().owners(&[id, EntryId::number(10)]).await.unwrap();
         assert_eq!(owners, [(id, b.clone())].into());
         // One that has got its own since, which is not linked yet, keeps that.
-        ledger().created(&c, KimaiId(10), wanted(1), wanted(1).into()).await.unwrap();
+        ledger().created(&c, EntryId::number(10), wanted(1), wanted(1).into()).await.unwrap();
         ledger().keep(&c, id).await.unwrap();
-        assert_eq!(ledger().recall(&c).await.unwrap().linked, Some(KimaiId(10)));
+        assert_eq!(ledger().recall(&c).await.unwrap().linked, Some(EntryId::number(10)));
     })
     .await;
 }
@@ -200,27 +200,32 @@ async fn what_kimai_counts_and_on_which_day_is_remembered_and_summed_up() {
         let rounded = |n| ObservedEntry { duration: 27_000, ..sent(n).into() };
         let answers = [(rounded(1), Some(0)), (sent(2).into(), Some(-1)), (rounded(3), None)];
         for (n, (found, shift)) in (1..).zip(answers) {
-            let (a, id) = (work_log(&n.to_string()), KimaiId(n));
+            let (a, id) = (work_log(&n.to_string()), EntryId::number(n));
             let held = Held { found, shift };
             ledger().created(&a, id, sent(n.cast_signed()), held).await.unwrap();
             assert_eq!(ledger().recall(&a).await.unwrap().shift, shift);
         }
         let counted = Counted { rounded: 2, seconds: -720, off_day: 1 };
         assert_eq!(ledger().counted().await.unwrap(), counted);
-        assert_eq!(ledger().off_days().await.unwrap(), [(work_log("2"), (KimaiId(2), -1))].into());
+        assert_eq!(ledger().off_days().await.unwrap(), [(work_log("2"), (EntryId::number(2), -1))].into());
         assert_eq!(ledger().unknown_days().await.unwrap(), 1);
         let sample = ledger().rounded_sample().await.unwrap();
         assert_eq!(sample, [(sent(3), rounded(3)), (sent(1), rounded(1))]);
         ledger()
-            .pushed(&work_log("2"), KimaiId(2), sent(2), Held { found: sent(2).into(), shift: Some(0) })
+            .pushed(
+                &work_log("2"),
+                EntryId::number(2),
+                sent(2),
+                Held { found: sent(2).into(), shift: Some(0) },
+            )
             .await
             .unwrap();
         assert_eq!(ledger().counted().await.unwrap().off_day, 0);
         // Another timesheet has another day.
         ledger().linked(&work_log("1")).await.unwrap();
-        ledger().keep(&work_log("1"), KimaiId(1)).await.unwrap();
+        ledger().keep(&work_log("1"), EntryId::number(1)).await.unwrap();
         assert_eq!(ledger().recall(&work_log("1")).await.unwrap().shift, Some(0));
-        ledger().keep(&work_log("1"), KimaiId(9)).await.unwrap();
+        ledger().keep(&work_log("1"), EntryId::number(9)).await.unwrap();
         assert_eq!(ledger().recall(&work_log("1")).await.unwrap().shift, None);
     })
     .await;

@@ -35,7 +35,7 @@ impl Ledger {
                 )?
                 .execute(params![
                     work_log.as_str(),
-                    intent.id.0.cast_signed(),
+                    intent.id,
                     json(&intent.before),
                     json(&intent.sent)
                 ])

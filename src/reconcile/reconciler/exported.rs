@@ -10,7 +10,7 @@ use crate::domain::diff::ObservedEntry;
 use crate::domain::exported::{Look, UpdateIntent, both_values};
 use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::Facts;
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::{EntryId, WorkLogUri};
 use crate::failpoint::mutants::{Mutant, mutated};
 use crate::reconcile::admission::Permit;
 use crate::reconcile::effect::{Effect, Reconciled};
@@ -89,7 +89,7 @@ impl Reconciler {
         if relink {
             self.link(subject, facts, id).await?;
         }
-        if let Some(intent) = memory.unanswered {
+        if let Some(intent) = &memory.unanswered {
             self.undo(subject, intent, held, Some(&wanted)).await?;
         }
         let found = ObservedEntry::from(held);
@@ -109,7 +109,7 @@ impl Reconciler {
         Ok(Reconciled::of(if relink { Effect::Relinked } else { Effect::Unchanged }, &[id]))
     }
 
-    fn stays(&self, id: KimaiId, found: &ObservedEntry, wanted: Option<&DesiredEntry>) -> Failure {
+    fn stays(&self, id: EntryId, found: &ObservedEntry, wanted: Option<&DesiredEntry>) -> Failure {
         let both = both_values(found, wanted, self.clock.zone());
         Failure::Exported(format!("timesheet {id} stays as it is: {both}"))
     }
@@ -118,7 +118,7 @@ impl Reconciler {
     pub(super) async fn record(
         &self,
         subject: &WorkLogUri,
-        id: KimaiId,
+        id: EntryId,
         wanted: DesiredEntry,
         held: Held,
     ) -> Result<(), Failure> {
@@ -141,7 +141,7 @@ impl Reconciler {
     pub(super) async fn recover(
         &self,
         subject: &WorkLogUri,
-        unanswered: Option<UpdateIntent>,
+        unanswered: Option<&UpdateIntent>,
     ) -> Result<(), Failure> {
         let Some(intent) = unanswered else { return Ok(()) };
         match self.looks.now(intent.id).await? {
@@ -155,11 +155,11 @@ impl Reconciler {
     pub(super) async fn undo(
         &self,
         subject: &WorkLogUri,
-        intent: UpdateIntent,
+        intent: &UpdateIntent,
         seen: &Timesheet,
         wanted: Option<&DesiredEntry>,
     ) -> Result<(), Failure> {
-        let UpdateIntent { id, before, .. } = intent;
+        let UpdateIntent { id, before, .. } = *intent;
         let found = ObservedEntry::from(seen);
         if intent.id != seen.id || !intent.may_have_overwritten(&found, seen.exported) {
             return Ok(());
@@ -180,10 +180,10 @@ impl Reconciler {
     pub(super) async fn put_back(
         &self,
         subject: &WorkLogUri,
-        intent: UpdateIntent,
+        intent: &UpdateIntent,
         wanted: Option<&DesiredEntry>,
     ) -> Result<(), Failure> {
-        let UpdateIntent { id, before, sent, .. } = intent;
+        let UpdateIntent { id, before, sent, .. } = *intent;
         let lost = |why: &str| {
             let both = both_values(&before, Some(&sent), self.clock.zone());
             error!(work_log = %subject, kimai.id = %id, "Timesheet {id} of <{subject}> was exported while it was changed, and could not be put back: {why}");
@@ -223,7 +223,7 @@ impl Reconciler {
     pub(super) async fn delete_all(
         &self,
         subject: &WorkLogUri,
-        ids: &[KimaiId],
+        ids: &[EntryId],
         exported: Exported,
     ) -> Result<(), Failure> {
         let keep = exported == Exported::Keep;

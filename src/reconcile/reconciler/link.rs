@@ -5,7 +5,7 @@ use tracing::warn;
 use super::Reconciler;
 use crate::domain::plan::Memory;
 use crate::domain::work_log::{Facts, Kind};
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::{EntryId, WorkLogUri};
 use crate::failpoint::crash;
 use crate::failpoint::mutants::{Mutant, mutated};
 use crate::reconcile::retry::Failure;
@@ -13,10 +13,10 @@ use crate::work_logs::{Link, SourceFault};
 
 impl Reconciler {
     /// Writes the link and reads it back: a triplestore may acknowledge a write that it did not store.
-    pub(super) async fn link(&self, subject: &WorkLogUri, facts: &Facts, id: KimaiId) -> Result<(), Failure> {
+    pub(super) async fn link(&self, subject: &WorkLogUri, facts: &Facts, id: EntryId) -> Result<(), Failure> {
         let had_link = !facts.identifiers.is_empty();
         let link = Link { work_log: subject.clone(), to: Some(id), had_link };
-        let stored = self.batched.link(link).await?.kimai_ids();
+        let stored = self.batched.link(link).await?.entry_ids();
         if stored.first() != Some(&id) && !mutated(Mutant::NoReadBack) {
             let why = format!("it took the Kimai id {id} of <{subject}> and did not store it");
             return Err(SourceFault::Transient(why).into());
@@ -42,8 +42,8 @@ impl Reconciler {
         &self,
         subject: &WorkLogUri,
         facts: &Facts,
-        id: KimaiId,
-        known: Option<KimaiId>,
+        id: EntryId,
+        known: Option<EntryId>,
     ) -> Result<(), Failure> {
         if self.kimai.timesheet(id).await?.is_none() {
             return match known {
@@ -51,7 +51,7 @@ impl Reconciler {
                 None => Ok(()),
             };
         }
-        if facts.kimai_ids() != [id] {
+        if facts.entry_ids() != [id] {
             self.link(subject, facts, id).await?;
         }
         self.remember(subject, id).await
@@ -59,7 +59,7 @@ impl Reconciler {
 
     /// Remembers `id`, which `subject` is linked to, as its own, unless it was made for a work log that is not
     /// linked to it yet.
-    pub(super) async fn remember(&self, subject: &WorkLogUri, id: KimaiId) -> Result<(), Failure> {
+    pub(super) async fn remember(&self, subject: &WorkLogUri, id: EntryId) -> Result<(), Failure> {
         match self.ledger.owner(id).await? {
             Some(other) if other != *subject => self.take_over(subject, id, &other).await.map(drop),
             _ => Ok(self.ledger.keep(subject, id).await?),
@@ -70,7 +70,7 @@ impl Reconciler {
     pub(super) async fn take_over(
         &self,
         subject: &WorkLogUri,
-        id: KimaiId,
+        id: EntryId,
         other: &WorkLogUri,
     ) -> Result<bool, Failure> {
         if self.ledger.recall(other).await?.unwritten {
@@ -88,7 +88,7 @@ impl Reconciler {
         facts: &Facts,
         memory: &Memory,
     ) -> Result<Option<Facts>, Failure> {
-        let ids = facts.kimai_ids();
+        let ids = facts.entry_ids();
         // A timesheet has one owner, so the usual run need not look for others.
         if ids.iter().all(|id| memory.linked == Some(*id)) {
             return Ok(None);
@@ -99,15 +99,16 @@ impl Reconciler {
         let void = self.ledger.void_links(subject);
         if !void.is_empty() {
             let own = own.get_or_insert_with(|| facts.clone());
-            own.identifiers.retain(|text| !text.parse().is_ok_and(|id| void.contains(&id)));
+            own.identifiers
+                .retain(|text| !EntryId::parse(text, facts.syntax).is_ok_and(|id| void.contains(&id)));
         }
         for (id, owner) in owners.into_iter().filter(|_| !mutated(Mutant::SharingIsFine)) {
             let others = self.work_logs.facts(&owner).await?;
-            let is_linked = others.kimai_ids().contains(&id) || self.ledger.recall(&owner).await?.unwritten;
+            let is_linked = others.entry_ids().contains(&id) || self.ledger.recall(&owner).await?.unwritten;
             if others.kind(&owner) == Kind::WorkLog && is_linked {
                 warn!(work_log = %subject, kimai.id = %id, "<{subject}> is linked to timesheet {id}, which was made for <{owner}>; it gets its own.");
                 let own = own.get_or_insert_with(|| facts.clone());
-                own.identifiers.retain(|text| text.parse() != Ok(id));
+                own.identifiers.retain(|text| EntryId::parse(text, facts.syntax) != Ok(id));
             }
         }
         Ok(own)

@@ -15,7 +15,7 @@ use crate::domain::mismatch::Mismatch;
 use crate::domain::plan::Memory;
 use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::Facts;
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::{EntryId, WorkLogUri};
 use crate::failpoint::mutants::{Mutant, mutated};
 use crate::reconcile::ledger::Held;
 use crate::reconcile::retry::Failure;
@@ -35,7 +35,7 @@ pub(super) struct Pushed {
 /// What is known of a timesheet while it is sent to.
 struct Course<'a> {
     subject: &'a WorkLogUri,
-    id: KimaiId,
+    id: EntryId,
     zone: &'a TimeZone,
     wanted: &'a DesiredEntry,
     /// Its description, where that is ours to write.
@@ -66,9 +66,9 @@ impl Course<'_> {
     }
 
     /// Takes the answer to a change. One that says that it is exported by now overwrote what it held before.
-    fn answered(&mut self, intent: Option<UpdateIntent>, answer: &Timesheet) {
+    fn answered(&mut self, intent: Option<&UpdateIntent>, answer: &Timesheet) {
         if intent.is_some() && answer.exported && !mutated(Mutant::ExportedMeanwhileIsKept) {
-            self.overwrote = intent;
+            self.overwrote = intent.copied();
         } else if self.free.is_some() {
             self.free = Some(answer.clone());
         }
@@ -183,7 +183,7 @@ impl Reconciler {
     pub(super) fn is_counted(
         &self,
         subject: &WorkLogUri,
-        id: KimaiId,
+        id: EntryId,
         wanted: &DesiredEntry,
         held: Held,
     ) -> Result<(), Mismatch> {
@@ -229,7 +229,7 @@ impl Reconciler {
     }
 
     /// The mismatch for a timesheet that is booked this many days off.
-    pub(super) fn off_day(&self, id: KimaiId, wanted: &DesiredEntry, shift: Option<i32>) -> Option<Mismatch> {
+    pub(super) fn off_day(&self, id: EntryId, wanted: &DesiredEntry, shift: Option<i32>) -> Option<Mismatch> {
         let (shift, day) = (shift.filter(|shift| *shift != 0)?, wanted.day(self.clock.zone()));
         let booked = day.checked_add(jiff::ToSpan::days(shift)).ok()?;
         Some(Mismatch::Day { id, day, booked })
@@ -251,7 +251,7 @@ impl Reconciler {
     async fn send(&self, values: DesiredEntry, course: &mut Course<'_>) -> Result<Timesheet, Failure> {
         let intent = self.announce(values, course).await?;
         let answer = self.kimai.update(course.id, &values, course.note).await?;
-        course.answered(intent, &answer);
+        course.answered(intent.as_ref(), &answer);
         course.after(values.begin, &answer);
         Ok(answer)
     }
@@ -259,7 +259,7 @@ impl Reconciler {
     async fn end_break(&self, course: &mut Course<'_>) -> Result<Timesheet, Failure> {
         let intent = self.announce(*course.wanted, course).await?;
         let answer = self.kimai.end_break(course.id).await?;
-        course.answered(intent, &answer);
+        course.answered(intent.as_ref(), &answer);
         Ok(answer)
     }
 

@@ -5,7 +5,7 @@ use tracing::info;
 use super::Reconciler;
 use crate::domain::diff::ObservedEntry;
 use crate::domain::intent::Intent;
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::{EntryId, WorkLogUri};
 use crate::failpoint::mutants::{Mutant, mutated};
 use crate::reconcile::ledger::LedgerFault;
 use crate::reconcile::retry::Failure;
@@ -56,7 +56,10 @@ impl Reconciler {
         &self,
         subject: &WorkLogUri,
         intent: &Intent,
-    ) -> Result<Option<KimaiId>, Failure> {
+    ) -> Result<Option<EntryId>, Failure> {
+        if !self.kimai.capabilities().order.reissues() {
+            return Ok(None);
+        }
         let Some(mark) = intent.high_water else { return Ok(None) };
         if self.kimai.newest().await?.is_none_or(|newest| newest >= mark) {
             return Ok(None);
@@ -87,13 +90,14 @@ impl Reconciler {
         let (begin, end, user) = (Some(shifted(-2)), Some(shifted(2)), Some(wanted.user));
         let filter = TimesheetFilter { begin, end, user, ..TimesheetFilter::default() };
         let listed = self.kimai.timesheets(&filter).await?;
-        let odd = listed.odd.newer_than(intent.high_water);
+        let order = self.kimai.capabilities().order;
+        let odd = listed.odd.which(|id| order.may_be_after(intent.high_water, id));
         let mut listed = listed.whole()?;
         for timesheet in &listed {
             self.ledger.saw(timesheet.id);
         }
-        listed.retain(|timesheet| intent.could_be(timesheet.id, &timesheet.into()));
-        let fitting: Vec<KimaiId> = listed.iter().map(|timesheet| timesheet.id).collect();
+        listed.retain(|timesheet| intent.could_be(timesheet.id, order, &timesheet.into()));
+        let fitting: Vec<EntryId> = listed.iter().map(|timesheet| timesheet.id).collect();
         let linked = self.work_logs.linked(&fitting).await?;
         listed.retain(|timesheet| !linked.contains_key(&timesheet.id));
         listed.sort_by_key(|timesheet| {

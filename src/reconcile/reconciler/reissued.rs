@@ -5,19 +5,19 @@ use tracing::warn;
 use super::Reconciler;
 use crate::domain::plan::Memory;
 use crate::domain::work_log::Kind;
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::{EntryId, Watermark, WorkLogUri};
 use crate::failpoint::mutants::{Mutant, mutated};
 use crate::reconcile::retry::Failure;
 use crate::trackers::kimai::KimaiFault;
 
 impl Reconciler {
-    /// The highest timesheet ID known, none in an empty Kimai: requested once, then learnt from every response.
-    pub async fn high_water(&self) -> Result<Option<KimaiId>, KimaiFault> {
+    /// The highest position known, none in an empty Kimai: requested once, then learnt from every response.
+    pub async fn high_water(&self) -> Result<Option<Watermark>, KimaiFault> {
         let ask = async || {
             if self.ledger.high_water().is_none()
-                && let Some(id) = self.kimai.newest().await?
+                && let Some(newest) = self.kimai.newest().await?
             {
-                self.ledger.saw_newest(id);
+                self.ledger.saw_newest(newest);
             }
             Ok(())
         };
@@ -35,7 +35,7 @@ impl Reconciler {
 
     /// Fails while links are to be rebuilt and one of `ids` is in doubt: it may be another one's timesheet by now. Not
     /// so the one of `memory`, which was made since.
-    pub(super) async fn may_change(&self, ids: &[KimaiId], memory: &Memory) -> Result<(), Failure> {
+    pub(super) async fn may_change(&self, ids: &[EntryId], memory: &Memory) -> Result<(), Failure> {
         let Some(loss) = self.ledger.loss() else { return Ok(()) };
         if ids.iter().all(|id| !loss.covers(*id) || memory.linked == Some(*id)) {
             return Ok(());
@@ -48,12 +48,15 @@ impl Reconciler {
     pub(super) async fn note_reissued(
         &self,
         subject: &WorkLogUri,
-        id: KimaiId,
-        mark: Option<KimaiId>,
+        id: EntryId,
+        mark: Option<Watermark>,
     ) -> Result<bool, Failure> {
-        let Some(mark) = mark.filter(|mark| id <= *mark) else { return Ok(false) };
+        let order = self.kimai.capabilities().order;
+        let Some(mark) = mark.filter(|_| order.reissues() && !order.may_be_after(mark, id)) else {
+            return Ok(false);
+        };
         self.ledger.reissued(subject, id, mark, self.clock.now()).await?;
-        warn!(work_log = %subject, kimai.id = %id, "Kimai gave the id {id} to a new timesheet, although ids up to {mark} were known");
+        warn!(work_log = %subject, kimai.id = %id, "Kimai gave the id {id} to a new timesheet, although ids up to {} were known", mark.0);
         Ok(true)
     }
 
@@ -71,7 +74,7 @@ impl Reconciler {
     pub(super) async fn make_way(
         &self,
         subject: &WorkLogUri,
-        id: KimaiId,
+        id: EntryId,
         other: &WorkLogUri,
     ) -> Result<bool, Failure> {
         let gives_way = self.visibility.facts(other).await?.kind(other) != Kind::WorkLog;

@@ -61,7 +61,7 @@ impl Reconciler {
             if relink {
                 self.link(subject, facts, id).await?;
             }
-            self.put_back(subject, intent, Some(&wanted)).await?;
+            self.put_back(subject, &intent, Some(&wanted)).await?;
         }
         permit.answered();
         let held = Held { found: (&pushed.answer).into(), shift: pushed.shift };

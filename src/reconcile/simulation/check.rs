@@ -12,7 +12,7 @@ use super::history::{Event, History, What, Who, short};
 use super::state::{Stand, State};
 use crate::domain::intent::Intent;
 use crate::domain::timesheet::DesiredEntry;
-use crate::domain::{Code, KimaiId, WorkLogUri};
+use crate::domain::{Code, EntryId, WorkLogUri};
 use crate::queue::{Queue, State as EntryState};
 use crate::reconcile::ledger::Remembered;
 
@@ -73,7 +73,7 @@ pub(super) struct Service {
     /// What is parked, and why.
     pub(super) parked: BTreeMap<WorkLogUri, Parked>,
     /// Whose it takes each timesheet for.
-    pub(super) owners: BTreeMap<KimaiId, WorkLogUri>,
+    pub(super) owners: BTreeMap<EntryId, WorkLogUri>,
     /// What it was about to create, for which work log.
     pub(super) intents: Vec<(WorkLogUri, Intent)>,
     /// What it remembers of each work log.
@@ -81,7 +81,7 @@ pub(super) struct Service {
 }
 
 impl Service {
-    pub(super) async fn ask(engine: &Engine, ids: &[KimaiId], work_logs: &[WorkLogUri]) -> Self {
+    pub(super) async fn ask(engine: &Engine, ids: &[EntryId], work_logs: &[WorkLogUri]) -> Self {
         let owners = engine.ledger.owners(ids).await.expect("the ledger can be read");
         let parked = engine.queue.page(EntryState::Parked.into(), None, usize::MAX).await;
         let parked = parked.expect("the queue can be read").into_iter().map(|entry| {
@@ -97,13 +97,13 @@ impl Service {
 
 impl Service {
     /// Whether a work log that is linked to the timesheet is parked since an exported one stays as it is.
-    fn keeps(&self, state: &State, id: KimaiId) -> bool {
+    fn keeps(&self, state: &State, id: EntryId) -> bool {
         let linked = state.subjects(&[id], |_, stand| !stand.is_live());
         linked.into_iter().any(|(_, work_log)| self.parked.get(&work_log).is_some_and(Parked::is_exported))
     }
 
     /// Whether the answer to a change of the timesheet was lost, and a work log is parked for that.
-    fn reports(&self, state: &State, id: KimaiId) -> bool {
+    fn reports(&self, state: &State, id: EntryId) -> bool {
         let linked = state.subjects(&[id], |_, _| true).into_iter().map(|(_, work_log)| work_log);
         let mut concerned = linked.chain(self.owners.get(&id).cloned());
         let is_parked = |work_log: WorkLogUri| self.parked.get(&work_log).is_some_and(Parked::is_exported);
@@ -138,9 +138,9 @@ fn look_at_work_logs(state: &State, service: &Service, excuses: Option<&Excuses<
 }
 
 fn look_at_sheets(state: &State, service: &Service, excuses: Option<&Excuses<'_>>, found: &mut Found) {
-    let mut owners: BTreeMap<KimaiId, Vec<&WorkLogUri>> = BTreeMap::new();
+    let mut owners: BTreeMap<EntryId, Vec<&WorkLogUri>> = BTreeMap::new();
     for (work_log, stand) in state.work_logs.iter().filter(|(_, stand)| stand.is_live()) {
-        for id in stand.facts.kimai_ids() {
+        for id in stand.facts.entry_ids() {
             owners.entry(id).or_default().push(work_log);
         }
     }
@@ -226,7 +226,7 @@ fn is_from_before(state: &State, remembered: &Remembered, timesheet: &FakeTimesh
 fn told<'a>(
     state: &State,
     remembered: Option<&'a Remembered>,
-    id: KimaiId,
+    id: EntryId,
     timesheet: &FakeTimesheet,
 ) -> Option<&'a Remembered> {
     remembered.filter(|last| last.id == id && !is_from_before(state, last, timesheet))
@@ -261,9 +261,9 @@ fn wrong(
     stand: &Stand,
     look: Look,
 ) -> Option<String> {
-    let (ids, parked) = (stand.facts.kimai_ids(), service.parked.get(work_log));
+    let (ids, parked) = (stand.facts.entry_ids(), service.parked.get(work_log));
     let remembered = service.remembered.get(work_log);
-    let exported = |id: &KimaiId| state.timesheets.get(id).is_some_and(|timesheet| timesheet.row.exported);
+    let exported = |id: &EntryId| state.timesheets.get(id).is_some_and(|timesheet| timesheet.row.exported);
     let is_exported = parked.is_some_and(Parked::is_exported);
     match due(&stand.facts) {
         Due::Nothing => {
@@ -274,7 +274,7 @@ fn wrong(
                 Some(Parked { why, .. }) => Some(format!("is gone, yet parked: {why}")),
                 None => {
                     let shared =
-                        |id: &KimaiId| !state.subjects(&[*id], |_, stand| stand.is_live()).is_empty();
+                        |id: &EntryId| !state.subjects(&[*id], |_, stand| stand.is_live()).is_empty();
                     let left = ids.iter().find(|id| exported(id) && !shared(id))?;
                     Some(format!("is gone, and should be parked since timesheet {left} is exported"))
                 }
@@ -289,7 +289,7 @@ fn wrong(
             }
         },
         Due::Sheet(wanted) => {
-            let holds = |id: &KimaiId| {
+            let holds = |id: &EntryId| {
                 state.timesheets.get(id).is_some_and(|timesheet| {
                     timesheet.row.pause == 0 && timesheet.holds(&wanted, &state.counting)
                 })

@@ -9,9 +9,9 @@ use crate::domain::ids::UserId;
 use crate::domain::timesheet::DesiredEntry;
 
 /// The user of the token.
-pub(super) const SERVICE: UserId = UserId(9);
+pub(super) const SERVICE: UserId = UserId::number(9);
 /// The one whose own zone makes the day before of a work day's midnight.
-const AWAY: UserId = UserId(3);
+const AWAY: UserId = UserId::number(3);
 
 /// Its settings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The effects of requests, once they arrive.
 
 use super::faults::Call;
-use crate::domain::KimaiId;
+use crate::domain::EntryId;
 use crate::domain::timesheet::DesiredEntry;
 use crate::work_logs::Link;
 
@@ -9,9 +9,9 @@ use crate::work_logs::Link;
 #[derive(Debug, Clone)]
 pub(super) enum Effect {
     Create(DesiredEntry),
-    Update(KimaiId, DesiredEntry),
-    EndBreak(KimaiId),
-    Delete(KimaiId),
+    Update(EntryId, DesiredEntry),
+    EndBreak(EntryId),
+    Delete(EntryId),
     Link(Vec<Link>),
 }
 

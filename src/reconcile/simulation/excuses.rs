@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::check::Service;
 use super::fake_tracker::{FakeTimesheet, Maker};
 use super::state::State;
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::{EntryId, WorkLogUri};
 
 /// Why something need not be right yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,7 +81,7 @@ impl Excuses<'_> {
 
     /// Why the timesheet `id`, which no work log is linked to, need not be gone. That somebody changed it in Kimai
     /// is none.
-    pub(super) fn of_sheet(&self, id: KimaiId, timesheet: &FakeTimesheet) -> Option<Excuse> {
+    pub(super) fn of_sheet(&self, id: EntryId, timesheet: &FakeTimesheet) -> Option<Excuse> {
         let Maker::Service { work_log, storage, .. } = &timesheet.maker else { return None };
         if *storage != self.state.storage {
             return Some(Excuse::StorageLost);

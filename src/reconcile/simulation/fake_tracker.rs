@@ -11,7 +11,7 @@ use super::state::{Caller, State, Target};
 use crate::domain::diff::ObservedEntry;
 use crate::domain::ids::UserId;
 use crate::domain::timesheet::DesiredEntry;
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::{EntryId, WorkLogUri};
 use crate::trackers::kimai::{KimaiFault, Operation, Timesheet};
 
 const NOT_FOUND: &[u8] = br#"{"code":404,"message":"Not Found"}"#;
@@ -71,7 +71,7 @@ impl State {
     }
 
     fn insert(&mut self, wanted: &DesiredEntry, caller: &Caller) -> Timesheet {
-        let id = KimaiId(self.next_id);
+        let id = EntryId::number(self.next_id);
         self.next_id += 1;
         let by_service = matches!(caller.who, Who::Run(..));
         let owner_away = counting::is_away(wanted.user);
@@ -99,7 +99,7 @@ impl State {
     }
 
     /// Somebody books hours by hand.
-    pub(super) fn book_by_hand(&mut self, wanted: &DesiredEntry, exported: bool) -> KimaiId {
+    pub(super) fn book_by_hand(&mut self, wanted: &DesiredEntry, exported: bool) -> EntryId {
         let by_hand = Caller { who: Who::People, since: self.now, storage: self.storage, leave: true };
         let id = self.insert(wanted, &by_hand).id;
         if exported {
@@ -109,7 +109,7 @@ impl State {
     }
 
     /// Somebody exports a timesheet, or takes that back.
-    pub(super) fn export(&mut self, id: KimaiId, exported: bool) {
+    pub(super) fn export(&mut self, id: EntryId, exported: bool) {
         let Some(timesheet) = self.timesheets.get_mut(&id) else { return };
         if !exported && timesheet.is_overwritten() {
             // What was to be put back may be exported anew meanwhile, as it is.
@@ -118,7 +118,7 @@ impl State {
         timesheet.row.exported = exported;
         timesheet.billed = exported.then(|| timesheet.row.clone());
         timesheet.exported_at = self.now;
-        let touched = self.work_logs.iter().filter(|(_, stand)| stand.facts.kimai_ids().contains(&id));
+        let touched = self.work_logs.iter().filter(|(_, stand)| stand.facts.entry_ids().contains(&id));
         self.touched_in_kimai.extend(touched.map(|(work_log, _)| (work_log.clone(), id)));
         if let Maker::Service { work_log, .. } = &timesheet.maker {
             self.touched_in_kimai.insert(work_log.clone(), id);
@@ -127,7 +127,7 @@ impl State {
     }
 
     /// `who` has seen, at `at`, how these are; at times somebody exports one right after.
-    pub(super) fn looked(&mut self, who: &Who, at: i64, ids: &[KimaiId]) {
+    pub(super) fn looked(&mut self, who: &Who, at: i64, ids: &[EntryId]) {
         for id in ids {
             self.looks.insert((who.to_string(), *id), at);
         }
@@ -143,7 +143,7 @@ impl State {
 
     pub(super) fn update(
         &mut self,
-        id: KimaiId,
+        id: EntryId,
         wanted: &DesiredEntry,
         caller: &Caller,
     ) -> Result<Timesheet, KimaiFault> {
@@ -151,7 +151,7 @@ impl State {
             return Err(KimaiFault::from_answer(Operation::Update, 404, None, NOT_FOUND));
         };
         // The token's user can have hours too.
-        let owner = if wanted.user == counting::SERVICE { UserId(1) } else { wanted.user };
+        let owner = if wanted.user == counting::SERVICE { UserId::number(1) } else { wanted.user };
         self.validate(Operation::Update, &DesiredEntry { user: owner, ..*wanted }, caller)?;
         let mut row = self.row(id, wanted, old.row.pause, old.away);
         row.exported = old.row.exported;
@@ -183,7 +183,7 @@ impl State {
     }
 
     /// The break of a timesheet is taken away, or Kimai has no such field.
-    pub(super) fn end_break(&mut self, id: KimaiId, caller: &Caller) -> Result<Timesheet, KimaiFault> {
+    pub(super) fn end_break(&mut self, id: EntryId, caller: &Caller) -> Result<Timesheet, KimaiFault> {
         let counting = self.counting;
         let Some(timesheet) = self.timesheets.get_mut(&id) else {
             return Err(KimaiFault::from_answer(Operation::Update, 404, None, NOT_FOUND));
@@ -210,7 +210,7 @@ impl State {
     }
 
     /// Somebody enters a break of half an hour, or another end.
-    pub(super) fn edit_by_hand(&mut self, id: KimaiId, with_break: bool) {
+    pub(super) fn edit_by_hand(&mut self, id: EntryId, with_break: bool) {
         let (now, counting) = (self.now, self.counting);
         let Some(FakeTimesheet { row, modified, billed, .. }) = self.timesheets.get_mut(&id) else { return };
         let Some(end) = row.end else { return };
@@ -226,7 +226,7 @@ impl State {
         *billed = billed.is_some().then(|| row.clone());
     }
 
-    fn row(&self, id: KimaiId, wanted: &DesiredEntry, pause: i32, away: bool) -> Timesheet {
+    fn row(&self, id: EntryId, wanted: &DesiredEntry, pause: i32, away: bool) -> Timesheet {
         let DesiredEntry { begin, end, project, activity, user, .. } = *wanted;
         let (end, duration) = self.counting.of(begin, end, pause);
         Timesheet {
@@ -244,7 +244,7 @@ impl State {
         }
     }
 
-    pub(super) fn delete(&mut self, id: KimaiId, caller: &Caller) -> Result<(), KimaiFault> {
+    pub(super) fn delete(&mut self, id: EntryId, caller: &Caller) -> Result<(), KimaiFault> {
         let Some(timesheet) = self.timesheets.remove(&id) else {
             return Err(KimaiFault::from_answer(Operation::Delete, 404, None, NOT_FOUND));
         };
@@ -259,7 +259,7 @@ impl State {
     /// out again, and others are still linked to those that Kimai lost.
     fn wrongly_created(&self, caller: &Caller) -> Option<String> {
         let (Some((restored, ids)), Who::Run(_, own)) = (&self.reissued, &caller.who) else { return None };
-        let is_for = |id: &KimaiId, of: &WorkLogUri| {
+        let is_for = |id: &EntryId, of: &WorkLogUri| {
             let maker = self.timesheets.get(id).map(|timesheet| &timesheet.maker);
             matches!(maker, Some(Maker::Service { work_log, .. }) if work_log == of)
         };
@@ -278,7 +278,7 @@ impl State {
 
     /// Why the timesheet must not have been changed: Kimai has given its id to another work log's since it went back, and
     /// that one was linked to it before the run began.
-    fn wrongly_changed(&self, id: KimaiId, timesheet: &FakeTimesheet, caller: &Caller) -> Option<String> {
+    fn wrongly_changed(&self, id: EntryId, timesheet: &FakeTimesheet, caller: &Caller) -> Option<String> {
         let Who::Run(_, own) = &caller.who else { return None };
         let Maker::Service { work_log, life, .. } = &timesheet.maker else { return None };
         let stand = self.work_logs.get(work_log).filter(|stand| stand.is_live() && stand.life == *life)?;
@@ -290,7 +290,7 @@ impl State {
 
     /// Why the timesheet must not have been deleted. Whatever changed after the caller began to look is no
     /// fault of his.
-    fn wrongly_deleted(&self, id: KimaiId, timesheet: &FakeTimesheet, caller: &Caller) -> Option<String> {
+    fn wrongly_deleted(&self, id: EntryId, timesheet: &FakeTimesheet, caller: &Caller) -> Option<String> {
         if caller.who == Who::People {
             return None;
         }

@@ -119,9 +119,9 @@ pub(super) fn directory() -> Directory {
 /// Whether Kimai takes it: the project has to be visible, the activity to belong to it.
 pub(super) fn kimai_takes(wanted: &DesiredEntry) -> bool {
     let known = TASKS[..GOOD_TASKS].iter().any(|(_, project, activity)| {
-        wanted.project == ProjectId(*project) && wanted.activity == ActivityId(*activity)
+        wanted.project == ProjectId::number(*project) && wanted.activity == ActivityId::number(*activity)
     });
-    known && (1..=GOOD_PERSONS as u64).contains(&wanted.user.0)
+    known && wanted.user.as_number().is_some_and(|user| (1..=GOOD_PERSONS as u64).contains(&user))
 }
 
 /// What should become of a work log.
@@ -164,9 +164,9 @@ pub(super) fn due(facts: &Facts) -> Due {
     let wanted = DesiredEntry {
         begin,
         end: begin + SignedDuration::from_mins(minutes),
-        project: ProjectId(project),
-        activity: ActivityId(activity),
-        user: UserId(user),
+        project: ProjectId::number(project),
+        activity: ActivityId::number(activity),
+        user: UserId::number(user),
         note: None,
     };
     if kimai_takes(&wanted) { Due::Sheet(wanted) } else { Due::Parked("The selected choice is invalid") }

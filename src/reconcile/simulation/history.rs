@@ -5,7 +5,7 @@ use std::fmt;
 use super::faults::{Call, Trouble, Weather};
 use super::restore::Restore;
 use crate::domain::timesheet::DesiredEntry;
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::{EntryId, WorkLogUri};
 use crate::reconcile::sweep::Report;
 
 /// Whose call it was.
@@ -37,14 +37,14 @@ pub(super) enum What {
     /// A call met with trouble.
     Failed(Call, Trouble),
     /// Kimai made a timesheet.
-    Posted(KimaiId, DesiredEntry),
+    Posted(EntryId, DesiredEntry),
     /// Kimai changed one.
-    Patched(KimaiId, DesiredEntry),
-    BreakEnded(KimaiId),
+    Patched(EntryId, DesiredEntry),
+    BreakEnded(EntryId),
     /// Kimai deleted one.
-    Deleted(KimaiId),
+    Deleted(EntryId),
     /// The triplestore linked the work log.
-    Linked(WorkLogUri, KimaiId),
+    Linked(WorkLogUri, EntryId),
     /// The triplestore removed the link of the work log.
     Unlinked(WorkLogUri),
     /// The last one took effect after its caller was gone.
@@ -60,11 +60,11 @@ pub(super) enum What {
     /// A sweep began, over all days or some.
     SweepBegan(i32, i32),
     /// Somebody exported the timesheet in Kimai, or took that back.
-    Exported(KimaiId, bool),
+    Exported(EntryId, bool),
     /// Somebody asked for the exported timesheet of the work log to be overwritten.
     OverwriteAsked(WorkLogUri),
     /// A check of one timesheet began.
-    CheckBegan(KimaiId),
+    CheckBegan(EntryId),
     /// It ended, and whether the timesheet is gone.
     CheckEnded(Result<bool, String>),
     /// A sweep ended.

@@ -32,7 +32,10 @@ pub(super) fn with_an_odd_row(mut timesheets: Vec<Timesheet>) -> Listed {
     let middle = timesheets.len() / 2;
     if middle < timesheets.len() {
         let id = timesheets.remove(middle).id;
-        odd.push(OddRow { id: Some(id).filter(|id| id.0.is_multiple_of(2)), why: "injected".to_owned() });
+        odd.push(OddRow {
+            id: Some(id).filter(|id| id.as_number().is_some_and(|id| id.is_multiple_of(2))),
+            why: "injected".to_owned(),
+        });
     }
     Listed { timesheets, odd, ..Listed::default() }
 }

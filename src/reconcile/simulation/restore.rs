@@ -10,7 +10,7 @@ use super::run::simulate;
 use super::scenario::{Outcome, Scenario};
 use super::state::{Stand, State};
 use super::tests::from_environment;
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::{EntryId, WorkLogUri};
 use crate::store::sqlite::memory::Memory;
 
 /// Histories of each combination, unless more are asked for.
@@ -48,7 +48,7 @@ impl Restore {
 
 /// All three as they were at one moment.
 pub(super) struct Backup {
-    timesheets: BTreeMap<KimaiId, FakeTimesheet>,
+    timesheets: BTreeMap<EntryId, FakeTimesheet>,
     next_id: u64,
     work_logs: BTreeMap<WorkLogUri, Stand>,
     file: Memory,
@@ -83,7 +83,7 @@ impl Backup {
             }
         }
         if restore.kimai != Put::Kept && restore.file == Put::Kept {
-            state.reissued = Some((state.now, KimaiId(state.next_id)..KimaiId(highest)));
+            state.reissued = Some((state.now, EntryId::number(state.next_id)..EntryId::number(highest)));
         }
         match restore.triplestore {
             Put::Kept => {}

@@ -22,7 +22,7 @@ use super::scenario::{Act, Outcome, Scenario};
 use super::workload::{self, Step};
 use super::world::World;
 use crate::delta::Found;
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::{EntryId, WorkLogUri};
 use crate::store::sqlite::memory::Memory;
 
 /// Milliseconds.
@@ -348,7 +348,7 @@ impl Sim {
             if storage_lost {
                 state.asked.clear();
                 let changed = state.timesheets.iter().filter(|(_, timesheet)| timesheet.is_overwritten());
-                let changed: Vec<KimaiId> = changed.map(|(id, _)| *id).collect();
+                let changed: Vec<EntryId> = changed.map(|(id, _)| *id).collect();
                 state.beyond_help.extend(changed);
                 state.lose_storage();
                 self.disk = Memory::fresh();

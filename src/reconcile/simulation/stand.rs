@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::state::State;
 use crate::domain::work_log::{Facts, VEVENT};
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::{EntryId, WorkLogUri};
 
 /// A work log in the triplestore.
 #[derive(Debug, Clone, Default)]
@@ -16,9 +16,9 @@ pub(super) struct Stand {
     /// Counts how often it came to be.
     pub(super) life: u32,
     /// The timesheets it is linked to as a work log, and since when.
-    pub(super) links: BTreeMap<KimaiId, i64>,
+    pub(super) links: BTreeMap<EntryId, i64>,
     /// The timesheets whose link somebody took from it by hand: it need not get them back.
-    pub(super) taken: BTreeSet<KimaiId>,
+    pub(super) taken: BTreeSet<EntryId>,
 }
 
 impl Stand {
@@ -33,7 +33,7 @@ impl Stand {
             self.links.clear();
             return;
         }
-        let ids = self.facts.kimai_ids();
+        let ids = self.facts.entry_ids();
         self.links.retain(|id, _| ids.contains(id));
         for id in ids {
             self.links.entry(id).or_insert(now);

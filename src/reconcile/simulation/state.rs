@@ -16,7 +16,7 @@ use super::history::{History, What, Who};
 pub(super) use super::stand::Stand;
 use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::{Directory, Facts};
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::{EntryId, WorkLogUri};
 use crate::trackers::kimai::{KimaiFault, Timesheet};
 use crate::work_logs::Link;
 
@@ -57,14 +57,14 @@ pub(super) struct Late {
 /// What requests change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Target {
-    Sheet(KimaiId),
+    Sheet(EntryId),
     WorkLog(WorkLogUri),
 }
 
 pub(super) struct State {
     pub(super) rng: ChaCha8Rng,
     pub(super) work_logs: BTreeMap<WorkLogUri, Stand>,
-    pub(super) timesheets: BTreeMap<KimaiId, FakeTimesheet>,
+    pub(super) timesheets: BTreeMap<EntryId, FakeTimesheet>,
     pub(super) next_id: u64,
     pub(super) directory: Directory,
     pub(super) lag: super::lag::Lag,
@@ -83,7 +83,7 @@ pub(super) struct State {
     /// How many runs there were.
     pub(super) runs: u64,
     /// Work logs whose timesheet was changed or deleted in Kimai, until the service has written or replaced it.
-    pub(super) touched_in_kimai: BTreeMap<WorkLogUri, KimaiId>,
+    pub(super) touched_in_kimai: BTreeMap<WorkLogUri, EntryId>,
     /// Values of work logs that somebody also booked by hand.
     pub(super) booked: Vec<DesiredEntry>,
     /// Work logs that got a link by hand, and those it was copied from.
@@ -91,30 +91,30 @@ pub(super) struct State {
     /// Work logs of which a change, a link or a deletion took effect after its caller was gone, over a newer one.
     pub(super) overtaken: BTreeSet<WorkLogUri>,
     /// When each caller last saw each timesheet.
-    pub(super) looks: BTreeMap<(String, KimaiId), i64>,
+    pub(super) looks: BTreeMap<(String, EntryId), i64>,
     /// Whether people export timesheets between a look and what follows it.
     pub(super) exports: u32,
     /// Open overwrite requests for each work log, and those whose run does so now.
     pub(super) asked: BTreeMap<WorkLogUri, u32>,
     pub(super) leave: BTreeSet<WorkLogUri>,
     /// Timesheets being changed by runs, or with a lost response: the order of export and change is unknown.
-    pub(super) changing: BTreeMap<WorkLogUri, KimaiId>,
-    pub(super) doubtful: BTreeSet<KimaiId>,
+    pub(super) changing: BTreeMap<WorkLogUri, EntryId>,
+    pub(super) doubtful: BTreeSet<EntryId>,
     /// Exported timesheets changed by a late request, or without saved previous values: they cannot be reverted.
-    pub(super) beyond_help: BTreeSet<KimaiId>,
+    pub(super) beyond_help: BTreeSet<EntryId>,
     /// The newest version of each work log in an acknowledged delta, with the current and the previously lost storage.
     pub(super) accepted: BTreeMap<WorkLogUri, u32>,
     pub(super) accepted_before_loss: BTreeMap<WorkLogUri, u32>,
     /// Work logs that came back before any delta told that they were gone, each with the newest timesheet by then.
-    pub(super) back_unheard: BTreeMap<WorkLogUri, KimaiId>,
+    pub(super) back_unheard: BTreeMap<WorkLogUri, EntryId>,
     /// How far the system clock of the service is ahead, in milliseconds.
     pub(super) skew: i64,
     /// Whether a database was restored from an older backup.
     pub(super) restored: bool,
     /// When, and the ids that Kimai gives out again since, where our file remembers them.
-    pub(super) reissued: Option<(i64, std::ops::Range<KimaiId>)>,
+    pub(super) reissued: Option<(i64, std::ops::Range<EntryId>)>,
     /// The days on which timesheets were booked right before Kimai was.
-    pub(super) days_before: BTreeMap<KimaiId, Date>,
+    pub(super) days_before: BTreeMap<EntryId, Date>,
     /// Milliseconds since the beginning, as last seen.
     pub(super) now: i64,
 }
@@ -192,7 +192,7 @@ impl State {
         match effect {
             Effect::Create(_) => {}
             Effect::Update(id, _) | Effect::EndBreak(id) | Effect::Delete(id) => {
-                let linked = self.work_logs.iter().filter(|(_, stand)| stand.facts.kimai_ids().contains(id));
+                let linked = self.work_logs.iter().filter(|(_, stand)| stand.facts.entry_ids().contains(id));
                 let mut concerned: Vec<&WorkLogUri> = linked.map(|(work_log, _)| work_log).collect();
                 if let Who::Run(_, own) = &caller.who {
                     concerned.push(own);
@@ -346,12 +346,12 @@ impl State {
     /// The work logs of some kind that are linked to one of `ids`.
     pub(super) fn subjects(
         &self,
-        ids: &[KimaiId],
+        ids: &[EntryId],
         wanted: impl Fn(&WorkLogUri, &Stand) -> bool,
-    ) -> Vec<(KimaiId, WorkLogUri)> {
+    ) -> Vec<(EntryId, WorkLogUri)> {
         let named = self.work_logs.iter().filter(|(work_log, stand)| wanted(work_log, stand));
         let pairs = named.flat_map(|(work_log, stand)| {
-            let linked = stand.facts.kimai_ids().into_iter().filter(|id| ids.contains(id));
+            let linked = stand.facts.entry_ids().into_iter().filter(|id| ids.contains(id));
             linked.map(|id| (id, work_log.clone()))
         });
         pairs.collect()
@@ -377,10 +377,10 @@ impl State {
     ) {
         let now = self.now;
         let stand = self.work_logs.entry(work_log.clone()).or_default();
-        let (was_live, linked) = (stand.is_live(), stand.facts.kimai_ids());
+        let (was_live, linked) = (stand.is_live(), stand.facts.entry_ids());
         self.lag.changed(work_log, &stand.facts, now);
         write(&mut stand.facts);
-        let left = stand.facts.kimai_ids();
+        let left = stand.facts.entry_ids();
         stand.taken.extend(linked.into_iter().filter(|id| !left.contains(id)));
         stand.version += 1;
         stand.life += u32::from(!was_live && stand.is_live());

@@ -211,7 +211,7 @@ pub(super) fn take(state: &mut State, uri: &WorkLogUri, step: &Step) -> Option<b
             None
         }
         Step::ExportInKimai => {
-            let linked = state.work_logs.get(uri)?.facts.kimai_ids().first().copied()?;
+            let linked = state.work_logs.get(uri)?.facts.entry_ids().first().copied()?;
             let exported = state.timesheets.get(&linked)?.row.exported;
             state.export(linked, !exported);
             None
@@ -264,7 +264,7 @@ fn remove(state: &mut State, uri: &WorkLogUri, step: &Step) {
 
 /// Somebody edits its timesheet, with a break or without, or deletes it.
 fn by_hand(state: &mut State, uri: &WorkLogUri, with_break: Option<bool>) {
-    let linked = state.work_logs.get(uri).and_then(|stand| stand.facts.kimai_ids().first().copied());
+    let linked = state.work_logs.get(uri).and_then(|stand| stand.facts.entry_ids().first().copied());
     let Some(id) = linked.filter(|id| state.timesheets.contains_key(id)) else { return };
     state.touched_in_kimai.insert(uri.clone(), id);
     if let Some(with_break) = with_break {

@@ -13,13 +13,14 @@ use super::faults::{Call, Fate, Trouble};
 use super::fixtures;
 use super::listing::{matches, with_an_odd_row, without_a_page};
 use super::state::{Caller, Course, Effect, State};
-use crate::domain::KimaiId;
 use crate::domain::timesheet::DesiredEntry;
+use crate::domain::{EntryId, Watermark};
 use crate::trackers::adaptive_concurrency::How;
 use crate::trackers::kimai::choices::{ChosenActivity, ChosenCustomer, ChosenProject, ChosenUser};
 use crate::trackers::kimai::{
     AdaptiveLimiter, Choices, CurrentUser, KimaiFault, Listed, Timesheet, TimesheetFilter, Timesheets,
 };
+use crate::trackers::{Capabilities, kimai};
 
 /// The world, shared by all who live in it.
 pub(super) struct World {
@@ -153,6 +154,10 @@ impl Timesheets for World {
         Arc::clone(&self.limiter)
     }
 
+    fn capabilities(&self) -> Capabilities {
+        kimai::CAPABILITIES
+    }
+
     async fn me(&self) -> Result<CurrentUser, KimaiFault> {
         let me = |state: &State| {
             let zone = if state.counting.token_away { "UTC" } else { "Europe/Brussels" };
@@ -162,7 +167,7 @@ impl Timesheets for World {
         self.kimai_read(Call::Look, me).await
     }
 
-    async fn timesheet(&self, id: KimaiId) -> Result<Option<Timesheet>, KimaiFault> {
+    async fn timesheet(&self, id: EntryId) -> Result<Option<Timesheet>, KimaiFault> {
         let read =
             |state: &State| (state.now, state.timesheets.get(&id).map(|timesheet| timesheet.row.clone()));
         let (at, row) = self.kimai_read(Call::Look, read).await?;
@@ -182,7 +187,7 @@ impl Timesheets for World {
             (state.now, fitting.map(|timesheet| timesheet.row.clone()).take(most).collect::<Vec<_>>())
         };
         let (at, rows) = self.kimai_read(Call::Several, read).await?;
-        let ids: Vec<KimaiId> = rows.iter().map(|row| row.id).collect();
+        let ids: Vec<EntryId> = rows.iter().map(|row| row.id).collect();
         let mut state = self.state();
         let who = state.caller().who;
         state.looked(&who, at, &ids);
@@ -202,8 +207,10 @@ impl Timesheets for World {
         }
     }
 
-    async fn newest(&self) -> Result<Option<KimaiId>, KimaiFault> {
-        self.kimai_read(Call::Newest, |state| state.timesheets.keys().next_back().copied()).await
+    async fn newest(&self) -> Result<Option<Watermark>, KimaiFault> {
+        let position = |id: EntryId| kimai::CAPABILITIES.order.position(id);
+        self.kimai_read(Call::Newest, |state| state.timesheets.keys().filter_map(|id| position(*id)).max())
+            .await
     }
 
     async fn choices(&self, wanted: &DesiredEntry) -> Result<Choices, KimaiFault> {
@@ -235,7 +242,7 @@ impl Timesheets for World {
 
     async fn update(
         &self,
-        id: KimaiId,
+        id: EntryId,
         wanted: &DesiredEntry,
         _description: Option<&str>,
     ) -> Result<Timesheet, KimaiFault> {
@@ -243,12 +250,12 @@ impl Timesheets for World {
         changed.ok_or_else(|| KimaiFault::unreadable(Call::Update.operation(), "no body"))
     }
 
-    async fn end_break(&self, id: KimaiId) -> Result<Timesheet, KimaiFault> {
+    async fn end_break(&self, id: EntryId) -> Result<Timesheet, KimaiFault> {
         let changed = self.kimai_write(Effect::EndBreak(id)).await?;
         changed.ok_or_else(|| KimaiFault::unreadable(Call::Update.operation(), "no body"))
     }
 
-    async fn delete(&self, id: KimaiId) -> Result<(), KimaiFault> {
+    async fn delete(&self, id: EntryId) -> Result<(), KimaiFault> {
         self.kimai_write(Effect::Delete(id)).await.map(drop)
     }
 }

@@ -12,7 +12,7 @@ use crate::domain::finding::{self, Action, Finding, Hold};
 use crate::domain::intent::Intent;
 use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::Kind;
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::{EntryId, WorkLogUri};
 use crate::failpoint::crash;
 use crate::failpoint::mutants::{Mutant, mutated};
 use crate::progress::Progress;
@@ -105,11 +105,11 @@ impl Sweeper {
     async fn adopt(
         &self,
         findings: &[Finding],
-        known: &[KimaiId],
+        known: &[EntryId],
         progress: &Progress,
     ) -> Result<usize, Failure> {
         let adoptions: Vec<Adoption<'_>> = findings.iter().filter_map(Adoption::of).collect();
-        let ids: Vec<KimaiId> = adoptions.iter().map(|adoption| adoption.id).collect();
+        let ids: Vec<EntryId> = adoptions.iter().map(|adoption| adoption.id).collect();
         if ids.is_empty() {
             return Ok(0);
         }
@@ -138,7 +138,7 @@ impl Sweeper {
 
     /// Forgets whom `ids` were made for, where that is gone and nothing is to be done about it: no delta told of it.
     /// Runs that still remember it have to end before another work log takes its timesheet.
-    async fn give_up(&self, ids: &[KimaiId]) -> Result<(), Failure> {
+    async fn give_up(&self, ids: &[EntryId]) -> Result<(), Failure> {
         let owners = self.ledger.owners(ids).await?;
         for (id, owner) in owners.into_iter().filter(|_| !mutated(Mutant::GoneOwnerKeeps)) {
             let is_gone = self.visibility.facts(&owner).await?.kind(&owner) != Kind::WorkLog;
@@ -190,8 +190,8 @@ impl Sweeper {
 
     async fn delete_orphan(
         &self,
-        id: KimaiId,
-        known: &[KimaiId],
+        id: EntryId,
+        known: &[EntryId],
         progress: &Progress,
     ) -> Result<Removal, Failure> {
         if mutated(Mutant::SweepLooksOnce) {
@@ -203,8 +203,8 @@ impl Sweeper {
 
     pub(super) async fn remove(
         &self,
-        id: KimaiId,
-        known: &[KimaiId],
+        id: EntryId,
+        known: &[EntryId],
         progress: &Progress,
     ) -> Result<Removal, Failure> {
         self.barrier(progress).await?;
@@ -241,7 +241,7 @@ impl Sweeper {
     }
 
     /// What prevents the deletion of the timesheet `id` now, if anything does.
-    async fn keeps(&self, id: KimaiId, known: &[KimaiId]) -> Result<Option<Removal>, Failure> {
+    async fn keeps(&self, id: EntryId, known: &[EntryId]) -> Result<Option<Removal>, Failure> {
         if !self.visibility.linked(&[id], known).await?.is_empty() {
             return Ok(Some(Removal::Kept));
         }
@@ -272,7 +272,7 @@ impl Sweeper {
 
     /// The work log whose creation with a lost answer may have led to this timesheet. Asked for before the
     /// owner: a run that finds it records the owner as it closes the intent.
-    async fn claimant(&self, id: KimaiId) -> Result<Option<WorkLogUri>, Failure> {
+    async fn claimant(&self, id: EntryId) -> Result<Option<WorkLogUri>, Failure> {
         let intents = self.ledger.intents().await?;
         if intents.is_empty() || mutated(Mutant::SweepIgnoresIntents) {
             return Ok(None);
@@ -286,12 +286,16 @@ impl Sweeper {
     pub(super) async fn claims(
         &self,
         intents: &[(WorkLogUri, Intent)],
-        id: KimaiId,
+        id: EntryId,
         found: &ObservedEntry,
     ) -> Result<Option<WorkLogUri>, Failure> {
-        let like = |intent: &Intent| Intent { high_water: None, ..*intent }.could_be(id, found);
-        if let Some((work_log, _)) = intents.iter().find(|(_, intent)| intent.could_be(id, found)) {
+        let order = self.kimai.capabilities().order;
+        let like = |intent: &Intent| Intent { high_water: None, ..*intent }.could_be(id, order, found);
+        if let Some((work_log, _)) = intents.iter().find(|(_, intent)| intent.could_be(id, order, found)) {
             return Ok(Some(work_log.clone()));
+        }
+        if !order.reissues() {
+            return Ok(None);
         }
         let Some((work_log, intent)) = intents.iter().find(|(_, intent)| like(intent)) else {
             return Ok(None);
@@ -304,7 +308,7 @@ impl Sweeper {
 /// A work log, and the timesheet that it is to take.
 struct Adoption<'a> {
     work_log: &'a WorkLogUri,
-    id: KimaiId,
+    id: EntryId,
     wanted: DesiredEntry,
     found: ObservedEntry,
 }

@@ -12,7 +12,7 @@ use crate::domain::exported::both_values;
 use crate::domain::finding::{Action, Finding, Hold, Kind, Unconfirmed};
 use crate::domain::hours::RoundedMonth;
 use crate::domain::timesheet::DesiredEntry;
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::{EntryId, WorkLogUri};
 use crate::failpoint::mutants::{Mutant, mutated};
 use crate::progress::Progress;
 use crate::reconcile::retry::Failure;
@@ -37,10 +37,10 @@ pub(super) struct Classified {
     pub(super) rounded: Vec<RoundedMonth>,
     pub(super) findings: Vec<Finding>,
     /// Who keeps a timesheet to which several are linked, and which of several a work log keeps.
-    pub(super) kept: Vec<(WorkLogUri, KimaiId)>,
+    pub(super) kept: Vec<(WorkLogUri, EntryId)>,
     /// Links of the period, to be asked for along with those in doubt: a triplestore that shows none of
     /// them shows nothing.
-    pub(super) known: Vec<KimaiId>,
+    pub(super) known: Vec<EntryId>,
     /// Links that Kimai has lost and that are to be rebuilt now.
     pub(super) rebuild: Option<Void>,
 }
@@ -90,7 +90,7 @@ impl Sweeper {
             let why = snapshot.work_logs.get(work_log).and_then(|side| side.wanted.clone().err());
             findings.push(settle(&snapshot, Kind::Incomplete, work_log, &[], why.unwrap_or_default()));
         }
-        let known: Vec<KimaiId> =
+        let known: Vec<EntryId> =
             snapshot.work_logs.values().flat_map(|side| side.ids.iter().copied()).take(WITNESSES).collect();
         self.loose(&snapshot, &comparison, &known, &mut findings).await?;
         self.dangling(&snapshot, &mut findings, progress).await?;
@@ -121,7 +121,7 @@ impl Sweeper {
         &self,
         period: Period,
         snapshot: &Snapshot,
-        absent: &[(WorkLogUri, KimaiId)],
+        absent: &[(WorkLogUri, EntryId)],
         progress: &Progress,
     ) -> Result<Vec<Finding>, Failure> {
         // What may be on a page that could not be read is not worth a question each.
@@ -149,7 +149,7 @@ impl Sweeper {
         period: Period,
         snapshot: &Snapshot,
         work_log: &WorkLogUri,
-        id: KimaiId,
+        id: EntryId,
         timesheet: Option<Timesheet>,
     ) -> Option<Finding> {
         let Some(timesheet) = timesheet else {
@@ -191,11 +191,11 @@ impl Sweeper {
         snapshot: &Snapshot,
         comparison: &Comparison,
         findings: &mut Vec<Finding>,
-    ) -> Result<Vec<(WorkLogUri, KimaiId)>, Failure> {
-        let ids: Vec<KimaiId> = comparison.shared.keys().copied().collect();
+    ) -> Result<Vec<(WorkLogUri, EntryId)>, Failure> {
+        let ids: Vec<EntryId> = comparison.shared.keys().copied().collect();
         let owners = self.ledger.owners(&ids).await?;
         let mut kept = Vec::new();
-        let holds = |work_log: &WorkLogUri, id: &KimaiId| {
+        let holds = |work_log: &WorkLogUri, id: &EntryId| {
             let wanted = snapshot.work_logs.get(work_log).and_then(|side| side.wanted.as_ref().ok());
             wanted
                 .zip(snapshot.timesheets.get(id))
@@ -216,7 +216,7 @@ impl Sweeper {
         }
         for work_log in &comparison.doubled {
             let Some(side) = snapshot.work_logs.get(work_log) else { continue };
-            let there = |id: &&KimaiId| snapshot.timesheets.contains_key(id);
+            let there = |id: &&EntryId| snapshot.timesheets.contains_key(id);
             let best = side.ids.iter().find(|id| holds(work_log, id)).or_else(|| side.ids.iter().find(there));
             kept.extend(best.map(|id| (work_log.clone(), *id)));
             let why = match best {
@@ -272,7 +272,7 @@ pub(super) fn settle(
     snapshot: &Snapshot,
     kind: Kind,
     work_log: &WorkLogUri,
-    ids: &[KimaiId],
+    ids: &[EntryId],
     reason: String,
 ) -> Finding {
     Finding {
@@ -295,7 +295,7 @@ fn changed_kind(found: &ObservedEntry, wanted: &DesiredEntry) -> Kind {
 
 /// What it means that a timesheet could not be looked at: that it is left alone, or that no other can be seen
 /// either.
-fn unseen(work_log: &WorkLogUri, id: KimaiId, fault: KimaiFault, progress: &Progress) -> Result<(), Failure> {
+fn unseen(work_log: &WorkLogUri, id: EntryId, fault: KimaiFault, progress: &Progress) -> Result<(), Failure> {
     match fault.fault {
         Fault::Permanent => return Err(out_of_sight(work_log, id, &fault)),
         Fault::Unauthorised => return Err(fault.into()),
@@ -305,7 +305,7 @@ fn unseen(work_log: &WorkLogUri, id: KimaiId, fault: KimaiFault, progress: &Prog
 }
 
 /// Kimai's list does not show what it leaves out; a request by ID does.
-fn out_of_sight(work_log: &WorkLogUri, id: KimaiId, fault: &KimaiFault) -> Failure {
+fn out_of_sight(work_log: &WorkLogUri, id: EntryId, fault: &KimaiFault) -> Failure {
     Failure::OutOfSight(format!(
         "the API token does not see timesheet {id} of <{work_log}> ({fault}), so it may not see others either. \
          Nothing was changed. Give the token's user a role that sees everybody's timesheets (ROLE_ADMIN, or \

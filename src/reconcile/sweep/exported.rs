@@ -2,7 +2,7 @@
 
 use super::Sweeper;
 use super::snapshot::Snapshot;
-use crate::domain::KimaiId;
+use crate::domain::EntryId;
 use crate::domain::diff::{ObservedEntry, TimesheetSide, in_words};
 use crate::domain::exported::both_values;
 use crate::domain::finding::{Finding, Hold};
@@ -26,8 +26,8 @@ impl Sweeper {
     pub(super) async fn first_exported(
         &self,
         snapshot: &Snapshot,
-        ids: &[KimaiId],
-    ) -> Result<Option<(KimaiId, ObservedEntry)>, (KimaiId, KimaiFault)> {
+        ids: &[EntryId],
+    ) -> Result<Option<(EntryId, ObservedEntry)>, (EntryId, KimaiFault)> {
         if self.limits.overwrite_exported {
             return Ok(None);
         }

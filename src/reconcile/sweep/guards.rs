@@ -6,7 +6,7 @@ use tracing::{error, warn};
 
 use super::snapshot::{Snapshot, window};
 use super::{Period, Sweeper};
-use crate::domain::KimaiId;
+use crate::domain::EntryId;
 use crate::domain::finding::{self, Finding, Hold, Kind, Unconfirmed};
 use crate::reconcile::retry::Failure;
 use crate::trackers::kimai::TimesheetFilter;
@@ -61,9 +61,9 @@ impl Sweeper {
     }
 
     /// The orphans that were changed in Kimai a moment ago, or may have been: somebody may be editing them.
-    async fn recent(&self, period: Period, findings: &[Finding]) -> Result<BTreeSet<KimaiId>, Failure> {
+    async fn recent(&self, period: Period, findings: &[Finding]) -> Result<BTreeSet<EntryId>, Failure> {
         let waits = |finding: &&Finding| finding.kind == Kind::Orphan && finding.held.is_none();
-        let orphans: Vec<KimaiId> =
+        let orphans: Vec<EntryId> =
             findings.iter().filter(waits).flat_map(|finding| finding.timesheets.iter().copied()).collect();
         if orphans.is_empty() || self.limits.grace.is_zero() || !self.limits.delete_orphans {
             return Ok(BTreeSet::new());
@@ -71,7 +71,7 @@ impl Sweeper {
         let since = self.clock.wall().checked_sub(self.limits.grace).unwrap_or(self.clock.wall());
         let filter = TimesheetFilter { modified_after: Some(since), ..window(period) };
         let listed = self.kimai.timesheets(&filter).await?;
-        let changed: BTreeSet<KimaiId> = listed.timesheets.iter().map(|timesheet| timesheet.id).collect();
+        let changed: BTreeSet<EntryId> = listed.timesheets.iter().map(|timesheet| timesheet.id).collect();
         Ok(orphans.into_iter().filter(|id| changed.contains(id) || listed.may_lack(*id)).collect())
     }
 

@@ -7,12 +7,12 @@ use tracing::{error, info};
 
 use super::Sweeper;
 use crate::domain::finding::{Action, Finding, Hold, Kind};
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::{EntryId, WorkLogUri};
 use crate::queue::Reason;
 use crate::reconcile::retry::Failure;
 
 /// Links to timesheets that Kimai has lost.
-pub(super) type Void = Vec<(WorkLogUri, KimaiId)>;
+pub(super) type Void = Vec<(WorkLogUri, EntryId)>;
 
 impl Sweeper {
     /// Adds to `findings` what Kimai has lost, of any day, in place of what was found about these work logs otherwise.

@@ -8,7 +8,7 @@ use super::snapshot::Snapshot;
 use crate::domain::diff::{Comparison, adoptions};
 use crate::domain::finding::{self, Action, Finding, Hold, Kind};
 use crate::domain::work_log::Kind as Subject;
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::{EntryId, WorkLogUri};
 use crate::failpoint::mutants::{Mutant, mutated};
 use crate::reconcile::retry::Failure;
 
@@ -18,7 +18,7 @@ impl Sweeper {
         &self,
         snapshot: &Snapshot,
         comparison: &Comparison,
-        known: &[KimaiId],
+        known: &[EntryId],
         findings: &mut Vec<Finding>,
     ) -> Result<(), Failure> {
         let orphans = self.unclaimed(snapshot, &comparison.unlinked, known, findings).await?;
@@ -28,9 +28,9 @@ impl Sweeper {
         provided.extend(self.ledger.intents().await?.into_iter().map(|(work_log, _)| work_log));
         let wanting: Vec<WorkLogUri> =
             comparison.missing.iter().filter(|work_log| !provided.contains(work_log)).cloned().collect();
-        let adopted: BTreeMap<WorkLogUri, KimaiId> =
+        let adopted: BTreeMap<WorkLogUri, EntryId> =
             adoptions(&snapshot.work_logs, &snapshot.timesheets, &wanting, &orphans).into_iter().collect();
-        let taken: BTreeSet<KimaiId> = adopted.values().copied().collect();
+        let taken: BTreeSet<EntryId> = adopted.values().copied().collect();
         for work_log in &comparison.missing {
             findings.push(match adopted.get(work_log) {
                 Some(id) => {
@@ -54,16 +54,16 @@ impl Sweeper {
     async fn unclaimed(
         &self,
         snapshot: &Snapshot,
-        unlinked: &[KimaiId],
-        known: &[KimaiId],
+        unlinked: &[EntryId],
+        known: &[EntryId],
         findings: &mut Vec<Finding>,
-    ) -> Result<Vec<KimaiId>, Failure> {
+    ) -> Result<Vec<EntryId>, Failure> {
         let mut loose = unlinked.to_vec();
         if unlinked.is_empty() || mutated(Mutant::SweepLooksOnce) {
             return Ok(loose);
         }
         // What is left of deleted work logs is reported later, each with all its timesheets.
-        let left: BTreeSet<&KimaiId> = snapshot.remains.values().flatten().collect();
+        let left: BTreeSet<&EntryId> = snapshot.remains.values().flatten().collect();
         // Of a triplestore that shows nothing for the period nothing else is believed, see the guards.
         if snapshot.work_logs.is_empty() {
             loose.retain(|id| !left.contains(id));
@@ -107,7 +107,7 @@ impl Sweeper {
 }
 
 /// A timesheet that no work log is linked to; `claimant` may be about to be.
-fn orphan(snapshot: &Snapshot, id: KimaiId, claimant: Option<&WorkLogUri>) -> Finding {
+fn orphan(snapshot: &Snapshot, id: EntryId, claimant: Option<&WorkLogUri>) -> Finding {
     Finding {
         kind: Kind::Orphan,
         work_log: claimant.cloned(),

@@ -12,7 +12,7 @@ use crate::domain::day_windows::windows;
 use crate::domain::diff::{ObservedEntry, TimesheetSide, TimesheetSides, WorkLogSide, WorkLogSides};
 use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::{Directory, Facts, resolve};
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::{EntryId, WorkLogUri};
 use crate::failpoint::mutants::{Mutant, mutated};
 use crate::progress::Progress;
 use crate::reconcile::retry::Failure;
@@ -23,7 +23,7 @@ use crate::trackers::kimai::{Gap, Listed, OddRows, Timesheet, TimesheetFilter};
 const READS_AT_ONCE: usize = 2;
 
 /// What is left of deleted work logs, with the timesheets that their links name.
-pub(super) type Remains = BTreeMap<WorkLogUri, Vec<KimaiId>>;
+pub(super) type Remains = BTreeMap<WorkLogUri, Vec<EntryId>>;
 
 /// Both sides of a period.
 pub(super) struct Snapshot {
@@ -41,7 +41,7 @@ pub(super) struct Snapshot {
 
 impl Snapshot {
     /// Whether the timesheet `id` may be on a page or in a row that could not be read.
-    pub(super) fn may_lack(&self, id: KimaiId) -> bool {
+    pub(super) fn may_lack(&self, id: EntryId) -> bool {
         self.odd.ids.contains(&id) || self.gaps.iter().any(|gap| gap.covers(id))
     }
 }
@@ -160,7 +160,7 @@ impl Sweeper {
     /// What is left of deleted work logs of any day.
     async fn remains(&self) -> Result<Remains, Failure> {
         let mut remains = self.work_logs.dangling().await?;
-        let ids: Vec<KimaiId> = remains.values().flatten().copied().collect();
+        let ids: Vec<EntryId> = remains.values().flatten().copied().collect();
         let owners = self.ledger.owners(&ids).await?;
         remains.retain(|work_log, ids| {
             let made_for = ids.iter().find_map(|id| owners.get(id).filter(|owner| *owner == work_log));
@@ -174,7 +174,7 @@ impl Sweeper {
             DesiredEntry::of(&complete, self.clock.zone()).map_err(|obstacle| vec![obstacle])
         });
         let wanted = wanted.map_err(|obstacles| Failure::Blocked(obstacles).to_string());
-        WorkLogSide { ids: facts.kimai_ids(), wanted }
+        WorkLogSide { ids: facts.entry_ids(), wanted }
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) fn reached(answered: Reached, result: &Result<Reconciled, Failure>) -
 mod tests {
     use super::*;
     use crate::domain::Code;
-    use crate::domain::{KimaiId, WorkLogUri};
+    use crate::domain::{EntryId, WorkLogUri};
     use crate::reconcile::breaker::PROBE_EVERY;
     use crate::reconcile::effect::Effect;
     use crate::reconcile::ledger::LedgerFault;
@@ -50,7 +50,7 @@ mod tests {
         let kimai = |fault| Failure::Kimai(KimaiFault::new(Operation::Update, fault, "said so"));
         let claimed = |id| {
             let other = WorkLogUri::parse("http://x/work-logs/1").unwrap();
-            LedgerFault::Claimed { id: KimaiId(id), other }
+            LedgerFault::Claimed { id: EntryId::number(id), other }
         };
         let table = [
             (true, false, Ok(Reconciled::of(Effect::Updated, &[])), vec![Triplestore, Kimai]),

@@ -10,7 +10,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::clock::Clock;
-use crate::domain::WorkLogUri;
+use crate::domain::ids::IdSyntax;
+use crate::domain::{EntryId, WorkLogUri};
 use crate::queue::{Durable, Outcome, Queue, QueueFault, Reason};
 
 fn work_log(number: usize) -> WorkLogUri {
@@ -284,6 +285,52 @@ async fn a_file_of_the_version_before_is_brought_up_to_date() {
     }
     sql(&file, "PRAGMA user_version = 0");
     assert!(Storage::open(folder.path()).unwrap_err().to_string().contains("of version 0"));
+}
+
+/// Since version 12 an id may be a text. Those that were numbers stay numbers.
+#[tokio::test]
+async fn ids_of_an_older_file_stay_what_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(FILE);
+    let tables: String = [KIND.schema].iter().chain(&KIND.steps[..10]).copied().collect();
+    sql(&file, &tables);
+    sql(
+        &file,
+        &format!(
+            "INSERT INTO timesheet (work_log, id, linked, shift) VALUES ('http://x/1', 7, 0, NULL), ('http://x/2', 10, 1, -1);
+             INSERT INTO update_intent (work_log, id, before, sent, exported) VALUES ('http://x/1', 7, '{{}}', '{{}}', 1);
+             INSERT INTO void_link VALUES ('http://x/3', 9), ('http://x/3', 10);
+             PRAGMA application_id = {}; PRAGMA user_version = 11",
+            KIND.application_id
+        ),
+    );
+    let storage = Storage::open(folder.path()).unwrap();
+    let ids = |table: &'static str| {
+        let ids = storage.write_now(move |file| {
+            file.prepare(&format!("SELECT id FROM {table} ORDER BY id"))?
+                .query_map([], |row| row.get::<_, EntryId>(0))?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        });
+        ids.unwrap()
+    };
+    let numbers = |numbers: &[u64]| numbers.iter().copied().map(EntryId::number).collect::<Vec<_>>();
+    assert_eq!(ids("timesheet"), numbers(&[7, 10]));
+    assert_eq!((ids("update_intent"), ids("void_link")), (numbers(&[7]), numbers(&[9, 10])));
+    let text = EntryId::parse("64c777ddd3fcab07cfbb210c", IdSyntax::ObjectIds).unwrap();
+    let add = move |work_log: &'static str| {
+        move |file: &Connection| {
+            let insert = "INSERT INTO timesheet (work_log, id, linked) VALUES (?1, ?2, 0)";
+            file.execute(insert, rusqlite::params![work_log, text])
+        }
+    };
+    assert_eq!(storage.write_now(add("http://x/4")), Ok(1));
+    assert!(storage.write_now(add("http://x/5")).is_err(), "no two work logs have one timesheet");
+    assert_eq!(ids("timesheet"), [numbers(&[7, 10]), vec![text]].concat());
+    let indexes = storage.write_now(|file| {
+        let indexes = "SELECT count(*) FROM sqlite_master WHERE type = 'index' AND name LIKE 'timesheet_%'";
+        file.query_row(indexes, [], |row| row.get::<_, i64>(0))
+    });
+    assert_eq!(indexes, Ok(3));
 }
 
 /// Killed while it made the file: what it left is in nobody's way.

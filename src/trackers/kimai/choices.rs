@@ -3,6 +3,7 @@
 use jiff::civil::Date;
 use serde::Deserialize;
 
+use super::model::optional_number;
 use crate::domain::Code;
 use crate::domain::ids::{CustomerId, ProjectId, UserId};
 use crate::domain::timesheet::DesiredEntry;
@@ -26,7 +27,7 @@ pub struct ChosenProject {
     /// Its name.
     pub name: String,
     /// Its customer.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_number")]
     pub customer: Option<CustomerId>,
     /// Whether it is shown.
     pub visible: bool,
@@ -53,7 +54,7 @@ pub struct ChosenActivity {
     /// Its name.
     pub name: String,
     /// Its project; none for a global one.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_number")]
     pub project: Option<ProjectId>,
     /// Whether it is shown.
     pub visible: bool,
@@ -159,37 +160,33 @@ mod tests {
         let wanted = DesiredEntry {
             begin: jiff::Timestamp::UNIX_EPOCH,
             end: jiff::Timestamp::UNIX_EPOCH,
-            project: ProjectId(1),
-            activity: ActivityId(2),
-            user: UserId(3),
+            project: ProjectId::number(1),
+            activity: ActivityId::number(2),
+            user: UserId::number(3),
             note: None,
         };
         let today: Date = "2026-07-01".parse().unwrap();
         let project = ChosenProject {
             name: "Site".into(),
-            customer: Some(CustomerId(4)),
+            customer: Some(CustomerId::number(4)),
             visible: true,
             end: None,
             global_activities: true,
         };
-        let right = Choices {
-            project: Some(project.clone()),
-            customer: Some(ChosenCustomer { name: "ACME".into(), visible: true }),
-            activity: Some(ChosenActivity { name: "Dev".into(), project: Some(ProjectId(1)), visible: true }),
-            user: Some(ChosenUser {
-                username: "jane".into(),
-                enabled: true,
-                system_account: false,
-                seen: true,
-            }),
-        };
-        let with_project = |project| Choices { project, ..right.clone() };
-        let with_activity = |activity| Choices { activity, ..right.clone() };
-        let with_user = |user| Choices { user, ..right.clone() };
+        let (first, ninth) = (Some(ProjectId::number(1)), Some(ProjectId::number(9)));
         let activity = |project, visible| Some(ChosenActivity { name: "Dev".into(), project, visible });
         let user = |enabled, system_account| {
             Some(ChosenUser { username: "jane".into(), enabled, system_account, seen: true })
         };
+        let right = Choices {
+            project: Some(project.clone()),
+            customer: Some(ChosenCustomer { name: "ACME".into(), visible: true }),
+            activity: activity(first, true),
+            user: user(true, false),
+        };
+        let with_project = |project| Choices { project, ..right.clone() };
+        let with_activity = |activity| Choices { activity, ..right.clone() };
+        let with_user = |user| Choices { user, ..right.clone() };
         let end = Some("2026-06-30".parse().unwrap());
         let no_globals = ChosenProject { global_activities: false, ..project.clone() };
         let table = [
@@ -208,8 +205,8 @@ mod tests {
                 "customer 'ACME' of project 'Site' is hidden",
             ),
             (with_activity(None), "Kimai has no activity 2"),
-            (with_activity(activity(Some(ProjectId(1)), false)), "activity 'Dev' is hidden"),
-            (with_activity(activity(Some(ProjectId(9)), true)), "activity 'Dev' belongs to another project"),
+            (with_activity(activity(first, false)), "activity 'Dev' is hidden"),
+            (with_activity(activity(ninth, true)), "activity 'Dev' belongs to another project"),
             (
                 Choices { activity: activity(None, true), ..with_project(Some(no_globals)) },
                 "activity 'Dev' is a global one, which its project does not allow",

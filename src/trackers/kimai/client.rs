@@ -24,14 +24,15 @@ use super::model::{
     Activity, CurrentUser, Customer, NoBreak, Project, Timesheet, TimesheetFilter, TimesheetForm, User,
 };
 use super::rows::{self, Lenient};
-use super::{Catalogue, Listings, Rows, Timesheets};
+use super::{CAPABILITIES, Catalogue, Listings, Rows, Timesheets};
 use crate::contact::Record;
 use crate::domain::timesheet::DesiredEntry;
-use crate::domain::{Code, KimaiId};
+use crate::domain::{Code, EntryId, Watermark};
 use crate::failpoint::crash;
 use crate::settings::{Description, KimaiSettings, ListLimits};
 use crate::telemetry::metrics::Side;
 use crate::telemetry::metrics::{self, Metrics};
+use crate::trackers::Capabilities;
 use crate::trackers::adaptive_concurrency::{AdaptiveLimiter, How, Permit};
 use crate::unreadable::Unreadable;
 use pages::PAGE_SIZE;
@@ -276,11 +277,15 @@ impl Timesheets for Client {
         self.contact.clone()
     }
 
+    fn capabilities(&self) -> Capabilities {
+        CAPABILITIES
+    }
+
     async fn me(&self) -> Result<CurrentUser, KimaiFault> {
         self.get("users/me").await
     }
 
-    async fn timesheet(&self, id: KimaiId) -> Result<Option<Timesheet>, KimaiFault> {
+    async fn timesheet(&self, id: EntryId) -> Result<Option<Timesheet>, KimaiFault> {
         let found: Option<Timesheet> = self.look(&format!("timesheets/{id}")).await?;
         Ok(found.map(|row| self.seen(row)))
     }
@@ -297,13 +302,13 @@ impl Timesheets for Client {
         Ok(self.page(filter, 1, most.clamp(1, PAGE_SIZE)).await?.rows.rows)
     }
 
-    async fn newest(&self) -> Result<Option<KimaiId>, KimaiFault> {
+    async fn newest(&self) -> Result<Option<Watermark>, KimaiFault> {
         let query = [("user", "all"), ("page", "1"), ("size", NEWEST), ("orderBy", "id"), ("order", "DESC")];
         let answer =
             self.send(Operation::Read, self.request(Method::GET, "timesheets").query(&query)).await?;
         // Only the ids count: a row that is odd otherwise must not keep everybody's hours out of Kimai.
         let ids = rows::ids(&answer.body).map_err(|fault| self.not_read(Operation::Read, &fault))?;
-        Ok(ids.into_iter().max())
+        Ok(ids.into_iter().filter_map(|id| CAPABILITIES.order.position(id)).max())
     }
 
     async fn choices(&self, wanted: &DesiredEntry) -> Result<Choices, KimaiFault> {
@@ -333,7 +338,7 @@ impl Timesheets for Client {
 
     async fn update(
         &self,
-        id: KimaiId,
+        id: EntryId,
         wanted: &DesiredEntry,
         description: Option<&str>,
     ) -> Result<Timesheet, KimaiFault> {
@@ -342,12 +347,12 @@ impl Timesheets for Client {
         self.read(Operation::Update, &self.send(Operation::Update, request).await?).map(|row| self.seen(row))
     }
 
-    async fn end_break(&self, id: KimaiId) -> Result<Timesheet, KimaiFault> {
+    async fn end_break(&self, id: EntryId) -> Result<Timesheet, KimaiFault> {
         let request = self.request(Method::PATCH, &format!("timesheets/{id}")).json(&NoBreak::FORM);
         self.read(Operation::Update, &self.send(Operation::Update, request).await?).map(|row| self.seen(row))
     }
 
-    async fn delete(&self, id: KimaiId) -> Result<(), KimaiFault> {
+    async fn delete(&self, id: EntryId) -> Result<(), KimaiFault> {
         let request = self.request(Method::DELETE, &format!("timesheets/{id}"));
         let answer = self.send(Operation::Delete, request).await?;
         if answer.body.is_empty() {

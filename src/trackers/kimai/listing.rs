@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::fault::{Fault, KimaiFault, Operation};
 use super::model::Timesheet;
 use super::rows::{Lenient, OddRows};
-use crate::domain::{Code, KimaiId};
+use crate::domain::{Code, EntryId};
 
 /// What a list of timesheets brought.
 ///
@@ -33,7 +33,7 @@ impl Listed {
     }
 
     /// Whether the timesheet `id` may be one that could not be read.
-    pub fn may_lack(&self, id: KimaiId) -> bool {
+    pub fn may_lack(&self, id: EntryId) -> bool {
         self.odd.ids.contains(&id) || self.gaps.iter().any(|gap| gap.covers(id))
     }
 }
@@ -50,16 +50,16 @@ pub(super) fn list_fault(why: String) -> KimaiFault {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gap {
     /// The last id before them, if there is one.
-    pub above: Option<KimaiId>,
+    pub above: Option<EntryId>,
     /// The first id after them; without, they were the last ones.
-    pub below: Option<KimaiId>,
+    pub below: Option<EntryId>,
     /// Why the first of them could not be read.
     pub fault: KimaiFault,
 }
 
 impl Gap {
     /// Whether the timesheet `id` may be on these pages.
-    pub fn covers(&self, id: KimaiId) -> bool {
+    pub fn covers(&self, id: EntryId) -> bool {
         self.above.is_none_or(|above| above < id) && self.below.is_none_or(|below| id < below)
     }
 }
@@ -89,11 +89,11 @@ pub(super) enum Then {
 #[derive(Debug, Default)]
 pub(super) struct Reading {
     /// By id, so that what came twice is there once. The later reading counts.
-    timesheets: BTreeMap<KimaiId, Timesheet>,
+    timesheets: BTreeMap<EntryId, Timesheet>,
     odd: OddRows,
     gaps: Vec<Gap>,
     /// The last id so far of the pages that could be read.
-    last: Option<KimaiId>,
+    last: Option<EntryId>,
     /// Why the pages after that could not.
     open: Option<KimaiFault>,
     /// How many timesheets Kimai had in all when the first page was read, at least and at most.
@@ -214,7 +214,7 @@ mod tests {
 
     fn page(ids: impl IntoIterator<Item = u64>, total: usize) -> Page {
         let row = |id| Timesheet {
-            id: KimaiId(id),
+            id: EntryId::number(id),
             activity: None,
             project: None,
             user: None,
@@ -269,7 +269,7 @@ mod tests {
         reading.add(page([7, 8], 9));
         reading.lost(fault());
         let listed = reading.end();
-        let lacking: Vec<u64> = (0..12).filter(|id| listed.may_lack(KimaiId(*id))).collect();
+        let lacking: Vec<u64> = (0..12).filter(|id| listed.may_lack(EntryId::number(*id))).collect();
         assert_eq!(lacking, [3, 4, 5, 6, 9, 10, 11]);
     }
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::domain::diff::{ObservedEntry, between};
-use crate::domain::ids::{ActivityId, CustomerId, KimaiId, ProjectId, UserId};
+use crate::domain::ids::{ActivityId, EntryId, IdFault, ProjectId, UserId};
 use crate::domain::note::{Note, fitting};
 use crate::domain::timesheet::DesiredEntry;
 
@@ -61,7 +61,7 @@ impl NoBreak {
 #[serde(from = "Written")]
 pub struct Timesheet {
     /// Its id, never reused.
-    pub id: KimaiId,
+    pub id: EntryId,
     /// The Kimai activity; null only where Kimai is set to allow that.
     pub activity: Option<ActivityId>,
     /// The Kimai project.
@@ -88,9 +88,13 @@ pub struct Timesheet {
 /// One as Kimai writes it.
 #[derive(Deserialize)]
 struct Written {
-    id: KimaiId,
+    #[serde(deserialize_with = "number")]
+    id: EntryId,
+    #[serde(default, deserialize_with = "optional_number")]
     activity: Option<ActivityId>,
+    #[serde(default, deserialize_with = "optional_number")]
     project: Option<ProjectId>,
+    #[serde(default, deserialize_with = "optional_number")]
     user: Option<UserId>,
     /// Kimai writes offsets without a colon (`+0100`), in the owner's zone; in the answer to a creation in that of
     /// the token's user.
@@ -156,6 +160,7 @@ pub struct TimesheetFilter {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct CurrentUser {
     /// Its id.
+    #[serde(deserialize_with = "number")]
     pub id: UserId,
     /// Its login name.
     #[serde(deserialize_with = "crate::json::string")]
@@ -179,7 +184,8 @@ impl CurrentUser {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Customer {
     /// Its id.
-    pub id: CustomerId,
+    #[serde(deserialize_with = "row_number")]
+    pub id: u64,
     /// Its name, not unique.
     #[serde(deserialize_with = "crate::json::string")]
     pub name: String,
@@ -195,13 +201,14 @@ pub struct Customer {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Project {
     /// Its id.
-    pub id: ProjectId,
+    #[serde(deserialize_with = "row_number")]
+    pub id: u64,
     /// Its name, not unique.
     #[serde(deserialize_with = "crate::json::string")]
     pub name: String,
     /// The customer it belongs to.
-    #[serde(default)]
-    pub customer: Option<CustomerId>,
+    #[serde(default, deserialize_with = "optional_row_number")]
+    pub customer: Option<u64>,
     /// `#rrggbb`, or null when unset.
     #[serde(default)]
     pub color: Option<String>,
@@ -220,13 +227,14 @@ pub struct Project {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Activity {
     /// Its id.
-    pub id: ActivityId,
+    #[serde(deserialize_with = "row_number")]
+    pub id: u64,
     /// Its name, not unique.
     #[serde(deserialize_with = "crate::json::string")]
     pub name: String,
     /// The project it belongs to; null for a global activity.
-    #[serde(default)]
-    pub project: Option<ProjectId>,
+    #[serde(default, deserialize_with = "optional_row_number")]
+    pub project: Option<u64>,
     /// `#rrggbb`, or null when unset.
     #[serde(default)]
     pub color: Option<String>,
@@ -239,7 +247,8 @@ pub struct Activity {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct User {
     /// Its id.
-    pub id: UserId,
+    #[serde(deserialize_with = "row_number")]
+    pub id: u64,
     /// Its login name, unique.
     #[serde(deserialize_with = "crate::json::string")]
     pub username: String,
@@ -260,6 +269,28 @@ fn instant_and_day<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(Timest
     let text = String::deserialize(deserializer)?;
     let day = text.get(..10).unwrap_or(&text).parse::<Date>().map_err(serde::de::Error::custom)?;
     Ok((parse_instant(&text).map_err(serde::de::Error::custom)?, day))
+}
+
+/// An id: Kimai's are numbers, and one that is written as text is a fault of whatever stands in between.
+pub(super) fn number<'de, D: Deserializer<'de>, Id: TryFrom<u64, Error = IdFault>>(
+    deserializer: D,
+) -> Result<Id, D::Error> {
+    Id::try_from(u64::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+}
+
+pub(super) fn optional_number<'de, D: Deserializer<'de>, Id: TryFrom<u64, Error = IdFault>>(
+    deserializer: D,
+) -> Result<Option<Id>, D::Error> {
+    let number = Option::<u64>::deserialize(deserializer)?;
+    number.map(Id::try_from).transpose().map_err(serde::de::Error::custom)
+}
+
+fn row_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    number::<D, EntryId>(deserializer).map(|id| id.as_number().unwrap_or_default())
+}
+
+fn optional_row_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    optional_number::<D, EntryId>(deserializer).map(|id| id.and_then(EntryId::as_number))
 }
 
 /// A text's hash: null is none, and what is left out is not known.
@@ -287,9 +318,9 @@ mod tests {
         let wanted = DesiredEntry {
             begin: "2024-09-02T00:00:00Z".parse().unwrap(),
             end: "2024-09-02T08:00:00Z".parse().unwrap(),
-            project: ProjectId(32),
-            activity: ActivityId(32),
-            user: UserId(1),
+            project: ProjectId::number(32),
+            activity: ActivityId::number(32),
+            user: UserId::number(1),
             note: None,
         };
         assert_eq!(
@@ -301,7 +332,7 @@ mod tests {
     #[test]
     fn a_description_is_sent_only_where_it_is_ours() {
         let (begin, end) = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
-        let (project, activity, user) = (ProjectId(1), ActivityId(2), UserId(3));
+        let (project, activity, user) = (ProjectId::number(1), ActivityId::number(2), UserId::number(3));
         let wanted = DesiredEntry { begin, end, project, activity, user, note: None };
         let json = |note| serde_json::to_value(TimesheetForm::of(&wanted, note)).unwrap();
         assert_eq!(json(None).get("description"), None);

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::domain::KimaiId;
+use crate::domain::EntryId;
+use crate::domain::ids::IdSyntax;
 
 /// Unreadable rows that are kept with their reason; of more only number and ids are kept.
 const MOST_NAMED: usize = 100;
@@ -16,7 +17,7 @@ const MOST_LETTERS: usize = 200;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OddRow {
     /// Its id, where that can be read.
-    pub id: Option<KimaiId>,
+    pub id: Option<EntryId>,
     /// What is wrong with it, with the id as Kimai wrote it.
     pub why: String,
 }
@@ -27,19 +28,16 @@ pub struct OddRows {
     /// How many there are.
     pub count: usize,
     /// The ids of those whose id can be read.
-    pub ids: BTreeSet<KimaiId>,
+    pub ids: BTreeSet<EntryId>,
     /// The first hundred of them.
     pub named: Vec<OddRow>,
 }
 
 impl OddRows {
-    /// Why the row that may be younger than timesheet `id` cannot be read: one with a higher id, or with none that
-    /// can be read.
-    pub fn newer_than(&self, id: Option<KimaiId>) -> Option<String> {
-        let newer = |row: &&OddRow| row.id.is_none() || row.id > id;
-        let named = self.named.iter().find(newer).map(|row| row.why.clone());
-        let unnamed =
-            || self.ids.last().filter(|last| Some(**last) > id).map(|last| format!("row with id {last}"));
+    /// Why a row of which `may_be` holds cannot be read, or one without a readable id.
+    pub fn which(&self, may_be: impl Fn(EntryId) -> bool) -> Option<String> {
+        let named = self.named.iter().find(|row| row.id.is_none_or(&may_be)).map(|row| row.why.clone());
+        let unnamed = || self.ids.iter().rfind(|id| may_be(**id)).map(|id| format!("row with id {id}"));
         named.or_else(unnamed)
     }
 
@@ -56,7 +54,7 @@ impl OddRows {
     }
 
     /// Takes those of another page, but for the ones that could be read elsewhere.
-    pub(super) fn extend(&mut self, other: Self, read: impl Fn(KimaiId) -> bool) {
+    pub(super) fn extend(&mut self, other: Self, read: impl Fn(EntryId) -> bool) {
         let Self { count, ids, named } = other;
         let named_without_id = named.iter().filter(|row| row.id.is_none()).count();
         let unnamed_without_id = count - ids.len() - named_without_id;
@@ -71,7 +69,7 @@ impl OddRows {
     }
 
     /// Forgets the row `id`, which could be read after all.
-    pub(super) fn found(&mut self, id: KimaiId) {
+    pub(super) fn found(&mut self, id: EntryId) {
         if self.ids.remove(&id) {
             self.count -= 1;
             self.named.retain(|row| row.id != Some(id));
@@ -120,7 +118,7 @@ impl<T: DeserializeOwned> Lenient<T> {
 }
 
 /// The ids of a JSON list of rows, as far as they can be read.
-pub(super) fn ids(body: &[u8]) -> Result<Vec<KimaiId>, serde_json::Error> {
+pub(super) fn ids(body: &[u8]) -> Result<Vec<EntryId>, serde_json::Error> {
     let rows: Vec<Value> = serde_json::from_slice(body)?;
     Ok(rows.iter().filter_map(id_of).collect())
 }
@@ -132,10 +130,12 @@ fn odd(row: &Value, fault: &serde_json::Error) -> OddRow {
 }
 
 /// The id of a row, also where it is written as text or with a fraction of zero.
-fn id_of(row: &Value) -> Option<KimaiId> {
+fn id_of(row: &Value) -> Option<EntryId> {
     match row.get("id")? {
-        Value::String(text) => text.parse().ok(),
-        Value::Number(number) => number.to_string().trim_end_matches(".0").parse().ok(),
+        Value::String(text) => EntryId::parse(text, IdSyntax::Numbers).ok(),
+        Value::Number(number) => {
+            EntryId::parse(number.to_string().trim_end_matches(".0"), IdSyntax::Numbers).ok()
+        }
         _ => None,
     }
 }
@@ -173,7 +173,7 @@ mod tests {
             row[name] = value;
             row
         };
-        let seven = Some(KimaiId(7));
+        let seven = Some(EntryId::number(7));
         let table = [
             (row(&json!(-7)), None),
             (row(&json!(0)), None),
@@ -196,13 +196,17 @@ mod tests {
         ];
         for (odd, id) in table {
             let list = read(&[row(&json!(1)), odd.clone(), row(&json!(9))]);
-            assert_eq!(list.rows.iter().map(|row| row.id.0).collect::<Vec<_>>(), [1, 9], "{odd}");
+            assert_eq!(
+                list.rows.iter().filter_map(|row| row.id.as_number()).collect::<Vec<_>>(),
+                [1, 9],
+                "{odd}"
+            );
             assert_eq!((list.odd.count, list.odd.named[0].id), (1, id), "{odd}");
             assert!(list.odd.named[0].why.chars().count() <= MOST_LETTERS, "{odd}");
         }
         assert_eq!(
             ids(json!([row(&json!(-7)), row(&json!("7"))]).to_string().as_bytes()).unwrap(),
-            [KimaiId(7)]
+            [EntryId::number(7)]
         );
         for none in ["{}", "<html>", "", "7"] {
             assert!(Lenient::<Timesheet>::read(none.as_bytes()).is_err(), "{none}");
@@ -213,9 +217,10 @@ mod tests {
     fn an_odd_row_that_may_be_new_is_told_from_one_that_was_there_before() {
         let list = read(&[row(&json!("7"))]);
         for (before, newer) in [(None, true), (Some(6), true), (Some(7), false), (Some(8), false)] {
-            assert_eq!(list.odd.newer_than(before.map(KimaiId)).is_some(), newer, "{before:?}");
+            let may_be = |id: EntryId| Some(id) > before.map(EntryId::number);
+            assert_eq!(list.odd.which(may_be).is_some(), newer, "{before:?}");
         }
-        assert!(read(&[row(&json!(-7))]).odd.newer_than(Some(KimaiId(9))).is_some(), "who knows");
+        assert!(read(&[row(&json!(-7))]).odd.which(|_| false).is_some(), "who knows");
     }
 
     #[test]

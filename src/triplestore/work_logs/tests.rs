@@ -4,6 +4,7 @@ use jiff::civil::date;
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::ids::IdSyntax;
 use crate::domain::work_log::resolve;
 use crate::triplestore::embedded::Embedded;
 
@@ -28,7 +29,7 @@ proptest! {
     /// the same id, or for none.
     #[test]
     fn all_places_agree_on_what_is_an_id(text in texts(), other in 1..200u64) {
-        let id = text.parse::<KimaiId>().ok();
+        let id = EntryId::parse(&text, IdSyntax::Numbers).ok();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let store = Embedded::in_memory().unwrap();
@@ -44,19 +45,19 @@ proptest! {
             );
             store.update(&format!("{PREFIXES}INSERT DATA {{ {turtle} }}")).await.unwrap();
             let source = SparqlWorkLogs::new(Arc::new(store), Iri::known("http://kimai"));
-            let ids: Vec<KimaiId> = id.into_iter().collect();
+            let ids: Vec<EntryId> = id.into_iter().collect();
             let work_log = WorkLogUri::parse("http://x/work-logs/1").unwrap();
             let left = WorkLogUri::parse("http://x/work-logs/left").unwrap();
             let facts = source.facts(&work_log).await.unwrap();
-            assert_eq!(facts.kimai_ids(), ids, "read alone");
+            assert_eq!(facts.entry_ids(), ids, "read alone");
             let days = source.days(DAY, DAY).await.unwrap();
             let window = crate::domain::day_windows::windows(DAY, DAY, days).remove(0);
-            assert_eq!(source.of_window(&window).await.unwrap()[&work_log].kimai_ids(), ids, "read by a sweep");
+            assert_eq!(source.of_window(&window).await.unwrap()[&work_log].entry_ids(), ids, "read by a sweep");
             assert_eq!(source.dangling().await.unwrap()[&left], ids, "what is left");
             // Asked for by number, among others that are like it.
             let digits: String = text.chars().filter(char::is_ascii_digit).take(18).collect();
-            let mut asked = vec![KimaiId(other), KimaiId(other * 10)];
-            asked.extend(digits.parse::<u64>().ok().filter(|id| *id > 0).map(KimaiId));
+            let mut asked = vec![EntryId::number(other), EntryId::number(other * 10)];
+            asked.extend(digits.parse::<u64>().ok().filter(|id| *id > 0).map(EntryId::number));
             asked.extend(id);
             let linked = source.linked(&asked).await.unwrap();
             assert_eq!(linked.keys().copied().collect::<Vec<_>>(), ids.iter().copied().filter(|id| asked.contains(id)).collect::<Vec<_>>());
@@ -65,8 +66,8 @@ proptest! {
             assert_eq!(tombstones.into_iter().collect::<Vec<_>>(), ids.iter().map(|id| (*id, vec![left.clone()])).collect::<Vec<_>>());
             let directory = source.directory(&[&facts]).await.unwrap();
             let resolved = resolve(&facts, &directory).ok();
-            let of = resolved.map(|whole| [whole.project.0, whole.activity.0, whole.user.0]);
-            assert_eq!(of, id.map(|id| [id.0; 3]), "task, project and account");
+            let of = resolved.map(|whole| [whole.project.as_number(), whole.activity.as_number(), whole.user.as_number()]);
+            assert_eq!(of, id.map(|id| [id.as_number(); 3]), "task, project and account");
         });
     }
 }

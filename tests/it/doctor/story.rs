@@ -1,6 +1,6 @@
 //! The story of one work log, as it changes with what becomes of it on both sides.
 
-use kimai_sync::domain::KimaiId;
+use kimai_sync::domain::EntryId;
 use kimai_sync::trackers::kimai::sandbox::{Fault, When};
 use serde_json::Value;
 
@@ -95,7 +95,7 @@ async fn a_shared_timesheet_names_those_who_share_it() {
     let stack = Stack::embedded(&[]).await;
     let (a, b) = (work_today(&stack, "A").await, work_today(&stack, "B").await);
     stack.notify(&[&a]).await;
-    let id: KimaiId = stack.timesheets()[0].0;
+    let id: EntryId = stack.timesheets()[0].0;
     stack.update(&format!("INSERT DATA {{ <{b}> dct:identifier \"{id}\" }}")).await;
     assert_eq!(story(&stack, "A").await["sharing"], serde_json::json!([b]));
     let (status, problem) = document(stack.http.get(format!("{}/queue/{id}", stack.base))).await;

@@ -4,7 +4,7 @@ mod exported;
 
 use std::fmt::Write;
 
-use kimai_sync::domain::KimaiId;
+use kimai_sync::domain::EntryId;
 use kimai_sync::domain::ids::CustomerId;
 use kimai_sync::progress::Progress;
 use kimai_sync::reconcile::sweep::Period;
@@ -56,7 +56,7 @@ async fn sweep(stack: &Stack) {
     stack.quiet().await;
 }
 
-fn seed(stack: &Stack) -> KimaiId {
+fn seed(stack: &Stack) -> EntryId {
     let begin = "2024-09-02T00:00:00Z".parse().unwrap();
     stack.kimai.add_timesheet(stack.user, (stack.project, stack.activity), begin, Some(begin))
 }
@@ -128,7 +128,7 @@ pub(super) async fn refused_once() -> String {
 pub(super) async fn gone_from_kimai() -> String {
     let stack = Stack::embedded(&[]).await;
     let uri = synced(&stack).await;
-    stack.kimai.delete_timesheet(KimaiId(1));
+    stack.kimai.delete_timesheet(EntryId::number(1));
     shortened(&stack, &uri).await;
     format!("{}; {}", asked(&stack), identifier(&stack, &uri).await)
 }
@@ -154,7 +154,7 @@ pub(super) async fn two_identifiers() -> String {
 
 pub(super) async fn activity_with_a_subject() -> String {
     let stack = Stack::embedded(&[]).await;
-    for _ in 0..stack.activity.0 {
+    for _ in 0..stack.activity.as_number().unwrap() {
         seed(&stack);
     }
     let activity = stack.task(stack.activity).await;
@@ -223,7 +223,7 @@ pub(super) async fn uuid_version() -> String {
 pub(super) async fn identifier_after_a_404() -> String {
     let stack = Stack::embedded(&[]).await;
     let uri = synced(&stack).await;
-    stack.kimai.delete_timesheet(KimaiId(1));
+    stack.kimai.delete_timesheet(EntryId::number(1));
     stack.take_back(&uri).await;
     stack.notify(&[&uri]).await;
     identifier(&stack, &uri).await
@@ -305,7 +305,7 @@ pub(super) async fn doubled_customer() -> String {
                rdfs:label \"ACME\" }}"
         ))
         .await;
-    stack.kimai.rename(Entity::Customer(CustomerId(1)), "Acme Ltd");
+    stack.kimai.rename(Entity::Customer(CustomerId::number(1)), "Acme Ltd");
     import(&stack, "customers").await;
     let renamed = values(&stack, "?x a prov:Organization ; rdfs:label \"Acme Ltd\"").await.len();
     format!("{renamed} of {} renamed", values(&stack, "?x a prov:Organization").await.len())

@@ -147,7 +147,7 @@ fn with(catalogue: &str, additions: &[(&str, &str)]) -> String {
 
 async fn an_import_brings_names_relations_and_colours_and_follows_some_of_them(stack: Stack) {
     let kimai = &stack.kimai;
-    let (acme, website) = (kimai_sync::domain::ids::CustomerId(1), stack.project);
+    let (acme, website) = (kimai_sync::domain::ids::CustomerId::number(1), stack.project);
     // Colours are inherited from the customer, by what is there already too.
     kimai.colour(Entity::Customer(acme), Some("#ff0000"));
     let beta = kimai.add_customer("Beta & \"Sons\"");
@@ -187,7 +187,7 @@ _:account_zoe a foaf:OnlineAccount ; mu:uuid "minted" ; dct:identifier "3" ; foa
     kimai.rename(Entity::Project(green), "Green");
     kimai.set(Entity::Activity(inner), "project", json!(website));
     kimai.set(Entity::User(stack.user), "username", json!("jane2"));
-    kimai.hide(Entity::Project(kimai_sync::domain::ids::ProjectId(1)));
+    kimai.hide(Entity::Project(kimai_sync::domain::ids::ProjectId::number(1)));
     import(&stack).await;
     let changed = renamed
         .replace("\"Grün\"", "\"Green\"")

@@ -1,7 +1,7 @@
 //! What goes over the wire to Kimai, against what the service this one replaces sent, as measured.
 
 use kimai_sync::app;
-use kimai_sync::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
+use kimai_sync::domain::ids::{ActivityId, EntryId, ProjectId, UserId};
 use kimai_sync::domain::timesheet::DesiredEntry;
 use kimai_sync::settings::Settings;
 use kimai_sync::telemetry::Metrics;
@@ -149,11 +149,11 @@ pub(super) async fn headers() -> Vec<(String, Vec<String>)> {
     let settings = Settings::from_vars(vars.map(|(name, value)| (name.to_owned(), value))).unwrap();
     let kimai = app::kimai(&settings, &Metrics::default()).unwrap();
     let begin = "2024-09-02T00:00:00Z".parse().unwrap();
-    let (project, activity, user) = (ProjectId(2), ActivityId(3), UserId(2));
+    let (project, activity, user) = (ProjectId::number(2), ActivityId::number(3), UserId::number(2));
     let wanted = DesiredEntry { begin, end: begin, project, activity, user, note: None };
     kimai.create(&wanted, None).await.unwrap();
-    kimai.update(KimaiId(1), &wanted, None).await.unwrap();
-    kimai.delete(KimaiId(1)).await.unwrap();
+    kimai.update(EntryId::number(1), &wanted, None).await.unwrap();
+    kimai.delete(EntryId::number(1)).await.unwrap();
     kimai.customers(Rows::Imported).await.unwrap();
     kimai.timesheets(&TimesheetFilter::default()).await.unwrap();
     let sent = server.received_requests().await.unwrap().into_iter();

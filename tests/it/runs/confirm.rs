@@ -1,13 +1,13 @@
 //! Deletions beyond the bound, over HTTP: found by a dry run, held back, confirmed while they are the same.
 
-use kimai_sync::domain::KimaiId;
+use kimai_sync::domain::EntryId;
 use serde_json::{Value, json};
 
 use super::{events, get, location, send, september};
 use crate::support::stack::Stack;
 
 /// A timesheet that no work log has.
-fn orphan(stack: &Stack, day: u8) -> KimaiId {
+fn orphan(stack: &Stack, day: u8) -> EntryId {
     let begin = format!("2024-09-{day:02}T00:00:00Z").parse().unwrap();
     let end = format!("2024-09-{day:02}T01:00:00Z").parse().unwrap();
     stack.kimai.add_timesheet(stack.user, (stack.project, stack.activity), begin, Some(end))
@@ -48,7 +48,7 @@ async fn what_a_dry_run_found_is_deleted_with_its_key_while_it_is_just_that() {
     assert_eq!((&meta["counts"]["missing"], &meta["counts"]["orphan"]), (&json!(1), &json!(3)), "{plan}");
     assert_eq!((&meta["held"], found.len()), (&json!(3), 4));
     let held: Vec<&Value> = found.iter().filter(|one| one["attributes"]["held"] == "unconfirmed").collect();
-    assert_eq!(held[0]["attributes"]["timesheets"], json!([orphans[0].0]));
+    assert_eq!(held[0]["attributes"]["timesheets"], json!([orphans[0]]));
     assert_eq!(held[0]["attributes"]["kimai"]["begin"], "2024-09-10T00:00:00Z");
     let (_, page) = get(&stack, &format!("{place}/findings?filter[held]=true")).await;
     assert_eq!(page["data"].as_array().unwrap().iter().collect::<Vec<_>>(), held);

@@ -1,7 +1,7 @@
 //! A company of 200 people with a catalogue of 2 000 activities, and what they worked in a September.
 
 use jiff::{SignedDuration, Timestamp};
-use kimai_sync::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
+use kimai_sync::domain::ids::{ActivityId, EntryId, ProjectId, UserId};
 use kimai_sync::reconcile::sweep::Period;
 use kimai_sync::trackers::kimai::sandbox::Role;
 
@@ -87,7 +87,7 @@ pub(crate) async fn register(
     staff: &Staff,
     work_logs: usize,
     people: usize,
-    link: impl Fn(usize) -> Option<KimaiId>,
+    link: impl Fn(usize) -> Option<EntryId>,
 ) {
     for batch in (0..work_logs).collect::<Vec<_>>().chunks(BATCH) {
         let triples = batch.iter().map(|&number| {

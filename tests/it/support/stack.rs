@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use kimai_sync::app::{self, Service};
 use kimai_sync::clock::Clock;
-use kimai_sync::domain::ids::{ActivityId, KimaiId, ProjectId, UserId};
+use kimai_sync::domain::ids::{ActivityId, EntryId, ProjectId, UserId};
 use kimai_sync::engine::Engine;
 use kimai_sync::settings::Settings;
 use kimai_sync::store::sqlite::Storage;
@@ -326,11 +326,11 @@ impl Stack {
     }
 
     /// What Kimai holds: id, begin, end, project, activity, user; lowest id first.
-    pub(crate) fn timesheets(&self) -> Vec<(KimaiId, String, String, u64, u64, u64)> {
+    pub(crate) fn timesheets(&self) -> Vec<(EntryId, String, String, u64, u64, u64)> {
         let rows = self.kimai.timesheets().into_iter();
         rows.map(|row| {
             let end = row.end.expect("an end").to_string();
-            (KimaiId(row.id), row.begin.to_string(), end, row.project, row.activity, row.user)
+            (EntryId::number(row.id), row.begin.to_string(), end, row.project, row.activity, row.user)
         })
         .collect()
     }

@@ -5,7 +5,6 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 
-use crate::domain::ids::{ActivityId, CustomerId, ProjectId, UserId};
 use crate::trackers::kimai::{
     Activity, Catalogue, Customer, Fault, KimaiFault, Lenient, Listings, Operation, Project, Rows, User,
 };
@@ -20,12 +19,12 @@ pub(super) struct Lists {
 }
 
 impl Lists {
-    fn shows_customer(&self, id: Option<CustomerId>) -> bool {
+    fn shows_customer(&self, id: Option<u64>) -> bool {
         let of = |customer: &&Customer| Some(customer.id) == id;
         self.customers.iter().find(of).is_none_or(|customer| customer.visible)
     }
 
-    fn shows_project(&self, id: Option<ProjectId>) -> bool {
+    fn shows_project(&self, id: Option<u64>) -> bool {
         let of = |project: &&Project| Some(project.id) == id;
         self.projects
             .iter()
@@ -101,47 +100,39 @@ impl Listing {
 
 pub(super) fn customer(id: u64, name: &str, color: Option<&str>) -> Customer {
     let color = color.map(str::to_owned);
-    Customer { id: CustomerId(id), name: name.to_owned(), color, visible: true }
+    Customer { id, name: name.to_owned(), color, visible: true }
 }
 
 pub(super) fn project(id: u64, name: &str, customer: Option<u64>, color: Option<&str>) -> Project {
-    let (customer, color) = (customer.map(CustomerId), color.map(str::to_owned));
-    Project {
-        id: ProjectId(id),
-        name: name.to_owned(),
-        customer,
-        color,
-        visible: true,
-        start: None,
-        end: None,
-    }
+    let (customer, color) = (customer, color.map(str::to_owned));
+    Project { id, name: name.to_owned(), customer, color, visible: true, start: None, end: None }
 }
 
 pub(super) fn activity(id: u64, name: &str, project: Option<u64>, color: Option<&str>) -> Activity {
-    let (project, color) = (project.map(ProjectId), color.map(str::to_owned));
-    Activity { id: ActivityId(id), name: name.to_owned(), project, color, visible: true }
+    let (project, color) = (project, color.map(str::to_owned));
+    Activity { id, name: name.to_owned(), project, color, visible: true }
 }
 
 pub(super) fn user(id: u64, username: &str) -> User {
-    User { id: UserId(id), username: username.to_owned(), enabled: true }
+    User { id, username: username.to_owned(), enabled: true }
 }
 
 #[async_trait]
 impl Listings for Listing {
     async fn customers(&self, rows: Rows) -> Result<Lenient<Customer>, KimaiFault> {
-        self.list(rows, |lists| &lists.customers, |one| one.id.0)
+        self.list(rows, |lists| &lists.customers, |one| one.id)
     }
 
     async fn projects(&self, rows: Rows) -> Result<Lenient<Project>, KimaiFault> {
-        self.list(rows, |lists| &lists.projects, |one| one.id.0)
+        self.list(rows, |lists| &lists.projects, |one| one.id)
     }
 
     async fn activities(&self, rows: Rows) -> Result<Lenient<Activity>, KimaiFault> {
-        self.list(rows, |lists| &lists.activities, |one| one.id.0)
+        self.list(rows, |lists| &lists.activities, |one| one.id)
     }
 
     async fn users(&self, rows: Rows) -> Result<Lenient<User>, KimaiFault> {
-        self.list(rows, |lists| &lists.users, |one| one.id.0)
+        self.list(rows, |lists| &lists.users, |one| one.id)
     }
 
     async fn exists(&self, list: Catalogue, id: u64) -> Result<bool, KimaiFault> {
@@ -151,10 +142,10 @@ impl Listings for Listing {
         }
         let lists = self.lists.lock().unwrap();
         Ok(match list {
-            Catalogue::Customers => lists.customers.iter().any(|one| one.id.0 == id),
-            Catalogue::Projects => lists.projects.iter().any(|one| one.id.0 == id),
-            Catalogue::Activities => lists.activities.iter().any(|one| one.id.0 == id),
-            Catalogue::Users => lists.users.iter().any(|one| one.id.0 == id),
+            Catalogue::Customers => lists.customers.iter().any(|one| one.id == id),
+            Catalogue::Projects => lists.projects.iter().any(|one| one.id == id),
+            Catalogue::Activities => lists.activities.iter().any(|one| one.id == id),
+            Catalogue::Users => lists.users.iter().any(|one| one.id == id),
         })
     }
 }

@@ -1,7 +1,6 @@
 //! What was moved in Kimai is moved here too, and the work logs concerned are looked at again.
 
 use super::*;
-use crate::domain::ids::{CustomerId, ProjectId};
 use crate::queue::{Queue, Reason};
 
 const KEEP: ImportSettings = ImportSettings { relations: Relations::Keep, ..SETTINGS };
@@ -48,8 +47,8 @@ impl Scene {
 /// Moves a project to the other customer and an activity to the other project, makes one global, and adds a
 /// project of a customer that is not imported.
 fn moved(lists: &mut Lists) {
-    lists.projects[0].customer = Some(CustomerId(2));
-    lists.activities[0].project = Some(ProjectId(8));
+    lists.projects[0].customer = Some(2);
+    lists.activities[0].project = Some(8);
     lists.activities[1].project = None;
     lists.projects.push(project(10, "Homeless", Some(99), None));
 }
@@ -89,7 +88,7 @@ async fn relations_that_are_to_be_kept_are_made_once_they_can_be_and_then_left_a
 #[tokio::test]
 async fn what_moved_to_something_that_is_not_imported_stays_until_it_is() {
     let scene = scene(SETTINGS).await;
-    scene.kimai.change(|lists| lists.projects[0].customer = Some(CustomerId(3)));
+    scene.kimai.change(|lists| lists.projects[0].customer = Some(3));
     let report = scene.import(What::Tasks).await;
     assert!(report.contains("1 whose customer or project is not imported; "), "{report}");
     assert_eq!(scene.parents(PROJECT, 7).await, [format!("{CUSTOMER} 1 (1)")]);
@@ -133,7 +132,7 @@ async fn a_move_that_is_written_is_followed_even_if_the_import_fails() {
         let scene = scene(SETTINGS).await;
         let task = scene.iri(ACTIVITY, 7).await;
         scene.store.add(&format!("<http://x/work-logs/moved> a cal:Vevent ; dct:subject <{task}> .")).await;
-        scene.kimai.change(|lists| lists.activities[0].project = Some(ProjectId(8)));
+        scene.kimai.change(|lists| lists.activities[0].project = Some(8));
         scene.store.fail_at(1, way);
         let _ = scene.importer.import(What::Tasks, &Progress::unwatched()).await;
         scene.store.start_counting();

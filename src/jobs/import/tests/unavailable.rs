@@ -104,7 +104,7 @@ async fn a_list_that_lacks_something_is_no_proof() {
             "another Kimai",
             |scene| {
                 let mut lists = small();
-                lists.customers.iter_mut().for_each(|customer| customer.id.0 += 100);
+                lists.customers.iter_mut().for_each(|customer| customer.id += 100);
                 scene.kimai.set(lists);
             },
             "is KIMAI_ENDPOINT right",

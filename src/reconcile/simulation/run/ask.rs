@@ -6,7 +6,7 @@ use rand::Rng;
 use rand::seq::IndexedRandom;
 
 use super::Sim;
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::{EntryId, WorkLogUri};
 use crate::progress::Progress;
 use crate::queue::Queue;
 use crate::reconcile::simulation::engine::Engine;
@@ -36,7 +36,7 @@ impl Sim {
     }
 
     pub(super) fn check(&mut self, engine: &Engine) {
-        let ids: Vec<KimaiId> = self.world.state().timesheets.keys().copied().collect();
+        let ids: Vec<EntryId> = self.world.state().timesheets.keys().copied().collect();
         let Some(id) = ids.choose(&mut self.rng).copied() else { return };
         self.sweeps += 1;
         let who = Who::Check(self.sweeps);

@@ -10,7 +10,7 @@ use super::super::faults::Weather;
 use super::super::fixtures::DAYS;
 use super::super::history::{What, Who};
 use super::Sim;
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::{EntryId, WorkLogUri};
 use crate::queue::{Queue, Reason};
 
 /// All is quiet by then when nothing goes wrong any more: ten times the longest pause of an incomplete work log.
@@ -58,7 +58,7 @@ impl Sim {
             self.outcome.broken.push(format!("{look:?}: it did not become quiet within {SETTLES_WITHIN:?}"));
             return;
         }
-        let ids: Vec<KimaiId> = self.world.state().timesheets.keys().copied().collect();
+        let ids: Vec<EntryId> = self.world.state().timesheets.keys().copied().collect();
         let work_logs: Vec<WorkLogUri> = self.world.state().work_logs.keys().cloned().collect();
         let service = check::Service::ask(engine, &ids, &work_logs).await;
         let state = self.world.state();

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use super::World;
 use crate::domain::day_windows::{Days, Window, Written};
 use crate::domain::work_log::{Directory, Facts, VEVENT};
-use crate::domain::{KimaiId, WorkLogUri};
+use crate::domain::{EntryId, WorkLogUri};
 use crate::reconcile::simulation::faults::{Call, Trouble};
 use crate::reconcile::simulation::state::{Effect, Stand, State};
 use crate::work_logs::{Link, SourceFault, WorkLogs};
@@ -191,9 +191,9 @@ impl WorkLogs for World {
         Ok(None)
     }
 
-    async fn linked(&self, ids: &[KimaiId]) -> Result<BTreeMap<KimaiId, Vec<WorkLogUri>>, SourceFault> {
+    async fn linked(&self, ids: &[EntryId]) -> Result<BTreeMap<EntryId, Vec<WorkLogUri>>, SourceFault> {
         let read = |state: &State| {
-            let mut linked: BTreeMap<KimaiId, Vec<WorkLogUri>> = BTreeMap::new();
+            let mut linked: BTreeMap<EntryId, Vec<WorkLogUri>> = BTreeMap::new();
             for (id, work_log) in state.subjects(ids, |_, stand| stand.is_live()) {
                 linked.entry(id).or_default().push(work_log);
             }
@@ -202,10 +202,10 @@ impl WorkLogs for World {
         self.store_read(Call::Linked, read, |linked| linked, every_second).await
     }
 
-    async fn tombstones(&self, ids: &[KimaiId]) -> Result<BTreeMap<KimaiId, Vec<WorkLogUri>>, SourceFault> {
+    async fn tombstones(&self, ids: &[EntryId]) -> Result<BTreeMap<EntryId, Vec<WorkLogUri>>, SourceFault> {
         let is_one = |work_log: &WorkLogUri, stand: &Stand| stand.facts.may_be_left_over(work_log);
         let read = |state: &State| {
-            let mut left: BTreeMap<KimaiId, Vec<WorkLogUri>> = BTreeMap::new();
+            let mut left: BTreeMap<EntryId, Vec<WorkLogUri>> = BTreeMap::new();
             for (id, work_log) in state.subjects(ids, is_one) {
                 left.entry(id).or_default().push(work_log);
             }
@@ -214,11 +214,11 @@ impl WorkLogs for World {
         self.store_read(Call::Tombstones, read, |tombstones| tombstones, every_second).await
     }
 
-    async fn dangling(&self) -> Result<BTreeMap<WorkLogUri, Vec<KimaiId>>, SourceFault> {
+    async fn dangling(&self) -> Result<BTreeMap<WorkLogUri, Vec<EntryId>>, SourceFault> {
         let read = |state: &State| {
             let all = state.work_logs.iter();
             let left = all.filter(|(work_log, stand)| stand.facts.may_be_left_over(work_log));
-            left.map(|(work_log, stand)| (work_log.clone(), stand.facts.kimai_ids())).collect()
+            left.map(|(work_log, stand)| (work_log.clone(), stand.facts.entry_ids())).collect()
         };
         self.store_read(Call::Dangling, read, first_half, every_second).await
     }

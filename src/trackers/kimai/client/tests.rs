@@ -37,9 +37,9 @@ fn wanted() -> DesiredEntry {
     DesiredEntry {
         begin: "2024-09-02T00:00:00Z".parse().unwrap(),
         end: "2024-09-02T08:00:00Z".parse().unwrap(),
-        project: ProjectId(32),
-        activity: ActivityId(33),
-        user: UserId(1),
+        project: ProjectId::number(32),
+        activity: ActivityId::number(33),
+        user: UserId::number(1),
         note: None,
     }
 }
@@ -63,7 +63,7 @@ async fn a_create_is_sent_as_the_old_service_sent_it() {
         .expect(1)
         .mount(&server)
         .await;
-    assert_eq!(client.create(&wanted(), None).await.unwrap().id, KimaiId(7));
+    assert_eq!(client.create(&wanted(), None).await.unwrap().id, EntryId::number(7));
 }
 
 #[tokio::test]
@@ -92,8 +92,8 @@ async fn a_redirect_is_an_outage_and_the_token_goes_nowhere() {
         for fault in [
             client.me().await.unwrap_err(),
             client.create(&wanted(), None).await.unwrap_err(),
-            client.update(KimaiId(1), &wanted(), None).await.unwrap_err(),
-            client.delete(KimaiId(1)).await.unwrap_err(),
+            client.update(EntryId::number(1), &wanted(), None).await.unwrap_err(),
+            client.delete(EntryId::number(1)).await.unwrap_err(),
         ] {
             let waits = matches!(fault.fault, Fault::Transient | Fault::Ambiguous);
             let code = matches!(fault.code, Code::ProxyAnswered | Code::AnswerLost);
@@ -146,9 +146,9 @@ async fn a_missing_timesheet_is_none_and_a_forbidden_one_is_a_fault() {
             .mount(&server)
             .await;
     }
-    assert_eq!(client.timesheet(KimaiId(1)).await.unwrap(), None);
-    assert_eq!(client.timesheet(KimaiId(2)).await.unwrap_err().fault, Fault::Permanent);
-    assert_eq!(client.delete(KimaiId(1)).await.unwrap_err().fault, Fault::Gone);
+    assert_eq!(client.timesheet(EntryId::number(1)).await.unwrap(), None);
+    assert_eq!(client.timesheet(EntryId::number(2)).await.unwrap_err().fault, Fault::Permanent);
+    assert_eq!(client.delete(EntryId::number(1)).await.unwrap_err().fault, Fault::Gone);
 }
 
 #[tokio::test]
@@ -179,7 +179,7 @@ async fn a_proxys_page_is_no_deletion() {
         .respond_with(ResponseTemplate::new(200).set_body_string("<html>maintenance</html>"))
         .mount(&server)
         .await;
-    let fault = client.delete(KimaiId(1)).await.unwrap_err();
+    let fault = client.delete(EntryId::number(1)).await.unwrap_err();
     assert_eq!(fault.fault, Fault::Transient, "{fault}");
 }
 
@@ -216,7 +216,7 @@ async fn a_long_pause_is_told_at_once_and_a_creation_waits_for_none() {
     assert!(rest(client.create(&wanted(), None).await.unwrap_err().fault) < 2);
     assert_eq!(rest(client.me().await.unwrap_err().fault), 3600);
     let before = Instant::now();
-    let fault = client.timesheet(KimaiId(1)).await.unwrap_err();
+    let fault = client.timesheet(EntryId::number(1)).await.unwrap_err();
     assert!(fault.to_string().contains("asked for a pause"), "{fault}");
     assert!(rest(fault.fault) > 3590 && before.elapsed() < Duration::from_secs(2));
     assert_eq!(server.received_requests().await.unwrap().len(), 2);
@@ -241,8 +241,7 @@ async fn one_odd_text_of_the_catalogue_is_replaced_and_named() {
     Mock::given(path("/api/customers")).respond_with(answer).mount(&server).await;
     for total in [1, 2] {
         let customers = client.customers(Rows::All).await.unwrap();
-        let found: Vec<(u64, &str)> =
-            customers.rows.iter().map(|one| (one.id.0, one.name.as_str())).collect();
+        let found: Vec<(u64, &str)> = customers.rows.iter().map(|one| (one.id, one.name.as_str())).collect();
         assert_eq!(found, [(1, "ACME"), (2, "Jane \u{FFFD}"), (4, "a\u{FFFD}b"), (5, "\u{1F600}")]);
         assert_eq!(customers.odd.count, 1);
         let told = client.unreadable.recent();

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Sandbox;
 use super::answer::{Answer, Body};
 use super::request::Request;
-use crate::domain::KimaiId;
+use crate::domain::EntryId;
 
 /// Rows of a full page where the request names no size.
 const PAGE: u64 = 50;
@@ -28,7 +28,7 @@ pub enum Proxy {
     /// Puts such a row before the true ones of each page.
     Row(Value),
     /// Puts another value into a field of the row with that id.
-    Spoils(KimaiId, &'static str, Value),
+    Spoils(EntryId, &'static str, Value),
     /// Drops every second row.
     DropsRows,
     /// What the second makes of what the first lets through; both of those that change rows.

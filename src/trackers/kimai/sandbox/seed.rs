@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::catalogue::Kind;
 use super::state::{Row, StoredTimesheet, Token};
 use super::{Role, Sandbox, booking, forms, time};
-use crate::domain::ids::{ActivityId, CustomerId, KimaiId, ProjectId, UserId};
+use crate::domain::ids::{ActivityId, CustomerId, EntryId, ProjectId, UserId};
 
 /// Something that can be hidden, renamed or coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl Sandbox {
             ("enabled", json!(true)),
             ("systemAccount", json!(false)),
         ]);
-        let user = UserId(self.state().users.insert(|_| row));
+        let user = UserId::number(self.state().users.insert(|_| row));
         if let Some(token) = token {
             self.add_token(user, token);
         }
@@ -45,7 +45,11 @@ impl Sandbox {
 
     /// One more token of a user, who may be made later.
     pub fn add_token(&self, user: UserId, token: &str) {
-        self.state().tokens.push(Token { text: token.to_owned(), user: user.0, expired: false });
+        self.state().tokens.push(Token {
+            text: token.to_owned(),
+            user: user.as_number().unwrap_or_default(),
+            expired: false,
+        });
     }
 
     /// Ends a token's life; it stays known.
@@ -59,19 +63,19 @@ impl Sandbox {
         let more =
             [("country", json!("BE")), ("currency", json!("EUR")), ("timezone", json!("Europe/Brussels"))];
         let row = shown(name, more);
-        CustomerId(forms::insert(&mut self.state(), Kind::Customers, row))
+        CustomerId::number(forms::insert(&mut self.state(), Kind::Customers, row))
     }
 
     /// A project that is shown, has no dates, and allows global activities.
     pub fn add_project(&self, name: &str, customer: CustomerId) -> ProjectId {
         let row = shown(name, [("customer", json!(customer)), ("globalActivities", json!(true))]);
-        ProjectId(forms::insert(&mut self.state(), Kind::Projects, row))
+        ProjectId::number(forms::insert(&mut self.state(), Kind::Projects, row))
     }
 
     /// An activity that is shown; without a project it is a global one.
     pub fn add_activity(&self, name: &str, project: Option<ProjectId>) -> ActivityId {
         let row = shown(name, [("project", json!(project))]);
-        ActivityId(forms::insert(&mut self.state(), Kind::Activities, row))
+        ActivityId::number(forms::insert(&mut self.state(), Kind::Activities, row))
     }
 
     /// Hides an entity, or disables a user.
@@ -115,10 +119,10 @@ impl Sandbox {
     pub fn set(&self, entity: Entity, field: &str, value: Value) {
         let mut state = self.state();
         let row = match entity {
-            Entity::User(id) => state.users.get_mut(id.0),
-            Entity::Customer(id) => state.customers.get_mut(id.0),
-            Entity::Project(id) => state.projects.get_mut(id.0),
-            Entity::Activity(id) => state.activities.get_mut(id.0),
+            Entity::User(id) => state.users.get_mut(id.as_number().unwrap_or_default()),
+            Entity::Customer(id) => state.customers.get_mut(id.as_number().unwrap_or_default()),
+            Entity::Project(id) => state.projects.get_mut(id.as_number().unwrap_or_default()),
+            Entity::Activity(id) => state.activities.get_mut(id.as_number().unwrap_or_default()),
         };
         if let Some(row) = row {
             row.insert(field.to_owned(), value);
@@ -130,9 +134,15 @@ impl Sandbox {
         let mut state = self.state();
         match entity {
             Entity::User(_) => {}
-            Entity::Customer(id) => forms::remove(&mut state, Kind::Customers, id.0),
-            Entity::Project(id) => forms::remove(&mut state, Kind::Projects, id.0),
-            Entity::Activity(id) => forms::remove(&mut state, Kind::Activities, id.0),
+            Entity::Customer(id) => {
+                forms::remove(&mut state, Kind::Customers, id.as_number().unwrap_or_default());
+            }
+            Entity::Project(id) => {
+                forms::remove(&mut state, Kind::Projects, id.as_number().unwrap_or_default());
+            }
+            Entity::Activity(id) => {
+                forms::remove(&mut state, Kind::Activities, id.as_number().unwrap_or_default());
+            }
         }
     }
 
@@ -148,16 +158,20 @@ impl Sandbox {
         (project, activity): (ProjectId, ActivityId),
         begin: Timestamp,
         end: Option<Timestamp>,
-    ) -> KimaiId {
+    ) -> EntryId {
         let modified = self.now();
         let mut state = self.state();
-        let zone = state.zone_of(user.0);
-        let billable = booking::billable(&state, project.0, activity.0);
-        KimaiId(state.timesheets.insert(|id| StoredTimesheet {
+        let zone = state.zone_of(user.as_number().unwrap_or_default());
+        let billable = booking::billable(
+            &state,
+            project.as_number().unwrap_or_default(),
+            activity.as_number().unwrap_or_default(),
+        );
+        EntryId::number(state.timesheets.insert(|id| StoredTimesheet {
             id,
-            user: user.0,
-            project: project.0,
-            activity: activity.0,
+            user: user.as_number().unwrap_or_default(),
+            project: project.as_number().unwrap_or_default(),
+            activity: activity.as_number().unwrap_or_default(),
             begin,
             end,
             day: time::day(begin, &zone),
@@ -177,10 +191,10 @@ impl Sandbox {
 
     /// Changes a timesheet behind the service's back, `modified` too; nothing is checked or rounded. What is counted
     /// follows the times and the break, unless that is changed itself. False if it is not there.
-    pub fn edit_timesheet(&self, id: KimaiId, change: impl FnOnce(&mut StoredTimesheet)) -> bool {
+    pub fn edit_timesheet(&self, id: EntryId, change: impl FnOnce(&mut StoredTimesheet)) -> bool {
         let modified = self.now();
         let mut state = self.state();
-        let Some(row) = state.timesheets.get_mut(id.0) else { return false };
+        let Some(row) = state.timesheets.get_mut(id.as_number().unwrap_or_default()) else { return false };
         let (was, before) = (row.duration, row.between());
         row.modified = modified;
         change(row);
@@ -191,8 +205,8 @@ impl Sandbox {
     }
 
     /// Deletes a timesheet behind the service's back. False if it is not there.
-    pub fn delete_timesheet(&self, id: KimaiId) -> bool {
-        self.state().timesheets.remove(id.0).is_some()
+    pub fn delete_timesheet(&self, id: EntryId) -> bool {
+        self.state().timesheets.remove(id.as_number().unwrap_or_default()).is_some()
     }
 
     /// All timesheets, lowest id first.

@@ -1,6 +1,6 @@
 //! Timesheets that are exported in Kimai.
 
-use kimai_sync::domain::{KimaiId, WorkLogUri};
+use kimai_sync::domain::{EntryId, WorkLogUri};
 
 use super::{asked, identifier, shortened, synced};
 use crate::support::stack::Stack;
@@ -15,7 +15,7 @@ async fn parked(stack: &Stack, uri: &str) -> String {
 pub(in super::super) async fn exported_and_changed() -> String {
     let stack = Stack::embedded(&[]).await;
     let uri = synced(&stack).await;
-    stack.kimai.edit_timesheet(KimaiId(1), |row| row.exported = true);
+    stack.kimai.edit_timesheet(EntryId::number(1), |row| row.exported = true);
     shortened(&stack, &uri).await;
     parked(&stack, &uri).await
 }
@@ -23,7 +23,7 @@ pub(in super::super) async fn exported_and_changed() -> String {
 pub(in super::super) async fn exported_and_deleted() -> String {
     let stack = Stack::embedded(&[]).await;
     let uri = synced(&stack).await;
-    stack.kimai.edit_timesheet(KimaiId(1), |row| row.exported = true);
+    stack.kimai.edit_timesheet(EntryId::number(1), |row| row.exported = true);
     stack.take_back(&uri).await;
     stack.notify(&[&uri]).await;
     parked(&stack, &uri).await

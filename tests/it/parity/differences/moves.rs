@@ -11,7 +11,7 @@ use crate::support::stack::Stack;
 async fn stack() -> (Stack, CustomerId, ProjectId) {
     let stack = Stack::embedded(&[]).await;
     let beta = stack.kimai.add_customer("Beta");
-    let shop = stack.kimai.add_project("Shop", CustomerId(1));
+    let shop = stack.kimai.add_project("Shop", CustomerId::number(1));
     for what in ["customers", "tasks"] {
         import(&stack, what).await;
     }
@@ -53,15 +53,15 @@ pub(in super::super) async fn hours_of_a_moved_activity() -> String {
     import(&stack, "tasks").await;
     stack.quiet().await;
     let on = stack.timesheets()[0].3;
-    if on == shop.0 { "on Shop" } else { "on Website" }.to_owned()
+    if on == shop.as_number().unwrap() { "on Shop" } else { "on Website" }.to_owned()
 }
 
 pub(in super::super) async fn hidden_in_kimai() -> String {
     let (stack, ..) = stack().await;
-    stack.kimai.hide(Entity::Project(ProjectId(1)));
+    stack.kimai.hide(Entity::Project(ProjectId::number(1)));
     stack.kimai.delete(Entity::Activity(stack.activity));
     // Something of theirs is left in the list.
-    stack.kimai.add_activity("Sales", Some(ProjectId(3)));
+    stack.kimai.add_activity("Sales", Some(ProjectId::number(3)));
     for _ in 0..2 {
         import(&stack, "tasks").await;
     }

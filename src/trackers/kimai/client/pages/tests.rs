@@ -6,7 +6,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::super::tests::{kimai, row};
 use super::*;
-use crate::domain::KimaiId;
+use crate::domain::EntryId;
 use crate::trackers::kimai::{Gap, Timesheets};
 
 /// The timesheets 1 to `rows`, in pages of 500. Any other page is 404, as in Kimai.
@@ -46,7 +46,11 @@ async fn asked(server: &MockServer) -> usize {
 }
 
 fn ids(listed: &Listed) -> Vec<usize> {
-    listed.timesheets.iter().map(|timesheet| usize::try_from(timesheet.id.0).unwrap()).collect()
+    listed
+        .timesheets
+        .iter()
+        .map(|timesheet| usize::try_from(timesheet.id.as_number().unwrap()).unwrap())
+        .collect()
 }
 
 #[tokio::test]
@@ -90,10 +94,11 @@ async fn a_page_that_cannot_be_read_costs_its_own_timesheets_only() {
     let listed = all(&client).await.unwrap();
     assert_eq!(ids(&listed), (1..=1_000).chain(2_001..=3_000).collect::<Vec<_>>());
     let bounds = |gap: &Gap| (gap.above, gap.below);
-    let wanted = [(Some(KimaiId(1_000)), Some(KimaiId(2_001))), (Some(KimaiId(3_000)), None)];
+    let wanted =
+        [(Some(EntryId::number(1_000)), Some(EntryId::number(2_001))), (Some(EntryId::number(3_000)), None)];
     assert_eq!(listed.gaps.iter().map(bounds).collect::<Vec<_>>(), wanted);
     for (id, lacking) in [(1_000, false), (1_001, true), (2_000, true), (2_001, false), (3_201, true)] {
-        assert_eq!(listed.may_lack(KimaiId(id)), lacking, "{id}");
+        assert_eq!(listed.may_lack(EntryId::number(id)), lacking, "{id}");
     }
     // Three times what may pass by itself, once what will not.
     assert_eq!(asked(&server).await, 4 + 3 + 1 + 3);
