@@ -12,7 +12,8 @@ use scan::{Found, scan};
 const ORDER: &[&[&str]] = &[
     // Tools that know nothing of work logs.
     &["clock", "failpoint", "json", "limits", "escape", "http_client", "unreadable", "text"],
-    &["domain", "store"],
+    &["domain"],
+    &["store"],
     // What everybody may be handed.
     &["contact", "progress", "settings"],
     &["telemetry"],
