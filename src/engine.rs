@@ -25,6 +25,7 @@ use crate::settings::{Description, Relations, Settings};
 use crate::status::{Asking, StatusSource};
 use crate::store::sqlite::Storage;
 use crate::telemetry::Metrics;
+use crate::trackers::Capabilities;
 use crate::trackers::kimai::{Diagnostics, Listings, Timesheets};
 use crate::triplestore::Triplestore;
 use crate::triplestore::instrumented::Instrumented;
@@ -96,10 +97,11 @@ impl Engine {
         let describes = settings.kimai.description == Description::Note;
         Timesheets::contact(&*kimai).tell_time_by(&clock);
         let homepage = Iri::new(settings.resources.account_homepage.as_str())?;
-        let work_logs: Arc<dyn WorkLogs> =
-            Arc::new(SparqlWorkLogs::new(Arc::clone(&store), homepage.clone()).reading_notes(describes));
         let timesheets: Arc<dyn Timesheets> = Arc::clone(&kimai) as _;
-        let ledger = Ledger::open(storage.clone())?;
+        let Capabilities { syntax, order } = timesheets.capabilities();
+        let work_logs = SparqlWorkLogs::new(Arc::clone(&store), homepage.clone());
+        let work_logs: Arc<dyn WorkLogs> = Arc::new(work_logs.reading_notes(describes).reading_ids(syntax));
+        let ledger = Ledger::open(storage.clone())?.ordered(order);
         let queue: Arc<dyn Queue> = Arc::new(durable(settings, &storage, &clock)?);
         let reconciler = Reconciler::new(
             Arc::clone(&work_logs),

@@ -16,7 +16,8 @@ pub enum IdOrder {
     /// given out again.
     #[default]
     Sequence,
-    /// They are object ids, which begin with the second in which they were made. Never given out again.
+    /// They are object ids, which begin with the second in which they were made, by the clock of one of the tracker's
+    /// servers. Never given out again.
     Clock,
     /// Nothing: each entry that fits may be the one that is searched for. Never given out again.
     Unordered,
@@ -34,7 +35,12 @@ impl IdOrder {
 
     /// Whether the entry `id` may have been made after `mark` was the highest position.
     pub fn may_be_after(self, mark: Option<Watermark>, id: EntryId) -> bool {
-        self.position(id).zip(mark).is_none_or(|(position, mark)| position > mark)
+        let Some((position, mark)) = self.position(id).zip(mark) else { return true };
+        match self {
+            // Several are made in one second, and the servers' clocks differ.
+            Self::Clock => position.0.saturating_add(CLOCK_TOLERANCE) >= mark.0,
+            Self::Sequence | Self::Unordered => position > mark,
+        }
     }
 
     /// Whether ids are given out again after an older backup of the tracker was restored.
@@ -43,6 +49,8 @@ impl IdOrder {
     }
 }
 
+/// By how much the clocks of a tracker's servers may differ, in seconds.
+const CLOCK_TOLERANCE: u64 = 60;
 /// How far the position of a listed entry may be above the highest known one: more than any company books in between.
 const LARGEST_JUMP: u64 = 1_000_000;
 /// The highest position accepted for the newest entry. Kimai's column holds less than half of that; in seconds it is the
@@ -94,7 +102,7 @@ mod tests {
     fn what_may_have_been_made_since_depends_on_what_ids_show() {
         let number = EntryId::number;
         let object = |text: &str| EntryId::parse(text, IdSyntax::ObjectIds).unwrap();
-        let (early, late) = (object("64c777dd0000000000000001"), object("64c777de0000000000000000"));
+        let (early, late) = (object("64c777a00000000000000001"), object("64c777a10000000000000000"));
         let second = Some(Watermark(0x64c7_77dd));
         let table = [
             (IdOrder::Sequence, Some(Watermark(10)), number(11), true),

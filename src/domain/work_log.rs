@@ -42,7 +42,7 @@ pub struct Facts {
     pub persons: Values,
     /// `dct:identifier`, the id of its entry in the tracker.
     pub identifiers: Values,
-    /// How the tracker writes its ids, here and in the tasks and accounts that the work log refers to.
+    /// How the tracker writes its ids.
     pub syntax: IdSyntax,
     /// `cal:comment`, where notes are read at all.
     pub notes: Option<Values>,
@@ -152,6 +152,8 @@ pub struct Directory {
     pub tasks: HashMap<String, TaskFacts>,
     /// Persons by IRI.
     pub persons: HashMap<String, PersonFacts>,
+    /// How the tracker writes the ids of all these.
+    pub syntax: IdSyntax,
 }
 
 /// A complete work log, with its Kimai IDs.
@@ -247,15 +249,17 @@ pub fn resolve(facts: &Facts, directory: &Directory) -> Result<WorkLog, Vec<Obst
     let (no_task, no_person) = (TaskFacts::default(), PersonFacts::default());
     let task = facts.tasks.first().and_then(|iri| directory.tasks.get(iri)).unwrap_or(&no_task);
     let person = facts.persons.first().and_then(|iri| directory.persons.get(iri)).unwrap_or(&no_person);
-    let ids =
-        first(&facts.tasks, "task").and_then(|iri| task_ids(iri, task, facts.syntax)).map_err(&mut keep).ok();
+    let ids = first(&facts.tasks, "task")
+        .and_then(|iri| task_ids(iri, task, directory.syntax))
+        .map_err(&mut keep)
+        .ok();
     let user = first(&facts.persons, "person")
-        .and_then(|iri| user_id(iri, person, facts.syntax))
+        .and_then(|iri| user_id(iri, person, directory.syntax))
         .map_err(&mut keep)
         .ok();
     match (day, duration, ids, user) {
         (Some(day), Some(duration), Some((project, activity)), Some(user)) => {
-            let (note, doubled) = (facts.note().map(Note::of), doubled(facts, task));
+            let (note, doubled) = (facts.note().map(Note::of), doubled(facts, task, directory.syntax));
             Ok(WorkLog { day, duration, project, activity, user, note, doubled })
         }
         _ => Err(obstacles),
@@ -297,7 +301,7 @@ fn name(label: Option<&str>, iri: &str) -> String {
     label.map_or_else(|| format!("<{iri}>"), |label| format!("'{label}'"))
 }
 
-fn doubled(facts: &Facts, task: &TaskFacts) -> Vec<&'static str> {
+fn doubled(facts: &Facts, task: &TaskFacts, syntax: IdSyntax) -> Vec<&'static str> {
     let counts = [
         ("duration", facts.durations.len()),
         ("date", facts.days.len()),
@@ -305,7 +309,7 @@ fn doubled(facts: &Facts, task: &TaskFacts) -> Vec<&'static str> {
         ("person", facts.persons.len()),
         ("note", facts.notes.as_ref().map_or(0, |notes| notes.len())),
         ("Kimai timesheet", facts.entry_ids().len()),
-        ("project of the activity", facts.syntax.read_all(task.project_identifiers.iter()).len()),
+        ("project of the activity", syntax.read_all(task.project_identifiers.iter()).len()),
     ];
     counts.into_iter().filter(|(_, count)| *count > 1).map(|(what, _)| what).collect()
 }

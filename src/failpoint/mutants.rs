@@ -59,6 +59,9 @@ pub(crate) enum Mutant {
     NothingShowsLate,
     /// What was exported between the look and the change is not put back.
     ExportedMeanwhileIsKept,
+    /// That an entry is gone is taken for a refusal. Planted in the fake tracker, where a client reads answers.
+    #[cfg(test)]
+    GoneReadAsPermanent,
 }
 
 /// Whether this fault is planted.

@@ -19,6 +19,7 @@ mod listing;
 mod matrix;
 mod mutants;
 mod pinned;
+mod profile;
 mod restore;
 pub(crate) mod rng;
 mod run;

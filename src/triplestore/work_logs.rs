@@ -200,7 +200,7 @@ impl WorkLogs for SparqlWorkLogs {
             named.into_iter().filter_map(|iri| Iri::new(iri).ok()).collect()
         };
         let (mut tasks, persons) = (iris(tasks), iris(persons));
-        let mut directory = Directory::default();
+        let mut directory = Directory { syntax: self.syntax, ..Directory::default() };
         let mut few = tasks.as_slice();
         if few.len() > BATCH {
             // A period is about most of them: all together cost less than each by its name.

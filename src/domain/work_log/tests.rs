@@ -33,6 +33,7 @@ fn complete() -> (Facts, Directory) {
     let directory = Directory {
         tasks: [("http://x/tasks/1".to_owned(), task)].into(),
         persons: [("http://x/persons/1".to_owned(), person)].into(),
+        ..Directory::default()
     };
     (facts, directory)
 }

@@ -60,6 +60,7 @@ impl Engine {
         let clock = Clock::starting_at(instant(wall), fixtures::zone());
         let storage = disk.open();
         let ledger = Ledger::open(storage.clone()).expect("the ledger can be read");
+        let ledger = ledger.ordered(world.capabilities().order);
         let inner = Durable::open(storage, clock.clone()).expect("the queue can be read");
         // They would find the link that was not read back.
         let rechecks: &[Duration] = if mutated(Mutant::NoReadBack) { &[] } else { &RECHECKS };

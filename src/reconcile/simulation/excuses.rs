@@ -86,7 +86,7 @@ impl Excuses<'_> {
         if *storage != self.state.storage {
             return Some(Excuse::StorageLost);
         }
-        if self.state.back_unheard.get(work_log).is_some_and(|newest| id <= *newest) {
+        if self.state.back_unheard.get(work_log).is_some_and(|next| timesheet.number < *next) {
             return Some(Excuse::Unheard);
         }
         // Of twins, each may find what was made for the other.

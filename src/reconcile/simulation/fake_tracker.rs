@@ -7,14 +7,13 @@ use super::counting::{self, Counting};
 use super::faults::Call;
 use super::fixtures;
 use super::history::{What, Who, short};
+use super::profile::Profile;
 use super::state::{Caller, State, Target};
 use crate::domain::diff::ObservedEntry;
 use crate::domain::ids::UserId;
 use crate::domain::timesheet::DesiredEntry;
 use crate::domain::{EntryId, WorkLogUri};
 use crate::trackers::kimai::{KimaiFault, Operation, Timesheet};
-
-const NOT_FOUND: &[u8] = br#"{"code":404,"message":"Not Found"}"#;
 
 /// Who made a timesheet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +27,8 @@ pub(super) enum Maker {
 #[derive(Debug, Clone)]
 pub(super) struct FakeTimesheet {
     pub(super) row: Timesheet,
+    /// The how-manieth it is.
+    pub(super) number: u64,
     /// The day that Kimai books it on.
     pub(super) booked: Date,
     /// Whether the zone that stands in it is one of another day.
@@ -71,7 +72,7 @@ impl State {
     }
 
     fn insert(&mut self, wanted: &DesiredEntry, caller: &Caller) -> Timesheet {
-        let id = EntryId::number(self.next_id);
+        let (id, number) = (self.profile.id(self.next_id, self.now), self.next_id);
         self.next_id += 1;
         let by_service = matches!(caller.who, Who::Run(..));
         let owner_away = counting::is_away(wanted.user);
@@ -87,6 +88,7 @@ impl State {
         };
         let timesheet = FakeTimesheet {
             row: row.clone(),
+            number,
             booked,
             away: owner_away,
             maker,
@@ -148,7 +150,7 @@ impl State {
         caller: &Caller,
     ) -> Result<Timesheet, KimaiFault> {
         let Some(old) = self.timesheets.get(&id).cloned() else {
-            return Err(KimaiFault::from_answer(Operation::Update, 404, None, NOT_FOUND));
+            return Err(Profile::gone(Operation::Update));
         };
         // The token's user can have hours too.
         let owner = if wanted.user == counting::SERVICE { UserId::number(1) } else { wanted.user };
@@ -186,7 +188,7 @@ impl State {
     pub(super) fn end_break(&mut self, id: EntryId, caller: &Caller) -> Result<Timesheet, KimaiFault> {
         let counting = self.counting;
         let Some(timesheet) = self.timesheets.get_mut(&id) else {
-            return Err(KimaiFault::from_answer(Operation::Update, 404, None, NOT_FOUND));
+            return Err(Profile::gone(Operation::Update));
         };
         if counting.breaks_off {
             let body = br#"{"code":400,"message":"Validation Failed","errors":{"errors":
@@ -246,7 +248,7 @@ impl State {
 
     pub(super) fn delete(&mut self, id: EntryId, caller: &Caller) -> Result<(), KimaiFault> {
         let Some(timesheet) = self.timesheets.remove(&id) else {
-            return Err(KimaiFault::from_answer(Operation::Delete, 404, None, NOT_FOUND));
+            return Err(Profile::gone(Operation::Delete));
         };
         self.note(caller.who.clone(), What::Deleted(id));
         if let Some(rule) = self.wrongly_deleted(id, &timesheet, caller) {

@@ -3,6 +3,7 @@
 use super::fake_tracker::FakeTimesheet;
 use super::faults::{Call, Trouble};
 use super::state::instant;
+use crate::domain::IdOrder;
 use crate::trackers::kimai::{Gap, Listed, OddRow, OddRows, Timesheet, TimesheetFilter};
 
 /// Whether a list shows it. The token's zone is UTC here. Kimai knows whole seconds.
@@ -15,11 +16,12 @@ pub(super) fn matches(filter: &TimesheetFilter, FakeTimesheet { row, modified, .
 }
 
 /// The middle third could not be read, or the end where there is no more than that.
-pub(super) fn without_a_page(mut timesheets: Vec<Timesheet>) -> Listed {
+pub(super) fn without_a_page(mut timesheets: Vec<Timesheet>, order: IdOrder) -> Listed {
     let third = timesheets.len().div_ceil(3);
     let after = timesheets.split_off((2 * third).min(timesheets.len()));
     timesheets.truncate(third);
-    let id = |row: Option<&Timesheet>| row.map(|row| row.id);
+    // Where ids are in no order, the missing page may hold any.
+    let id = |row: Option<&Timesheet>| row.filter(|_| order == IdOrder::Sequence).map(|row| row.id);
     let fault = Trouble::PageLost.of_kimai(Call::List);
     let gap = Gap { above: id(timesheets.last()), below: id(after.first()), fault };
     timesheets.extend(after);
@@ -33,7 +35,8 @@ pub(super) fn with_an_odd_row(mut timesheets: Vec<Timesheet>) -> Listed {
     if middle < timesheets.len() {
         let id = timesheets.remove(middle).id;
         odd.push(OddRow {
-            id: Some(id).filter(|id| id.as_number().is_some_and(|id| id.is_multiple_of(2))),
+            id: Some(id)
+                .filter(|id| id.to_string().bytes().last().is_some_and(|digit| digit.is_multiple_of(2))),
             why: "injected".to_owned(),
         });
     }

@@ -3,6 +3,7 @@
 use super::counting::Counting;
 use super::faults::{Call, Script, Trouble, When};
 use super::history::What;
+use super::profile::Profile;
 use super::run::simulate;
 use super::scenario::Scenario;
 use crate::effort;
@@ -14,6 +15,7 @@ const TIMES: [When; 3] = [When::First, When::Second, When::EveryThird];
 fn scenario(seed: u64, script: Script) -> Scenario {
     Scenario {
         seed,
+        profile: Profile::default(),
         work_logs: 5,
         changes: 20,
         faults: 0,

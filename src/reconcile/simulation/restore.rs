@@ -70,19 +70,23 @@ impl Backup {
             state.days_before =
                 state.timesheets.iter().map(|(id, timesheet)| (*id, timesheet.booked)).collect();
         }
-        let highest = state.next_id;
+        let (highest, reissues) = (state.next_id, state.profile.capabilities().order.reissues());
         match restore.kimai {
             Put::Kept => {}
             Put::Older => {
                 state.timesheets.clone_from(&self.timesheets);
-                state.next_id = self.next_id;
+                if reissues {
+                    state.next_id = self.next_id;
+                }
             }
             Put::Empty => {
                 state.timesheets.clear();
-                state.next_id = 1;
+                if reissues {
+                    state.next_id = 1;
+                }
             }
         }
-        if restore.kimai != Put::Kept && restore.file == Put::Kept {
+        if reissues && restore.kimai != Put::Kept && restore.file == Put::Kept {
             state.reissued = Some((state.now, EntryId::number(state.next_id)..EntryId::number(highest)));
         }
         match restore.triplestore {

@@ -115,7 +115,7 @@ pub(super) fn simulate(plan: Scenario) -> Outcome {
 
 impl Sim {
     fn new(plan: Scenario) -> Self {
-        let world = Arc::new(World::new(plan.seed, plan.workers));
+        let world = Arc::new(World::new(plan.seed, plan.profile, plan.workers));
         let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
         rng.set_stream(2);
         let outcome = Outcome {

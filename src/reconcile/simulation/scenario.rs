@@ -8,6 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use super::check::Found;
 use super::counting::Counting;
 use super::faults::Script;
+use super::profile::Profile;
 use super::restore::Restore;
 use super::workload::Step;
 use super::world::World;
@@ -17,6 +18,7 @@ use crate::domain::WorkLogUri;
 #[derive(Debug, Clone)]
 pub(super) struct Scenario {
     pub(super) seed: u64,
+    pub(super) profile: Profile,
     pub(super) work_logs: usize,
     pub(super) changes: usize,
     /// Calls that fail, in per cent, when the weather is bad.
@@ -72,6 +74,7 @@ impl Scenario {
         let mut one_of = |choices: &[u32]| choices[rng.random_range(0..choices.len())];
         Self {
             seed,
+            profile: Profile::default(),
             work_logs: if large { 50 } else { one_of(&[2, 4, 8, 12]) as usize },
             changes: if large { 500 } else { one_of(&[15, 30, 60]) as usize },
             faults: one_of(&[0, 10, 30, 30]),
@@ -98,10 +101,16 @@ impl Scenario {
         }
     }
 
+    /// The same with a tracker of this kind.
+    pub(super) fn with(self, profile: Profile) -> Self {
+        Self { profile, ..self }
+    }
+
     /// One in which nothing happens but `acts`, with all else that is left to chance as `seed` has it.
     pub(super) fn of_acts(seed: u64, acts: Vec<Act>) -> Self {
         Self {
             seed,
+            profile: Profile::default(),
             work_logs: 0,
             changes: 0,
             faults: 0,

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::profile::Profile;
 use super::state::State;
 use crate::domain::work_log::{Facts, VEVENT};
 use crate::domain::{EntryId, WorkLogUri};
@@ -22,6 +23,11 @@ pub(super) struct Stand {
 }
 
 impl Stand {
+    /// One of which nothing is known.
+    pub(super) fn new(profile: Profile) -> Self {
+        Self { facts: profile.no_facts(), ..Self::default() }
+    }
+
     pub(super) fn is_live(&self) -> bool {
         self.facts.types.contains(VEVENT)
     }

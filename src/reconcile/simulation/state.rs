@@ -13,6 +13,7 @@ use super::fake_tracker::FakeTimesheet;
 use super::faults::{Call, Fate, Script, TIME_LIMIT, Trouble, Weather};
 use super::fixtures;
 use super::history::{History, What, Who};
+use super::profile::Profile;
 pub(super) use super::stand::Stand;
 use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::{Directory, Facts};
@@ -63,8 +64,10 @@ pub(super) enum Target {
 
 pub(super) struct State {
     pub(super) rng: ChaCha8Rng,
+    pub(super) profile: Profile,
     pub(super) work_logs: BTreeMap<WorkLogUri, Stand>,
     pub(super) timesheets: BTreeMap<EntryId, FakeTimesheet>,
+    /// Counts the timesheets that were made.
     pub(super) next_id: u64,
     pub(super) directory: Directory,
     pub(super) lag: super::lag::Lag,
@@ -105,8 +108,9 @@ pub(super) struct State {
     /// The newest version of each work log in an acknowledged delta, with the current and the previously lost storage.
     pub(super) accepted: BTreeMap<WorkLogUri, u32>,
     pub(super) accepted_before_loss: BTreeMap<WorkLogUri, u32>,
-    /// Work logs that came back before any delta told that they were gone, each with the newest timesheet by then.
-    pub(super) back_unheard: BTreeMap<WorkLogUri, EntryId>,
+    /// Work logs that came back before any delta told that they were gone, each with the number that the next timesheet
+    /// would have had by then.
+    pub(super) back_unheard: BTreeMap<WorkLogUri, u64>,
     /// How far the system clock of the service is ahead, in milliseconds.
     pub(super) skew: i64,
     /// Whether a database was restored from an older backup.
@@ -120,11 +124,12 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64, profile: Profile) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(1);
         Self {
             rng,
+            profile,
             work_logs: BTreeMap::new(),
             timesheets: BTreeMap::new(),
             next_id: 1,
@@ -297,13 +302,10 @@ impl State {
     fn link(&mut self, Link { work_log, to, had_link }: &Link, caller: &Caller) {
         let now = self.now;
         // What is not there is not brought to life by a removal.
-        let stand = match to {
-            Some(_) => self.work_logs.entry(work_log.clone()).or_default(),
-            None => match self.work_logs.get_mut(work_log) {
-                Some(stand) => stand,
-                None => return,
-            },
-        };
+        if to.is_none() && !self.work_logs.contains_key(work_log) {
+            return;
+        }
+        let stand = self.work_logs.entry(work_log.clone()).or_insert_with(|| Stand::new(self.profile));
         let write = |facts: &mut Facts| {
             if *had_link || to.is_none() {
                 facts.identifiers.clear();
@@ -331,9 +333,8 @@ impl State {
     /// A work log comes to be, perhaps again.
     pub(super) fn come_back(&mut self, work_log: &WorkLogUri) {
         let Some(gone) = self.work_logs.get(work_log).map(|stand| stand.version) else { return };
-        let newest = self.timesheets.keys().next_back().copied();
         if self.accepted.get(work_log).is_none_or(|heard| *heard < gone) {
-            self.back_unheard.extend(newest.map(|newest| (work_log.clone(), newest)));
+            self.back_unheard.insert(work_log.clone(), self.next_id);
         }
     }
 
@@ -376,7 +377,7 @@ impl State {
         write: impl FnOnce(&mut Facts),
     ) {
         let now = self.now;
-        let stand = self.work_logs.entry(work_log.clone()).or_default();
+        let stand = self.work_logs.entry(work_log.clone()).or_insert_with(|| Stand::new(self.profile));
         let (was_live, linked) = (stand.is_live(), stand.facts.entry_ids());
         self.lag.changed(work_log, &stand.facts, now);
         write(&mut stand.facts);

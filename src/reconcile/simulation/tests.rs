@@ -7,11 +7,13 @@ use std::time::Instant;
 
 use super::excuses::{Count, Excuse};
 use super::history::What;
+use super::profile::Profile;
 use super::run::simulate;
 use super::scenario::{Outcome, Scenario};
 
-/// Histories of a normal test run.
+/// Histories of a normal test run, and with each kind of opaque ids.
 const SEEDS: Range<u64> = 0..150;
+const OPAQUE_SEEDS: Range<u64> = 0..40;
 /// Broken ones after which there is no need for more.
 const MOST_SHOWN: usize = 500;
 
@@ -119,9 +121,9 @@ fn seeds(text: &str) -> Vec<Range<u64>> {
     text.split(',').map(range).collect()
 }
 
-fn complain(seed: u64, outcome: &Outcome) -> String {
+fn complain(seed: u64, profile: Profile, outcome: &Outcome) -> String {
     format!(
-        "seed {seed}: {}\nPlay it again with: KIMAI_SYNC_SEED={seed} cargo test --lib simulation::tests -- --nocapture",
+        "seed {seed}, {profile:?}: {}\nPlay it again with: KIMAI_SYNC_SEED={seed} cargo test --lib simulation::tests -- --nocapture",
         outcome.broken.join("\n  ")
     )
 }
@@ -136,14 +138,26 @@ fn seeds_are_a_number_or_ranges() {
 
 #[test]
 fn nothing_is_lost_and_nothing_doubled_whatever_happens() {
+    play_all(Profile::Sequence, SEEDS);
+}
+
+/// The same where ids show the second of a creation, or nothing.
+#[test]
+fn nothing_is_lost_and_nothing_doubled_where_ids_are_opaque() {
+    for profile in Profile::OPAQUE {
+        play_all(profile, OPAQUE_SEEDS);
+    }
+}
+
+fn play_all(profile: Profile, usual: Range<u64>) {
     if let Some(seed) = from_environment("KIMAI_SYNC_SEED") {
         let seed = seed.parse().expect("a seed is a number");
-        let outcome = simulate(Scenario::of(seed));
+        let outcome = simulate(Scenario::of(seed).with(profile));
         println!("{:#?}\n{}", Scenario::of(seed), outcome.world.state().history);
-        assert!(outcome.broken.is_empty(), "{}", complain(seed, &outcome));
+        assert!(outcome.broken.is_empty(), "{}", complain(seed, profile, &outcome));
         return;
     }
-    let seeds = from_environment("KIMAI_SYNC_SEEDS").map_or_else(|| vec![SEEDS], |text| seeds(&text));
+    let seeds = from_environment("KIMAI_SYNC_SEEDS").map_or_else(|| vec![usual], |text| seeds(&text));
     let seeds = Mutex::new(seeds.into_iter().flatten());
     let (tally, started, count) = (Tally::default(), Instant::now(), AtomicUsize::new(0));
     std::thread::scope(|scope| {
@@ -154,12 +168,12 @@ fn nothing_is_lost_and_nothing_doubled_whatever_happens() {
                     while let Some(seed) = next(&seeds)
                         && count.load(Ordering::Relaxed) < MOST_SHOWN
                     {
-                        let outcome = simulate(Scenario::of(seed));
+                        let outcome = simulate(Scenario::of(seed).with(profile));
                         tally.add(&outcome);
                         if !outcome.broken.is_empty() {
                             count.fetch_add(1, Ordering::Relaxed);
                             // At once, since many take long.
-                            let complaint = complain(seed, &outcome);
+                            let complaint = complain(seed, profile, &outcome);
                             println!("{complaint}");
                             broken.push(complaint);
                         }
@@ -169,6 +183,7 @@ fn nothing_is_lost_and_nothing_doubled_whatever_happens() {
             })
             .collect();
         let broken: Vec<String> = broken.into_iter().flat_map(|half| half.join().unwrap()).collect();
+        print!("{profile:?}: ");
         tally.print(started.elapsed().as_secs_f64());
         assert!(broken.is_empty(), "{}", broken.join("\n\n"));
     });

@@ -246,19 +246,21 @@ fn remove(state: &mut State, uri: &WorkLogUri, step: &Step) {
     match step {
         Step::LeaveLink => state.change(uri, "removed, but for its link", |facts| {
             let identifiers = std::mem::take(&mut facts.identifiers);
-            *facts = Facts { identifiers, ..Facts::default() };
+            *facts = Facts { identifiers, syntax: facts.syntax, ..Facts::default() };
         }),
         Step::LeaveRest { class, link } => {
             state.change(uri, "removed, but for what nobody knows", |facts| {
                 let identifiers = std::mem::take(&mut facts.identifiers);
-                *facts = Facts { has_others: true, ..Facts::default() };
+                *facts = Facts { has_others: true, syntax: facts.syntax, ..Facts::default() };
                 facts.types.extend(class.then(|| "http://x/Note".to_owned()));
                 if *link {
                     facts.identifiers = identifiers;
                 }
             });
         }
-        _ => state.change(uri, "removed", |facts| *facts = Facts::default()),
+        _ => {
+            state.change(uri, "removed", |facts| *facts = Facts { syntax: facts.syntax, ..Facts::default() });
+        }
     }
 }
 

@@ -12,15 +12,16 @@ use super::counting;
 use super::faults::{Call, Fate, Trouble};
 use super::fixtures;
 use super::listing::{matches, with_an_odd_row, without_a_page};
+use super::profile::Profile;
 use super::state::{Caller, Course, Effect, State};
 use crate::domain::timesheet::DesiredEntry;
 use crate::domain::{EntryId, Watermark};
+use crate::trackers::Capabilities;
 use crate::trackers::adaptive_concurrency::How;
 use crate::trackers::kimai::choices::{ChosenActivity, ChosenCustomer, ChosenProject, ChosenUser};
 use crate::trackers::kimai::{
     AdaptiveLimiter, Choices, CurrentUser, KimaiFault, Listed, Timesheet, TimesheetFilter, Timesheets,
 };
-use crate::trackers::{Capabilities, kimai};
 
 /// The world, shared by all who live in it.
 pub(super) struct World {
@@ -32,9 +33,9 @@ pub(super) struct World {
 
 impl World {
     /// A world in which Kimai gets at most so many requests at a time.
-    pub(super) fn new(seed: u64, most: usize) -> Self {
+    pub(super) fn new(seed: u64, profile: Profile, most: usize) -> Self {
         let limiter = Arc::new(AdaptiveLimiter::new(1..=most));
-        Self { state: Mutex::new(State::new(seed)), runtime: Mutex::default(), limiter }
+        Self { state: Mutex::new(State::new(seed, profile)), runtime: Mutex::default(), limiter }
     }
 
     /// Time is that of the runtime that is entered now; it goes on from where it stood.
@@ -155,7 +156,7 @@ impl Timesheets for World {
     }
 
     fn capabilities(&self) -> Capabilities {
-        kimai::CAPABILITIES
+        self.state().profile.capabilities()
     }
 
     async fn me(&self) -> Result<CurrentUser, KimaiFault> {
@@ -202,15 +203,19 @@ impl Timesheets for World {
         match self.read(Call::List, listed).await {
             (None, timesheets) => Ok(Listed { timesheets, ..Listed::default() }),
             (Some(Trouble::RowOdd), timesheets) => Ok(with_an_odd_row(timesheets)),
-            (Some(Trouble::PageLost), timesheets) => Ok(without_a_page(timesheets)),
+            (Some(Trouble::PageLost), timesheets) => {
+                Ok(without_a_page(timesheets, self.capabilities().order))
+            }
             (Some(trouble), _) => Err(trouble.of_kimai(Call::List)),
         }
     }
 
     async fn newest(&self) -> Result<Option<Watermark>, KimaiFault> {
-        let position = |id: EntryId| kimai::CAPABILITIES.order.position(id);
-        self.kimai_read(Call::Newest, |state| state.timesheets.keys().filter_map(|id| position(*id)).max())
-            .await
+        let newest = |state: &State| {
+            let order = state.profile.capabilities().order;
+            state.timesheets.keys().filter_map(|id| order.position(*id)).max()
+        };
+        self.kimai_read(Call::Newest, newest).await
     }
 
     async fn choices(&self, wanted: &DesiredEntry) -> Result<Choices, KimaiFault> {

@@ -139,7 +139,8 @@ impl Sweeper {
             unknown.persons.extend(persons.cloned());
         }
         if unknown != Facts::default() {
-            let Directory { tasks, persons } = self.work_logs.directory(&[&unknown]).await?;
+            let Directory { tasks, persons, syntax } = self.work_logs.directory(&[&unknown]).await?;
+            directory.syntax = syntax;
             directory.tasks.extend(tasks);
             directory.persons.extend(persons);
             // Nor is what the triplestore does not know asked for again.
