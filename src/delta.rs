@@ -14,8 +14,8 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
-use crate::queue::{Queue, QueueFault};
 use crate::reconcile::references::References;
+use crate::store::{Queue, QueueFault};
 use crate::telemetry::call_id::{self, Calls};
 use crate::telemetry::metrics::Metrics;
 use crate::triplestore::changeset::{Changeset, Observer};

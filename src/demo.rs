@@ -23,9 +23,9 @@ use crate::clock::Clock;
 use crate::domain::ids::{ActivityId, ProjectId, UserId};
 use crate::engine::Engine;
 use crate::progress::Progress;
-use crate::queue::Queue;
 use crate::reconcile::sweep::Period;
 use crate::settings::{GuardSettings, Settings};
+use crate::store::Queue;
 use crate::store::sqlite::Storage;
 use crate::trackers::kimai::sandbox::Sandbox;
 use crate::triplestore::Triplestore;
@@ -284,13 +284,13 @@ impl Life {
 mod tests {
     use super::*;
     use crate::domain::WorkLogUri;
-    use crate::queue::{Durable, Reason};
-    use crate::store::sqlite::Storage;
+    use crate::queue::Reason;
+    use crate::store::sqlite::{SqliteQueue, Storage};
 
     #[tokio::test(start_paused = true)]
     async fn a_work_log_that_is_never_synced_ends_the_demo_only_with_once() {
         let clock = Clock::starting_at(jiff::Timestamp::UNIX_EPOCH, jiff::tz::TimeZone::UTC);
-        let queue = Durable::open(Storage::in_memory().unwrap(), clock.clone()).unwrap();
+        let queue = SqliteQueue::open(Storage::in_memory().unwrap(), clock.clone()).unwrap();
         quiet(&queue, true).await.unwrap();
         let work_log = WorkLogUri::parse("http://x/1").unwrap();
         queue.put(&[work_log], Reason::Delta, clock.after(Duration::from_hours(1))).await.unwrap();

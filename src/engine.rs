@@ -11,7 +11,6 @@ use crate::http::Services;
 use crate::jobs::import::Importer;
 use crate::jobs::lock::Locker;
 use crate::jobs::{Handlers, Imports};
-use crate::queue::{self, Durable, Queue};
 use crate::reconcile::admission;
 use crate::reconcile::ledger::Ledger;
 use crate::reconcile::recheck::Rechecks;
@@ -23,7 +22,9 @@ use crate::reconcile::worker::Workers;
 use crate::schedule::Refusals;
 use crate::settings::{Description, Relations, Settings};
 use crate::status::{Asking, StatusSource};
-use crate::store::sqlite::Storage;
+use crate::store::Queue;
+use crate::store::queue::LEASE;
+use crate::store::sqlite::{SqliteQueue, Storage};
 use crate::telemetry::Metrics;
 use crate::trackers::Capabilities;
 use crate::trackers::kimai::{Diagnostics, Listings, Timesheets};
@@ -266,8 +267,8 @@ impl Engine {
 }
 
 /// The queue in `storage`.
-fn durable(settings: &Settings, storage: &Storage, clock: &Clock) -> anyhow::Result<Durable> {
-    let queue = Durable::open(storage.clone(), clock.clone())?;
+fn durable(settings: &Settings, storage: &Storage, clock: &Clock) -> anyhow::Result<SqliteQueue> {
+    let queue = SqliteQueue::open(storage.clone(), clock.clone())?;
     Ok(queue.with_lease(lease(settings)).with_rechecks(&settings.recheck))
 }
 
@@ -275,5 +276,5 @@ fn durable(settings: &Settings, storage: &Storage, clock: &Clock) -> anyhow::Res
 fn lease(settings: &Settings) -> Duration {
     let calls = settings.kimai.time_limit * KIMAI_CALLS_A_RUN;
     let queries = settings.triplestore.time_limit * QUERIES_A_RUN;
-    queue::LEASE.max(calls + queries + admission::LONGEST_WAIT + Duration::from_mins(1))
+    LEASE.max(calls + queries + admission::LONGEST_WAIT + Duration::from_mins(1))
 }

@@ -17,9 +17,10 @@ use crate::clock::Clock;
 use crate::delta::Refused;
 use crate::domain::CronPattern;
 use crate::jobs::{AskedBy, Jobs, Order, Task};
-use crate::queue::{Queue, Reason};
+use crate::queue::Reason;
 use crate::reconcile::sweep::Period;
 use crate::reconcile::worker::Workers;
+use crate::store::Queue;
 use crate::store::sqlite::Storage;
 
 /// How often parked work logs are retried automatically.

@@ -11,11 +11,12 @@ use crate::clock::Clock;
 use crate::contact::{self, Record};
 use crate::domain::status::{Facts, Link, Load, Neighbour, Outage, Part, Status, Undone};
 use crate::jobs::{Job, Kind, State};
-use crate::queue::{Counts, Queue, QueueFault};
+use crate::queue::Counts;
 use crate::reconcile::breaker;
 use crate::reconcile::ledger::Ledger;
 use crate::reconcile::worker::Workers;
 use crate::store::sqlite::Storage;
+use crate::store::{Queue, QueueFault};
 use crate::trackers::kimai::Timesheets;
 use crate::work_logs::WorkLogs;
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kimai_sync::clock::Clock;
 use kimai_sync::domain::WorkLogUri;
-use kimai_sync::queue::{Durable, Queue, Reason};
-use kimai_sync::store::sqlite::Storage;
+use kimai_sync::queue::Reason;
+use kimai_sync::store::Queue;
+use kimai_sync::store::sqlite::{SqliteQueue, Storage};
 
 use crate::Size;
 use crate::program::{Neighbours, Program};
@@ -78,7 +79,7 @@ const TICKS: f64 = 6.0;
 /// Puts so many work logs into the queue of a folder, due in an hour: a later time would be taken for a mistake.
 async fn fill(data: &std::path::Path, count: usize) -> anyhow::Result<()> {
     let clock = Clock::system(jiff::tz::TimeZone::UTC);
-    let queue = Durable::open(Storage::open(data)?, clock.clone())?;
+    let queue = SqliteQueue::open(Storage::open(data)?, clock.clone())?;
     let due: Timestamp = clock.after(Duration::from_hours(1));
     let work_logs: Result<Vec<_>, _> =
         (0..count).map(|number| WorkLogUri::parse(&work_log(number))).collect();

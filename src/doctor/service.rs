@@ -10,7 +10,8 @@ use super::check::{Check, Topic, some};
 use super::{Doctor, limited};
 use crate::domain::CronPattern;
 use crate::domain::status::Load;
-use crate::queue::{Counts, last_delta};
+use crate::queue::Counts;
+use crate::store::QueueFault;
 use crate::store::sqlite::{self, Storage};
 use crate::text::{minute, second, sentence};
 use crate::unreadable::Unreadable;
@@ -56,8 +57,7 @@ impl Doctor {
             return QUEUE.unknown(NOT_HERE, ASK_IT);
         }
         let queue = &self.target.queue;
-        let asked =
-            async { Ok::<_, crate::queue::QueueFault>((queue.counts().await?, queue.oldest_due().await?)) };
+        let asked = async { Ok::<_, QueueFault>((queue.counts().await?, queue.oldest_due().await?)) };
         match limited(asked).await {
             Ok((Counts { queued, scheduled, running, parked }, oldest_due)) => {
                 of_queue(Load { queued, scheduled, running, parked, oldest_due }, self.target.clock.now())
@@ -84,7 +84,7 @@ impl Doctor {
 
     pub(super) async fn deltas(&self) -> Check {
         let Some(serving) = self.serving.get() else { return DELTAS.unknown(NOT_HERE, ASK_IT) };
-        match limited(last_delta(&self.target.storage)).await {
+        match limited(self.target.queue.last_delta()).await {
             Ok(last) => {
                 let check = of_deltas(last, serving.since, self.target.clock.now(), self.target.clock.zone());
                 if self.target.probe.is_of_a_stack() { check } else { without_rules(check) }

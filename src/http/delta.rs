@@ -17,7 +17,7 @@ use super::response::fault::{BadRequest, TooLarge, Unavailable, UnknownMediaType
 use super::trace;
 use crate::delta::{DeltaFault, Found, message};
 use crate::failpoint::crash;
-use crate::queue::MOST_ENTRIES;
+use crate::store::queue::MOST_ENTRIES;
 
 /// Where deltas come.
 pub(super) const PATH: &str = "/delta";

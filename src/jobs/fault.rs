@@ -1,7 +1,7 @@
 //! Why a request for a job failed.
 
 use super::job::State;
-use crate::store::sqlite::StorageFault;
+use crate::store::StorageFault;
 
 /// Why a request for a job failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

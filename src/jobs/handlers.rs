@@ -18,8 +18,8 @@ use crate::domain::finding::Unconfirmed;
 use crate::domain::status::Part;
 use crate::jobs::lock::Locker;
 use crate::progress::Progress;
-use crate::queue::Queue;
 use crate::reconcile::sweep::Sweeper;
+use crate::store::Queue;
 pub use import::Imports;
 
 /// The parts of the service that jobs use.

@@ -7,7 +7,8 @@ use rusqlite::{Connection, params};
 use super::job::{Job, State, Task};
 use crate::domain::finding::Hold;
 use crate::reconcile::sweep::Period;
-use crate::store::sqlite::{Storage, StorageFault};
+use crate::store::StorageFault;
+use crate::store::sqlite::Storage;
 
 /// What the newest completed sweep held back.
 #[derive(Debug, Clone, PartialEq, Eq)]

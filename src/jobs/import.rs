@@ -29,9 +29,9 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::progress::Progress;
-use crate::queue::QueueFault;
 use crate::reconcile::references::References;
 use crate::settings::{ImportSettings, Relations, ResourceSettings};
+use crate::store::QueueFault;
 use crate::trackers::kimai::{Fault, KimaiFault, Lenient, Listings};
 use crate::triplestore::statement::{Iri, StatementFault};
 use crate::triplestore::{Refusal, Triplestore, TriplestoreFault};

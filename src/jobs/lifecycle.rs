@@ -19,7 +19,7 @@ use super::work::{Done, Trouble};
 use crate::domain::EntryId;
 use crate::domain::finding::Unconfirmed;
 use crate::progress::Progress;
-use crate::store::sqlite::StorageFault;
+use crate::store::StorageFault;
 
 /// The first and the longest pause before a sweep is retried, in seconds.
 const PAUSES: (u64, u64) = (2, 60);

@@ -22,7 +22,8 @@ use tracing::{error, info, warn};
 
 use crate::domain::WorkLogUri;
 use crate::progress::Progress;
-use crate::queue::{Entry, Queue};
+use crate::queue::Entry;
+use crate::store::Queue;
 use crate::triplestore::statement::Iri;
 use crate::triplestore::vocabulary::{PREFIXES, status};
 use crate::triplestore::{Triplestore, TriplestoreFault};

@@ -19,7 +19,8 @@ use crate::clock::Clock;
 use crate::domain::finding::{Finding, Unconfirmed};
 use crate::progress::Stand;
 use crate::reconcile::sweep::Period;
-use crate::store::sqlite::{Storage, StorageFault};
+use crate::store::StorageFault;
+use crate::store::sqlite::Storage;
 use crate::telemetry::call_id;
 use crate::text::minute;
 

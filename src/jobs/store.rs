@@ -8,7 +8,8 @@ use tracing::warn;
 use super::job::Job;
 use crate::domain::WorkLogUri;
 use crate::domain::finding::{Finding, Hold, Kind, Unconfirmed};
-use crate::store::sqlite::{Storage, StorageFault};
+use crate::store::StorageFault;
+use crate::store::sqlite::Storage;
 
 /// Findings written or removed in one transaction, so that deltas need not wait long.
 const BATCH: usize = 500;

@@ -14,7 +14,7 @@ use crate::jobs::import::ImportFault;
 use crate::jobs::lock::LockFault;
 use crate::progress::Progress;
 use crate::reconcile::retry::{Failure, Outage};
-use crate::store::sqlite::StorageFault;
+use crate::store::StorageFault;
 
 /// A pause that the caller of a run can wait out.
 const MOMENT: Duration = Duration::from_mins(1);

@@ -39,13 +39,13 @@ impl Reason {
     }
 
     /// Whether its change may not be visible everywhere yet.
-    pub(super) fn may_show_late(self) -> bool {
+    pub(crate) fn may_show_late(self) -> bool {
         matches!(self, Self::Delta | Self::Request | Self::Reference)
     }
 
     /// The reason of an entry that waits for this one and is asked for again for `other`: what is fresh stays so, and
     /// a late look takes nothing from what was told since.
-    pub(super) fn joined(self, other: Self) -> Self {
+    pub(crate) fn joined(self, other: Self) -> Self {
         let stays = self.is_fresh() && (!other.is_fresh() || other == Self::Recheck);
         if stays { self } else { other }
     }

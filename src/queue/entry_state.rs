@@ -7,25 +7,25 @@ use crate::domain::{Code, WorkLogUri};
 
 /// An entry in the state machine.
 #[derive(Debug, Clone)]
-pub(super) struct EntryState {
-    pub(super) phase: Phase,
-    pub(super) attempts: u32,
-    pub(super) reason: Reason,
+pub(crate) struct EntryState {
+    pub(crate) phase: Phase,
+    pub(crate) attempts: u32,
+    pub(crate) reason: Reason,
     /// The error of the last failed run.
-    pub(super) why: Option<String>,
+    pub(crate) why: Option<String>,
     /// Its stable code.
-    pub(super) code: Option<Code>,
+    pub(crate) code: Option<Code>,
     /// Whether a delta removed the work log's class.
-    pub(super) removed: bool,
+    pub(crate) removed: bool,
     /// Whether somebody requested to overwrite its exported timesheet.
-    pub(super) overwrite: bool,
-    pub(super) since: Timestamp,
+    pub(crate) overwrite: bool,
+    pub(crate) since: Timestamp,
     /// When the change was requested that its next run reconciles.
-    pub(super) asked: Timestamp,
+    pub(crate) asked: Timestamp,
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Phase {
+pub(crate) enum Phase {
     /// In `schedule` under this key and its reason.
     Waiting {
         due: Timestamp,
@@ -43,42 +43,42 @@ pub(super) enum Phase {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Again {
-    pub(super) due: Timestamp,
-    pub(super) removed: bool,
-    pub(super) overwrite: bool,
-    pub(super) asked: Timestamp,
+pub(crate) struct Again {
+    pub(crate) due: Timestamp,
+    pub(crate) removed: bool,
+    pub(crate) overwrite: bool,
+    pub(crate) asked: Timestamp,
 }
 
 /// A request to run a work log.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Request {
-    pub(super) reason: Reason,
+pub(crate) struct Request {
+    pub(crate) reason: Reason,
     /// Whether a delta removed its class.
-    pub(super) removed: bool,
+    pub(crate) removed: bool,
     /// Whether its exported timesheet is to be overwritten.
-    pub(super) overwrite: bool,
-    pub(super) due: Timestamp,
-    pub(super) now: Timestamp,
+    pub(crate) overwrite: bool,
+    pub(crate) due: Timestamp,
+    pub(crate) now: Timestamp,
 }
 
 /// An entry as stored. A running one is stored as waiting, so that it runs again if the process dies.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Row {
+pub(crate) struct Row {
     /// `None` when parked.
-    pub(super) due: Option<Timestamp>,
-    pub(super) reason: Reason,
-    pub(super) attempts: u32,
-    pub(super) why: Option<String>,
-    pub(super) code: Option<Code>,
-    pub(super) removed: bool,
-    pub(super) overwrite: bool,
-    pub(super) since: Timestamp,
+    pub(crate) due: Option<Timestamp>,
+    pub(crate) reason: Reason,
+    pub(crate) attempts: u32,
+    pub(crate) why: Option<String>,
+    pub(crate) code: Option<Code>,
+    pub(crate) removed: bool,
+    pub(crate) overwrite: bool,
+    pub(crate) since: Timestamp,
 }
 
 impl EntryState {
     /// The stored form.
-    pub(super) fn row(&self) -> Row {
+    pub(crate) fn row(&self) -> Row {
         let (due, again) = match self.phase {
             Phase::Waiting { due, .. } => (Some(due), None),
             Phase::Running { due, again, .. } => (Some(due), again),
@@ -93,7 +93,7 @@ impl EntryState {
 }
 
 /// The form for people.
-pub(super) fn show(work_log: &WorkLogUri, entry: &EntryState, now: Timestamp) -> Entry {
+pub(crate) fn show(work_log: &WorkLogUri, entry: &EntryState, now: Timestamp) -> Entry {
     let (state, due, leased_until) = match entry.phase {
         Phase::Waiting { due, .. } if due <= now => (State::Queued, Some(due), None),
         Phase::Waiting { due, .. } => (State::Scheduled, Some(due), None),

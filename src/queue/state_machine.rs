@@ -17,7 +17,7 @@ use crate::failpoint::mutants::{Mutant, mutated};
 
 /// All entries, by work log, by their order and by the end of their lease. Operations take logarithmic time.
 #[derive(Debug, Default)]
-pub(super) struct StateMachine {
+pub(crate) struct StateMachine {
     entries: BTreeMap<WorkLogUri, EntryState>,
     /// Waiting entries; `turn` keeps equal due times in order of arrival.
     schedule: FairSchedule,
@@ -34,21 +34,21 @@ pub(super) struct StateMachine {
 
 /// An entry whose lease was completed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Completed {
+pub(crate) struct Completed {
     /// When the change was requested that the run reconciled.
-    pub(super) asked: Timestamp,
+    pub(crate) asked: Timestamp,
     /// Why it ran.
-    pub(super) reason: Reason,
+    pub(crate) reason: Reason,
     /// Whether a delta had removed the work log's class.
-    pub(super) removed: bool,
+    pub(crate) removed: bool,
     /// Whether it will not run again automatically.
-    pub(super) ended: bool,
+    pub(crate) ended: bool,
 }
 
 impl StateMachine {
     /// Makes `work_log` due as requested, or keeps an earlier time. A change resets the failed attempts, so that parked
     /// and delayed entries start over. A fresh entry stays fresh until it has run; a parked one has run.
-    pub(super) fn put(&mut self, work_log: &WorkLogUri, request: Request) {
+    pub(crate) fn put(&mut self, work_log: &WorkLogUri, request: Request) {
         let Request { reason, removed, overwrite, due, now } = request;
         self.touch(work_log);
         let turn = self.next_turn();
@@ -89,7 +89,7 @@ impl StateMachine {
     }
 
     /// Builds the state from the stored rows. All at once: much faster than one after the other.
-    pub(super) fn of(rows: Vec<(WorkLogUri, Row)>) -> Self {
+    pub(crate) fn of(rows: Vec<(WorkLogUri, Row)>) -> Self {
         let keep = |(turn, (work_log, row)): (u64, (WorkLogUri, Row))| {
             let Row { due, reason, attempts, why, code, removed, overwrite, since } = row;
             let phase = due.map_or(Phase::Parked, |due| Phase::Waiting { due, turn });
@@ -111,7 +111,7 @@ impl StateMachine {
     }
 
     /// The next entry, leased for `length`.
-    pub(super) fn lease(&mut self, now: Timestamp, length: Duration) -> Option<Lease> {
+    pub(crate) fn lease(&mut self, now: Timestamp, length: Duration) -> Option<Lease> {
         let Turn { due, work_log, .. } = self.schedule.take(now)?;
         let entry = self.entries.get_mut(&work_log)?;
         self.leases += 1;
@@ -123,7 +123,7 @@ impl StateMachine {
     }
 
     /// The clock was set forward by `by`: leases keep their remaining time.
-    pub(super) fn put_off_expiry(&mut self, by: SignedDuration) {
+    pub(crate) fn put_off_expiry(&mut self, by: SignedDuration) {
         for (until, work_log) in std::mem::take(&mut self.by_expiry) {
             let later = until.checked_add(by).unwrap_or(Timestamp::MAX);
             if let Some(EntryState { phase: Phase::Running { until, .. }, .. }) =
@@ -136,7 +136,7 @@ impl StateMachine {
     }
 
     /// Takes back the leases that have expired by `now`: their entries are due again.
-    pub(super) fn expire(&mut self, now: Timestamp) -> Vec<WorkLogUri> {
+    pub(crate) fn expire(&mut self, now: Timestamp) -> Vec<WorkLogUri> {
         let mut expired = Vec::new();
         while self.by_expiry.first().is_some_and(|(until, _)| *until <= now) {
             let Some((until, work_log)) = self.by_expiry.pop_first() else { break };
@@ -147,7 +147,7 @@ impl StateMachine {
     }
 
     /// When to check again: the next due time or end of a lease.
-    pub(super) fn next_event(&self) -> Option<Timestamp> {
+    pub(crate) fn next_event(&self) -> Option<Timestamp> {
         let due = self.schedule.first_due();
         let expiry = self.by_expiry.first().map(|(until, _)| *until);
         due.into_iter().chain(expiry).min()
@@ -156,7 +156,7 @@ impl StateMachine {
     /// Completes the lease `number`. An entry that changed during the run runs once more, whatever the outcome. Returns
     /// the entry if the lease was still valid; otherwise nothing changes. `shows_class` says whether the run saw the
     /// class of a work log.
-    pub(super) fn complete(
+    pub(crate) fn complete(
         &mut self,
         work_log: &WorkLogUri,
         number: u64,
@@ -204,14 +204,14 @@ impl StateMachine {
     }
 
     /// Whether it runs automatically.
-    pub(super) fn is_to_run(&self, work_log: &WorkLogUri) -> bool {
+    pub(crate) fn is_to_run(&self, work_log: &WorkLogUri) -> bool {
         self.entries.get(work_log).is_some_and(|entry| !matches!(entry.phase, Phase::Parked))
     }
 
     /// Returns the lease `number` of a run whose result could not be saved: it runs again at `at`. Needs no
     /// transaction, since the entry is stored as waiting anyway. If another transaction has touched it meanwhile, the
     /// lease is returned after that.
-    pub(super) fn give_back(&mut self, work_log: &WorkLogUri, number: u64, at: Timestamp) {
+    pub(crate) fn give_back(&mut self, work_log: &WorkLogUri, number: u64, at: Timestamp) {
         if self.touched.contains_key(work_log) {
             self.returned.push((work_log.clone(), number, at));
         } else if self.holds(work_log, number) {
@@ -240,13 +240,13 @@ impl StateMachine {
     }
 
     /// Makes every parked entry due now. Returns their number.
-    pub(super) fn wake_parked(&mut self, reason: Reason, now: Timestamp) -> usize {
+    pub(crate) fn wake_parked(&mut self, reason: Reason, now: Timestamp) -> usize {
         let request = Request { reason, removed: false, overwrite: false, due: now, now };
         self.wake(request, |_| true)
     }
 
     /// The same for those whose timesheet is exported, each with permission to overwrite it.
-    pub(super) fn overwrite_exported(&mut self, now: Timestamp) -> usize {
+    pub(crate) fn overwrite_exported(&mut self, now: Timestamp) -> usize {
         let request = Request { reason: Reason::Request, removed: false, overwrite: true, due: now, now };
         self.wake(request, |entry| entry.code == Some(Code::TimesheetExported))
     }
@@ -262,7 +262,7 @@ impl StateMachine {
     }
 
     /// The rows that this transaction changes; `None` for an entry that was removed.
-    pub(super) fn changes(&self) -> Vec<(WorkLogUri, Option<Row>)> {
+    pub(crate) fn changes(&self) -> Vec<(WorkLogUri, Option<Row>)> {
         let change = |(work_log, before): (&WorkLogUri, &Option<EntryState>)| {
             let row = self.entries.get(work_log).map(EntryState::row);
             (before.as_ref().map(EntryState::row) != row).then(|| (work_log.clone(), row))
@@ -271,12 +271,12 @@ impl StateMachine {
     }
 
     /// All rows.
-    pub(super) fn rows(&self) -> Vec<(WorkLogUri, Option<Row>)> {
+    pub(crate) fn rows(&self) -> Vec<(WorkLogUri, Option<Row>)> {
         self.entries.iter().map(|(work_log, entry)| (work_log.clone(), Some(entry.row()))).collect()
     }
 
     /// Ends a transaction: commits its changes, or rolls them back.
-    pub(super) fn ended(&mut self, committed: bool) {
+    pub(crate) fn ended(&mut self, committed: bool) {
         for (work_log, before) in std::mem::take(&mut self.touched) {
             if !committed {
                 match before {
@@ -323,20 +323,20 @@ impl StateMachine {
     }
 
     /// Whether nothing runs and nothing will run automatically.
-    pub(super) fn is_quiet(&self) -> bool {
+    pub(crate) fn is_quiet(&self) -> bool {
         self.schedule.is_empty() && self.by_expiry.is_empty() && self.touched.is_empty()
     }
 
     /// The number of entries in any state.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    pub(super) fn contains(&self, work_log: &WorkLogUri) -> bool {
+    pub(crate) fn contains(&self, work_log: &WorkLogUri) -> bool {
         self.entries.contains_key(work_log)
     }
 
-    pub(super) fn counts(&self, now: Timestamp) -> Counts {
+    pub(crate) fn counts(&self, now: Timestamp) -> Counts {
         let mut counts = Counts::default();
         for entry in self.entries.values() {
             match entry.phase {
@@ -352,12 +352,12 @@ impl StateMachine {
     }
 
     /// The earliest due time of all waiting entries.
-    pub(super) fn oldest_due(&self) -> Option<Timestamp> {
+    pub(crate) fn oldest_due(&self) -> Option<Timestamp> {
         self.schedule.first_due()
     }
 
     /// The number of parked entries by code.
-    pub(super) fn parked_by_code(&self) -> BTreeMap<Option<Code>, usize> {
+    pub(crate) fn parked_by_code(&self) -> BTreeMap<Option<Code>, usize> {
         let mut counts = BTreeMap::new();
         for entry in self.entries.values().filter(|entry| matches!(entry.phase, Phase::Parked)) {
             *counts.entry(entry.code).or_default() += 1;
@@ -366,7 +366,7 @@ impl StateMachine {
     }
 
     /// Entries that `filter` accepts, ordered by IRI, starting after `after`.
-    pub(super) fn page(
+    pub(crate) fn page(
         &self,
         filter: Filter,
         after: Option<&WorkLogUri>,
@@ -384,7 +384,7 @@ impl StateMachine {
         shown.filter(wanted).take(most).collect()
     }
 
-    pub(super) fn entry(&self, work_log: &WorkLogUri, now: Timestamp) -> Option<Entry> {
+    pub(crate) fn entry(&self, work_log: &WorkLogUri, now: Timestamp) -> Option<Entry> {
         self.entries.get(work_log).map(|entry| show(work_log, entry, now))
     }
 

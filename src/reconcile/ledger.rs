@@ -30,8 +30,8 @@ use crate::domain::timesheet::DesiredEntry;
 use crate::domain::watermark::{IdOrder, Watermark, learns_from_list, learns_from_newest};
 use crate::domain::{Code, EntryId, WorkLogUri};
 use crate::failpoint::mutants::{Mutant, mutated};
-use crate::queue;
-use crate::store::sqlite::{Storage, StorageFault};
+use crate::store::StorageFault;
+use crate::store::sqlite::{Storage, is_removed};
 pub use claims::Remembered;
 pub use counted::{Counted, Held};
 
@@ -106,7 +106,7 @@ impl Ledger {
     pub async fn recall(&self, work_log: &WorkLogUri) -> Result<Memory, LedgerFault> {
         let work_log = work_log.clone();
         let recall = move |connection: &Connection| {
-            let removed = queue::is_removed(connection, &work_log)?;
+            let removed = is_removed(connection, &work_log)?;
             let known = connection
                 .prepare_cached("SELECT id, linked, pushed, held, shift FROM timesheet WHERE work_log = ?1")?
                 .query_row([work_log.as_str()], |row| {

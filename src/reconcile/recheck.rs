@@ -25,7 +25,7 @@ use crate::clock::Clock;
 use crate::domain::Sighting;
 use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::Kind;
-use crate::queue::{Look, Queue};
+use crate::store::{Look, Queue};
 use crate::triplestore::statement::BATCH;
 use crate::work_logs::{SourceFault, WorkLogs};
 

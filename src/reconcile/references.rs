@@ -19,8 +19,9 @@ use tracing::{info, warn};
 
 use super::retry::Failure;
 use crate::clock::Clock;
-use crate::queue::{Queue, QueueFault, Reason};
+use crate::queue::Reason;
 use crate::store::sqlite::Storage;
+use crate::store::{Queue, QueueFault};
 use crate::work_logs::{SourceFault, WorkLogs};
 
 /// The most that may wait; each is an IRI on disk.

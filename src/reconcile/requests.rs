@@ -6,7 +6,8 @@ use super::ledger::Ledger;
 use super::retry::Failure;
 use crate::clock::Clock;
 use crate::domain::WorkLogUri;
-use crate::queue::{Queue, Reason};
+use crate::queue::Reason;
+use crate::store::Queue;
 
 /// Handles these requests. Cheap to clone.
 #[derive(Clone)]

@@ -8,7 +8,7 @@ use crate::domain::loss::Loss;
 use crate::domain::mismatch::Mismatch;
 use crate::domain::work_log::Obstacle;
 use crate::domain::{Code, WorkLogUri};
-use crate::queue::QueueFault;
+use crate::store::QueueFault;
 use crate::trackers::kimai::{Fault, KimaiFault};
 use crate::work_logs::SourceFault;
 

@@ -21,6 +21,7 @@ mod group_commit;
 mod ids;
 #[cfg(test)]
 pub(crate) mod memory;
+mod queue;
 mod rescue;
 mod watch;
 
@@ -32,8 +33,11 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use super::StorageFault;
 use connection::Kind;
 use group_commit::{Health, Job, Work, Writer};
+pub use queue::SqliteQueue;
+pub(crate) use queue::is_removed;
 
 /// The file within the data directory.
 pub const FILE: &str = "queue.sqlite3";
@@ -62,16 +66,6 @@ pub(crate) const KIND: Kind = Kind {
     ],
     remedy: "move it away together with its -wal file, and the sweep at the start finds what was waiting",
 };
-
-/// Why the file cannot be used, as text with the fix.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the queue's file {file} cannot be used: {why}")]
-pub struct StorageFault {
-    /// The file.
-    pub file: Arc<str>,
-    /// What is wrong, and how to fix it.
-    pub why: String,
-}
 
 /// State in memory that mirrors rows of the file: it changes with them, and back with them.
 pub trait TransactionHook: Send + Sync {

@@ -9,7 +9,7 @@ use super::labels;
 use super::layout::head;
 use crate::escape::for_page;
 use crate::jobs::JobsFault;
-use crate::queue::QueueFault;
+use crate::store::QueueFault;
 
 /// Why a page or form could not be had.
 #[derive(Debug, thiserror::Error)]

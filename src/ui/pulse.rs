@@ -5,10 +5,11 @@ use maud::{Markup, html};
 
 use super::labels;
 use super::time::Moment;
-use crate::queue::{self, Slot};
+use crate::store::Slot;
+use crate::store::queue::SLOT as LENGTH;
 
 /// How long one slot is, in seconds.
-const SLOT: i64 = queue::SLOT.as_secs().cast_signed();
+const SLOT: i64 = LENGTH.as_secs().cast_signed();
 /// How many there are in the picture.
 const SLOTS: i64 = 144;
 /// The height of the upper picture, of which the failed take what is below the line.

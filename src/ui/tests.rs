@@ -25,9 +25,10 @@ use crate::domain::timesheet::DesiredEntry;
 use crate::explain::{self, Explanation, Found, Told, Verdict};
 use crate::jobs::{AskedBy, Confirm, Job, Jobs, Task};
 use crate::progress::Stand;
-use crate::queue::{Entry, Reason, Slot, State};
+use crate::queue::{Entry, Reason, State};
 use crate::reconcile::sweep::Period;
 use crate::settings::Settings;
+use crate::store::Slot;
 use crate::store::sqlite::Storage;
 use crate::triplestore::embedded::Embedded;
 

@@ -11,8 +11,9 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use kimai_sync::clock::Clock;
 use kimai_sync::domain::WorkLogUri;
-use kimai_sync::queue::{Durable, Filter, Queue, Reason};
-use kimai_sync::store::sqlite::{FILE, Storage};
+use kimai_sync::queue::{Filter, Reason};
+use kimai_sync::store::Queue;
+use kimai_sync::store::sqlite::{FILE, SqliteQueue, Storage};
 use tokio_util::task::TaskTracker;
 
 use crate::process::{Running, program, text};
@@ -51,7 +52,8 @@ async fn post(client: &reqwest::Client, running: &str, iri: &str) -> Option<(u16
 
 /// What is in the queue that a process left behind.
 async fn left_behind(data: &Path) -> BTreeSet<String> {
-    let queue = Durable::open(Storage::open(data).unwrap(), Clock::system(jiff::tz::TimeZone::UTC)).unwrap();
+    let queue =
+        SqliteQueue::open(Storage::open(data).unwrap(), Clock::system(jiff::tz::TimeZone::UTC)).unwrap();
     let entries = queue.page(Filter::default(), None, usize::MAX).await.unwrap();
     entries.into_iter().map(|entry| entry.work_log.to_string()).collect()
 }
@@ -207,7 +209,7 @@ fn a_read_only_folder_stops_the_start_with_what_helps() {
 async fn a_long_queue_is_taken_up_whole() {
     let (folder, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let clock = Clock::system(jiff::tz::TimeZone::UTC);
-    let queue = Durable::open(Storage::open(folder.path()).unwrap(), clock.clone()).unwrap();
+    let queue = SqliteQueue::open(Storage::open(folder.path()).unwrap(), clock.clone()).unwrap();
     let work_logs: Vec<_> = (0..100_000).map(|number| WorkLogUri::parse(&iri(number)).unwrap()).collect();
     for delta in work_logs.chunks(20_000) {
         queue.put(delta, Reason::Delta, clock.now()).await.unwrap();
@@ -215,7 +217,7 @@ async fn a_long_queue_is_taken_up_whole() {
     for file in std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap()) {
         std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
     }
-    let again = Durable::open(Storage::open(copy.path()).unwrap(), clock).unwrap();
+    let again = SqliteQueue::open(Storage::open(copy.path()).unwrap(), clock).unwrap();
     again.lease().await.unwrap();
     assert_eq!(again.counts().await.unwrap().waiting(), 99_999);
 }

@@ -13,12 +13,13 @@ const ORDER: &[&[&str]] = &[
     // Tools that know nothing of work logs.
     &["clock", "failpoint", "json", "limits", "escape", "http_client", "unreadable", "text"],
     &["domain"],
+    &["queue"],
     &["store"],
     // What everybody may be handed.
     &["contact", "progress", "settings"],
     &["telemetry"],
     // The ports and the neighbours behind them.
-    &["work_logs", "queue"],
+    &["work_logs"],
     &["trackers", "triplestore"],
     // The engine and what else is done at both sides.
     &["reconcile"],

@@ -14,8 +14,7 @@ use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
 
 use super::*;
-use crate::queue::Durable;
-use crate::store::sqlite::Storage;
+use crate::store::sqlite::{SqliteQueue, Storage};
 use crate::triplestore::Term;
 use crate::triplestore::statement::Literal;
 use crate::triplestore::testing::Watched;
@@ -45,9 +44,9 @@ fn today() -> Date {
 }
 
 /// What has work logs looked at that are in `store`, and their queue.
-fn references(store: &Arc<Watched>) -> (Arc<References>, Arc<Durable>) {
+fn references(store: &Arc<Watched>) -> (Arc<References>, Arc<SqliteQueue>) {
     let storage = Storage::in_memory().unwrap();
-    let queue = Arc::new(Durable::open(storage.clone(), clock()).unwrap());
+    let queue = Arc::new(SqliteQueue::open(storage.clone(), clock()).unwrap());
     let source = SparqlWorkLogs::new(Arc::clone(store) as Arc<dyn Triplestore>, Iri::known("http://kimai"));
     (Arc::new(References::new(storage, Arc::new(source), queue.clone(), clock())), queue)
 }
@@ -57,7 +56,7 @@ struct Scene {
     kimai: Arc<Listing>,
     store: Arc<Watched>,
     references: Arc<References>,
-    queue: Arc<Durable>,
+    queue: Arc<SqliteQueue>,
     importer: Importer,
 }
 

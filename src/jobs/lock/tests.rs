@@ -5,8 +5,8 @@ mod faults;
 use super::*;
 use crate::clock::Clock;
 use crate::domain::Code;
-use crate::queue::{Durable, Outcome as RunOutcome, Reason};
-use crate::store::sqlite::Storage;
+use crate::queue::{Outcome as RunOutcome, Reason};
+use crate::store::sqlite::{SqliteQueue, Storage};
 use crate::triplestore::testing::Watched;
 use crate::triplestore::vocabulary::{adms, skos};
 
@@ -70,7 +70,7 @@ fn locker(store: &Arc<Watched>) -> Locker {
 
 fn queue() -> Arc<dyn Queue> {
     let clock = Clock::system(jiff::tz::TimeZone::UTC);
-    Arc::new(Durable::open(Storage::in_memory().unwrap(), clock).unwrap())
+    Arc::new(SqliteQueue::open(Storage::in_memory().unwrap(), clock).unwrap())
 }
 
 fn exported(work_logs: usize, linked: usize) -> Outcome {

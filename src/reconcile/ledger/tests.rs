@@ -5,7 +5,9 @@ use crate::clock::Clock;
 use crate::domain::diff::ObservedEntry;
 use crate::domain::ids::{ActivityId, ProjectId, UserId};
 use crate::domain::{Code, IdOrder, Watermark};
-use crate::queue::{Durable, Outcome, Queue};
+use crate::queue::Outcome;
+use crate::store::Queue;
+use crate::store::sqlite::SqliteQueue;
 use jiff::tz::TimeZone;
 
 fn work_log(name: &str) -> WorkLogUri {
@@ -115,7 +117,7 @@ async fn the_largest_id_is_an_id_like_others() {
 #[tokio::test]
 async fn a_removal_is_recalled_until_the_queue_has_settled_it() {
     let storage = Storage::in_memory().unwrap();
-    let queue = Durable::open(storage.clone(), Clock::starting_at(now(), TimeZone::UTC)).unwrap();
+    let queue = SqliteQueue::open(storage.clone(), Clock::starting_at(now(), TimeZone::UTC)).unwrap();
     let (ledger, a) = (Ledger::open(storage).unwrap(), work_log("a"));
     queue.put_named(&[(a.clone(), true)].into(), now()).await.unwrap();
     let failed = queue.lease().await.unwrap();

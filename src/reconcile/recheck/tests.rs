@@ -7,8 +7,8 @@ use tokio_util::task::TaskTracker;
 
 use super::*;
 use crate::domain::WorkLogUri;
-use crate::queue::{Durable, Entry, Filter, Lease, Outcome, Reason};
-use crate::store::sqlite::Storage;
+use crate::queue::{Entry, Filter, Lease, Outcome, Reason};
+use crate::store::sqlite::{SqliteQueue, Storage};
 use crate::triplestore::refusal::{Refusal, RefusalKind};
 use crate::triplestore::statement::Iri;
 use crate::triplestore::testing::Watched;
@@ -38,7 +38,7 @@ impl Triplestore for Picky {
 struct Scene {
     store: Arc<Watched>,
     source: Arc<SparqlWorkLogs>,
-    queue: Arc<Durable>,
+    queue: Arc<SqliteQueue>,
     storage: Storage,
     clock: Clock,
     stop: CancellationToken,
@@ -48,7 +48,7 @@ impl Scene {
     /// A service that has just started on `storage`.
     fn start(storage: Storage, store: Arc<Watched>, now: i64) -> Self {
         let clock = Clock::starting_at(Timestamp::from_second(now).unwrap(), TimeZone::UTC);
-        let queue = Durable::open(storage.clone(), clock.clone()).unwrap().with_rechecks(&PAUSES);
+        let queue = SqliteQueue::open(storage.clone(), clock.clone()).unwrap().with_rechecks(&PAUSES);
         let (queue, stop) = (Arc::new(queue), CancellationToken::new());
         let source =
             Arc::new(SparqlWorkLogs::new(Arc::new(Picky(store.clone())), Iri::new("http://kimai").unwrap()));

@@ -7,7 +7,8 @@ use jiff::tz::TimeZone;
 
 use super::*;
 use crate::domain::WorkLogUri;
-use crate::queue::{Durable, Outcome};
+use crate::queue::Outcome;
+use crate::store::sqlite::SqliteQueue;
 use crate::triplestore::statement::Iri;
 use crate::triplestore::testing::Watched;
 use crate::triplestore::work_logs::SparqlWorkLogs;
@@ -15,7 +16,7 @@ use crate::triplestore::{Row, Triplestore, TriplestoreFault};
 
 struct Scene {
     store: Arc<Watched>,
-    queue: Arc<Durable>,
+    queue: Arc<SqliteQueue>,
     references: References,
 }
 
@@ -41,7 +42,7 @@ impl Triplestore for Picky {
 async fn scene(turtle: &str) -> Scene {
     let store = Arc::new(Watched::holding(turtle).await);
     let (storage, clock) = (Storage::in_memory().unwrap(), Clock::system(TimeZone::UTC));
-    let queue = Arc::new(Durable::open(storage.clone(), clock.clone()).unwrap());
+    let queue = Arc::new(SqliteQueue::open(storage.clone(), clock.clone()).unwrap());
     let source =
         Arc::new(SparqlWorkLogs::new(Arc::new(Picky(store.clone())), Iri::new("http://kimai").unwrap()));
     let references = References::new(storage, source, queue.clone(), clock);

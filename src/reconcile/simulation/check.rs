@@ -13,8 +13,9 @@ use super::state::{Stand, State};
 use crate::domain::intent::Intent;
 use crate::domain::timesheet::DesiredEntry;
 use crate::domain::{Code, EntryId, WorkLogUri};
-use crate::queue::{Queue, State as EntryState};
+use crate::queue::State as EntryState;
 use crate::reconcile::ledger::Remembered;
+use crate::store::Queue;
 
 /// How strict to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -19,16 +19,16 @@ use crate::clock::Clock;
 use crate::delta::Intake;
 use crate::domain::{Code, WorkLogUri};
 use crate::failpoint::mutants::{Mutant, mutated};
-use crate::queue::{
-    Attempt, Counts, Durable, Entry, Filter, Lease, Look, Outcome, Queue, QueueFault, Reason, Slot,
-};
+use crate::queue::{Attempt, Counts, Entry, Filter, Lease, Outcome, Reason};
 use crate::reconcile::ledger::Ledger;
 use crate::reconcile::recheck::Rechecks;
 use crate::reconcile::reconciler::Reconciler;
 use crate::reconcile::sweep::{Parts, Sweeper};
 use crate::reconcile::worker::Workers;
 use crate::settings::Limits;
+use crate::store::sqlite::SqliteQueue;
 use crate::store::sqlite::memory::Memory;
+use crate::store::{Look, Queue, QueueFault, Slot};
 use crate::trackers::kimai::Timesheets;
 use crate::work_logs::WorkLogs;
 
@@ -61,7 +61,7 @@ impl Engine {
         let storage = disk.open();
         let ledger = Ledger::open(storage.clone()).expect("the ledger can be read");
         let ledger = ledger.ordered(world.capabilities().order);
-        let inner = Durable::open(storage, clock.clone()).expect("the queue can be read");
+        let inner = SqliteQueue::open(storage, clock.clone()).expect("the queue can be read");
         // They would find the link that was not read back.
         let rechecks: &[Duration] = if mutated(Mutant::NoReadBack) { &[] } else { &RECHECKS };
         let inner = inner.with_lease(LEASE).with_rechecks(rechecks);
@@ -110,7 +110,7 @@ impl Engine {
 /// The queue, which tells the history of each run and lets time pass where a disk would.
 pub(super) struct Watched {
     world: Arc<World>,
-    inner: Durable,
+    inner: SqliteQueue,
 }
 
 impl Watched {
@@ -237,6 +237,10 @@ impl Queue for Watched {
 
     async fn oldest_due(&self) -> Result<Option<Timestamp>, QueueFault> {
         self.inner.oldest_due().await
+    }
+
+    async fn last_delta(&self) -> Result<Option<Timestamp>, QueueFault> {
+        self.inner.last_delta().await
     }
 
     async fn page(

@@ -11,22 +11,24 @@ use tempfile::TempDir;
 use super::*;
 use crate::clock::Clock;
 use crate::domain::WorkLogUri;
-use crate::queue::{Durable, Filter, Queue, Reason};
+use crate::queue::{Filter, Reason};
+use crate::store::Queue;
+use crate::store::sqlite::SqliteQueue;
 
 fn work_log(number: usize) -> WorkLogUri {
     WorkLogUri::parse(&format!("http://timekeeper.redpencil.io/work-logs/{number:024}")).unwrap()
 }
 
-fn open_queue(storage: &Storage) -> Durable {
-    Durable::open(storage.clone(), Clock::starting_at(Timestamp::UNIX_EPOCH, TimeZone::UTC)).unwrap()
+fn open_queue(storage: &Storage) -> SqliteQueue {
+    SqliteQueue::open(storage.clone(), Clock::starting_at(Timestamp::UNIX_EPOCH, TimeZone::UTC)).unwrap()
 }
 
-async fn put(queue: &Durable, numbers: std::ops::Range<usize>) -> bool {
+async fn put(queue: &SqliteQueue, numbers: std::ops::Range<usize>) -> bool {
     let work_logs: Vec<_> = numbers.map(work_log).collect();
     queue.put(&work_logs, Reason::Delta, Timestamp::UNIX_EPOCH).await.is_ok()
 }
 
-async fn waiting(queue: &Durable) -> Vec<WorkLogUri> {
+async fn waiting(queue: &SqliteQueue) -> Vec<WorkLogUri> {
     let page = queue.page(Filter::default(), None, usize::MAX).await.unwrap();
     page.into_iter().map(|entry| entry.work_log).collect()
 }

@@ -9,7 +9,8 @@ use tracing::{error, info};
 
 use super::connection::{damage, is_damage};
 use super::watch::{Change, Watch};
-use super::{KIND, StorageFault, TransactionHook, rescue};
+use super::{KIND, TransactionHook, rescue};
+use crate::store::StorageFault;
 
 /// How long the journal may become before it is emptied.
 const JOURNAL_BYTES: u64 = 4 * 1024 * 1024;

@@ -12,8 +12,9 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 use tracing::{error, warn};
 
+use super::TransactionHook;
 use super::connection::{Kind, beside};
-use super::{StorageFault, TransactionHook};
+use crate::store::StorageFault;
 
 /// What the fresh file's name ends with, and that of the damaged one.
 const RESCUED: &str = ".rescued";

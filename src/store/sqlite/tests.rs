@@ -12,22 +12,24 @@ use super::*;
 use crate::clock::Clock;
 use crate::domain::ids::IdSyntax;
 use crate::domain::{EntryId, WorkLogUri};
-use crate::queue::{Durable, Outcome, Queue, QueueFault, Reason};
+use crate::queue::{Outcome, Reason};
+use crate::store::sqlite::SqliteQueue;
+use crate::store::{Queue, QueueFault};
 
 fn work_log(number: usize) -> WorkLogUri {
     WorkLogUri::parse(&format!("http://timekeeper.redpencil.io/work-logs/{number:024}")).unwrap()
 }
 
-fn queue(storage: &Storage) -> Durable {
-    Durable::open(storage.clone(), Clock::starting_at(Timestamp::UNIX_EPOCH, TimeZone::UTC)).unwrap()
+fn queue(storage: &Storage) -> SqliteQueue {
+    SqliteQueue::open(storage.clone(), Clock::starting_at(Timestamp::UNIX_EPOCH, TimeZone::UTC)).unwrap()
 }
 
-async fn put(queue: &Durable, numbers: std::ops::Range<usize>) -> Result<(), QueueFault> {
+async fn put(queue: &SqliteQueue, numbers: std::ops::Range<usize>) -> Result<(), QueueFault> {
     let work_logs: Vec<_> = numbers.map(work_log).collect();
     queue.put(&work_logs, Reason::Delta, Timestamp::UNIX_EPOCH).await
 }
 
-async fn waiting(queue: &Durable) -> usize {
+async fn waiting(queue: &SqliteQueue) -> usize {
     queue.counts().await.unwrap().waiting()
 }
 
@@ -54,7 +56,7 @@ fn hold(storage: &Storage) -> mpsc::Sender<()> {
 }
 
 /// Sends all puts while the writer is busy; gives their results.
-async fn burst(storage: &Storage, queue: &Durable, size: usize) -> Vec<Result<(), QueueFault>> {
+async fn burst(storage: &Storage, queue: &SqliteQueue, size: usize) -> Vec<Result<(), QueueFault>> {
     let release = hold(storage);
     let puts = futures_util::future::join_all((0..size).map(|number| put(queue, number..number + 1)));
     let mut release = Some(release);
@@ -182,7 +184,7 @@ async fn a_row_that_makes_no_sense_is_said() {
         Connection::open(&file).unwrap().execute_batch(&harm.replace("rowid_is_first", first)).unwrap();
         let storage = Storage::open(folder.path()).unwrap();
         let clock = Clock::starting_at(Timestamp::UNIX_EPOCH, TimeZone::UTC);
-        let fault = Durable::open(storage, clock).unwrap_err().to_string();
+        let fault = SqliteQueue::open(storage, clock).unwrap_err().to_string();
         assert!(fault.contains(said) && fault.contains(FILE) && fault.contains("move it away"), "{fault}");
     }
 }
@@ -355,7 +357,7 @@ fn a_file_with_random_bytes_is_opened_or_refused() {
         }
         fs::write(&file, bytes).unwrap();
         let opened = Storage::open_single(folder.path()).and_then(|storage| {
-            Durable::open(storage, Clock::starting_at(Timestamp::UNIX_EPOCH, TimeZone::UTC))
+            SqliteQueue::open(storage, Clock::starting_at(Timestamp::UNIX_EPOCH, TimeZone::UTC))
         });
         match opened {
             Ok(queue) => drop(runtime.block_on(put(&queue, 0..3_000))),

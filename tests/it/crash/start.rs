@@ -2,8 +2,9 @@
 
 use kimai_sync::clock::Clock;
 use kimai_sync::domain::WorkLogUri;
-use kimai_sync::queue::{Durable, Queue as _, Reason};
-use kimai_sync::store::sqlite::Storage;
+use kimai_sync::queue::Reason;
+use kimai_sync::store::Queue as _;
+use kimai_sync::store::sqlite::{SqliteQueue, Storage};
 
 use super::company::Mode;
 use super::trial::Trial;
@@ -38,7 +39,7 @@ async fn work_goes_on_soon_after_a_crash_with_100_000_entries_waiting() {
 /// Queues work logs that are not there any more.
 async fn fill(data: &std::path::Path) {
     let clock = Clock::system(jiff::tz::TimeZone::UTC);
-    let queue = Durable::open(Storage::open(data).unwrap(), clock.clone()).unwrap();
+    let queue = SqliteQueue::open(Storage::open(data).unwrap(), clock.clone()).unwrap();
     let uri = |number: usize| format!("http://timekeeper.redpencil.io/work-logs/67BF1C2E9F3B7A00{number:08}");
     let all: Vec<WorkLogUri> = (0..ENTRIES).map(|number| WorkLogUri::parse(&uri(number)).unwrap()).collect();
     for part in all.chunks(10_000) {

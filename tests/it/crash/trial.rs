@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
 use kimai_sync::clock::Clock;
-use kimai_sync::queue::{Durable, Queue as _};
 use kimai_sync::reconcile::ledger::Ledger;
-use kimai_sync::store::sqlite::Storage;
+use kimai_sync::store::Queue as _;
+use kimai_sync::store::sqlite::{SqliteQueue, Storage};
 use kimai_sync::triplestore::{Row, Triplestore as _, results};
 use rand::rngs::StdRng;
 use rand::seq::{IteratorRandom, SliceRandom};
@@ -251,7 +251,7 @@ impl Trial {
         let intents = intents.into_iter().map(|(uri, intent)| format!("{uri}: {intent:?}")).collect();
         let unlinked = ledger.unlinked().await.unwrap().into_iter();
         let unlinked = unlinked.map(|(uri, id)| format!("{uri}: {id}")).collect();
-        let queue = Durable::open(storage, Clock::system(jiff::tz::TimeZone::UTC)).unwrap();
+        let queue = SqliteQueue::open(storage, Clock::system(jiff::tz::TimeZone::UTC)).unwrap();
         let parked = queue.parked().await.unwrap();
         let parked = parked.into_iter().map(|(uri, why)| format!("{uri}: {why}")).collect();
         Leftovers { intents, unlinked, waiting: queue.counts().await.unwrap().waiting(), parked }

@@ -1,7 +1,8 @@
 //! What was moved in Kimai is moved here too, and the work logs concerned are looked at again.
 
 use super::*;
-use crate::queue::{Queue, Reason};
+use crate::queue::Reason;
+use crate::store::Queue;
 
 const KEEP: ImportSettings = ImportSettings { relations: Relations::Keep, ..SETTINGS };
 

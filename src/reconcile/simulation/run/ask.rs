@@ -8,11 +8,11 @@ use rand::seq::IndexedRandom;
 use super::Sim;
 use crate::domain::{EntryId, WorkLogUri};
 use crate::progress::Progress;
-use crate::queue::Queue;
 use crate::reconcile::simulation::engine::Engine;
 use crate::reconcile::simulation::fixtures;
 use crate::reconcile::simulation::history::{What, Who};
 use crate::reconcile::sweep::Period;
+use crate::store::Queue;
 
 impl Sim {
     /// Somebody asks for one, or for all that are parked, as page and command line do.

@@ -12,9 +12,10 @@ use super::super::history::{What, Who};
 use super::Sim;
 use crate::domain::finding::Unconfirmed;
 use crate::progress::Progress;
-use crate::queue::{Queue, Reason};
+use crate::queue::Reason;
 use crate::reconcile::retry::Failure;
 use crate::reconcile::sweep::Period;
+use crate::store::Queue;
 
 /// Sweeps after which all has to be right.
 const MOST_SWEEPS: usize = 6;

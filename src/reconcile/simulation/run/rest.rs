@@ -11,7 +11,8 @@ use super::super::fixtures::DAYS;
 use super::super::history::{What, Who};
 use super::Sim;
 use crate::domain::{EntryId, WorkLogUri};
-use crate::queue::{Queue, Reason};
+use crate::queue::Reason;
+use crate::store::Queue;
 
 /// All is quiet by then when nothing goes wrong any more: ten times the longest pause of an incomplete work log.
 const SETTLES_WITHIN: Duration = Duration::from_hours(2);

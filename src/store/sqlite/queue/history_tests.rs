@@ -62,7 +62,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// A queue under test, and what has to be done to restart it.
 struct Subject {
-    queue: Durable,
+    queue: SqliteQueue,
     storage: Storage,
     clock: Clock,
     home: Option<TempDir>,
@@ -75,7 +75,7 @@ impl Subject {
             None => Storage::in_memory(),
         };
         let storage = storage.unwrap();
-        let queue = Durable::open(storage.clone(), clock.clone()).unwrap();
+        let queue = SqliteQueue::open(storage.clone(), clock.clone()).unwrap();
         let queue = queue.with_lease(Duration::from_secs(LEASE.unsigned_abs()));
         Self { queue, storage, clock, home }
     }
@@ -111,7 +111,7 @@ fn snapshot(from: &Path) -> TempDir {
 /// What a queue shows of a work log, to be compared.
 type Shown = (WorkLogUri, State, Option<i64>, u32, bool, bool);
 
-async fn shown(queue: &Durable) -> Vec<Shown> {
+async fn shown(queue: &SqliteQueue) -> Vec<Shown> {
     let entries = queue.page(Filter::default(), None, usize::MAX).await.unwrap();
     let show = |entry: Entry| {
         let due = entry.due.filter(|_| entry.state != State::Running);
@@ -152,7 +152,7 @@ fn noted(storage: &Storage) -> Vec<String> {
 }
 
 /// One lease, if any is due; nothing is waited for.
-async fn lease_now(queue: &Durable) -> Option<Lease> {
+async fn lease_now(queue: &SqliteQueue) -> Option<Lease> {
     tokio::select! {
         biased;
         lease = queue.lease() => Some(lease.unwrap()),

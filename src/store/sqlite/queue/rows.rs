@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, params};
 
-use super::entry::{Attempt, Ended, Outcome, Reason};
-use super::entry_state::Row;
-use super::state_machine::StateMachine;
 use crate::domain::{Code, WorkLogUri};
+use crate::queue::entry_state::Row;
+use crate::queue::state_machine::StateMachine;
+use crate::queue::{Attempt, Ended, Outcome, Reason};
 
 /// How many past runs are kept per work log.
 const RUNS_KEPT: i64 = 20;

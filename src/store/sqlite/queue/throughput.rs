@@ -1,32 +1,15 @@
 //! Statistics of the last two days in slots of ten minutes, for the chart on the page. Stored in the file, so that they
 //! survive a restart.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::entry::Outcome;
+use crate::queue::Outcome;
+use crate::store::Slot;
+use crate::store::queue::SLOT;
 
-/// How long a slot is.
-pub const SLOT: Duration = Duration::from_mins(10);
 /// How many slots are kept: two days.
 const SLOTS_KEPT: i64 = 2 * 24 * 6;
-
-/// The results of the runs in one slot.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Slot {
-    /// When the slot begins.
-    pub from: Timestamp,
-    /// Runs after which both sides were in sync.
-    pub synced: u64,
-    /// Runs that failed: retried or parked.
-    pub failed: u64,
-    /// The sum of the latencies of synced work logs, from the change to the end of its run, in seconds.
-    pub seconds: f64,
-    /// The longest latency, in seconds.
-    pub slowest: f64,
-}
 
 /// Counts a run that ended at `now` for a change requested at `asked`.
 pub(super) fn add(

@@ -10,21 +10,11 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-use super::entry::Reason;
-use super::state_machine::Completed;
 use crate::domain::{Sighting, WorkLogUri};
 use crate::failpoint::mutants::{Mutant, mutated};
-
-/// A work log that is due for a recheck.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Look {
-    /// The work log.
-    pub work_log: WorkLogUri,
-    /// A digest of what its last run read.
-    pub seen: Sighting,
-    /// When it was due, in milliseconds. If that has changed, another recheck has replaced this one.
-    due: i64,
-}
+use crate::queue::Reason;
+use crate::queue::state_machine::Completed;
+use crate::store::Look;
 
 /// The pause between a run and its first recheck, and between each two rechecks; empty to disable them.
 #[derive(Debug, Default)]

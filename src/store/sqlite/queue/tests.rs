@@ -27,7 +27,7 @@ pub(super) fn folder() -> TempDir {
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_waits_is_woken_by_an_earlier_entry() {
     let clock = Clock::starting_at(Timestamp::UNIX_EPOCH, TimeZone::UTC);
-    let queue = Durable::open(Storage::in_memory().unwrap(), clock.clone()).unwrap();
+    let queue = SqliteQueue::open(Storage::in_memory().unwrap(), clock.clone()).unwrap();
     queue.put(&[work_log(1)], Reason::Delta, clock.after(Duration::from_hours(1))).await.unwrap();
     let add = async {
         tokio::task::yield_now().await;
@@ -42,15 +42,12 @@ async fn a_worker_that_waits_is_woken_by_an_earlier_entry() {
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_waits_gets_what_another_one_has_kept_too_long() {
     let clock = Clock::starting_at(Timestamp::UNIX_EPOCH, TimeZone::UTC);
-    let queue = Durable::open(Storage::in_memory().unwrap(), clock.clone()).unwrap();
+    let queue = SqliteQueue::open(Storage::in_memory().unwrap(), clock.clone()).unwrap();
     queue.put(&[work_log(1)], Reason::Delta, clock.now()).await.unwrap();
     let slow = queue.lease().await.unwrap();
     let second = queue.lease().await.unwrap();
     assert_eq!((second.work_log.clone(), clock.now()), (work_log(1), slow.until));
-    assert_eq!(
-        queue.complete(slow, Outcome::done()).await,
-        Err(QueueFault::Overrun(second.until - super::LEASE))
-    );
+    assert_eq!(queue.complete(slow, Outcome::done()).await, Err(QueueFault::Overrun(second.until - LEASE)));
     queue.complete(second, Outcome::done()).await.unwrap();
 }
 
@@ -59,7 +56,7 @@ async fn the_last_twenty_runs_are_remembered_and_outlive_the_entry() {
     let folder = folder();
     let open = || {
         let clock = Clock::starting_at(at(0), TimeZone::UTC);
-        Durable::open(Storage::open(folder.path()).unwrap(), clock).unwrap()
+        SqliteQueue::open(Storage::open(folder.path()).unwrap(), clock).unwrap()
     };
     let queue = open();
     for number in [1, 2] {
@@ -101,7 +98,7 @@ async fn every_code_outlives_the_process() {
     let folder = folder();
     let open = || {
         let clock = Clock::starting_at(at(0), TimeZone::UTC);
-        Durable::open(Storage::open(folder.path()).unwrap(), clock).unwrap()
+        SqliteQueue::open(Storage::open(folder.path()).unwrap(), clock).unwrap()
     };
     let queue = open();
     let codes: Vec<(WorkLogUri, Code)> = (0..).map(work_log).zip(Code::ALL).collect();
@@ -124,7 +121,7 @@ async fn the_pulse_counts_runs_by_their_slot_and_measures_from_the_change() {
     let folder = folder();
     let storage = || Storage::open_single(folder.path()).unwrap();
     let clock = Clock::starting_at(at(86_400), TimeZone::UTC);
-    let queue = Durable::open(storage(), clock.clone()).unwrap();
+    let queue = SqliteQueue::open(storage(), clock.clone()).unwrap();
     let run = async |outcome: Outcome| queue.complete(queue.lease().await.unwrap(), outcome).await.unwrap();
     let parked = || Outcome::Parked { code: Code::NoAccount, why: "no account".into() };
     queue.put(&[work_log(1)], Reason::Delta, clock.now()).await.unwrap();
@@ -144,7 +141,7 @@ async fn the_pulse_counts_runs_by_their_slot_and_measures_from_the_change() {
     assert_eq!(queue.throughput(at(86_999)).await.unwrap(), [first, second], "the slot that holds it");
     assert_eq!(queue.throughput(at(87_000)).await.unwrap(), [second]);
     drop(queue);
-    let queue = Durable::open(storage(), clock.clone()).unwrap();
+    let queue = SqliteQueue::open(storage(), clock.clone()).unwrap();
     assert_eq!(queue.throughput(at(0)).await.unwrap(), [first, second], "over a restart too");
     clock.sleep_until(at(4 * 86_400)).await;
     queue.put(&[work_log(3)], Reason::Delta, clock.now()).await.unwrap();
@@ -157,8 +154,8 @@ async fn the_pulse_counts_runs_by_their_slot_and_measures_from_the_change() {
 async fn a_storage_has_one_queue() {
     let storage = Storage::in_memory().unwrap();
     let clock = Clock::starting_at(at(0), TimeZone::UTC);
-    let first = Durable::open(storage.clone(), clock.clone()).unwrap();
-    let fault = Durable::open(storage, clock).unwrap_err().to_string();
+    let first = SqliteQueue::open(storage.clone(), clock.clone()).unwrap();
+    let fault = SqliteQueue::open(storage, clock).unwrap_err().to_string();
     assert!(fault.contains("uses it already"), "{fault}");
     drop(first);
 }
@@ -168,7 +165,7 @@ async fn a_change_goes_before_a_sweep_after_a_restart_too() {
     let folder = folder();
     let open = || {
         let clock = Clock::starting_at(at(9), TimeZone::UTC);
-        Durable::open(Storage::open(folder.path()).unwrap(), clock).unwrap()
+        SqliteQueue::open(Storage::open(folder.path()).unwrap(), clock).unwrap()
     };
     let queue = open();
     let swept: Vec<_> = (0..10_000).map(|n| WorkLogUri::parse(&format!("http://x/{n}")).unwrap()).collect();

@@ -1,4 +1,10 @@
-//! The queue as it is: a book in memory that is kept in step with the file.
+//! The queue in the file: a state machine in memory, of which every change is written before it counts.
+
+mod future;
+mod last_delta;
+mod recheck;
+mod rows;
+mod throughput;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,21 +16,17 @@ use rusqlite::Connection;
 use tokio::sync::Notify;
 use tracing::warn;
 
-use super::entry_state::Request;
-use super::recheck::{self, Look, Pauses};
-use super::state_machine::StateMachine;
-use super::{
-    Attempt, Counts, Entry, Filter, Lease, Outcome, Queue, QueueFault, Reason, Slot, State, future,
-    last_delta, rows, throughput,
-};
+use super::{Storage, TransactionHook};
 use crate::clock::Clock;
 use crate::domain::{Code, Sighting, WorkLogUri};
-use crate::store::sqlite::{Storage, StorageFault, TransactionHook};
+use crate::queue::entry_state::Request;
+use crate::queue::state_machine::StateMachine;
+use crate::queue::{Attempt, Counts, Entry, Filter, Lease, Outcome, Reason, State};
+use crate::store::queue::{LEASE, MOST_ENTRIES};
+use crate::store::{Look, Queue, QueueFault, Slot, StorageFault};
+use recheck::Pauses;
+pub(crate) use rows::is_removed;
 
-/// The most work logs that may wait: about 300 bytes of memory each.
-pub const MOST_ENTRIES: usize = 1_000_000;
-/// How long a run may take until its work log is given to somebody else, unless told otherwise.
-pub const LEASE: Duration = Duration::from_mins(5);
 /// When a run whose end could not be saved is tried again.
 const AFTER_UNSAVED: Duration = Duration::from_secs(5);
 
@@ -33,7 +35,7 @@ const LEAST_STEP: SignedDuration = SignedDuration::from_secs(1);
 
 /// A queue on a [`Storage`]: as durable as that is.
 #[derive(Debug)]
-pub struct Durable {
+pub struct SqliteQueue {
     shared: Arc<Shared>,
     storage: Storage,
     clock: Clock,
@@ -77,7 +79,7 @@ impl TransactionHook for Shared {
     }
 }
 
-impl Durable {
+impl SqliteQueue {
     /// The queue that `storage` holds, with the time from `clock`. What ran when it was last open is due
     /// again. Reads all entries, blocking: a fraction of a second for 100 000.
     pub fn open(storage: Storage, clock: Clock) -> Result<Self, StorageFault> {
@@ -158,7 +160,7 @@ impl Durable {
 }
 
 #[async_trait]
-impl Queue for Durable {
+impl Queue for SqliteQueue {
     async fn put(&self, work_logs: &[WorkLogUri], reason: Reason, due: Timestamp) -> Result<(), QueueFault> {
         let work_logs = work_logs.iter().map(|work_log| (work_log.clone(), false)).collect();
         self.take(work_logs, reason, false, due).await
@@ -339,6 +341,10 @@ impl Queue for Durable {
 
     async fn throughput(&self, since: Timestamp) -> Result<Vec<Slot>, QueueFault> {
         Ok(self.storage.write(move |connection| throughput::read(connection, since)).await?)
+    }
+
+    async fn last_delta(&self) -> Result<Option<Timestamp>, QueueFault> {
+        Ok(self.storage.write(last_delta::read).await?)
     }
 }
 
