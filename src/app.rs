@@ -112,7 +112,7 @@ impl Service {
         // Where nothing is to be swept at start, nothing that a stop cut off is either.
         let resume = sweep.as_ref().is_none_or(|sweep| sweep.at_start);
         let runs = Jobs::open(
-            engine.storage.clone(),
+            Arc::clone(&engine.job_records),
             resume,
             engine.clock.clone(),
             Arc::new(engine.jobs()),

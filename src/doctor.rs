@@ -36,6 +36,7 @@ use crate::domain::status::Part;
 use crate::reconcile::ledger::Ledger;
 use crate::settings::Settings;
 use crate::store::Queue;
+use crate::store::jobs::JobRecords;
 use crate::store::sqlite::Storage;
 use crate::trackers::kimai::{CurrentUser, Diagnostics, KimaiFault, Operation, Timesheets, Version};
 use crate::triplestore::probe::Probe;
@@ -99,7 +100,9 @@ pub struct Target {
     pub queue: Arc<dyn Queue>,
     /// The records of Kimai's answers.
     pub ledger: Ledger,
-    /// What it is kept in.
+    /// The records of jobs.
+    pub job_records: Arc<dyn JobRecords>,
+    /// What they are kept in.
     pub storage: Storage,
     /// What could not be read of Kimai and the triplestore.
     pub unreadable: [Unreadable; 2],

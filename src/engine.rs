@@ -23,8 +23,9 @@ use crate::schedule::Refusals;
 use crate::settings::{Description, Relations, Settings};
 use crate::status::{Asking, StatusSource};
 use crate::store::Queue;
+use crate::store::jobs::JobRecords;
 use crate::store::queue::LEASE;
-use crate::store::sqlite::{SqliteQueue, Storage};
+use crate::store::sqlite::{SqliteJobs, SqliteQueue, Storage};
 use crate::telemetry::Metrics;
 use crate::trackers::Capabilities;
 use crate::trackers::kimai::{Diagnostics, Listings, Timesheets};
@@ -51,6 +52,8 @@ pub struct Engine {
     pub queue: Arc<dyn Queue>,
     /// The records about work logs and timesheets.
     pub ledger: Ledger,
+    /// The records of jobs.
+    pub job_records: Arc<dyn JobRecords>,
     /// Runs the reconciler on leased work logs.
     pub workers: Arc<Workers>,
     /// Compares whole periods.
@@ -103,6 +106,7 @@ impl Engine {
         let work_logs = SparqlWorkLogs::new(Arc::clone(&store), homepage.clone());
         let work_logs: Arc<dyn WorkLogs> = Arc::new(work_logs.reading_notes(describes).reading_ids(syntax));
         let ledger = Ledger::open(storage.clone())?.ordered(order);
+        let job_records: Arc<dyn JobRecords> = Arc::new(SqliteJobs::new(storage.clone()));
         let queue: Arc<dyn Queue> = Arc::new(durable(settings, &storage, &clock)?);
         let reconciler = Reconciler::new(
             Arc::clone(&work_logs),
@@ -130,6 +134,7 @@ impl Engine {
             kimai: Arc::clone(&kimai) as _,
             queue: Arc::clone(&queue),
             ledger: ledger.clone(),
+            job_records: Arc::clone(&job_records),
             storage: storage.clone(),
             unreadable: [timesheets.unreadable(), store.unreadable()],
             clock: clock.clone(),
@@ -148,6 +153,7 @@ impl Engine {
             kimai: timesheets,
             queue,
             ledger,
+            job_records,
             workers,
             sweeper,
             references,

@@ -17,14 +17,15 @@ pub mod import;
 mod job;
 mod lifecycle;
 pub mod lock;
+mod records;
 mod schedule;
 mod service;
-mod store;
 mod work;
 
 #[cfg(test)]
 mod tests;
 
+pub use crate::store::jobs::FindingFilter;
 pub use fault::JobsFault;
 pub use follow::Standing;
 pub use handlers::{Handlers, Imports};
@@ -32,5 +33,4 @@ pub use held::HeldBack;
 pub use job::{AskedBy, CONFIRM_WITHIN, Confirm, Job, Kind, Queued, State, Task, number};
 pub use schedule::{MOST_RUNS, MOST_WAITING};
 pub use service::{Asked, End, Follow, Jobs, Order, Ticket};
-pub use store::FindingFilter;
 pub use work::{Done, Trouble, Work};

@@ -1,5 +1,6 @@
 //! What is kept over a restart: traits of what is kept, and a folder for each way to keep it.
 
+pub mod jobs;
 pub mod queue;
 pub mod sqlite;
 

@@ -14,7 +14,7 @@ impl Doctor {
         if self.serving.get().is_none() {
             return HELD.unknown(NOT_HERE, ASK_IT);
         }
-        match limited(HeldBack::read(&self.target.storage)).await {
+        match limited(HeldBack::read(&*self.target.job_records)).await {
             Ok(held) => of_held(held),
             Err(why) => HELD.unknown(sentence(&why), "Look at the line of the queue file."),
         }

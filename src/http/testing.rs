@@ -21,8 +21,10 @@ pub(super) fn state(storage: Storage, store: &Embedded, stop: &CancellationToken
     let settings = Settings::from_vars(vars).unwrap();
     let clock = Clock::system(settings.zone.clone());
     let store = Arc::new(store.clone());
-    let engine = app::engine(&settings, store, clock.clone(), storage.clone()).unwrap();
+    let engine = app::engine(&settings, store, clock.clone(), storage).unwrap();
     let work = Arc::new(engine.jobs());
-    let runs = Jobs::open(storage, true, clock, work, TaskTracker::new(), stop.clone()).unwrap();
+    let runs =
+        Jobs::open(Arc::clone(&engine.job_records), true, clock, work, TaskTracker::new(), stop.clone())
+            .unwrap();
     web::Data::new(State::new(engine.services(), runs, stop.clone(), crate::ui::PAGES))
 }

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, params};
-
 use super::job::{Job, State, Task};
 use crate::domain::finding::Hold;
 use crate::reconcile::sweep::Period;
 use crate::store::StorageFault;
-use crate::store::sqlite::Storage;
+use crate::store::jobs::{JobRecord, JobRecords};
+
+/// Records read at a time.
+const PAGE: usize = 10;
 
 /// What the newest completed sweep held back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,36 +26,20 @@ pub struct HeldBack {
 
 impl HeldBack {
     /// What the newest sweep held back; none before one has completed.
-    pub async fn read(storage: &Storage) -> Result<Option<Self>, StorageFault> {
-        let read = |connection: &Connection| {
-            let mut bodies = connection.prepare_cached("SELECT body FROM run ORDER BY id DESC")?;
-            let mut bodies = bodies.query([])?;
-            while let Some(row) = bodies.next()? {
-                let body: String = row.get(0)?;
-                // An unreadable row is only history.
+    pub async fn read(records: &dyn JobRecords) -> Result<Option<Self>, StorageFault> {
+        let mut before = None;
+        loop {
+            let page = records.newest(before, PAGE).await?;
+            let Some(oldest) = page.last() else { return Ok(None) };
+            before = Some(oldest.id);
+            for JobRecord { body, .. } in page {
+                // An unreadable record is only history.
                 let run = serde_json::from_str::<Job>(&body).ok();
                 let Some(Job { id, task: Task::Sweep(period), state: State::Done, held, .. }) = run else {
                     continue;
                 };
-                return Ok(Some(Self { run: id, period, by: by_hold(connection, id)?, count: held }));
+                return Ok(Some(Self { run: id, period, by: records.held_back(id).await?, count: held }));
             }
-            Ok(None)
-        };
-        storage.write(read).await
+        }
     }
-}
-
-fn by_hold(connection: &Connection, run: u64) -> rusqlite::Result<BTreeMap<Hold, u64>> {
-    let mut rows = connection.prepare_cached(
-        "SELECT held, COUNT(*) FROM finding WHERE run = ?1 AND held IS NOT NULL GROUP BY held",
-    )?;
-    let rows = rows.query_map(params![run.cast_signed()], |row| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?.cast_unsigned()))
-    })?;
-    let mut by = BTreeMap::new();
-    for row in rows {
-        let (word, count) = row?;
-        by.extend(Hold::from_word(&word).map(|hold| (hold, count)));
-    }
-    Ok(by)
 }

@@ -13,8 +13,8 @@ use tracing::{Instrument, error, info_span, warn};
 use uuid::Uuid;
 
 use super::job::{AskedBy, CONFIRM_WITHIN, Confirm, Job, Kind, Queued};
+use super::records::{MOST_FINDINGS, record};
 use super::service::{End, Jobs, Order};
-use super::store::MOST_FINDINGS;
 use super::work::{Done, Trouble};
 use crate::domain::EntryId;
 use crate::domain::finding::Unconfirmed;
@@ -253,7 +253,7 @@ impl Jobs {
         self.write(id).await;
         for run in stale {
             let removed = self.inner.store.remove_findings(run.id).await;
-            if let Err(fault) = removed.and(self.inner.store.save(&[run]).await) {
+            if let Err(fault) = removed.and(self.inner.store.save(vec![record(&run)]).await) {
                 warn!("Old findings could not be removed: {fault}");
             }
         }
@@ -262,14 +262,14 @@ impl Jobs {
     /// Writes a new run, and removes those that make room for it.
     pub(super) async fn keep(&self, id: u64, removed: &[u64]) -> Result<(), StorageFault> {
         let run = self.get(id);
-        self.inner.store.save(run.as_slice()).await?;
+        self.inner.store.save(run.iter().map(record).collect()).await?;
         self.inner.store.remove(removed).await
     }
 
     /// Writes the current state of a run. If that fails, it is still in memory.
     pub(super) async fn write(&self, id: u64) {
         let Some(run) = self.get(id) else { return };
-        if let Err(fault) = self.inner.store.save(&[run]).await {
+        if let Err(fault) = self.inner.store.save(vec![record(&run)]).await {
             warn!("Run {id} goes on, but how far it is could not be saved: {fault}");
         }
     }

@@ -12,15 +12,15 @@ use uuid::Uuid;
 
 use super::fault::JobsFault;
 use super::job::{AskedBy, Job, Kind, State, Task};
+use super::records::{self, record};
 use super::schedule::{Now, Request, Schedule};
-use super::store::{FindingFilter, Store};
 use super::work::{Trouble, Work};
 use crate::clock::Clock;
 use crate::domain::finding::{Finding, Unconfirmed};
 use crate::progress::Stand;
 use crate::reconcile::sweep::Period;
 use crate::store::StorageFault;
-use crate::store::sqlite::Storage;
+use crate::store::jobs::{FindingFilter, JobRecords};
 use crate::telemetry::call_id;
 use crate::text::minute;
 
@@ -120,7 +120,7 @@ pub struct Jobs {
 
 pub(super) struct Inner {
     schedule: Mutex<Schedule>,
-    pub(super) store: Store,
+    pub(super) store: Arc<dyn JobRecords>,
     pub(super) clock: Clock,
     pub(super) work: Arc<dyn Work>,
     tasks: TaskTracker,
@@ -135,20 +135,19 @@ impl std::fmt::Debug for Jobs {
 }
 
 impl Jobs {
-    /// The runs that `storage` holds, and those to come: done by `work` on `tasks` and the calling
+    /// The runs that `store` holds, and those to come: done by `work` on `tasks` and the calling
     /// runtime, until `stop`. Sweeps that were cut off begin again, or with `resume` unset count as failed.
     /// Blocks for a moment.
     pub fn open(
-        storage: Storage,
+        store: Arc<dyn JobRecords>,
         resume: bool,
         clock: Clock,
         work: Arc<dyn Work>,
         tasks: TaskTracker,
         stop: CancellationToken,
     ) -> Result<Self, StorageFault> {
-        let store = Store::new(storage);
-        let (schedule, changed) = Schedule::of(store.load()?, resume, clock.now(), &stop);
-        store.save_now(&changed)?;
+        let (schedule, changed) = Schedule::of(records::load(&*store)?, resume, clock.now(), &stop);
+        store.save_now(changed.iter().map(record).collect())?;
         let following: Vec<u64> =
             schedule.live().filter(|run| run.is_following()).map(|run| run.id).collect();
         let queued = |id| Ok::<_, StorageFault>((id, store.queued(id)?));

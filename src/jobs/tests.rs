@@ -25,7 +25,7 @@ use crate::jobs::lock::Month;
 use crate::progress::Progress;
 use crate::reconcile::retry::Failure;
 use crate::reconcile::sweep::Period;
-use crate::store::sqlite::Storage;
+use crate::store::sqlite::{SqliteJobs, Storage};
 use crate::trackers::kimai::{Fault, KimaiFault, Operation};
 
 type Answer = Result<Done, Trouble>;
@@ -126,7 +126,15 @@ impl Scene {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let clock = Clock::starting_at(Timestamp::UNIX_EPOCH, TimeZone::UTC);
         let doer = Arc::clone(&work) as Arc<dyn Work>;
-        let runs = Jobs::open(storage.clone(), resume, clock, doer, tasks.clone(), stop.clone()).unwrap();
+        let runs = Jobs::open(
+            Arc::new(SqliteJobs::new(storage.clone())),
+            resume,
+            clock,
+            doer,
+            tasks.clone(),
+            stop.clone(),
+        )
+        .unwrap();
         Self { runs, work, begun, tasks, stop }
     }
 

@@ -19,6 +19,7 @@
 pub(crate) mod connection;
 mod group_commit;
 mod ids;
+mod jobs;
 #[cfg(test)]
 pub(crate) mod memory;
 mod queue;
@@ -36,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 use super::StorageFault;
 use connection::Kind;
 use group_commit::{Health, Job, Work, Writer};
+pub use jobs::SqliteJobs;
 pub use queue::SqliteQueue;
 pub(crate) use queue::is_removed;
 

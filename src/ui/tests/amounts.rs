@@ -21,9 +21,17 @@ fn idle_with(parked: usize) -> crate::http::State {
     let settings = Settings::from_vars(vars).unwrap();
     let store = Arc::new(Embedded::in_memory().unwrap());
     let clock = Clock::system(TimeZone::UTC);
-    let engine = crate::app::engine(&settings, store, clock.clone(), storage.clone()).unwrap();
+    let engine = crate::app::engine(&settings, store, clock.clone(), storage).unwrap();
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let runs = Jobs::open(storage, true, clock, Arc::new(engine.jobs()), tasks, stop.clone()).unwrap();
+    let runs = Jobs::open(
+        Arc::clone(&engine.job_records),
+        true,
+        clock,
+        Arc::new(engine.jobs()),
+        tasks,
+        stop.clone(),
+    )
+    .unwrap();
     crate::http::State::new(engine.services(), runs, stop, crate::ui::PAGES)
 }
 

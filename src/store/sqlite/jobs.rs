@@ -1,71 +1,70 @@
-//! The rows of runs and their findings.
+//! The rows of jobs and their findings.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, params};
-use tracing::warn;
+use async_trait::async_trait;
+use rusqlite::{Connection, Row, params};
 
-use super::job::Job;
+use super::Storage;
 use crate::domain::WorkLogUri;
 use crate::domain::finding::{Finding, Hold, Kind, Unconfirmed};
 use crate::store::StorageFault;
-use crate::store::sqlite::Storage;
+use crate::store::jobs::{FindingFilter, JobRecord, JobRecords};
 
 /// Findings written or removed in one transaction, so that deltas need not wait long.
 const BATCH: usize = 500;
-/// Findings kept for all runs: some 100 MB. The oldest are removed first.
-pub(super) const MOST_FINDINGS: usize = 200_000;
 
-/// A filter for findings.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct FindingFilter {
-    /// Of this kind only.
-    pub kind: Option<Kind>,
-    /// Those that are held back only.
-    pub held: bool,
-}
-
+/// The records of jobs in the file.
 #[derive(Debug, Clone)]
-pub(super) struct Store {
+pub struct SqliteJobs {
     storage: Storage,
 }
 
-impl Store {
-    pub(super) fn new(storage: Storage) -> Self {
+impl SqliteJobs {
+    /// The records in `storage`.
+    pub fn new(storage: Storage) -> Self {
         Self { storage }
     }
 
-    /// All runs, the oldest first. An unreadable one is logged and left out: it is only history.
-    pub(super) fn load(&self) -> Result<Vec<Job>, StorageFault> {
-        let read = |connection: &Connection| {
-            let mut rows = connection.prepare("SELECT id, body FROM run ORDER BY id")?;
-            let rows = rows.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
+    fn read(&self, rows: Vec<(i64, String)>) -> Result<Vec<(u64, Finding)>, StorageFault> {
+        let read = |(n, body): (i64, String)| {
+            let finding = serde_json::from_str(&body)
+                .map_err(|fault| self.storage.damaged(&format!("finding {n}: {fault}")))?;
+            Ok((n.cast_unsigned(), finding))
         };
-        let mut runs = Vec::new();
-        for (id, body) in self.storage.write_now(read)? {
-            match serde_json::from_str::<Job>(&body) {
-                Ok(run) => runs.push(run),
-                Err(fault) => warn!("Run {id} cannot be read back and is left out: {fault}"),
-            }
-        }
-        Ok(runs)
+        rows.into_iter().map(read).collect()
+    }
+}
+
+#[async_trait]
+impl JobRecords for SqliteJobs {
+    fn load(&self) -> Result<Vec<JobRecord>, StorageFault> {
+        let read = |connection: &Connection| {
+            connection.prepare("SELECT id, body FROM run ORDER BY id")?.query_map([], record)?.collect()
+        };
+        self.storage.write_now(read)
     }
 
-    /// Writes the rows as they are now.
-    pub(super) async fn save(&self, runs: &[Job]) -> Result<(), StorageFault> {
-        let rows: Vec<(i64, String)> = runs.iter().map(row).collect();
-        self.storage.write(move |connection| write(connection, &rows)).await
+    async fn newest(&self, before: Option<u64>, most: usize) -> Result<Vec<JobRecord>, StorageFault> {
+        let read = move |connection: &Connection| {
+            let before = before.and_then(|id| i64::try_from(id).ok()).unwrap_or(i64::MAX);
+            connection
+                .prepare_cached("SELECT id, body FROM run WHERE id < ?1 ORDER BY id DESC LIMIT ?2")?
+                .query_map(params![before, most.cast_signed()], record)?
+                .collect()
+        };
+        self.storage.write(read).await
     }
 
-    /// The same, blocking: for the start.
-    pub(super) fn save_now(&self, runs: &[Job]) -> Result<(), StorageFault> {
-        let rows: Vec<(i64, String)> = runs.iter().map(row).collect();
-        self.storage.write_now(move |connection| write(connection, &rows))
+    async fn save(&self, records: Vec<JobRecord>) -> Result<(), StorageFault> {
+        self.storage.write(move |connection| write(connection, &records)).await
     }
 
-    /// Removes runs with their findings.
-    pub(super) async fn remove(&self, ids: &[u64]) -> Result<(), StorageFault> {
+    fn save_now(&self, records: Vec<JobRecord>) -> Result<(), StorageFault> {
+        self.storage.write_now(move |connection| write(connection, &records))
+    }
+
+    async fn remove(&self, ids: &[u64]) -> Result<(), StorageFault> {
         for id in ids {
             self.remove_findings(*id).await?;
             let id = id.cast_signed();
@@ -77,7 +76,7 @@ impl Store {
         Ok(())
     }
 
-    pub(super) async fn remove_findings(&self, id: u64) -> Result<(), StorageFault> {
+    async fn remove_findings(&self, id: u64) -> Result<(), StorageFault> {
         let id = id.cast_signed();
         let remove = move |connection: &Connection| {
             connection
@@ -90,8 +89,7 @@ impl Store {
         Ok(())
     }
 
-    /// Stores the findings of a run, replacing those from before it was interrupted.
-    pub(super) async fn put_findings(&self, id: u64, findings: &[Finding]) -> Result<(), StorageFault> {
+    async fn put_findings(&self, id: u64, findings: &[Finding]) -> Result<(), StorageFault> {
         self.remove_findings(id).await?;
         let mut first = 1;
         for batch in findings.chunks(BATCH) {
@@ -111,12 +109,7 @@ impl Store {
         Ok(())
     }
 
-    /// Keeps which work logs a sweep queued, for the next start to follow.
-    pub(super) async fn put_queued(
-        &self,
-        id: u64,
-        queued: &BTreeSet<WorkLogUri>,
-    ) -> Result<(), StorageFault> {
+    async fn put_queued(&self, id: u64, queued: &BTreeSet<WorkLogUri>) -> Result<(), StorageFault> {
         self.remove_queued(id).await?;
         let work_logs: Vec<String> = queued.iter().map(ToString::to_string).collect();
         for batch in work_logs.chunks(BATCH) {
@@ -134,8 +127,7 @@ impl Store {
         Ok(())
     }
 
-    /// Which work logs a sweep queued; blocking, for the start.
-    pub(super) fn queued(&self, id: u64) -> Result<BTreeSet<WorkLogUri>, StorageFault> {
+    fn queued(&self, id: u64) -> Result<BTreeSet<WorkLogUri>, StorageFault> {
         let read = move |connection: &Connection| {
             let mut rows = connection.prepare_cached("SELECT work_log FROM swept WHERE run = ?1")?;
             let rows = rows.query_map([id.cast_signed()], |row| row.get::<_, String>(0))?;
@@ -145,8 +137,7 @@ impl Store {
         Ok(rows.iter().filter_map(|work_log| WorkLogUri::parse(work_log).ok()).collect())
     }
 
-    /// Forgets which work logs a sweep queued.
-    pub(super) async fn remove_queued(&self, id: u64) -> Result<(), StorageFault> {
+    async fn remove_queued(&self, id: u64) -> Result<(), StorageFault> {
         let id = id.cast_signed();
         let remove = move |connection: &Connection| {
             connection
@@ -160,8 +151,7 @@ impl Store {
         Ok(())
     }
 
-    /// At most `most` findings of a run behind number `after`, with their numbers.
-    pub(super) async fn findings(
+    async fn findings(
         &self,
         id: u64,
         filter: FindingFilter,
@@ -182,8 +172,7 @@ impl Store {
         self.read(self.storage.write(read).await?)
     }
 
-    /// The deletions of a run that wait for confirmation.
-    pub(super) async fn unconfirmed(&self, id: u64) -> Result<Unconfirmed, StorageFault> {
+    async fn unconfirmed(&self, id: u64) -> Result<Unconfirmed, StorageFault> {
         let read = move |connection: &Connection| {
             let mut rows = connection.prepare_cached(
                 "SELECT n, body FROM finding WHERE run = ?1 AND held IN (?2, ?3) ORDER BY n",
@@ -198,27 +187,35 @@ impl Store {
         Ok(Unconfirmed::of(&findings.into_iter().map(|(_, finding)| finding).collect::<Vec<_>>()))
     }
 
-    fn read(&self, rows: Vec<(i64, String)>) -> Result<Vec<(u64, Finding)>, StorageFault> {
-        let read = |(n, body): (i64, String)| {
-            let finding = serde_json::from_str(&body)
-                .map_err(|fault| self.storage.damaged(&format!("finding {n}: {fault}")))?;
-            Ok((n.cast_unsigned(), finding))
+    async fn held_back(&self, id: u64) -> Result<BTreeMap<Hold, u64>, StorageFault> {
+        let read = move |connection: &Connection| {
+            let mut rows = connection.prepare_cached(
+                "SELECT held, COUNT(*) FROM finding WHERE run = ?1 AND held IS NOT NULL GROUP BY held",
+            )?;
+            let rows = rows.query_map(params![id.cast_signed()], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?.cast_unsigned()))
+            })?;
+            let mut by = BTreeMap::new();
+            for row in rows {
+                let (word, count) = row?;
+                by.extend(Hold::from_word(&word).map(|hold| (hold, count)));
+            }
+            Ok(by)
         };
-        rows.into_iter().map(read).collect()
+        self.storage.write(read).await
     }
 }
 
-fn row(run: &Job) -> (i64, String) {
-    // All of it has a form in JSON.
-    (run.id.cast_signed(), serde_json::to_string(run).unwrap_or_default())
+fn record(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
+    Ok(JobRecord { id: row.get::<_, i64>(0)?.cast_unsigned(), body: row.get(1)? })
 }
 
-fn write(connection: &Connection, rows: &[(i64, String)]) -> rusqlite::Result<()> {
+fn write(connection: &Connection, records: &[JobRecord]) -> rusqlite::Result<()> {
     let mut upsert = connection.prepare_cached(
         "INSERT INTO run (id, body) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET body = excluded.body",
     )?;
-    for (id, body) in rows {
-        upsert.execute(params![id, body])?;
+    for JobRecord { id, body } in records {
+        upsert.execute(params![id.cast_signed(), body])?;
     }
     Ok(())
 }
