@@ -22,10 +22,10 @@ use crate::reconcile::worker::Workers;
 use crate::schedule::Refusals;
 use crate::settings::{Description, Relations, Settings};
 use crate::status::{Asking, StatusSource};
-use crate::store::Queue;
 use crate::store::jobs::JobRecords;
 use crate::store::queue::LEASE;
-use crate::store::sqlite::{SqliteJobs, SqliteQueue, Storage};
+use crate::store::sqlite::{SqliteJobs, SqliteQueue, SqliteReferences, Storage};
+use crate::store::{Queue, Stores};
 use crate::telemetry::Metrics;
 use crate::trackers::Capabilities;
 use crate::trackers::kimai::{Diagnostics, Listings, Timesheets};
@@ -106,8 +106,7 @@ impl Engine {
         let work_logs = SparqlWorkLogs::new(Arc::clone(&store), homepage.clone());
         let work_logs: Arc<dyn WorkLogs> = Arc::new(work_logs.reading_notes(describes).reading_ids(syntax));
         let ledger = Ledger::open(storage.clone())?.ordered(order);
-        let job_records: Arc<dyn JobRecords> = Arc::new(SqliteJobs::new(storage.clone()));
-        let queue: Arc<dyn Queue> = Arc::new(durable(settings, &storage, &clock)?);
+        let Stores { queue, jobs: job_records, references: changed } = stores(settings, &storage, &clock)?;
         let reconciler = Reconciler::new(
             Arc::clone(&work_logs),
             Arc::clone(&timesheets),
@@ -140,8 +139,7 @@ impl Engine {
             clock: clock.clone(),
         };
         let doctor = Arc::new(Doctor::new(target, settings));
-        let references =
-            References::new(storage.clone(), Arc::clone(&work_logs), Arc::clone(&queue), clock.clone());
+        let references = References::new(changed, Arc::clone(&work_logs), Arc::clone(&queue), clock.clone());
         let references = Arc::new(references);
         let resources = (settings.resources.clone(), settings.import);
         let (shared, noted) = (Arc::clone(&store), Arc::clone(&references));
@@ -272,10 +270,14 @@ impl Engine {
     }
 }
 
-/// The queue in `storage`.
-fn durable(settings: &Settings, storage: &Storage, clock: &Clock) -> anyhow::Result<SqliteQueue> {
+/// What `storage` holds.
+fn stores(settings: &Settings, storage: &Storage, clock: &Clock) -> anyhow::Result<Stores> {
     let queue = SqliteQueue::open(storage.clone(), clock.clone())?;
-    Ok(queue.with_lease(lease(settings)).with_rechecks(&settings.recheck))
+    Ok(Stores {
+        queue: Arc::new(queue.with_lease(lease(settings)).with_rechecks(&settings.recheck)),
+        jobs: Arc::new(SqliteJobs::new(storage.clone())),
+        references: Arc::new(SqliteReferences::new(storage.clone())),
+    })
 }
 
 /// The longest a run may take. Longer than its calls can take, so that none is started twice while it still runs.

@@ -2,11 +2,25 @@
 
 pub mod jobs;
 pub mod queue;
+pub mod references;
 pub mod sqlite;
 
 use std::sync::Arc;
 
+use jobs::JobRecords;
 pub use queue::{Look, Queue, QueueFault, Slot};
+use references::ChangedReferences;
+
+/// All that a store holds, each part behind its trait.
+#[derive(Clone)]
+pub struct Stores {
+    /// The queue.
+    pub queue: Arc<dyn Queue>,
+    /// The records of jobs.
+    pub jobs: Arc<dyn JobRecords>,
+    /// Changed references.
+    pub references: Arc<dyn ChangedReferences>,
+}
 
 /// Why the file cannot be used, as text with the fix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

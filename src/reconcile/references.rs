@@ -12,7 +12,6 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, params_from_iter};
 use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -20,7 +19,7 @@ use tracing::{info, warn};
 use super::retry::Failure;
 use crate::clock::Clock;
 use crate::queue::Reason;
-use crate::store::sqlite::Storage;
+use crate::store::references::{ChangedReference, ChangedReferences};
 use crate::store::{Queue, QueueFault};
 use crate::work_logs::{SourceFault, WorkLogs};
 
@@ -29,14 +28,14 @@ pub const MOST_WAITING: usize = 1_000_000;
 /// The most that are kept in memory while nothing can be saved.
 const MOST_MISSED: usize = 10_000;
 /// References looked at together, and work logs queued in one transaction.
-const BATCH: i64 = 100;
+const BATCH: usize = 100;
 const QUEUED_AT_ONCE: usize = 500;
 /// The first pause after a failure, doubled with each, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(5));
 
 /// Finds the work logs that refer to what has changed.
 pub struct References {
-    storage: Storage,
+    changed: Arc<dyn ChangedReferences>,
     source: Arc<dyn WorkLogs>,
     queue: Arc<dyn Queue>,
     clock: Clock,
@@ -49,10 +48,15 @@ pub struct References {
 }
 
 impl References {
-    /// Stores references in `storage`, queries `source`, and queues in `queue`.
-    pub fn new(storage: Storage, source: Arc<dyn WorkLogs>, queue: Arc<dyn Queue>, clock: Clock) -> Self {
+    /// Stores references in `changed`, queries `source`, and queues in `queue`.
+    pub fn new(
+        changed: Arc<dyn ChangedReferences>,
+        source: Arc<dyn WorkLogs>,
+        queue: Arc<dyn Queue>,
+        clock: Clock,
+    ) -> Self {
         Self {
-            storage,
+            changed,
             source,
             queue,
             clock,
@@ -76,7 +80,7 @@ impl References {
         if iris.is_empty() {
             return Ok(());
         }
-        let saved = self.save(most, iris.clone()).await;
+        let saved = self.changed.note(iris.clone(), most).await;
         if let Err(QueueFault::Storage(_)) = &saved {
             let mut missed = self.missed();
             let room = MOST_MISSED.saturating_sub(missed.len());
@@ -86,19 +90,6 @@ impl References {
         saved
     }
 
-    async fn save(&self, most: usize, iris: Vec<String>) -> Result<(), QueueFault> {
-        let save = move |connection: &Connection| {
-            let waiting = count(connection)?;
-            if waiting + iris.len() > most {
-                return Ok(Err(QueueFault::Full(waiting)));
-            }
-            let mut insert =
-                connection.prepare_cached("INSERT OR REPLACE INTO changed_reference (iri) VALUES (?1)")?;
-            iris.iter().try_for_each(|iri| insert.execute([iri]).map(drop)).map(Ok)
-        };
-        self.storage.write(save).await?
-    }
-
     /// Never left in an inconsistent state.
     fn missed(&self) -> MutexGuard<'_, BTreeSet<String>> {
         self.missed.lock().unwrap_or_else(PoisonError::into_inner)
@@ -106,7 +97,7 @@ impl References {
 
     /// How many references wait.
     pub async fn waiting(&self) -> Result<usize, QueueFault> {
-        Ok(self.storage.write(count).await?)
+        self.changed.count().await
     }
 
     /// Queues the work logs that refer to what has been noted, and returns their number. After a failure, the rest
@@ -115,21 +106,22 @@ impl References {
         let _turn = self.turn.lock().await;
         let missed: Vec<String> = self.missed().iter().cloned().collect();
         if !missed.is_empty() {
-            self.save(MOST_WAITING, missed.clone()).await?;
+            self.changed.note(missed.clone(), MOST_WAITING).await?;
             let missed: BTreeSet<String> = missed.into_iter().collect();
             self.missed().retain(|iri| !missed.contains(iri));
         }
         let mut queued = 0;
         loop {
-            let batch = self.next().await?;
+            let batch = self.changed.next(BATCH).await?;
             if batch.is_empty() {
                 return Ok(queued);
             }
-            let (ids, iris): (Vec<i64>, Vec<String>) = batch.into_iter().unzip();
+            let (ids, iris): (Vec<i64>, Vec<String>) =
+                batch.into_iter().map(|ChangedReference { id, iri }| (id, iri)).unzip();
             match self.queue_referring(&iris).await {
                 Ok(count) => {
                     queued += count;
-                    self.done(ids).await?;
+                    self.changed.remove(ids).await?;
                 }
                 Err(failure) if is_refused(&failure) => {
                     // One of them is the cause, and does not affect the others.
@@ -141,7 +133,7 @@ impl References {
                             }
                             Err(failure) => return Err(failure),
                         }
-                        self.done(vec![id]).await?;
+                        self.changed.remove(vec![id]).await?;
                     }
                 }
                 Err(failure) => return Err(failure),
@@ -196,36 +188,11 @@ impl References {
             }
         }
     }
-
-    async fn next(&self) -> Result<Vec<(i64, String)>, Failure> {
-        let read = |connection: &Connection| {
-            connection
-                .prepare_cached("SELECT id, iri FROM changed_reference ORDER BY id LIMIT ?1")?
-                .query_map([BATCH], |row| Ok((row.get(0)?, row.get(1)?)))?
-                .collect()
-        };
-        Ok(self.storage.write(read).await.map_err(QueueFault::from)?)
-    }
-
-    /// These IDs are done; a reference that was noted again has a new ID.
-    async fn done(&self, ids: Vec<i64>) -> Result<(), Failure> {
-        let delete = move |connection: &Connection| {
-            let places = vec!["?"; ids.len()].join(", ");
-            let statement = format!("DELETE FROM changed_reference WHERE id IN ({places})");
-            connection.prepare_cached(&statement)?.execute(params_from_iter(ids)).map(drop)
-        };
-        Ok(self.storage.write(delete).await.map_err(QueueFault::from)?)
-    }
 }
 
 /// Whether the triplestore will never accept the statement.
 fn is_refused(failure: &Failure) -> bool {
     matches!(failure, Failure::Triplestore(SourceFault::Refused { .. }))
-}
-
-fn count(connection: &Connection) -> rusqlite::Result<usize> {
-    let count: i64 = connection.query_row("SELECT count(*) FROM changed_reference", [], |row| row.get(0))?;
-    Ok(usize::try_from(count).unwrap_or_default())
 }
 
 #[cfg(test)]

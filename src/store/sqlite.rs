@@ -23,7 +23,9 @@ mod jobs;
 #[cfg(test)]
 pub(crate) mod memory;
 mod queue;
+mod references;
 mod rescue;
+pub(crate) mod triples;
 mod watch;
 
 use std::path::Path;
@@ -40,6 +42,7 @@ use group_commit::{Health, Job, Work, Writer};
 pub use jobs::SqliteJobs;
 pub use queue::SqliteQueue;
 pub(crate) use queue::is_removed;
+pub use references::SqliteReferences;
 
 /// The file within the data directory.
 pub const FILE: &str = "queue.sqlite3";

@@ -14,7 +14,7 @@ use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
 
 use super::*;
-use crate::store::sqlite::{SqliteQueue, Storage};
+use crate::store::sqlite::{SqliteQueue, SqliteReferences, Storage};
 use crate::triplestore::Term;
 use crate::triplestore::statement::Literal;
 use crate::triplestore::testing::Watched;
@@ -48,7 +48,15 @@ fn references(store: &Arc<Watched>) -> (Arc<References>, Arc<SqliteQueue>) {
     let storage = Storage::in_memory().unwrap();
     let queue = Arc::new(SqliteQueue::open(storage.clone(), clock()).unwrap());
     let source = SparqlWorkLogs::new(Arc::clone(store) as Arc<dyn Triplestore>, Iri::known("http://kimai"));
-    (Arc::new(References::new(storage, Arc::new(source), queue.clone(), clock())), queue)
+    (
+        Arc::new(References::new(
+            Arc::new(SqliteReferences::new(storage)),
+            Arc::new(source),
+            queue.clone(),
+            clock(),
+        )),
+        queue,
+    )
 }
 
 /// Kimai, a store, and what imports from the one to the other.

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use super::*;
 use crate::domain::WorkLogUri;
 use crate::queue::Outcome;
-use crate::store::sqlite::SqliteQueue;
+use crate::store::sqlite::{SqliteQueue, SqliteReferences, Storage};
 use crate::triplestore::statement::Iri;
 use crate::triplestore::testing::Watched;
 use crate::triplestore::work_logs::SparqlWorkLogs;
@@ -45,7 +45,7 @@ async fn scene(turtle: &str) -> Scene {
     let queue = Arc::new(SqliteQueue::open(storage.clone(), clock.clone()).unwrap());
     let source =
         Arc::new(SparqlWorkLogs::new(Arc::new(Picky(store.clone())), Iri::new("http://kimai").unwrap()));
-    let references = References::new(storage, source, queue.clone(), clock);
+    let references = References::new(Arc::new(SqliteReferences::new(storage)), source, queue.clone(), clock);
     Scene { store, queue, references }
 }
 
@@ -107,9 +107,9 @@ async fn a_fresh_change_goes_before_thousands() {
 async fn what_is_noted_again_while_it_is_looked_at_is_looked_at_once_more() {
     let scene = scene(&work_logs(1, "a")).await;
     scene.references.note(std::iter::once("http://x/a")).await.unwrap();
-    let batch = scene.references.next().await.unwrap();
+    let batch = scene.references.changed.next(BATCH).await.unwrap();
     scene.references.note(std::iter::once("http://x/a")).await.unwrap();
-    scene.references.done(batch.into_iter().map(|(id, _)| id).collect()).await.unwrap();
+    scene.references.changed.remove(batch.into_iter().map(|noted| noted.id).collect()).await.unwrap();
     assert_eq!(scene.references.waiting().await, Ok(1));
 }
 

@@ -1,90 +1,62 @@
-//! Stores the quads on disk: one SQLite table, one row per quad. It is read at start and written by every update;
-//! queries use the copy in memory.
+//! Stores the quads on disk, a row for each. They are read at start and written by every update; queries use the copy in
+//! memory.
 
 use std::path::Path;
 
 use oxigraph::io::{RdfFormat, RdfParser};
 use oxigraph::model::{GraphName, Quad};
 use oxigraph::store::Store;
-use rusqlite::{Connection, params};
 
 use super::EmbeddedFault;
 use super::dry_run::Effect;
-use crate::store::sqlite::connection::Kind;
+use crate::store::sqlite::triples::{QuadChange, QuadFile};
 use crate::triplestore::TriplestoreFault;
 
 /// The file within the data directory.
 const FILE: &str = "triples.sqlite3";
 
-/// What the file holds.
-const KIND: Kind = Kind {
-    application_id: 0x6b74_7269, // "ktri"
-    schema: "CREATE TABLE quads (quad TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;",
-    steps: &[],
-    remedy: "put a backup in its place, or remove it to start anew",
-};
-
 pub(super) struct Disk {
-    connection: Connection,
+    file: QuadFile,
 }
 
 impl Disk {
     /// Opens or makes the file in `directory` and puts all its quads into `store`.
     pub(super) fn open(directory: &Path, store: &Store) -> Result<Self, EmbeddedFault> {
-        let file = directory.join(FILE);
-        let fault = |why: String| EmbeddedFault::Disk { file: file.display().to_string(), why };
-        let connection = KIND.open(&file).map_err(&fault)?;
-        fill(&connection, store).map_err(&fault)?;
-        Ok(Self { connection })
+        let place = directory.join(FILE);
+        let fault = |why: String| EmbeddedFault::Disk { file: place.display().to_string(), why };
+        let file = QuadFile::open(&place).map_err(&fault)?;
+        fill(&file, store).map_err(&fault)?;
+        Ok(Self { file })
     }
 
     /// Writes all effects in one transaction. A quad that is not as expected fails it: memory and disk
     /// must never drift apart.
     pub(super) fn write(&mut self, effects: &[Effect]) -> Result<(), TriplestoreFault> {
-        let fault =
-            |error: rusqlite::Error| TriplestoreFault::Transient(format!("the disk: {}", KIND.words(&error)));
-        let transaction = self.connection.transaction().map_err(fault)?;
-        {
-            let mut insert =
-                transaction.prepare_cached("INSERT INTO quads (quad) VALUES (?1)").map_err(fault)?;
-            let mut delete =
-                transaction.prepare_cached("DELETE FROM quads WHERE quad = ?1").map_err(fault)?;
-            for effect in effects {
-                for quad in &effect.deletes {
-                    let gone = delete.execute(params![quad.to_string()]).map_err(fault)?;
-                    if gone != 1 {
-                        return Err(fault(rusqlite::Error::StatementChangedRows(gone)));
-                    }
-                }
-                for quad in &effect.inserts {
-                    insert.execute(params![quad.to_string()]).map_err(fault)?;
-                }
-            }
-        }
-        transaction.commit().map_err(fault)
+        let changes = effects.iter().flat_map(|Effect { inserts, deletes }| {
+            let deletes = deletes.iter().map(|quad| QuadChange::Delete(quad.to_string()));
+            deletes.chain(inserts.iter().map(|quad| QuadChange::Insert(quad.to_string())))
+        });
+        self.file.write(changes).map_err(|why| TriplestoreFault::Transient(format!("the disk: {why}")))
     }
 
     /// Meddles with the file, for tests.
     #[cfg(test)]
     pub(super) fn sql(&self, statement: &str) {
-        self.connection.execute_batch(statement).expect("valid SQL");
+        self.file.sql(statement);
     }
 }
 
-/// Reads every row into memory, each triple also into the default graph: the union of all.
-fn fill(connection: &Connection, store: &Store) -> Result<(), String> {
-    let mut statement = connection.prepare("SELECT quad FROM quads").map_err(|error| KIND.words(&error))?;
-    let mut rows = statement.query([]).map_err(|error| KIND.words(&error))?;
+/// Reads every quad into memory, each triple also into the default graph: the union of all.
+fn fill(file: &QuadFile, store: &Store) -> Result<(), String> {
     let mut quads: Vec<Quad> = Vec::new();
-    while let Some(row) = rows.next().map_err(|error| KIND.words(&error))? {
-        let text: String = row.get(0).map_err(|error| KIND.words(&error))?;
+    file.read(|text| {
         let line = format!("{text} .");
         let mut parsed = RdfParser::from_format(RdfFormat::NQuads).for_slice(line.as_bytes());
         let (Some(Ok(quad)), None) = (parsed.next(), parsed.next()) else {
-            return Err(KIND.damaged(&format!("a row is not one quad: {text}")));
+            return Err(format!("a row is not one quad: {text}"));
         };
         if quad.graph_name == GraphName::DefaultGraph {
-            return Err(KIND.damaged(&format!("a row has no graph: {text}")));
+            return Err(format!("a row has no graph: {text}"));
         }
         quads.push(Quad::new(
             quad.subject.clone(),
@@ -93,7 +65,8 @@ fn fill(connection: &Connection, store: &Store) -> Result<(), String> {
             GraphName::DefaultGraph,
         ));
         quads.push(quad);
-    }
+        Ok(())
+    })?;
     let mut loader = store.bulk_loader();
     loader.load_quads(quads).map_err(|error| error.to_string())?;
     loader.commit().map_err(|error| error.to_string())

@@ -96,7 +96,7 @@ async fn a_damaged_or_foreign_file_is_never_taken_for_an_empty_store() {
 }
 
 fn sql(file: &Path, statement: &str) {
-    rusqlite::Connection::open(file).expect("opened").execute_batch(statement).expect("done");
+    crate::store::sqlite::triples::meddle(file, statement);
 }
 
 #[tokio::test]
