@@ -1,5 +1,7 @@
 //! What is kept over a restart: traits of what is kept, and a folder for each way to keep it.
 
+#[cfg(test)]
+pub(crate) mod conformance;
 pub mod jobs;
 pub mod queue;
 pub mod references;

@@ -68,19 +68,11 @@ impl References {
 
     /// Soon queues the work logs that refer to one of `iris`. Accepts all or none.
     pub async fn note<'a>(&self, iris: impl Iterator<Item = &'a str> + Send) -> Result<(), QueueFault> {
-        self.note_within(MOST_WAITING, iris).await
-    }
-
-    async fn note_within<'a>(
-        &self,
-        most: usize,
-        iris: impl Iterator<Item = &'a str> + Send,
-    ) -> Result<(), QueueFault> {
         let iris: Vec<String> = iris.map(str::to_owned).collect();
         if iris.is_empty() {
             return Ok(());
         }
-        let saved = self.changed.note(iris.clone(), most).await;
+        let saved = self.changed.note(iris.clone(), MOST_WAITING).await;
         if let Err(QueueFault::Storage(_)) = &saved {
             let mut missed = self.missed();
             let room = MOST_MISSED.saturating_sub(missed.len());

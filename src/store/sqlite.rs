@@ -275,6 +275,8 @@ impl std::fmt::Debug for Storage {
 }
 
 #[cfg(test)]
+mod conformance_tests;
+#[cfg(test)]
 mod damage_tests;
 #[cfg(test)]
 mod tests;

@@ -18,26 +18,16 @@ pub(super) fn orphan(id: u64, held: Option<Hold>) -> Finding {
 }
 
 #[tokio::test(start_paused = true)]
-async fn findings_are_kept_paged_and_filtered_until_they_have_to_make_room() {
+async fn findings_are_kept_with_their_run() {
     let mut scene = Scene::new();
-    let mut findings: Vec<Finding> = (1..=1_200).map(|id| orphan(id, None)).collect();
-    findings[700].held = Some(Hold::Recent);
-    findings[900].kind = finding::Kind::Dangling;
+    let findings = vec![orphan(1, None), orphan(2, Some(Hold::Recent))];
     scene.answer(Ok(found(findings.clone())));
     scene.go();
     assert_eq!(scene.ask(Task::Plan(period(9))).await.ticket.end().await, Some(End::Done));
-    let numbers = async |filter: FindingFilter, after| {
-        let page = scene.runs.findings(1, filter, after, 3).await.unwrap();
-        page.iter().map(|(n, finding)| (*n, finding.timesheets[0].as_number().unwrap())).collect::<Vec<_>>()
-    };
     let all = FindingFilter::default();
-    assert_eq!(numbers(all, 0).await, [(1, 1), (2, 2), (3, 3)]);
-    assert_eq!(numbers(all, 1_198).await, [(1_199, 1_199), (1_200, 1_200)]);
-    assert_eq!(numbers(FindingFilter { held: true, ..all }, 0).await, [(701, 701)]);
-    assert_eq!(numbers(FindingFilter { kind: Some(finding::Kind::Dangling), ..all }, 0).await, [(901, 901)]);
     assert_eq!(scene.runs.findings(7, all, 0, 3).await, Err(JobsFault::Unknown(7)));
     scene.begins().await;
-    let page = scene.runs.findings(1, all, 0, 2_000).await.unwrap();
+    let page = scene.runs.findings(1, all, 0, 3).await.unwrap();
     assert!(page.into_iter().map(|(_, finding)| finding).eq(findings), "as they were");
 }
 

@@ -102,21 +102,3 @@ async fn a_fresh_change_goes_before_thousands() {
     scene.queue.complete(lease, Outcome::done()).await.unwrap();
     assert_eq!(scene.queue.lease().await.unwrap().reason, Reason::Reference);
 }
-
-#[tokio::test]
-async fn what_is_noted_again_while_it_is_looked_at_is_looked_at_once_more() {
-    let scene = scene(&work_logs(1, "a")).await;
-    scene.references.note(std::iter::once("http://x/a")).await.unwrap();
-    let batch = scene.references.changed.next(BATCH).await.unwrap();
-    scene.references.note(std::iter::once("http://x/a")).await.unwrap();
-    scene.references.changed.remove(batch.into_iter().map(|noted| noted.id).collect()).await.unwrap();
-    assert_eq!(scene.references.waiting().await, Ok(1));
-}
-
-#[tokio::test]
-async fn more_than_may_wait_are_refused_whole() {
-    let references = scene("").await.references;
-    references.note_within(3, ["http://x/a", "http://x/b"].into_iter()).await.unwrap();
-    let fault = references.note_within(3, ["http://x/c", "http://x/d"].into_iter()).await.unwrap_err();
-    assert_eq!((fault, references.waiting().await), (QueueFault::Full(2), Ok(2)));
-}

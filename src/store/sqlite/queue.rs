@@ -349,6 +349,4 @@ impl Queue for SqliteQueue {
 }
 
 #[cfg(test)]
-mod history_tests;
-#[cfg(test)]
 mod tests;

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::super::tests::work_log;
-use super::{Outcome, WorkLogUri};
+use crate::domain::WorkLogUri;
+use crate::queue::Outcome;
+use crate::store::conformance::work_log;
 
 /// What the model knows of a work log in the queue.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

@@ -1,20 +1,21 @@
-//! Whole histories of the queue, checked step by step against a model that is too simple to be wrong: in
-//! memory, and on file with full disks and crashes in between.
+//! Whole histories of a queue, checked step by step against a model that is too simple to be wrong, with writes that
+//! fail and kills in between.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
-use jiff::tz::TimeZone;
+use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use tempfile::TempDir;
 
-use super::tests::{at, folder, work_log};
-use super::*;
-use crate::domain::Code;
+use super::{Home, Open, Options, at, work_log};
+use crate::domain::{Code, WorkLogUri};
 use crate::effort;
-use model_tests::{Model, Modelled, Run};
+use crate::queue::{Entry, Filter, Lease, Outcome, Reason, State};
+use crate::store::{Queue, QueueFault};
+use model::{Model, Modelled, Run};
 
-mod model_tests;
+mod model;
 
 /// How long a lease lasts here, in seconds.
 const LEASE: i64 = 20;
@@ -61,57 +62,27 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// A queue under test, and what has to be done to restart it.
-struct Subject {
-    queue: SqliteQueue,
-    storage: Storage,
-    clock: Clock,
-    home: Option<TempDir>,
+struct Subject<H> {
+    home: H,
+    open: Open,
+    options: Options,
 }
 
-impl Subject {
-    fn open(home: Option<TempDir>, clock: Clock) -> Self {
-        let storage = match &home {
-            Some(home) => Storage::open_single(home.path()),
-            None => Storage::in_memory(),
-        };
-        let storage = storage.unwrap();
-        let queue = SqliteQueue::open(storage.clone(), clock.clone()).unwrap();
-        let queue = queue.with_lease(Duration::from_secs(LEASE.unsigned_abs()));
-        Self { queue, storage, clock, home }
+impl<H: Home> Subject<H> {
+    fn open(home: H, options: Options) -> Self {
+        Self { open: home.open(&options), home, options }
     }
 
-    /// Goes on with the files as they lie there, without a word to who has them open.
+    /// Goes on with what is kept as it is, without a word to who has it open.
     fn crash(&mut self) {
-        if let Some(home) = &self.home {
-            *self = Self::open(Some(snapshot(home.path())), self.clock.clone());
-        }
+        *self = Self::open(self.home.killed(), self.options.clone());
     }
-
-    /// Makes writes fail, or not.
-    fn full(&self, full: bool) {
-        let statement = if full {
-            "CREATE TEMP TRIGGER full BEFORE INSERT ON entry BEGIN SELECT RAISE(ABORT, 'no space'); END;
-             CREATE TEMP TRIGGER full2 BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'no space'); END"
-        } else {
-            "DROP TRIGGER IF EXISTS full; DROP TRIGGER IF EXISTS full2"
-        };
-        self.storage.write_now(move |file| file.execute_batch(statement)).unwrap();
-    }
-}
-
-fn snapshot(from: &Path) -> TempDir {
-    let to = folder();
-    for file in std::fs::read_dir(from).unwrap().map(|file| file.unwrap().path()) {
-        let name: PathBuf = to.path().join(file.file_name().unwrap());
-        std::fs::copy(&file, name).unwrap();
-    }
-    to
 }
 
 /// What a queue shows of a work log, to be compared.
 type Shown = (WorkLogUri, State, Option<i64>, u32, bool, bool);
 
-async fn shown(queue: &SqliteQueue) -> Vec<Shown> {
+async fn shown(queue: &dyn Queue) -> Vec<Shown> {
     let entries = queue.page(Filter::default(), None, usize::MAX).await.unwrap();
     let show = |entry: Entry| {
         let due = entry.due.filter(|_| entry.state != State::Running);
@@ -141,18 +112,8 @@ fn expected(model: &Model) -> Vec<Shown> {
     model.entries.iter().map(show).collect()
 }
 
-/// What the file says of removals, as the ledger reads it.
-fn noted(storage: &Storage) -> Vec<String> {
-    let read = |file: &Connection| {
-        file.prepare_cached("SELECT work_log FROM entry WHERE removed ORDER BY work_log")?
-            .query_map([], |row| row.get(0))?
-            .collect()
-    };
-    storage.write_now(read).unwrap()
-}
-
 /// One lease, if any is due; nothing is waited for.
-async fn lease_now(queue: &SqliteQueue) -> Option<Lease> {
+async fn lease_now(queue: &dyn Queue) -> Option<Lease> {
     tokio::select! {
         biased;
         lease = queue.lease() => Some(lease.unwrap()),
@@ -161,20 +122,24 @@ async fn lease_now(queue: &SqliteQueue) -> Option<Lease> {
 }
 
 /// A queue and the model of it, side by side.
-struct History {
-    subject: Subject,
+struct History<H> {
+    subject: Subject<H>,
     model: Model,
     /// Leases that are out, held or lost.
     open: Vec<Lease>,
 }
 
-impl History {
+impl<H: Home> History<H> {
+    fn queue(&self) -> &dyn Queue {
+        &*self.subject.open.queue
+    }
+
     async fn put(&mut self, named: &[(u8, bool)], due: i64) -> Result<(), TestCaseError> {
         let mut found = BTreeMap::new();
         for (number, removed) in named {
             *found.entry(work_log(*number)).or_default() |= *removed;
         }
-        let taken = self.subject.queue.put_named(&found, at(due)).await;
+        let taken = self.queue().put_named(&found, at(due)).await;
         if taken.is_ok() {
             self.model.put(named, true, due);
         }
@@ -184,7 +149,7 @@ impl History {
 
     async fn sweep(&mut self, found: &[u8], due: i64) -> Result<(), TestCaseError> {
         let work_logs: Vec<_> = found.iter().map(|number| work_log(*number)).collect();
-        let taken = self.subject.queue.put(&work_logs, Reason::Sweep, at(due)).await;
+        let taken = self.queue().put(&work_logs, Reason::Sweep, at(due)).await;
         if taken.is_ok() {
             let named: Vec<_> = found.iter().map(|number| (*number, false)).collect();
             self.model.put(&named, false, due);
@@ -194,10 +159,10 @@ impl History {
     }
 
     async fn lease(&mut self) -> Result<(), TestCaseError> {
+        self.model.expire();
+        let next = self.model.next_lease();
+        let lease = lease_now(self.queue()).await;
         let model = &mut self.model;
-        model.expire();
-        let next = model.next_lease();
-        let lease = lease_now(&self.subject.queue).await;
         prop_assert_eq!(lease.as_ref().map(|lease| lease.reason.is_fresh()), next);
         if let (Some(lease), Some(fresh)) = (lease, next) {
             let entry = model.entries.get_mut(&lease.work_log).unwrap();
@@ -218,7 +183,7 @@ impl History {
         let (work_log, number) = (lease.work_log.clone(), lease.number);
         let running = self.model.entries.get(&work_log).and_then(|entry| entry.running);
         let holds = running.is_some_and(|run| run.number == number);
-        match self.subject.queue.complete(lease, outcome.clone()).await {
+        match self.queue().complete(lease, outcome.clone()).await {
             Ok(()) => {
                 prop_assert!(holds, "an old lease settled something");
                 self.model.complete(&work_log, &outcome);
@@ -237,10 +202,10 @@ impl History {
 
     async fn wake(&mut self) -> Result<(), TestCaseError> {
         let parked = |entry: &&mut Modelled| entry.due.is_none() && entry.running.is_none();
-        let asleep = self.model.entries.values_mut().filter(parked);
-        match self.subject.queue.wake_parked(Reason::Import).await {
+        match self.queue().wake_parked(Reason::Import).await {
             Ok(woken) => {
                 let now = self.model.now;
+                let asleep = self.model.entries.values_mut().filter(parked);
                 let awake = asleep.map(|entry| {
                     (entry.due, entry.attempts, entry.fresh) = (Some(now), 0, false);
                 });
@@ -256,7 +221,7 @@ impl History {
     async fn crash(&mut self) -> Result<(), TestCaseError> {
         self.subject.crash();
         self.model.crash();
-        for (work_log, _, due, ..) in shown(&self.subject.queue).await {
+        for (work_log, _, due, ..) in shown(self.queue()).await {
             let entry = self.model.entries.get_mut(&work_log);
             let entry = entry.ok_or_else(|| TestCaseError::fail("an entry that was not there"))?;
             prop_assert_eq!(due.is_some(), entry.due.is_some(), "parked or not");
@@ -282,58 +247,47 @@ impl History {
             Step::Wake => self.wake().await,
             Step::Full => {
                 self.model.full = !self.model.full;
-                self.subject.full(self.model.full);
-                if !self.model.full {
-                    self.subject.storage.probe().await.unwrap();
-                }
+                (self.subject.open.fail)(self.model.full);
                 Ok(())
             }
-            Step::Crash if self.subject.home.is_some() => self.crash().await,
-            Step::Settle(..) | Step::Lease | Step::Crash => Ok(()),
+            Step::Crash => self.crash().await,
+            Step::Settle(..) | Step::Lease => Ok(()),
         }
     }
 
-    async fn compare(&self) -> Result<(), TestCaseError> {
+    /// Also asks the ledger of one work log after the other whether its class was removed.
+    async fn compare(&self, step: usize) -> Result<(), TestCaseError> {
         let Self { subject, model, .. } = self;
-        prop_assert_eq!(shown(&subject.queue).await, expected(model));
-        let removed = model.entries.iter().filter(|(_, entry)| entry.removed || entry.removed_again);
-        let removed: Vec<_> = removed.map(|(work_log, _)| work_log.to_string()).collect();
-        prop_assert_eq!(noted(&subject.storage), removed);
-        let counts = subject.queue.counts().await.unwrap();
+        prop_assert_eq!(shown(self.queue()).await, expected(model));
+        let subject = (work_log(u8::try_from(step % 6).unwrap_or_default()), &subject.open.ledger);
+        let removed = model.entries.get(&subject.0).is_some_and(|entry| entry.removed || entry.removed_again);
+        prop_assert_eq!(subject.1.recall(&subject.0).await.unwrap().removed, removed);
+        let counts = self.queue().counts().await.unwrap();
         let running = model.entries.values().filter(|entry| entry.running.is_some()).count();
         prop_assert_eq!(counts.running, running);
         Ok(())
     }
 }
 
-async fn follow(steps: Vec<Step>, home: Option<TempDir>) -> Result<(), TestCaseError> {
-    let subject = Subject::open(home, Clock::starting_at(at(0), TimeZone::UTC));
+async fn follow(home: impl Home, steps: Vec<Step>) -> Result<(), TestCaseError> {
+    let options = Options { lease: Duration::from_secs(LEASE.unsigned_abs()), ..Options::at(0) };
+    let subject = Subject::open(home, options);
     let mut history = History { subject, model: Model::default(), open: Vec::new() };
-    for step in steps {
+    for (number, step) in steps.into_iter().enumerate() {
         history.step(step).await?;
-        history.compare().await?;
+        history.compare(number).await?;
     }
     Ok(())
 }
 
 /// Plays so many, and many times as many with `KIMAI_SYNC_QUEUE_HISTORIES=10`.
-fn every_history(cases: u32, home: fn() -> Option<TempDir>) {
+pub(crate) fn every_history_follows_the_model_through_kills<H: Home>() {
     let times = effort::number("KIMAI_SYNC_QUEUE_HISTORIES").unwrap_or(1);
-    let cases = cases * u32::try_from(times).expect("no more than there are numbers");
+    let cases = 150 * u32::try_from(times).expect("no more than there are numbers");
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let config = Config { cases, source_file: Some(file!()), ..Config::default() };
     TestRunner::new(config)
-        .run(&prop::collection::vec(step(), 0..200), |steps| runtime.block_on(follow(steps, home())))
+        .run(&prop::collection::vec(step(), 0..200), |steps| runtime.block_on(follow(H::fresh(), steps)))
         .unwrap_or_else(|fault| panic!("{fault}"));
-}
-
-#[test]
-fn every_history_in_memory_follows_the_model() {
-    every_history(100, || None);
-}
-
-#[test]
-fn every_history_on_file_follows_the_model_through_crashes() {
-    every_history(200, || Some(folder()));
 }
