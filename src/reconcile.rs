@@ -17,7 +17,6 @@ pub mod effect;
 mod exported;
 pub mod heartbeat;
 mod in_flight;
-pub mod ledger;
 mod losses;
 pub mod recheck;
 pub mod reconciler;

@@ -13,9 +13,9 @@ use crate::domain::status::{Facts, Link, Load, Neighbour, Outage, Part, Status, 
 use crate::jobs::{Job, Kind, State};
 use crate::queue::Counts;
 use crate::reconcile::breaker;
-use crate::reconcile::ledger::Ledger;
 use crate::reconcile::worker::Workers;
 use crate::store::sqlite::Storage;
+use crate::store::sqlite::ledger::Ledger;
 use crate::store::{Queue, QueueFault};
 use crate::trackers::kimai::Timesheets;
 use crate::work_logs::WorkLogs;

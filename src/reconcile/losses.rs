@@ -12,7 +12,6 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tracing::{error, info};
 
-use super::ledger::Ledger;
 use super::retry::Failure;
 use super::visibility::Visibility;
 use crate::clock::Clock;
@@ -21,6 +20,7 @@ use crate::domain::loss::Loss;
 use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::{Directory, Facts, resolve};
 use crate::domain::{EntryId, Watermark, WorkLogUri};
+use crate::store::sqlite::ledger::Ledger;
 use crate::trackers::kimai::Timesheets;
 use crate::work_logs::WorkLogs;
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::ledger::Ledger;
 use super::retry::Failure;
 use crate::clock::Clock;
 use crate::domain::WorkLogUri;
 use crate::queue::Reason;
 use crate::store::Queue;
+use crate::store::sqlite::ledger::Ledger;
 
 /// Handles these requests. Cheap to clone.
 #[derive(Clone)]

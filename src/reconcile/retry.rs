@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::breaker::{Cause, Neighbour};
-use super::ledger::LedgerFault;
 use crate::domain::loss::Loss;
 use crate::domain::mismatch::Mismatch;
 use crate::domain::work_log::Obstacle;
 use crate::domain::{Code, WorkLogUri};
 use crate::store::QueueFault;
+use crate::store::sqlite::ledger::LedgerFault;
 use crate::trackers::kimai::{Fault, KimaiFault};
 use crate::work_logs::SourceFault;
 

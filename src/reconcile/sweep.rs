@@ -33,7 +33,6 @@ use tracing::info;
 
 use classify::Classified;
 
-use super::ledger::Ledger;
 use super::losses::Losses;
 use super::retry::Failure;
 use super::visibility::Visibility;
@@ -45,6 +44,7 @@ use crate::domain::{EntryId, WorkLogUri};
 use crate::progress::Progress;
 use crate::settings::Limits;
 use crate::store::Queue;
+use crate::store::sqlite::ledger::Ledger;
 use crate::trackers::kimai::Timesheets;
 use crate::work_logs::WorkLogs;
 pub(crate) use snapshot::window;

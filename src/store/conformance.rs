@@ -15,7 +15,7 @@ use super::queue::LEASE;
 use super::references::ChangedReferences;
 use crate::clock::Clock;
 use crate::domain::WorkLogUri;
-use crate::reconcile::ledger::Ledger;
+use crate::store::sqlite::ledger::Ledger;
 
 pub(crate) mod history;
 pub(crate) mod jobs;

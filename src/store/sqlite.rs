@@ -20,6 +20,7 @@ pub(crate) mod connection;
 mod group_commit;
 mod ids;
 mod jobs;
+pub mod ledger;
 #[cfg(test)]
 pub(crate) mod memory;
 mod queue;

@@ -15,8 +15,8 @@ use crate::failpoint::mutants::{Mutant, mutated};
 use crate::reconcile::admission::Permit;
 use crate::reconcile::effect::{Effect, Reconciled};
 use crate::reconcile::exported::{self, Deletion};
-use crate::reconcile::ledger::{Held, LedgerFault};
 use crate::reconcile::retry::Failure;
+use crate::store::sqlite::ledger::{Held, LedgerFault};
 use crate::trackers::kimai::{Fault, Timesheet};
 
 /// A check that is older than this when the change may be sent is repeated.

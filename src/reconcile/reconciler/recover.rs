@@ -7,8 +7,8 @@ use crate::domain::diff::ObservedEntry;
 use crate::domain::intent::Intent;
 use crate::domain::{EntryId, WorkLogUri};
 use crate::failpoint::mutants::{Mutant, mutated};
-use crate::reconcile::ledger::LedgerFault;
 use crate::reconcile::retry::Failure;
+use crate::store::sqlite::ledger::LedgerFault;
 use crate::telemetry::metrics::Resolved;
 use crate::trackers::kimai::{KimaiFault, Timesheet, TimesheetFilter};
 
@@ -23,7 +23,7 @@ impl Reconciler {
         let (candidates, odd) = self.candidates(intent).await?;
         for timesheet in candidates.iter().filter(|_| !mutated(Mutant::NoSearch)) {
             let id = timesheet.id;
-            match self.ledger.found(subject, id, intent.wanted, timesheet.into()).await {
+            match self.ledger.found(subject, id, intent.wanted, ObservedEntry::from(timesheet).into()).await {
                 // An identical work log adopted it; there may be a second one.
                 Err(LedgerFault::Claimed { .. }) => {}
                 claimed => {
@@ -73,7 +73,7 @@ impl Reconciler {
             {
                 continue;
             }
-            self.ledger.found(subject, id, intent.wanted, (&timesheet).into()).await?;
+            self.ledger.found(subject, id, intent.wanted, ObservedEntry::from(&timesheet).into()).await?;
             return Ok(Some(id));
         }
         Ok(None)

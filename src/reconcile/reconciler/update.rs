@@ -10,8 +10,8 @@ use crate::failpoint::crash;
 use crate::failpoint::mutants::{Mutant, mutated};
 use crate::reconcile::admission::Permit;
 use crate::reconcile::effect::{Effect, Reconciled};
-use crate::reconcile::ledger::Held;
 use crate::reconcile::retry::Failure;
+use crate::store::sqlite::ledger::Held;
 use crate::trackers::kimai::{Fault, KimaiFault};
 
 impl Reconciler {

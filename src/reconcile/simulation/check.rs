@@ -14,8 +14,8 @@ use crate::domain::intent::Intent;
 use crate::domain::timesheet::DesiredEntry;
 use crate::domain::{Code, EntryId, WorkLogUri};
 use crate::queue::State as EntryState;
-use crate::reconcile::ledger::Remembered;
 use crate::store::Queue;
+use crate::store::sqlite::ledger::Remembered;
 
 /// How strict to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

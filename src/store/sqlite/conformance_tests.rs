@@ -7,8 +7,8 @@ use tempfile::TempDir;
 
 use super::memory::Memory;
 use super::{SqliteJobs, SqliteQueue, SqliteReferences, Storage};
-use crate::reconcile::ledger::Ledger;
 use crate::store::conformance::{Home, Open, Options};
+use crate::store::sqlite::ledger::Ledger;
 
 /// Opens what `storage` holds.
 fn open(storage: &Storage, options: &Options) -> Open {

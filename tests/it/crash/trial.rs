@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
 use kimai_sync::clock::Clock;
-use kimai_sync::reconcile::ledger::Ledger;
 use kimai_sync::store::Queue as _;
+use kimai_sync::store::sqlite::ledger::Ledger;
 use kimai_sync::store::sqlite::{SqliteQueue, Storage};
 use kimai_sync::triplestore::{Row, Triplestore as _, results};
 use rand::rngs::StdRng;

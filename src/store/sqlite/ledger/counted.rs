@@ -10,7 +10,6 @@ use super::{Ledger, LedgerFault, id_of, work_log_of};
 use crate::domain::diff::ObservedEntry;
 use crate::domain::timesheet::DesiredEntry;
 use crate::domain::{EntryId, WorkLogUri};
-use crate::trackers::kimai::Timesheet;
 
 /// Timesheets by which the doctor judges how Kimai rounds: the latest ones.
 const SAMPLE: i64 = 200;
@@ -40,12 +39,6 @@ impl From<ObservedEntry> for Held {
 impl From<DesiredEntry> for Held {
     fn from(wanted: DesiredEntry) -> Self {
         ObservedEntry::from(wanted).into()
-    }
-}
-
-impl From<&Timesheet> for Held {
-    fn from(timesheet: &Timesheet) -> Self {
-        ObservedEntry::from(timesheet).into()
     }
 }
 
