@@ -34,10 +34,9 @@ use crate::contact;
 use crate::domain::Code;
 use crate::domain::status::Part;
 use crate::settings::Settings;
-use crate::store::Queue;
 use crate::store::jobs::JobRecords;
 use crate::store::sqlite::Storage;
-use crate::store::sqlite::ledger::Ledger;
+use crate::store::{Ledger, Queue};
 use crate::trackers::kimai::{CurrentUser, Diagnostics, KimaiFault, Operation, Timesheets, Version};
 use crate::triplestore::probe::Probe;
 use crate::unreadable::Unreadable;
@@ -99,7 +98,7 @@ pub struct Target {
     /// Where work logs wait.
     pub queue: Arc<dyn Queue>,
     /// The records of Kimai's answers.
-    pub ledger: Ledger,
+    pub ledger: Arc<dyn Ledger>,
     /// The records of jobs.
     pub job_records: Arc<dyn JobRecords>,
     /// What they are kept in.

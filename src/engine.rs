@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::delta::{Intake, Refused};
 use crate::doctor::{Doctor, Target};
+use crate::domain::IdOrder;
 use crate::explain::Witnesses;
 use crate::http::Services;
 use crate::jobs::import::Importer;
@@ -23,9 +24,8 @@ use crate::settings::{Description, Relations, Settings};
 use crate::status::{Asking, StatusSource};
 use crate::store::jobs::JobRecords;
 use crate::store::queue::LEASE;
-use crate::store::sqlite::ledger::Ledger;
-use crate::store::sqlite::{SqliteJobs, SqliteQueue, SqliteReferences, Storage};
-use crate::store::{Queue, Stores};
+use crate::store::sqlite::{SqliteJobs, SqliteLedger, SqliteQueue, SqliteReferences, Storage};
+use crate::store::{Ledger, Queue, Stores};
 use crate::telemetry::Metrics;
 use crate::trackers::Capabilities;
 use crate::trackers::kimai::{Diagnostics, Listings, Timesheets};
@@ -51,7 +51,7 @@ pub struct Engine {
     /// Where work logs wait.
     pub queue: Arc<dyn Queue>,
     /// The records about work logs and timesheets.
-    pub ledger: Ledger,
+    pub ledger: Arc<dyn Ledger>,
     /// The records of jobs.
     pub job_records: Arc<dyn JobRecords>,
     /// Runs the reconciler on leased work logs.
@@ -105,12 +105,11 @@ impl Engine {
         let Capabilities { syntax, order } = timesheets.capabilities();
         let work_logs = SparqlWorkLogs::new(Arc::clone(&store), homepage.clone());
         let work_logs: Arc<dyn WorkLogs> = Arc::new(work_logs.reading_notes(describes).reading_ids(syntax));
-        let ledger = Ledger::open(storage.clone())?.ordered(order);
-        let Stores { queue, jobs: job_records, references: changed } = stores(settings, &storage, &clock)?;
+        let Stores { queue, ledger, jobs, references: changed } = stores(settings, &storage, &clock, order)?;
         let reconciler = Reconciler::new(
             Arc::clone(&work_logs),
             Arc::clone(&timesheets),
-            ledger.clone(),
+            Arc::clone(&ledger),
             clock.clone(),
             settings.kimai.time_limit,
         )
@@ -121,7 +120,7 @@ impl Engine {
             work_logs: Arc::clone(&work_logs),
             kimai: Arc::clone(&timesheets),
             queue: Arc::clone(&queue),
-            ledger: ledger.clone(),
+            ledger: Arc::clone(&ledger),
             workers: Arc::clone(&workers),
             clock: clock.clone(),
         };
@@ -132,8 +131,8 @@ impl Engine {
             timesheets: Arc::clone(&timesheets),
             kimai: Arc::clone(&kimai) as _,
             queue: Arc::clone(&queue),
-            ledger: ledger.clone(),
-            job_records: Arc::clone(&job_records),
+            ledger: Arc::clone(&ledger),
+            job_records: Arc::clone(&jobs),
             storage: storage.clone(),
             unreadable: [timesheets.unreadable(), store.unreadable()],
             clock: clock.clone(),
@@ -151,7 +150,7 @@ impl Engine {
             kimai: timesheets,
             queue,
             ledger,
-            job_records,
+            job_records: jobs,
             workers,
             sweeper,
             references,
@@ -184,7 +183,11 @@ impl Engine {
 
     /// Handles requests for single work logs.
     pub(crate) fn requests(&self) -> Requests {
-        Requests { queue: Arc::clone(&self.queue), ledger: self.ledger.clone(), clock: self.clock.clone() }
+        Requests {
+            queue: Arc::clone(&self.queue),
+            ledger: Arc::clone(&self.ledger),
+            clock: self.clock.clone(),
+        }
     }
 
     /// Reports the state of the service.
@@ -194,7 +197,7 @@ impl Engine {
             kimai: self.kimai.contact(),
             queue: Arc::clone(&self.queue),
             workers: Arc::clone(&self.workers),
-            ledger: self.ledger.clone(),
+            ledger: Arc::clone(&self.ledger),
             storage: self.storage.clone(),
             clock: self.clock.clone(),
         }
@@ -206,7 +209,7 @@ impl Engine {
             work_logs: Arc::clone(&self.work_logs),
             kimai: Arc::clone(&self.kimai),
             queue: Arc::clone(&self.queue),
-            ledger: self.ledger.clone(),
+            ledger: Arc::clone(&self.ledger),
             status: self.status(),
             clock: self.clock.clone(),
             relations: self.relations,
@@ -222,7 +225,7 @@ impl Engine {
             triplestore: self.triplestore.record().clone(),
             kimai: Arc::clone(&self.kimai),
             queue: Arc::clone(&self.queue),
-            ledger: self.ledger.clone(),
+            ledger: Arc::clone(&self.ledger),
             storage: self.storage.clone(),
             workers: Arc::clone(&self.workers),
             sweeper: Arc::clone(&self.sweeper),
@@ -271,10 +274,11 @@ impl Engine {
 }
 
 /// What `storage` holds.
-fn stores(settings: &Settings, storage: &Storage, clock: &Clock) -> anyhow::Result<Stores> {
+fn stores(settings: &Settings, storage: &Storage, clock: &Clock, order: IdOrder) -> anyhow::Result<Stores> {
     let queue = SqliteQueue::open(storage.clone(), clock.clone())?;
     Ok(Stores {
         queue: Arc::new(queue.with_lease(lease(settings)).with_rechecks(&settings.recheck)),
+        ledger: Arc::new(SqliteLedger::open(storage.clone())?.ordered(order)),
         jobs: Arc::new(SqliteJobs::new(storage.clone())),
         references: Arc::new(SqliteReferences::new(storage.clone())),
     })

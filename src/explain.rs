@@ -30,8 +30,7 @@ use crate::queue::{Ended, Reason, State};
 use crate::reconcile::breaker::{Down, Neighbour};
 use crate::settings::{Limits, Relations};
 use crate::status::StatusSource;
-use crate::store::Queue;
-use crate::store::sqlite::ledger::Ledger;
+use crate::store::{Ledger, Queue};
 use crate::trackers::kimai::Timesheets;
 use crate::work_logs::WorkLogs;
 pub(crate) use hints::for_code;
@@ -53,7 +52,7 @@ pub struct Witnesses {
     /// Where work logs wait.
     pub queue: Arc<dyn Queue>,
     /// The ledger.
-    pub ledger: Ledger,
+    pub ledger: Arc<dyn Ledger>,
     /// How the service stands.
     pub status: StatusSource,
     /// The time, and the zone of a work day.

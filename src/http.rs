@@ -75,8 +75,7 @@ use crate::reconcile::sweep::Sweeper;
 use crate::reconcile::worker::Workers;
 use crate::status::{self, StatusSource};
 use crate::store::sqlite::Storage;
-use crate::store::sqlite::ledger::Ledger;
-use crate::store::{Queue, QueueFault};
+use crate::store::{Ledger, Queue, QueueFault};
 use crate::telemetry::Metrics;
 use crate::trackers::kimai::Timesheets;
 use crate::work_logs::WorkLogs;
@@ -121,7 +120,7 @@ pub struct Services {
     /// Where work logs wait.
     pub queue: Arc<dyn Queue>,
     /// The ledger.
-    pub ledger: Ledger,
+    pub ledger: Arc<dyn Ledger>,
     /// What all is kept in.
     pub storage: Storage,
     /// The workers.

@@ -15,8 +15,7 @@ use crate::queue::Counts;
 use crate::reconcile::breaker;
 use crate::reconcile::worker::Workers;
 use crate::store::sqlite::Storage;
-use crate::store::sqlite::ledger::Ledger;
-use crate::store::{Queue, QueueFault};
+use crate::store::{Ledger, Queue, QueueFault};
 use crate::trackers::kimai::Timesheets;
 use crate::work_logs::WorkLogs;
 
@@ -39,7 +38,7 @@ pub struct StatusSource {
     /// Who holds back what cannot be done now.
     pub workers: Arc<Workers>,
     /// Who knows whether Kimai has lost timesheets.
-    pub ledger: Ledger,
+    pub ledger: Arc<dyn Ledger>,
     /// What all is kept in.
     pub storage: Storage,
     /// The time.

@@ -3,6 +3,7 @@
 #[cfg(test)]
 pub(crate) mod conformance;
 pub mod jobs;
+pub mod ledger;
 pub mod queue;
 pub mod references;
 pub mod sqlite;
@@ -10,6 +11,7 @@ pub mod sqlite;
 use std::sync::Arc;
 
 use jobs::JobRecords;
+pub use ledger::{Ledger, LedgerFault};
 pub use queue::{Look, Queue, QueueFault, Slot};
 use references::ChangedReferences;
 
@@ -18,6 +20,8 @@ use references::ChangedReferences;
 pub struct Stores {
     /// The queue.
     pub queue: Arc<dyn Queue>,
+    /// The records about work logs and timesheets.
+    pub ledger: Arc<dyn Ledger>,
     /// The records of jobs.
     pub jobs: Arc<dyn JobRecords>,
     /// Changed references.

@@ -13,7 +13,7 @@ use crate::domain::Code;
 use crate::domain::hours::{Habit, clock};
 use crate::reconcile::retry::Failure;
 use crate::store::QueueFault;
-use crate::store::sqlite::ledger::Counted;
+use crate::store::ledger::Counted;
 use crate::text::many;
 use crate::text::sentence;
 use crate::trackers::kimai::diagnostics::Person;

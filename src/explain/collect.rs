@@ -18,7 +18,7 @@ use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::{Directory, Facts, Kind, resolve};
 use crate::domain::{EntryId, WorkLogUri};
 use crate::queue::Entry;
-use crate::store::sqlite::ledger::LedgerFault;
+use crate::store::LedgerFault;
 use crate::trackers::kimai::{Choices, Timesheet};
 use crate::work_logs::SourceFault;
 

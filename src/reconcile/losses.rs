@@ -20,7 +20,7 @@ use crate::domain::loss::Loss;
 use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::{Directory, Facts, resolve};
 use crate::domain::{EntryId, Watermark, WorkLogUri};
-use crate::store::sqlite::ledger::Ledger;
+use crate::store::Ledger;
 use crate::trackers::kimai::Timesheets;
 use crate::work_logs::WorkLogs;
 
@@ -44,7 +44,7 @@ pub(super) struct LostLink {
 pub(super) struct Losses {
     work_logs: Arc<dyn WorkLogs>,
     kimai: Arc<dyn Timesheets>,
-    ledger: Ledger,
+    ledger: Arc<dyn Ledger>,
     visibility: Visibility,
     clock: Clock,
     /// The loss that was last investigated, and when. Locked during an investigation.
@@ -55,13 +55,13 @@ impl Losses {
     pub(super) fn new(
         work_logs: &Arc<dyn WorkLogs>,
         kimai: &Arc<dyn Timesheets>,
-        ledger: &Ledger,
+        ledger: &Arc<dyn Ledger>,
         clock: &Clock,
     ) -> Self {
         Self {
             work_logs: Arc::clone(work_logs),
             kimai: Arc::clone(kimai),
-            ledger: ledger.clone(),
+            ledger: Arc::clone(ledger),
             visibility: Visibility::new(Arc::clone(work_logs)),
             clock: clock.clone(),
             looked: Mutex::default(),

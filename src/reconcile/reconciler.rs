@@ -42,7 +42,7 @@ use crate::domain::work_log::{Directory, Facts, Kind, Obstacle, resolve};
 use crate::domain::{EntryId, Sighting, WorkLogUri};
 use crate::failpoint::crash;
 use crate::failpoint::mutants::{Mutant, mutated};
-use crate::store::sqlite::ledger::{Ledger, LedgerFault};
+use crate::store::{Ledger, LedgerFault};
 use crate::telemetry::metrics::Metrics;
 use crate::trackers::adaptive_concurrency;
 use crate::trackers::kimai::{Fault, Timesheets};
@@ -76,7 +76,7 @@ pub struct Reconciler {
     looks: Looks,
     admission: Arc<Admission>,
     kimai: Arc<dyn Timesheets>,
-    ledger: Ledger,
+    ledger: Arc<dyn Ledger>,
     refusals: Refusals,
     visibility: Visibility,
     losses: Losses,
@@ -100,7 +100,7 @@ impl Reconciler {
     pub fn new(
         work_logs: Arc<dyn WorkLogs>,
         kimai: Arc<dyn Timesheets>,
-        ledger: Ledger,
+        ledger: Arc<dyn Ledger>,
         clock: Clock,
         time_limit: Duration,
     ) -> Self {
@@ -350,7 +350,7 @@ impl Reconciler {
         permit.turn().await?;
         // From here on it is not known whether Kimai still has them: if the work log returns under its IRI, its
         // timesheet is pushed, and found missing.
-        self.ledger.doubt([subject]).await?;
+        self.ledger.doubt(vec![subject.clone()]).await?;
         let others = self.batched.linked(ids).await?;
         let _nobody_looks = self.looking.read().await;
         let owners = self.ledger.owners(ids).await?;

@@ -6,8 +6,7 @@ use super::retry::Failure;
 use crate::clock::Clock;
 use crate::domain::WorkLogUri;
 use crate::queue::Reason;
-use crate::store::Queue;
-use crate::store::sqlite::ledger::Ledger;
+use crate::store::{Ledger, Queue};
 
 /// Handles these requests. Cheap to clone.
 #[derive(Clone)]
@@ -15,7 +14,7 @@ pub struct Requests {
     /// The queue.
     pub queue: Arc<dyn Queue>,
     /// The ledger.
-    pub ledger: Ledger,
+    pub ledger: Arc<dyn Ledger>,
     /// The time.
     pub clock: Clock,
 }
@@ -23,13 +22,13 @@ pub struct Requests {
 impl Requests {
     /// Retries a work log now, whatever the reason it waits: Kimai may hold something else than the ledger says.
     pub async fn try_again(&self, work_log: WorkLogUri) -> Result<(), Failure> {
-        self.ledger.doubt([&work_log]).await?;
+        self.ledger.doubt(vec![work_log.clone()]).await?;
         Ok(self.queue.put(&[work_log], Reason::Request, self.clock.now()).await?)
     }
 
     /// Retries a work log now, with permission to overwrite its exported timesheet once.
     pub async fn overwrite(&self, work_log: &WorkLogUri) -> Result<(), Failure> {
-        self.ledger.doubt([work_log]).await?;
+        self.ledger.doubt(vec![work_log.clone()]).await?;
         Ok(self.queue.overwrite(work_log).await?)
     }
 

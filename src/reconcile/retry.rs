@@ -7,8 +7,7 @@ use crate::domain::loss::Loss;
 use crate::domain::mismatch::Mismatch;
 use crate::domain::work_log::Obstacle;
 use crate::domain::{Code, WorkLogUri};
-use crate::store::QueueFault;
-use crate::store::sqlite::ledger::LedgerFault;
+use crate::store::{LedgerFault, QueueFault};
 use crate::trackers::kimai::{Fault, KimaiFault};
 use crate::work_logs::SourceFault;
 

@@ -43,8 +43,7 @@ use crate::domain::hours::RoundedMonth;
 use crate::domain::{EntryId, WorkLogUri};
 use crate::progress::Progress;
 use crate::settings::Limits;
-use crate::store::Queue;
-use crate::store::sqlite::ledger::Ledger;
+use crate::store::{Ledger, Queue};
 use crate::trackers::kimai::Timesheets;
 use crate::work_logs::WorkLogs;
 pub(crate) use snapshot::window;
@@ -107,7 +106,7 @@ pub struct Sweeper {
     work_logs: Arc<dyn WorkLogs>,
     kimai: Arc<dyn Timesheets>,
     queue: Arc<dyn Queue>,
-    ledger: Ledger,
+    ledger: Arc<dyn Ledger>,
     visibility: Visibility,
     losses: Losses,
     workers: Arc<Workers>,
@@ -126,7 +125,7 @@ pub struct Parts {
     /// The queue for what differs.
     pub queue: Arc<dyn Queue>,
     /// The ledger, which knows links that are not written yet.
-    pub ledger: Ledger,
+    pub ledger: Arc<dyn Ledger>,
     /// The workers, whose runs have to end before an orphan is trusted to be one.
     pub workers: Arc<Workers>,
     /// The zone in which a timesheet's begin is a day.

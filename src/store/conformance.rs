@@ -15,10 +15,11 @@ use super::queue::LEASE;
 use super::references::ChangedReferences;
 use crate::clock::Clock;
 use crate::domain::WorkLogUri;
-use crate::store::sqlite::ledger::Ledger;
+use crate::store::ledger::Ledger;
 
 pub(crate) mod history;
 pub(crate) mod jobs;
+pub(crate) mod ledger;
 pub(crate) mod queue;
 pub(crate) mod rechecks;
 pub(crate) mod references;
@@ -56,7 +57,7 @@ impl Options {
 /// A store that is open.
 pub(crate) struct Open {
     pub(crate) queue: Arc<dyn Queue>,
-    pub(crate) ledger: Ledger,
+    pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) jobs: Arc<dyn JobRecords>,
     pub(crate) references: Arc<dyn ChangedReferences>,
     /// Makes writes fail, as a full disk does, or lets them succeed again.
@@ -96,6 +97,21 @@ macro_rules! suite {
                 what_will_run_anyway_is_not_looked_at
                 only_what_may_show_late_is_looked_at
                 a_start_begins_all_looks_anew_or_drops_them
+            }
+            ledger {
+                a_creation_closes_its_intent_and_waits_for_its_link
+                no_timesheet_belongs_to_two_work_logs
+                an_open_intent_is_not_written_over
+                the_largest_id_and_an_object_id_are_ids_like_others
+                a_removal_is_recalled_until_the_queue_has_completed_it
+                what_is_adopted_is_nobodys_and_nothing_is_created_beside_it
+                of_those_who_share_a_timesheet_one_keeps_it
+                what_kimai_counts_and_on_which_day_is_remembered_and_summed_up
+                what_is_found_counts_as_pushed_only_if_it_is_the_same
+                a_change_without_an_answer_is_remembered_until_it_is_known
+                what_lists_show_is_saved_with_the_next_intent
+                a_loss_drops_what_is_no_longer_true_and_lasts_until_links_are_rebuilt
+                what_cannot_be_saved_changes_nothing_and_a_kill_loses_nothing
             }
             jobs {
                 records_are_kept_as_they_were_the_oldest_first

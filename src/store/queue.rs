@@ -82,7 +82,7 @@ pub trait Queue: Send + Sync {
     async fn put(&self, work_logs: &[WorkLogUri], reason: Reason, due: Timestamp) -> Result<(), QueueFault>;
 
     /// Like [`Queue::put`], for the work logs of a delta: `true` if the delta removed its class. This is kept with the
-    /// entry until a run has completed it (see [`crate::store::sqlite::ledger::Ledger::recall`]).
+    /// entry until a run has completed it (see [`Ledger::recall`](super::Ledger::recall)).
     async fn put_named(&self, named: &BTreeMap<WorkLogUri, bool>, due: Timestamp) -> Result<(), QueueFault>;
 
     /// Waits for the next due entry and leases it, fresh before background. Cancel safe. Fails while nothing can be

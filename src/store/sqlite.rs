@@ -20,7 +20,7 @@ pub(crate) mod connection;
 mod group_commit;
 mod ids;
 mod jobs;
-pub mod ledger;
+mod ledger;
 #[cfg(test)]
 pub(crate) mod memory;
 mod queue;
@@ -41,8 +41,8 @@ use super::StorageFault;
 use connection::Kind;
 use group_commit::{Health, Job, Work, Writer};
 pub use jobs::SqliteJobs;
+pub use ledger::SqliteLedger;
 pub use queue::SqliteQueue;
-pub(crate) use queue::is_removed;
 pub use references::SqliteReferences;
 
 /// The file within the data directory.

@@ -11,7 +11,7 @@ use kimai_sync::domain::ids::{EntryId, WorkLogUri};
 use kimai_sync::domain::timesheet::DesiredEntry;
 use kimai_sync::progress::Progress;
 use kimai_sync::reconcile::sweep::Report;
-use kimai_sync::store::sqlite::ledger::Held;
+use kimai_sync::store::ledger::Held;
 use kimai_sync::trackers::kimai::sandbox::{Fault, Role, StoredTimesheet, When};
 
 use crate::support::company::{PAGE, Staff, USERS, booking, hire, register, september};

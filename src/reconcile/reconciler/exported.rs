@@ -16,7 +16,7 @@ use crate::reconcile::admission::Permit;
 use crate::reconcile::effect::{Effect, Reconciled};
 use crate::reconcile::exported::{self, Deletion};
 use crate::reconcile::retry::Failure;
-use crate::store::sqlite::ledger::{Held, LedgerFault};
+use crate::store::ledger::{Held, LedgerFault};
 use crate::trackers::kimai::{Fault, Timesheet};
 
 /// A check that is older than this when the change may be sent is repeated.

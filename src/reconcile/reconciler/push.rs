@@ -18,7 +18,7 @@ use crate::domain::work_log::Facts;
 use crate::domain::{EntryId, WorkLogUri};
 use crate::failpoint::mutants::{Mutant, mutated};
 use crate::reconcile::retry::Failure;
-use crate::store::sqlite::ledger::Held;
+use crate::store::ledger::Held;
 use crate::trackers::kimai::{CurrentUser, Fault, KimaiFault, Timesheet};
 
 /// Kimai's result.

@@ -8,7 +8,7 @@ use crate::domain::intent::Intent;
 use crate::domain::{EntryId, WorkLogUri};
 use crate::failpoint::mutants::{Mutant, mutated};
 use crate::reconcile::retry::Failure;
-use crate::store::sqlite::ledger::LedgerFault;
+use crate::store::LedgerFault;
 use crate::telemetry::metrics::Resolved;
 use crate::trackers::kimai::{KimaiFault, Timesheet, TimesheetFilter};
 

@@ -11,7 +11,7 @@ use crate::failpoint::mutants::{Mutant, mutated};
 use crate::reconcile::admission::Permit;
 use crate::reconcile::effect::{Effect, Reconciled};
 use crate::reconcile::retry::Failure;
-use crate::store::sqlite::ledger::Held;
+use crate::store::ledger::Held;
 use crate::trackers::kimai::{Fault, KimaiFault};
 
 impl Reconciler {
@@ -35,7 +35,7 @@ impl Reconciler {
         };
         // From here until the response, it is not known what Kimai holds.
         if before.is_none() {
-            self.ledger.doubt([subject]).await?;
+            self.ledger.doubt(vec![subject.clone()]).await?;
         }
         self.doubt_day(subject, &wanted, change.memory).await?;
         if mutated(Mutant::RememberedBeforeSent) {

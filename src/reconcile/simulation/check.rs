@@ -15,7 +15,7 @@ use crate::domain::timesheet::DesiredEntry;
 use crate::domain::{Code, EntryId, WorkLogUri};
 use crate::queue::State as EntryState;
 use crate::store::Queue;
-use crate::store::sqlite::ledger::Remembered;
+use crate::store::ledger::Remembered;
 
 /// How strict to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -25,10 +25,9 @@ use crate::reconcile::reconciler::Reconciler;
 use crate::reconcile::sweep::{Parts, Sweeper};
 use crate::reconcile::worker::Workers;
 use crate::settings::Limits;
-use crate::store::sqlite::SqliteQueue;
-use crate::store::sqlite::ledger::Ledger;
 use crate::store::sqlite::memory::Memory;
-use crate::store::{Look, Queue, QueueFault, Slot};
+use crate::store::sqlite::{SqliteLedger, SqliteQueue};
+use crate::store::{Ledger, Look, Queue, QueueFault, Slot};
 use crate::trackers::kimai::Timesheets;
 use crate::work_logs::WorkLogs;
 
@@ -41,7 +40,7 @@ const RECHECKS: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(30)
 /// One life of the service.
 pub(super) struct Engine {
     pub(super) queue: Arc<Watched>,
-    pub(super) ledger: Ledger,
+    pub(super) ledger: Arc<dyn Ledger>,
     pub(super) sweeper: Arc<Sweeper>,
     pub(super) workers: Arc<Workers>,
     pub(super) intake: Intake,
@@ -59,8 +58,8 @@ impl Engine {
         };
         let clock = Clock::starting_at(instant(wall), fixtures::zone());
         let storage = disk.open();
-        let ledger = Ledger::open(storage.clone()).expect("the ledger can be read");
-        let ledger = ledger.ordered(world.capabilities().order);
+        let ledger = SqliteLedger::open(storage.clone()).expect("the ledger can be read");
+        let ledger: Arc<dyn Ledger> = Arc::new(ledger.ordered(world.capabilities().order));
         let inner = SqliteQueue::open(storage, clock.clone()).expect("the queue can be read");
         // They would find the link that was not read back.
         let rechecks: &[Duration] = if mutated(Mutant::NoReadBack) { &[] } else { &RECHECKS };
@@ -75,7 +74,7 @@ impl Engine {
             work_logs,
             kimai,
             queue: as_queue.clone(),
-            ledger: ledger.clone(),
+            ledger: Arc::clone(&ledger),
             workers: Arc::clone(&pool),
             clock: clock.clone(),
         };

@@ -181,7 +181,8 @@ impl Sweeper {
         for batch in work_logs.chunks(BATCH) {
             go_on(progress)?;
             // Kimai holds something else than we think, but for what was adopted as it is.
-            self.ledger.doubt(batch.iter().filter(|work_log| !adopted.contains(work_log))).await?;
+            let doubtful = batch.iter().filter(|work_log| !adopted.contains(work_log)).cloned().collect();
+            self.ledger.doubt(doubtful).await?;
             self.queue.put(batch, Reason::Sweep, self.clock.now()).await?;
             progress.advance(batch.len());
         }
@@ -216,7 +217,7 @@ impl Sweeper {
             return Ok(kept);
         }
         let owner = self.ledger.owner(id).await?;
-        self.ledger.doubt(&owner).await?;
+        self.ledger.doubt(owner.iter().cloned().collect()).await?;
         match exported::delete(&*self.kimai, id, !self.limits.overwrite_exported).await? {
             Deletion::Deleted => {
                 info!(kimai.id = %id, "Deleted timesheet {id}, which no work log is linked to");

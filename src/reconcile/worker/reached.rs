@@ -40,7 +40,7 @@ mod tests {
     use crate::domain::{EntryId, WorkLogUri};
     use crate::reconcile::breaker::PROBE_EVERY;
     use crate::reconcile::effect::Effect;
-    use crate::store::sqlite::ledger::LedgerFault;
+    use crate::store::ledger::LedgerFault;
     use crate::trackers::kimai::{Fault, KimaiFault, Operation};
     use crate::work_logs::SourceFault;
 

@@ -83,7 +83,8 @@ pub(crate) async fn findings_are_paged_filtered_and_replaced(home: impl Home) {
 
 pub(crate) async fn what_is_held_back_is_counted_and_waits_for_confirmation(home: impl Home) {
     let Open { jobs, .. } = home.open(&Options::at(0));
-    let (waits, lost) = (held(1, Hold::Unconfirmed), held(2, Hold::KimaiLostData));
+    let waits = held(1, Hold::Unconfirmed);
+    let lost = Finding { kind: Kind::Gone, ..held(2, Hold::KimaiLostData) };
     let all = [waits.clone(), held(3, Hold::Recent), finding(4), lost.clone(), held(5, Hold::Recent)];
     jobs.put_findings(7, &all).await.unwrap();
     jobs.put_findings(8, &[held(9, Hold::Unconfirmed)]).await.unwrap();

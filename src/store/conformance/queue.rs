@@ -153,6 +153,7 @@ pub(crate) async fn what_could_not_be_saved_is_run_again_and_nothing_is_given_ou
     let other = queue.lease().await.unwrap();
     let again = queue.lease().await.unwrap();
     assert_eq!((other.work_log, again.work_log), (work_log(1), work_log(0)), "its end was not saved");
+    assert!(options.clock.now() < at(60), "soon, not when its lease ends");
 }
 
 pub(crate) async fn what_runs_during_a_kill_is_due_again(home: impl Home) {

@@ -80,7 +80,8 @@ pub(crate) async fn what_has_changed_is_queued_with_what_the_delta_removed(home:
     // Its run goes on with the series.
     run(&queue, seen(8)).await;
     run(&queue, seen(8)).await;
-    let looks = looks_within(&queue, 31).await;
+    assert_eq!(looks_within(&queue, 29).await, [], "the first pause is over");
+    let looks = looks_within(&queue, 2).await;
     assert_eq!(looks.len(), 2);
     assert_eq!(end(&queue, looks, false).await, 0);
     assert_eq!(looks_within(&queue, 10_000).await, []);

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::memory::Memory;
-use super::{SqliteJobs, SqliteQueue, SqliteReferences, Storage};
+use super::{SqliteJobs, SqliteLedger, SqliteQueue, SqliteReferences, Storage};
 use crate::store::conformance::{Home, Open, Options};
-use crate::store::sqlite::ledger::Ledger;
 
 /// Opens what `storage` holds.
 fn open(storage: &Storage, options: &Options) -> Open {
@@ -20,7 +19,7 @@ fn open(storage: &Storage, options: &Options) -> Open {
     };
     Open {
         queue: Arc::new(queue),
-        ledger: Ledger::open(storage.clone()).unwrap(),
+        ledger: Arc::new(SqliteLedger::open(storage.clone()).unwrap()),
         jobs: Arc::new(SqliteJobs::new(storage.clone())),
         references: Arc::new(SqliteReferences::new(storage.clone())),
         fail: Box::new(fail),

@@ -1,97 +1,49 @@
-//! The reconciler's records about each work log: its timesheet, what was last sent there, and what was about to be
-//! created.
-//!
-//! # Guarantees
-//! - It answers before the triplestore does, so that a timesheet whose ID could not be written back is found again
-//!   instead of being created twice.
-//! - An intent is on disk before [`Ledger::open_intent`] returns, and stays until it is closed or its
-//!   timesheet is recorded.
-//! - No timesheet belongs to two work logs: the second claim fails.
-//!
-//! # Caveats
-//! It may be empty at any start (a container without a volume); decisions are right without it.
+//! The ledger in the file. High water and losses are in memory too.
 
 mod claims;
 mod counted;
+mod intents;
 mod loss;
 mod updates;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use async_trait::async_trait;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+use rusqlite::{Connection, Row};
 use serde::Serialize;
 
+use super::Storage;
+use crate::domain::diff::ObservedEntry;
+use crate::domain::exported::UpdateIntent;
 use crate::domain::intent::Intent;
+use crate::domain::loss::Loss;
 use crate::domain::plan::Memory;
 use crate::domain::timesheet::DesiredEntry;
 use crate::domain::watermark::{IdOrder, Watermark, learns_from_list, learns_from_newest};
-use crate::domain::{Code, EntryId, WorkLogUri};
-use crate::failpoint::mutants::{Mutant, mutated};
+use crate::domain::{EntryId, WorkLogUri};
 use crate::store::StorageFault;
-use crate::store::sqlite::{Storage, is_removed};
-pub use claims::Remembered;
-pub use counted::{Counted, Held};
+use crate::store::ledger::{Counted, Held, Ledger, LedgerFault, Remembered};
 
-/// Why the ledger failed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LedgerFault {
-    /// It cannot be saved or read.
-    #[error(transparent)]
-    Storage(#[from] StorageFault),
-    /// The timesheet belongs to another work log.
-    #[error("timesheet {id} belongs to <{other}> already")]
-    Claimed {
-        /// The timesheet.
-        id: EntryId,
-        /// The work log it belongs to.
-        other: WorkLogUri,
-    },
-    /// A timesheet was recorded for it since the run read the ledger.
-    #[error("timesheet {0} was found for it meanwhile")]
-    Found(EntryId),
-    /// Saving an intent took longer than this.
-    #[error("the disk took more than {} s to save what was about to be created; nothing was sent", .0.as_secs())]
-    Slow(Duration),
-    /// The outcome of an earlier intent is not known yet.
-    #[error("the creation begun at {0} has not been looked into yet")]
-    IntentOpen(Timestamp),
-}
-
-impl LedgerFault {
-    /// The stable code of it.
-    pub fn code(&self) -> Code {
-        match self {
-            Self::Storage(_) | Self::Slow(_) => Code::StorageUnavailable,
-            Self::Claimed { .. } => Code::TimesheetClaimed,
-            Self::Found(_) => Code::TurnedAway,
-            Self::IntentOpen(_) => Code::AnswerLost,
-        }
-    }
-}
-
-/// The records of all work logs, shared by the runs. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Ledger {
+/// The records in a file, or its like in memory.
+#[derive(Debug)]
+pub struct SqliteLedger {
     storage: Storage,
     /// What ids show of the order in which timesheets are made.
     order: IdOrder,
     /// The highest position seen; 0 before the first. Saved together with other changes.
     high_water: Arc<AtomicU64>,
     /// What Kimai has lost, and the links that are invalid since.
-    lost: Arc<Mutex<loss::Lost>>,
+    lost: Mutex<loss::Lost>,
 }
 
-impl Ledger {
+impl SqliteLedger {
     /// The ledger in `storage`. Blocks briefly.
     pub fn open(storage: Storage) -> Result<Self, StorageFault> {
-        let read = |connection: &Connection| {
-            connection.query_row("SELECT id FROM high_water", [], |row| row.get::<_, i64>(0))
-        };
-        let high_water = Arc::new(AtomicU64::new(storage.write_now(read)?.cast_unsigned()));
-        let lost = Arc::new(Mutex::new(storage.write_now(loss::read)?));
+        let high_water = Arc::new(AtomicU64::new(storage.write_now(intents::high_water)?));
+        let lost = Mutex::new(storage.write_now(loss::read)?);
         Ok(Self { storage, order: IdOrder::default(), high_water, lost })
     }
 
@@ -101,80 +53,60 @@ impl Ledger {
         Self { order, ..self }
     }
 
-    /// What is remembered of `work_log`, with whether a delta told that it lost its class: that stands
-    /// with its entry in the queue and leaves with that.
-    pub async fn recall(&self, work_log: &WorkLogUri) -> Result<Memory, LedgerFault> {
+    /// Runs `work` on the rows of `work_log`.
+    async fn of<T: Send + 'static>(
+        &self,
+        work_log: &WorkLogUri,
+        work: impl FnOnce(&Connection, &WorkLogUri) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, LedgerFault> {
         let work_log = work_log.clone();
-        let recall = move |connection: &Connection| {
-            let removed = is_removed(connection, &work_log)?;
-            let known = connection
-                .prepare_cached("SELECT id, linked, pushed, held, shift FROM timesheet WHERE work_log = ?1")?
-                .query_row([work_log.as_str()], |row| {
-                    // A record that cannot be read is dropped, and the timesheet is pushed again.
-                    let pushed: Option<String> = row.get(2)?;
-                    let pushed = pushed.and_then(|json| serde_json::from_str(&json).ok());
-                    let held: Option<String> = row.get(3)?;
-                    let held = held.and_then(|json| serde_json::from_str(&json).ok());
-                    let (linked, unwritten) = (Some(id_of(row, 0)?), !row.get::<_, bool>(1)?);
-                    let shift = row.get(4)?;
-                    Ok(Memory { linked, unwritten, pushed, held, shift, ..Memory::default() })
-                })
-                .optional()?;
-            let unanswered = updates::unanswered(connection, &work_log)?;
-            Ok(Memory { removed, unanswered, ..known.unwrap_or_default() })
-        };
-        Ok(self.storage.write(recall).await?)
+        Ok(self.storage.write(move |connection| work(connection, &work_log)).await?)
     }
 
-    /// Kimai took `wanted` under `id` for `work_log` and answered `held`; the triplestore tells of the id or
-    /// is about to.
-    pub async fn pushed(
+    /// Runs `work` on the rows of `work_log`, unless `id` belongs to another one.
+    async fn claim(
+        &self,
+        work_log: &WorkLogUri,
+        id: EntryId,
+        work: impl FnOnce(&Connection, &WorkLogUri) -> rusqlite::Result<()> + Send + 'static,
+    ) -> Result<(), LedgerFault> {
+        let other = self.of(work_log, move |connection, work_log| {
+            let other = claims::owner(connection, id)?.filter(|owner| owner != work_log);
+            if other.is_none() {
+                work(connection, work_log)?;
+            }
+            Ok(other)
+        });
+        other.await?.map_or(Ok(()), |other| Err(LedgerFault::Claimed { id, other }))
+    }
+
+    fn raise(&self, position: Watermark) {
+        self.high_water.fetch_max(position.0, Ordering::Relaxed);
+    }
+
+    fn lost(&self) -> MutexGuard<'_, loss::Lost> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Ledger for SqliteLedger {
+    async fn recall(&self, work_log: &WorkLogUri) -> Result<Memory, LedgerFault> {
+        self.of(work_log, claims::recall).await
+    }
+
+    async fn pushed(
         &self,
         work_log: &WorkLogUri,
         id: EntryId,
         wanted: DesiredEntry,
         held: Held,
     ) -> Result<(), LedgerFault> {
-        let (work_log, pushed, held) = (work_log.clone(), json(&wanted), held);
         self.claim(work_log, id, move |connection, work_log| {
-            let (rounded, shift, held) = (held.rounded(&wanted), held.shift, json(&held.found));
-            connection
-                .prepare_cached(
-                    "INSERT INTO timesheet (work_log, id, pushed, held, rounded, shift, linked)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1)
-                     ON CONFLICT (work_log) DO UPDATE SET id = excluded.id, pushed = excluded.pushed,
-                         held = excluded.held, rounded = excluded.rounded, shift = excluded.shift,
-                         linked = CASE WHEN id = excluded.id THEN linked ELSE 1 END",
-                )?
-                .execute(params![work_log.as_str(), id, pushed, held, rounded, shift])?;
+            claims::pushed(connection, work_log, id, &wanted, &held)?;
             updates::close(connection, work_log)
         })
         .await
-    }
-
-    /// Kimai has created `id` with `wanted` for `work_log` and answered `held`: closes the intent and records that the
-    /// triplestore does not know the ID yet, in one transaction.
-    pub async fn created(
-        &self,
-        work_log: &WorkLogUri,
-        id: EntryId,
-        wanted: DesiredEntry,
-        held: Held,
-    ) -> Result<(), LedgerFault> {
-        self.has_made(work_log, id, Some(wanted), held).await
-    }
-
-    /// The same of what was found when the answer was lost. Where it holds something else than `wanted`, Kimai has
-    /// rounded it, or it was made for another work log that says nearly the same: then it is to be pushed.
-    pub async fn found(
-        &self,
-        work_log: &WorkLogUri,
-        id: EntryId,
-        wanted: DesiredEntry,
-        held: Held,
-    ) -> Result<(), LedgerFault> {
-        let sure = held.found.holds(&wanted) || mutated(Mutant::NearlyTheSameIsTheSame);
-        self.has_made(work_log, id, sure.then_some(wanted), held).await
     }
 
     async fn has_made(
@@ -184,76 +116,35 @@ impl Ledger {
         pushed: Option<DesiredEntry>,
         held: Held,
     ) -> Result<(), LedgerFault> {
-        let rounded = pushed.and_then(|pushed| held.rounded(&pushed));
-        let (work_log, pushed, shift) = (work_log.clone(), pushed.as_ref().map(json), held.shift);
-        let held = json(&held.found);
         if let Some(position) = self.order.position(id) {
             self.raise(position);
         }
-        let high_water = Arc::clone(&self.high_water);
+        let highest = Arc::clone(&self.high_water);
         self.claim(work_log, id, move |connection, work_log| {
-            connection
-                .prepare_cached(
-                    "INSERT OR REPLACE INTO timesheet (work_log, id, pushed, held, rounded, shift, linked)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)",
-                )?
-                .execute(params![work_log.as_str(), id, pushed, held, rounded, shift])?;
-            close_intent(connection, work_log)?;
-            save_high_water(connection, &high_water)
+            claims::made(connection, work_log, id, pushed.as_ref(), &held)?;
+            intents::close(connection, work_log)?;
+            intents::save_high_water(connection, &highest)
         })
         .await
     }
 
-    /// Runs `work` unless `id` belongs to another work log.
-    async fn claim(
-        &self,
-        work_log: WorkLogUri,
-        id: EntryId,
-        work: impl FnOnce(&Connection, &WorkLogUri) -> rusqlite::Result<()> + Send + 'static,
-    ) -> Result<(), LedgerFault> {
-        let other = self.storage.write(move |connection| {
-            let other = owner(connection, id)?.filter(|owner| *owner != work_log);
-            if other.is_none() {
-                work(connection, &work_log)?;
-            }
-            Ok(other)
-        });
-        other.await?.map_or(Ok(()), |other| Err(LedgerFault::Claimed { id, other }))
+    async fn linked(&self, work_log: &WorkLogUri) -> Result<(), LedgerFault> {
+        self.of(work_log, claims::linked).await
     }
 
-    /// The triplestore knows the timesheet of `work_log`.
-    pub async fn linked(&self, work_log: &WorkLogUri) -> Result<(), LedgerFault> {
-        self.execute("UPDATE timesheet SET linked = 1 WHERE work_log = ?1 AND linked = 0", work_log).await
+    async fn doubt(&self, work_logs: Vec<WorkLogUri>) -> Result<(), LedgerFault> {
+        Ok(self.storage.write(move |connection| updates::doubt(connection, &work_logs)).await?)
     }
 
-    /// Runs `statement` on `work_log`.
-    async fn execute(&self, statement: &'static str, work_log: &WorkLogUri) -> Result<(), LedgerFault> {
-        let work_log = work_log.clone();
-        let run = move |connection: &Connection| {
-            connection.prepare_cached(statement)?.execute([work_log.as_str()]).map(drop)
-        };
-        Ok(self.storage.write(run).await?)
+    async fn forget(&self, work_log: &WorkLogUri) -> Result<(), LedgerFault> {
+        self.of(work_log, |connection, work_log| {
+            claims::forget(connection, work_log)?;
+            updates::close(connection, work_log)
+        })
+        .await
     }
 
-    /// Requests that these are pushed again, whatever Kimai is believed to hold.
-    pub async fn doubt<'a>(
-        &self,
-        work_logs: impl IntoIterator<Item = &'a WorkLogUri>,
-    ) -> Result<(), LedgerFault> {
-        let work_logs: Vec<WorkLogUri> = work_logs.into_iter().cloned().collect();
-        let doubt = move |connection: &Connection| {
-            let mut doubt = connection.prepare_cached(
-                "UPDATE timesheet SET pushed = NULL WHERE work_log = ?1 AND pushed IS NOT NULL",
-            )?;
-            work_logs.iter().try_for_each(|work_log| doubt.execute([work_log.as_str()]).map(drop))
-        };
-        Ok(self.storage.write(doubt).await?)
-    }
-
-    /// Says what is about to be created for `work_log`. When this returns, it is on disk and the request
-    /// may go out. Fails while an earlier intent is open, which may have led to a timesheet, and when the
-    /// work log has got one since it was looked at.
-    pub async fn open_intent(
+    async fn open_intent(
         &self,
         work_log: &WorkLogUri,
         wanted: DesiredEntry,
@@ -263,49 +154,118 @@ impl Ledger {
         if let Some(mark) = high_water {
             self.raise(mark);
         }
-        let (work_log, highest) = (work_log.clone(), Arc::clone(&self.high_water));
-        let open = move |connection: &Connection| {
-            if let Some((_, earlier)) = intents(connection, Some(&work_log))?.pop() {
-                return Ok(Err(LedgerFault::IntentOpen(earlier.started_at)));
+        let highest = Arc::clone(&self.high_water);
+        let intent = Intent { wanted, high_water, started_at };
+        self.of(work_log, move |connection, work_log| intents::open(connection, work_log, &intent, &highest))
+            .await?
+    }
+
+    async fn intent(&self, work_log: &WorkLogUri) -> Result<Option<Intent>, LedgerFault> {
+        let found = self.of(work_log, |connection, work_log| intents::read(connection, Some(work_log)));
+        Ok(found.await?.pop().map(|(_, intent)| intent))
+    }
+
+    async fn intents(&self) -> Result<Vec<(WorkLogUri, Intent)>, LedgerFault> {
+        Ok(self.storage.write(|connection| intents::read(connection, None)).await?)
+    }
+
+    async fn open_intents(&self) -> Result<(usize, Option<Timestamp>), LedgerFault> {
+        Ok(self.storage.write(intents::count).await?)
+    }
+
+    async fn close_intent(&self, work_log: &WorkLogUri) -> Result<(), LedgerFault> {
+        self.of(work_log, intents::close).await
+    }
+
+    async fn begin_update(&self, work_log: &WorkLogUri, intent: UpdateIntent) -> Result<(), LedgerFault> {
+        self.of(work_log, move |connection, work_log| updates::begin(connection, work_log, &intent)).await
+    }
+
+    async fn exported_meanwhile(&self, work_log: &WorkLogUri) -> Result<(), LedgerFault> {
+        self.of(work_log, updates::exported).await
+    }
+
+    async fn put_back(&self, work_log: &WorkLogUri) -> Result<(), LedgerFault> {
+        self.of(work_log, |connection, work_log| {
+            claims::put_back(connection, work_log)?;
+            updates::close(connection, work_log)
+        })
+        .await
+    }
+
+    async fn end_update(&self, work_log: &WorkLogUri) -> Result<(), LedgerFault> {
+        self.of(work_log, updates::close).await
+    }
+
+    async fn forget_held(&self, work_log: &WorkLogUri) -> Result<(), LedgerFault> {
+        self.of(work_log, claims::forget_held).await
+    }
+
+    async fn owner(&self, id: EntryId) -> Result<Option<WorkLogUri>, LedgerFault> {
+        Ok(self.storage.write(move |connection| claims::owner(connection, id)).await?)
+    }
+
+    async fn owners(&self, ids: &[EntryId]) -> Result<BTreeMap<EntryId, WorkLogUri>, LedgerFault> {
+        let ids = ids.to_vec();
+        Ok(self.storage.write(move |connection| claims::owners(connection, ids)).await?)
+    }
+
+    async fn unlinked(&self) -> Result<Vec<(WorkLogUri, EntryId)>, LedgerFault> {
+        Ok(self.storage.write(claims::unlinked).await?)
+    }
+
+    async fn remembered(
+        &self,
+        work_logs: &[WorkLogUri],
+    ) -> Result<BTreeMap<WorkLogUri, Remembered>, LedgerFault> {
+        let work_logs = work_logs.to_vec();
+        Ok(self.storage.write(move |connection| claims::remembered(connection, work_logs)).await?)
+    }
+
+    async fn adopt(
+        &self,
+        work_log: &WorkLogUri,
+        id: EntryId,
+        wanted: DesiredEntry,
+        held: ObservedEntry,
+    ) -> Result<bool, LedgerFault> {
+        self.of(work_log, move |connection, work_log| {
+            let is_free = claims::owner(connection, id)?.is_none()
+                && claims::timesheet(connection, work_log)?.is_none()
+                && intents::read(connection, Some(work_log))?.is_empty();
+            if is_free {
+                claims::adopt(connection, work_log, id, &wanted, &held)?;
             }
-            if let Some(id) = timesheet_of(connection, &work_log)?.filter(|_| !mutated(Mutant::NoMemory)) {
-                return Ok(Err(LedgerFault::Found(id)));
-            }
-            connection
-                .prepare_cached(
-                    "INSERT INTO intent (work_log, wanted, high_water, started_at) VALUES (?1, ?2, ?3, ?4)",
-                )?
-                .execute(params![
-                    work_log.as_str(),
-                    json(&wanted),
-                    high_water.map(|mark| mark.0.cast_signed()),
-                    started_at.as_millisecond(),
-                ])?;
-            save_high_water(connection, &highest).map(Ok)
-        };
-        self.storage.write(open).await?
+            Ok(is_free)
+        })
+        .await
     }
 
-    /// The open intent of `work_log`.
-    pub async fn intent(&self, work_log: &WorkLogUri) -> Result<Option<Intent>, LedgerFault> {
-        let work_log = work_log.clone();
-        let mut found = self.storage.write(move |connection| intents(connection, Some(&work_log))).await?;
-        Ok(found.pop().map(|(_, intent)| intent))
+    async fn give_up(&self, work_log: &WorkLogUri, id: EntryId) -> Result<(), LedgerFault> {
+        self.of(work_log, move |connection, work_log| claims::give_up(connection, work_log, id)).await
     }
 
-    /// All open intents, in the order of their work logs.
-    pub async fn intents(&self) -> Result<Vec<(WorkLogUri, Intent)>, LedgerFault> {
-        Ok(self.storage.write(|connection| intents(connection, None)).await?)
+    async fn keep(&self, work_log: &WorkLogUri, id: EntryId) -> Result<(), LedgerFault> {
+        self.of(work_log, move |connection, work_log| claims::keep(connection, work_log, id)).await
     }
 
-    /// The intent of `work_log` has led to no timesheet.
-    pub async fn close_intent(&self, work_log: &WorkLogUri) -> Result<(), LedgerFault> {
-        let work_log = work_log.clone();
-        Ok(self.storage.write(move |connection| close_intent(connection, &work_log)).await?)
+    async fn counted(&self) -> Result<Counted, LedgerFault> {
+        Ok(self.storage.write(counted::counted).await?)
     }
 
-    /// A list contains the timesheet `id`. Saved with the next intent or creation, unless the ID is implausible.
-    pub fn saw(&self, id: EntryId) {
+    async fn off_days(&self) -> Result<BTreeMap<WorkLogUri, (EntryId, i32)>, LedgerFault> {
+        Ok(self.storage.write(counted::off_days).await?)
+    }
+
+    async fn unknown_days(&self) -> Result<u64, LedgerFault> {
+        Ok(self.storage.write(counted::unknown_days).await?)
+    }
+
+    async fn rounded_sample(&self) -> Result<Vec<(DesiredEntry, ObservedEntry)>, LedgerFault> {
+        Ok(self.storage.write(counted::rounded_sample).await?)
+    }
+
+    fn saw(&self, id: EntryId) {
         if let Some(position) = self.order.position(id)
             && learns_from_list(self.high_water(), position)
         {
@@ -313,86 +273,72 @@ impl Ledger {
         }
     }
 
-    /// The tracker reports the position of its newest timesheet. Saved like one from a list.
-    pub fn saw_newest(&self, newest: Watermark) {
+    fn saw_newest(&self, newest: Watermark) {
         if learns_from_newest(self.high_water(), newest) {
             self.raise(newest);
         }
     }
 
-    fn raise(&self, position: Watermark) {
-        self.high_water.fetch_max(position.0, Ordering::Relaxed);
-    }
-
-    /// The highest position seen so far.
-    pub fn high_water(&self) -> Option<Watermark> {
+    fn high_water(&self) -> Option<Watermark> {
         Some(self.high_water.load(Ordering::Relaxed)).filter(|mark| *mark > 0).map(Watermark)
     }
+
+    fn loss(&self) -> Option<Loss> {
+        self.lost().loss
+    }
+
+    async fn reissued(
+        &self,
+        work_log: &WorkLogUri,
+        id: EntryId,
+        mark: Watermark,
+        now: Timestamp,
+    ) -> Result<Loss, LedgerFault> {
+        let loss = Loss { since: now, reissued: id, known: EntryId::number(mark.0) };
+        let noted = self.of(work_log, move |connection, work_log| loss::note(connection, work_log, loss));
+        let (whole, first) = noted.await?;
+        if first && let Some(number) = id.as_number() {
+            self.high_water.store(number, Ordering::Relaxed);
+        }
+        self.lost().loss = Some(whole);
+        Ok(whole)
+    }
+
+    async fn rebuild(&self, void: Vec<(WorkLogUri, EntryId)>) -> Result<(), LedgerFault> {
+        let links = void.clone();
+        self.storage.write(move |connection| loss::rebuild(connection, &links)).await?;
+        self.lost().rebuild(void);
+        Ok(())
+    }
+
+    fn void_links(&self, work_log: &WorkLogUri) -> BTreeSet<EntryId> {
+        self.lost().void.get(work_log).cloned().unwrap_or_default()
+    }
+
+    async fn has_new_link(&self, work_log: &WorkLogUri) -> Result<(), LedgerFault> {
+        if self.void_links(work_log).is_empty() {
+            return Ok(());
+        }
+        self.of(work_log, loss::has_new_link).await?;
+        self.lost().void.remove(work_log);
+        Ok(())
+    }
 }
 
-fn timesheet_of(connection: &Connection, work_log: &WorkLogUri) -> rusqlite::Result<Option<EntryId>> {
-    connection
-        .prepare_cached("SELECT id FROM timesheet WHERE work_log = ?1")?
-        .query_row([work_log.as_str()], |row| id_of(row, 0))
-        .optional()
-}
-
-fn owner(connection: &Connection, id: EntryId) -> rusqlite::Result<Option<WorkLogUri>> {
-    connection
-        .prepare_cached("SELECT work_log FROM timesheet WHERE id = ?1")?
-        .query_row([id], |row| work_log_of(row, 0))
-        .optional()
-        .map(Option::flatten)
-}
-
-/// The open intents, of `work_log` or all. One that cannot be read is an error, since its timesheet must not be created
-/// twice.
-fn intents(
-    connection: &Connection,
-    work_log: Option<&WorkLogUri>,
-) -> rusqlite::Result<Vec<(WorkLogUri, Intent)>> {
-    // Not one statement for both: SQLite would plan it again for each work log.
-    let select = match work_log {
-        Some(_) => "SELECT work_log, wanted, high_water, started_at FROM intent WHERE work_log = ?1",
-        None => "SELECT work_log, wanted, high_water, started_at FROM intent ORDER BY work_log",
-    };
-    let read = |row: &Row<'_>| {
-        let wanted = serde_json::from_str(row.get_ref(1)?.as_str()?).map_err(|error| unreadable(1, error))?;
-        let high_water = row.get::<_, Option<i64>>(2)?.map(|mark| Watermark(mark.cast_unsigned()));
-        let started_at = Timestamp::from_millisecond(row.get(3)?).map_err(|error| unreadable(3, error))?;
-        let work_log = work_log_of(row, 0)?.ok_or_else(|| unreadable(0, "not an IRI"))?;
-        Ok((work_log, Intent { wanted, high_water, started_at }))
-    };
-    let mut select = connection.prepare_cached(select)?;
-    select.query_map(params_from_iter(work_log.map(WorkLogUri::as_str)), read)?.collect()
-}
-
-fn unreadable(
-    column: usize,
-    why: impl Into<Box<dyn std::error::Error + Send + Sync + 'static>>,
-) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, why.into())
-}
-
-fn close_intent(connection: &Connection, work_log: &WorkLogUri) -> rusqlite::Result<()> {
-    let mut close = connection.prepare_cached("DELETE FROM intent WHERE work_log = ?1")?;
-    close.execute([work_log.as_str()]).map(drop)
-}
-
-fn save_high_water(connection: &Connection, highest: &AtomicU64) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("UPDATE high_water SET id = ?1 WHERE id < ?1")?
-        .execute([highest.load(Ordering::Relaxed).cast_signed()])
-        .map(drop)
-}
-
-fn id_of(row: &Row<'_>, column: usize) -> rusqlite::Result<EntryId> {
-    row.get(column)
+/// Runs `statement`, whose only parameter is the work log.
+fn execute(connection: &Connection, statement: &str, work_log: &WorkLogUri) -> rusqlite::Result<()> {
+    connection.prepare_cached(statement)?.execute([work_log.as_str()]).map(drop)
 }
 
 /// `None` if it never was an IRI.
 fn work_log_of(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<WorkLogUri>> {
     Ok(WorkLogUri::kept(row.get_ref(column)?.as_str()?))
+}
+
+/// A value that cannot be read counts as none: it is pushed again then.
+fn value_of<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
+    let json: Option<String> = row.get(column)?;
+    Ok(json.and_then(|json| serde_json::from_str(&json).ok()))
 }
 
 /// Numbers and instants only, so serialization cannot fail.

@@ -25,7 +25,7 @@ use crate::queue::{Attempt, Counts, Entry, Filter, Lease, Outcome, Reason, State
 use crate::store::queue::{LEASE, MOST_ENTRIES};
 use crate::store::{Look, Queue, QueueFault, Slot, StorageFault};
 use recheck::Pauses;
-pub(crate) use rows::is_removed;
+pub(super) use rows::is_removed;
 
 /// When a run whose end could not be saved is tried again.
 const AFTER_UNSAVED: Duration = Duration::from_secs(5);

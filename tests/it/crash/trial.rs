@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
 use kimai_sync::clock::Clock;
-use kimai_sync::store::Queue as _;
-use kimai_sync::store::sqlite::ledger::Ledger;
-use kimai_sync::store::sqlite::{SqliteQueue, Storage};
+use kimai_sync::store::sqlite::{SqliteLedger, SqliteQueue, Storage};
+use kimai_sync::store::{Ledger as _, Queue as _};
 use kimai_sync::triplestore::{Row, Triplestore as _, results};
 use rand::rngs::StdRng;
 use rand::seq::{IteratorRandom, SliceRandom};
@@ -246,7 +245,7 @@ impl Trial {
     /// What is in the file, with no program running.
     pub(super) async fn leftovers(&self) -> Leftovers {
         let storage = Storage::open(&self.company.folder.path().join("data")).unwrap();
-        let ledger = Ledger::open(storage.clone()).unwrap();
+        let ledger = SqliteLedger::open(storage.clone()).unwrap();
         let intents = ledger.intents().await.unwrap();
         let intents = intents.into_iter().map(|(uri, intent)| format!("{uri}: {intent:?}")).collect();
         let unlinked = ledger.unlinked().await.unwrap().into_iter();

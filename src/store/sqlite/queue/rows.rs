@@ -92,7 +92,10 @@ pub(super) fn save(connection: &Connection, changes: &[(WorkLogUri, Option<Row>)
 }
 
 /// Whether a delta removed the class of `work_log`. Read with the other records about it, in one transaction.
-pub(crate) fn is_removed(connection: &Connection, work_log: &WorkLogUri) -> rusqlite::Result<bool> {
+pub(in crate::store::sqlite) fn is_removed(
+    connection: &Connection,
+    work_log: &WorkLogUri,
+) -> rusqlite::Result<bool> {
     let removed = connection
         .prepare_cached("SELECT removed FROM entry WHERE work_log = ?1")?
         .query_row([work_log.as_str()], |row| row.get(0))
