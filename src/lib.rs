@@ -18,7 +18,7 @@
 //! - [`http`]: the endpoints; [`ui`]: the operator page. [`delta`]: from a message to work logs. [`queue`]: where they
 //!   wait.
 //! - [`domain`]: the types, and the decision what to do about a difference.
-//! - [`store::sqlite`]: the database file of the queue and the reconciler's ledger.
+//! - [`store`]: what is kept over a restart: a trait for each part, and [`store::sqlite`], which keeps them in a file.
 //! - [`reconcile`]: syncs one work log, and sweeps whole periods.
 //! - [`json`], [`unreadable`]: parse external data; unreadable values are replaced and reported.
 //! - [`work_logs`]: queries about work logs. [`trackers::kimai`], [`triplestore`]: the two sides. [`http_client`]: the

@@ -1,4 +1,6 @@
-//! What is kept over a restart: traits of what is kept, and a folder for each way to keep it.
+//! What is kept over a restart: a trait for each part, and a folder for each way to keep them.
+//!
+//! `conformance.rs` holds the laws that every way to keep them has to pass, as tests.
 
 #[cfg(test)]
 pub(crate) mod conformance;

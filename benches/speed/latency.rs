@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
-use kimai_sync::store::sqlite::Storage;
+use kimai_sync::store::jobs::{JobRecord, JobRecords};
+use kimai_sync::store::sqlite::{SqliteJobs, Storage};
 
 use crate::Size;
 use crate::burst::recorded;
@@ -73,11 +74,11 @@ async fn one(stack: &Stack, number: usize) -> anyhow::Result<Duration> {
 /// One wait for the disk: a commit of one row.
 async fn disk(size: Size) -> anyhow::Result<Duration> {
     let data = tempfile::tempdir()?;
-    let storage = Storage::open(data.path())?;
+    let jobs = SqliteJobs::new(Storage::open(data.path())?);
     let mut times = Vec::new();
     for number in 0..size.of(100_i64, 4) {
         let since = Instant::now();
-        storage.write(move |file| file.execute("UPDATE high_water SET id = ?1", [number + 1])).await?;
+        jobs.save(vec![JobRecord { id: 1, body: number.to_string() }]).await?;
         times.push(since.elapsed());
     }
     Ok(median(times))

@@ -137,8 +137,7 @@ mod tests {
         let state = state(storage.clone(), &CancellationToken::new());
         let (file, aside) = (folder.path().join(crate::store::sqlite::FILE), folder.path().join("aside"));
         std::fs::rename(&file, &aside).unwrap();
-        let write = || storage.write(|file| file.execute("UPDATE high_water SET id = id", []).map(drop));
-        write().await.unwrap_err();
+        storage.look().await.unwrap_err();
         let (status, body) = told(ready(state.clone()).await).await;
         assert!(status == 503 && body.contains("Nothing can be saved: the queue's file"), "{body}");
         std::fs::rename(&aside, &file).unwrap();

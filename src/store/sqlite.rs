@@ -1,7 +1,7 @@
-//! Durable storage: one SQLite file with the queue and the reconciler's ledger, so that one transaction can cover both.
+//! All that is kept in one SQLite file, so that one transaction can cover several parts of it.
 //!
 //! # Guarantees
-//! - What [`Storage::write`] acknowledges is on disk, through `kill -9` and power loss at any moment.
+//! - A write that was acknowledged is on disk, through `kill -9` and power loss at any moment.
 //! - Everything requested during a commit is written by the next one: a burst costs few waits for the disk. If that
 //!   commit fails, all of its callers get the error, and the state in memory (the [`TransactionHook`]) is rolled back.
 //! - A file that is damaged, foreign, read-only or in use is an error that names it and how to fix it; it is never
@@ -26,6 +26,8 @@ pub(crate) mod memory;
 mod queue;
 mod references;
 mod rescue;
+#[cfg(test)]
+mod testing;
 pub(crate) mod triples;
 mod watch;
 
@@ -149,7 +151,7 @@ impl Storage {
     /// Runs `work` in the next transaction; when this returns, that is on disk. `work` goes on if the
     /// caller goes away. It should look first and change then: an error of SQLite fails the whole
     /// transaction, with all who share it.
-    pub async fn write<T, F>(&self, work: F) -> Result<T, StorageFault>
+    async fn write<T, F>(&self, work: F) -> Result<T, StorageFault>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -165,7 +167,7 @@ impl Storage {
     }
 
     /// The same, blocking the caller: for the start.
-    pub fn write_now<T, F>(&self, work: F) -> Result<T, StorageFault>
+    fn write_now<T, F>(&self, work: F) -> Result<T, StorageFault>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,

@@ -55,6 +55,8 @@ mod sandbox_replay;
 mod scale;
 mod scripts;
 #[cfg(test)]
+mod seams;
+#[cfg(test)]
 mod security;
 #[cfg(test)]
 mod sentences;

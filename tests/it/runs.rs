@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use kimai_sync::domain::EntryId;
 use kimai_sync::domain::finding::{Action, Finding, Hold, Kind};
+use kimai_sync::store::jobs::{JobRecord, JobRecords};
+use kimai_sync::store::sqlite::{SqliteJobs, Storage};
 use kimai_sync::trackers::kimai::sandbox::{Fault, Gate, When};
 use reqwest::Response;
 use serde_json::{Value, json};
@@ -249,21 +251,11 @@ async fn findings_come_in_pages_with_both_sides_and_a_key_confirms_them() {
         "confirm": {"key": key, "expires": "2999-01-01T00:00:00Z"},
     })
     .to_string();
-    let rows: Vec<_> = findings
-        .iter()
-        .map(|one| (one.kind.word(), one.held.map(Hold::word), serde_json::to_string(one).unwrap()))
-        .collect();
-    let stack = Stack::embedded_after(&[], move |storage| {
-        let fill = storage.write_now(move |file| {
-            file.execute("INSERT INTO run (id, body) VALUES (7, ?1)", [run])?;
-            for (n, (kind, held, body)) in (1..).zip(rows) {
-                file.execute("INSERT INTO finding VALUES (7, ?1, ?2, ?3, ?4)", (n, kind, held, body))?;
-            }
-            Ok(())
-        });
-        fill.unwrap();
-    })
-    .await;
+    let storage = Storage::in_memory().unwrap();
+    let jobs = SqliteJobs::new(storage.clone());
+    jobs.save(vec![JobRecord { id: 7, body: run }]).await.unwrap();
+    jobs.put_findings(7, &findings).await.unwrap();
+    let stack = Stack::embedded_on(&[], storage).await;
     let (_, run) = get(&stack, "/runs/7").await;
     assert_eq!(run["data"]["attributes"]["seconds"], 2.5);
     assert_eq!(run["data"]["attributes"]["confirm"]["key"], key);

@@ -42,12 +42,7 @@ async fn the_last_hundred_runs_are_kept_and_no_row_of_older_ones() {
     }
     let ids: Vec<u64> = scene.runs.list(None).iter().map(|run| run.id).collect();
     assert_eq!(ids, (31..=130).rev().collect::<Vec<u64>>());
-    let rows = storage.write_now(|file| {
-        file.query_row("SELECT (SELECT count(*) FROM run), (SELECT count(*) FROM finding)", [], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
-        })
-    });
-    assert_eq!(rows, Ok((100, 100)));
+    assert_eq!((storage.count("run"), storage.count("finding")), (100, 100));
 }
 
 #[tokio::test(start_paused = true)]
@@ -118,13 +113,10 @@ async fn what_cannot_be_saved_is_refused_and_does_not_run() {
     let folder = tempfile::tempdir().unwrap();
     let storage = Storage::open_single(folder.path()).unwrap();
     let mut scene = Scene::on(&storage);
-    let readonly = |on: bool| {
-        storage.write_now(move |file| file.pragma_update(None, "query_only", on)).unwrap();
-    };
-    readonly(true);
+    storage.sql("PRAGMA query_only = 1");
     let fault = scene.runs.ask(Order::new(sweep(1), AskedBy::Request)).await.unwrap_err();
     assert!(matches!(fault, JobsFault::Storage(_)), "{fault}");
-    readonly(false);
+    storage.sql("PRAGMA query_only = 0");
     scene.ask(sweep(2)).await;
     assert_eq!(scene.begins().await, sweep(2), "and keeps nobody waiting");
     assert_eq!(scene.state(1), State::Failed);

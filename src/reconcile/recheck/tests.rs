@@ -8,7 +8,9 @@ use tokio_util::task::TaskTracker;
 use super::*;
 use crate::domain::WorkLogUri;
 use crate::queue::{Entry, Filter, Lease, Outcome, Reason};
-use crate::store::sqlite::{SqliteQueue, Storage};
+use crate::store::Ledger;
+use crate::store::sqlite::memory::Memory;
+use crate::store::sqlite::{SqliteLedger, SqliteQueue, Storage};
 use crate::triplestore::refusal::{Refusal, RefusalKind};
 use crate::triplestore::statement::Iri;
 use crate::triplestore::testing::Watched;
@@ -39,36 +41,34 @@ struct Scene {
     store: Arc<Watched>,
     source: Arc<SparqlWorkLogs>,
     queue: Arc<SqliteQueue>,
+    memory: Memory,
     storage: Storage,
     clock: Clock,
     stop: CancellationToken,
 }
 
 impl Scene {
-    /// A service that has just started on `storage`.
-    fn start(storage: Storage, store: Arc<Watched>, now: i64) -> Self {
+    /// A service that has just started on `memory`.
+    fn start(memory: Memory, store: Arc<Watched>, now: i64) -> Self {
         let clock = Clock::starting_at(Timestamp::from_second(now).unwrap(), TimeZone::UTC);
+        let storage = memory.open();
         let queue = SqliteQueue::open(storage.clone(), clock.clone()).unwrap().with_rechecks(&PAUSES);
         let (queue, stop) = (Arc::new(queue), CancellationToken::new());
         let source =
             Arc::new(SparqlWorkLogs::new(Arc::new(Picky(store.clone())), Iri::new("http://kimai").unwrap()));
         let rechecks = Rechecks::new(queue.clone(), source.clone(), clock.clone());
         TaskTracker::new().spawn(rechecks.run(stop.clone()));
-        Self { store, source, queue, storage, clock, stop }
+        Self { store, source, queue, memory, storage, clock, stop }
     }
 
     async fn holding(turtle: &str) -> Self {
-        Self::start(Storage::in_memory().unwrap(), Arc::new(Watched::holding(turtle).await), 0)
+        Self::start(Memory::fresh(), Arc::new(Watched::holding(turtle).await), 0)
     }
 
     /// Stopped in the middle, and started again.
     fn restart(self) -> Self {
         self.stop.cancel();
-        // The last clone of a storage in memory would take it along.
-        let (storage, now) = (self.storage.clone(), self.clock.now().as_second());
-        let fresh = Storage::in_memory().unwrap();
-        copy(&storage, &fresh);
-        Self::start(fresh, self.store.clone(), now)
+        Self::start(self.memory.copy(), self.store.clone(), self.clock.now().as_second())
     }
 
     /// A delta names it, and its run looks and ends well.
@@ -99,25 +99,7 @@ impl Scene {
     }
 
     fn rows(&self) -> usize {
-        let count = |file: &rusqlite::Connection| {
-            file.query_row("SELECT count(*) FROM recheck", [], |row| row.get::<_, i64>(0))
-        };
-        usize::try_from(self.storage.write_now(count).unwrap()).unwrap()
-    }
-}
-
-/// What a start finds in the file.
-fn copy(from: &Storage, to: &Storage) {
-    let rows: Vec<(String, i64, i64, i64, bool)> = from
-        .write_now(|file| {
-            file.prepare("SELECT work_log, due, looks, seen, removed FROM recheck")?
-                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?
-                .collect()
-        })
-        .unwrap();
-    for row in rows {
-        to.write_now(move |file| file.execute("INSERT INTO recheck VALUES (?1, ?2, ?3, ?4, ?5)", row))
-            .unwrap();
+        self.storage.count("recheck")
     }
 }
 
@@ -165,10 +147,8 @@ async fn what_shows_after_the_run_of_its_delta_is_run_again_whenever_that_is_and
             assert_eq!(found, wanted, "{what}, {late} s late");
             if let [entry] = entries.as_slice() {
                 assert!(entry.since.as_second() <= found_after, "{what}: {}", entry.since);
-                let noted = scene.storage.write_now(|file| {
-                    file.query_row("SELECT removed FROM entry", [], |row| row.get::<_, bool>(0))
-                });
-                assert_eq!(noted, Ok(removed), "{what}");
+                let ledger = SqliteLedger::open(scene.storage.clone()).unwrap();
+                assert_eq!(ledger.recall(&work_log(1)).await.unwrap().removed, removed, "{what}");
                 scene.run().await;
                 assert!(scene.after(100).await.is_empty(), "{what}: it shows no more than that");
             }

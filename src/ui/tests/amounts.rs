@@ -5,17 +5,12 @@ use super::*;
 /// Routes of a service that does not work on what waits, with so many parked entries.
 fn idle_with(parked: usize) -> crate::http::State {
     let storage = Storage::in_memory().unwrap();
-    let fill = move |connection: &rusqlite::Connection| {
-        let mut insert = connection.prepare(
-            "INSERT INTO entry (work_log, state, due, reason, attempts, last_error, removed, since)
-             VALUES (?1, 'parked', NULL, 'delta', 3, ?2, 0, 0)",
-        )?;
-        for number in 0..parked {
-            insert.execute([format!("http://x/work-logs/{number:05}"), HOSTILE.to_owned()])?;
-        }
-        Ok(())
-    };
-    storage.write_now(fill).unwrap();
+    storage.sql(&format!(
+        "WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < {parked})
+         INSERT INTO entry (work_log, state, due, reason, attempts, last_error, removed, since)
+         SELECT printf('http://x/work-logs/%05d', n), 'parked', NULL, 'delta', 3, '{}', 0, 0 FROM numbers",
+        HOSTILE.replace('\'', "''")
+    ));
     let vars = [("API_TOKEN", "token"), ("KIMAI_ENDPOINT", "http://127.0.0.1:9/api")];
     let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let settings = Settings::from_vars(vars).unwrap();

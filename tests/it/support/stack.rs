@@ -99,14 +99,7 @@ impl Drop for Stack {
 impl Stack {
     /// With the embedded store.
     pub(crate) async fn embedded(settings: &[(&str, &str)]) -> Self {
-        Self::embedded_after(settings, |_| {}).await
-    }
-
-    /// The same, started on a storage that `fill` has put something into.
-    pub(crate) async fn embedded_after(settings: &[(&str, &str)], fill: impl FnOnce(&Storage)) -> Self {
-        let (store, storage) = (Embedded::in_memory().unwrap(), Storage::in_memory().unwrap());
-        fill(&storage);
-        Self::start(Arc::new(store.clone()), Some(store), settings, None, storage).await
+        Self::embedded_on(settings, Storage::in_memory().unwrap()).await
     }
 
     /// The same, on this storage.
