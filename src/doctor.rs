@@ -37,7 +37,8 @@ use crate::settings::Settings;
 use crate::store::jobs::JobRecords;
 use crate::store::sqlite::Storage;
 use crate::store::{Ledger, Queue};
-use crate::trackers::kimai::{CurrentUser, Diagnostics, KimaiFault, Operation, Timesheets, Version};
+use crate::trackers::kimai::{CurrentUser, Diagnostics, NAME, Timesheets, Version};
+use crate::trackers::{Operation, TrackerFault};
 use crate::triplestore::probe::Probe;
 use crate::unreadable::Unreadable;
 use crate::work_logs::WorkLogs;
@@ -130,7 +131,7 @@ struct Serving {
 #[derive(Default)]
 struct Asked {
     /// Who the token is.
-    me: OnceCell<Result<CurrentUser, KimaiFault>>,
+    me: OnceCell<Result<CurrentUser, TrackerFault>>,
     /// What the work logs around today name.
     in_use: OnceCell<Result<InUse, String>>,
 }
@@ -311,9 +312,11 @@ fn news<'a>(report: &'a Report, before: Option<&Report>) -> Vec<&'a Check> {
 }
 
 /// What Kimai answers within the limit.
-async fn asked<T>(question: impl Future<Output = Result<T, KimaiFault>>) -> Result<T, KimaiFault> {
-    let late =
-        || KimaiFault::cut(Operation::Look, true, &format!("no answer came within {} s", LIMIT.as_secs()));
+async fn asked<T>(question: impl Future<Output = Result<T, TrackerFault>>) -> Result<T, TrackerFault> {
+    let late = || {
+        let why = format!("no answer came within {} s", LIMIT.as_secs());
+        TrackerFault::cut(NAME, Operation::Look, true, &why)
+    };
     tokio::time::timeout(LIMIT, question).await.unwrap_or_else(|_| Err(late()))
 }
 

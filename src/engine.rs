@@ -102,7 +102,7 @@ impl Engine {
         Timesheets::contact(&*kimai).tell_time_by(&clock);
         let homepage = Iri::new(settings.resources.account_homepage.as_str())?;
         let timesheets: Arc<dyn Timesheets> = Arc::clone(&kimai) as _;
-        let Capabilities { syntax, order } = timesheets.capabilities();
+        let Capabilities { syntax, order, .. } = timesheets.capabilities();
         let work_logs = SparqlWorkLogs::new(Arc::clone(&store), homepage.clone());
         let work_logs: Arc<dyn WorkLogs> = Arc::new(work_logs.reading_notes(describes).reading_ids(syntax));
         let Stores { queue, ledger, jobs, references: changed } = stores(settings, &storage, &clock, order)?;

@@ -13,7 +13,8 @@ use crate::explain::for_code;
 use crate::settings::Relations;
 use crate::text::many;
 use crate::text::sentence;
-use crate::trackers::kimai::{CurrentUser, Fault, KimaiFault, Right, Rights, Version};
+use crate::trackers::kimai::{CurrentUser, Right, Rights, Version};
+use crate::trackers::{Fault, TrackerFault};
 
 pub(super) const KIMAI: Topic = Topic("kimai", "Kimai");
 pub(super) const TOKEN: Topic = Topic("token", "Kimai user of the token");
@@ -37,7 +38,7 @@ impl Doctor {
     }
 
     /// Who the token is.
-    pub(super) async fn me<'a>(&self, shared: &'a Asked) -> Result<&'a CurrentUser, KimaiFault> {
+    pub(super) async fn me<'a>(&self, shared: &'a Asked) -> Result<&'a CurrentUser, TrackerFault> {
         let me = shared.me.get_or_init(|| asked(self.target.timesheets.me())).await;
         me.as_ref().map_err(Clone::clone)
     }
@@ -80,11 +81,11 @@ impl Doctor {
 }
 
 /// The fix if Kimai, or a proxy in front of it, refuses access.
-fn login(fault: &KimaiFault) -> Option<&'static str> {
+fn login(fault: &TrackerFault) -> Option<&'static str> {
     (fault.fault == Fault::Unauthorised).then(|| for_code(fault.code, Relations::Follow)).flatten()
 }
 
-pub(super) fn of_version(version: Result<Version, KimaiFault>) -> Check {
+pub(super) fn of_version(version: Result<Version, TrackerFault>) -> Check {
     match version {
         Ok(Version { version, number }) if number != 0 && number < OLDEST => KIMAI.trouble(
             format!("It is of version {version}, which does not know tokens like ours."),
@@ -220,7 +221,9 @@ mod tests {
     use super::super::Health;
     use super::*;
     use crate::domain::ids::UserId;
-    use crate::trackers::kimai::Operation;
+    use crate::trackers::Operation;
+    use crate::trackers::kimai;
+    use crate::trackers::kimai::fault;
 
     fn user(roles: &[&str], zone: Option<&str>) -> CurrentUser {
         CurrentUser {
@@ -241,7 +244,7 @@ mod tests {
         let version = |version: &str, number| Ok(Version { version: version.to_owned(), number });
         expect(&of_version(version("2.65.0", 26500)), Health::Well, "version 2.65.0");
         expect(&of_version(version("2.13.0", 21300)), Health::Trouble, "Update Kimai");
-        let refused = |body: &[u8]| Err(KimaiFault::from_answer(Operation::Read, 401, None, body));
+        let refused = |body: &[u8]| Err(fault::of_answer(Operation::Read, 401, None, body));
         expect(&of_version(refused(b"")), Health::Trouble, "API_TOKEN");
         expect(
             &of_version(refused(br#"{"code":401,"message":"Unauthorized"}"#)),
@@ -249,7 +252,7 @@ mod tests {
             "CGIPassAuth",
         );
         expect(&of_version(refused(b"<html>")), Health::Trouble, "auth_basic off");
-        let cut = KimaiFault::cut(Operation::Read, false, "the connection failed");
+        let cut = TrackerFault::cut(kimai::NAME, Operation::Read, false, "the connection failed");
         expect(&of_version(Err(cut)), Health::Trouble, "KIMAI_ENDPOINT");
     }
 

@@ -5,7 +5,7 @@ use super::{Doctor, LIMIT};
 use crate::domain::Code;
 use crate::reconcile::sweep::{Period, window};
 use crate::text::sentence;
-use crate::trackers::kimai::{KimaiFault, Listed};
+use crate::trackers::{Listed, TrackerFault};
 
 const LIST: Topic = Topic("timesheets", "Timesheets in Kimai");
 const PROXY: &str =
@@ -27,7 +27,7 @@ impl Doctor {
     }
 }
 
-fn of_list(listed: Result<Listed, KimaiFault>, period: &str) -> Check {
+fn of_list(listed: Result<Listed, TrackerFault>, period: &str) -> Check {
     let Listed { timesheets, gaps, odd } = match listed {
         Ok(listed) => listed,
         Err(fault) => return of_fault(&fault),
@@ -44,7 +44,7 @@ fn of_list(listed: Result<Listed, KimaiFault>, period: &str) -> Check {
     LIST.well(format!("All {} from {period} can be read.", timesheets.len()))
 }
 
-fn of_fault(fault: &KimaiFault) -> Check {
+fn of_fault(fault: &TrackerFault) -> Check {
     let says = sentence(&fault.to_string());
     if fault.code == Code::KimaiListFaulty {
         return LIST.trouble(says, PROXY);
@@ -56,22 +56,23 @@ fn of_fault(fault: &KimaiFault) -> Check {
 mod tests {
     use super::super::Health;
     use super::*;
-    use crate::trackers::kimai::{Fault, Gap, OddRow, Operation};
+    use crate::trackers::kimai;
+    use crate::trackers::{Fault, Gap, OddRow, Operation};
 
     #[test]
     fn what_a_list_lacks_is_counted_and_named() {
-        let mut odd = crate::trackers::kimai::OddRows::default();
+        let mut odd = crate::trackers::OddRows::default();
         odd.push(OddRow { id: None, why: "row with id -7: negative".to_owned() });
         let odd = Listed { odd, ..Listed::default() };
-        let faulty = KimaiFault {
+        let faulty = TrackerFault {
             code: Code::KimaiListFaulty,
-            ..KimaiFault::new(Operation::Read, Fault::Permanent, "page 2 brings nothing new")
+            ..TrackerFault::new(kimai::NAME, Operation::Read, Fault::Permanent, "page 2 brings nothing new")
         };
-        let gap = |fault: &KimaiFault| Listed {
+        let gap = |fault: &TrackerFault| Listed {
             gaps: vec![Gap { above: None, below: None, fault: fault.clone() }],
             ..Listed::default()
         };
-        let down = KimaiFault::cut(Operation::Read, true, "cut");
+        let down = TrackerFault::cut(kimai::NAME, Operation::Read, true, "cut");
         let table = [
             (Ok(Listed::default()), Health::Well, "All 0 from September"),
             (Ok(odd), Health::Warning, "1 of 1 rows from September cannot be read: row with id -7"),

@@ -13,7 +13,7 @@ use crate::jobs::{JobsFault, Trouble};
 use crate::reconcile::retry::Failure;
 use crate::store::{LedgerFault, QueueFault, StorageFault};
 use crate::text::capitalised;
-use crate::trackers::kimai::{Fault, KimaiFault};
+use crate::trackers::{Fault, TrackerFault};
 use crate::work_logs::SourceFault;
 
 /// The content type of JSON:API, as the old service sent it.
@@ -65,7 +65,7 @@ impl Problem {
         Self { status, title, detail: detail.into(), code: None, pointer: None }
     }
 
-    fn of_kimai(fault: &KimaiFault, detail: String) -> Self {
+    fn of_kimai(fault: &TrackerFault, detail: String) -> Self {
         let problem = match fault.fault {
             Fault::Transient | Fault::Limited(_) | Fault::Ambiguous => Self::unavailable(detail),
             Fault::Permanent | Fault::Gone | Fault::Unauthorised => Self::refused(detail),

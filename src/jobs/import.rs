@@ -32,7 +32,8 @@ use crate::progress::Progress;
 use crate::reconcile::references::References;
 use crate::settings::{ImportSettings, Relations, ResourceSettings};
 use crate::store::QueueFault;
-use crate::trackers::kimai::{Fault, KimaiFault, Lenient, Listings};
+use crate::trackers::kimai::Listings;
+use crate::trackers::{Fault, Lenient, TrackerFault};
 use crate::triplestore::statement::{Iri, StatementFault};
 use crate::triplestore::{Refusal, Triplestore, TriplestoreFault};
 use catalogue::Catalogue;
@@ -76,7 +77,7 @@ pub enum ImportFault {
         /// Which list.
         what: &'static str,
         /// Kimai's error.
-        fault: KimaiFault,
+        fault: TrackerFault,
         /// How to fix it, if known.
         hint: &'static str,
     },
@@ -344,7 +345,7 @@ async fn unless_cancelled<T>(
 
 fn of_kimai(
     kind: &ResourceKind,
-    answer: Result<Lenient<Wanted>, KimaiFault>,
+    answer: Result<Lenient<Wanted>, TrackerFault>,
 ) -> Result<Lenient<Wanted>, ImportFault> {
     answer.map_err(|fault| ImportFault::Kimai { what: kind.name, fault, hint: "" })
 }

@@ -4,6 +4,7 @@ mod follow;
 mod kept;
 mod tries;
 
+use crate::trackers::kimai;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -26,7 +27,7 @@ use crate::progress::Progress;
 use crate::reconcile::retry::Failure;
 use crate::reconcile::sweep::Period;
 use crate::store::sqlite::{SqliteJobs, Storage};
-use crate::trackers::kimai::{Fault, KimaiFault, Operation};
+use crate::trackers::{Fault, Operation, TrackerFault};
 
 type Answer = Result<Done, Trouble>;
 
@@ -186,7 +187,7 @@ fn sweep(month: i8) -> Task {
 }
 
 fn trouble() -> Answer {
-    Err(Failure::Kimai(KimaiFault::new(Operation::Create, Fault::Transient, "down")).into())
+    Err(Failure::Kimai(TrackerFault::new(kimai::NAME, Operation::Create, Fault::Transient, "down")).into())
 }
 
 fn found(findings: Vec<Finding>) -> Done {

@@ -192,8 +192,8 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
+    use crate::trackers::Operation;
     use crate::trackers::adaptive_concurrency::How;
-    use crate::trackers::kimai::Operation;
 
     #[tokio::test]
     async fn there_is_room_for_what_kimai_answers_in_a_second_and_no_more() {

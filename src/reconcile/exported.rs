@@ -23,7 +23,8 @@ use super::retry::Failure;
 use crate::domain::EntryId;
 use crate::domain::exported::{Group, Look, groups};
 use crate::failpoint::mutants::{Mutant, mutated};
-use crate::trackers::kimai::{Fault, KimaiFault, Timesheet, TimesheetFilter, Timesheets};
+use crate::trackers::kimai::{Timesheet, TimesheetFilter, Timesheets};
+use crate::trackers::{Fault, TrackerFault};
 use crate::work_logs::SourceFault;
 
 /// How many checks of a burst are sent individually.
@@ -46,7 +47,11 @@ pub(super) enum Deletion {
 
 /// Deletes the timesheet `id`; with `keep`, only if it is not exported. The check comes right before, since no response
 /// shows what was deleted.
-pub(super) async fn delete(kimai: &dyn Timesheets, id: EntryId, keep: bool) -> Result<Deletion, KimaiFault> {
+pub(super) async fn delete(
+    kimai: &dyn Timesheets,
+    id: EntryId,
+    keep: bool,
+) -> Result<Deletion, TrackerFault> {
     if keep && !mutated(Mutant::ExportedIsOverwritten) {
         match kimai.timesheet(id).await? {
             None => return Ok(Deletion::Gone),

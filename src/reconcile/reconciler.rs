@@ -44,8 +44,9 @@ use crate::failpoint::crash;
 use crate::failpoint::mutants::{Mutant, mutated};
 use crate::store::{Ledger, LedgerFault};
 use crate::telemetry::metrics::Metrics;
+use crate::trackers::Fault;
 use crate::trackers::adaptive_concurrency;
-use crate::trackers::kimai::{Fault, Timesheets};
+use crate::trackers::kimai::Timesheets;
 use crate::work_logs::{SourceFault, WorkLogs};
 
 /// The longest that saving an intent may take before its request is sent.

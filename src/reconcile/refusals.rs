@@ -11,7 +11,8 @@ use crate::clock::Clock;
 use crate::domain::Code;
 use crate::domain::ids::{ActivityId, EntryId, ProjectId, UserId};
 use crate::domain::timesheet::DesiredEntry;
-use crate::trackers::kimai::{CurrentUser, KimaiFault, Operation, Timesheet, Timesheets};
+use crate::trackers::kimai::{CurrentUser, Timesheet, Timesheets};
+use crate::trackers::{Operation, TrackerFault};
 
 /// How long an explanation is cached: a month of refused work logs costs one lookup, and a fix in Kimai soon shows.
 const REMEMBERED: Duration = Duration::from_mins(10);
@@ -45,7 +46,7 @@ impl Refusals {
     }
 
     /// `fault` with the reason why `wanted` was refused, if it is one that Kimai does not explain.
-    pub async fn explain(&self, fault: KimaiFault, wanted: &DesiredEntry) -> KimaiFault {
+    pub async fn explain(&self, fault: TrackerFault, wanted: &DesiredEntry) -> TrackerFault {
         match fault.code {
             Code::ChoiceInvalid => {
                 let key = Key::Choice(wanted.project, wanted.activity, wanted.user);
@@ -66,7 +67,7 @@ impl Refusals {
     }
 
     /// `fault` with the reason why timesheet `id` was not changed to `wanted`.
-    pub async fn of_change(&self, fault: KimaiFault, id: EntryId, wanted: &DesiredEntry) -> KimaiFault {
+    pub async fn of_change(&self, fault: TrackerFault, id: EntryId, wanted: &DesiredEntry) -> TrackerFault {
         match fault.code {
             Code::KimaiForbidden => self.forbidden(fault, id).await,
             _ => self.explain(fault, wanted).await,
@@ -74,7 +75,7 @@ impl Refusals {
     }
 
     /// `fault` with the reason why timesheet `id` may not be changed or deleted, if Kimai only forbids it.
-    pub async fn forbidden(&self, fault: KimaiFault, id: EntryId) -> KimaiFault {
+    pub async fn forbidden(&self, fault: TrackerFault, id: EntryId) -> TrackerFault {
         if fault.code != Code::KimaiForbidden {
             return fault;
         }
@@ -89,10 +90,10 @@ impl Refusals {
     /// `fault` with the cached reason of `key`, or else with the result of a `look`.
     async fn looked_up(
         &self,
-        fault: KimaiFault,
+        fault: TrackerFault,
         key: Key,
-        look: impl Future<Output = Result<Option<Why>, KimaiFault>>,
-    ) -> KimaiFault {
+        look: impl Future<Output = Result<Option<Why>, TrackerFault>>,
+    ) -> TrackerFault {
         let why = match self.remembered(&key) {
             Some(why) => why,
             None => match look.await {
@@ -112,7 +113,7 @@ impl Refusals {
         with_reason(fault, why)
     }
 
-    async fn me(&self) -> Result<CurrentUser, KimaiFault> {
+    async fn me(&self) -> Result<CurrentUser, TrackerFault> {
         let known = self.me.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((_, me)) = known.filter(|(until, _)| self.clock.now() < *until) {
             return Ok(me);
@@ -142,8 +143,8 @@ impl Refusals {
     }
 }
 
-fn with_reason(fault: KimaiFault, (code, why): Why) -> KimaiFault {
-    KimaiFault { code, message: format!("{why} (Kimai says: {})", fault.message), ..fault }
+fn with_reason(fault: TrackerFault, (code, why): Why) -> TrackerFault {
+    TrackerFault { code, message: format!("{why} (Kimai says: {})", fault.message), ..fault }
 }
 
 fn locked(day: Date) -> Why {

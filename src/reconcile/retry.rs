@@ -8,7 +8,7 @@ use crate::domain::mismatch::Mismatch;
 use crate::domain::work_log::Obstacle;
 use crate::domain::{Code, WorkLogUri};
 use crate::store::{LedgerFault, QueueFault};
-use crate::trackers::kimai::{Fault, KimaiFault};
+use crate::trackers::{Fault, TrackerFault};
 use crate::work_logs::SourceFault;
 
 /// The first pause, doubled with each failed run.
@@ -38,7 +38,7 @@ pub enum Failure {
     Exported(String),
     /// Kimai failed or refused.
     #[error(transparent)]
-    Kimai(#[from] KimaiFault),
+    Kimai(#[from] TrackerFault),
     /// The triplestore failed or refused.
     #[error(transparent)]
     Triplestore(#[from] SourceFault),
@@ -122,15 +122,15 @@ impl Failure {
     pub fn outage(&self) -> Outage {
         match self {
             Self::TurnedAway
-            | Self::Kimai(KimaiFault { fault: Fault::Transient | Fault::Ambiguous, .. })
+            | Self::Kimai(TrackerFault { fault: Fault::Transient | Fault::Ambiguous, .. })
             | Self::Triplestore(
                 SourceFault::Transient(_)
                 | SourceFault::Failed { .. }
                 | SourceFault::Unreadable(_)
                 | SourceFault::Incomplete(_),
             ) => Outage::Perhaps,
-            Self::Kimai(KimaiFault { fault: Fault::Unauthorised, .. }) => Outage::Surely,
-            Self::Kimai(KimaiFault { fault: Fault::Limited(pause), .. }) => Outage::Pause(*pause),
+            Self::Kimai(TrackerFault { fault: Fault::Unauthorised, .. }) => Outage::Surely,
+            Self::Kimai(TrackerFault { fault: Fault::Limited(pause), .. }) => Outage::Pause(*pause),
             _ => Outage::No,
         }
     }
@@ -166,7 +166,7 @@ pub fn after(failure: &Failure, attempts: u32, chance: f64) -> Next {
     match failure {
         Failure::Blocked(obstacles) if obstacles.iter().any(Obstacle::is_final) => Next::Park,
         Failure::Blocked(_) if attempts + 1 >= RUNS_WHILE_INCOMPLETE => Next::Park,
-        Failure::Kimai(KimaiFault { fault, .. }) => match fault {
+        Failure::Kimai(TrackerFault { fault, .. }) => match fault {
             Fault::Permanent => Next::Park,
             Fault::Limited(pause) => Next::After(*pause),
             // The breaker holds everything back until the token works.
@@ -211,11 +211,12 @@ fn pause(attempts: u32, chance: f64) -> Duration {
 mod tests {
     use super::*;
     use crate::domain::status::Gist;
-    use crate::trackers::kimai::Operation;
+    use crate::trackers::Operation;
+    use crate::trackers::kimai;
     use proptest::prelude::*;
 
     fn kimai(fault: Fault) -> Failure {
-        Failure::Kimai(KimaiFault::new(Operation::Create, fault, "said so"))
+        Failure::Kimai(TrackerFault::new(kimai::NAME, Operation::Create, fault, "said so"))
     }
 
     #[test]

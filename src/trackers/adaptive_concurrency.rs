@@ -21,7 +21,7 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use tracing::debug;
 
-use crate::trackers::kimai::{Fault, KimaiFault, Operation};
+use crate::trackers::{Fault, Operation, TrackerFault};
 use controller::{Controller, PATIENCE};
 
 /// How long a creation may wait for its place once it was announced: whoever looks for what became of it
@@ -44,7 +44,7 @@ pub enum How {
 
 impl How {
     /// How a request with this answer ended.
-    pub fn of<T>(answer: &Result<T, KimaiFault>) -> Self {
+    pub fn of<T>(answer: &Result<T, TrackerFault>) -> Self {
         match answer.as_ref().map_err(|fault| &fault.fault) {
             Ok(_) => Self::Answered,
             Err(Fault::Transient | Fault::Limited(_) | Fault::Ambiguous) => Self::Troubled,

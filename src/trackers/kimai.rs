@@ -19,25 +19,25 @@ use crate::contact::Record;
 use crate::domain::ids::IdSyntax;
 use crate::domain::timesheet::DesiredEntry;
 use crate::domain::{EntryId, IdOrder, Watermark};
-use crate::trackers::Capabilities;
-pub use crate::trackers::adaptive_concurrency::AdaptiveLimiter;
+use crate::trackers::{AdaptiveLimiter, Capabilities, Lenient, Listed, TrackerFault};
 use crate::unreadable::Unreadable;
 pub use choices::Choices;
 pub use client::{Client, ClientFault};
 pub use diagnostics::{Diagnostics, Right, Rights, TimesheetRules, Version};
-pub use fault::{Fault, KimaiFault, Operation};
-pub use listing::{Gap, Listed};
 pub use model::{Activity, CurrentUser, Customer, Project, Timesheet, TimesheetFilter, User};
-pub use rows::{Lenient, OddRow, OddRows};
+
+/// What it is called.
+pub const NAME: &str = "Kimai";
 
 /// Ids are numbers that count up.
-pub const CAPABILITIES: Capabilities = Capabilities { syntax: IdSyntax::Numbers, order: IdOrder::Sequence };
+pub const CAPABILITIES: Capabilities =
+    Capabilities { name: NAME, syntax: IdSyntax::Numbers, order: IdOrder::Sequence };
 
 /// The calls about timesheets.
 ///
 /// # Guarantees
 /// Every call ends within its time limit, follows no redirect, and reports what went wrong as a
-/// [`KimaiFault`] whose [`Fault`] says what it means, so that no caller looks at a status number.
+/// [`TrackerFault`] whose [`Fault`] says what it means, so that no caller looks at a status number.
 #[async_trait]
 pub trait Timesheets: Send + Sync {
     /// What it can do, and how it writes its ids.
@@ -57,15 +57,15 @@ pub trait Timesheets: Send + Sync {
     }
 
     /// `GET /users/me`: who the token is.
-    async fn me(&self) -> Result<CurrentUser, KimaiFault>;
+    async fn me(&self) -> Result<CurrentUser, TrackerFault>;
 
     /// `GET /timesheets/{id}`; `None` when Kimai answers 404.
-    async fn timesheet(&self, id: EntryId) -> Result<Option<Timesheet>, KimaiFault>;
+    async fn timesheet(&self, id: EntryId) -> Result<Option<Timesheet>, TrackerFault>;
 
     /// `GET /timesheets`, all pages. One that cannot be read costs itself only ([`Listed::gaps`]), as does a row
     /// ([`Listed::odd`]); the first page, four in a row, a wrong token, a pause that Kimai insists on or a list
     /// beyond `KIMAI_LIST_MAX_ROWS` and `KIMAI_LIST_MAX_PAGES` costs all.
-    async fn timesheets(&self, filter: &TimesheetFilter) -> Result<Listed, KimaiFault>;
+    async fn timesheets(&self, filter: &TimesheetFilter) -> Result<Listed, TrackerFault>;
 
     /// `GET /timesheets`, no more than one page of at most `most`, lowest id first: what is not in it may be there
     /// all the same.
@@ -73,19 +73,22 @@ pub trait Timesheets: Send + Sync {
         &self,
         filter: &TimesheetFilter,
         most: usize,
-    ) -> Result<Vec<Timesheet>, KimaiFault>;
+    ) -> Result<Vec<Timesheet>, TrackerFault>;
 
     /// The position of the newest timesheet there is now; none in an empty Kimai.
-    async fn newest(&self) -> Result<Option<Watermark>, KimaiFault>;
+    async fn newest(&self) -> Result<Option<Watermark>, TrackerFault>;
 
     /// The state of what `wanted` names: project, its customer, activity and user.
-    async fn choices(&self, wanted: &DesiredEntry) -> Result<Choices, KimaiFault>;
+    async fn choices(&self, wanted: &DesiredEntry) -> Result<Choices, TrackerFault>;
 
     /// `POST /timesheets`. Not idempotent: [`Fault::Ambiguous`] means it may have been applied.
     ///
     /// `description` is what it is to say; without one, that is left to Kimai.
-    async fn create(&self, wanted: &DesiredEntry, description: Option<&str>)
-    -> Result<Timesheet, KimaiFault>;
+    async fn create(
+        &self,
+        wanted: &DesiredEntry,
+        description: Option<&str>,
+    ) -> Result<Timesheet, TrackerFault>;
 
     /// `PATCH /timesheets/{id}` with all fields we own. [`Fault::Gone`] when there is none.
     async fn update(
@@ -93,14 +96,14 @@ pub trait Timesheets: Send + Sync {
         id: EntryId,
         wanted: &DesiredEntry,
         description: Option<&str>,
-    ) -> Result<Timesheet, KimaiFault>;
+    ) -> Result<Timesheet, TrackerFault>;
 
     /// `PATCH /timesheets/{id}` that takes its break away. [`Fault::Permanent`] with status 400 while breaks are
     /// turned off in Kimai.
-    async fn end_break(&self, id: EntryId) -> Result<Timesheet, KimaiFault>;
+    async fn end_break(&self, id: EntryId) -> Result<Timesheet, TrackerFault>;
 
     /// `DELETE /timesheets/{id}`. [`Fault::Gone`] when there is none.
-    async fn delete(&self, id: EntryId) -> Result<(), KimaiFault>;
+    async fn delete(&self, id: EntryId) -> Result<(), TrackerFault>;
 }
 
 /// The lists of Kimai's catalogue.
@@ -142,18 +145,18 @@ pub enum Rows {
 #[async_trait]
 pub trait Listings: Send + Sync {
     /// `GET /customers`.
-    async fn customers(&self, rows: Rows) -> Result<Lenient<Customer>, KimaiFault>;
+    async fn customers(&self, rows: Rows) -> Result<Lenient<Customer>, TrackerFault>;
 
     /// `GET /projects`.
-    async fn projects(&self, rows: Rows) -> Result<Lenient<Project>, KimaiFault>;
+    async fn projects(&self, rows: Rows) -> Result<Lenient<Project>, TrackerFault>;
 
     /// `GET /activities`.
-    async fn activities(&self, rows: Rows) -> Result<Lenient<Activity>, KimaiFault>;
+    async fn activities(&self, rows: Rows) -> Result<Lenient<Activity>, TrackerFault>;
 
     /// `GET /users`; needs the permission `view_user` (`ROLE_SUPER_ADMIN`).
-    async fn users(&self, rows: Rows) -> Result<Lenient<User>, KimaiFault>;
+    async fn users(&self, rows: Rows) -> Result<Lenient<User>, TrackerFault>;
 
     /// `GET /{list}/{id}`: whether there is such a thing, hidden or not. What the token may not see is a
     /// [`Fault::Permanent`].
-    async fn exists(&self, list: Catalogue, id: u64) -> Result<bool, KimaiFault>;
+    async fn exists(&self, list: Catalogue, id: u64) -> Result<bool, TrackerFault>;
 }

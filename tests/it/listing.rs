@@ -8,7 +8,8 @@ use kimai_sync::domain::{Code, EntryId};
 use kimai_sync::settings::Settings;
 use kimai_sync::telemetry::Metrics;
 use kimai_sync::trackers::kimai::sandbox::{Fault, Gate, LoggedRequest, Proxy, Role, Sandbox, When};
-use kimai_sync::trackers::kimai::{Client, KimaiFault, Listed, TimesheetFilter, Timesheets as _};
+use kimai_sync::trackers::kimai::{Client, TimesheetFilter, Timesheets as _};
+use kimai_sync::trackers::{Listed, TrackerFault};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -127,7 +128,7 @@ async fn what_changed_since_an_instant_can_be_asked_for_alone() {
 
 impl Kimai {
     /// Reads the list through a proxy that spoils each of its pages.
-    async fn through(&self, proxy: Proxy) -> Result<Listed, KimaiFault> {
+    async fn through(&self, proxy: Proxy) -> Result<Listed, TrackerFault> {
         self.sandbox.fault(When::next("GET", LIST).times(usize::MAX), Fault::through(proxy));
         self.client.timesheets(&TimesheetFilter::default()).await
     }

@@ -3,7 +3,8 @@
 use super::Resources;
 use super::resource_kind::{ResourceKind, Wanted};
 use crate::settings::Relations;
-use crate::trackers::kimai::{Catalogue as List, KimaiFault, Lenient, Listings, Rows};
+use crate::trackers::kimai::{Catalogue as List, Listings, Rows};
+use crate::trackers::{Lenient, TrackerFault};
 use crate::triplestore::vocabulary::{ext, rdfs, skos, wf};
 
 /// How activities are written.
@@ -24,7 +25,7 @@ pub(super) fn kind(resources: &Resources) -> ResourceKind {
 }
 
 /// All activities that Kimai lists.
-pub(super) async fn list(kimai: &dyn Listings) -> Result<Lenient<Wanted>, KimaiFault> {
+pub(super) async fn list(kimai: &dyn Listings) -> Result<Lenient<Wanted>, TrackerFault> {
     let activities = kimai.activities(Rows::Imported).await?;
     Ok(activities.map(|activity| {
         let project = activity.project;

@@ -2,7 +2,8 @@
 
 use super::Resources;
 use super::resource_kind::{ResourceKind, Wanted};
-use crate::trackers::kimai::{Catalogue as List, KimaiFault, Lenient, Listings, Rows};
+use crate::trackers::kimai::{Catalogue as List, Listings, Rows};
+use crate::trackers::{Lenient, TrackerFault};
 use crate::triplestore::vocabulary::{prov, rdfs};
 
 /// How customers are written.
@@ -23,7 +24,7 @@ pub(super) fn kind(resources: &Resources) -> ResourceKind {
 }
 
 /// All customers that Kimai lists.
-pub(super) async fn list(kimai: &dyn Listings) -> Result<Lenient<Wanted>, KimaiFault> {
+pub(super) async fn list(kimai: &dyn Listings) -> Result<Lenient<Wanted>, TrackerFault> {
     let customers = kimai.customers(Rows::Imported).await?;
     Ok(customers.map(|customer| Wanted::new(customer.id, customer.name, customer.color.as_deref(), None)))
 }

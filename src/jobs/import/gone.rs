@@ -12,9 +12,8 @@ use tracing::warn;
 use super::catalogue::Catalogue;
 use super::resource_kind::{ResourceKind, Wanted};
 use crate::progress::Progress;
-use crate::trackers::kimai::{
-    Catalogue as List, Customer, Fault, KimaiFault, Lenient, Listings, Project, Rows,
-};
+use crate::trackers::kimai::{Catalogue as List, Customer, Listings, Project, Rows};
+use crate::trackers::{Fault, Lenient, TrackerFault};
 
 /// Resources requested by ID at a time.
 const LOOKS_AT_ONCE: usize = 4;
@@ -136,7 +135,7 @@ impl Search<'_> {
     }
 
     /// All that Kimai has of a list, with whether it is one that imports leave out.
-    async fn everything(&self, list: List) -> Result<BTreeMap<u64, bool>, KimaiFault> {
+    async fn everything(&self, list: List) -> Result<BTreeMap<u64, bool>, TrackerFault> {
         let all = Rows::All;
         let kimai = self.kimai;
         Ok(match list {

@@ -3,7 +3,8 @@
 use super::Resources;
 use super::resource_kind::{ResourceKind, Wanted};
 use crate::settings::Relations;
-use crate::trackers::kimai::{Catalogue as List, KimaiFault, Lenient, Listings, Rows};
+use crate::trackers::kimai::{Catalogue as List, Listings, Rows};
+use crate::trackers::{Lenient, TrackerFault};
 use crate::triplestore::vocabulary::{doap, prov, rdfs, skos, wf};
 
 /// How projects are written.
@@ -27,7 +28,7 @@ pub(super) fn kind(resources: &Resources) -> ResourceKind {
 }
 
 /// All projects that Kimai lists.
-pub(super) async fn list(kimai: &dyn Listings) -> Result<Lenient<Wanted>, KimaiFault> {
+pub(super) async fn list(kimai: &dyn Listings) -> Result<Lenient<Wanted>, TrackerFault> {
     let projects = kimai.projects(Rows::Imported).await?;
     Ok(projects.map(|project| {
         let customer = project.customer;

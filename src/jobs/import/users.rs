@@ -3,7 +3,8 @@
 
 use super::Resources;
 use super::resource_kind::{ResourceKind, Wanted};
-use crate::trackers::kimai::{Catalogue as List, KimaiFault, Lenient, Listings, Rows};
+use crate::trackers::kimai::{Catalogue as List, Listings, Rows};
+use crate::trackers::{Lenient, TrackerFault};
 use crate::triplestore::vocabulary::foaf;
 
 /// How accounts are written.
@@ -24,7 +25,7 @@ pub(super) fn kind(resources: &Resources) -> ResourceKind {
 }
 
 /// All users that Kimai lists.
-pub(super) async fn list(kimai: &dyn Listings) -> Result<Lenient<Wanted>, KimaiFault> {
+pub(super) async fn list(kimai: &dyn Listings) -> Result<Lenient<Wanted>, TrackerFault> {
     let users = kimai.users(Rows::Imported).await?;
     Ok(users.map(|user| Wanted::new(user.id, user.username, None, None)))
 }

@@ -1,6 +1,7 @@
 //! What fails: told, or tried again.
 
 use super::*;
+use crate::trackers::kimai;
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_or_a_panic_is_told_and_holds_up_nobody() {
@@ -127,9 +128,14 @@ async fn a_stuck_run_holds_up_the_next_for_no_longer_than_its_time_limit() {
 #[tokio::test(start_paused = true)]
 async fn the_sweep_at_start_does_not_ask_a_list_without_end_again_and_again() {
     let mut scene = Scene::new();
-    let endless = KimaiFault {
+    let endless = TrackerFault {
         code: crate::domain::Code::KimaiListFaulty,
-        ..KimaiFault::new(Operation::Read, Fault::Permanent, "its list of timesheets does not end")
+        ..TrackerFault::new(
+            kimai::NAME,
+            Operation::Read,
+            Fault::Permanent,
+            "its list of timesheets does not end",
+        )
     };
     scene.answer(Err(Trouble::Sweep(endless.into())));
     scene.go();

@@ -17,7 +17,8 @@ use crate::reconcile::effect::{Effect, Reconciled};
 use crate::reconcile::exported::{self, Deletion};
 use crate::reconcile::retry::Failure;
 use crate::store::ledger::{Held, LedgerFault};
-use crate::trackers::kimai::{Fault, Timesheet};
+use crate::trackers::Fault;
+use crate::trackers::kimai::Timesheet;
 
 /// A check that is older than this when the change may be sent is repeated.
 const STALE: Duration = Duration::from_secs(2);

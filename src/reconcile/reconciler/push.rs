@@ -19,7 +19,8 @@ use crate::domain::{EntryId, WorkLogUri};
 use crate::failpoint::mutants::{Mutant, mutated};
 use crate::reconcile::retry::Failure;
 use crate::store::ledger::Held;
-use crate::trackers::kimai::{CurrentUser, Fault, KimaiFault, Timesheet};
+use crate::trackers::kimai::{CurrentUser, Timesheet};
+use crate::trackers::{Fault, TrackerFault};
 
 /// Kimai's result.
 pub(super) struct Pushed {
@@ -146,7 +147,7 @@ impl Reconciler {
         if answer.pause != 0 && !mutated(Mutant::EndMinusBegin) {
             match self.end_break(&mut course).await {
                 Ok(without) => answer = without,
-                Err(Failure::Kimai(KimaiFault { fault: Fault::Permanent, .. })) => {
+                Err(Failure::Kimai(TrackerFault { fault: Fault::Permanent, .. })) => {
                     mismatch = Some(Mismatch::Break { id, seconds: answer.pause.into() });
                 }
                 Err(failure) => return Err(failure),
@@ -290,7 +291,7 @@ impl Reconciler {
             Ok(answer) if course.is_over() => return Ok(Some(answer)),
             Ok(_) => {}
             // The token's user cannot have hours: it is a system account.
-            Err(Failure::Kimai(KimaiFault { fault: Fault::Permanent, .. })) => return Ok(None),
+            Err(Failure::Kimai(TrackerFault { fault: Fault::Permanent, .. })) => return Ok(None),
             Err(failure) => return Err(failure),
         }
         self.send(wanted, course).await.map(Some)

@@ -10,7 +10,8 @@ use crate::failpoint::mutants::{Mutant, mutated};
 use crate::reconcile::retry::Failure;
 use crate::store::LedgerFault;
 use crate::telemetry::metrics::Resolved;
-use crate::trackers::kimai::{KimaiFault, Timesheet, TimesheetFilter};
+use crate::trackers::TrackerFault;
+use crate::trackers::kimai::{Timesheet, TimesheetFilter};
 
 impl Reconciler {
     /// Finds the outcome of an open intent. Returns whether it created a timesheet.
@@ -43,7 +44,7 @@ impl Reconciler {
         }
         // A row that cannot be read may be the timesheet, so sending it again could create a duplicate.
         if let Some(why) = odd {
-            return Err(KimaiFault::odd_row(&why).into());
+            return Err(TrackerFault::odd_row(self.kimai.capabilities().name, &why).into());
         }
         self.ledger.close_intent(subject).await?;
         self.metrics.intent_resolved(Resolved::Absent);

@@ -8,11 +8,11 @@ use crate::domain::work_log::Kind;
 use crate::domain::{EntryId, Watermark, WorkLogUri};
 use crate::failpoint::mutants::{Mutant, mutated};
 use crate::reconcile::retry::Failure;
-use crate::trackers::kimai::KimaiFault;
+use crate::trackers::TrackerFault;
 
 impl Reconciler {
     /// The highest position known, none in an empty Kimai: requested once, then learnt from every response.
-    pub async fn high_water(&self) -> Result<Option<Watermark>, KimaiFault> {
+    pub async fn high_water(&self) -> Result<Option<Watermark>, TrackerFault> {
         let ask = async || {
             if self.ledger.high_water().is_none()
                 && let Some(newest) = self.kimai.newest().await?

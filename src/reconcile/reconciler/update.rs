@@ -12,7 +12,7 @@ use crate::reconcile::admission::Permit;
 use crate::reconcile::effect::{Effect, Reconciled};
 use crate::reconcile::retry::Failure;
 use crate::store::ledger::Held;
-use crate::trackers::kimai::{Fault, KimaiFault};
+use crate::trackers::{Fault, TrackerFault};
 
 impl Reconciler {
     /// Updates a timesheet, unless it is exported and has to stay as it is.
@@ -42,7 +42,7 @@ impl Reconciler {
             self.ledger.pushed(subject, id, wanted, wanted.into()).await?;
         }
         let pushed = match self.push(subject, &change, before).await {
-            Err(Failure::Kimai(KimaiFault { fault: Fault::Gone, .. })) => {
+            Err(Failure::Kimai(TrackerFault { fault: Fault::Gone, .. })) => {
                 return self.gone(subject, facts, change, exported, permit).await;
             }
             Err(Failure::Kimai(fault)) => {

@@ -1,5 +1,6 @@
 //! The fake Kimai: timesheets, what created them, and when one must not be deleted.
 
+use crate::trackers::kimai::fault;
 use jiff::civil::Date;
 use rand::Rng;
 
@@ -13,7 +14,8 @@ use crate::domain::diff::ObservedEntry;
 use crate::domain::ids::UserId;
 use crate::domain::timesheet::DesiredEntry;
 use crate::domain::{EntryId, WorkLogUri};
-use crate::trackers::kimai::{KimaiFault, Operation, Timesheet};
+use crate::trackers::kimai::Timesheet;
+use crate::trackers::{Operation, TrackerFault};
 
 /// Who made a timesheet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +63,11 @@ impl FakeTimesheet {
 }
 
 impl State {
-    pub(super) fn create(&mut self, wanted: &DesiredEntry, caller: &Caller) -> Result<Timesheet, KimaiFault> {
+    pub(super) fn create(
+        &mut self,
+        wanted: &DesiredEntry,
+        caller: &Caller,
+    ) -> Result<Timesheet, TrackerFault> {
         self.validate(Operation::Create, wanted, caller)?;
         if let Some(rule) = self.wrongly_created(caller) {
             self.note(caller.who.clone(), What::Broken(rule));
@@ -148,7 +154,7 @@ impl State {
         id: EntryId,
         wanted: &DesiredEntry,
         caller: &Caller,
-    ) -> Result<Timesheet, KimaiFault> {
+    ) -> Result<Timesheet, TrackerFault> {
         let Some(old) = self.timesheets.get(&id).cloned() else {
             return Err(Profile::gone(Operation::Update));
         };
@@ -185,7 +191,7 @@ impl State {
     }
 
     /// The break of a timesheet is taken away, or Kimai has no such field.
-    pub(super) fn end_break(&mut self, id: EntryId, caller: &Caller) -> Result<Timesheet, KimaiFault> {
+    pub(super) fn end_break(&mut self, id: EntryId, caller: &Caller) -> Result<Timesheet, TrackerFault> {
         let counting = self.counting;
         let Some(timesheet) = self.timesheets.get_mut(&id) else {
             return Err(Profile::gone(Operation::Update));
@@ -193,7 +199,7 @@ impl State {
         if counting.breaks_off {
             let body = br#"{"code":400,"message":"Validation Failed","errors":{"errors":
                 ["This form should not contain extra fields."],"children":{}}}"#;
-            return Err(KimaiFault::from_answer(Operation::Update, 400, None, body));
+            return Err(fault::of_answer(Operation::Update, 400, None, body));
         }
         let row = &mut timesheet.row;
         row.pause = 0;
@@ -246,7 +252,7 @@ impl State {
         }
     }
 
-    pub(super) fn delete(&mut self, id: EntryId, caller: &Caller) -> Result<(), KimaiFault> {
+    pub(super) fn delete(&mut self, id: EntryId, caller: &Caller) -> Result<(), TrackerFault> {
         let Some(timesheet) = self.timesheets.remove(&id) else {
             return Err(Profile::gone(Operation::Delete));
         };
@@ -321,7 +327,7 @@ impl State {
         operation: Operation,
         wanted: &DesiredEntry,
         caller: &Caller,
-    ) -> Result<(), KimaiFault> {
+    ) -> Result<(), TrackerFault> {
         if fixtures::kimai_takes(wanted) {
             return Ok(());
         }
@@ -329,6 +335,6 @@ impl State {
         self.note(caller.who.clone(), What::Refused(call));
         let body = br#"{"code":400,"message":"Validation Failed","errors":{"children":{"project":{"errors":
             ["The selected choice is invalid."]}}}}"#;
-        Err(KimaiFault::from_answer(operation, 400, None, body))
+        Err(fault::of_answer(operation, 400, None, body))
     }
 }

@@ -1,11 +1,13 @@
 //! Faults on the way to either side, as the two clients report them.
 
+use crate::trackers::kimai;
+use crate::trackers::kimai::fault;
 use std::time::Duration;
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::trackers::kimai::{KimaiFault, Operation};
+use crate::trackers::{Operation, TrackerFault};
 use crate::work_logs::SourceFault;
 
 /// The time limit of every call: the default of the settings.
@@ -220,19 +222,19 @@ impl Trouble {
     }
 
     /// What the client of Kimai makes of it.
-    pub(super) fn of_kimai(self, call: Call) -> KimaiFault {
+    pub(super) fn of_kimai(self, call: Call) -> TrackerFault {
         let operation = call.operation();
         let answer = |status, retry_after, body: &str| {
-            KimaiFault::from_answer(operation, status, retry_after, body.as_bytes())
+            fault::of_answer(operation, status, retry_after, body.as_bytes())
         };
         match self {
-            Self::Dns => KimaiFault::cut(operation, false, "no such host"),
-            Self::Tls => KimaiFault::cut(operation, false, "the TLS handshake failed"),
+            Self::Dns => TrackerFault::cut(kimai::NAME, operation, false, "no such host"),
+            Self::Tls => TrackerFault::cut(kimai::NAME, operation, false, "the TLS handshake failed"),
             Self::TimeLimitBefore | Self::TimeLimitAfter | Self::Hangs => {
-                KimaiFault::cut(operation, true, "it did not answer within the time limit")
+                TrackerFault::cut(kimai::NAME, operation, true, "it did not answer within the time limit")
             }
             Self::CutAfterRequest | Self::CutInAnswer => {
-                KimaiFault::cut(operation, true, "the connection was cut")
+                TrackerFault::cut(kimai::NAME, operation, true, "the connection was cut")
             }
             Self::Status500 | Self::PageLost | Self::RowOdd => answer(500, None, ""),
             Self::Status502 => answer(502, None, "<html>bad gateway</html>"),
@@ -245,9 +247,9 @@ impl Trouble {
             Self::Forbidden => answer(403, None, r#"{"code":403,"message":"injected"}"#),
             Self::WrongToken => answer(401, None, ""),
             Self::NotFoundPage => answer(404, None, "404 page not found"),
-            Self::Garbage | Self::Html => KimaiFault::unreadable(operation, "expected value at line 1"),
+            Self::Garbage | Self::Html => fault::unreadable(operation, "expected value at line 1"),
             Self::Refused | Self::Empty | Self::Half | Self::RowsDropped | Self::NotStored => {
-                KimaiFault::cut(operation, false, "connection refused")
+                TrackerFault::cut(kimai::NAME, operation, false, "connection refused")
             }
         }
     }

@@ -4,7 +4,8 @@ use super::fake_tracker::FakeTimesheet;
 use super::faults::{Call, Trouble};
 use super::state::instant;
 use crate::domain::IdOrder;
-use crate::trackers::kimai::{Gap, Listed, OddRow, OddRows, Timesheet, TimesheetFilter};
+use crate::trackers::kimai::{Timesheet, TimesheetFilter};
+use crate::trackers::{Gap, Listed, OddRow, OddRows};
 
 /// Whether a list shows it. The token's zone is UTC here. Kimai knows whole seconds.
 pub(super) fn matches(filter: &TimesheetFilter, FakeTimesheet { row, modified, .. }: &FakeTimesheet) -> bool {

@@ -5,7 +5,8 @@ use crate::domain::work_log::Facts;
 use crate::domain::{EntryId, IdOrder};
 use crate::failpoint::mutants::{Mutant, mutated};
 use crate::trackers::Capabilities;
-use crate::trackers::kimai::{self, Fault, KimaiFault, Operation};
+use crate::trackers::kimai;
+use crate::trackers::{Fault, Operation, TrackerFault};
 
 /// What the fake tracker is like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,8 +26,12 @@ impl Profile {
     pub(super) fn capabilities(self) -> Capabilities {
         match self {
             Self::Sequence => kimai::CAPABILITIES,
-            Self::Clock => Capabilities { syntax: IdSyntax::ObjectIds, order: IdOrder::Clock },
-            Self::Unordered => Capabilities { syntax: IdSyntax::ObjectIds, order: IdOrder::Unordered },
+            Self::Clock => {
+                Capabilities { name: kimai::NAME, syntax: IdSyntax::ObjectIds, order: IdOrder::Clock }
+            }
+            Self::Unordered => {
+                Capabilities { name: kimai::NAME, syntax: IdSyntax::ObjectIds, order: IdOrder::Unordered }
+            }
         }
     }
 
@@ -46,9 +51,9 @@ impl Profile {
     }
 
     /// What a client makes of the answer that an entry is not there, a 404 or Clockify's 400.
-    pub(super) fn gone(operation: Operation) -> KimaiFault {
+    pub(super) fn gone(operation: Operation) -> TrackerFault {
         let fault = if mutated(Mutant::GoneReadAsPermanent) { Fault::Permanent } else { Fault::Gone };
-        KimaiFault::new(operation, fault, "there is no such entry")
+        TrackerFault::new(kimai::NAME, operation, fault, "there is no such entry")
     }
 
     /// A work log without anything.

@@ -2,6 +2,8 @@
 
 mod triplestore;
 
+use crate::trackers::kimai;
+use crate::trackers::kimai::fault;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -19,9 +21,8 @@ use crate::domain::{EntryId, Watermark};
 use crate::trackers::Capabilities;
 use crate::trackers::adaptive_concurrency::How;
 use crate::trackers::kimai::choices::{ChosenActivity, ChosenCustomer, ChosenProject, ChosenUser};
-use crate::trackers::kimai::{
-    AdaptiveLimiter, Choices, CurrentUser, KimaiFault, Listed, Timesheet, TimesheetFilter, Timesheets,
-};
+use crate::trackers::kimai::{Choices, CurrentUser, Timesheet, TimesheetFilter, Timesheets};
+use crate::trackers::{AdaptiveLimiter, Listed, TrackerFault};
 
 /// The world, shared by all who live in it.
 pub(super) struct World {
@@ -71,7 +72,7 @@ impl World {
     }
 
     /// Sends what changes something. The course it took, and what came of it if it took effect.
-    async fn send(&self, effect: Effect) -> (Option<Trouble>, Result<Option<Timesheet>, KimaiFault>) {
+    async fn send(&self, effect: Effect) -> (Option<Trouble>, Result<Option<Timesheet>, TrackerFault>) {
         let (course, caller) = {
             let mut state = self.state();
             (state.course(effect.call()), state.caller())
@@ -83,11 +84,11 @@ impl World {
         (course.trouble, done)
     }
 
-    async fn kimai_write(&self, effect: Effect) -> Result<Option<Timesheet>, KimaiFault> {
+    async fn kimai_write(&self, effect: Effect) -> Result<Option<Timesheet>, TrackerFault> {
         let call = effect.call();
         let operation = call.operation();
         let permit = self.limiter.permit(operation).await;
-        let _permit = permit.ok_or_else(|| KimaiFault::crowded_out(operation))?;
+        let _permit = permit.ok_or_else(|| TrackerFault::crowded_out(kimai::NAME, operation))?;
         let since = Instant::now();
         let (trouble, done) = self.send(effect).await;
         let answer = trouble.map_or(done, |trouble| Err(trouble.of_kimai(call)));
@@ -95,7 +96,7 @@ impl World {
         answer
     }
 
-    async fn kimai_read<T>(&self, call: Call, read: impl FnOnce(&State) -> T) -> Result<T, KimaiFault> {
+    async fn kimai_read<T>(&self, call: Call, read: impl FnOnce(&State) -> T) -> Result<T, TrackerFault> {
         let (trouble, found) = self.read(call, read).await;
         trouble.map_or(Ok(found), |trouble| Err(trouble.of_kimai(call)))
     }
@@ -124,7 +125,7 @@ struct Flight<'a> {
 }
 
 impl Flight<'_> {
-    fn arrive(&mut self, course: Course) -> Result<Option<Timesheet>, KimaiFault> {
+    fn arrive(&mut self, course: Course) -> Result<Option<Timesheet>, TrackerFault> {
         let Some((effect, caller)) = self.request.take() else { return Ok(None) };
         let mut state = self.world.state();
         if let (Some(_), Effect::Update(id, _)) = (course.trouble, &effect) {
@@ -159,7 +160,7 @@ impl Timesheets for World {
         self.state().profile.capabilities()
     }
 
-    async fn me(&self) -> Result<CurrentUser, KimaiFault> {
+    async fn me(&self) -> Result<CurrentUser, TrackerFault> {
         let me = |state: &State| {
             let zone = if state.counting.token_away { "UTC" } else { "Europe/Brussels" };
             let (id, timezone) = (counting::SERVICE, Some(zone.to_owned()));
@@ -168,7 +169,7 @@ impl Timesheets for World {
         self.kimai_read(Call::Look, me).await
     }
 
-    async fn timesheet(&self, id: EntryId) -> Result<Option<Timesheet>, KimaiFault> {
+    async fn timesheet(&self, id: EntryId) -> Result<Option<Timesheet>, TrackerFault> {
         let read =
             |state: &State| (state.now, state.timesheets.get(&id).map(|timesheet| timesheet.row.clone()));
         let (at, row) = self.kimai_read(Call::Look, read).await?;
@@ -182,7 +183,7 @@ impl Timesheets for World {
         &self,
         filter: &TimesheetFilter,
         most: usize,
-    ) -> Result<Vec<Timesheet>, KimaiFault> {
+    ) -> Result<Vec<Timesheet>, TrackerFault> {
         let read = |state: &State| {
             let fitting = state.timesheets.values().filter(|timesheet| matches(filter, timesheet));
             (state.now, fitting.map(|timesheet| timesheet.row.clone()).take(most).collect::<Vec<_>>())
@@ -195,7 +196,7 @@ impl Timesheets for World {
         Ok(rows)
     }
 
-    async fn timesheets(&self, filter: &TimesheetFilter) -> Result<Listed, KimaiFault> {
+    async fn timesheets(&self, filter: &TimesheetFilter) -> Result<Listed, TrackerFault> {
         let listed = |state: &State| {
             let timesheets = state.timesheets.values().filter(|timesheet| matches(filter, timesheet));
             timesheets.map(|timesheet| timesheet.row.clone()).collect::<Vec<_>>()
@@ -210,7 +211,7 @@ impl Timesheets for World {
         }
     }
 
-    async fn newest(&self) -> Result<Option<Watermark>, KimaiFault> {
+    async fn newest(&self) -> Result<Option<Watermark>, TrackerFault> {
         let newest = |state: &State| {
             let order = state.profile.capabilities().order;
             state.timesheets.keys().filter_map(|id| order.position(*id)).max()
@@ -218,7 +219,7 @@ impl Timesheets for World {
         self.kimai_read(Call::Newest, newest).await
     }
 
-    async fn choices(&self, wanted: &DesiredEntry) -> Result<Choices, KimaiFault> {
+    async fn choices(&self, wanted: &DesiredEntry) -> Result<Choices, TrackerFault> {
         let name = wanted.project.to_string();
         let project = ChosenProject {
             name,
@@ -240,9 +241,9 @@ impl Timesheets for World {
         &self,
         wanted: &DesiredEntry,
         _description: Option<&str>,
-    ) -> Result<Timesheet, KimaiFault> {
+    ) -> Result<Timesheet, TrackerFault> {
         let made = self.kimai_write(Effect::Create(*wanted)).await?;
-        made.ok_or_else(|| KimaiFault::unreadable(Call::Create.operation(), "no body"))
+        made.ok_or_else(|| fault::unreadable(Call::Create.operation(), "no body"))
     }
 
     async fn update(
@@ -250,17 +251,17 @@ impl Timesheets for World {
         id: EntryId,
         wanted: &DesiredEntry,
         _description: Option<&str>,
-    ) -> Result<Timesheet, KimaiFault> {
+    ) -> Result<Timesheet, TrackerFault> {
         let changed = self.kimai_write(Effect::Update(id, *wanted)).await?;
-        changed.ok_or_else(|| KimaiFault::unreadable(Call::Update.operation(), "no body"))
+        changed.ok_or_else(|| fault::unreadable(Call::Update.operation(), "no body"))
     }
 
-    async fn end_break(&self, id: EntryId) -> Result<Timesheet, KimaiFault> {
+    async fn end_break(&self, id: EntryId) -> Result<Timesheet, TrackerFault> {
         let changed = self.kimai_write(Effect::EndBreak(id)).await?;
-        changed.ok_or_else(|| KimaiFault::unreadable(Call::Update.operation(), "no body"))
+        changed.ok_or_else(|| fault::unreadable(Call::Update.operation(), "no body"))
     }
 
-    async fn delete(&self, id: EntryId) -> Result<(), KimaiFault> {
+    async fn delete(&self, id: EntryId) -> Result<(), TrackerFault> {
         self.kimai_write(Effect::Delete(id)).await.map(drop)
     }
 }

@@ -19,7 +19,7 @@ use crate::progress::Progress;
 use crate::queue::{Filter, Reason};
 use crate::reconcile::exported::{self, Deletion};
 use crate::reconcile::retry::Failure;
-use crate::trackers::kimai::Fault;
+use crate::trackers::Fault;
 use crate::work_logs::SourceFault;
 
 /// Work logs queued at a time, so that deltas can be saved in between.

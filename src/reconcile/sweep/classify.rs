@@ -16,7 +16,8 @@ use crate::domain::{EntryId, WorkLogUri};
 use crate::failpoint::mutants::{Mutant, mutated};
 use crate::progress::Progress;
 use crate::reconcile::retry::Failure;
-use crate::trackers::kimai::{Fault, KimaiFault, Timesheet};
+use crate::trackers::kimai::Timesheet;
+use crate::trackers::{Fault, TrackerFault};
 use crate::triplestore::pages::{ROUNDS, disagree};
 use crate::work_logs::SourceFault;
 
@@ -295,7 +296,12 @@ fn changed_kind(found: &ObservedEntry, wanted: &DesiredEntry) -> Kind {
 
 /// What it means that a timesheet could not be looked at: that it is left alone, or that no other can be seen
 /// either.
-fn unseen(work_log: &WorkLogUri, id: EntryId, fault: KimaiFault, progress: &Progress) -> Result<(), Failure> {
+fn unseen(
+    work_log: &WorkLogUri,
+    id: EntryId,
+    fault: TrackerFault,
+    progress: &Progress,
+) -> Result<(), Failure> {
     match fault.fault {
         Fault::Permanent => return Err(out_of_sight(work_log, id, &fault)),
         Fault::Unauthorised => return Err(fault.into()),
@@ -305,7 +311,7 @@ fn unseen(work_log: &WorkLogUri, id: EntryId, fault: KimaiFault, progress: &Prog
 }
 
 /// Kimai's list does not show what it leaves out; a request by ID does.
-fn out_of_sight(work_log: &WorkLogUri, id: EntryId, fault: &KimaiFault) -> Failure {
+fn out_of_sight(work_log: &WorkLogUri, id: EntryId, fault: &TrackerFault) -> Failure {
     Failure::OutOfSight(format!(
         "the API token does not see timesheet {id} of <{work_log}> ({fault}), so it may not see others either. \
          Nothing was changed. Give the token's user a role that sees everybody's timesheets (ROLE_ADMIN, or \

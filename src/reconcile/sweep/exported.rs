@@ -7,7 +7,7 @@ use crate::domain::diff::{ObservedEntry, TimesheetSide, in_words};
 use crate::domain::exported::both_values;
 use crate::domain::finding::{Finding, Hold};
 use crate::domain::timesheet::DesiredEntry;
-use crate::trackers::kimai::KimaiFault;
+use crate::trackers::TrackerFault;
 
 impl Sweeper {
     /// `finding` of a timesheet that holds something else than `wanted`. One that is exported is left as it is.
@@ -27,7 +27,7 @@ impl Sweeper {
         &self,
         snapshot: &Snapshot,
         ids: &[EntryId],
-    ) -> Result<Option<(EntryId, ObservedEntry)>, (EntryId, KimaiFault)> {
+    ) -> Result<Option<(EntryId, ObservedEntry)>, (EntryId, TrackerFault)> {
         if self.limits.overwrite_exported {
             return Ok(None);
         }

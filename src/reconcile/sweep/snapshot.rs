@@ -16,7 +16,8 @@ use crate::domain::{EntryId, WorkLogUri};
 use crate::failpoint::mutants::{Mutant, mutated};
 use crate::progress::Progress;
 use crate::reconcile::retry::Failure;
-use crate::trackers::kimai::{Gap, Listed, OddRows, Timesheet, TimesheetFilter};
+use crate::trackers::kimai::{Timesheet, TimesheetFilter};
+use crate::trackers::{Gap, Listed, OddRows};
 
 /// Windows read at a time. Two more may wait to be brought down, behind the one that is: a sweep holds no more
 /// facts than that.

@@ -41,13 +41,15 @@ mod tests {
     use crate::reconcile::breaker::PROBE_EVERY;
     use crate::reconcile::effect::Effect;
     use crate::store::ledger::LedgerFault;
-    use crate::trackers::kimai::{Fault, KimaiFault, Operation};
+    use crate::trackers::kimai;
+    use crate::trackers::{Fault, Operation, TrackerFault};
     use crate::work_logs::SourceFault;
 
     #[test]
     fn a_run_shows_only_whom_it_reached() {
         use Neighbour::{Kimai, Triplestore};
-        let kimai = |fault| Failure::Kimai(KimaiFault::new(Operation::Update, fault, "said so"));
+        let kimai =
+            |fault| Failure::Kimai(TrackerFault::new(kimai::NAME, Operation::Update, fault, "said so"));
         let claimed = |id| {
             let other = WorkLogUri::parse("http://x/work-logs/1").unwrap();
             LedgerFault::Claimed { id: EntryId::number(id), other }

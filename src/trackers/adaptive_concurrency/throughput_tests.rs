@@ -14,7 +14,7 @@ use rand::{Rng, SeedableRng};
 use tokio::time::{Instant, sleep};
 
 use super::{AdaptiveLimiter, How};
-use crate::trackers::kimai::Operation;
+use crate::trackers::Operation;
 use crate::trackers::kimai::sandbox::{Latency, Machine};
 
 /// `KIMAI_CONCURRENCY`.

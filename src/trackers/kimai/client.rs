@@ -3,6 +3,8 @@
 mod inspect;
 mod pages;
 
+use crate::trackers::kimai::NAME;
+use crate::trackers::kimai::fault;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,13 +19,11 @@ use tokio::time::Instant;
 use tracing::{Instrument, info_span};
 
 use super::choices::{Choices, ChosenProject, ChosenUser};
-use super::fault::{Fault, KimaiFault, Operation};
 use super::heard::{self, in_words, whole};
-use super::listing::Listed;
 use super::model::{
     Activity, CurrentUser, Customer, NoBreak, Project, Timesheet, TimesheetFilter, TimesheetForm, User,
 };
-use super::rows::{self, Lenient};
+use super::rows;
 use super::{CAPABILITIES, Catalogue, Listings, Rows, Timesheets};
 use crate::contact::Record;
 use crate::domain::timesheet::DesiredEntry;
@@ -32,8 +32,9 @@ use crate::failpoint::crash;
 use crate::settings::{Description, KimaiSettings, ListLimits};
 use crate::telemetry::metrics::Side;
 use crate::telemetry::metrics::{self, Metrics};
-use crate::trackers::Capabilities;
 use crate::trackers::adaptive_concurrency::{AdaptiveLimiter, How, Permit};
+use crate::trackers::error::{Fault, Operation, TrackerFault};
+use crate::trackers::{Capabilities, Lenient, Listed};
 use crate::unreadable::Unreadable;
 use pages::PAGE_SIZE;
 
@@ -121,7 +122,7 @@ impl Client {
         self.http.request(method, url)
     }
 
-    async fn send(&self, operation: Operation, request: RequestBuilder) -> Result<Answer, KimaiFault> {
+    async fn send(&self, operation: Operation, request: RequestBuilder) -> Result<Answer, TrackerFault> {
         let _permit = self.permit(operation).await?;
         self.keep_pause(operation).await?;
         let (since, mut status) = (Instant::now(), None);
@@ -139,12 +140,12 @@ impl Client {
 
     /// Waits for a permit to send a request; a creation not for ever. A list needs
     /// none.
-    async fn permit(&self, operation: Operation) -> Result<Option<Permit<'_>>, KimaiFault> {
+    async fn permit(&self, operation: Operation) -> Result<Option<Permit<'_>>, TrackerFault> {
         if operation == Operation::Read {
             return Ok(None);
         }
         let permit =
-            self.limiter.permit(operation).await.ok_or_else(|| KimaiFault::crowded_out(operation))?;
+            self.limiter.permit(operation).await.ok_or_else(|| TrackerFault::crowded_out(NAME, operation))?;
         Ok(Some(permit))
     }
 
@@ -154,8 +155,9 @@ impl Client {
         operation: Operation,
         request: RequestBuilder,
         seen: &mut Option<u16>,
-    ) -> Result<Answer, KimaiFault> {
-        let cut = |fault: reqwest::Error| KimaiFault::cut(operation, !fault.is_connect(), &in_words(fault));
+    ) -> Result<Answer, TrackerFault> {
+        let cut =
+            |fault: reqwest::Error| TrackerFault::cut(NAME, operation, !fault.is_connect(), &in_words(fault));
         let mut response = request.send().await.map_err(cut)?;
         if operation == Operation::Create {
             crash::point("post sent");
@@ -169,18 +171,18 @@ impl Client {
         }
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let told = (text(RETRY_AFTER), text(WWW_AUTHENTICATE));
-        let fault = KimaiFault::answered(operation, status.as_u16(), told, &body);
+        let fault = fault::answered(operation, status.as_u16(), told, &body);
         if let Fault::Limited(pause) = fault.fault {
             self.pause(pause);
         }
         Err(fault.presentable(&self.token))
     }
 
-    fn read<T: DeserializeOwned>(&self, operation: Operation, answer: &Answer) -> Result<T, KimaiFault> {
+    fn read<T: DeserializeOwned>(&self, operation: Operation, answer: &Answer) -> Result<T, TrackerFault> {
         crate::json::from_slice(&answer.body).map_err(|fault| self.not_read(operation, &fault))
     }
 
-    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, KimaiFault> {
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, TrackerFault> {
         self.read(Operation::Read, &self.send(Operation::Read, self.request(Method::GET, path)).await?)
     }
 
@@ -189,7 +191,7 @@ impl Client {
         &self,
         list: Catalogue,
         rows: Rows,
-    ) -> Result<Lenient<T>, KimaiFault> {
+    ) -> Result<Lenient<T>, TrackerFault> {
         let request = self.request(Method::GET, list.path());
         let request = match (self.hidden || rows == Rows::All, list) {
             (false, _) => request,
@@ -201,7 +203,7 @@ impl Client {
 
     /// The rows of a list, those that cannot be read apart. A text that cannot be read as it is, is read with
     /// U+FFFD in it.
-    fn rows<T: DeserializeOwned>(&self, answer: &Answer) -> Result<Lenient<T>, KimaiFault> {
+    fn rows<T: DeserializeOwned>(&self, answer: &Answer) -> Result<Lenient<T>, TrackerFault> {
         let read = Lenient::read(&answer.body).or_else(|fault| {
             let repaired = crate::json::repaired(&answer.body).ok_or(fault)?;
             let list = Lenient::read(repaired.as_bytes())?;
@@ -221,18 +223,19 @@ impl Client {
                 "A text in Kimai cannot be read and was replaced in part: id {}, name {name}",
                 text("id")
             );
-            let what = KimaiFault::new(Operation::Read, Fault::Transient, what).presentable(&self.token);
+            let what =
+                TrackerFault::new(NAME, Operation::Read, Fault::Transient, what).presentable(&self.token);
             self.metrics.unreadable(Side::Kimai, 1);
             self.unreadable.note(what.message);
         }
     }
 
-    fn not_read(&self, operation: Operation, fault: &serde_json::Error) -> KimaiFault {
-        KimaiFault::unreadable(operation, &fault.to_string()).presentable(&self.token)
+    fn not_read(&self, operation: Operation, fault: &serde_json::Error) -> TrackerFault {
+        fault::unreadable(operation, &fault.to_string()).presentable(&self.token)
     }
 
     /// One thing, or none where Kimai answers 404.
-    async fn look<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, KimaiFault> {
+    async fn look<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, TrackerFault> {
         match self.send(Operation::Look, self.request(Method::GET, path)).await {
             Ok(answer) => self.read(Operation::Look, &answer).map(Some),
             Err(fault) if fault.fault == Fault::Gone => Ok(None),
@@ -249,14 +252,14 @@ impl Client {
 
     /// Waits for the end of a pause that Kimai asked for, if that is near; else nothing may be sent, and
     /// whoever asks comes again. A creation never waits: how old its intent is tells what may still come of it.
-    async fn keep_pause(&self, operation: Operation) -> Result<(), KimaiFault> {
+    async fn keep_pause(&self, operation: Operation) -> Result<(), TrackerFault> {
         let until = *self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(until) = until else { return Ok(()) };
         let rest = until.saturating_duration_since(Instant::now());
         let longest = if operation == Operation::Create { Duration::ZERO } else { KEPT_PAUSE };
         if rest > longest {
             let why = format!("it asked for a pause, which lasts {} s more", rest.as_secs());
-            return Err(KimaiFault::new(operation, Fault::Limited(rest), why));
+            return Err(TrackerFault::new(NAME, operation, Fault::Limited(rest), why));
         }
         tokio::time::sleep_until(until).await;
         Ok(())
@@ -281,16 +284,16 @@ impl Timesheets for Client {
         CAPABILITIES
     }
 
-    async fn me(&self) -> Result<CurrentUser, KimaiFault> {
+    async fn me(&self) -> Result<CurrentUser, TrackerFault> {
         self.get("users/me").await
     }
 
-    async fn timesheet(&self, id: EntryId) -> Result<Option<Timesheet>, KimaiFault> {
+    async fn timesheet(&self, id: EntryId) -> Result<Option<Timesheet>, TrackerFault> {
         let found: Option<Timesheet> = self.look(&format!("timesheets/{id}")).await?;
         Ok(found.map(|row| self.seen(row)))
     }
 
-    async fn timesheets(&self, filter: &TimesheetFilter) -> Result<Listed, KimaiFault> {
+    async fn timesheets(&self, filter: &TimesheetFilter) -> Result<Listed, TrackerFault> {
         self.list(filter).await
     }
 
@@ -298,11 +301,11 @@ impl Timesheets for Client {
         &self,
         filter: &TimesheetFilter,
         most: usize,
-    ) -> Result<Vec<Timesheet>, KimaiFault> {
+    ) -> Result<Vec<Timesheet>, TrackerFault> {
         Ok(self.page(filter, 1, most.clamp(1, PAGE_SIZE)).await?.rows.rows)
     }
 
-    async fn newest(&self) -> Result<Option<Watermark>, KimaiFault> {
+    async fn newest(&self) -> Result<Option<Watermark>, TrackerFault> {
         let query = [("user", "all"), ("page", "1"), ("size", NEWEST), ("orderBy", "id"), ("order", "DESC")];
         let answer =
             self.send(Operation::Read, self.request(Method::GET, "timesheets").query(&query)).await?;
@@ -311,7 +314,7 @@ impl Timesheets for Client {
         Ok(ids.into_iter().filter_map(|id| CAPABILITIES.order.position(id)).max())
     }
 
-    async fn choices(&self, wanted: &DesiredEntry) -> Result<Choices, KimaiFault> {
+    async fn choices(&self, wanted: &DesiredEntry) -> Result<Choices, TrackerFault> {
         let project: Option<ChosenProject> = self.look(&format!("projects/{}", wanted.project)).await?;
         let customer = match project.as_ref().and_then(|project| project.customer) {
             Some(customer) => self.look(&format!("customers/{customer}")).await?,
@@ -330,7 +333,7 @@ impl Timesheets for Client {
         &self,
         wanted: &DesiredEntry,
         description: Option<&str>,
-    ) -> Result<Timesheet, KimaiFault> {
+    ) -> Result<Timesheet, TrackerFault> {
         let form = TimesheetForm::of(wanted, description);
         let request = self.request(Method::POST, "timesheets").json(&form);
         self.read(Operation::Create, &self.send(Operation::Create, request).await?).map(|row| self.seen(row))
@@ -341,47 +344,47 @@ impl Timesheets for Client {
         id: EntryId,
         wanted: &DesiredEntry,
         description: Option<&str>,
-    ) -> Result<Timesheet, KimaiFault> {
+    ) -> Result<Timesheet, TrackerFault> {
         let form = TimesheetForm::of(wanted, description);
         let request = self.request(Method::PATCH, &format!("timesheets/{id}")).json(&form);
         self.read(Operation::Update, &self.send(Operation::Update, request).await?).map(|row| self.seen(row))
     }
 
-    async fn end_break(&self, id: EntryId) -> Result<Timesheet, KimaiFault> {
+    async fn end_break(&self, id: EntryId) -> Result<Timesheet, TrackerFault> {
         let request = self.request(Method::PATCH, &format!("timesheets/{id}")).json(&NoBreak::FORM);
         self.read(Operation::Update, &self.send(Operation::Update, request).await?).map(|row| self.seen(row))
     }
 
-    async fn delete(&self, id: EntryId) -> Result<(), KimaiFault> {
+    async fn delete(&self, id: EntryId) -> Result<(), TrackerFault> {
         let request = self.request(Method::DELETE, &format!("timesheets/{id}"));
         let answer = self.send(Operation::Delete, request).await?;
         if answer.body.is_empty() {
             return Ok(());
         }
         // Kimai has nothing to say here: this was a proxy's page.
-        Err(KimaiFault::unreadable(Operation::Delete, "it has a body, Kimai's has none"))
+        Err(fault::unreadable(Operation::Delete, "it has a body, Kimai's has none"))
     }
 }
 
 #[async_trait]
 impl Listings for Client {
-    async fn customers(&self, rows: Rows) -> Result<Lenient<Customer>, KimaiFault> {
+    async fn customers(&self, rows: Rows) -> Result<Lenient<Customer>, TrackerFault> {
         self.catalogue(Catalogue::Customers, rows).await
     }
 
-    async fn projects(&self, rows: Rows) -> Result<Lenient<Project>, KimaiFault> {
+    async fn projects(&self, rows: Rows) -> Result<Lenient<Project>, TrackerFault> {
         self.catalogue(Catalogue::Projects, rows).await
     }
 
-    async fn activities(&self, rows: Rows) -> Result<Lenient<Activity>, KimaiFault> {
+    async fn activities(&self, rows: Rows) -> Result<Lenient<Activity>, TrackerFault> {
         self.catalogue(Catalogue::Activities, rows).await
     }
 
-    async fn users(&self, rows: Rows) -> Result<Lenient<User>, KimaiFault> {
+    async fn users(&self, rows: Rows) -> Result<Lenient<User>, TrackerFault> {
         self.catalogue(Catalogue::Users, rows).await
     }
 
-    async fn exists(&self, list: Catalogue, id: u64) -> Result<bool, KimaiFault> {
+    async fn exists(&self, list: Catalogue, id: u64) -> Result<bool, TrackerFault> {
         let found: Option<IgnoredAny> = self.look(&format!("{}/{id}", list.path())).await?;
         Ok(found.is_some())
     }

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::fault::KimaiFault;
 use crate::domain::ids::UserId;
+use crate::trackers::error::TrackerFault;
 
 /// `GET /version`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -86,17 +86,17 @@ pub struct Rights {
 #[async_trait]
 pub trait Diagnostics: Send + Sync {
     /// `GET /version`.
-    async fn version(&self) -> Result<Version, KimaiFault>;
+    async fn version(&self) -> Result<Version, TrackerFault>;
 
     /// `GET /config/timesheet`.
-    async fn rules(&self) -> Result<TimesheetRules, KimaiFault>;
+    async fn rules(&self) -> Result<TimesheetRules, TrackerFault>;
 
     /// `GET /users`: all enabled ones; needs the permission `view_user`.
-    async fn people(&self) -> Result<Vec<Person>, KimaiFault>;
+    async fn people(&self) -> Result<Vec<Person>, TrackerFault>;
 
     /// What the token of the user `me` may do. With `tried`, the time now, what only shows in an attempt is tried.
     /// Nothing is changed by that: what is sent to be refused has no project and times that are none, so that no Kimai
     /// can store it. It shows as 400 in Kimai's log. Exported timesheets and such of earlier months, which may be
     /// locked, are left alone. Without `tried` nothing is sent but questions.
-    async fn rights(&self, me: UserId, tried: Option<Timestamp>) -> Result<Rights, KimaiFault>;
+    async fn rights(&self, me: UserId, tried: Option<Timestamp>) -> Result<Rights, TrackerFault>;
 }

@@ -1,15 +1,17 @@
 //! Reads Kimai's responses, and derives whether Kimai itself is available.
 
-use super::fault::{Fault, KimaiFault, Operation};
 use crate::contact::Record;
 use crate::domain::Code;
 use crate::domain::status::Lapse;
+use crate::trackers::error::{Fault, Operation, TrackerFault};
+use crate::trackers::kimai::NAME;
+use crate::trackers::kimai::fault;
 
 /// The largest answer we read.
 pub(super) const MOST_BYTES: usize = 32 * 1024 * 1024;
 
 /// Notes what came of a request: its `status`, and the body or the fault.
-pub(super) fn note(record: &Record, status: Option<u16>, answer: Result<&[u8], &KimaiFault>) {
+pub(super) fn note(record: &Record, status: Option<u16>, answer: Result<&[u8], &TrackerFault>) {
     let fault = match answer {
         Ok(body) if is_json_or_empty(body) => return record.answered(),
         Ok(_) => {
@@ -45,13 +47,13 @@ fn is_json_or_empty(body: &[u8]) -> bool {
 pub(super) async fn whole(
     operation: Operation,
     mut response: reqwest::Response,
-) -> Result<Vec<u8>, KimaiFault> {
+) -> Result<Vec<u8>, TrackerFault> {
     let mut body = Vec::new();
-    let cut = |fault| KimaiFault::cut(operation, true, &in_words(fault));
+    let cut = |fault| TrackerFault::cut(NAME, operation, true, &in_words(fault));
     while let Some(chunk) = response.chunk().await.map_err(cut)? {
         body.extend_from_slice(&chunk);
         if body.len() > MOST_BYTES {
-            return Err(KimaiFault::unreadable(operation, "it is larger than 32 MiB"));
+            return Err(fault::unreadable(operation, "it is larger than 32 MiB"));
         }
     }
     Ok(body)
@@ -70,12 +72,12 @@ mod tests {
     use super::*;
     use crate::domain::status::Failed;
 
-    type Case = (Option<u16>, Result<&'static str, KimaiFault>, Option<(&'static str, Code)>);
+    type Case = (Option<u16>, Result<&'static str, TrackerFault>, Option<(&'static str, Code)>);
 
     #[test]
     fn what_kimai_says_itself_is_an_answer_and_what_others_say_is_not() {
         let fault =
-            |status, body: &str| KimaiFault::from_answer(Operation::Look, status, Some("7"), body.as_bytes());
+            |status, body: &str| fault::of_answer(Operation::Look, status, Some("7"), body.as_bytes());
         let own = |status| fault(status, &format!("{{\"code\":{status},\"message\":\"no\"}}"));
         let table: [Case; 14] = [
             (Some(200), Ok(" [] "), None),
@@ -93,7 +95,7 @@ mod tests {
             (Some(502), Err(fault(502, "")), Some(("silent", Code::KimaiUnavailable))),
             (
                 None,
-                Err(KimaiFault::cut(Operation::Create, true, "it broke off")),
+                Err(TrackerFault::cut(NAME, Operation::Create, true, "it broke off")),
                 Some(("silent", Code::KimaiUnavailable)),
             ),
         ];

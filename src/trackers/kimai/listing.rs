@@ -1,66 +1,21 @@
 //! A list of timesheets that was read page by page, and where it may be incomplete.
 
+use crate::trackers::kimai::NAME;
 use std::collections::BTreeMap;
 
-use super::fault::{Fault, KimaiFault, Operation};
 use super::model::Timesheet;
-use super::rows::{Lenient, OddRows};
 use crate::domain::{Code, EntryId};
-
-/// What a list of timesheets brought.
-///
-/// # Caveats
-/// Pages are no snapshot: what is created, changed or deleted while they are read may or may not be in the
-/// list, and a timesheet that a page's shift hid is absent although it is there. That is noticed nearly
-/// always, and read again; where one is missed that matters, ask for it by its id before you believe so.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Listed {
-    /// Lowest id first, each once.
-    pub timesheets: Vec<Timesheet>,
-    /// Where timesheets may be missing, lowest ids first.
-    pub gaps: Vec<Gap>,
-    /// Lenient that could not be read, and may be any timesheet.
-    pub odd: OddRows,
-}
-
-impl Listed {
-    /// All that could be read; any gap is a fault, a row that could not be read is none.
-    pub fn whole(self) -> Result<Vec<Timesheet>, KimaiFault> {
-        match self.gaps.into_iter().next() {
-            Some(gap) => Err(gap.fault),
-            None => Ok(self.timesheets),
-        }
-    }
-
-    /// Whether the timesheet `id` may be one that could not be read.
-    pub fn may_lack(&self, id: EntryId) -> bool {
-        self.odd.ids.contains(&id) || self.gaps.iter().any(|gap| gap.covers(id))
-    }
-}
+use crate::trackers::error::{Fault, Operation, TrackerFault};
+use crate::trackers::listing::{Gap, Lenient, Listed, OddRows};
 
 const SEE_TO_PROXY: &str = "a proxy before Kimai may drop the X-Total-Pages header, or answer without regard to the \
     query; let it pass /api through unchanged and uncached";
 
 /// A fault of the list itself, not of the way to it.
-pub(super) fn list_fault(why: String) -> KimaiFault {
-    KimaiFault { code: Code::KimaiListFaulty, ..KimaiFault::new(Operation::Read, Fault::Permanent, why) }
-}
-
-/// Pages in a row that could not be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Gap {
-    /// The last id before them, if there is one.
-    pub above: Option<EntryId>,
-    /// The first id after them; without, they were the last ones.
-    pub below: Option<EntryId>,
-    /// Why the first of them could not be read.
-    pub fault: KimaiFault,
-}
-
-impl Gap {
-    /// Whether the timesheet `id` may be on these pages.
-    pub fn covers(&self, id: EntryId) -> bool {
-        self.above.is_none_or(|above| above < id) && self.below.is_none_or(|below| id < below)
+pub(super) fn list_fault(why: String) -> TrackerFault {
+    TrackerFault {
+        code: Code::KimaiListFaulty,
+        ..TrackerFault::new(NAME, Operation::Read, Fault::Permanent, why)
     }
 }
 
@@ -95,7 +50,7 @@ pub(super) struct Reading {
     /// The last id so far of the pages that could be read.
     last: Option<EntryId>,
     /// Why the pages after that could not.
-    open: Option<KimaiFault>,
+    open: Option<TrackerFault>,
     /// How many timesheets Kimai had in all when the first page was read, at least and at most.
     totals: Option<(usize, usize, usize)>,
     /// A page that was there is no more.
@@ -149,7 +104,7 @@ impl Reading {
     }
 
     /// A page could not be read.
-    pub(super) fn lost(&mut self, fault: KimaiFault) {
+    pub(super) fn lost(&mut self, fault: TrackerFault) {
         self.open.get_or_insert(fault);
     }
 
@@ -210,7 +165,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::trackers::kimai::Operation;
+    use crate::trackers::Operation;
 
     fn page(ids: impl IntoIterator<Item = u64>, total: usize) -> Page {
         let row = |id| Timesheet {
@@ -262,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_gap_reaches_from_what_is_before_it_to_what_is_after_it() {
-        let fault = || KimaiFault::cut(Operation::Read, true, "cut");
+        let fault = || TrackerFault::cut(NAME, Operation::Read, true, "cut");
         let mut reading = reading(vec![page([1, 2], 9)]);
         reading.lost(fault());
         reading.lost(fault());

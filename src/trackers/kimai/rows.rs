@@ -1,103 +1,14 @@
 //! Parses Kimai's lists leniently: row by row if some rows are invalid.
 
-use std::collections::BTreeSet;
-
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::domain::EntryId;
 use crate::domain::ids::IdSyntax;
+use crate::trackers::listing::{Lenient, OddRow};
 
-/// Unreadable rows that are kept with their reason; of more only number and ids are kept.
-const MOST_NAMED: usize = 100;
 /// The longest reason kept of one row, in characters.
 const MOST_LETTERS: usize = 200;
-
-/// A row that could not be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OddRow {
-    /// Its id, where that can be read.
-    pub id: Option<EntryId>,
-    /// What is wrong with it, with the id as Kimai wrote it.
-    pub why: String,
-}
-
-/// The rows of a list that could not be read. Each of them may exist in Kimai: nothing follows from its absence.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct OddRows {
-    /// How many there are.
-    pub count: usize,
-    /// The ids of those whose id can be read.
-    pub ids: BTreeSet<EntryId>,
-    /// The first hundred of them.
-    pub named: Vec<OddRow>,
-}
-
-impl OddRows {
-    /// Why a row of which `may_be` holds cannot be read, or one without a readable id.
-    pub fn which(&self, may_be: impl Fn(EntryId) -> bool) -> Option<String> {
-        let named = self.named.iter().find(|row| row.id.is_none_or(&may_be)).map(|row| row.why.clone());
-        let unnamed = || self.ids.iter().rfind(|id| may_be(**id)).map(|id| format!("row with id {id}"));
-        named.or_else(unnamed)
-    }
-
-    /// Takes one more.
-    pub(crate) fn push(&mut self, row: OddRow) {
-        // A row that two pages show is one row.
-        if row.id.is_some_and(|id| !self.ids.insert(id)) {
-            return;
-        }
-        self.count += 1;
-        if self.named.len() < MOST_NAMED {
-            self.named.push(row);
-        }
-    }
-
-    /// Takes those of another page, but for the ones that could be read elsewhere.
-    pub(super) fn extend(&mut self, other: Self, read: impl Fn(EntryId) -> bool) {
-        let Self { count, ids, named } = other;
-        let named_without_id = named.iter().filter(|row| row.id.is_none()).count();
-        let unnamed_without_id = count - ids.len() - named_without_id;
-        for row in named {
-            if row.id.is_none_or(|id| !read(id)) {
-                self.push(row);
-            }
-        }
-        let before = self.ids.len();
-        self.ids.extend(ids.into_iter().filter(|id| !read(*id)));
-        self.count += self.ids.len() - before + unnamed_without_id;
-    }
-
-    /// Forgets the row `id`, which could be read after all.
-    pub(super) fn found(&mut self, id: EntryId) {
-        if self.ids.remove(&id) {
-            self.count -= 1;
-            self.named.retain(|row| row.id != Some(id));
-        }
-    }
-}
-
-/// A list, with the rows that could not be read beside those that could.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lenient<T> {
-    /// Those that could be read, in Kimai's order.
-    pub rows: Vec<T>,
-    /// Those that could not.
-    pub odd: OddRows,
-}
-
-impl<T> From<Vec<T>> for Lenient<T> {
-    fn from(rows: Vec<T>) -> Self {
-        Self { rows, odd: OddRows::default() }
-    }
-}
-
-impl<T> Lenient<T> {
-    /// The same list with each readable row changed.
-    pub fn map<U>(self, change: impl FnMut(T) -> U) -> Lenient<U> {
-        Lenient { rows: self.rows.into_iter().map(change).collect(), odd: self.odd }
-    }
-}
 
 impl<T: DeserializeOwned> Lenient<T> {
     /// Reads a JSON list. Fails only if it is none.
@@ -227,6 +138,6 @@ mod tests {
     fn many_odd_rows_take_little_memory() {
         let rows: Vec<Value> = (1..=500).map(|id| row(&json!(format!("{id}")))).collect();
         let odd = read(&rows).odd;
-        assert_eq!((odd.count, odd.ids.len(), odd.named.len()), (500, 500, MOST_NAMED));
+        assert_eq!((odd.count, odd.ids.len(), odd.named.len()), (500, 500, 100));
     }
 }

@@ -2,14 +2,15 @@
 
 use super::kimai::{Listing, customer};
 use super::*;
-use crate::trackers::kimai::Operation;
+use crate::trackers::Operation;
+use crate::trackers::kimai;
+use crate::trackers::kimai::fault;
 use crate::triplestore::testing::WAYS;
 
 #[tokio::test]
 async fn a_fault_says_whose_it_is_and_what_to_do() {
     let scene = Scene::new(small());
-    let forbidden =
-        KimaiFault::from_answer(Operation::Read, 403, None, b"{\"code\":403,\"message\":\"Forbidden\"}");
+    let forbidden = fault::of_answer(Operation::Read, 403, None, b"{\"code\":403,\"message\":\"Forbidden\"}");
     scene.kimai.answer(Some(forbidden));
     let fault = scene.importer.import(What::Accounts, &Progress::unwatched()).await.unwrap_err();
     let words = fault.to_string();
@@ -19,7 +20,12 @@ async fn a_fault_says_whose_it_is_and_what_to_do() {
     }
     let words = scene.importer.import(What::Tasks, &Progress::unwatched()).await.unwrap_err().to_string();
     assert!(words.starts_with("projects cannot be imported") && !words.contains("view_user"), "{words}");
-    scene.kimai.answer(Some(KimaiFault::cut(Operation::Read, true, "it took longer than 30 s")));
+    scene.kimai.answer(Some(TrackerFault::cut(
+        kimai::NAME,
+        Operation::Read,
+        true,
+        "it took longer than 30 s",
+    )));
     let words = scene.importer.import(What::Accounts, &Progress::unwatched()).await.unwrap_err().to_string();
     assert!(words.contains("30 s") && !words.contains("view_user"), "{words}");
     assert!(scene.store.updates().is_empty());

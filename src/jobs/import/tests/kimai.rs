@@ -1,13 +1,13 @@
 //! A Kimai that lists what it is told to.
 
+use crate::trackers::kimai;
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
 
-use crate::trackers::kimai::{
-    Activity, Catalogue, Customer, Fault, KimaiFault, Lenient, Listings, Operation, Project, Rows, User,
-};
+use crate::trackers::kimai::{Activity, Catalogue, Customer, Listings, Project, Rows, User};
+use crate::trackers::{Fault, Lenient, Operation, TrackerFault};
 
 /// What there is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub(super) struct Listing {
     pub(super) short_sighted: Mutex<bool>,
     /// Requests beyond those for what is shown.
     pub(super) looks: Mutex<Vec<String>>,
-    fault: Mutex<Option<KimaiFault>>,
+    fault: Mutex<Option<TrackerFault>>,
 }
 
 impl Listing {
@@ -74,7 +74,7 @@ impl Listing {
         change(&mut self.lists.lock().unwrap());
     }
 
-    pub(super) fn answer(&self, fault: Option<KimaiFault>) {
+    pub(super) fn answer(&self, fault: Option<TrackerFault>) {
         *self.fault.lock().unwrap() = fault;
     }
 
@@ -83,7 +83,7 @@ impl Listing {
         rows: Rows,
         pick: impl FnOnce(&Lists) -> &Vec<T>,
         id: impl Fn(&T) -> u64,
-    ) -> Result<Lenient<T>, KimaiFault> {
+    ) -> Result<Lenient<T>, TrackerFault> {
         if let Some(fault) = self.fault.lock().unwrap().clone() {
             return Err(fault);
         }
@@ -119,26 +119,26 @@ pub(super) fn user(id: u64, username: &str) -> User {
 
 #[async_trait]
 impl Listings for Listing {
-    async fn customers(&self, rows: Rows) -> Result<Lenient<Customer>, KimaiFault> {
+    async fn customers(&self, rows: Rows) -> Result<Lenient<Customer>, TrackerFault> {
         self.list(rows, |lists| &lists.customers, |one| one.id)
     }
 
-    async fn projects(&self, rows: Rows) -> Result<Lenient<Project>, KimaiFault> {
+    async fn projects(&self, rows: Rows) -> Result<Lenient<Project>, TrackerFault> {
         self.list(rows, |lists| &lists.projects, |one| one.id)
     }
 
-    async fn activities(&self, rows: Rows) -> Result<Lenient<Activity>, KimaiFault> {
+    async fn activities(&self, rows: Rows) -> Result<Lenient<Activity>, TrackerFault> {
         self.list(rows, |lists| &lists.activities, |one| one.id)
     }
 
-    async fn users(&self, rows: Rows) -> Result<Lenient<User>, KimaiFault> {
+    async fn users(&self, rows: Rows) -> Result<Lenient<User>, TrackerFault> {
         self.list(rows, |lists| &lists.users, |one| one.id)
     }
 
-    async fn exists(&self, list: Catalogue, id: u64) -> Result<bool, KimaiFault> {
+    async fn exists(&self, list: Catalogue, id: u64) -> Result<bool, TrackerFault> {
         self.looks.lock().unwrap().push(format!("{}/{id}", list.path()));
         if *self.short_sighted.lock().unwrap() {
-            return Err(KimaiFault::new(Operation::Look, Fault::Permanent, "Forbidden (403)"));
+            return Err(TrackerFault::new(kimai::NAME, Operation::Look, Fault::Permanent, "Forbidden (403)"));
         }
         let lists = self.lists.lock().unwrap();
         Ok(match list {

@@ -1,5 +1,7 @@
 //! Requests about Kimai itself: version, user, settings.
 
+use crate::trackers::kimai::NAME;
+use crate::trackers::kimai::fault;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -9,8 +11,8 @@ use serde_json::{Value, json};
 use super::{Client, in_words, whole};
 use crate::domain::Code;
 use crate::domain::ids::UserId;
+use crate::trackers::error::{Operation, TrackerFault};
 use crate::trackers::kimai::diagnostics::{Diagnostics, Person, Right, Rights, TimesheetRules, Version};
-use crate::trackers::kimai::fault::{KimaiFault, Operation};
 use crate::trackers::kimai::model::Timesheet;
 
 /// Timesheets looked through for one that is somebody else's.
@@ -27,20 +29,20 @@ fn is_open(timesheet: &Timesheet, now: Timestamp) -> bool {
 
 #[async_trait]
 impl Diagnostics for Client {
-    async fn version(&self) -> Result<Version, KimaiFault> {
+    async fn version(&self) -> Result<Version, TrackerFault> {
         self.get("version").await
     }
 
-    async fn rules(&self) -> Result<TimesheetRules, KimaiFault> {
+    async fn rules(&self) -> Result<TimesheetRules, TrackerFault> {
         self.get("config/timesheet").await
     }
 
-    async fn people(&self) -> Result<Vec<Person>, KimaiFault> {
+    async fn people(&self) -> Result<Vec<Person>, TrackerFault> {
         // A row that cannot be read says nothing of the zones of the others.
         Ok(self.rows(&self.send(Operation::Read, self.request(Method::GET, "users")).await?)?.rows)
     }
 
-    async fn rights(&self, me: UserId, tried: Option<Timestamp>) -> Result<Rights, KimaiFault> {
+    async fn rights(&self, me: UserId, tried: Option<Timestamp>) -> Result<Rights, TrackerFault> {
         let users = self.get::<Vec<Value>>("users").await;
         let view_user = match users {
             Ok(_) => Right::Given,
@@ -72,7 +74,7 @@ impl Diagnostics for Client {
 impl Client {
     /// A new timesheet without project is refused, with a list of the fields it might have: `user` is one of
     /// them where hours may be entered for others.
-    async fn create_other(&self) -> Result<Right, KimaiFault> {
+    async fn create_other(&self) -> Result<Right, TrackerFault> {
         let form = json!({"begin": NO_TIME, "end": NO_TIME, "project": null, "activity": null});
         let (status, body) = self.probe(self.request(Method::POST, "timesheets").json(&form)).await?;
         match (status, body.pointer("/errors/children").and_then(Value::as_object)) {
@@ -90,7 +92,7 @@ impl Client {
     }
 
     /// A change to a time that is none is refused for that, or before that for want of the right.
-    async fn edit_other(&self, other: &Timesheet) -> Result<Right, KimaiFault> {
+    async fn edit_other(&self, other: &Timesheet) -> Result<Right, TrackerFault> {
         let path = format!("timesheets/{}", other.id);
         let request = self.request(Method::PATCH, &path).json(&json!({"begin": NO_TIME}));
         match self.probe(request).await? {
@@ -106,7 +108,7 @@ impl Client {
 
     /// The newest timesheets that are not ours, those that begin last first; without the right to see others' Kimai
     /// shows our own only.
-    async fn somebody_elses(&self, me: UserId) -> Result<Vec<Timesheet>, KimaiFault> {
+    async fn somebody_elses(&self, me: UserId) -> Result<Vec<Timesheet>, TrackerFault> {
         let query = [("user", "all"), ("size", LOOKED_THROUGH), ("orderBy", "id"), ("order", "DESC")];
         let request = self.request(Method::GET, "timesheets").query(&query);
         let listed = self.rows::<Timesheet>(&self.send(Operation::Read, request).await?)?.rows;
@@ -117,9 +119,9 @@ impl Client {
     }
 
     /// Status and body of what is sent to be refused.
-    async fn probe(&self, request: RequestBuilder) -> Result<(u16, Value), KimaiFault> {
+    async fn probe(&self, request: RequestBuilder) -> Result<(u16, Value), TrackerFault> {
         self.keep_pause(Operation::Look).await?;
-        let cut = |fault: reqwest::Error| KimaiFault::cut(Operation::Look, true, &in_words(fault));
+        let cut = |fault: reqwest::Error| TrackerFault::cut(NAME, Operation::Look, true, &in_words(fault));
         let answer = request.send().await.map_err(cut)?;
         let status = answer.status().as_u16();
         let body = whole(Operation::Look, answer).await?;
@@ -127,8 +129,8 @@ impl Client {
     }
 
     /// The fault of an answer that says nothing of rights.
-    fn other(&self, status: u16, body: &Value) -> KimaiFault {
+    fn other(&self, status: u16, body: &Value) -> TrackerFault {
         let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
-        KimaiFault::from_answer(Operation::Look, status, None, &body).presentable(&self.token)
+        fault::of_answer(Operation::Look, status, None, &body).presentable(&self.token)
     }
 }

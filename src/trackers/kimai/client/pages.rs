@@ -10,8 +10,9 @@ use reqwest::header::{HeaderMap, HeaderName};
 
 use super::{Client, wall_clock};
 use crate::settings::ListLimits;
-use crate::trackers::kimai::fault::{Fault, KimaiFault, Operation};
-use crate::trackers::kimai::listing::{Listed, Page, Reading, Then, list_fault};
+use crate::trackers::Listed;
+use crate::trackers::error::{Fault, Operation, TrackerFault};
+use crate::trackers::kimai::listing::{Page, Reading, Then, list_fault};
 use crate::trackers::kimai::model::TimesheetFilter;
 
 /// The largest page Kimai gives; it cuts greater numbers down silently.
@@ -29,7 +30,7 @@ const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 
 impl Client {
     /// All pages, once more if rows moved between pages while they were read.
-    pub(super) async fn list(&self, filter: &TimesheetFilter) -> Result<Listed, KimaiFault> {
+    pub(super) async fn list(&self, filter: &TimesheetFilter) -> Result<Listed, TrackerFault> {
         let reading = self.read_pages(filter, Reading::default()).await?;
         if !reading.may_have_shifted() {
             return Ok(reading.end());
@@ -41,7 +42,7 @@ impl Client {
         &self,
         filter: &TimesheetFilter,
         mut reading: Reading,
-    ) -> Result<Reading, KimaiFault> {
+    ) -> Result<Reading, TrackerFault> {
         let first = self.page_with_patience(filter, 1).await?;
         let (mut pages, mut read, mut lost) = (expected(&first), 1, 0);
         if reading.add(first) == Then::End {
@@ -88,7 +89,7 @@ impl Client {
     }
 
     /// Gives up on a list that is longer than any company's.
-    fn bound(&self, reading: &Reading, page: usize) -> Result<(), KimaiFault> {
+    fn bound(&self, reading: &Reading, page: usize) -> Result<(), TrackerFault> {
         let ListLimits { rows, pages } = self.limits;
         if reading.rows() <= rows && page <= pages {
             return Ok(());
@@ -102,11 +103,15 @@ impl Client {
     }
 
     /// A page; what passes by itself is tried again, soon.
-    async fn page_with_patience(&self, filter: &TimesheetFilter, number: usize) -> Result<Page, KimaiFault> {
+    async fn page_with_patience(
+        &self,
+        filter: &TimesheetFilter,
+        number: usize,
+    ) -> Result<Page, TrackerFault> {
         for pause in PAUSES {
             match self.page(filter, number, PAGE_SIZE).await {
                 Err(fault) if fault.fault == Fault::Transient => tokio::time::sleep(pause).await,
-                Err(KimaiFault { fault: Fault::Limited(asked), .. }) if asked <= LONGEST_PAUSE => {
+                Err(TrackerFault { fault: Fault::Limited(asked), .. }) if asked <= LONGEST_PAUSE => {
                     tokio::time::sleep(asked).await;
                 }
                 answer => return answer,
@@ -120,7 +125,7 @@ impl Client {
         filter: &TimesheetFilter,
         number: usize,
         size: usize,
-    ) -> Result<Page, KimaiFault> {
+    ) -> Result<Page, TrackerFault> {
         let user = filter.user.map_or_else(|| "all".to_owned(), |user| user.to_string());
         let mut query = vec![
             ("user", user),

@@ -7,7 +7,8 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use super::super::tests::{kimai, row};
 use super::*;
 use crate::domain::EntryId;
-use crate::trackers::kimai::{Gap, Timesheets};
+use crate::trackers::Gap;
+use crate::trackers::kimai::Timesheets;
 
 /// The timesheets 1 to `rows`, in pages of 500. Any other page is 404, as in Kimai.
 async fn serve(server: &MockServer, rows: usize) {
@@ -37,7 +38,7 @@ async fn fail(server: &MockServer, page: usize, status: u16, times: u64) {
     failing.up_to_n_times(times).mount(server).await;
 }
 
-async fn all(client: &Client) -> Result<Listed, KimaiFault> {
+async fn all(client: &Client) -> Result<Listed, TrackerFault> {
     client.timesheets(&TimesheetFilter::default()).await
 }
 
