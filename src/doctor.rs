@@ -37,7 +37,8 @@ use crate::settings::Settings;
 use crate::store::jobs::JobRecords;
 use crate::store::sqlite::Storage;
 use crate::store::{Ledger, Queue};
-use crate::trackers::kimai::{CurrentUser, Diagnostics, NAME, Timesheets, Version};
+use crate::trackers::Tracker;
+use crate::trackers::kimai::{CurrentUser, Diagnostics, NAME, Version};
 use crate::trackers::{Operation, TrackerFault};
 use crate::triplestore::probe::Probe;
 use crate::unreadable::Unreadable;
@@ -93,7 +94,7 @@ pub struct Target {
     /// The same, asked about work logs.
     pub work_logs: Arc<dyn WorkLogs>,
     /// Kimai's timesheets.
-    pub timesheets: Arc<dyn Timesheets>,
+    pub timesheets: Arc<dyn Tracker>,
     /// Kimai, asked about itself.
     pub kimai: Arc<dyn Diagnostics>,
     /// Where work logs wait.

@@ -28,7 +28,8 @@ use crate::store::sqlite::{SqliteJobs, SqliteLedger, SqliteQueue, SqliteReferenc
 use crate::store::{Ledger, Queue, Stores};
 use crate::telemetry::Metrics;
 use crate::trackers::Capabilities;
-use crate::trackers::kimai::{Diagnostics, Listings, Timesheets};
+use crate::trackers::Tracker;
+use crate::trackers::kimai::{Diagnostics, Listings};
 use crate::triplestore::Triplestore;
 use crate::triplestore::instrumented::Instrumented;
 use crate::triplestore::probe::Probe;
@@ -47,7 +48,7 @@ pub struct Engine {
     /// Queries about work logs.
     pub work_logs: Arc<dyn WorkLogs>,
     /// Kimai's timesheets.
-    pub kimai: Arc<dyn Timesheets>,
+    pub kimai: Arc<dyn Tracker>,
     /// Where work logs wait.
     pub queue: Arc<dyn Queue>,
     /// The records about work logs and timesheets.
@@ -91,7 +92,7 @@ impl Engine {
     pub fn new(
         settings: &Settings,
         store: Arc<dyn Triplestore>,
-        kimai: Arc<impl Timesheets + Listings + Diagnostics + 'static>,
+        kimai: Arc<impl Tracker + Listings + Diagnostics + 'static>,
         clock: Clock,
         storage: Storage,
         metrics: Metrics,
@@ -99,9 +100,9 @@ impl Engine {
         let triplestore = Arc::new(Instrumented::new(store, metrics.clone()).by(&clock));
         let store: Arc<dyn Triplestore> = Arc::clone(&triplestore) as _;
         let describes = settings.kimai.description == Description::Note;
-        Timesheets::contact(&*kimai).tell_time_by(&clock);
+        Tracker::contact(&*kimai).tell_time_by(&clock);
         let homepage = Iri::new(settings.resources.account_homepage.as_str())?;
-        let timesheets: Arc<dyn Timesheets> = Arc::clone(&kimai) as _;
+        let timesheets: Arc<dyn Tracker> = Arc::clone(&kimai) as _;
         let Capabilities { syntax, order, .. } = timesheets.capabilities();
         let work_logs = SparqlWorkLogs::new(Arc::clone(&store), homepage.clone());
         let work_logs: Arc<dyn WorkLogs> = Arc::new(work_logs.reading_notes(describes).reading_ids(syntax));

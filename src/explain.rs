@@ -31,7 +31,7 @@ use crate::reconcile::breaker::{Down, Neighbour};
 use crate::settings::{Limits, Relations};
 use crate::status::StatusSource;
 use crate::store::{Ledger, Queue};
-use crate::trackers::kimai::Timesheets;
+use crate::trackers::Tracker;
 use crate::work_logs::WorkLogs;
 pub(crate) use hints::for_code;
 pub use lookup::{Found, find};
@@ -48,7 +48,7 @@ pub struct Witnesses {
     /// The triplestore, asked about work logs.
     pub work_logs: Arc<dyn WorkLogs>,
     /// Kimai's timesheets.
-    pub kimai: Arc<dyn Timesheets>,
+    pub kimai: Arc<dyn Tracker>,
     /// Where work logs wait.
     pub queue: Arc<dyn Queue>,
     /// The ledger.

@@ -77,7 +77,7 @@ use crate::status::{self, StatusSource};
 use crate::store::sqlite::Storage;
 use crate::store::{Ledger, Queue, QueueFault};
 use crate::telemetry::Metrics;
-use crate::trackers::kimai::Timesheets;
+use crate::trackers::Tracker;
 use crate::work_logs::WorkLogs;
 pub(crate) use doctor::document as report;
 use endpoint::Endpoint;
@@ -116,7 +116,7 @@ pub struct Services {
     /// What the triplestore's client has heard.
     pub triplestore: Record,
     /// Kimai's timesheets.
-    pub kimai: Arc<dyn Timesheets>,
+    pub kimai: Arc<dyn Tracker>,
     /// Where work logs wait.
     pub queue: Arc<dyn Queue>,
     /// The ledger.

@@ -16,7 +16,7 @@ use crate::reconcile::breaker;
 use crate::reconcile::worker::Workers;
 use crate::store::sqlite::Storage;
 use crate::store::{Ledger, Queue, QueueFault};
-use crate::trackers::kimai::Timesheets;
+use crate::trackers::Tracker;
 use crate::work_logs::WorkLogs;
 
 /// How long the last failure of a system counts.
@@ -105,7 +105,7 @@ pub struct Asking {
     /// The triplestore, asked about work logs.
     pub work_logs: Arc<dyn WorkLogs>,
     /// Kimai.
-    pub kimai: Arc<dyn Timesheets>,
+    pub kimai: Arc<dyn Tracker>,
 }
 
 impl Asking {

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use kimai_sync::domain::ids::EntryId;
 use kimai_sync::progress::Progress;
 use kimai_sync::reconcile::sweep::{Period, Report};
-use kimai_sync::trackers::kimai::{TimesheetFilter, Timesheets};
+use kimai_sync::trackers::{EntryFilter, Tracker};
 use kimai_sync::triplestore::Triplestore;
 use kimai_sync::triplestore::vocabulary::PREFIXES;
 
@@ -88,10 +88,10 @@ async fn sweep(stack: &Stack, period: Period, count: usize) -> anyhow::Result<Du
 /// Kimai's list, and then the work logs with all that is compared.
 async fn read_once(stack: &Stack, period: Period, count: usize) -> anyhow::Result<Duration> {
     let started = Instant::now();
-    let filter = TimesheetFilter {
+    let filter = EntryFilter {
         begin: Some(period.first.yesterday()?.at(0, 0, 0, 0)),
         end: Some(period.last.tomorrow()?.at(0, 0, 0, 0)),
-        ..TimesheetFilter::default()
+        ..EntryFilter::default()
     };
     let timesheets = stack.client.timesheets(&filter).await?.whole()?;
     let work_logs = format!(

@@ -19,7 +19,8 @@ use crate::domain::work_log::{Directory, Facts, Kind, resolve};
 use crate::domain::{EntryId, WorkLogUri};
 use crate::queue::Entry;
 use crate::store::LedgerFault;
-use crate::trackers::kimai::{Choices, Timesheet};
+use crate::trackers::TimeEntry;
+use crate::trackers::kimai::Choices;
 use crate::work_logs::SourceFault;
 
 /// Timesheets looked at in one story. A work log has one; more are a mistake, and hundreds rubbish.
@@ -220,7 +221,7 @@ fn answered(id: EntryId, found: ObservedEntry, wanted: DesiredEntry, memory: &Me
     memory.timesheet == Some(id) && found.is_answer_to(&wanted, memory.pushed.as_ref(), memory.held.as_ref())
 }
 
-pub(super) async fn holds(witnesses: &Witnesses, timesheet: &Timesheet) -> Holds {
+pub(super) async fn holds(witnesses: &Witnesses, timesheet: &TimeEntry) -> Holds {
     let found = ObservedEntry::from(timesheet);
     let names = match found.whole() {
         Some(chosen) => within(witnesses.kimai.choices(&chosen)).await.known().map(names).unwrap_or_default(),

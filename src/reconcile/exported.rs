@@ -23,7 +23,7 @@ use super::retry::Failure;
 use crate::domain::EntryId;
 use crate::domain::exported::{Group, Look, groups};
 use crate::failpoint::mutants::{Mutant, mutated};
-use crate::trackers::kimai::{Timesheet, TimesheetFilter, Timesheets};
+use crate::trackers::{EntryFilter, TimeEntry, Tracker};
 use crate::trackers::{Fault, TrackerFault};
 use crate::work_logs::SourceFault;
 
@@ -42,16 +42,12 @@ pub(super) enum Deletion {
     /// It did not exist any more.
     Gone,
     /// It is exported, and was left alone.
-    Exported(Timesheet),
+    Exported(TimeEntry),
 }
 
 /// Deletes the timesheet `id`; with `keep`, only if it is not exported. The check comes right before, since no response
 /// shows what was deleted.
-pub(super) async fn delete(
-    kimai: &dyn Timesheets,
-    id: EntryId,
-    keep: bool,
-) -> Result<Deletion, TrackerFault> {
+pub(super) async fn delete(kimai: &dyn Tracker, id: EntryId, keep: bool) -> Result<Deletion, TrackerFault> {
     if keep && !mutated(Mutant::ExportedIsOverwritten) {
         match kimai.timesheet(id).await? {
             None => return Ok(Deletion::Gone),
@@ -68,23 +64,23 @@ pub(super) async fn delete(
 
 /// The batched checks of all runs.
 pub(super) struct Looks {
-    kimai: Arc<dyn Timesheets>,
+    kimai: Arc<dyn Tracker>,
     lists: Batcher<Lists>,
 }
 
 struct Lists {
-    kimai: Arc<dyn Timesheets>,
+    kimai: Arc<dyn Tracker>,
     admission: Arc<Admission>,
 }
 
 impl Looks {
-    pub(super) fn new(kimai: &Arc<dyn Timesheets>, admission: &Arc<Admission>) -> Self {
+    pub(super) fn new(kimai: &Arc<dyn Tracker>, admission: &Arc<Admission>) -> Self {
         let lists = Lists { kimai: Arc::clone(kimai), admission: Arc::clone(admission) };
         Self { kimai: Arc::clone(kimai), lists: Batcher::new(lists) }
     }
 
     /// The timesheet in Kimai, or nothing if it is gone. Those of many runs are requested as one list.
-    pub(super) async fn at(&self, look: Look) -> Result<Option<Timesheet>, Failure> {
+    pub(super) async fn at(&self, look: Look) -> Result<Option<TimeEntry>, Failure> {
         match self.lists.ask(look).await? {
             Some(listed) => Ok(Some(listed)),
             None => self.now(look.id).await,
@@ -92,7 +88,7 @@ impl Looks {
     }
 
     /// The same, individually and immediately.
-    pub(super) async fn now(&self, id: EntryId) -> Result<Option<Timesheet>, Failure> {
+    pub(super) async fn now(&self, id: EntryId) -> Result<Option<TimeEntry>, Failure> {
         Ok(self.kimai.timesheet(id).await?)
     }
 }
@@ -101,10 +97,10 @@ impl Looks {
 impl Statement for Lists {
     type Question = Look;
     /// Nothing if no list has it: the caller then requests it by ID.
-    type Answer = Option<Timesheet>;
+    type Answer = Option<TimeEntry>;
 
-    async fn run(&self, looks: &[Look]) -> Result<Vec<Option<Timesheet>>, SourceFault> {
-        let mut seen: BTreeMap<EntryId, Timesheet> = BTreeMap::new();
+    async fn run(&self, looks: &[Look]) -> Result<Vec<Option<TimeEntry>>, SourceFault> {
+        let mut seen: BTreeMap<EntryId, TimeEntry> = BTreeMap::new();
         for group in groups(looks) {
             match self.kimai.some_timesheets(&filter(&group), group.rows()).await {
                 Ok(rows) => seen.extend(rows.into_iter().map(|row| (row.id, row))),
@@ -127,14 +123,14 @@ impl Statement for Lists {
     }
 }
 
-fn filter(group: &Group) -> TimesheetFilter {
+fn filter(group: &Group) -> EntryFilter {
     let wall = |instant: Timestamp, by: SignedDuration| {
         TimeZone::UTC.to_datetime(instant.checked_add(by).unwrap_or(instant))
     };
-    TimesheetFilter {
+    EntryFilter {
         begin: Some(wall(group.first, -FARTHEST_ZONE)),
         end: Some(wall(group.last, FARTHEST_ZONE)),
         user: group.user,
-        ..TimesheetFilter::default()
+        ..EntryFilter::default()
     }
 }

@@ -21,7 +21,7 @@ use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::{Directory, Facts, resolve};
 use crate::domain::{EntryId, Watermark, WorkLogUri};
 use crate::store::Ledger;
-use crate::trackers::kimai::Timesheets;
+use crate::trackers::Tracker;
 use crate::work_logs::WorkLogs;
 
 /// How often to check again whether anything is lost: somebody may have repaired it elsewhere.
@@ -43,7 +43,7 @@ pub(super) struct LostLink {
 /// Investigates losses.
 pub(super) struct Losses {
     work_logs: Arc<dyn WorkLogs>,
-    kimai: Arc<dyn Timesheets>,
+    kimai: Arc<dyn Tracker>,
     ledger: Arc<dyn Ledger>,
     visibility: Visibility,
     clock: Clock,
@@ -54,7 +54,7 @@ pub(super) struct Losses {
 impl Losses {
     pub(super) fn new(
         work_logs: &Arc<dyn WorkLogs>,
-        kimai: &Arc<dyn Timesheets>,
+        kimai: &Arc<dyn Tracker>,
         ledger: &Arc<dyn Ledger>,
         clock: &Clock,
     ) -> Self {

@@ -45,8 +45,8 @@ use crate::failpoint::mutants::{Mutant, mutated};
 use crate::store::{Ledger, LedgerFault};
 use crate::telemetry::metrics::Metrics;
 use crate::trackers::Fault;
+use crate::trackers::Tracker;
 use crate::trackers::adaptive_concurrency;
-use crate::trackers::kimai::Timesheets;
 use crate::work_logs::{SourceFault, WorkLogs};
 
 /// The longest that saving an intent may take before its request is sent.
@@ -76,7 +76,7 @@ pub struct Reconciler {
     batched: BatchedSource,
     looks: Looks,
     admission: Arc<Admission>,
-    kimai: Arc<dyn Timesheets>,
+    kimai: Arc<dyn Tracker>,
     ledger: Arc<dyn Ledger>,
     refusals: Refusals,
     visibility: Visibility,
@@ -100,7 +100,7 @@ impl Reconciler {
     /// Reconciles between `work_logs` and `kimai`, in the zone of `clock`. A call to Kimai ends within `time_limit`.
     pub fn new(
         work_logs: Arc<dyn WorkLogs>,
-        kimai: Arc<dyn Timesheets>,
+        kimai: Arc<dyn Tracker>,
         ledger: Arc<dyn Ledger>,
         clock: Clock,
         time_limit: Duration,

@@ -11,8 +11,9 @@ use crate::clock::Clock;
 use crate::domain::Code;
 use crate::domain::ids::{ActivityId, EntryId, ProjectId, UserId};
 use crate::domain::timesheet::DesiredEntry;
-use crate::trackers::kimai::{CurrentUser, Timesheet, Timesheets};
+use crate::trackers::kimai::CurrentUser;
 use crate::trackers::{Operation, TrackerFault};
+use crate::trackers::{TimeEntry, Tracker};
 
 /// How long an explanation is cached: a month of refused work logs costs one lookup, and a fix in Kimai soon shows.
 const REMEMBERED: Duration = Duration::from_mins(10);
@@ -33,7 +34,7 @@ type Why = (Code, String);
 
 /// Explains refusals. Shared by the runs.
 pub struct Refusals {
-    kimai: Arc<dyn Timesheets>,
+    kimai: Arc<dyn Tracker>,
     clock: Clock,
     known: Mutex<HashMap<Key, (Timestamp, Why)>>,
     me: Mutex<Option<(Timestamp, CurrentUser)>>,
@@ -41,7 +42,7 @@ pub struct Refusals {
 
 impl Refusals {
     /// Looks things up in `kimai`.
-    pub fn new(kimai: Arc<dyn Timesheets>, clock: Clock) -> Self {
+    pub fn new(kimai: Arc<dyn Tracker>, clock: Clock) -> Self {
         Self { kimai, clock, known: Mutex::default(), me: Mutex::default() }
     }
 
@@ -156,7 +157,7 @@ fn locked(day: Date) -> Why {
 
 /// Why Kimai forbids `me` to change or delete `timesheet`. It says no more than 403; what is not exported and is
 /// somebody's whose hours the role may change by default is in a locked period.
-fn why_forbidden(timesheet: &Timesheet, me: &CurrentUser, day: Date, deletes: bool) -> Why {
+fn why_forbidden(timesheet: &TimeEntry, me: &CurrentUser, day: Date, deletes: bool) -> Why {
     let id = timesheet.id;
     if timesheet.exported {
         let why = format!(
@@ -189,7 +190,7 @@ mod tests {
             timezone: None,
             roles: roles.iter().map(|role| (*role).to_owned()).collect(),
         };
-        let row = |exported| Timesheet {
+        let row = |exported| TimeEntry {
             id: EntryId::number(7),
             activity: None,
             project: None,

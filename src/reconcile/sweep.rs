@@ -44,7 +44,7 @@ use crate::domain::{EntryId, WorkLogUri};
 use crate::progress::Progress;
 use crate::settings::Limits;
 use crate::store::{Ledger, Queue};
-use crate::trackers::kimai::Timesheets;
+use crate::trackers::Tracker;
 use crate::work_logs::WorkLogs;
 pub(crate) use snapshot::window;
 
@@ -104,7 +104,7 @@ pub struct Report {
 /// Sweeps periods, one at a time.
 pub struct Sweeper {
     work_logs: Arc<dyn WorkLogs>,
-    kimai: Arc<dyn Timesheets>,
+    kimai: Arc<dyn Tracker>,
     queue: Arc<dyn Queue>,
     ledger: Arc<dyn Ledger>,
     visibility: Visibility,
@@ -121,7 +121,7 @@ pub struct Parts {
     /// One side.
     pub work_logs: Arc<dyn WorkLogs>,
     /// The other side.
-    pub kimai: Arc<dyn Timesheets>,
+    pub kimai: Arc<dyn Tracker>,
     /// The queue for what differs.
     pub queue: Arc<dyn Queue>,
     /// The ledger, which knows links that are not written yet.

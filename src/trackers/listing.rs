@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::entry::TimeEntry;
 use super::error::TrackerFault;
-use super::kimai::Timesheet;
 use crate::domain::EntryId;
 
 /// What a list of timesheets brought.
@@ -15,7 +15,7 @@ use crate::domain::EntryId;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listed {
     /// Lowest id first, each once.
-    pub timesheets: Vec<Timesheet>,
+    pub timesheets: Vec<TimeEntry>,
     /// Where timesheets may be missing, lowest ids first.
     pub gaps: Vec<Gap>,
     /// Rows that could not be read, and may be any timesheet.
@@ -24,7 +24,7 @@ pub struct Listed {
 
 impl Listed {
     /// All that could be read; any gap is a fault, a row that could not be read is none.
-    pub fn whole(self) -> Result<Vec<Timesheet>, TrackerFault> {
+    pub fn whole(self) -> Result<Vec<TimeEntry>, TrackerFault> {
         match self.gaps.into_iter().next() {
             Some(gap) => Err(gap.fault),
             None => Ok(self.timesheets),

@@ -10,7 +10,8 @@ use crate::domain::diff::ObservedEntry;
 use crate::domain::finding::Finding;
 use crate::domain::ids::{ActivityId, ProjectId, UserId};
 use crate::domain::timesheet::DesiredEntry;
-use crate::trackers::kimai::{Choices, Timesheets};
+use crate::trackers::Tracker;
+use crate::trackers::kimai::Choices;
 
 /// How long a page waits for all names together: without them it shows numbers.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -27,7 +28,7 @@ pub(super) struct DisplayNames {
 
 impl DisplayNames {
     /// Asks for the names of all that stands in `found`, for each once. What is not told in time stays a number.
-    pub(super) async fn ask(kimai: &dyn Timesheets, found: &[(u64, Finding)]) -> Self {
+    pub(super) async fn ask(kimai: &dyn Tracker, found: &[(u64, Finding)]) -> Self {
         let mut names = Self::default();
         let wanted = names.questions(found);
         let questions = stream::iter(wanted).map(|one| async move { (one, kimai.choices(&one).await) });

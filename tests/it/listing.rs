@@ -7,8 +7,9 @@ use kimai_sync::clock::Clock;
 use kimai_sync::domain::{Code, EntryId};
 use kimai_sync::settings::Settings;
 use kimai_sync::telemetry::Metrics;
+use kimai_sync::trackers::kimai::Client;
 use kimai_sync::trackers::kimai::sandbox::{Fault, Gate, LoggedRequest, Proxy, Role, Sandbox, When};
-use kimai_sync::trackers::kimai::{Client, TimesheetFilter, Timesheets as _};
+use kimai_sync::trackers::{EntryFilter, Tracker as _};
 use kimai_sync::trackers::{Listed, TrackerFault};
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -56,7 +57,7 @@ impl Kimai {
         let gate = Gate::default();
         let others = |request: &LoggedRequest| !request.query.contains("page=1&");
         self.sandbox.fault(When::next("GET", LIST).only(others).times(4), Fault::hold(&gate));
-        let filter = TimesheetFilter::default();
+        let filter = EntryFilter::default();
         let (listed, ()) = tokio::join!(self.client.timesheets(&filter), async {
             gate.reached().await;
             meanwhile().await;
@@ -122,7 +123,7 @@ async fn what_changed_since_an_instant_can_be_asked_for_alone() {
     assert!(
         kimai.sandbox.edit_timesheet(EntryId::number(2), |row| row.description = Some("changed".to_owned()))
     );
-    let filter = TimesheetFilter { modified_after: Some(later), ..TimesheetFilter::default() };
+    let filter = EntryFilter { modified_after: Some(later), ..EntryFilter::default() };
     assert_eq!(ids(kimai.client.timesheets(&filter).await.unwrap()), [2]);
 }
 
@@ -130,7 +131,7 @@ impl Kimai {
     /// Reads the list through a proxy that spoils each of its pages.
     async fn through(&self, proxy: Proxy) -> Result<Listed, TrackerFault> {
         self.sandbox.fault(When::next("GET", LIST).times(usize::MAX), Fault::through(proxy));
-        self.client.timesheets(&TimesheetFilter::default()).await
+        self.client.timesheets(&EntryFilter::default()).await
     }
 }
 
@@ -173,7 +174,7 @@ async fn an_absurd_number_of_pages_ends_where_the_pages_do() {
         let kimai = Kimai::with(1_200);
         let proxy = Proxy::Header(header, value.to_owned());
         kimai.sandbox.fault(When::next("GET", LIST), Fault::through(proxy.clone()));
-        let listed = kimai.client.timesheets(&TimesheetFilter::default()).await.unwrap();
+        let listed = kimai.client.timesheets(&EntryFilter::default()).await.unwrap();
         assert_eq!(ids(listed), (1..=1_200).collect::<Vec<_>>(), "one absurd answer costs nothing");
         let always = kimai.through(proxy).await.unwrap();
         assert_eq!(ids(always), (1..=1_200).collect::<Vec<_>>());

@@ -3,7 +3,7 @@
 use super::Resources;
 use super::resource_kind::{ResourceKind, Wanted};
 use crate::settings::Relations;
-use crate::trackers::kimai::{Catalogue as List, Listings, Rows};
+use crate::trackers::kimai::{Collection, Listings, Rows};
 use crate::trackers::{Lenient, TrackerFault};
 use crate::triplestore::vocabulary::{ext, rdfs, skos, wf};
 
@@ -11,7 +11,7 @@ use crate::triplestore::vocabulary::{ext, rdfs, skos, wf};
 pub(super) fn kind(resources: &Resources) -> ResourceKind {
     ResourceKind {
         name: "activities",
-        list: List::Activities,
+        list: Collection::Activities,
         classes: vec![ext::KIMAI_ACTIVITY, wf::TASK],
         folder: format!("{}/tasks", resources.base_uri),
         label: rdfs::LABEL,

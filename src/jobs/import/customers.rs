@@ -2,7 +2,7 @@
 
 use super::Resources;
 use super::resource_kind::{ResourceKind, Wanted};
-use crate::trackers::kimai::{Catalogue as List, Listings, Rows};
+use crate::trackers::kimai::{Collection, Listings, Rows};
 use crate::trackers::{Lenient, TrackerFault};
 use crate::triplestore::vocabulary::{prov, rdfs};
 
@@ -10,7 +10,7 @@ use crate::triplestore::vocabulary::{prov, rdfs};
 pub(super) fn kind(resources: &Resources) -> ResourceKind {
     ResourceKind {
         name: "customers",
-        list: List::Customers,
+        list: Collection::Customers,
         classes: vec![prov::ORGANIZATION],
         folder: format!("{}/customers", resources.base_uri),
         label: rdfs::LABEL,

@@ -12,7 +12,7 @@ use tracing::warn;
 use super::catalogue::Catalogue;
 use super::resource_kind::{ResourceKind, Wanted};
 use crate::progress::Progress;
-use crate::trackers::kimai::{Catalogue as List, Customer, Listings, Project, Rows};
+use crate::trackers::kimai::{Collection, Customer, Listings, Project, Rows};
 use crate::trackers::{Fault, Lenient, TrackerFault};
 
 /// Resources requested by ID at a time.
@@ -135,12 +135,12 @@ impl Search<'_> {
     }
 
     /// All that Kimai has of a list, with whether it is one that imports leave out.
-    async fn everything(&self, list: List) -> Result<BTreeMap<u64, bool>, TrackerFault> {
+    async fn everything(&self, list: Collection) -> Result<BTreeMap<u64, bool>, TrackerFault> {
         let all = Rows::All;
         let kimai = self.kimai;
         Ok(match list {
-            List::Customers => hidden_customers(&kimai.customers(all).await?.rows),
-            List::Projects => {
+            Collection::Customers => hidden_customers(&kimai.customers(all).await?.rows),
+            Collection::Projects => {
                 let (customers, projects) = tokio::try_join!(kimai.customers(all), kimai.projects(all))?;
                 let mut hidden = hidden_projects(&customers.rows, &projects.rows);
                 for project in projects.rows {
@@ -150,7 +150,7 @@ impl Search<'_> {
                 }
                 hidden
             }
-            List::Activities => {
+            Collection::Activities => {
                 let lists =
                     tokio::try_join!(kimai.customers(all), kimai.projects(all), kimai.activities(all));
                 let (customers, projects, activities) = lists?;
@@ -161,7 +161,7 @@ impl Search<'_> {
                 });
                 activities.collect()
             }
-            List::Users => {
+            Collection::Users => {
                 kimai.users(all).await?.rows.into_iter().map(|user| (user.id, !user.enabled)).collect()
             }
         })

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::trackers::kimai::Catalogue as List;
+use crate::trackers::kimai::Collection;
 use crate::triplestore::statement::{Iri, StatementFault};
 use crate::triplestore::vocabulary::foaf;
 
@@ -13,7 +13,7 @@ pub(super) struct ResourceKind {
     /// What people call them, in the plural.
     pub(super) name: &'static str,
     /// Kimai's list of them.
-    pub(super) list: List,
+    pub(super) list: Collection,
     /// The classes of a new one. Existing ones are found by the first: ids of projects and activities
     /// collide.
     pub(super) classes: Vec<&'static str>,

@@ -3,7 +3,7 @@
 
 use super::Resources;
 use super::resource_kind::{ResourceKind, Wanted};
-use crate::trackers::kimai::{Catalogue as List, Listings, Rows};
+use crate::trackers::kimai::{Collection, Listings, Rows};
 use crate::trackers::{Lenient, TrackerFault};
 use crate::triplestore::vocabulary::foaf;
 
@@ -11,7 +11,7 @@ use crate::triplestore::vocabulary::foaf;
 pub(super) fn kind(resources: &Resources) -> ResourceKind {
     ResourceKind {
         name: "accounts",
-        list: List::Users,
+        list: Collection::Users,
         classes: vec![foaf::ONLINE_ACCOUNT],
         folder: format!("{}/accounts", resources.base_uri),
         label: foaf::ACCOUNT_NAME,

@@ -18,7 +18,7 @@ use crate::reconcile::exported::{self, Deletion};
 use crate::reconcile::retry::Failure;
 use crate::store::ledger::{Held, LedgerFault};
 use crate::trackers::Fault;
-use crate::trackers::kimai::Timesheet;
+use crate::trackers::TimeEntry;
 
 /// A check that is older than this when the change may be sent is repeated.
 const STALE: Duration = Duration::from_secs(2);
@@ -35,15 +35,15 @@ pub(crate) enum Exported {
 /// The result of the check before a change.
 pub(super) enum Seen {
     /// It may be changed; with what it held, if it was checked.
-    Free(Option<Timesheet>),
+    Free(Option<TimeEntry>),
     /// It is exported and stays as it is.
-    Exported(Timesheet),
+    Exported(TimeEntry),
     /// It is not in Kimai.
     Gone,
 }
 
 impl Seen {
-    fn of(timesheet: Option<Timesheet>, exported: Exported) -> Self {
+    fn of(timesheet: Option<TimeEntry>, exported: Exported) -> Self {
         match timesheet {
             None => Self::Gone,
             Some(timesheet) if timesheet.exported && exported == Exported::Keep => Self::Exported(timesheet),
@@ -83,7 +83,7 @@ impl Reconciler {
         subject: &WorkLogUri,
         facts: &Facts,
         change: Change<'_>,
-        held: &Timesheet,
+        held: &TimeEntry,
     ) -> Result<Reconciled, Failure> {
         let Change { id, wanted, relink, memory, .. } = change;
         // Also for a parked work log: without the link its timesheet looks like an orphan.
@@ -157,7 +157,7 @@ impl Reconciler {
         &self,
         subject: &WorkLogUri,
         intent: &UpdateIntent,
-        seen: &Timesheet,
+        seen: &TimeEntry,
         wanted: Option<&DesiredEntry>,
     ) -> Result<(), Failure> {
         let UpdateIntent { id, before, .. } = *intent;

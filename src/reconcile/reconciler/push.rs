@@ -19,12 +19,13 @@ use crate::domain::{EntryId, WorkLogUri};
 use crate::failpoint::mutants::{Mutant, mutated};
 use crate::reconcile::retry::Failure;
 use crate::store::ledger::Held;
-use crate::trackers::kimai::{CurrentUser, Timesheet};
+use crate::trackers::TimeEntry;
+use crate::trackers::kimai::CurrentUser;
 use crate::trackers::{Fault, TrackerFault};
 
 /// Kimai's result.
 pub(super) struct Pushed {
-    pub(super) answer: Timesheet,
+    pub(super) answer: TimeEntry,
     /// The change that overwrote it although it was exported: since an answer before it, or our look.
     pub(super) overwrote: Option<UpdateIntent>,
     /// Offset in days between the day that Kimai books it on and its own, if known.
@@ -42,7 +43,7 @@ struct Course<'a> {
     /// Its description, where that is ours to write.
     note: Option<&'a str>,
     /// What Kimai held when it was last not exported; none where it may be overwritten.
-    free: Option<Timesheet>,
+    free: Option<TimeEntry>,
     overwrote: Option<UpdateIntent>,
     begin: Option<Timestamp>,
     shift: Option<i32>,
@@ -52,7 +53,7 @@ struct Course<'a> {
 
 impl Course<'_> {
     /// `sent` as the begin was answered. Only a begin that is not what it was makes Kimai set the day.
-    fn after(&mut self, sent: Timestamp, answer: &Timesheet) {
+    fn after(&mut self, sent: Timestamp, answer: &TimeEntry) {
         if self.begin.is_some_and(|begin| begin != sent) {
             self.shift = Some(shift(answer, self.wanted, self.zone));
             self.renewed = true;
@@ -67,7 +68,7 @@ impl Course<'_> {
     }
 
     /// Takes the answer to a change. One that says that it is exported by now overwrote what it held before.
-    fn answered(&mut self, intent: Option<&UpdateIntent>, answer: &Timesheet) {
+    fn answered(&mut self, intent: Option<&UpdateIntent>, answer: &TimeEntry) {
         if intent.is_some() && answer.exported && !mutated(Mutant::ExportedMeanwhileIsKept) {
             self.overwrote = intent.copied();
         } else if self.free.is_some() {
@@ -80,7 +81,7 @@ impl Course<'_> {
         self.overwrote.is_some()
     }
 
-    fn pushed(self, answer: Timesheet, mismatch: Option<Mismatch>) -> Pushed {
+    fn pushed(self, answer: TimeEntry, mismatch: Option<Mismatch>) -> Pushed {
         Pushed { answer, overwrote: self.overwrote, shift: self.shift, mismatch }
     }
 
@@ -90,7 +91,7 @@ impl Course<'_> {
 }
 
 /// How many days from its own the day is on which Kimai answered that the timesheet begins.
-fn shift(answer: &Timesheet, wanted: &DesiredEntry, zone: &TimeZone) -> i32 {
+fn shift(answer: &TimeEntry, wanted: &DesiredEntry, zone: &TimeZone) -> i32 {
     answer.day.since(wanted.day(zone)).map_or(0, |span| span.get_days())
 }
 
@@ -101,7 +102,7 @@ impl Reconciler {
         &self,
         subject: &WorkLogUri,
         change: &Change<'_>,
-        before: Option<Timesheet>,
+        before: Option<TimeEntry>,
     ) -> Result<Pushed, Failure> {
         let Change { id, ref wanted, note, memory, renew, .. } = *change;
         let memory = memory.linked.filter(|linked| *linked == id).map_or(Memory::default(), |_| *memory);
@@ -153,7 +154,7 @@ impl Reconciler {
                 Err(failure) => return Err(failure),
             }
         }
-        let nothing = |answer: &Timesheet| ObservedEntry::from(answer).is_nothing_of(wanted);
+        let nothing = |answer: &TimeEntry| ObservedEntry::from(answer).is_nothing_of(wanted);
         let movable = movable && !course.is_over();
         if (nothing(&answer) || course.is_off_day()) && !course.renewed && movable {
             answer = self.renew(&mut course).await?;
@@ -175,7 +176,7 @@ impl Reconciler {
     }
 
     /// Kimai's answer to a creation.
-    pub(super) fn held(&self, answer: &Timesheet, wanted: &DesiredEntry) -> Held {
+    pub(super) fn held(&self, answer: &TimeEntry, wanted: &DesiredEntry) -> Held {
         Held { found: answer.into(), shift: Some(shift(answer, wanted, self.clock.zone())) }
     }
 
@@ -249,7 +250,7 @@ impl Reconciler {
         Ok(intent)
     }
 
-    async fn send(&self, values: DesiredEntry, course: &mut Course<'_>) -> Result<Timesheet, Failure> {
+    async fn send(&self, values: DesiredEntry, course: &mut Course<'_>) -> Result<TimeEntry, Failure> {
         let intent = self.announce(values, course).await?;
         let answer = self.kimai.update(course.id, &values, course.note).await?;
         course.answered(intent.as_ref(), &answer);
@@ -257,7 +258,7 @@ impl Reconciler {
         Ok(answer)
     }
 
-    async fn end_break(&self, course: &mut Course<'_>) -> Result<Timesheet, Failure> {
+    async fn end_break(&self, course: &mut Course<'_>) -> Result<TimeEntry, Failure> {
         let intent = self.announce(*course.wanted, course).await?;
         let answer = self.kimai.end_break(course.id).await?;
         course.answered(intent.as_ref(), &answer);
@@ -265,7 +266,7 @@ impl Reconciler {
     }
 
     /// Moves it by a minute and back. If that is interrupted, the next run finds the wrong begin and corrects it.
-    async fn renew(&self, course: &mut Course<'_>) -> Result<Timesheet, Failure> {
+    async fn renew(&self, course: &mut Course<'_>) -> Result<TimeEntry, Failure> {
         let answer = self.send(course.wanted.nudged(), course).await?;
         if course.is_over() {
             return Ok(answer);
@@ -276,7 +277,7 @@ impl Reconciler {
     /// The same in the hands of the token's user, so that the day is set in its zone. Not where that would be
     /// another day too, nor unless it is sure that the owner can be given it back: Kimai takes no user anew who is
     /// disabled.
-    async fn renew_as_me(&self, course: &mut Course<'_>) -> Result<Option<Timesheet>, Failure> {
+    async fn renew_as_me(&self, course: &mut Course<'_>) -> Result<Option<TimeEntry>, Failure> {
         let wanted = *course.wanted;
         let me = self.kimai.me().await?;
         if me.id == wanted.user || !books_right(&me, &wanted, course.zone) {

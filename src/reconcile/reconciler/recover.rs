@@ -11,7 +11,7 @@ use crate::reconcile::retry::Failure;
 use crate::store::LedgerFault;
 use crate::telemetry::metrics::Resolved;
 use crate::trackers::TrackerFault;
-use crate::trackers::kimai::{Timesheet, TimesheetFilter};
+use crate::trackers::{EntryFilter, TimeEntry};
 
 impl Reconciler {
     /// Finds the outcome of an open intent. Returns whether it created a timesheet.
@@ -83,13 +83,13 @@ impl Reconciler {
     /// The timesheets that may be what `intent` led to and that no work log is linked to: those first that hold just
     /// what was sent, then those nearest to it, lowest id first. And what is wrong with a row that may be it too, but
     /// cannot be read.
-    async fn candidates(&self, intent: &Intent) -> Result<(Vec<Timesheet>, Option<String>), Failure> {
+    async fn candidates(&self, intent: &Intent) -> Result<(Vec<TimeEntry>, Option<String>), Failure> {
         let wanted = &intent.wanted;
         // Kimai reads the bounds in the zone of the token's user.
         let day = wanted.begin.to_zoned(jiff::tz::TimeZone::UTC).datetime();
         let shifted = |days: i64| day.checked_add(jiff::ToSpan::days(days)).unwrap_or(day);
         let (begin, end, user) = (Some(shifted(-2)), Some(shifted(2)), Some(wanted.user));
-        let filter = TimesheetFilter { begin, end, user, ..TimesheetFilter::default() };
+        let filter = EntryFilter { begin, end, user, ..EntryFilter::default() };
         let listed = self.kimai.timesheets(&filter).await?;
         let order = self.kimai.capabilities().order;
         let odd = listed.odd.which(|id| order.may_be_after(intent.high_water, id));

@@ -28,7 +28,7 @@ use crate::settings::Limits;
 use crate::store::sqlite::memory::Memory;
 use crate::store::sqlite::{SqliteLedger, SqliteQueue};
 use crate::store::{Ledger, Look, Queue, QueueFault, Slot};
-use crate::trackers::kimai::Timesheets;
+use crate::trackers::Tracker;
 use crate::work_logs::WorkLogs;
 
 /// Longer than all calls of a run can take.
@@ -66,7 +66,7 @@ impl Engine {
         let inner = inner.with_lease(LEASE).with_rechecks(rechecks);
         let queue = Arc::new(Watched { world: Arc::clone(world), inner });
         let as_queue: Arc<dyn Queue> = queue.clone();
-        let (work_logs, kimai): (Arc<dyn WorkLogs>, Arc<dyn Timesheets>) = (world.clone(), world.clone());
+        let (work_logs, kimai): (Arc<dyn WorkLogs>, Arc<dyn Tracker>) = (world.clone(), world.clone());
         let reconciler =
             Reconciler::new(work_logs.clone(), kimai.clone(), ledger.clone(), clock.clone(), TIME_LIMIT);
         let pool = Arc::new(Workers::new(as_queue.clone(), reconciler, clock.clone()));

@@ -14,7 +14,7 @@ use crate::domain::diff::ObservedEntry;
 use crate::domain::ids::UserId;
 use crate::domain::timesheet::DesiredEntry;
 use crate::domain::{EntryId, WorkLogUri};
-use crate::trackers::kimai::Timesheet;
+use crate::trackers::TimeEntry;
 use crate::trackers::{Operation, TrackerFault};
 
 /// Who made a timesheet.
@@ -28,7 +28,7 @@ pub(super) enum Maker {
 
 #[derive(Debug, Clone)]
 pub(super) struct FakeTimesheet {
-    pub(super) row: Timesheet,
+    pub(super) row: TimeEntry,
     /// The how-manieth it is.
     pub(super) number: u64,
     /// The day that Kimai books it on.
@@ -39,14 +39,14 @@ pub(super) struct FakeTimesheet {
     /// When it was made or last changed.
     pub(super) modified: i64,
     /// What it held when it was exported, and since when it is.
-    pub(super) billed: Option<Timesheet>,
+    pub(super) billed: Option<TimeEntry>,
     pub(super) exported_at: i64,
 }
 
 impl FakeTimesheet {
     /// Whether it was exported with something else than it holds now.
     pub(super) fn is_overwritten(&self) -> bool {
-        let held = |row: &Timesheet| ObservedEntry::from(row);
+        let held = |row: &TimeEntry| ObservedEntry::from(row);
         self.billed.as_ref().is_some_and(|billed| held(billed) != held(&self.row))
     }
 
@@ -67,7 +67,7 @@ impl State {
         &mut self,
         wanted: &DesiredEntry,
         caller: &Caller,
-    ) -> Result<Timesheet, TrackerFault> {
+    ) -> Result<TimeEntry, TrackerFault> {
         self.validate(Operation::Create, wanted, caller)?;
         if let Some(rule) = self.wrongly_created(caller) {
             self.note(caller.who.clone(), What::Broken(rule));
@@ -77,7 +77,7 @@ impl State {
         Ok(row)
     }
 
-    fn insert(&mut self, wanted: &DesiredEntry, caller: &Caller) -> Timesheet {
+    fn insert(&mut self, wanted: &DesiredEntry, caller: &Caller) -> TimeEntry {
         let (id, number) = (self.profile.id(self.next_id, self.now), self.next_id);
         self.next_id += 1;
         let by_service = matches!(caller.who, Who::Run(..));
@@ -154,7 +154,7 @@ impl State {
         id: EntryId,
         wanted: &DesiredEntry,
         caller: &Caller,
-    ) -> Result<Timesheet, TrackerFault> {
+    ) -> Result<TimeEntry, TrackerFault> {
         let Some(old) = self.timesheets.get(&id).cloned() else {
             return Err(Profile::gone(Operation::Update));
         };
@@ -191,7 +191,7 @@ impl State {
     }
 
     /// The break of a timesheet is taken away, or Kimai has no such field.
-    pub(super) fn end_break(&mut self, id: EntryId, caller: &Caller) -> Result<Timesheet, TrackerFault> {
+    pub(super) fn end_break(&mut self, id: EntryId, caller: &Caller) -> Result<TimeEntry, TrackerFault> {
         let counting = self.counting;
         let Some(timesheet) = self.timesheets.get_mut(&id) else {
             return Err(Profile::gone(Operation::Update));
@@ -234,10 +234,10 @@ impl State {
         *billed = billed.is_some().then(|| row.clone());
     }
 
-    fn row(&self, id: EntryId, wanted: &DesiredEntry, pause: i32, away: bool) -> Timesheet {
+    fn row(&self, id: EntryId, wanted: &DesiredEntry, pause: i32, away: bool) -> TimeEntry {
         let DesiredEntry { begin, end, project, activity, user, .. } = *wanted;
         let (end, duration) = self.counting.of(begin, end, pause);
-        Timesheet {
+        TimeEntry {
             id,
             begin,
             day: counting::day(begin, away),

@@ -18,8 +18,8 @@ pub(super) use super::stand::Stand;
 use crate::domain::timesheet::DesiredEntry;
 use crate::domain::work_log::{Directory, Facts};
 use crate::domain::{EntryId, WorkLogUri};
+use crate::trackers::TimeEntry;
 use crate::trackers::TrackerFault;
-use crate::trackers::kimai::Timesheet;
 use crate::work_logs::Link;
 
 /// The caller, and when that run or sweep began to read the state.
@@ -289,7 +289,7 @@ impl State {
         &mut self,
         effect: &Effect,
         caller: &Caller,
-    ) -> Result<Option<Timesheet>, TrackerFault> {
+    ) -> Result<Option<TimeEntry>, TrackerFault> {
         match effect {
             Effect::Create(wanted) => return self.create(wanted, caller).map(Some),
             Effect::Update(id, wanted) => return self.update(*id, wanted, caller).map(Some),

@@ -21,8 +21,9 @@ use crate::domain::{EntryId, Watermark};
 use crate::trackers::Capabilities;
 use crate::trackers::adaptive_concurrency::How;
 use crate::trackers::kimai::choices::{ChosenActivity, ChosenCustomer, ChosenProject, ChosenUser};
-use crate::trackers::kimai::{Choices, CurrentUser, Timesheet, TimesheetFilter, Timesheets};
+use crate::trackers::kimai::{Choices, CurrentUser};
 use crate::trackers::{AdaptiveLimiter, Listed, TrackerFault};
+use crate::trackers::{EntryFilter, TimeEntry, Tracker};
 
 /// The world, shared by all who live in it.
 pub(super) struct World {
@@ -72,7 +73,7 @@ impl World {
     }
 
     /// Sends what changes something. The course it took, and what came of it if it took effect.
-    async fn send(&self, effect: Effect) -> (Option<Trouble>, Result<Option<Timesheet>, TrackerFault>) {
+    async fn send(&self, effect: Effect) -> (Option<Trouble>, Result<Option<TimeEntry>, TrackerFault>) {
         let (course, caller) = {
             let mut state = self.state();
             (state.course(effect.call()), state.caller())
@@ -84,7 +85,7 @@ impl World {
         (course.trouble, done)
     }
 
-    async fn kimai_write(&self, effect: Effect) -> Result<Option<Timesheet>, TrackerFault> {
+    async fn kimai_write(&self, effect: Effect) -> Result<Option<TimeEntry>, TrackerFault> {
         let call = effect.call();
         let operation = call.operation();
         let permit = self.limiter.permit(operation).await;
@@ -125,7 +126,7 @@ struct Flight<'a> {
 }
 
 impl Flight<'_> {
-    fn arrive(&mut self, course: Course) -> Result<Option<Timesheet>, TrackerFault> {
+    fn arrive(&mut self, course: Course) -> Result<Option<TimeEntry>, TrackerFault> {
         let Some((effect, caller)) = self.request.take() else { return Ok(None) };
         let mut state = self.world.state();
         if let (Some(_), Effect::Update(id, _)) = (course.trouble, &effect) {
@@ -151,7 +152,7 @@ impl Drop for Flight<'_> {
 }
 
 #[async_trait]
-impl Timesheets for World {
+impl Tracker for World {
     fn limiter(&self) -> Arc<AdaptiveLimiter> {
         Arc::clone(&self.limiter)
     }
@@ -169,7 +170,7 @@ impl Timesheets for World {
         self.kimai_read(Call::Look, me).await
     }
 
-    async fn timesheet(&self, id: EntryId) -> Result<Option<Timesheet>, TrackerFault> {
+    async fn timesheet(&self, id: EntryId) -> Result<Option<TimeEntry>, TrackerFault> {
         let read =
             |state: &State| (state.now, state.timesheets.get(&id).map(|timesheet| timesheet.row.clone()));
         let (at, row) = self.kimai_read(Call::Look, read).await?;
@@ -181,9 +182,9 @@ impl Timesheets for World {
 
     async fn some_timesheets(
         &self,
-        filter: &TimesheetFilter,
+        filter: &EntryFilter,
         most: usize,
-    ) -> Result<Vec<Timesheet>, TrackerFault> {
+    ) -> Result<Vec<TimeEntry>, TrackerFault> {
         let read = |state: &State| {
             let fitting = state.timesheets.values().filter(|timesheet| matches(filter, timesheet));
             (state.now, fitting.map(|timesheet| timesheet.row.clone()).take(most).collect::<Vec<_>>())
@@ -196,7 +197,7 @@ impl Timesheets for World {
         Ok(rows)
     }
 
-    async fn timesheets(&self, filter: &TimesheetFilter) -> Result<Listed, TrackerFault> {
+    async fn timesheets(&self, filter: &EntryFilter) -> Result<Listed, TrackerFault> {
         let listed = |state: &State| {
             let timesheets = state.timesheets.values().filter(|timesheet| matches(filter, timesheet));
             timesheets.map(|timesheet| timesheet.row.clone()).collect::<Vec<_>>()
@@ -241,7 +242,7 @@ impl Timesheets for World {
         &self,
         wanted: &DesiredEntry,
         _description: Option<&str>,
-    ) -> Result<Timesheet, TrackerFault> {
+    ) -> Result<TimeEntry, TrackerFault> {
         let made = self.kimai_write(Effect::Create(*wanted)).await?;
         made.ok_or_else(|| fault::unreadable(Call::Create.operation(), "no body"))
     }
@@ -251,12 +252,12 @@ impl Timesheets for World {
         id: EntryId,
         wanted: &DesiredEntry,
         _description: Option<&str>,
-    ) -> Result<Timesheet, TrackerFault> {
+    ) -> Result<TimeEntry, TrackerFault> {
         let changed = self.kimai_write(Effect::Update(id, *wanted)).await?;
         changed.ok_or_else(|| fault::unreadable(Call::Update.operation(), "no body"))
     }
 
-    async fn end_break(&self, id: EntryId) -> Result<Timesheet, TrackerFault> {
+    async fn end_break(&self, id: EntryId) -> Result<TimeEntry, TrackerFault> {
         let changed = self.kimai_write(Effect::EndBreak(id)).await?;
         changed.ok_or_else(|| fault::unreadable(Call::Update.operation(), "no body"))
     }

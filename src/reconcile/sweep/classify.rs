@@ -16,7 +16,7 @@ use crate::domain::{EntryId, WorkLogUri};
 use crate::failpoint::mutants::{Mutant, mutated};
 use crate::progress::Progress;
 use crate::reconcile::retry::Failure;
-use crate::trackers::kimai::Timesheet;
+use crate::trackers::TimeEntry;
 use crate::trackers::{Fault, TrackerFault};
 use crate::triplestore::pages::{ROUNDS, disagree};
 use crate::work_logs::SourceFault;
@@ -151,7 +151,7 @@ impl Sweeper {
         snapshot: &Snapshot,
         work_log: &WorkLogUri,
         id: EntryId,
-        timesheet: Option<Timesheet>,
+        timesheet: Option<TimeEntry>,
     ) -> Option<Finding> {
         let Some(timesheet) = timesheet else {
             let why = format!("Kimai has no timesheet {id} any more");

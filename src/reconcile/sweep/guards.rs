@@ -9,7 +9,7 @@ use super::{Period, Sweeper};
 use crate::domain::EntryId;
 use crate::domain::finding::{self, Finding, Hold, Kind, Unconfirmed};
 use crate::reconcile::retry::Failure;
-use crate::trackers::kimai::TimesheetFilter;
+use crate::trackers::EntryFilter;
 
 impl Sweeper {
     /// Marks the deletions among `findings` that must not be done, and everything where Kimai has `lost` timesheets.
@@ -69,7 +69,7 @@ impl Sweeper {
             return Ok(BTreeSet::new());
         }
         let since = self.clock.wall().checked_sub(self.limits.grace).unwrap_or(self.clock.wall());
-        let filter = TimesheetFilter { modified_after: Some(since), ..window(period) };
+        let filter = EntryFilter { modified_after: Some(since), ..window(period) };
         let listed = self.kimai.timesheets(&filter).await?;
         let changed: BTreeSet<EntryId> = listed.timesheets.iter().map(|timesheet| timesheet.id).collect();
         Ok(orphans.into_iter().filter(|id| changed.contains(id) || listed.may_lack(*id)).collect())

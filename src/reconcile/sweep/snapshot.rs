@@ -16,7 +16,7 @@ use crate::domain::{EntryId, WorkLogUri};
 use crate::failpoint::mutants::{Mutant, mutated};
 use crate::progress::Progress;
 use crate::reconcile::retry::Failure;
-use crate::trackers::kimai::{Timesheet, TimesheetFilter};
+use crate::trackers::{EntryFilter, TimeEntry};
 use crate::trackers::{Gap, Listed, OddRows};
 
 /// Windows read at a time. Two more may wait to be brought down, behind the one that is: a sweep holds no more
@@ -74,7 +74,7 @@ impl Sweeper {
     }
 
     /// The timesheets that begin on a day of `period`.
-    fn inside(&self, period: Period, timesheets: Vec<Timesheet>) -> TimesheetSides {
+    fn inside(&self, period: Period, timesheets: Vec<TimeEntry>) -> TimesheetSides {
         // A creation that begins later cannot take one of these for its own.
         for timesheet in &timesheets {
             self.ledger.saw(timesheet.id);
@@ -182,18 +182,18 @@ impl Sweeper {
 
 /// Kimai reads the bounds in the zone of the token's user, so a wider window is asked for and the days
 /// are decided here.
-pub(crate) fn window(period: Period) -> TimesheetFilter {
+pub(crate) fn window(period: Period) -> EntryFilter {
     // Kimai knows years of four digits.
     let first = Date::constant(1, 1, 1);
     let bound = |day: Date, days: i64| day.checked_add(days.days()).unwrap_or(day).max(first).at(0, 0, 0, 0);
-    TimesheetFilter {
+    EntryFilter {
         begin: Some(bound(period.first, -2)),
         end: Some(bound(period.last, 3)),
-        ..TimesheetFilter::default()
+        ..EntryFilter::default()
     }
 }
 
-pub(super) fn begins_in(timesheet: &Timesheet, period: Period, zone: &TimeZone) -> bool {
+pub(super) fn begins_in(timesheet: &TimeEntry, period: Period, zone: &TimeZone) -> bool {
     let day = timesheet.begin.to_zoned(zone.clone()).date();
     (period.first..=period.last).contains(&day)
 }

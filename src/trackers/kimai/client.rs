@@ -20,11 +20,9 @@ use tracing::{Instrument, info_span};
 
 use super::choices::{Choices, ChosenProject, ChosenUser};
 use super::heard::{self, in_words, whole};
-use super::model::{
-    Activity, CurrentUser, Customer, NoBreak, Project, Timesheet, TimesheetFilter, TimesheetForm, User,
-};
+use super::model::{Activity, CurrentUser, Customer, NoBreak, Project, TimesheetForm, TimesheetRow, User};
 use super::rows;
-use super::{CAPABILITIES, Catalogue, Listings, Rows, Timesheets};
+use super::{CAPABILITIES, Collection, Listings, Rows};
 use crate::contact::Record;
 use crate::domain::timesheet::DesiredEntry;
 use crate::domain::{Code, EntryId, Watermark};
@@ -34,7 +32,7 @@ use crate::telemetry::metrics::Side;
 use crate::telemetry::metrics::{self, Metrics};
 use crate::trackers::adaptive_concurrency::{AdaptiveLimiter, How, Permit};
 use crate::trackers::error::{Fault, Operation, TrackerFault};
-use crate::trackers::{Capabilities, Lenient, Listed};
+use crate::trackers::{Capabilities, EntryFilter, Lenient, Listed, TimeEntry, Tracker};
 use crate::unreadable::Unreadable;
 use pages::PAGE_SIZE;
 
@@ -108,8 +106,9 @@ impl Client {
         })
     }
 
-    /// `timesheet` without what is not ours.
-    fn seen(&self, mut timesheet: Timesheet) -> Timesheet {
+    /// What `row` says, without what is not ours.
+    fn seen(&self, row: TimesheetRow) -> TimeEntry {
+        let mut timesheet = TimeEntry::from(row);
         if !self.describes {
             timesheet.note = None;
         }
@@ -189,13 +188,13 @@ impl Client {
     /// A list of the catalogue. Projects that have ended need a word of their own.
     async fn catalogue<T: DeserializeOwned>(
         &self,
-        list: Catalogue,
+        list: Collection,
         rows: Rows,
     ) -> Result<Lenient<T>, TrackerFault> {
         let request = self.request(Method::GET, list.path());
         let request = match (self.hidden || rows == Rows::All, list) {
             (false, _) => request,
-            (true, Catalogue::Projects) => request.query(&[("visible", "3"), ("ignoreDates", "1")]),
+            (true, Collection::Projects) => request.query(&[("visible", "3"), ("ignoreDates", "1")]),
             (true, _) => request.query(&[("visible", "3")]),
         };
         self.rows(&self.send(Operation::Read, request).await?)
@@ -267,7 +266,7 @@ impl Client {
 }
 
 #[async_trait]
-impl Timesheets for Client {
+impl Tracker for Client {
     fn limiter(&self) -> Arc<AdaptiveLimiter> {
         Arc::clone(&self.limiter)
     }
@@ -288,20 +287,20 @@ impl Timesheets for Client {
         self.get("users/me").await
     }
 
-    async fn timesheet(&self, id: EntryId) -> Result<Option<Timesheet>, TrackerFault> {
-        let found: Option<Timesheet> = self.look(&format!("timesheets/{id}")).await?;
+    async fn timesheet(&self, id: EntryId) -> Result<Option<TimeEntry>, TrackerFault> {
+        let found: Option<TimesheetRow> = self.look(&format!("timesheets/{id}")).await?;
         Ok(found.map(|row| self.seen(row)))
     }
 
-    async fn timesheets(&self, filter: &TimesheetFilter) -> Result<Listed, TrackerFault> {
+    async fn timesheets(&self, filter: &EntryFilter) -> Result<Listed, TrackerFault> {
         self.list(filter).await
     }
 
     async fn some_timesheets(
         &self,
-        filter: &TimesheetFilter,
+        filter: &EntryFilter,
         most: usize,
-    ) -> Result<Vec<Timesheet>, TrackerFault> {
+    ) -> Result<Vec<TimeEntry>, TrackerFault> {
         Ok(self.page(filter, 1, most.clamp(1, PAGE_SIZE)).await?.rows.rows)
     }
 
@@ -333,7 +332,7 @@ impl Timesheets for Client {
         &self,
         wanted: &DesiredEntry,
         description: Option<&str>,
-    ) -> Result<Timesheet, TrackerFault> {
+    ) -> Result<TimeEntry, TrackerFault> {
         let form = TimesheetForm::of(wanted, description);
         let request = self.request(Method::POST, "timesheets").json(&form);
         self.read(Operation::Create, &self.send(Operation::Create, request).await?).map(|row| self.seen(row))
@@ -344,13 +343,13 @@ impl Timesheets for Client {
         id: EntryId,
         wanted: &DesiredEntry,
         description: Option<&str>,
-    ) -> Result<Timesheet, TrackerFault> {
+    ) -> Result<TimeEntry, TrackerFault> {
         let form = TimesheetForm::of(wanted, description);
         let request = self.request(Method::PATCH, &format!("timesheets/{id}")).json(&form);
         self.read(Operation::Update, &self.send(Operation::Update, request).await?).map(|row| self.seen(row))
     }
 
-    async fn end_break(&self, id: EntryId) -> Result<Timesheet, TrackerFault> {
+    async fn end_break(&self, id: EntryId) -> Result<TimeEntry, TrackerFault> {
         let request = self.request(Method::PATCH, &format!("timesheets/{id}")).json(&NoBreak::FORM);
         self.read(Operation::Update, &self.send(Operation::Update, request).await?).map(|row| self.seen(row))
     }
@@ -369,22 +368,22 @@ impl Timesheets for Client {
 #[async_trait]
 impl Listings for Client {
     async fn customers(&self, rows: Rows) -> Result<Lenient<Customer>, TrackerFault> {
-        self.catalogue(Catalogue::Customers, rows).await
+        self.catalogue(Collection::Customers, rows).await
     }
 
     async fn projects(&self, rows: Rows) -> Result<Lenient<Project>, TrackerFault> {
-        self.catalogue(Catalogue::Projects, rows).await
+        self.catalogue(Collection::Projects, rows).await
     }
 
     async fn activities(&self, rows: Rows) -> Result<Lenient<Activity>, TrackerFault> {
-        self.catalogue(Catalogue::Activities, rows).await
+        self.catalogue(Collection::Activities, rows).await
     }
 
     async fn users(&self, rows: Rows) -> Result<Lenient<User>, TrackerFault> {
-        self.catalogue(Catalogue::Users, rows).await
+        self.catalogue(Collection::Users, rows).await
     }
 
-    async fn exists(&self, list: Catalogue, id: u64) -> Result<bool, TrackerFault> {
+    async fn exists(&self, list: Collection, id: u64) -> Result<bool, TrackerFault> {
         let found: Option<IgnoredAny> = self.look(&format!("{}/{id}", list.path())).await?;
         Ok(found.is_some())
     }

@@ -3,8 +3,8 @@
 use crate::trackers::kimai::NAME;
 use std::collections::BTreeMap;
 
-use super::model::Timesheet;
 use crate::domain::{Code, EntryId};
+use crate::trackers::TimeEntry;
 use crate::trackers::error::{Fault, Operation, TrackerFault};
 use crate::trackers::listing::{Gap, Lenient, Listed, OddRows};
 
@@ -24,7 +24,7 @@ pub(super) fn list_fault(why: String) -> TrackerFault {
 pub(super) struct Page {
     /// Its number, from 1.
     pub(super) number: usize,
-    pub(super) rows: Lenient<Timesheet>,
+    pub(super) rows: Lenient<TimeEntry>,
     /// How many pages there are, if Kimai says so.
     pub(super) pages: Option<usize>,
     /// How many timesheets there are in all, if Kimai says so.
@@ -44,7 +44,7 @@ pub(super) enum Then {
 #[derive(Debug, Default)]
 pub(super) struct Reading {
     /// By id, so that what came twice is there once. The later reading counts.
-    timesheets: BTreeMap<EntryId, Timesheet>,
+    timesheets: BTreeMap<EntryId, TimeEntry>,
     odd: OddRows,
     gaps: Vec<Gap>,
     /// The last id so far of the pages that could be read.
@@ -168,7 +168,7 @@ mod tests {
     use crate::trackers::Operation;
 
     fn page(ids: impl IntoIterator<Item = u64>, total: usize) -> Page {
-        let row = |id| Timesheet {
+        let row = |id| TimeEntry {
             id: EntryId::number(id),
             activity: None,
             project: None,
@@ -181,7 +181,7 @@ mod tests {
             exported: false,
             note: None,
         };
-        let rows: Vec<Timesheet> = ids.into_iter().map(row).collect();
+        let rows: Vec<TimeEntry> = ids.into_iter().map(row).collect();
         Page { number: 1, rows: rows.into(), pages: Some(9), total: Some(total) }
     }
 

@@ -3,17 +3,15 @@
 
 use std::borrow::Cow;
 
-use jiff::{
-    Timestamp,
-    civil::{Date, DateTime},
-};
+use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use crate::domain::diff::{ObservedEntry, between};
+use crate::domain::diff::between;
 use crate::domain::ids::{ActivityId, EntryId, IdFault, ProjectId, UserId};
 use crate::domain::note::{Note, fitting};
 use crate::domain::timesheet::DesiredEntry;
+use crate::trackers::TimeEntry;
 
 /// What we send with `POST /timesheets` and `PATCH /timesheets/{id}`: all fields we own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -57,39 +55,10 @@ impl NoBreak {
 }
 
 /// `GET /timesheets` and the answers to POST and PATCH.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(from = "Written")]
-pub struct Timesheet {
-    /// Its id, never reused.
-    pub id: EntryId,
-    /// The Kimai activity; null only where Kimai is set to allow that.
-    pub activity: Option<ActivityId>,
-    /// The Kimai project.
-    pub project: Option<ProjectId>,
-    /// Whose hours they are.
-    pub user: Option<UserId>,
-    /// Start.
-    pub begin: Timestamp,
-    /// The day of the start as Kimai wrote it: of the answer to a creation, and to an update that changed begin, the
-    /// day that Kimai books it on in its reports. Elsewhere it is the day in the owner's zone.
-    pub day: Date,
-    /// End; absent while the record runs.
-    pub end: Option<Timestamp>,
-    /// Seconds that Kimai counts.
-    pub duration: i32,
-    /// Seconds of break.
-    pub pause: i32,
-    /// Whether it is on an invoice already.
-    pub exported: bool,
-    /// Its description, where that is ours to write.
-    pub note: Option<Note>,
-}
-
-/// One as Kimai writes it.
 #[derive(Deserialize)]
-struct Written {
+pub(super) struct TimesheetRow {
     #[serde(deserialize_with = "number")]
-    id: EntryId,
+    pub(super) id: EntryId,
     #[serde(default, deserialize_with = "optional_number")]
     activity: Option<ActivityId>,
     #[serde(default, deserialize_with = "optional_number")]
@@ -113,9 +82,9 @@ struct Written {
     note: Option<Note>,
 }
 
-impl From<Written> for Timesheet {
-    fn from(written: Written) -> Self {
-        let Written {
+impl From<TimesheetRow> for TimeEntry {
+    fn from(row: TimesheetRow) -> Self {
+        let TimesheetRow {
             id,
             activity,
             project,
@@ -126,34 +95,13 @@ impl From<Written> for Timesheet {
             pause,
             exported,
             note,
-        } = written;
+        } = row;
         let whole =
             |seconds: i64| i32::try_from(seconds).unwrap_or(if seconds < 0 { i32::MIN } else { i32::MAX });
         let pause = pause.map_or(0, whole);
         let duration = duration.map_or_else(|| between(begin, end, pause), whole);
         Self { id, activity, project, user, begin, day, end, duration, pause, exported, note }
     }
-}
-
-impl From<&Timesheet> for ObservedEntry {
-    fn from(timesheet: &Timesheet) -> Self {
-        let Timesheet { begin, end, duration, pause, project, activity, user, note, .. } = *timesheet;
-        Self { begin, end, duration, pause, project, activity, user, note }
-    }
-}
-
-/// Which timesheets to list. The bounds are wall clock in the *token's* zone, inclusive, and test the
-/// record's begin only: ask for more than you need and filter afterwards.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TimesheetFilter {
-    /// Earliest begin.
-    pub begin: Option<DateTime>,
-    /// Latest begin.
-    pub end: Option<DateTime>,
-    /// Whose; everybody's without.
-    pub user: Option<UserId>,
-    /// Made or changed in that second or later, by Kimai's clock.
-    pub modified_after: Option<Timestamp>,
 }
 
 /// `GET /users/me`.
@@ -355,7 +303,7 @@ mod tests {
         let read = |more: &str| {
             let begin = r#""begin":"2024-09-01T18:00:00-0400","end":"2024-09-02T02:00:00-0400""#;
             let text = format!(r#"{{"id":1,"activity":2,"project":2,"user":3,{begin}{more}}}"#);
-            serde_json::from_str::<Timesheet>(&text).unwrap()
+            TimeEntry::from(serde_json::from_str::<TimesheetRow>(&text).unwrap())
         };
         let found = read(r#","duration":27000,"break":1800"#);
         assert_eq!(
@@ -371,7 +319,7 @@ mod tests {
 
     #[test]
     fn a_running_record_has_no_end() {
-        let running: Timesheet = serde_json::from_str(
+        let running: TimesheetRow = serde_json::from_str(
             r#"{"id":1,"activity":null,"project":2,"user":3,"begin":"2024-01-04T00:00:00+0100","end":null,"tags":[]}"#,
         )
         .unwrap();

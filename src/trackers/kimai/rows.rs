@@ -56,15 +56,15 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::trackers::kimai::Timesheet;
+    use crate::trackers::kimai::model::TimesheetRow;
 
     #[test]
     fn no_list_makes_it_panic() {
         crate::fuzz::play("kimai", |input| {
-            let list = Lenient::<Timesheet>::read(input);
+            let list = Lenient::<TimesheetRow>::read(input);
             let ids = ids(input);
             assert!(ids.is_ok() || list.is_err());
-            let _ = serde_json::from_slice::<Timesheet>(input);
+            let _ = serde_json::from_slice::<TimesheetRow>(input);
         });
     }
 
@@ -73,7 +73,7 @@ mod tests {
         json!({"id": id, "activity": 1, "project": 2, "user": 3, "begin": begin, "end": end})
     }
 
-    fn read(rows: &[Value]) -> Lenient<Timesheet> {
+    fn read(rows: &[Value]) -> Lenient<TimesheetRow> {
         Lenient::read(json!(rows).to_string().as_bytes()).unwrap()
     }
 
@@ -120,7 +120,7 @@ mod tests {
             [EntryId::number(7)]
         );
         for none in ["{}", "<html>", "", "7"] {
-            assert!(Lenient::<Timesheet>::read(none.as_bytes()).is_err(), "{none}");
+            assert!(Lenient::<TimesheetRow>::read(none.as_bytes()).is_err(), "{none}");
         }
     }
 

@@ -5,7 +5,8 @@ use kimai_sync::domain::ids::{ActivityId, EntryId, ProjectId, UserId};
 use kimai_sync::domain::timesheet::DesiredEntry;
 use kimai_sync::settings::Settings;
 use kimai_sync::telemetry::Metrics;
-use kimai_sync::trackers::kimai::{Listings as _, Rows, TimesheetFilter, Timesheets as _};
+use kimai_sync::trackers::kimai::{Listings as _, Rows};
+use kimai_sync::trackers::{EntryFilter, Tracker as _};
 use serde_json::{Value, json};
 use wiremock::matchers::{any, method};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -155,7 +156,7 @@ pub(super) async fn headers() -> Vec<(String, Vec<String>)> {
     kimai.update(EntryId::number(1), &wanted, None).await.unwrap();
     kimai.delete(EntryId::number(1)).await.unwrap();
     kimai.customers(Rows::Imported).await.unwrap();
-    kimai.timesheets(&TimesheetFilter::default()).await.unwrap();
+    kimai.timesheets(&EntryFilter::default()).await.unwrap();
     let sent = server.received_requests().await.unwrap().into_iter();
     sent.map(|request| {
         let headers = ["authorization", "accept", "content-type"].into_iter().filter_map(|name| {

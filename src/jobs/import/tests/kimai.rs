@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 
-use crate::trackers::kimai::{Activity, Catalogue, Customer, Listings, Project, Rows, User};
+use crate::trackers::kimai::{Activity, Collection, Customer, Listings, Project, Rows, User};
 use crate::trackers::{Fault, Lenient, Operation, TrackerFault};
 
 /// What there is.
@@ -135,17 +135,17 @@ impl Listings for Listing {
         self.list(rows, |lists| &lists.users, |one| one.id)
     }
 
-    async fn exists(&self, list: Catalogue, id: u64) -> Result<bool, TrackerFault> {
+    async fn exists(&self, list: Collection, id: u64) -> Result<bool, TrackerFault> {
         self.looks.lock().unwrap().push(format!("{}/{id}", list.path()));
         if *self.short_sighted.lock().unwrap() {
             return Err(TrackerFault::new(kimai::NAME, Operation::Look, Fault::Permanent, "Forbidden (403)"));
         }
         let lists = self.lists.lock().unwrap();
         Ok(match list {
-            Catalogue::Customers => lists.customers.iter().any(|one| one.id == id),
-            Catalogue::Projects => lists.projects.iter().any(|one| one.id == id),
-            Catalogue::Activities => lists.activities.iter().any(|one| one.id == id),
-            Catalogue::Users => lists.users.iter().any(|one| one.id == id),
+            Collection::Customers => lists.customers.iter().any(|one| one.id == id),
+            Collection::Projects => lists.projects.iter().any(|one| one.id == id),
+            Collection::Activities => lists.activities.iter().any(|one| one.id == id),
+            Collection::Users => lists.users.iter().any(|one| one.id == id),
         })
     }
 }

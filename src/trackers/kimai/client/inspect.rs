@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use super::{Client, in_words, whole};
 use crate::domain::Code;
 use crate::domain::ids::UserId;
+use crate::trackers::TimeEntry;
 use crate::trackers::error::{Operation, TrackerFault};
 use crate::trackers::kimai::diagnostics::{Diagnostics, Person, Right, Rights, TimesheetRules, Version};
-use crate::trackers::kimai::model::Timesheet;
 
 /// Timesheets looked through for one that is somebody else's.
 const LOOKED_THROUGH: &str = "100";
@@ -22,7 +22,7 @@ const NO_TIME: &str = "kimai-sync doctor: never a time";
 
 /// Whether changing it takes no more than the right to change others': what is exported, or in a locked period, takes
 /// more. Which periods are locked Kimai does not tell; it locks months that are over.
-fn is_open(timesheet: &Timesheet, now: Timestamp) -> bool {
+fn is_open(timesheet: &TimeEntry, now: Timestamp) -> bool {
     let month = |instant: Timestamp| TimeZone::UTC.to_datetime(instant).date().first_of_month();
     !timesheet.exported && month(timesheet.begin) >= month(now)
 }
@@ -92,7 +92,7 @@ impl Client {
     }
 
     /// A change to a time that is none is refused for that, or before that for want of the right.
-    async fn edit_other(&self, other: &Timesheet) -> Result<Right, TrackerFault> {
+    async fn edit_other(&self, other: &TimeEntry) -> Result<Right, TrackerFault> {
         let path = format!("timesheets/{}", other.id);
         let request = self.request(Method::PATCH, &path).json(&json!({"begin": NO_TIME}));
         match self.probe(request).await? {
@@ -108,12 +108,12 @@ impl Client {
 
     /// The newest timesheets that are not ours, those that begin last first; without the right to see others' Kimai
     /// shows our own only.
-    async fn somebody_elses(&self, me: UserId) -> Result<Vec<Timesheet>, TrackerFault> {
+    async fn somebody_elses(&self, me: UserId) -> Result<Vec<TimeEntry>, TrackerFault> {
         let query = [("user", "all"), ("size", LOOKED_THROUGH), ("orderBy", "id"), ("order", "DESC")];
         let request = self.request(Method::GET, "timesheets").query(&query);
-        let listed = self.rows::<Timesheet>(&self.send(Operation::Read, request).await?)?.rows;
+        let listed = self.rows(&self.send(Operation::Read, request).await?)?.map(|row| self.seen(row)).rows;
         let others = listed.into_iter().filter(|timesheet| timesheet.user.is_some_and(|user| user != me));
-        let mut others: Vec<Timesheet> = others.collect();
+        let mut others: Vec<TimeEntry> = others.collect();
         others.sort_by_key(|timesheet| std::cmp::Reverse(timesheet.begin));
         Ok(others)
     }

@@ -10,10 +10,11 @@ use reqwest::header::{HeaderMap, HeaderName};
 
 use super::{Client, wall_clock};
 use crate::settings::ListLimits;
+use crate::trackers::EntryFilter;
 use crate::trackers::Listed;
 use crate::trackers::error::{Fault, Operation, TrackerFault};
 use crate::trackers::kimai::listing::{Page, Reading, Then, list_fault};
-use crate::trackers::kimai::model::TimesheetFilter;
+use crate::trackers::kimai::model::TimesheetRow;
 
 /// The largest page Kimai gives; it cuts greater numbers down silently.
 pub(super) const PAGE_SIZE: usize = 500;
@@ -30,7 +31,7 @@ const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 
 impl Client {
     /// All pages, once more if rows moved between pages while they were read.
-    pub(super) async fn list(&self, filter: &TimesheetFilter) -> Result<Listed, TrackerFault> {
+    pub(super) async fn list(&self, filter: &EntryFilter) -> Result<Listed, TrackerFault> {
         let reading = self.read_pages(filter, Reading::default()).await?;
         if !reading.may_have_shifted() {
             return Ok(reading.end());
@@ -38,11 +39,7 @@ impl Client {
         Ok(self.read_pages(filter, reading.again()).await?.end())
     }
 
-    async fn read_pages(
-        &self,
-        filter: &TimesheetFilter,
-        mut reading: Reading,
-    ) -> Result<Reading, TrackerFault> {
+    async fn read_pages(&self, filter: &EntryFilter, mut reading: Reading) -> Result<Reading, TrackerFault> {
         let first = self.page_with_patience(filter, 1).await?;
         let (mut pages, mut read, mut lost) = (expected(&first), 1, 0);
         if reading.add(first) == Then::End {
@@ -103,11 +100,7 @@ impl Client {
     }
 
     /// A page; what passes by itself is tried again, soon.
-    async fn page_with_patience(
-        &self,
-        filter: &TimesheetFilter,
-        number: usize,
-    ) -> Result<Page, TrackerFault> {
+    async fn page_with_patience(&self, filter: &EntryFilter, number: usize) -> Result<Page, TrackerFault> {
         for pause in PAUSES {
             match self.page(filter, number, PAGE_SIZE).await {
                 Err(fault) if fault.fault == Fault::Transient => tokio::time::sleep(pause).await,
@@ -122,7 +115,7 @@ impl Client {
 
     pub(super) async fn page(
         &self,
-        filter: &TimesheetFilter,
+        filter: &EntryFilter,
         number: usize,
         size: usize,
     ) -> Result<Page, TrackerFault> {
@@ -139,10 +132,7 @@ impl Client {
         query.extend(bounds.into_iter().filter_map(|(name, bound)| Some((name, wall_clock(bound?)))));
         let request = self.request(Method::GET, "timesheets").query(&query);
         let answer = self.send(Operation::Read, request).await?;
-        let mut rows = self.rows::<crate::trackers::kimai::Timesheet>(&answer)?;
-        if !self.describes {
-            rows.rows.iter_mut().for_each(|timesheet| timesheet.note = None);
-        }
+        let rows = self.rows::<TimesheetRow>(&answer)?.map(|row| self.seen(row));
         let (pages, total) = (count(&answer.headers, &TOTAL_PAGES), count(&answer.headers, &TOTAL_COUNT));
         Ok(Page { number, rows, pages, total })
     }

@@ -8,7 +8,7 @@ use super::super::tests::{kimai, row};
 use super::*;
 use crate::domain::EntryId;
 use crate::trackers::Gap;
-use crate::trackers::kimai::Timesheets;
+use crate::trackers::Tracker;
 
 /// The timesheets 1 to `rows`, in pages of 500. Any other page is 404, as in Kimai.
 async fn serve(server: &MockServer, rows: usize) {
@@ -39,7 +39,7 @@ async fn fail(server: &MockServer, page: usize, status: u16, times: u64) {
 }
 
 async fn all(client: &Client) -> Result<Listed, TrackerFault> {
-    client.timesheets(&TimesheetFilter::default()).await
+    client.timesheets(&EntryFilter::default()).await
 }
 
 async fn asked(server: &MockServer) -> usize {
@@ -147,7 +147,7 @@ async fn a_short_pause_that_kimai_asks_for_is_kept_and_a_long_one_ends_the_list(
 async fn bounds_are_sent_in_the_one_form_that_kimai_takes() {
     let (server, client) = kimai().await;
     serve(&server, 0).await;
-    let filter = TimesheetFilter {
+    let filter = EntryFilter {
         begin: Some("2024-08-31T00:00:00".parse().unwrap()),
         end: Some("2024-10-02T23:59:59".parse().unwrap()),
         modified_after: Some("2024-09-02T10:00:00.75+02:00".parse().unwrap()),
