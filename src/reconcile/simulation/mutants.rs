@@ -82,9 +82,14 @@ fn every_planted_fault_is_found_where_ids_are_opaque() {
     hunt_all(if more { &ALL } else { &OF_IDS }, &Profile::OPAQUE);
 }
 
-/// Whether the fault can show with such a tracker: one that gives no id out again never loses data unnoticed.
+/// Whether the fault can be made with such a tracker: only one that gives ids out again loses data unnoticed, and only
+/// one that answers 400 for what is gone is misread.
 fn can_show(mutant: Mutant, profile: Profile) -> bool {
-    mutant != Mutant::LossIsIgnored || profile.capabilities().order.reissues()
+    match mutant {
+        Mutant::LossIsIgnored => profile == Profile::Sequence,
+        Mutant::GoneReadAsPermanent => profile != Profile::Sequence,
+        _ => true,
+    }
 }
 
 fn hunt_all(mutants: &[Mutant], profiles: &[Profile]) {

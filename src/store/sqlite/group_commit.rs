@@ -12,6 +12,9 @@ use super::watch::{Change, Watch};
 use super::{KIND, TransactionHook, rescue};
 use crate::store::StorageFault;
 
+/// Prepared statements that are kept: more than there are. SQLite takes longer to parse most of them than to run them.
+const STATEMENTS: usize = 128;
+
 /// How long the journal may become before it is emptied.
 const JOURNAL_BYTES: u64 = 4 * 1024 * 1024;
 /// The most that shares one transaction, so that the first need not wait for ever.
@@ -174,6 +177,7 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(connection: Connection, health: Arc<Health>, file: Option<PathBuf>) -> Self {
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
         Self { connection, health, watch: file.map(Watch::of), damaged: None, rescued: None }
     }
 
