@@ -292,12 +292,12 @@ fn tell(report: &Report, before: Option<&Report>) {
         match check.verdict {
             Health::Trouble => error!(check = %check.id, "Check: {check}"),
             Health::Warning => warn!(check = %check.id, "Check: {check}"),
-            Health::Unknown => info!(check = %check.id, "Check, not to be made now: {check}"),
+            Health::Unknown => info!(check = %check.id, "Check could not run: {check}"),
             Health::Well => {}
         }
     }
     if before.is_none() && report.is_well() {
-        info!("Checked connections, rights and settings: all is well");
+        info!("Checked connections, rights and settings: no problems found");
     }
 }
 
@@ -310,8 +310,7 @@ fn news<'a>(report: &'a Report, before: Option<&Report>) -> Vec<&'a Check> {
 
 /// What Kimai answers within the limit.
 async fn asked<T>(question: impl Future<Output = Result<T, KimaiFault>>) -> Result<T, KimaiFault> {
-    let late =
-        || KimaiFault::cut(Operation::Look, true, &format!("no answer came within {} s", LIMIT.as_secs()));
+    let late = || KimaiFault::cut(Operation::Look, true, &format!("no answer within {} s", LIMIT.as_secs()));
     tokio::time::timeout(LIMIT, question).await.unwrap_or_else(|_| Err(late()))
 }
 
@@ -319,7 +318,7 @@ async fn asked<T>(question: impl Future<Output = Result<T, KimaiFault>>) -> Resu
 async fn limited<T, E: ToString>(question: impl Future<Output = Result<T, E>>) -> Result<T, String> {
     match tokio::time::timeout(LIMIT, question).await {
         Ok(result) => result.map_err(|fault| fault.to_string()),
-        Err(_) => Err(format!("no answer came within {} s", LIMIT.as_secs())),
+        Err(_) => Err(format!("no answer within {} s", LIMIT.as_secs())),
     }
 }
 

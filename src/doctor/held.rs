@@ -16,14 +16,14 @@ impl Doctor {
         }
         match limited(HeldBack::read(&self.target.storage)).await {
             Ok(held) => of_held(held),
-            Err(why) => HELD.unknown(sentence(&why), "Look at the line of the queue file."),
+            Err(why) => HELD.unknown(sentence(&why), "Fix the check of the queue file first."),
         }
     }
 }
 
 fn of_held(last: Option<HeldBack>) -> Check {
     let Some(HeldBack { run, period, by, count }) = last else {
-        return HELD.well("No sweep has come to its end yet.");
+        return HELD.well("No sweep has finished yet.");
     };
     if count == 0 {
         return HELD.well(format!("The last sweep (run {run}) held none back."));
@@ -36,7 +36,7 @@ fn of_held(last: Option<HeldBack>) -> Check {
     }
     let mut help: Vec<String> = by.keys().map(|hold| sentence(hold.explain())).collect();
     help.push(format!(
-        "kimai-sync sweep --from {} --to {} shows each, and gives the key that confirms what waits for confirmation.",
+        "kimai-sync sweep --from {} --to {} lists them, and returns the key for those that need confirmation.",
         period.first, period.last
     ));
     HELD.warning(says, help.join(" "))

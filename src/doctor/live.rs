@@ -56,9 +56,12 @@ impl Doctor {
                 None => KIMAI.well("It answers."),
                 Some(version) => of_version(Ok(version)),
             }),
-            Link::Paused { why, .. } => Some(
-                KIMAI.warning(sentence(why), "Nothing, if it passes. Otherwise lower KIMAI_CONCURRENCY."),
-            ),
+            Link::Paused { why, .. } => {
+                Some(KIMAI.warning(
+                    sentence(why),
+                    "Nothing, if this is temporary. Otherwise lower KIMAI_CONCURRENCY.",
+                ))
+            }
             Link::Down(outage) => {
                 Some(KIMAI.trouble(sentence(&outage.why), help(kimai, outage).unwrap_or(WHERE_KIMAI_IS)))
             }
@@ -71,7 +74,10 @@ fn of_token(kimai: &Neighbour, last: &Check) -> Option<Check> {
     match &kimai.link {
         Link::Down(outage) => Some(TOKEN.trouble(sentence(&outage.why), help(kimai, outage)?)),
         Link::Answers if last.verdict == Health::Trouble => {
-            Some(TOKEN.unknown("Kimai lets it in again; who it is was not asked since.", "Check again."))
+            Some(TOKEN.unknown(
+                "Kimai accepts the token again; its user has not been checked since.",
+                "Check again.",
+            ))
         }
         _ => None,
     }

@@ -114,7 +114,7 @@ fn describe(witnesses: &Witnesses, facts: Facts, directory: &Directory, kind: Su
                     work_log
                         .doubled
                         .iter()
-                        .map(|what| format!("it has several values of: {what}; the smallest counts")),
+                        .map(|what| format!("it has several values for: {what}; the smallest is used")),
                 );
                 match DesiredEntry::of(&work_log, witnesses.clock.zone()) {
                     Ok(wanted) => told.wanted = Some(wanted),
@@ -126,11 +126,7 @@ fn describe(witnesses: &Witnesses, facts: Facts, directory: &Directory, kind: Su
     told.complaints.extend(told.obstacles.iter().map(ToString::to_string));
     let no_id = |text: &&String| EntryId::parse(text, facts.syntax).is_err();
     told.complaints.extend(
-        facts
-            .identifiers
-            .iter()
-            .filter(no_id)
-            .map(|text| format!("its link '{text}' is no number of a timesheet")),
+        facts.identifiers.iter().filter(no_id).map(|text| format!("its link '{text}' is not a timesheet ID")),
     );
     let task = |iri: String| {
         let known = directory.tasks.get(&iri).cloned().unwrap_or_default();
@@ -212,7 +208,7 @@ fn other_day(id: EntryId, wanted: &DesiredEntry, memory: &Memory, zone: &TimeZon
     let off = memory.days_off.filter(|off| *off != 0 && memory.timesheet == Some(id))?;
     let day = wanted.day(zone);
     let booked = day.checked_add(jiff::ToSpan::days(off)).ok()?;
-    Some(format!("day: {booked} in the reports of Kimai, {day} by the work log"))
+    Some(format!("day: {booked} in Kimai's reports, {day} in the work log"))
 }
 
 /// Whether it holds just what Kimai made of what was sent last.

@@ -27,7 +27,7 @@ pub(super) fn differences(
     let mut tell = |what: &str, same: bool, kimai: Option<String>, work_log: String| {
         if !same {
             let kimai = kimai.unwrap_or_else(|| "none".to_owned());
-            clauses.push(format!("{what}: {kimai} in Kimai, {work_log} by the work log"));
+            clauses.push(format!("{what}: {kimai} in Kimai, {work_log} in the work log"));
         }
     };
     // One field at a time: what is right elsewhere is taken from the other side.
@@ -47,7 +47,7 @@ pub(super) fn differences(
     let shown = labelled(user.map(|id| id.to_string()), &names.user);
     tell("user", user == Some(wanted.user), shown, wanted.user.to_string());
     if !found.says(wanted) {
-        clauses.push("description: another text in Kimai than the note of the work log".to_owned());
+        clauses.push("description: differs from the note of the work log".to_owned());
     }
     if !found.holds(wanted) {
         clauses.extend(hours::differing(found, wanted));
@@ -94,9 +94,9 @@ mod tests {
         assert_eq!(
             tell(other),
             [
-                "end: 2024-09-02 07:30 in Kimai, 2024-09-02 08:00 by the work log",
-                "project: 9 ('Site') in Kimai, 1 by the work log",
-                "activity: none in Kimai, 2 by the work log",
+                "end: 2024-09-02 07:30 in Kimai, 2024-09-02 08:00 in the work log",
+                "project: 9 ('Site') in Kimai, 1 in the work log",
+                "activity: none in Kimai, 2 in the work log",
             ]
         );
     }

@@ -32,9 +32,7 @@ pub async fn find(witnesses: &Witnesses, text: &str) -> Found {
     let text = text.trim();
     let text = text.strip_prefix('<').and_then(|text| text.strip_suffix('>')).unwrap_or(text);
     if text.is_empty() || text.len() > LONGEST {
-        return Found::Unreadable(
-            "give the IRI of a work log, its id, or the number of its timesheet".into(),
-        );
+        return Found::Unreadable("give the IRI or ID of a work log, or the ID of its timesheet".into());
     }
     if text.contains(':') {
         return match WorkLogUri::parse(text) {
@@ -90,9 +88,9 @@ async fn loose(witnesses: &Witnesses, id: EntryId) -> Found {
             Found::Loose(Loose::of(id, &holds, witnesses.clock.zone(), witnesses.limits))
         }
         Answer::Known(None) => Found::Nobody,
-        Answer::Unknown { error } => Found::Unasked(format!(
-            "no work log is linked to it, and Kimai does not tell what it holds: {error}"
-        )),
+        Answer::Unknown { error } => {
+            Found::Unasked(format!("no work log is linked to it, and it cannot be read from Kimai: {error}"))
+        }
     }
 }
 

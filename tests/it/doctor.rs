@@ -166,7 +166,7 @@ async fn each_way_a_triplestore_breaks_has_its_line() {
     let scope = [("DEFAULT_MU_AUTH_SCOPE", "http://wrong")];
     let table = [
         (Break::Down, "triplestore", Health::Trouble, "MU_SPARQL_ENDPOINT"),
-        (Break::Down, "view", Health::Unknown, "First see to the triplestore"),
+        (Break::Down, "view", Health::Unknown, "Fix the check of the triplestore"),
         (Break::Blind, "triplestore", Health::Well, "answers"),
         (Break::Blind, "view", Health::Trouble, "DEFAULT_MU_AUTH_SCOPE, which is 'http://wrong'"),
         (Break::ReadOnly, "view", Health::Well, ""),
@@ -190,7 +190,7 @@ async fn each_way_kimai_breaks_has_its_line() {
     let nowhere = ask(&[("KIMAI_ENDPOINT", "http://127.0.0.1:9/api")]).await;
     expect(&nowhere, "kimai", Health::Trouble, "KIMAI_ENDPOINT");
     for id in ["token", "rights", "zone", "rules"] {
-        expect(&nowhere, id, Health::Unknown, "First see to Kimai");
+        expect(&nowhere, id, Health::Unknown, "Fix the checks of Kimai");
     }
     stack.kimai.fault(When::next("GET", "/api/version"), Fault::bad_gateway());
     expect(&ask(&[]).await, "kimai", Health::Trouble, "502");
@@ -248,7 +248,8 @@ async fn a_kimai_that_takes_what_none_takes_is_trouble_and_names_what_it_may_hav
     let report_of = async || report(&stack, &[], Break::Not).await;
     expect(&report_of().await, "rights", Health::Trouble, "timesheet 77 was made.");
     stack.kimai.fault(When::next("PATCH", "/api/timesheets/*"), Fault::answer(204));
-    let words = format!("the begin of timesheet {id} may have been changed. To do: Look at that in Kimai");
+    let words =
+        format!("the begin of timesheet {id} may have been changed. To do: Undo their effects in Kimai");
     expect(&report_of().await, "rights", Health::Trouble, &words);
     expect(&report_of().await, "rights", Health::Well, "");
 }
