@@ -209,7 +209,7 @@ pub struct TraceSettings {
 
 /// Everything that is wrong with the environment, a line each.
 #[derive(Debug, thiserror::Error)]
-#[error("the settings cannot be used:\n  - {}", .0.join("\n  - "))]
+#[error("the settings are invalid:\n  - {}", .0.join("\n  - "))]
 pub struct SettingsFault(pub Vec<String>);
 
 /// The environment as it is: texts, empty ones left out. One field per row of [`TABLE`].

@@ -31,18 +31,18 @@ pub(crate) fn filter_builder() -> tracing_subscriber::filter::Builder {
 const LONGEST_FILTER: usize = 500;
 
 impl Check {
-    /// Says that `name` cannot be `value`, and what to put there.
+    /// Reports that `name` cannot be `value`, and which values are valid.
     pub(super) fn fault(&mut self, name: &str, value: &str) {
-        self.faults.push(format!("{name} is '{value}'; put there {}", meaning(name)));
+        self.faults.push(format!("{name} is '{value}'; expected {}", meaning(name)));
     }
 
     pub(super) fn kimai(&mut self, raw: &Raw) -> Option<KimaiSettings> {
         let token = self.secret("API_TOKEN", raw.api_token.as_ref(), raw.api_token_file.as_ref());
         if raw.api_token.is_none() && raw.api_token_file.is_none() {
-            self.faults.push(format!("API_TOKEN is missing; put there {}", meaning("API_TOKEN")));
+            self.faults.push(format!("API_TOKEN is missing; set it to {}", meaning("API_TOKEN")));
         }
         if raw.kimai_endpoint.is_none() {
-            self.faults.push(format!("KIMAI_ENDPOINT is missing; put there {}", meaning("KIMAI_ENDPOINT")));
+            self.faults.push(format!("KIMAI_ENDPOINT is missing; set it to {}", meaning("KIMAI_ENDPOINT")));
         }
         let endpoint = raw.kimai_endpoint.as_ref().and_then(|text| self.url("KIMAI_ENDPOINT", text));
         let most = self.number("KIMAI_CONCURRENCY", raw.kimai_concurrency.as_ref(), 1, 64);
@@ -51,14 +51,14 @@ impl Check {
         let time_limit =
             self.number("KIMAI_TIMEOUT", raw.kimai_timeout.as_ref(), 1, 3600).map(Duration::from_secs);
         if raw.kimai_endpoint.as_ref().is_some_and(|text| text.ends_with('/')) {
-            self.warnings.push("KIMAI_ENDPOINT should not end with a slash; it is left out".into());
+            self.warnings.push("KIMAI_ENDPOINT should not end with a slash; the slash is ignored".into());
         }
         let https = self.truth("KIMAI_REQUIRE_HTTPS", raw.kimai_require_https.as_ref(), false);
         if endpoint.as_ref().is_some_and(|url| url.scheme() == "http" && !is_loopback(url)) {
-            let risk = "KIMAI_ENDPOINT is not https: the API token crosses the network in clear";
+            let risk = "KIMAI_ENDPOINT is not https: the API token is sent unencrypted";
             if https {
                 self.faults.push(format!(
-                    "{risk}, and KIMAI_REQUIRE_HTTPS is true; put there an address that begins with https://"
+                    "{risk}, and KIMAI_REQUIRE_HTTPS is true; use an address that begins with https://"
                 ));
             } else {
                 self.warnings.push(risk.into());
@@ -154,7 +154,7 @@ impl Check {
         let number = number.and_then(|number| T::try_from(number).ok());
         if number.is_none() {
             self.faults.push(format!(
-                "{name} is '{text}'; put there a number from {least} to {most}: {}",
+                "{name} is '{text}'; expected a number from {least} to {most}: {}",
                 meaning(name)
             ));
         }
@@ -174,7 +174,7 @@ impl Check {
         });
         if pauses.is_none() {
             self.faults.push(format!(
-                "SETTLE_RECHECK is '{text}'; put there up to ten numbers from 1 to 3600, or 0: {}",
+                "SETTLE_RECHECK is '{text}'; expected up to ten numbers from 1 to 3600, or 0: {}",
                 meaning("SETTLE_RECHECK")
             ));
         }
@@ -188,7 +188,7 @@ impl Check {
             Some("true" | "TRUE" | "1") => true,
             Some("false" | "FALSE" | "0") => false,
             Some(other) => {
-                self.faults.push(format!("{name} is '{other}'; put there true or false: {}", meaning(name)));
+                self.faults.push(format!("{name} is '{other}'; expected true or false: {}", meaning(name)));
                 default
             }
         }
@@ -205,7 +205,7 @@ impl Check {
         let found = words.iter().find(|(word, _)| *word == text.trim().to_ascii_lowercase());
         if found.is_none() {
             let words = words.map(|(word, _)| word).join(" or ");
-            self.faults.push(format!("{name} is '{text}'; put there {words}: {}", meaning(name)));
+            self.faults.push(format!("{name} is '{text}'; expected {words}: {}", meaning(name)));
         }
         found.map(|(_, meaning)| *meaning)
     }
@@ -214,7 +214,7 @@ impl Check {
         let text = text("FALLBACK_SYNC_CRON", given);
         if let Err(fault) = CronPattern::parse(&text) {
             self.faults.push(format!(
-                "FALLBACK_SYNC_CRON is '{text}' ({fault}); put there {}",
+                "FALLBACK_SYNC_CRON is '{text}' ({fault}); expected {}",
                 meaning("FALLBACK_SYNC_CRON")
             ));
         }

@@ -63,10 +63,10 @@ impl Client {
         match why {
             Some(why) if !failed_before => {
                 warn!(
-                    "Traces cannot be sent to OTEL_EXPORTER_OTLP_ENDPOINT: {why}. They are left out until it works."
+                    "Traces cannot be sent to OTEL_EXPORTER_OTLP_ENDPOINT: {why}. They are dropped until it works."
                 );
             }
-            None if failed_before => info!("Traces are sent again"),
+            None if failed_before => info!("Traces are being sent again"),
             _ => {}
         }
     }
