@@ -76,7 +76,7 @@ pub fn bind(settings: &Settings, host: [u8; 4], port: u16) -> anyhow::Result<Tcp
     let host = settings.server.host.unwrap_or(IpAddr::from(host));
     let address = SocketAddr::new(host, settings.server.port.unwrap_or(port));
     TcpListener::bind(address)
-        .with_context(|| format!("cannot listen on {address}; set HOST and PORT to what is free"))
+        .with_context(|| format!("cannot listen on {address}; choose another HOST or PORT"))
 }
 
 /// What a running service consists of besides its engine.
