@@ -145,7 +145,7 @@ impl Service {
             }
             background.spawn(async move {
                 if let Err(fault) = schedule::run(clock, runs, &cron, days, working).await {
-                    error!("The sweeps by FALLBACK_SYNC_CRON cannot run: {fault}");
+                    error!("The sweeps of FALLBACK_SYNC_CRON cannot run: {fault}");
                 }
             });
         }
@@ -157,7 +157,7 @@ impl Service {
         working.cancel();
         background.close();
         if tokio::time::timeout(WORK_AT_STOP, background.wait()).await.is_err() {
-            warn!("Some work was still running at the stop; it is taken up again at the next start.");
+            warn!("Some work was still running when the service stopped; it resumes at the next start.");
         }
         served
     }

@@ -108,7 +108,7 @@ impl Drop for Waiting<'_> {
         let waited = self.began.elapsed();
         let heard_since = self.record.contact().last().is_some_and(|heard| heard.at >= self.since);
         if waited >= LONG && !heard_since {
-            let why = format!("no answer came within {:.0} s", waited.as_secs_f64());
+            let why = format!("no answer within {:.0} s", waited.as_secs_f64());
             self.record.failed(Lapse::Silent, self.code, why);
         }
     }
@@ -158,6 +158,6 @@ mod tests {
             }
             assert_eq!(record.contact().failures, failures, "{seconds} {answered} {over}");
         }
-        assert_eq!(record.contact().failed.unwrap().why, "no answer came within 10 s");
+        assert_eq!(record.contact().failed.unwrap().why, "no answer within 10 s");
     }
 }

@@ -66,7 +66,7 @@ pub async fn run(once: bool, stop: CancellationToken) -> anyhow::Result<ExitCode
     let listener = listener(&settings)?;
     let address = format!("http://{}", listener.local_addr()?);
     info!("Open {address} in a browser to see what happens; the triplestore answers at {address}/sparql");
-    info!("Sandbox Kimai at {kimai_address} (Authorization: Bearer {}); Ctrl-C ends both", company::TOKEN);
+    info!("Sandbox Kimai at {kimai_address} (Authorization: Bearer {}); Ctrl-C stops both", company::TOKEN);
 
     let tasks = TaskTracker::new();
     let ending = CancellationToken::new();
@@ -86,7 +86,7 @@ pub async fn run(once: bool, stop: CancellationToken) -> anyhow::Result<ExitCode
     };
     let summary = lived.map(|in_sync| (report::summary(&life, started.elapsed()), in_sync));
     ending.cancel();
-    service.await.context("the service broke off")??;
+    service.await.context("the service failed")??;
     kimai_handle.stop(false).await;
     tasks.close();
     let (summary, in_sync) = summary?;
@@ -173,7 +173,7 @@ impl Life {
         let tasks: Vec<Iri> = tasks.into_iter().map(|(_, iri)| iri).collect();
         self.register_history(&tasks).await?;
         quiet(&*self.engine.queue, once).await?;
-        info!("Two months of work are in Kimai. Now people go on working.");
+        info!("Two months of work are in Kimai. Now people continue working.");
         if !once {
             self.engine.doctor.examine().await;
             self.leave_something_to_find().await?;
@@ -215,7 +215,7 @@ impl Life {
             let end = begin.checked_add(jiff::SignedDuration::from_hours(1))?;
             let booked = (ProjectId::number(one.project), ActivityId::number(one.activity));
             self.kimai.add_timesheet(UserId::number(one.user), booked, begin, Some(end));
-            info!("Somebody books an hour in Kimai by hand, which no work log says");
+            info!("Somebody books an hour directly in Kimai, without a work log");
         }
         let (first, last) = (today.first_of_month().to_string(), today.last_of_month().to_string());
         self.post("sync-to-kimai/work-logs?dry-run=true", &[("start", &first), ("end", &last)]).await

@@ -47,13 +47,13 @@ pub use throughput::{SLOT, Slot};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QueueFault {
     /// The queue has reached its maximum size.
-    #[error("the queue is full: {0} work logs wait already")]
+    #[error("the queue is full: {0} work logs are waiting already")]
     Full(usize),
     /// The queue cannot be saved or read.
     #[error(transparent)]
     Storage(#[from] StorageFault),
     /// The run outlived its lease, so another run may have the work log by now.
-    #[error("the run took longer than its lease, which ended at {0}; its outcome is left out")]
+    #[error("the run took longer than its lease, which ended at {0}; its result is ignored")]
     Overrun(Timestamp),
 }
 

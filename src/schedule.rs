@@ -58,7 +58,7 @@ pub async fn run(
         if stopped {
             return Ok(());
         }
-        warn!("The system clock was set back; the next scheduled sweep comes by the time that it shows now.");
+        warn!("The system clock was set back; the next scheduled sweep follows its new time.");
     }
 }
 
@@ -109,12 +109,12 @@ fn is_first(last: &Mutex<Option<Instant>>) -> bool {
 
 async fn sweep(clock: &Clock, runs: &Jobs, days: i64) {
     if runs.is_under_way(|run| run.asked_by == AskedBy::Cron) {
-        warn!("The last scheduled sweep is still under way; this one is left out.");
+        warn!("The last scheduled sweep is still running; this one is skipped.");
         return;
     }
     let order = Order::new(Task::Sweep(around_today(clock, days)), AskedBy::Cron);
     if let Err(fault) = runs.ask(order).await {
-        error!("The scheduled sweep could not begin: {fault}. The next one tries again.");
+        error!("The scheduled sweep could not start: {fault}. The next one will retry.");
     }
 }
 
@@ -127,7 +127,7 @@ pub async fn catch_up(clock: Clock, runs: Jobs, days: i64) {
     }
     info!("Looking for what was missed while the service was down");
     if let Err(fault) = runs.ask(Order::new(task, AskedBy::Start)).await {
-        error!("The sweep at start could not begin: {fault}. The next scheduled one finds what was missed.");
+        error!("The sweep at start could not start: {fault}. The next scheduled one finds what was missed.");
     }
 }
 
@@ -159,12 +159,12 @@ pub async fn make_up_for_refused(refusals: Refusals, runs: Jobs, days: Option<i6
                 }
             };
             refused.forget(&named);
-            info!("Queued {} work logs that deltas named while nothing could be saved", named.len());
+            info!("Queued {} work logs of deltas that could not be saved", named.len());
             if let Some(days) = days {
                 let order = Order::new(Task::Sweep(around_today(&clock, days)), AskedBy::Recovery);
                 if let Err(fault) = runs.ask(order).await {
                     error!(
-                        "The sweep for refused deltas could not begin: {fault}. The next one finds what was missed."
+                        "The sweep for refused deltas could not start: {fault}. The next one finds what was missed."
                     );
                 }
             }

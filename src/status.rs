@@ -170,7 +170,7 @@ fn tell(name: &str, was_down: bool, neighbour: &Neighbour) {
     match neighbour.outage() {
         Some(Outage { why, code, .. }) if !was_down => {
             let part = neighbour.contact.last().map_or(Part::Service, |heard| heard.part).noun();
-            warn!(code = code.word(), "{name} does not answer as it should, {part} has found: {why}");
+            warn!(code = code.word(), "{name} is down, according to {part}: {why}");
         }
         None if was_down => info!("{name} answers again"),
         _ => {}

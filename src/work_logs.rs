@@ -28,7 +28,7 @@ pub enum SourceFault {
     #[error("the triplestore did not answer: {0}")]
     Transient(String),
     /// It answered that it could not do this, for a reason that may pass. Other questions may go well.
-    #[error("the triplestore could not do the statement: {said}")]
+    #[error("the triplestore could not run the statement: {said}")]
     Failed {
         /// What it said.
         said: String,
@@ -47,7 +47,7 @@ pub enum SourceFault {
     #[error("the triplestore's answer could not be read: {0}")]
     Unreadable(String),
     /// It answered, and not with all there is. What is missing says nothing.
-    #[error("the triplestore's answer is not complete: {0}")]
+    #[error("the triplestore's answer is incomplete: {0}")]
     Incomplete(String),
 }
 

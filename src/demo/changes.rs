@@ -62,7 +62,7 @@ pub(super) fn slip(
     let mut entry = Entry::new(rng, tasks, person, today)?;
     "8 hours".clone_into(&mut entry.duration);
     let mut change = register(&entry)?;
-    change.words.push_str(", which cannot be booked like that");
+    change.words.push_str(", with an invalid duration");
     slips.push(entry);
     Ok(Some(change))
 }
@@ -119,7 +119,7 @@ fn move_to_task(rng: &mut impl Rng, entry: &mut Entry, tasks: &[Iri]) -> Change 
 fn remove(entry: &Entry) -> Change {
     let work_log = &entry.work_log;
     let words =
-        format!("{} takes back {} on {}", company::name(entry.person), hours(&entry.duration), entry.day);
+        format!("{} deletes {} on {}", company::name(entry.person), hours(&entry.duration), entry.day);
     let update = format!(
         "{PREFIXES}DELETE {{ {work_log} ?p ?o }} WHERE {{ {work_log} ?p ?o . FILTER (?p != dct:identifier) }}"
     );

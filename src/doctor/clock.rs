@@ -9,7 +9,7 @@ use crate::clock::Step;
 
 const CLOCK: Topic = Topic("clock", "Clock");
 
-/// How long a step is reported.
+/// How long a change is reported.
 const TOLD_FOR: SignedDuration = SignedDuration::from_hours(24);
 const HELP: &str = "Synchronise the system clock with NTP. Nothing is delayed by this, but displayed times may \
     be off by as much.";

@@ -1,4 +1,4 @@
-//! Whether the last sweep held deletions back that somebody has to review.
+//! Checks whether the last sweep held deletions back.
 
 use super::check::{Check, Topic};
 use super::service::{ASK_IT, NOT_HERE};
@@ -30,7 +30,7 @@ fn of_held(last: Option<HeldBack>) -> Check {
     }
     let reasons: Vec<String> = by.iter().map(|(hold, count)| format!("{count} {}", hold.word())).collect();
     let says = format!("The last sweep (run {run}) held {count} back: {}.", reasons.join(", "));
-    // That is how it was set.
+    // This is how it is configured.
     if by.keys().eq([&Hold::TurnedOff]) {
         return HELD.well(says);
     }

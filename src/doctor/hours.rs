@@ -21,11 +21,11 @@ use crate::trackers::kimai::diagnostics::Person;
 const HOURS: Topic = Topic("hours", "Hours in Kimai");
 const OWNERS: Topic = Topic("owners", "Time zones of people");
 
-/// Days looked at: offsets change within a year.
+/// The number of days checked: offsets change within a year.
 pub(super) const YEAR: usize = 366;
-/// The most people that stand in one line.
+/// The most people named in one line.
 const MOST_NAMES: usize = 10;
-/// What keeps hours from being counted or booked right.
+/// Problems that keep hours from being counted or booked correctly.
 const CODES: &[Code] = &[Code::BreakKept, Code::RoundedToZero, Code::WrongDay];
 
 /// The records of Kimai's answers.
@@ -35,7 +35,7 @@ struct Known {
     habit: Habit,
     /// Parked work logs by code.
     parked: BTreeMap<Code, u64>,
-    /// Of how many timesheets the day is not known.
+    /// How many timesheets have an unknown day.
     unknown_days: u64,
 }
 
@@ -131,7 +131,7 @@ fn of_hours(known: &Known) -> Check {
     if trouble { HOURS.trouble(says, help) } else { HOURS.warning(says, help) }
 }
 
-/// The setting that makes Kimai round so, which it does not tell itself.
+/// The likely setting for Kimai's rounding, which its API does not expose.
 fn setting(habit: Habit) -> String {
     let names = [
         (habit.times, "begin and end", "timesheet.rounding.default.begin and .end"),
@@ -144,7 +144,7 @@ fn setting(habit: Habit) -> String {
     if told.is_empty() { String::new() } else { format!(": probably {}", told.join(", and ")) }
 }
 
-/// The days of the coming year of which midnight in `ours` falls on another day in `theirs`.
+/// The days of the coming year whose midnight in `ours` is on another day in `theirs`.
 pub(super) fn moved_days(ours: &TimeZone, theirs: &TimeZone, today: Date) -> Vec<Date> {
     let days = today.series(Span::new().days(1)).take(YEAR);
     let moved = days.filter_map(|day| {

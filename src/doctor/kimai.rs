@@ -22,7 +22,7 @@ const ZONE: Topic = Topic("zone", "Time zone");
 
 pub(super) const WHERE_KIMAI_IS: &str = "Check that Kimai is running, and that KIMAI_ENDPOINT is its address, like https://kimai.example.com/api.";
 
-/// The first version with tokens like ours, 2.14.0.
+/// The first version with API tokens, 2.14.0.
 const OLDEST: u32 = 21400;
 pub(super) const SEE_KIMAI: &str = "Fix the checks of Kimai and the token first.";
 
@@ -35,7 +35,7 @@ impl Doctor {
         of_version(version)
     }
 
-    /// Who the token is.
+    /// The user of the token.
     pub(super) async fn me<'a>(&self, shared: &'a Asked) -> Result<&'a CurrentUser, KimaiFault> {
         let me = shared.me.get_or_init(|| asked(self.target.timesheets.me())).await;
         me.as_ref().map_err(Clone::clone)
@@ -125,7 +125,7 @@ fn of_rights(me: &CurrentUser, rights: &Rights, refused: &Refused) -> Check {
             Right::NotTried => not_tried = true,
             Right::Missing => missing.push(name),
             Right::Taken(what) => taken.push(what.as_str()),
-            // Without the right to see them Kimai shows none.
+            // Without the right to see them Kimai returns none.
             Right::Untold(_) if by_role => {}
             Right::Untold(_) => untold.push(name),
         }
@@ -141,7 +141,7 @@ fn of_rights(me: &CurrentUser, rights: &Rights, refused: &Refused) -> Check {
             format!("Give '{}' the right named in their error, or the role Administrator.", me.username),
         );
     }
-    // It cannot be tried.
+    // It cannot be tested.
     if !by_role {
         untold.push("delete_other_timesheet");
     }
@@ -298,14 +298,9 @@ mod tests {
                 Health::Trouble,
                 "create_other_timesheet missing",
             ),
-            // However much the role may do.
-            (&boss[..], rights(&given, &given, &taken), Health::Trouble, "taken: timesheet 9 was made."),
-            (
-                &own[..],
-                rights(&given, &given, &given),
-                Health::Warning,
-                "delete_other_timesheet does not show",
-            ),
+            // Whatever the role allows.
+            (&boss[..], rights(&given, &given, &taken), Health::Trouble, "accepted: timesheet 9 was made."),
+            (&own[..], rights(&given, &given, &given), Health::Warning, "has delete_other_timesheet"),
             (&[][..], rights(&missing, &untold, &missing), Health::Trouble, "role Administrator"),
         ];
         let missed = Refused::from([(Some(Code::RightMissing), 1)]);

@@ -1,4 +1,4 @@
-//! Whether Kimai's list of timesheets is complete and readable.
+//! Checks whether Kimai's list of timesheets is complete and readable.
 
 use super::check::{Check, Topic, some};
 use super::{Doctor, LIMIT};

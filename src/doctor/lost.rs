@@ -1,4 +1,4 @@
-//! Whether Kimai has lost timesheets.
+//! Checks whether Kimai has lost timesheets.
 
 use super::check::{Check, Topic};
 use super::{Doctor, limited};
@@ -36,7 +36,7 @@ fn of_loss(loss: &Loss) -> Check {
     )
 }
 
-/// That the newest one has gone proves nothing; a creation will.
+/// A missing newest timesheet proves nothing; the next creation shows whether data was lost.
 fn of_newest(newest: Option<Watermark>, known: Watermark) -> Check {
     let known = known.0;
     match newest {

@@ -20,7 +20,7 @@ impl Doctor {
     }
 }
 
-/// Rules that Kimai's API does not tell, by the code of what they refused, and what to do.
+/// Settings that Kimai's API does not expose, by the code of their refusals, and how to fix them.
 const SIGNS: &[(Code, &str, &str)] = &[
     (Code::EmptyDurationRefused, "empty durations are not allowed", "allow empty durations"),
     (Code::DurationTooLong, "long records are not allowed", "raise the limit for long records"),
@@ -114,7 +114,7 @@ mod tests {
         let codes = [Code::PeriodLocked, Code::EmptyDurationRefused, Code::NoAccount];
         let refused = codes.into_iter().map(|code| (Some(code), 1)).collect();
         let check = of_rules(&rules(true, true), &refused);
-        expect(&check, Health::Trouble, "a period is locked, which keeps 1 work log parked");
+        expect(&check, Health::Trouble, "a period is locked (1 work log parked because of this)");
         expect(&check, Health::Trouble, "allow empty durations; give the user");
     }
 }

@@ -25,7 +25,7 @@ const DELTAS: Topic = Topic("deltas", "Deltas");
 /// The checks that only a running service can make.
 pub(crate) const SERVICE: [&str; 6] = ["queue-file", "queue", "values", "held-back", "schedule", "deltas"];
 
-/// Days without a delta that are no problem: a long weekend, or the leave of a small company.
+/// How many days without a delta are normal: a long weekend, or a holiday in a small company.
 const QUIET_DAYS: i64 = 14;
 /// How late the queue may be, in seconds.
 const LATE: i64 = 15 * 60;
@@ -101,7 +101,7 @@ fn of_settings(warnings: &[String]) -> Check {
     SETTINGS.warning(sentence(&warnings.join("; ")), "Change them, unless they are intended.")
 }
 
-/// What is wrong with settings that stop the start.
+/// The check for settings that prevent the start.
 pub(crate) fn of_faulty_settings(faults: &[String]) -> Check {
     SETTINGS
         .trouble(sentence(&faults.join("; ")), "Fix these settings; kimai-sync --help lists all settings.")
@@ -152,7 +152,7 @@ pub(super) fn of_queue(load: Load, now: Timestamp) -> Check {
     QUEUE.well(sentence(&all))
 }
 
-/// When the sweeps of `pattern` come after `now`.
+/// The next sweeps of `pattern` after `now`.
 pub(crate) fn upcoming(pattern: &str, now: Timestamp, zone: &TimeZone) -> Check {
     let cron = CronPattern::parse(pattern).ok();
     let after = |instant: Timestamp| cron.as_ref().and_then(|cron| cron.next_after(instant));
@@ -171,7 +171,7 @@ pub(crate) fn upcoming(pattern: &str, now: Timestamp, zone: &TimeZone) -> Check 
     ))
 }
 
-/// The same where the triplestore inside this service tells of its changes itself.
+/// The same for the embedded triplestore, which reports its changes itself.
 fn without_rules(check: Check) -> Check {
     let help = check.help.is_some().then(|| "Write a work log to /sparql and check again.".to_owned());
     Check { help, ..check }
@@ -198,8 +198,7 @@ fn of_deltas(last: Option<Timestamp>, since: Timestamp, now: Timestamp, zone: &T
     }
 }
 
-/// The queue's file in `directory`, looked at from outside while no service answers. Nothing is changed but for
-/// a file that is made and removed again.
+/// Checks the queue file in `directory` while no service answers. It only creates a file and removes it again.
 pub fn look_at_file(directory: &Path) -> Check {
     let place = directory.join(sqlite::FILE);
     let shown = place.display();

@@ -139,7 +139,7 @@ fn in_standalone(check: Check) -> Check {
     Check { help, ..check }
 }
 
-/// The worst of what came of writing under each prefix.
+/// The worst result of the test writes.
 fn of_writing(trials: &[Trial], scope: Option<&str>) -> Check {
     let scope = named(scope);
     let lacking: Vec<&Trial> = trials.iter().filter(|trial| is_not_writable(&trial.result)).collect();
@@ -174,7 +174,7 @@ fn is_not_writable(result: &Result<Written, TriplestoreFault>) -> bool {
     matches!(result, Err(TriplestoreFault::Refused(refusal)) if refusal.is_not_writable())
 }
 
-/// What it means that nothing may be written under the `lacking` prefixes; none where there are none.
+/// The check if writes under the `lacking` prefixes are refused; none if there are none.
 fn of_prefixes(trials: &[Trial], lacking: &[&Trial], scope: &str) -> Option<Check> {
     let worst: Vec<&&Trial> = lacking.iter().filter(|trial| trial.in_use).collect();
     let in_use = trials.iter().any(|trial| trial.in_use);
@@ -210,7 +210,7 @@ fn prefixes(trials: &[Trial]) -> String {
     some(&trials.iter().map(|trial| trial.prefix.clone()).collect::<Vec<_>>())
 }
 
-/// What the work logs of the days around today name.
+/// The persons and tasks of the work logs around today.
 pub(super) struct InUse {
     facts: Facts,
     directory: Directory,
@@ -218,7 +218,7 @@ pub(super) struct InUse {
 }
 
 impl InUse {
-    /// What stands in the way of a work log that is complete but for its task and person.
+    /// The obstacles for an otherwise complete work log with this task and person.
     fn obstacles(&self, tasks: Values, persons: Values) -> Vec<Obstacle> {
         let (days, durations) = (Values::only("2024-09-02"), Values::only("PT1H"));
         let facts = Facts { durations, days, tasks, persons, ..Facts::default() };

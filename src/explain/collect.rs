@@ -22,10 +22,10 @@ use crate::reconcile::ledger::LedgerFault;
 use crate::trackers::kimai::{Choices, Timesheet};
 use crate::work_logs::SourceFault;
 
-/// Timesheets looked at in one story. A work log has one; more are a mistake, and hundreds rubbish.
+/// The most timesheets in one explanation. A work log normally has one.
 const MOST_TIMESHEETS: usize = 5;
 
-/// Everything that can be asked, without a verdict yet.
+/// All data, without a verdict yet.
 pub(super) async fn explanation(witnesses: &Witnesses, work_log: &WorkLogUri) -> Explanation {
     let entry = witnesses.queue.entry(work_log).await.ok().flatten().as_ref().map(waiting);
     let memory = memory(witnesses, work_log).await;
@@ -147,8 +147,8 @@ fn describe(witnesses: &Witnesses, facts: Facts, directory: &Directory, kind: Su
     }
 }
 
-/// The timesheets that have to do with it and whether the triplestore links to them: its own first, by the
-/// same order of authority as [`crate::domain::plan`].
+/// The related timesheets and whether the triplestore links to them: its own first, with the same order of authority as
+/// [`crate::domain::plan`].
 fn ids(told: Option<&Told>, memory: &Memory, syntax: IdSyntax) -> Vec<(EntryId, bool)> {
     let linked: BTreeSet<EntryId> = syntax
         .read_all(told.into_iter().flat_map(|told| &told.identifiers))
@@ -161,7 +161,7 @@ fn ids(told: Option<&Told>, memory: &Memory, syntax: IdSyntax) -> Vec<(EntryId, 
     all.map(|id| (id, linked.contains(&id))).collect()
 }
 
-/// Who else is linked to these. What cannot be asked is left out: the triplestore has said so already.
+/// Other work logs that are linked to these. An error is ignored, since it is reported elsewhere.
 async fn sharing(witnesses: &Witnesses, work_log: &WorkLogUri, ids: &[(EntryId, bool)]) -> Vec<WorkLogUri> {
     let ids: Vec<EntryId> = ids.iter().map(|(id, _)| *id).collect();
     if ids.is_empty() {
@@ -191,7 +191,7 @@ async fn held(
     let zone = witnesses.clock.zone();
     let (mut differing, mut rounding) = (Vec::new(), None);
     if let (Some(Some(holds)), Some(wanted)) = (kimai.known(), wanted) {
-        // Kimai may round what it is sent; that is no difference.
+        // Kimai may round the values; that is not a difference.
         if !answered(id, holds.found, wanted, memory) {
             differing = differences(&holds.found, &wanted, &holds.names, zone);
         }
@@ -203,7 +203,7 @@ async fn held(
     Held { id, linked, kimai, code, differences: differing, rounding }
 }
 
-/// That Kimai books it on another day in its reports: that stands in no answer but the one that set it.
+/// The clause if Kimai's reports show it on another day, which only the answer to a change contains.
 fn other_day(id: EntryId, wanted: &DesiredEntry, memory: &Memory, zone: &TimeZone) -> Option<String> {
     let off = memory.days_off.filter(|off| *off != 0 && memory.timesheet == Some(id))?;
     let day = wanted.day(zone);
@@ -211,7 +211,7 @@ fn other_day(id: EntryId, wanted: &DesiredEntry, memory: &Memory, zone: &TimeZon
     Some(format!("day: {booked} in Kimai's reports, {day} in the work log"))
 }
 
-/// Whether it holds just what Kimai made of what was sent last.
+/// Whether it still has exactly what Kimai stored for the values last sent.
 fn answered(id: EntryId, found: ObservedEntry, wanted: DesiredEntry, memory: &Memory) -> bool {
     memory.timesheet == Some(id) && found.is_answer_to(&wanted, memory.pushed.as_ref(), memory.held.as_ref())
 }

@@ -9,14 +9,13 @@ use crate::domain::hours;
 use crate::domain::timesheet::DesiredEntry;
 use crate::text::minute;
 
-/// An instant as somebody in `zone` reads it: only the time on the same day, else with the day.
+/// An instant in `zone`: only the time on the same day, otherwise with the day.
 pub(super) fn moment(instant: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
     let (there, today) = (instant.to_zoned(zone.clone()), now.to_zoned(zone.clone()).date());
     if there.date() == today { there.strftime("%H:%M").to_string() } else { minute(instant, zone) }
 }
 
-/// Where a timesheet differs from what its work log says, a clause each; nothing when it holds that, but for
-/// Kimai's rounding.
+/// How a timesheet differs from its work log, one clause each. Kimai's rounding does not count.
 pub(super) fn differences(
     found: &ObservedEntry,
     wanted: &DesiredEntry,
@@ -30,7 +29,7 @@ pub(super) fn differences(
             clauses.push(format!("{what}: {kimai} in Kimai, {work_log} in the work log"));
         }
     };
-    // One field at a time: what is right elsewhere is taken from the other side.
+    // One field at a time: the others are taken from the work log.
     let alone = |one: ObservedEntry| one.holds(wanted);
     let right = ObservedEntry::from(*wanted);
     let time = |instant: Timestamp| minute(instant, zone);

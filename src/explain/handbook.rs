@@ -60,7 +60,7 @@ fn helps(code: Code) -> String {
     }
 }
 
-/// Explains codes that pass automatically, or whose message has the fix.
+/// The text for codes that pass automatically, or whose message has the fix.
 fn passes(code: Code) -> Option<&'static str> {
     Some(match code {
         Code::KimaiUnavailable => {

@@ -1,10 +1,10 @@
-//! Hints how to fix a problem, in words for an office worker. Pure.
+//! Hints how to fix a problem, for office workers. Pure.
 
 use crate::domain::work_log::Obstacle;
 use crate::domain::{Code, WorkLogUri};
 use crate::settings::Relations;
 
-/// What removes `obstacle`. Whether an import can depends on `relations`.
+/// How to remove `obstacle`. Whether an import helps depends on `relations`.
 pub(super) fn for_obstacle(obstacle: &Obstacle, relations: Relations) -> String {
     match obstacle {
         Obstacle::Lacks(what) => format!("Open the work log and fill in its {what}."),
@@ -52,7 +52,7 @@ fn moved(relations: Relations) -> &'static str {
     }
 }
 
-/// The fix for this code; nothing if it passes automatically or the obstacle is more specific.
+/// The fix for this code; none if it passes automatically or the obstacle is more specific.
 pub(crate) fn for_code(code: Code, relations: Relations) -> Option<&'static str> {
     match code {
         Code::ActivityOfOtherProject => Some(moved(relations)),
@@ -141,7 +141,7 @@ fn for_choice(code: Code) -> Option<&'static str> {
     })
 }
 
-/// The fix if Kimai refuses the hours, or holds wrong ones.
+/// The fix if Kimai refuses the hours, or has wrong ones.
 fn for_hours(code: Code) -> Option<&'static str> {
     Some(match code {
         Code::OverlapRefused => {
@@ -172,8 +172,8 @@ fn for_hours(code: Code) -> Option<&'static str> {
     })
 }
 
-/// What helps where the timesheet of `work_log` is exported in Kimai and holds something else; `deleted` tells
-/// whether the work log is.
+/// The fix if the timesheet of `work_log` is exported in Kimai and differs; `deleted` says whether the work log is
+/// deleted.
 pub(super) fn for_exported(work_log: &WorkLogUri, deleted: bool) -> [String; 2] {
     let (kimai_is_right, what) = if deleted {
         ("Check in Kimai whether it is on an invoice; if so, leave it.", "delete it")
@@ -227,7 +227,7 @@ mod tests {
         }
     }
 
-    /// To import again is only advised where that changes something.
+    /// Importing again is only advised if it changes something.
     #[test]
     fn an_import_is_advised_where_it_can_help() {
         let task = || "'Dev'".to_owned();

@@ -14,11 +14,11 @@ use crate::reconcile::breaker::{Down, Neighbour};
 use crate::settings::Relations;
 use crate::text::words;
 
-/// How a work log stands.
+/// The verdict on a work log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// Its timesheet holds what it says.
+    /// Its timesheet matches it.
     InSync,
     /// It is synced automatically, now or later.
     Waits,
@@ -34,9 +34,9 @@ pub enum Verdict {
     NotSeen,
     /// Neither side knows it.
     Unknown,
-    /// The IRI is that of something else.
+    /// The IRI is something else.
     NotAWorkLog,
-    /// A side that decides could not be asked.
+    /// A side needed for the verdict could not be read.
     Unclear,
 }
 
@@ -46,7 +46,7 @@ words!(Verdict {
     Unclear => "unclear",
 });
 
-/// What a verdict is made of.
+/// The data for a verdict.
 pub(super) struct Evidence<'a> {
     pub(super) explanation: &'a Explanation,
     pub(super) outages: &'a [Down],
@@ -56,7 +56,7 @@ pub(super) struct Evidence<'a> {
     pub(super) relations: Relations,
 }
 
-/// A verdict, a sentence without full stop, the code of the obstacle, and the fix.
+/// A verdict, a sentence without a full stop, the code of the problem, and the fix.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Judged {
     pub(super) verdict: Verdict,
@@ -144,7 +144,7 @@ impl Evidence<'_> {
         self.stale(own)
     }
 
-    /// Whether its own timesheet holds what it says, and the link is right on both sides.
+    /// The verdict if its own timesheet matches it, and the link is right on both sides.
     fn in_sync(&self, told: &Told) -> Option<Judged> {
         let own = self.explanation.own().filter(|own| own.linked && !self.memory().link_unwritten)?;
         let holds = own.kimai.known()?.as_ref()?;
@@ -175,7 +175,7 @@ impl Evidence<'_> {
             (State::Scheduled, Some(due)) => format!("next attempt {}", moment(due, self.now, self.zone)),
             _ => "it is next when a worker is free".to_owned(),
         };
-        // What holds up everything comes before what its own last run said.
+        // An outage comes before the error of its own last run.
         if let Some(Down { neighbour, code, why, since }) = self.outages.first() {
             let since = moment(*since, self.now, self.zone);
             let says = format!("Waiting: {neighbour} has been down since {since} ({why}); {when}");
@@ -223,7 +223,7 @@ impl Evidence<'_> {
             ])
     }
 
-    /// It has a timesheet, nothing is to be done for it, and yet they do not match.
+    /// It has a timesheet and is not in the queue, but they do not match.
     fn stale(&self, own: &Held) -> Judged {
         match &own.kimai {
             Answer::Unknown { error } => {
@@ -289,8 +289,8 @@ impl Evidence<'_> {
         .helped(["Check the IRI or ID.", HIDDEN])
     }
 
-    /// Nobody saw it deleted, and Kimai may hold its timesheet still: a triplestore that shows nothing, as with a
-    /// wrong scope, is no proof. Not where another work log, which it shows, has the same timesheet.
+    /// Its deletion was not observed, and Kimai may still have its timesheet: a triplestore that shows nothing, as with
+    /// a wrong scope, proves nothing. Does not apply if a visible work log has the same timesheet.
     fn not_seen(&self) -> Option<Judged> {
         const HOW: &str = "Not visible in the triplestore";
         let waits = self.explanation.entry.as_ref().filter(|entry| !entry.is_parked());
@@ -314,7 +314,7 @@ impl Evidence<'_> {
         Some(result.because(code).helped([HIDDEN]).helped(self.hint(code)))
     }
 
-    /// It is gone from the triplestore, as `how` says.
+    /// It is deleted from the triplestore, as described by `how`.
     fn of_deleted(&self, how: &str) -> Judged {
         let still: Vec<&Held> = self
             .explanation
@@ -366,19 +366,19 @@ impl Evidence<'_> {
             .helped(hidden.then_some(HIDDEN))
     }
 
-    /// Whether it is parked since its timesheet is exported.
+    /// Whether it is parked because its timesheet is exported.
     fn is_exported(&self) -> bool {
         let entry = self.explanation.entry.as_ref().filter(|entry| entry.is_parked());
         entry.is_some_and(|entry| entry.code == Some(Code::TimesheetExported))
     }
 
-    /// Its own timesheet, if Kimai holds it.
+    /// Its own timesheet, if it exists in Kimai.
     fn holding(&self) -> Option<&Held> {
         self.explanation.own().filter(|own| matches!(own.kimai, Answer::Known(Some(_))))
     }
 }
 
-/// How a sentence about what is wrong begins.
+/// The beginning of a sentence about a problem.
 fn start(verdict: Verdict, holding: Option<&Held>) -> String {
     match holding {
         Some(held) if verdict == Verdict::Differs => {

@@ -140,7 +140,7 @@ mod tests {
         let write = || storage.write(|file| file.execute("UPDATE high_water SET id = id", []).map(drop));
         write().await.unwrap_err();
         let (status, body) = told(ready(state.clone()).await).await;
-        assert!(status == 503 && body.contains("Nothing can be saved: the queue's file"), "{body}");
+        assert!(status == 503 && body.contains("Nothing can be saved: the queue file"), "{body}");
         std::fs::rename(&aside, &file).unwrap();
         assert_eq!(told(ready(state.clone()).await).await.0, 200, "without anybody writing");
         std::fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(5_000).unwrap();

@@ -1,4 +1,4 @@
-//! Validates the settings, and says for each invalid one how to set it.
+//! Validates the settings, with a message for each invalid one.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -14,15 +14,15 @@ use super::{
 };
 use crate::domain::CronPattern;
 
-/// Collects what is wrong and what is risky.
+/// Collects errors and warnings.
 #[derive(Default)]
 pub(super) struct Check {
     pub(super) faults: Vec<String>,
     pub(super) warnings: Vec<String>,
 }
 
-/// Reads filters without patterns: values of fields are compared as they are, since a pattern of some hundred signs can
-/// take minutes to compile.
+/// Parses filters without regular expressions: field values are compared literally, since a pattern of some hundred
+/// characters can take minutes to compile.
 pub(crate) fn filter_builder() -> tracing_subscriber::filter::Builder {
     tracing_subscriber::EnvFilter::builder().with_regex(false)
 }
@@ -121,7 +121,7 @@ impl Check {
 
     fn url(&mut self, name: &str, text: &str) -> Option<Url> {
         let url = Url::parse(text.trim().trim_end_matches('/')).ok();
-        // A password in the address would end up in messages.
+        // A password in the address would appear in messages.
         let url = url.filter(|url| {
             matches!(url.scheme(), "http" | "https") && url.has_host() && url.password().is_none()
         });
@@ -161,7 +161,7 @@ impl Check {
         number
     }
 
-    /// Up to ten pauses of whole seconds, with commas between; 0 alone for none.
+    /// Up to ten comma-separated pauses in whole seconds; only 0 for none.
     pub(super) fn recheck(&mut self, given: Option<&String>) -> Option<Vec<Duration>> {
         let text = text("SETTLE_RECHECK", given);
         let seconds: Option<Vec<u64>> = text.split(',').map(|part| part.trim().parse().ok()).collect();
@@ -181,7 +181,7 @@ impl Check {
         pauses
     }
 
-    /// As the mu templates read truth.
+    /// Parsed as in the mu templates.
     pub(super) fn truth(&mut self, name: &str, given: Option<&String>, default: bool) -> bool {
         match given.map(|text| text.trim()) {
             None => default,
@@ -194,7 +194,7 @@ impl Check {
         }
     }
 
-    /// One of a few words, each with what it means.
+    /// One of a few words, each with its meaning.
     pub(super) fn one_of<T: Copy, const N: usize>(
         &mut self,
         name: &str,
@@ -257,7 +257,7 @@ impl Check {
     }
 }
 
-/// What is given, else the default.
+/// The given value, otherwise the default.
 pub(super) fn text(name: &str, given: Option<&String>) -> String {
     given.map_or_else(|| default(name).to_owned(), |text| text.trim().to_owned())
 }

@@ -8,13 +8,13 @@ use secrecy::{ExposeSecret, SecretString};
 use super::check::Check;
 use super::{GuardSettings, Raw};
 
-/// No token is longer; what is was not meant.
+/// No token is longer than this.
 const MOST_BYTES: u64 = 4096;
-/// Below this somebody with patience could try them all.
+/// The minimum length: shorter tokens could be guessed by trying all of them.
 const LEAST_OPS_TOKEN: usize = 16;
 
 impl Check {
-    /// The secret `name`, or what the file holds that `{name}_FILE` names; nothing where neither is given.
+    /// The secret `name`, or the content of the file `{name}_FILE`; none if neither is set.
     pub(super) fn secret(
         &mut self,
         name: &str,
@@ -50,7 +50,7 @@ impl Check {
             self.faults.push(format!("{origin} is in quotes, which would be part of the value; remove them"));
             return None;
         }
-        // What a header cannot carry, or a terminal added.
+        // Characters that are invalid in a header, or were added by a terminal.
         if !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
             self.faults.push(format!(
                 "{origin} contains spaces or other characters that are not valid in a \
@@ -90,14 +90,14 @@ impl Check {
     }
 }
 
-/// The text of a file, without the line break at its end.
+/// The text of a file, without a trailing line break.
 fn read(path: &str) -> io::Result<String> {
     let mut bytes = Vec::new();
     File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MOST_BYTES {
         return Err(io::Error::other(format!("it is larger than {MOST_BYTES} bytes")));
     }
-    // The text of a conversion's fault would repeat it.
+    // The message of a conversion error would contain the secret.
     let text = String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8 text"))?;
     Ok(text.trim_end_matches(['\n', '\r']).to_owned())
 }

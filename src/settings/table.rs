@@ -1,11 +1,11 @@
 //! The list of settings: names, defaults, meanings.
 
-/// A setting as people see it.
+/// The description of a setting.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
     /// The environment variable.
     pub name: &'static str,
-    /// What applies when it is missing or empty; empty where there is no default.
+    /// The value if it is missing or empty; empty if there is no default.
     pub default: &'static str,
     /// What it means and which values are valid.
     pub meaning: &'static str,
@@ -15,7 +15,7 @@ const fn setting(name: &'static str, default: &'static str, meaning: &'static st
     Setting { name, default, meaning }
 }
 
-/// Every setting there is.
+/// All settings.
 pub const TABLE: &[Setting] = &[
     setting(
         "API_TOKEN",

@@ -60,12 +60,12 @@ pub(crate) const KIND: Kind = Kind {
         include_str!("sqlite/version-11.sql"),
         include_str!("sqlite/version-12.sql"),
     ],
-    remedy: "move it away together with its -wal file, and the sweep at the start finds what was waiting",
+    remedy: "move it away together with its -wal file, and the sweep at start finds what was waiting",
 };
 
 /// Why the file cannot be used, as text with the fix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the queue's file {file} cannot be used: {why}")]
+#[error("the queue file {file} cannot be used: {why}")]
 pub struct StorageFault {
     /// The file.
     pub file: Arc<str>,
@@ -112,7 +112,7 @@ impl Storage {
         let thread = std::thread::Builder::new()
             .name("queue-file".to_owned())
             .spawn(move || group_commit::drive(writer, &queue))
-            .map_err(|error| health.fault(format!("no thread for it: {error}")))?;
+            .map_err(|error| health.fault(format!("its thread cannot be started: {error}")))?;
         let drive = Drive::Thread { jobs: Some(jobs), thread: Some(thread) };
         Ok(Self { inner: Arc::new(Inner { drive, health }) })
     }
@@ -255,7 +255,7 @@ impl Storage {
     }
 
     fn broken(&self) -> StorageFault {
-        self.inner.health.fault("its writer broke off; start the service again".to_owned())
+        self.inner.health.fault("its writer failed; restart the service".to_owned())
     }
 }
 

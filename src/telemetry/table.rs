@@ -4,31 +4,31 @@ use super::metrics::{Answer, Operation, Resolved, Side};
 use crate::domain::Code;
 use crate::domain::finding::Hold;
 
-/// What every name begins with.
+/// The prefix of every name.
 pub const PREFIX: &str = "kimai_sync";
 
-/// What kind of metric it is.
+/// The kind of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// It only grows.
     Counter,
     /// It goes up and down.
     Gauge,
-    /// How often it was at most how much.
+    /// A histogram.
     Histogram,
 }
 
 /// A label and all the values it can have.
 pub type Label = (&'static str, &'static [&'static str]);
 
-/// A metric as people see it.
+/// The description of a metric.
 #[derive(Debug, Clone, Copy)]
 pub struct Described {
     /// Its name without [`PREFIX`].
     pub name: &'static str,
     /// Its kind.
     pub kind: Kind,
-    /// What is counted or measured.
+    /// Its unit.
     pub unit: &'static str,
     /// Its labels.
     pub labels: &'static [Label],
@@ -58,27 +58,27 @@ const fn seconds(name: &'static str, labels: &'static [Label], meaning: &'static
     Described { name, kind: Kind::Histogram, unit: "seconds", labels, meaning }
 }
 
-/// Where entries of the queue stand.
+/// The states of queue entries.
 pub const STATES: &[&str] = &["queued", "scheduled", "running", "parked"];
-/// How runs of work logs end.
+/// The results of runs of work logs.
 pub const RESULTS: &[&str] = &["created", "adopted", "updated", "deleted", "unchanged", "retry", "parked"];
-/// What Kimai is asked for.
+/// The kinds of requests to Kimai.
 pub const OPERATIONS: &[&str] = Operation::WORDS;
-/// What Kimai answers; `4xx` is any that has no value of its own, `none` no answer that could be read.
+/// The status of Kimai's answers; `4xx` is any without its own value, `none` is no readable answer.
 pub const STATUSES: &[&str] = &["2xx", "3xx", "400", "401", "403", "404", "429", "4xx", "5xx", "none"];
-/// What became of a creation whose answer was lost.
+/// The outcomes of creations whose answer was lost.
 pub const HOW: &[&str] = Resolved::WORDS;
 /// Why a sweep holds a deletion back.
 pub const HELD: &[&str] = Hold::WORDS;
-/// What the triplestore is asked for.
+/// The kinds of statements.
 pub const STATEMENTS: &[&str] = &["query", "update"];
-/// What the triplestore makes of it.
+/// The results of statements.
 pub const ANSWERS: &[&str] = Answer::WORDS;
 
-/// Whose values could not be read.
+/// The systems whose values could not be read.
 pub const SIDES: &[&str] = Side::WORDS;
 
-/// Every metric there is.
+/// All metrics.
 pub const TABLE: &[Described] = &[
     gauge("build_info", "1", &[("version", &[env!("CARGO_PKG_VERSION")])], "The running version"),
     counter(

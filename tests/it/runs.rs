@@ -357,7 +357,7 @@ fn a_killed_service_takes_its_sweeps_up_again_under_their_numbers() {
             (&last["state"], &last["what"]),
             (&json!("done"), &json!(format!("{year}-01-01 to {year}-12-31")))
         );
-        assert!(last["message"].as_str().unwrap().contains("begun again after a stop"), "{last}");
+        assert!(last["message"].as_str().unwrap().contains("restarted after a stop"), "{last}");
     }
     let (code, log) = second.end("-TERM");
     assert_eq!(code, Some(0), "{log}");

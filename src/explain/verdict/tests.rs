@@ -192,9 +192,9 @@ fn who_waits_or_differs_is_told() {
             "create a new timesheet",
         ),
         (
-            explanation(whole(), vec![held(&["end: 7 in Kimai, 8 by the work log"])], None),
+            explanation(whole(), vec![held(&["end: 7 in Kimai, 8 in the work log"])], None),
             Verdict::Differs,
-            "Timesheet 12 holds something else than the work log says: end: 7 in Kimai, 8 by the work log",
+            "Timesheet 12 differs from the work log: end: 7 in Kimai, 8 in the work log",
             "queue retry",
         ),
         (
@@ -224,7 +224,7 @@ fn who_is_gone_or_unknown_is_told() {
         (
             explanation(told(Subject::LeftOver, &[]), vec![held(&[])], None),
             Verdict::LeftOver,
-            "Deleted: what is left of it in the triplestore is its link, but timesheet 12 is still in Kimai",
+            "Deleted: only its link is left in the triplestore, but timesheet 12 is still in Kimai",
             "Sweep its day",
         ),
         (

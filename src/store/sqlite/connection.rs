@@ -70,7 +70,7 @@ impl Kind {
         if journal.exists() && !file.exists() {
             // SQLite would take it for the new file's own.
             return Err(format!(
-                "it is gone, but {} is still there; bring it back, or move that away too",
+                "it is missing, but {} still exists; restore it, or move that file away too",
                 journal.display()
             ));
         }
@@ -84,7 +84,7 @@ impl Kind {
             };
             linked
                 .and_then(|()| File::open(directory)?.sync_all())
-                .map_err(|error| format!("it cannot be made: {error}"))
+                .map_err(|error| format!("it cannot be created: {error}"))
         });
         // After a rename there is none.
         let _ = fs::remove_file(&fresh);
@@ -121,11 +121,11 @@ impl Kind {
         };
         let (application_id, version) = (number("application_id")?, number("user_version")?);
         if application_id != self.application_id {
-            return Err("it is a database of something else; choose another data directory".to_owned());
+            return Err("it is a database of another program; choose another data directory".to_owned());
         }
         if version > self.version() || version < 1 {
             return Err(format!(
-                "it is of version {version}, this program knows version {}; use a newer one",
+                "it has version {version}, but this program supports version {}; use a newer program",
                 self.version()
             ));
         }
@@ -172,13 +172,14 @@ impl Kind {
     pub(crate) fn words(&self, error: &rusqlite::Error) -> String {
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                "another process is using it; stop that one first".to_owned()
+                "another process is using it; stop that process first".to_owned()
             }
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => self.damaged(&error.to_string()),
             Some(ErrorCode::DiskFull) => "the disk is full; free some space".to_owned(),
             Some(ErrorCode::ReadOnly) => READ_ONLY.to_owned(),
             Some(ErrorCode::CannotOpen) => {
-                "it cannot be opened; may this process's user read and write it and its directory?".to_owned()
+                "it cannot be opened; check that this process's user can read and write it and its directory"
+                    .to_owned()
             }
             Some(ErrorCode::SystemIoFailure) => format!("the disk failed ({error})"),
             _ => error.to_string(),
@@ -198,8 +199,7 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
 }
 
-const READ_ONLY: &str =
-    "it is read-only; let this process's user write it and its directory, or choose another data directory";
+const READ_ONLY: &str = "it is read-only; make it and its directory writable for this process's user, or choose another data directory";
 
 fn tune(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.pragma_update(None, "journal_mode", "WAL")?;

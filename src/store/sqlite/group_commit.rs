@@ -123,7 +123,7 @@ impl Health {
     /// So much could be written: what made writes fail is over.
     pub(super) fn recovered(&self) {
         if self.lock().take().is_some() {
-            info!("The queue's file {} can be written again", self.file);
+            info!("The queue file {} can be written again", self.file);
         }
     }
 
@@ -145,7 +145,7 @@ impl Health {
     fn failed(&self, fault: &StorageFault, rows: u64) {
         let mut trouble = self.lock();
         if trouble.is_none() {
-            error!("Nothing can be saved: {fault}. Deltas are answered with 503 until it can.");
+            error!("Nothing can be saved: {fault}. Deltas are answered with 503 until this is fixed.");
         }
         let rows = trouble.as_ref().map_or(rows, |before| before.rows.max(rows));
         *trouble = Some(Trouble { fault: fault.clone(), rows });
@@ -240,7 +240,7 @@ impl Writer {
                 let gone = "it or its journal was moved or removed while in use";
                 return Err(match self.rescue() {
                     Ok(saved) => format!("{gone}; {saved}"),
-                    Err(why) => format!("{gone}; start the service again; {why}"),
+                    Err(why) => format!("{gone}; restart the service; {why}"),
                 });
             }
             Change::None if !asked => {
@@ -295,11 +295,11 @@ impl Writer {
         } else {
             let memory = self.health.hook.get().map(|hook| hook.as_ref() as &dyn TransactionHook);
             rescue::write(&KIND, watch.file(), &self.connection, memory)
-                .map_err(|why| format!("what waits could not be saved beside it either ({why})"))?
+                .map_err(|why| format!("the queue could not be saved beside it either ({why})"))?
         };
         let place = rescued.display().to_string();
         self.rescued = Some(rescued);
-        Ok(format!("what waits is saved in {place}: start the service again, and it goes on with that"))
+        Ok(format!("the queue is saved in {place}: restart the service to continue with it"))
     }
 }
 

@@ -62,14 +62,14 @@ pub(super) fn write(
     }
     for table in TABLES {
         if let Err(error) = copy_rows(connection, &transaction, table) {
-            error!("Some of what {} holds in {table} can no longer be read: {error}", file.display());
+            error!("{}: some rows of {table} can no longer be read: {error}", file.display());
         }
     }
     transaction.commit().map_err(words)?;
     copy.close().map_err(|(_, error)| kind.words(&error))?;
     fs::rename(&fresh, &rescued)
         .and_then(|()| sync_folder(file))
-        .map_err(|error| format!("{} cannot be made: {error}", rescued.display()))?;
+        .map_err(|error| format!("{} cannot be created: {error}", rescued.display()))?;
     Ok(rescued)
 }
 
@@ -108,7 +108,7 @@ pub(super) fn take_up(file: &Path) -> Result<(), StorageFault> {
             .and_then(|()| sync_folder(file))
             .map_err(|error| fault(error.to_string()))?;
         warn!(
-            "The queue's file was damaged or removed while it was in use. Going on with what was saved beside it; {}",
+            "The queue file was damaged or removed while in use. Continuing with what was saved beside it; {}",
             aside.map_or("there was no other.".to_owned(), |aside| format!(
                 "the damaged one is now {}.",
                 aside.display()
@@ -128,10 +128,10 @@ pub(super) fn take_up(file: &Path) -> Result<(), StorageFault> {
     match merge() {
         Ok(()) => {
             discard(file);
-            warn!("What was waiting when the queue's file was damaged or removed in use is in it again");
+            warn!("What was waiting when the queue file was damaged or removed is in the queue again");
         }
         // Of another version, or in use: it is opened as it is, which says so.
-        Err(error) => warn!("What was saved in {} cannot be taken up: {error}", rescued.display()),
+        Err(error) => warn!("What was saved in {} cannot be loaded: {error}", rescued.display()),
     }
     Ok(())
 }

@@ -16,12 +16,12 @@ use crate::triplestore::TriplestoreFault;
 /// The file within the data directory.
 const FILE: &str = "triples.sqlite3";
 
-/// What the file holds.
+/// The kind of the file.
 const KIND: Kind = Kind {
     application_id: 0x6b74_7269, // "ktri"
     schema: "CREATE TABLE quads (quad TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;",
     steps: &[],
-    remedy: "put a backup in its place, or remove it to start anew",
+    remedy: "replace it with a backup, or remove it to start empty",
 };
 
 pub(super) struct Disk {
@@ -29,7 +29,7 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    /// Opens or makes the file in `directory` and puts all its quads into `store`.
+    /// Opens or creates the file in `directory` and loads all its quads into `store`.
     pub(super) fn open(directory: &Path, store: &Store) -> Result<Self, EmbeddedFault> {
         let file = directory.join(FILE);
         let fault = |why: String| EmbeddedFault::Disk { file: file.display().to_string(), why };
@@ -38,8 +38,8 @@ impl Disk {
         Ok(Self { connection })
     }
 
-    /// Writes all effects in one transaction. A quad that is not as expected fails it: memory and disk
-    /// must never drift apart.
+    /// Writes all effects in one transaction. It fails if a quad is not as expected: memory and disk must never
+    /// diverge.
     pub(super) fn write(&mut self, effects: &[Effect]) -> Result<(), TriplestoreFault> {
         let fault =
             |error: rusqlite::Error| TriplestoreFault::Transient(format!("the disk: {}", KIND.words(&error)));
@@ -64,14 +64,14 @@ impl Disk {
         transaction.commit().map_err(fault)
     }
 
-    /// Meddles with the file, for tests.
+    /// Manipulates the file, for tests.
     #[cfg(test)]
     pub(super) fn sql(&self, statement: &str) {
         self.connection.execute_batch(statement).expect("valid SQL");
     }
 }
 
-/// Reads every row into memory, each triple also into the default graph: the union of all.
+/// Reads every row into memory, and each triple also into the default graph, which is the union of all graphs.
 fn fill(connection: &Connection, store: &Store) -> Result<(), String> {
     let mut statement = connection.prepare("SELECT quad FROM quads").map_err(|error| KIND.words(&error))?;
     let mut rows = statement.query([]).map_err(|error| KIND.words(&error))?;
