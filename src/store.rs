@@ -1,3 +1,3 @@
-//! Where the queue, the ledger and the jobs are kept.
+//! Storage of the queue, the ledger and the jobs.
 
 pub mod sqlite;

@@ -44,7 +44,10 @@ fn of_newest(newest: Option<Watermark>, known: Watermark) -> Check {
         _ => DATA.well(format!(
             "{}, but {known} was known: either the newest ones were deleted, or Kimai was restored from an \
              older backup. The next creation shows which.",
-            newest.map_or_else(|| "There is none".to_owned(), |newest| format!("The newest one is {}", newest.0))
+            newest.map_or_else(
+                || "There is none".to_owned(),
+                |newest| format!("The newest one is {}", newest.0)
+            )
         )),
     }
 }

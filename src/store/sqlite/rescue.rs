@@ -15,11 +15,11 @@ use tracing::{error, warn};
 use super::connection::{Kind, beside};
 use super::{StorageFault, TransactionHook};
 
-/// What the fresh file's name ends with, and that of the damaged one.
+/// The suffixes of the new file and of the damaged one.
 const RESCUED: &str = ".rescued";
 const DAMAGED: &str = ".damaged";
 
-/// What is remembered, the most important first. How runs ended is left out: it is long, and only shown.
+/// The tables to rescue, most important first. The history of runs is left out: it is long, and only displayed.
 const TABLES: [&str; 13] = [
     "intent",
     "update_intent",
@@ -36,12 +36,12 @@ const TABLES: [&str; 13] = [
     "pulse",
 ];
 
-/// Where the fresh file is.
+/// The path of the new file.
 pub(super) fn place(file: &Path) -> PathBuf {
     beside(file, RESCUED)
 }
 
-/// Writes the fresh file beside `file`: what `memory` holds, and what can be read through `connection`.
+/// Writes the new file beside `file`: the state in `memory`, and what can be read through `connection`.
 pub(super) fn write(
     kind: &Kind,
     file: &Path,
@@ -49,7 +49,7 @@ pub(super) fn write(
     memory: Option<&dyn TransactionHook>,
 ) -> Result<PathBuf, String> {
     let (fresh, rescued) = (beside(file, ".rescued-new"), place(file));
-    // What was left when this was cut off.
+    // Left over from an interrupted rescue.
     for old in [&fresh, &beside(&fresh, "-wal"), &beside(&fresh, "-journal")] {
         let _ = fs::remove_file(old);
     }
@@ -73,7 +73,7 @@ pub(super) fn write(
     Ok(rescued)
 }
 
-/// Each row of `table` that can be read.
+/// Copies each readable row of `table`.
 fn copy_rows(from: &Connection, to: &Connection, table: &str) -> rusqlite::Result<()> {
     let mut read = from.prepare(&format!("SELECT * FROM {table}"))?;
     let columns = read.column_count();
@@ -87,12 +87,12 @@ fn copy_rows(from: &Connection, to: &Connection, table: &str) -> rusqlite::Resul
     Ok(())
 }
 
-/// What was written beside `file` is not needed any more: the file is there again, whole.
+/// Removes what was written beside `file`, which exists again and is intact.
 pub(super) fn discard(file: &Path) {
     let _ = fs::remove_file(place(file));
 }
 
-/// Before `file` is opened: takes up what was written beside it when it was damaged or taken away in use.
+/// Called before `file` is opened: loads what was written beside it when it was damaged or removed while in use.
 pub(super) fn take_up(file: &Path) -> Result<(), StorageFault> {
     let rescued = place(file);
     if !rescued.exists() {
@@ -116,7 +116,7 @@ pub(super) fn take_up(file: &Path) -> Result<(), StorageFault> {
         );
         return Ok(());
     }
-    // It was put back, or an older one was, or its journal is lost. Nothing was written to it since.
+    // The file or an older one was restored, or its journal is lost. Nothing was written to it since.
     let merge = || {
         let connection = Connection::open(file)?;
         connection.execute("ATTACH ?1 AS rescued", [rescued.display().to_string()])?;
@@ -130,13 +130,13 @@ pub(super) fn take_up(file: &Path) -> Result<(), StorageFault> {
             discard(file);
             warn!("What was waiting when the queue file was damaged or removed is in the queue again");
         }
-        // Of another version, or in use: it is opened as it is, which says so.
+        // It has another version, or is in use: opening it reports that.
         Err(error) => warn!("What was saved in {} cannot be loaded: {error}", rescued.display()),
     }
     Ok(())
 }
 
-/// Moves the file and its journal out of the way; gives where to, if there was one.
+/// Moves the file and its journal aside; returns the new path, if the file existed.
 fn move_aside(file: &Path) -> std::io::Result<Option<PathBuf>> {
     let free =
         (0..1_000).map(|number| beside(file, &format!("{DAMAGED}-{number}"))).find(|name| !name.exists());
