@@ -1,13 +1,13 @@
 //! Resource limits of the process, checked before the service starts: if they are too low, it would stop accepting
 //! connections or be aborted while running.
 
-/// Open files below which nothing works: some 25 when idle, and a few connections.
+/// The minimum number of open files: about 25 when idle, and a few connections.
 const OPEN_FILES: u64 = 64;
-/// Address space below which allocations fail sooner or later. Threads reserve far more of it than they use: an idle
-/// service takes 650 MB of it, one under load 1.1 GB, with 50 MB of memory in use.
+/// The minimum address space; below it allocations eventually fail. Threads reserve far more than they use: an idle
+/// service needs 650 MB, one under load 1.1 GB, with 50 MB of memory in use.
 const ADDRESS_SPACE: u64 = 1 << 30;
 
-/// Where Linux shows them. Elsewhere they are not looked at.
+/// Where Linux shows the limits. They are not checked on other systems.
 const LIMITS: &str = "/proc/self/limits";
 
 /// That a limit is too low, and what is needed.

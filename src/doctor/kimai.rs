@@ -320,7 +320,7 @@ mod tests {
             Health::Well,
             "no parked work log was refused",
         );
-        expect(&of_rights(&boss, &asked, &missed), Health::Trouble, "keeps 1 work log parked");
+        expect(&of_rights(&boss, &asked, &missed), Health::Trouble, "1 work log parked because of this");
         expect(&of_user(&boss), Health::Well, "ROLE_SUPER_ADMIN");
         expect(&of_user(&user(&[], None)), Health::Warning, "no role other than User");
     }

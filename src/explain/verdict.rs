@@ -229,10 +229,13 @@ impl Evidence<'_> {
             Answer::Unknown { error } => {
                 let sent = self.memory().pushed.is_some();
                 let known = if sent { "; Kimai accepted the last change that was sent" } else { "" };
-                judged(Verdict::Unclear, format!("Not known now: timesheet {}: {error}{known}", own.id))
-                    .because(own.code)
-                    .helped(self.hint(own.code))
-                    .helped(["Try again when Kimai answers; kimai-sync doctor tests the connection."])
+                judged(
+                    Verdict::Unclear,
+                    format!("Not known at the moment: timesheet {}: {error}{known}", own.id),
+                )
+                .because(own.code)
+                .helped(self.hint(own.code))
+                .helped(["Try again when Kimai answers; kimai-sync doctor tests the connection."])
             }
             Answer::Known(None) => {
                 judged(Verdict::NotInKimai, format!("Not in Kimai: timesheet {} no longer exists", own.id))
