@@ -16,7 +16,7 @@ pub(super) fn one_of<T: Copy>(
 ) -> Result<T, Problem> {
     all.iter().copied().find(|one| named(*one) == word).ok_or_else(|| {
         let words = all.iter().map(|one| named(*one)).collect::<Vec<_>>().join(", ");
-        Problem::bad_request(format!("'{word}' is not a {what}; expected {words}."))
+        Problem::bad_request(format!("'{word}' is not a {what}; expected one of: {words}."))
     })
 }
 

@@ -152,8 +152,8 @@ async fn people_and_tasks_that_lead_nowhere_are_named(stack: Stack) {
     stack.update(&second).await;
     work_today(&stack, "A").await;
     let report = report(&stack, &[], Break::Not).await;
-    expect(&report, "persons", Health::Warning, "1 of 2 with work logs have no Kimai account: 'Bob'.");
-    expect(&report, "persons", Health::Warning, "1 of 2 with work logs have several Kimai accounts: 'Jane'.");
+    expect(&report, "persons", Health::Warning, "1 of 2 people with work logs have no Kimai account: 'Bob'.");
+    expect(&report, "persons", Health::Warning, "1 of 2 people with work logs have several Kimai accounts: 'Jane'.");
     expect(&report, "activities", Health::Warning, "'Own' is not an activity of Kimai. To do: Import tasks");
 }
 
@@ -172,7 +172,7 @@ async fn each_way_a_triplestore_breaks_has_its_line() {
         (Break::ReadOnly, "view", Health::Well, ""),
         (Break::ReadOnly, "write", Health::Trouble, "add-type-for-prefix"),
         (Break::Forgetful, "write", Health::Trouble, "did not store it"),
-        (Break::Sticky, "write", Health::Trouble, "still has it"),
+        (Break::Sticky, "write", Health::Trouble, "did not remove it"),
     ];
     for (how, id, verdict, words) in table {
         expect(&report(&stack, &scope, how).await, id, verdict, words);
@@ -223,9 +223,9 @@ async fn what_each_role_lacks_is_found_out_without_changing_anything() {
     stack.notify(&[&uri]).await;
     let before = stack.timesheets();
     let table = [
-        (Role::SuperAdmin, Health::Well, "cannot be tried"),
+        (Role::SuperAdmin, Health::Well, "cannot be tested"),
         (Role::Admin, Health::Warning, "the role Super administrator"),
-        (Role::Teamlead, Health::Warning, "delete_other_timesheet does not show"),
+        (Role::Teamlead, Health::Warning, "has delete_other_timesheet"),
         (Role::User, Health::Trouble, "create_other_timesheet missing"),
     ];
     for (number, (role, verdict, words)) in table.into_iter().enumerate() {
@@ -298,7 +298,7 @@ async fn the_service_tells_of_its_queue_and_of_deltas() {
         rules["says"]
             .as_str()
             .unwrap()
-            .contains("Empty durations are not allowed, which keeps 1 work log parked"),
+            .contains("Empty durations are not allowed (1 work log parked because of this)"),
         "{rules}"
     );
     assert_eq!(told["meta"]["verdict"], "trouble");

@@ -95,7 +95,7 @@ async fn bad_input_keeps_its_code_and_is_told_what_to_do() {
         (
             "/sync-to-kimai/work-logs",
             Some(json!({"start": "soon", "end": "2024-09-01"})),
-            "'start' is 'soon', which is no day",
+            "'start' is 'soon'; expected a day",
         ),
         (
             "/sync-to-kimai/work-logs",
@@ -121,7 +121,7 @@ async fn bad_input_keeps_its_code_and_is_told_what_to_do() {
     }
     for id in ["..%2Fcustomers%2F1", "abc", "0", "-1", "1.5", "%00"] {
         let url = format!("{}/kimai-timesheets/{id}", stack.base);
-        assert!(detail(&answer(stack.http.put(url)).await, 400).contains("is not a Kimai id"), "{id}");
+        assert!(detail(&answer(stack.http.put(url)).await, 400).contains("is not a Kimai ID"), "{id}");
     }
     assert_eq!(stack.kimai.requests().0.len(), 0, "nothing of this reaches Kimai");
     assert_eq!(stack.store.updates.load(Ordering::Relaxed), 0);

@@ -38,7 +38,7 @@ async fn the_doctor_checks_by_itself_and_asks_the_service_for_the_rest() {
         &out,
         &[
             "ok       Kimai: It answers, version 2.65.0.",
-            "ok       Deltas: The last one came",
+            "ok       Deltas: The last one was received",
             "ok       Sweeps: ",
         ],
     );
@@ -62,12 +62,12 @@ async fn the_doctor_checks_by_itself_and_asks_the_service_for_the_rest() {
         &[
             "ERROR    Kimai: ",
             "KIMAI_ENDPOINT",
-            "?        Deltas: Only the running service knows. kimai-sync does not answer",
+            "?        Deltas: Only the running service knows this. kimai-sync does not answer",
         ],
     );
     has(
         &out,
-        &["ok       Queue file: ", "ok       Sweeps: By '0 0 */2 * * *'", "ok       View of the triplestore"],
+        &["ok       Queue file: ", "ok       Sweeps: With '0 0 */2 * * *'", "ok       View of the triplestore"],
     );
 
     // It does not start for its settings.
@@ -112,7 +112,7 @@ async fn why_is_it_not_in_kimai_is_answered_by_iri_id_and_number() {
     );
     let (code, _, err) = explain("nobody");
     assert_eq!(code, 2, "{err}");
-    has(&err, &["Nothing is known of a work log 'nobody'"]);
+    has(&err, &["There is no work log 'nobody'"]);
     let (code, _, err) = command(&["explain", "A", "--url", "http://127.0.0.1:9"], &[]);
     assert_eq!(code, 2, "{err}");
     let (code, out, _) = command(&["queue", "show", "AB12", "--json", "--url", &stack.base], &[]);
