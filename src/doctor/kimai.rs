@@ -300,7 +300,12 @@ mod tests {
             ),
             // Whatever the role allows.
             (&boss[..], rights(&given, &given, &taken), Health::Trouble, "accepted: timesheet 9 was made."),
-            (&own[..], rights(&given, &given, &given), Health::Warning, "has delete_other_timesheet"),
+            (
+                &own[..],
+                rights(&given, &given, &given),
+                Health::Warning,
+                "delete_other_timesheet: it does not have",
+            ),
             (&[][..], rights(&missing, &untold, &missing), Health::Trouble, "role Administrator"),
         ];
         let missed = Refused::from([(Some(Code::RightMissing), 1)]);

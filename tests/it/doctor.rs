@@ -153,7 +153,12 @@ async fn people_and_tasks_that_lead_nowhere_are_named(stack: Stack) {
     work_today(&stack, "A").await;
     let report = report(&stack, &[], Break::Not).await;
     expect(&report, "persons", Health::Warning, "1 of 2 people with work logs have no Kimai account: 'Bob'.");
-    expect(&report, "persons", Health::Warning, "1 of 2 people with work logs have several Kimai accounts: 'Jane'.");
+    expect(
+        &report,
+        "persons",
+        Health::Warning,
+        "1 of 2 people with work logs have several Kimai accounts: 'Jane'.",
+    );
     expect(&report, "activities", Health::Warning, "'Own' is not an activity of Kimai. To do: Import tasks");
 }
 
@@ -225,7 +230,7 @@ async fn what_each_role_lacks_is_found_out_without_changing_anything() {
     let table = [
         (Role::SuperAdmin, Health::Well, "cannot be tested"),
         (Role::Admin, Health::Warning, "the role Super administrator"),
-        (Role::Teamlead, Health::Warning, "has delete_other_timesheet"),
+        (Role::Teamlead, Health::Warning, "delete_other_timesheet: it does not have"),
         (Role::User, Health::Trouble, "create_other_timesheet missing"),
     ];
     for (number, (role, verdict, words)) in table.into_iter().enumerate() {

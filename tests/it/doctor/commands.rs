@@ -67,7 +67,11 @@ async fn the_doctor_checks_by_itself_and_asks_the_service_for_the_rest() {
     );
     has(
         &out,
-        &["ok       Queue file: ", "ok       Sweeps: With '0 0 */2 * * *'", "ok       View of the triplestore"],
+        &[
+            "ok       Queue file: ",
+            "ok       Sweeps: With '0 0 */2 * * *'",
+            "ok       View of the triplestore",
+        ],
     );
 
     // It does not start for its settings.
