@@ -1,13 +1,13 @@
 # kimai-sync: build with `docker build -t kimai-sync .`
 #
 # The result: Debian slim, one binary, the mu scripts, a user without rights. No shell is needed to run it.
-# What the binary was made of is said twice: in the binary itself, where `cargo audit bin` and scanners of
+# The dependencies of the binary are listed twice: in the binary itself, where `cargo audit bin` and scanners of
 # images read it, and as a CycloneDX document at /usr/share/doc/kimai-sync/sbom.cdx.json.
 
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /build
 
-# The two tools that say so, with the dependencies their makers tested.
+# The two tools that list them, with the dependencies tested by their authors.
 RUN cargo install --locked cargo-auditable@0.7.7 cargo-cyclonedx@0.5.9
 
 # Dependencies first, with empty sources of our own: this layer is built anew only when Cargo.toml or
@@ -30,7 +30,7 @@ RUN touch src/lib.rs src/main.rs \
 
 FROM debian:bookworm-slim
 
-# ca-certificates: whom to trust on the way to Kimai (read by rustls; without it nothing starts).
+# ca-certificates: the root certificates for Kimai (read by rustls; without them the service does not start).
 # Time zones (TZ) are inside the binary.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates \
@@ -42,14 +42,14 @@ COPY --from=build /build/target/release/kimai-sync /usr/local/bin/kimai-sync
 COPY --from=build /build/sbom.cdx.json /usr/share/doc/kimai-sync/sbom.cdx.json
 
 # /data holds the queue. No VOLUME: that would make a nameless volume at every `docker run`. Mount one
-# there to keep what waits across `docker compose up` with a new image; without it the service starts
-# empty and finds out by comparing both sides.
+# there to keep the queue across `docker compose up` with a new image; without it the service starts
+# with an empty queue and compares both sides.
 RUN chmod 755 /app/scripts/*/run.sh \
     && groupadd --gid 10001 kimai-sync \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin kimai-sync \
     && install -d -o 10001 -g 10001 -m 750 /data
 
-# What a mu service is expected to have; said here so that `standalone` and `demo`, which by themselves
+# The defaults of a mu service; set here so that `standalone` and `demo`, which otherwise
 # listen on 127.0.0.1:8080, are reachable in a container too. All settings: config/default.env.
 ENV HOST="0.0.0.0" \
     PORT="80" \
@@ -69,7 +69,7 @@ HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 \
     CMD ["kimai-sync", "healthcheck"]
 
 # The binary is process 1 and gets SIGTERM itself: it lets running requests end, keeps the rest in the
-# queue and is gone within the 10 seconds Docker waits.
+# queue and exits within the 10 seconds that Docker waits.
 ENTRYPOINT ["kimai-sync"]
 CMD ["serve"]
 

@@ -1,17 +1,17 @@
 // Which changes the delta-notifier sends to kimai-sync.
 //
-// In a stack of your own: paste kimaiSyncRules into config/delta/rules.js and add ...kimaiSyncRules to
-// the list that file exports. docker-compose.yml mounts this file as it is.
+// In your own stack: copy kimaiSyncRules into config/delta/rules.js and add ...kimaiSyncRules to
+// the list that file exports. docker-compose.yml mounts this file unchanged.
 //
-// Ten rules. Six for the properties of a work log that make a Kimai timesheet: that it exists, its
+// Ten rules. Six are for the properties of a work log that affect its timesheet: its existence,
 // duration, day, person, task and note. The note counts only with KIMAI_DESCRIPTION=note; otherwise
-// nothing is done about it. A change that several rules match arrives several times; kimai-sync makes
+// it is ignored. A change that several rules match arrives several times; kimai-sync makes
 // one entry of it in its queue.
 //
-// Four for what leads from there to Kimai: the project of an activity, the account of a person, and the
-// Kimai ids of tasks and accounts. The work logs concerned are found and synced in the background;
+// Four are for the resources between: the project of an activity, the account of a person, and the
+// Kimai IDs of tasks and accounts. The affected work logs are found and synced in the background;
 // without these rules the sweeps find them later. kimai-sync writes dct:identifier of work logs itself:
-// ignoreFromSelf keeps that from coming back, and where it comes all the same nothing is done about it.
+// ignoreFromSelf keeps that from being sent back, and if it is sent anyway, it is ignored.
 
 const kimaiSyncRules = [
   {
@@ -34,16 +34,16 @@ const kimaiSyncRules = [
   },
   callback: { url: 'http://kimai-sync/delta', method: 'POST' },
   options: {
-    // The format with whole terms: URIs told from texts.
+    // The format with complete terms, which distinguishes URIs from literals.
     resourceFormat: 'v0.0.1',
-    // One message a rule for all that a save in the frontend changes within a second.
+    // One message per rule for everything that a save in the frontend changes within a second.
     gracePeriod: 1000,
-    // Leaves out what changes nothing. Only sparql-parser says which changes are effective: with
+    // Leaves out changes without effect. Only sparql-parser reports which changes are effective: with
     // mu-authorization as `database` set this to false, or nothing is ever sent.
     foldEffectiveChanges: true,
     ignoreFromSelf: true,
-    // Sends again after 250 ms when kimai-sync answers 5xx (it could not save the change). Retries
-    // may arrive out of order; kimai-sync reads the present state, so that does no harm.
+    // Retries after 250 ms if kimai-sync answers 5xx (it could not save the change). Retries
+    // may arrive out of order; kimai-sync reads the current state, so that does no harm.
     retry: 3,
   },
 }));

@@ -28,27 +28,26 @@ use crate::triplestore::query_log::QueryLog;
 use crate::triplestore::remote::{Remote, RemoteConfig};
 use crate::ui;
 
-/// Idle connections are kept longer than the delta-notifier keeps its own, which loses a delta when the
-/// other side closes first.
+/// Idle connections are kept longer than by the delta-notifier, which loses a delta if the other side closes first.
 const KEEP_ALIVE: Duration = Duration::from_secs(90);
-/// What a client has to send its headers.
+/// The time limit for the headers of a request.
 const HEADER_LIMIT: Duration = Duration::from_secs(5);
-/// What open requests get at the stop, in seconds.
+/// The time that open requests get at the stop, in seconds.
 const REQUESTS_AT_STOP: u64 = 3;
-/// What running work gets after that; Docker waits 10 s in all.
+/// The time that running work gets after that; Docker waits 10 s in total.
 const WORK_AT_STOP: Duration = Duration::from_secs(6);
 const HTTP_THREADS: usize = 2;
-/// Connections at a time; more of them wait.
+/// The maximum number of connections; more of them wait.
 const CONNECTIONS: usize = 1024;
-/// How many of them one address may hold for long: the rest is for probes and for the stack.
+/// How many of them one address may keep open for long: the rest is for probes and the stack.
 const OF_ONE_ADDRESS: usize = CONNECTIONS / 4 * 3;
 
-/// A client of the Kimai that the settings name. It counts its requests in `metrics`.
+/// A client for the Kimai in the settings, which counts its requests in `metrics`.
 pub fn kimai(settings: &Settings, metrics: &Metrics) -> anyhow::Result<Arc<Client>> {
     Ok(Arc::new(Client::new(&settings.kimai, metrics.clone())?))
 }
 
-/// An engine between `store` and the Kimai that the settings name, with metrics of its own.
+/// An engine between `store` and the Kimai in the settings, with its own metrics.
 pub fn engine(
     settings: &Settings,
     store: Arc<dyn Triplestore>,
@@ -60,7 +59,7 @@ pub fn engine(
     Engine::new(settings, store, kimai, clock, storage, metrics)
 }
 
-/// The triplestore of the stack that the settings name.
+/// The triplestore of the stack in the settings.
 pub fn remote(settings: &Settings) -> anyhow::Result<Arc<dyn Triplestore>> {
     let remote = &settings.triplestore;
     Ok(Arc::new(Remote::new(RemoteConfig {
@@ -76,10 +75,10 @@ pub fn bind(settings: &Settings, host: [u8; 4], port: u16) -> anyhow::Result<Tcp
     let host = settings.server.host.unwrap_or(IpAddr::from(host));
     let address = SocketAddr::new(host, settings.server.port.unwrap_or(port));
     TcpListener::bind(address)
-        .with_context(|| format!("cannot listen on {address}; set HOST and PORT to what is free"))
+        .with_context(|| format!("cannot listen on {address}; choose another HOST or PORT"))
 }
 
-/// What a running service consists of besides its engine.
+/// A running service.
 pub struct Service {
     /// The engine.
     pub engine: Engine,
@@ -109,7 +108,7 @@ impl Service {
         background.spawn(engine.storage.clone().watch(working.clone()));
         background.spawn(engine.rechecks().run(working.clone()));
         background.spawn(schedule::retry_parked_daily(Arc::clone(&engine.workers), working.clone()));
-        // Where nothing is to be swept at start, nothing that a stop cut off is either.
+        // Without a sweep at start, interrupted sweeps are not resumed either.
         let resume = sweep.as_ref().is_none_or(|sweep| sweep.at_start);
         let runs = Jobs::open(
             Arc::clone(&engine.job_records),
@@ -120,7 +119,7 @@ impl Service {
             working.clone(),
         )?;
         if let Some(swept) = runs.last_swept() {
-            // Later than now where the system clock was set back since: then nobody would miss the next one.
+            // In the future if the system clock was set back since; the alert would then miss the next one.
             engine.metrics.swept(swept.min(engine.clock.wall()));
         }
         engine.doctor.serves(sweep.is_some());
@@ -145,7 +144,7 @@ impl Service {
             }
             background.spawn(async move {
                 if let Err(fault) = schedule::run(clock, runs, &cron, days, working).await {
-                    error!("The sweeps by FALLBACK_SYNC_CRON cannot run: {fault}");
+                    error!("The sweeps of FALLBACK_SYNC_CRON cannot run: {fault}");
                 }
             });
         }
@@ -157,7 +156,7 @@ impl Service {
         working.cancel();
         background.close();
         if tokio::time::timeout(WORK_AT_STOP, background.wait()).await.is_err() {
-            warn!("Some work was still running at the stop; it is taken up again at the next start.");
+            warn!("Some work was still running when the service stopped; it resumes at the next start.");
         }
         served
     }
@@ -176,7 +175,7 @@ async fn serve(
     let server = HttpServer::new(move || {
         let store = store.clone();
         let routes = http::configure(state.clone());
-        // The last one is the first that a request meets.
+        // The last middleware is the first to see a request.
         let app = App::new().app_data(guard.clone()).wrap(from_fn(auth::pass)).wrap(http::in_zone(&zone));
         app.wrap(from_fn(http::trace::request)).configure(move |config| {
             if let Some(store) = store {

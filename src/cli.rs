@@ -39,10 +39,10 @@ use crate::triplestore::query_log::QueryLog;
 const HEALTH_LIMIT: Duration = Duration::from_secs(4);
 
 const EXIT_CODES: &str = "Exit codes:
-  0    done
-  1    it did not succeed, in parts at least, deletions were held back, or not all that a sweep queued came through
-  2    it could not be started, or the service could not be asked (not reachable, wrong arguments)
-  130  Ctrl-C while following a run, which goes on";
+  0    success
+  1    the command failed at least in part, deletions were held back, or not everything that a sweep queued was synced
+  2    the command could not be started, or the request could not be made (service not reachable, wrong arguments)
+  130  interrupted with Ctrl-C; the run that was followed continues";
 
 /// Syncs work logs from a mu-semtech triplestore to Kimai timesheets, one way.
 #[derive(Debug, Parser)]
@@ -54,52 +54,52 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run in a mu-semtech stack: deltas in, the stack's triplestore, a real Kimai
+    /// Run the service in a mu-semtech stack, with the stack's triplestore and a real Kimai
     Serve,
-    /// Run alone: with a triplestore inside, behind /sparql, and a real Kimai
+    /// Run the service with an embedded triplestore, served at /sparql, and a real Kimai
     Standalone {
-        /// Add these files at start (.ttl, .nt, .nq, .trig)
+        /// Load these files at start (.ttl, .nt, .nq, .trig)
         #[arg(long, value_name = "FILE", num_args = 1..)]
         load: Vec<PathBuf>,
-        /// Keep the data in this folder, over restarts
+        /// Keep the data in this directory across restarts [default: in memory]
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
     },
-    /// Try it: a triplestore and a Kimai inside, and a small company at work
+    /// Run the demo: an embedded triplestore, a sandbox Kimai, and a small company at work
     Demo {
-        /// End when everything is in sync, with a summary; exit code 1 if it is not
+        /// Exit with a summary once everything is in sync; exit code 1 if that fails
         #[arg(long)]
         once: bool,
     },
-    /// Ask a running service to compare a period and put it right, or only to show what it would do
+    /// Ask a running service to compare a period and correct the differences, or only to show them
     Sweep(commands::Sweep),
     /// Ask a running service to import customers, tasks and accounts from Kimai
     Import(commands::Import),
     /// Ask a running service to set a month's submitted timesheets to exported
     Lock(commands::Lock),
-    /// Ask a running service what waits, and have it tried again
+    /// List, show and retry the work logs in the queue of a running service
     Queue(queue::Queue),
-    /// Ask a running service for the whole story of one work log: why is it not in Kimai?
+    /// Show why a work log is not in Kimai, and everything else known about it
     ///
-    /// Exit code 1 when it is not in Kimai as it should be; 0 too while it waits and is tried by itself, or is
-    /// deleted on both sides.
+    /// Exit code 1 if it is not in Kimai as it should be. Exit code 0 also while it is retried automatically, and if it
+    /// is deleted on both sides.
     Explain(explain::Explain),
-    /// Try everything that syncing needs, a line each, with what to do where it fails
+    /// Check everything that syncing needs, one line per check, and show how to fix what fails
     ///
-    /// Works from the settings of the environment, also when the service does not start. What only a running service
-    /// knows (queue, deltas) it asks from the one at --url. Exit codes: 0 all is well, or there are warnings
-    /// only; 1 trouble; 2 nothing could be found out.
+    /// Reads the settings from the environment, so it also works when the service does not start. Asks the service at
+    /// --url for what only a running service knows (queue, deltas). Exit codes: 0 no errors, possibly warnings; 1
+    /// errors; 2 nothing could be checked.
     Doctor(doctor::Doctor),
     /// Print completions for a shell: `source <(kimai-sync completions bash)`
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Ask the running service on this machine whether it is alive (for containers)
+    /// Check whether the service on this machine is alive (for containers)
     Healthcheck,
 }
 
-/// Reads the command line and does what it says.
+/// Parses the command line and runs the subcommand.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let json = arguments.iter().any(|argument| argument == "--json");
@@ -117,12 +117,13 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// Does what the command line says.
+/// Runs the subcommand.
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if matches!(arguments.command, Command::Serve | Command::Standalone { .. } | Command::Demo { .. }) {
         limits::check()?;
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no threads")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
     let result = runtime.block_on(async {
         match arguments.command {
             Command::Serve => Box::pin(serve()).await,
@@ -139,7 +140,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
     });
     telemetry::stop();
-    // What is blocked in a read would hold up the end.
+    // A thread that is blocked in a read would delay the exit.
     runtime.shutdown_timeout(Duration::from_millis(200));
     result
 }
@@ -173,14 +174,14 @@ async fn standalone(load: Vec<PathBuf>, data: Option<PathBuf>) -> anyhow::Result
     let engine = app::engine(&settings, inside, clock, storage)?;
     let listener = app::bind(&settings, [127, 0, 0, 1], 8080)?;
     let address = listener.local_addr()?;
-    let kept = data.map_or_else(|| "in memory".to_owned(), |data| format!("kept in {}", data.display()));
-    info!("Listening on {address}; the triplestore is inside, {kept}, at http://{address}/sparql");
+    let kept = data.map_or_else(|| "in memory".to_owned(), |data| format!("stored in {}", data.display()));
+    info!("Listening on {address}; embedded triplestore ({kept}) at http://{address}/sparql");
     let service =
         Service { engine, listener, store: Some(store), guard: settings.guard, sweep: Some(settings.sweep) };
     service.run(stop_on_signal()?).await.map(|()| ExitCode::SUCCESS)
 }
 
-/// The settings, checked, with logging on and the risky ones said.
+/// Reads and checks the settings, starts logging, and logs which settings are risky.
 fn started() -> anyhow::Result<Settings> {
     let settings = Settings::from_env()?;
     telemetry::start(&settings.log)?;
@@ -194,10 +195,10 @@ fn started() -> anyhow::Result<Settings> {
         warn!("{warning}");
     }
     if settings.guard.token.is_none() {
-        info!("OPS_TOKEN is not set: whoever reaches this port may sync, import and lock");
+        info!("OPS_TOKEN is not set: anyone who can reach this port can sync, import and lock");
     }
     if settings.zone == TimeZone::UTC {
-        info!("TZ is UTC: set it if the people of the work logs live elsewhere");
+        info!("TZ is UTC; set it if the people whose work logs are synced are in another time zone");
     }
     Ok(settings)
 }
@@ -226,17 +227,18 @@ async fn healthcheck() -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Whether this process was started with SIGHUP ignored; `/proc` tells, where there is one.
+/// Whether this process was started with SIGHUP ignored, according to `/proc`, if there is one.
 fn ignores_hangup() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
-/// Cancelled by SIGTERM, Ctrl-C, or the end of the terminal (SIGHUP). A second signal ends the process at once.
+/// A token that is cancelled by SIGTERM, Ctrl-C, or the end of the terminal (SIGHUP). A second signal ends the process
+/// immediately.
 fn stop_on_signal() -> anyhow::Result<CancellationToken> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    // Under nohup it is ignored, and stays so.
+    // Under nohup it is ignored, and has to stay ignored.
     let mut hangup = if ignores_hangup() { None } else { Some(signal(SignalKind::hangup())?) };
     let stop = CancellationToken::new();
     let stopping = stop.clone();
@@ -248,7 +250,7 @@ fn stop_on_signal() -> anyhow::Result<CancellationToken> {
                 Some(()) = async { hangup.as_mut()?.recv().await } => {}
             }
             if first {
-                info!("Stopping: running work is finished, the rest is taken up again at the next start");
+                info!("Stopping: finishing what is running; the rest resumes at the next start");
                 stopping.cancel();
             } else {
                 std::process::exit(130);

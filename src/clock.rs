@@ -1,4 +1,4 @@
-//! The current time, and the zone in which a work day begins.
+//! The current time, and the time zone in which work days begin.
 //!
 //! Time is a parameter everywhere else. The clock runs on tokio's timer, so that a test which pauses
 //! tokio's time also pauses this clock.
@@ -14,56 +14,56 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 use tracing::warn;
 
-/// A step of the system clock that people are told of. Smaller ones are how it is kept right.
+/// The smallest change of the system clock that is reported. Smaller ones are normal corrections.
 const TOLD: SignedDuration = SignedDuration::from_mins(1);
-/// How much slower time goes here while it is ahead of the system clock: one part in so many.
+/// How much slower time advances here while it is ahead of the system clock: one part in this many.
 const SLOWER: i32 = 10;
 
-/// Gives the present instant and the work day's time zone. Cheap to clone; all clones are one clock.
+/// The current time and the time zone of work days. Cheap to clone; clones share one clock.
 #[derive(Debug, Clone)]
 pub struct Clock {
     source: Source,
     zone: TimeZone,
-    /// The machine's time when this was made.
+    /// The system time when this was created.
     began: Timestamp,
     course: Arc<Mutex<Course>>,
 }
 
 #[derive(Debug, Clone)]
 enum Source {
-    /// The system clock, and the one that only counts.
+    /// The system clock, and the monotonic one.
     System(std::time::Instant),
     /// `epoch` plus what tokio's timer has counted since `started`.
     Timer { epoch: Timestamp, started: tokio::time::Instant },
 }
 
-/// A step of the system clock.
+/// A change of the system clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {
-    /// When it was seen, by the clock as it was set then.
+    /// When it was noticed, according to the clock at that moment.
     pub at: Timestamp,
-    /// How far it went, back where that is negative.
+    /// By how much; negative if the clock was set back.
     pub by: SignedDuration,
 }
 
-/// How the system clock has gone so far.
+/// The history of the system clock.
 #[derive(Debug, Default)]
 struct Course {
-    /// What it said last, and what had been counted by then.
+    /// Its last value, and the monotonic time then.
     last: Option<(Timestamp, Duration)>,
-    /// How far the time here is ahead of it.
+    /// How far this clock is ahead of it.
     ahead: SignedDuration,
-    /// Its last step that people are told of.
+    /// Its last change that is reported.
     step: Option<Step>,
-    /// How far times that were kept before the start lay in the future.
+    /// How far times stored before the start were in the future.
     kept_ahead: Option<SignedDuration>,
-    /// Steps that a test makes it take.
+    /// Changes made by a test.
     set: SignedDuration,
 }
 
 impl Course {
-    /// The time here, when the system clock says `wall` and `counted` has passed since the start. Gives also the
-    /// step that it took since the last call, if people are to be told of it.
+    /// The time of this clock, given the system time `wall` and the monotonic time `counted` since the start. Also
+    /// returns the change since the last call, if it has to be reported.
     fn at(&mut self, wall: Timestamp, counted: Duration) -> (Timestamp, Option<Step>) {
         let Some((before, then)) = self.last.replace((wall, counted)) else { return (wall, None) };
         let passed = SignedDuration::try_from(counted.saturating_sub(then)).unwrap_or(SignedDuration::MAX);
@@ -92,7 +92,7 @@ impl Clock {
         Self { source, zone, began, course: Arc::default() }
     }
 
-    /// The present instant. It never goes back.
+    /// The current instant. It never goes backwards.
     pub fn now(&self) -> Timestamp {
         let (wall, counted) = (self.wall(), self.elapsed());
         let (now, step) = self.course().at(wall, counted);
@@ -103,7 +103,7 @@ impl Clock {
         now
     }
 
-    /// What the system clock says. It may go back.
+    /// The system time. It may go backwards.
     #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine for the time")]
     pub fn wall(&self) -> Timestamp {
         let wall = match self.source {
@@ -116,7 +116,7 @@ impl Clock {
         wall.checked_add(set).unwrap_or(wall)
     }
 
-    /// How long ago this clock was made, whatever the system clock says.
+    /// How long ago this clock was created, independent of the system clock.
     pub fn elapsed(&self) -> Duration {
         match self.source {
             Source::System(started) => started.elapsed(),
@@ -124,22 +124,22 @@ impl Clock {
         }
     }
 
-    /// The same as an instant: it takes no steps.
+    /// The same as an instant, without jumps.
     pub fn steady(&self) -> Timestamp {
         self.began.checked_add(self.elapsed()).unwrap_or(Timestamp::MAX)
     }
 
-    /// The last step of a minute or more that the system clock took since the start.
+    /// The last change of the system clock by a minute or more since the start.
     pub fn last_step(&self) -> Option<Step> {
         self.course().step
     }
 
-    /// Times that were kept before the start lie so far in the future: the clock was set back since.
+    /// Records that times stored before the start are this far in the future: the clock was set back since.
     pub fn note_kept_ahead(&self, by: SignedDuration) {
         self.course().kept_ahead = Some(by);
     }
 
-    /// How far times that were kept before the start lay in the future, if they did.
+    /// How far times stored before the start were in the future, if they were.
     pub fn kept_ahead(&self) -> Option<SignedDuration> {
         self.course().kept_ahead
     }
@@ -156,7 +156,7 @@ impl Clock {
         self.course.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The present instant plus `wait`.
+    /// The current instant plus `wait`.
     pub fn after(&self, wait: Duration) -> Timestamp {
         self.now().checked_add(wait).unwrap_or(Timestamp::MAX)
     }
@@ -166,7 +166,7 @@ impl Clock {
         self.wall().to_zoned(self.zone.clone()).date()
     }
 
-    /// The zone in which a work day begins (`TZ`).
+    /// The time zone in which work days begin (`TZ`).
     pub fn zone(&self) -> &TimeZone {
         &self.zone
     }

@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::domain::Code;
 use crate::domain::status::{Contact, Failed, Heard, Lapse, Part};
 
-/// How long a neighbour may keep somebody waiting who then gives it up, before that says something of it.
+/// How long an abandoned request must have waited to count as a failure.
 const LONG: Duration = Duration::from_secs(9);
 
 tokio::task_local! {
@@ -34,12 +34,12 @@ struct Inner {
 }
 
 impl Record {
-    /// From now on reads the time from `clock` instead of the system clock.
+    /// Uses the time of `clock` instead of the system clock from now on.
     pub fn tell_time_by(&self, clock: &Clock) {
         self.0.clock.get_or_init(|| clock.clone());
     }
 
-    /// What was last heard.
+    /// The last answer or failure.
     pub fn contact(&self) -> Contact {
         self.lock().clone()
     }
@@ -56,8 +56,8 @@ impl Record {
         self.lock().fail(failed);
     }
 
-    /// Somebody begins to wait for an answer. If they give that up before [`Waiting::over`], and it took long, that is
-    /// noted as well: a neighbour that keeps silent does not count as well until the time limit of a request is up.
+    /// Starts waiting for an answer. If the request is abandoned before [`Waiting::over`] after a long wait, that is
+    /// recorded as a failure: a silent system does not count as available until the time limit of a request.
     pub fn wait(&self, code: Code) -> Waiting<'_> {
         Waiting { record: self, since: self.now(), began: Instant::now(), code, over: false }
     }
@@ -76,13 +76,13 @@ impl Record {
         self.0.clock.get().map_or_else(|| Clock::system(TimeZone::UTC).now(), Clock::now)
     }
 
-    /// It is only ever left whole, so a panic elsewhere does not spoil it.
+    /// It is always consistent, so a panic elsewhere does not matter.
     fn lock(&self) -> MutexGuard<'_, Contact> {
         self.0.contact.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Somebody waits for an answer.
+/// A request that is waiting for an answer.
 #[derive(Debug)]
 pub struct Waiting<'a> {
     record: &'a Record,
@@ -93,7 +93,7 @@ pub struct Waiting<'a> {
 }
 
 impl Waiting<'_> {
-    /// What came of it is, or is about to be, noted.
+    /// The result is, or is about to be, recorded.
     pub fn over(mut self) {
         self.over = true;
     }
@@ -104,11 +104,11 @@ impl Drop for Waiting<'_> {
         if self.over {
             return;
         }
-        // Whatever step the system clock takes meanwhile.
+        // Independent of changes of the system clock.
         let waited = self.began.elapsed();
         let heard_since = self.record.contact().last().is_some_and(|heard| heard.at >= self.since);
         if waited >= LONG && !heard_since {
-            let why = format!("no answer came within {:.0} s", waited.as_secs_f64());
+            let why = format!("no answer within {:.0} s", waited.as_secs_f64());
             self.record.failed(Lapse::Silent, self.code, why);
         }
     }
@@ -158,6 +158,6 @@ mod tests {
             }
             assert_eq!(record.contact().failures, failures, "{seconds} {answered} {over}");
         }
-        assert_eq!(record.contact().failed.unwrap().why, "no answer came within 10 s");
+        assert_eq!(record.contact().failed.unwrap().why, "no answer within 10 s");
     }
 }

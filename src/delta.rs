@@ -22,7 +22,7 @@ use crate::triplestore::changeset::{Changeset, Observer};
 pub use message::{DeltaFault, Found};
 pub use refused::Refused;
 
-/// Takes what deltas found into the queue.
+/// Queues what deltas name.
 #[derive(Clone)]
 pub struct Intake {
     queue: Arc<dyn Queue>,
@@ -37,44 +37,44 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// An intake for `queue`. A work log waits for `settling` before it runs: the delta-notifier sends the same
-    /// change once per matching rule, on parallel connections, within a few milliseconds. One that comes later
-    /// costs one more look at the triplestore, and nothing of Kimai.
+    /// An intake for `queue`. A work log waits for `settling` before it runs: the delta-notifier sends the same change
+    /// once per matching rule, on parallel connections, within a few milliseconds. A later one costs one more read of
+    /// the triplestore, and no request to Kimai.
     pub fn new(queue: Arc<dyn Queue>, clock: Clock, settling: Duration) -> Self {
         let (metrics, calls, refused) = (Metrics::default(), Calls::default(), Refused::default());
         Self { queue, references: None, clock, settling, metrics, calls, refused, notes: false }
     }
 
-    /// The same, counting in `metrics`, and noting in `calls` which call each work log waits for.
+    /// The same, counting in `metrics`, and recording in `calls` which call each work log belongs to.
     #[must_use]
     pub fn watched(self, metrics: Metrics, calls: Calls) -> Self {
         Self { metrics, calls, ..self }
     }
 
-    /// The same, having `references` find the work logs of tasks, persons and accounts that have changed.
+    /// The same, with `references` to find the work logs of changed tasks, persons and accounts.
     #[must_use]
     pub fn following(self, references: Arc<References>) -> Self {
         Self { references: Some(references), ..self }
     }
 
-    /// The same, taking a changed note for a change of its work log if `notes` is set.
+    /// The same, treating a changed note as a change of its work log if `notes` is set.
     #[must_use]
     pub fn with_notes(self, notes: bool) -> Self {
         Self { notes, ..self }
     }
 
-    /// The same, remembering in `refused` what a delta named that could not be saved.
+    /// The same, keeping in `refused` what a delta named that could not be saved.
     #[must_use]
     pub fn remembering(self, refused: Refused) -> Self {
         Self { refused, ..self }
     }
 
-    /// Where deltas are counted.
+    /// The metrics that count deltas.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
-    /// Queues what a delta found. When this returns, the delta may be acknowledged.
+    /// Queues what a delta named. When this returns, the delta may be acknowledged.
     pub async fn accept(&self, found: &Found) -> Result<(), QueueFault> {
         let mut work_logs = Cow::Borrowed(&found.work_logs);
         if self.notes && !found.noted.is_empty() {
@@ -91,7 +91,7 @@ impl Intake {
         if work_logs.is_empty() {
             return followed;
         }
-        // Before it is queued: its run may begin at once.
+        // Before it is queued: its run may begin immediately.
         if let Some(call) = call_id::current() {
             self.calls.remember(&call, work_logs.keys());
         }
@@ -105,7 +105,7 @@ impl Intake {
     }
 }
 
-/// A change of the embedded store is a delta without the way through HTTP.
+/// A change of the embedded store is a delta that does not come over HTTP.
 #[async_trait]
 impl Observer for Intake {
     async fn changed(&self, changes: &[Changeset]) -> Result<(), String> {

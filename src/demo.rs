@@ -42,7 +42,7 @@ const SEED: u64 = 7;
 const PAUSES: std::ops::RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_secs(4);
 /// Changes of `--once`.
 const CHANGES_ONCE: usize = 16;
-/// Of so many changes one is a mistake, and one corrects it.
+/// One in this many changes is a mistake, and one corrects it.
 const MISTAKE_EVERY: usize = 12;
 /// How long `--once` waits for everything to be in sync.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -66,7 +66,7 @@ pub async fn run(once: bool, stop: CancellationToken) -> anyhow::Result<ExitCode
     let listener = listener(&settings)?;
     let address = format!("http://{}", listener.local_addr()?);
     info!("Open {address} in a browser to see what happens; the triplestore answers at {address}/sparql");
-    info!("Sandbox Kimai at {kimai_address} (Authorization: Bearer {}); Ctrl-C ends both", company::TOKEN);
+    info!("Sandbox Kimai at {kimai_address} (Authorization: Bearer {}); Ctrl-C stops both", company::TOKEN);
 
     let tasks = TaskTracker::new();
     let ending = CancellationToken::new();
@@ -86,7 +86,7 @@ pub async fn run(once: bool, stop: CancellationToken) -> anyhow::Result<ExitCode
     };
     let summary = lived.map(|in_sync| (report::summary(&life, started.elapsed()), in_sync));
     ending.cancel();
-    service.await.context("the service broke off")??;
+    service.await.context("the service failed")??;
     kimai_handle.stop(false).await;
     tasks.close();
     let (summary, in_sync) = summary?;
@@ -94,8 +94,8 @@ pub async fn run(once: bool, stop: CancellationToken) -> anyhow::Result<ExitCode
     Ok(if in_sync == Some(false) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Waits until nothing runs or waits. With `once` that has to come within [`PATIENCE`]; else the demo goes on,
-/// since whoever tries it may add something that cannot be synced.
+/// Waits until nothing is running or waiting. With `once` this fails after [`PATIENCE`]; otherwise the demo continues,
+/// since users may add something that cannot be synced.
 async fn quiet(queue: &dyn Queue, once: bool) -> anyhow::Result<()> {
     let limit = if once { PATIENCE } else { *PAUSES.end() };
     match tokio::time::timeout(limit, queue.quiet()).await {
@@ -107,19 +107,19 @@ async fn quiet(queue: &dyn Queue, once: bool) -> anyhow::Result<()> {
     }
 }
 
-/// The environment's settings, but for Kimai, which is the sandbox.
+/// The settings from the environment, except Kimai, which is the sandbox.
 fn settings(kimai: &str) -> anyhow::Result<Settings> {
     let ours = [("API_TOKEN", company::TOKEN), ("KIMAI_ENDPOINT", kimai)];
     let ours = ours.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let given = std::env::vars().filter(|(name, _)| name != "API_TOKEN_FILE");
-    // All that it makes was made a moment ago; the sweep is not to wait.
-    // What is there to be checked is made first, too.
+    // Everything was created a moment ago; the sweep must not wait for SWEEP_GRACE. What is there to be checked is made
+    // first, too.
     let first = [("SWEEP_GRACE", "0"), ("CHECK_AT_START", "false")];
     let first = first.map(|(name, value)| (name.to_owned(), value.to_owned()));
     Ok(Settings::from_vars(first.into_iter().chain(given).chain(ours))?)
 }
 
-/// The port that is asked for; without that 8080, or any that is free.
+/// The configured port, otherwise 8080, or any free one.
 fn listener(settings: &Settings) -> anyhow::Result<TcpListener> {
     match app::bind(settings, [127, 0, 0, 1], 8080) {
         Err(_) if settings.server.port.is_none() => app::bind(settings, [127, 0, 0, 1], 0),
@@ -136,7 +136,7 @@ struct Life {
     address: String,
     rng: StdRng,
     entries: Vec<Entry>,
-    /// What somebody registered in a way that cannot be booked.
+    /// Work logs with a mistake.
     slips: Vec<Entry>,
 }
 
@@ -162,7 +162,7 @@ impl Life {
         })
     }
 
-    /// Imports, registers two months of work, then changes it; says whether both sides ended the same.
+    /// Imports, registers two months of work, then changes it; returns whether both sides are in sync at the end.
     async fn live(&mut self, once: bool) -> anyhow::Result<bool> {
         for route in ["customers", "tasks", "accounts"] {
             self.post(&format!("sync-from-kimai/{route}"), &[]).await?;
@@ -173,7 +173,7 @@ impl Life {
         let tasks: Vec<Iri> = tasks.into_iter().map(|(_, iri)| iri).collect();
         self.register_history(&tasks).await?;
         quiet(&*self.engine.queue, once).await?;
-        info!("Two months of work are in Kimai. Now people go on working.");
+        info!("Two months of work are in Kimai. Now people continue working.");
         if !once {
             self.engine.doctor.examine().await;
             self.leave_something_to_find().await?;
@@ -193,7 +193,7 @@ impl Life {
         self.in_sync().await
     }
 
-    /// The next change. Where `number` says so somebody makes a mistake, or corrects the last one.
+    /// The next change. Depending on `number` it is a mistake, or corrects the last one.
     fn next_change(&mut self, tasks: &[Iri], number: usize) -> anyhow::Result<Change> {
         let today = self.engine.clock.today();
         let change = match number % MISTAKE_EVERY {
@@ -207,7 +207,7 @@ impl Life {
         })
     }
 
-    /// Somebody books an hour in Kimai by hand; then both sides are compared, and nothing is changed.
+    /// Somebody books an hour directly in Kimai; then a dry run compares both sides.
     async fn leave_something_to_find(&self) -> anyhow::Result<()> {
         let today = self.engine.clock.today();
         if let Some(one) = self.kimai.timesheets().last() {
@@ -215,7 +215,7 @@ impl Life {
             let end = begin.checked_add(jiff::SignedDuration::from_hours(1))?;
             let booked = (ProjectId::number(one.project), ActivityId::number(one.activity));
             self.kimai.add_timesheet(UserId::number(one.user), booked, begin, Some(end));
-            info!("Somebody books an hour in Kimai by hand, which no work log says");
+            info!("Somebody books an hour directly in Kimai, without a work log");
         }
         let (first, last) = (today.first_of_month().to_string(), today.last_of_month().to_string());
         self.post("sync-to-kimai/work-logs?dry-run=true", &[("start", &first), ("end", &last)]).await
@@ -227,7 +227,7 @@ impl Life {
         let mut triples = company::people(&accounts.await?)?;
         self.entries = company::history(&mut self.rng, tasks, self.engine.clock.today())?;
         info!("{} people registered {} work logs", company::head_count(), self.entries.len());
-        // A whole work log at a time, as a frontend saves it.
+        // One whole work log at a time, as saved by a frontend.
         for entries in self.entries.chunks(15) {
             for entry in entries {
                 entry.triples(&mut triples)?;

@@ -50,10 +50,10 @@ use store::InUse;
 
 /// How long one check may take.
 pub const LIMIT: Duration = Duration::from_secs(20);
-/// How often all are made again by themselves.
+/// How often all checks are repeated automatically.
 const EVERY: Duration = Duration::from_hours(1);
 
-/// What a round of checks brought.
+/// The result of a round of checks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Report {
@@ -61,57 +61,57 @@ pub struct Report {
     pub at: Timestamp,
     /// The checks, always all and in the same order.
     pub checks: Vec<Check>,
-    /// Whether they are of a service with the triplestore inside, without a stack around it.
+    /// Whether the service has an embedded triplestore and no stack around it.
     pub standalone: bool,
 }
 
 impl Report {
-    /// The worst result. A check that could not be made is no failure by itself.
+    /// The worst result. A check that could not run is not a failure by itself.
     pub fn worst(&self) -> Health {
         self.checks.iter().map(|check| check.verdict).max().unwrap_or(Health::Unknown)
     }
 
-    /// Whether every check was made and is well.
+    /// Whether every check ran and found no problem.
     pub fn is_well(&self) -> bool {
         !self.checks.is_empty() && self.checks.iter().all(|check| check.verdict == Health::Well)
     }
 
-    /// How many checks found that.
+    /// How many checks have this result.
     pub fn count(&self, verdict: Health) -> usize {
         self.checks.iter().filter(|check| check.verdict == verdict).count()
     }
 
-    /// The check of this name.
+    /// The check with this ID.
     pub fn check(&self, id: &str) -> Option<&Check> {
         self.checks.iter().find(|check| check.id == id)
     }
 }
 
-/// What is looked at.
+/// What is checked.
 pub struct Target {
-    /// The triplestore, asked about itself.
+    /// Probes the triplestore.
     pub probe: Probe,
-    /// The same, asked about work logs.
+    /// Queries work logs in the triplestore.
     pub work_logs: Arc<dyn WorkLogs>,
     /// Kimai's timesheets.
     pub timesheets: Arc<dyn Tracker>,
-    /// Kimai, asked about itself.
+    /// Queries Kimai's version, rights and settings.
     pub kimai: Arc<dyn Diagnostics>,
-    /// Where work logs wait.
+    /// The queue.
     pub queue: Arc<dyn Queue>,
     /// The records of Kimai's answers.
     pub ledger: Arc<dyn Ledger>,
     /// The records of jobs.
     pub job_records: Arc<dyn JobRecords>,
-    /// What they are kept in.
+    /// The queue file.
     pub storage: Storage,
-    /// What could not be read of Kimai and the triplestore.
+    /// Values from Kimai and the triplestore that could not be read.
     pub unreadable: [Unreadable; 2],
-    /// The time and our zone.
+    /// The time and our time zone.
     pub clock: Clock,
 }
 
-/// What the checks have to know of the settings.
+/// The settings that the checks need.
 struct Given {
     scope: Option<String>,
     cron: String,
@@ -128,24 +128,24 @@ struct Serving {
     since: Timestamp,
 }
 
-/// What several checks of one round have to know: asked for once.
+/// Data that several checks of one round need, requested once.
 #[derive(Default)]
 struct Asked {
-    /// Who the token is.
+    /// The user of the token.
     me: OnceCell<Result<CurrentUser, TrackerFault>>,
-    /// What the work logs around today name.
+    /// The persons and tasks of the work logs around today.
     in_use: OnceCell<Result<InUse, String>>,
 }
 
 /// How many work logs are parked, by code.
 type Refused = BTreeMap<Option<Code>, usize>;
 
-/// How far a round goes.
+/// How thorough a round is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Depth {
     /// Kimai gets read requests only; earlier refusals show the rest.
     Questions,
-    /// What only shows in an attempt is tried, with what cannot be stored.
+    /// Rights are also tested, with requests that cannot be stored.
     Attempts,
 }
 
@@ -163,16 +163,16 @@ pub struct Doctor {
     given: Given,
     serving: OnceLock<Serving>,
     latest: Mutex<Option<Kept>>,
-    /// Held while checks are made: two rounds at once would only be in each other's way.
+    /// Held while checks are running: two concurrent rounds would only slow each other down.
     round: tokio::sync::Mutex<()>,
-    /// Which version Kimai last said that it is.
+    /// The version that Kimai last reported.
     version: Mutex<Option<Version>>,
     /// How many rounds have begun.
     begun: AtomicU64,
 }
 
 impl Doctor {
-    /// A doctor of `patient`, which runs by `settings`.
+    /// A doctor of `target`, with its `settings`.
     pub fn new(target: Target, settings: &Settings) -> Self {
         let given = Given {
             scope: settings.triplestore.scope.clone(),
@@ -192,8 +192,8 @@ impl Doctor {
         }
     }
 
-    /// Says that a service runs on the patient, and whether it sweeps by itself. Without that the doctor does not
-    /// look at what only such a service has: queue, sweeps, deltas.
+    /// Tells the doctor that this process runs the service, and whether it sweeps automatically. Otherwise it does not
+    /// check what only a running service has: queue, sweeps, deltas.
     pub fn serves(&self, sweeps: bool) {
         let since = self.target.clock.now();
         self.serving.get_or_init(|| Serving { sweeps, since });
@@ -204,7 +204,7 @@ impl Doctor {
         self.kept().as_ref().map(|kept| kept.report.clone())
     }
 
-    /// Which version Kimai last said that it is.
+    /// The version that Kimai last reported.
     fn version(&self) -> Option<Version> {
         self.version.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -213,9 +213,8 @@ impl Doctor {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes all checks now, side by side, and keeps the report. While a round is made that began before, all who
-    /// ask wait for it and share the next one, so this ends within twice [`LIMIT`].
-    /// What only shows in an attempt is tried.
+    /// Runs all checks concurrently, including tests of rights, and stores the report. Callers during a round wait for
+    /// it and share the next one, so this ends within twice [`LIMIT`].
     pub async fn examine(&self) -> Report {
         self.round(Depth::Attempts).await
     }
@@ -223,7 +222,7 @@ impl Doctor {
     async fn round(&self, depth: Depth) -> Report {
         let before = self.begun.load(Ordering::Acquire);
         let _alone = self.round.lock().await;
-        // Only one that began after the question will do: an earlier one may have seen what has been fixed since.
+        // Only a round that began after the call counts: an earlier one may have found what has been fixed since.
         let newer = |kept: &&Kept| kept.round > before && kept.depth >= depth;
         if let Some(kept) = self.kept().as_ref().filter(newer) {
             return kept.report.clone();
@@ -261,15 +260,15 @@ impl Doctor {
         report
     }
 
-    /// Makes all checks again, unless `CHECK_AT_START` is false.
+    /// Runs all checks again, unless `CHECK_AT_START` is false.
     pub async fn look_again(&self) {
         if self.given.at_start {
             self.round(Depth::Questions).await;
         }
     }
 
-    /// Makes all checks now and each hour until `stop`. What is not well goes into the log, a line each, when it is
-    /// news. Not at all where `CHECK_AT_START` is false.
+    /// Runs all checks now and every hour until `stop`, and logs each new problem. Does nothing if `CHECK_AT_START` is
+    /// false.
     pub async fn watch(self: Arc<Self>, stop: CancellationToken) {
         if !self.given.at_start {
             return;
@@ -278,7 +277,7 @@ impl Doctor {
             let before = self.latest();
             let report = tokio::select! {
                 () = stop.cancelled() => return,
-                // A Kimai in production gets nothing but questions from a look that nobody asked for.
+                // Automatic checks send only read requests to Kimai.
                 report = self.round(Depth::Questions) => report,
             };
             tell(&report, before.as_ref());
@@ -290,42 +289,42 @@ impl Doctor {
     }
 }
 
-/// Logs what is not well, or could not be found out, and was not the same `before`.
+/// Logs problems, and checks that could not run, if they are new since `before`.
 fn tell(report: &Report, before: Option<&Report>) {
     for check in news(report, before) {
         match check.verdict {
             Health::Trouble => error!(check = %check.id, "Check: {check}"),
             Health::Warning => warn!(check = %check.id, "Check: {check}"),
-            Health::Unknown => info!(check = %check.id, "Check, not to be made now: {check}"),
+            Health::Unknown => info!(check = %check.id, "Check could not run: {check}"),
             Health::Well => {}
         }
     }
     if before.is_none() && report.is_well() {
-        info!("Checked connections, rights and settings: all is well");
+        info!("Checked connections, rights and settings: no problems found");
     }
 }
 
-/// The checks that are not well and were not the same `before`.
+/// The checks with a problem that is new since `before`.
 fn news<'a>(report: &'a Report, before: Option<&Report>) -> Vec<&'a Check> {
     let then = |check: &Check| Some(before?.check(&check.id)?.verdict);
     let told = |check: &&Check| check.verdict != Health::Well && then(check) != Some(check.verdict);
     report.checks.iter().filter(told).collect()
 }
 
-/// What Kimai answers within the limit.
+/// Kimai's answer, within the time limit.
 async fn asked<T>(question: impl Future<Output = Result<T, TrackerFault>>) -> Result<T, TrackerFault> {
     let late = || {
-        let why = format!("no answer came within {} s", LIMIT.as_secs());
+        let why = format!("no answer within {} s", LIMIT.as_secs());
         TrackerFault::cut(NAME, Operation::Look, true, &why)
     };
     tokio::time::timeout(LIMIT, question).await.unwrap_or_else(|_| Err(late()))
 }
 
-/// What `question` is answered within the limit.
+/// The answer to `question`, within the time limit.
 async fn limited<T, E: ToString>(question: impl Future<Output = Result<T, E>>) -> Result<T, String> {
     match tokio::time::timeout(LIMIT, question).await {
         Ok(result) => result.map_err(|fault| fault.to_string()),
-        Err(_) => Err(format!("no answer came within {} s", LIMIT.as_secs())),
+        Err(_) => Err(format!("no answer within {} s", LIMIT.as_secs())),
     }
 }
 

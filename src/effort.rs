@@ -1,6 +1,6 @@
-//! How thorough the tests are: a normal run takes minutes, and environment variables ask for more.
+//! How thorough the tests are: a normal run takes minutes, and environment variables make them more thorough.
 
-/// The number that `name` has in the environment.
+/// The number in the environment variable `name`.
 #[expect(clippy::disallowed_methods, reason = "how much to try is no setting of the service")]
 pub(crate) fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;

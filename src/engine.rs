@@ -49,7 +49,7 @@ pub struct Engine {
     pub work_logs: Arc<dyn WorkLogs>,
     /// Kimai's timesheets.
     pub kimai: Arc<dyn Tracker>,
-    /// Where work logs wait.
+    /// The queue.
     pub queue: Arc<dyn Queue>,
     /// The records about work logs and timesheets.
     pub ledger: Arc<dyn Ledger>,
@@ -69,7 +69,7 @@ pub struct Engine {
     pub doctor: Arc<Doctor>,
     /// Whether the notes of work logs are synced.
     notes: bool,
-    /// What imports do about changed relations.
+    /// How imports treat changed relations.
     relations: Relations,
     /// How long a change waits for further deltas about it.
     debounce: Duration,
@@ -79,7 +79,7 @@ pub struct Engine {
     pub clock: Clock,
     /// The database of the queue, the ledger and the jobs.
     pub storage: Storage,
-    /// What is counted and measured.
+    /// The metrics.
     pub metrics: Metrics,
     /// The triplestore, with metrics.
     pub triplestore: Arc<Instrumented>,
@@ -169,7 +169,7 @@ impl Engine {
         })
     }
 
-    /// Where deltas go.
+    /// Accepts deltas.
     pub fn intake(&self) -> Intake {
         let intake = Intake::new(Arc::clone(&self.queue), self.clock.clone(), self.debounce);
         let intake = intake.following(Arc::clone(&self.references)).with_notes(self.notes);
@@ -218,7 +218,7 @@ impl Engine {
         }
     }
 
-    /// What the routes call.
+    /// The services that the routes call.
     pub(crate) fn services(&self) -> Services {
         Services {
             intake: self.intake(),

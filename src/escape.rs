@@ -4,8 +4,8 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-/// Writes events, each of which comes whole, as lines. Breaks, other control characters and bidirectional controls
-/// within an event are spelt as in JSON.
+/// Writes events as lines; each write is one event. Line breaks, other control characters and bidirectional controls
+/// within an event are escaped as in JSON.
 #[derive(Debug)]
 pub struct LineWriter<W>(W);
 
@@ -19,17 +19,17 @@ pub fn stdout() -> LineWriter<io::Stdout> {
     LineWriter(io::stdout())
 }
 
-/// What could end a line, steer a terminal, or turn the direction of text, in the eyes of some program.
+/// Whether some program could treat the character as a line break, a terminal control, or a change of text direction.
 fn breaks(letter: char) -> bool {
     letter != '\t' && (letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}') || turns(letter))
 }
 
-/// Unicode's bidirectional controls, with which a text reads as another one than it is.
+/// Unicode's bidirectional controls, which can make a text look different than it is.
 fn turns(letter: char) -> bool {
     matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Adds `letter` as JSON spells it.
+/// Adds `letter`, escaped as in JSON.
 fn spell(letter: char, to: &mut String) {
     match letter {
         '\n' => to.push_str("\\n"),
@@ -38,18 +38,19 @@ fn spell(letter: char, to: &mut String) {
     }
 }
 
-/// `text` for a terminal: its lines stay, all else that would steer it is spelt. JSON stays the same JSON.
+/// `text` for a terminal: line breaks remain, all other control characters are escaped. JSON remains equivalent JSON.
 pub(crate) fn for_terminal(text: &str) -> Cow<'_, str> {
     spelt(text, |letter, _| letter != '\n' && breaks(letter))
 }
 
-/// `html` with its bidirectional controls spelt wherever text stands. In a tag they stay: nobody reads them there, and
-/// a form has to send back what it was given.
+/// `html` with the bidirectional controls in its text escaped. In tags they remain: they are not displayed there, and a
+/// form has to send back the same value.
 pub(crate) fn for_page(html: &str) -> Cow<'_, str> {
     spelt(html, |letter, in_tag| turns(letter) && !in_tag)
 }
 
-/// `text` with those letters spelt that `is_spelt`, which is told whether they stand between `<` and `>`.
+/// `text` with those letters escaped for which `is_spelt` returns true; it is passed whether they are between `<` and
+/// `>`.
 fn spelt(text: &str, is_spelt: impl Fn(char, bool) -> bool) -> Cow<'_, str> {
     if !text.contains(|letter| is_spelt(letter, false)) {
         return Cow::Borrowed(text);

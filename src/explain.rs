@@ -39,39 +39,39 @@ pub use loose::Loose;
 pub use verdict::Verdict;
 use verdict::{Evidence, judge};
 
-/// How long each side may take for one part of it: somebody waits for the page.
+/// The time limit for each request: somebody is waiting for the page.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Who is asked for their part of a story. Cheap to clone.
+/// The services that an explanation is collected from. Cheap to clone.
 #[derive(Clone)]
 pub struct Witnesses {
-    /// The triplestore, asked about work logs.
+    /// Queries work logs in the triplestore.
     pub work_logs: Arc<dyn WorkLogs>,
     /// Kimai's timesheets.
     pub kimai: Arc<dyn Tracker>,
-    /// Where work logs wait.
+    /// The queue.
     pub queue: Arc<dyn Queue>,
     /// The ledger.
     pub ledger: Arc<dyn Ledger>,
-    /// How the service stands.
+    /// The status of the service.
     pub status: StatusSource,
-    /// The time, and the zone of a work day.
+    /// The time, and the time zone of work days.
     pub clock: Clock,
-    /// What imports do to relations.
+    /// How imports treat relations.
     pub relations: Relations,
     /// What sweeps may delete.
     pub limits: Limits,
 }
 
-/// What was asked for, or in words why it could not be had.
+/// A value, or why it could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Answer<T> {
-    /// What was asked for.
+    /// The value.
     Known(T),
-    /// Who was asked did not tell.
+    /// It could not be read.
     Unknown {
-        /// Why not, in words for people.
+        /// Why not, as a message for people.
         error: String,
     },
 }
@@ -108,27 +108,27 @@ pub struct Explanation {
     pub work_log: WorkLogUri,
     /// The verdict.
     pub verdict: Verdict,
-    /// The same in one plain sentence, without full stop.
+    /// The same as a sentence, without a full stop.
     pub says: String,
-    /// The stable code of what stands in the way, if anything does.
+    /// The stable code of the problem, if any.
     pub code: Option<Code>,
     /// How to fix it, a sentence each, the most important first. Empty if nothing has to be done.
     pub help: Vec<String>,
-    /// What the triplestore says.
+    /// Its data in the triplestore.
     pub triplestore: Answer<Told>,
-    /// What Kimai says of each timesheet that has to do with it, its own one first.
+    /// The related timesheets in Kimai, its own first.
     pub timesheets: Vec<Held>,
-    /// Its entry in the queue; none when nothing is to be done for it.
+    /// Its queue entry, if it has one.
     pub entry: Option<Waiting>,
-    /// What we remember.
+    /// The service's records.
     pub memory: Answer<Memory>,
-    /// What we did for it, the latest first; at most the last 20 runs.
+    /// Its last 20 runs at most, latest first.
     pub history: Answer<Vec<Done>>,
     /// Other work logs that are linked to one of its timesheets.
     pub sharing: Vec<WorkLogUri>,
 }
 
-/// What the triplestore says of a work log, as it stands there.
+/// The data of a work log as stored in the triplestore.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Told {
@@ -142,18 +142,18 @@ pub struct Told {
     pub tasks: Vec<Task>,
     /// `prov:wasAssociatedWith`.
     pub persons: Vec<Person>,
-    /// `dct:identifier`, ids or not.
+    /// `dct:identifier`, valid IDs or not.
     pub identifiers: Vec<String>,
-    /// The timesheet that follows from all this; none while it lacks something.
+    /// The resulting timesheet; none while something is missing.
     pub wanted: Option<DesiredEntry>,
-    /// What is missing, wrong or there twice, a clause each.
+    /// What is missing, invalid or duplicated, one clause each.
     pub complaints: Vec<String>,
     /// What keeps it from being synced.
     #[serde(skip)]
     pub obstacles: Vec<Obstacle>,
 }
 
-/// What a subject is, by what the triplestore says.
+/// What a subject is, according to the triplestore.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Subject {
@@ -161,14 +161,14 @@ pub enum Subject {
     WorkLog,
     /// The link of a deleted work log.
     LeftOver,
-    /// Nothing is known of it.
+    /// It does not exist.
     #[default]
     Absent,
     /// Something else: a task, a customer.
     Other,
 }
 
-/// A task that a work log names.
+/// A task of a work log.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Task {
@@ -176,13 +176,13 @@ pub struct Task {
     pub iri: String,
     /// Its label.
     pub name: Option<String>,
-    /// Its Kimai ids, if it is an activity of Kimai.
+    /// Its Kimai IDs, if it is a Kimai activity.
     pub activities: Vec<String>,
     /// Those of its project.
     pub projects: Vec<String>,
 }
 
-/// A person that a work log names.
+/// A person of a work log.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Person {
@@ -190,43 +190,43 @@ pub struct Person {
     pub iri: String,
     /// The name.
     pub name: Option<String>,
-    /// The ids of the Kimai users whose accounts are linked.
+    /// The IDs of the Kimai users whose accounts are linked.
     pub accounts: Vec<String>,
 }
 
-/// A timesheet that has to do with a work log, and what Kimai says of it.
+/// A related timesheet, and its data in Kimai.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Held {
     /// Its id.
     pub id: EntryId,
-    /// Whether the triplestore links the work log to it; else only we remember it.
+    /// Whether the triplestore links the work log to it; otherwise only the service's records do.
     pub linked: bool,
-    /// What Kimai holds; `null` when it is gone.
+    /// Its data in Kimai; `null` if it no longer exists.
     pub kimai: Answer<Option<Holds>>,
-    /// The stable code of why Kimai did not tell.
+    /// The stable code of the error, if it could not be read.
     #[serde(skip)]
     pub code: Option<Code>,
-    /// Where it differs from the work log, a clause each. Also empty if that is unknown.
+    /// How it differs from the work log, one clause each. Also empty if that is unknown.
     pub differences: Vec<String>,
-    /// What Kimai counts for what the work log says, where it rounds.
+    /// What Kimai counts for the hours of the work log, if it rounds.
     pub rounding: Option<String>,
 }
 
-/// What Kimai holds in a timesheet.
+/// The data of a timesheet in Kimai.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Holds {
     /// Begin, end, and the ids of project, activity and user.
     #[serde(flatten)]
     pub found: ObservedEntry,
-    /// Whether it is marked as exported, and may be on an invoice.
+    /// Whether it is marked as exported, and so may be on an invoice.
     pub exported: bool,
     /// The names of the IDs, as far as Kimai returns them.
     pub names: Names,
 }
 
-/// The names of what a timesheet is booked on.
+/// The names of a timesheet's project, activity and user.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Names {
@@ -240,57 +240,57 @@ pub struct Names {
     pub user: Option<String>,
 }
 
-/// The entry of a work log in the queue.
+/// The queue entry of a work log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Waiting {
-    /// Where it stands.
+    /// Its state.
     pub state: State,
-    /// When it is tried next; none when parked.
+    /// When the next attempt is; none if parked.
     pub due: Option<Timestamp>,
     /// Why it is in the queue.
     pub reason: Reason,
-    /// How many runs failed since it last changed.
+    /// How many attempts have failed since it last changed.
     pub attempts: u32,
-    /// What stood in the way last.
+    /// The last error.
     pub last_error: Option<String>,
-    /// The stable code of that.
+    /// The stable code of that error.
     pub code: Option<Code>,
-    /// Since when it is in the queue.
+    /// Since when it has been in the queue.
     pub since: Timestamp,
 }
 
-/// What we remember of a work log.
+/// The service's records of a work log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Memory {
-    /// The timesheet that we made or updated for it last.
+    /// The timesheet that was last created or updated for it.
     pub timesheet: Option<EntryId>,
-    /// Whether its id has yet to be written to the triplestore.
+    /// Whether its link still has to be written to the triplestore.
     pub link_unwritten: bool,
-    /// What we sent there last, unless that is in doubt.
+    /// The values last sent, unless they are uncertain.
     pub pushed: Option<DesiredEntry>,
-    /// What Kimai made of it: it may round.
+    /// What Kimai stored for them: it may round.
     pub held: Option<ObservedEntry>,
-    /// How many days the day that Kimai books it on in its reports is from its own; none where that is not known.
+    /// How many days the day in Kimai's reports is from its own; none if that is not known.
     pub days_off: Option<i32>,
-    /// When we sent a new timesheet off whose answer we do not have: what became of it is looked up.
+    /// When a creation was sent whose answer was lost; the service looks up whether it was stored.
     pub creating_since: Option<Timestamp>,
     /// Whether a delta reported that the work log was deleted.
     pub removed: bool,
 }
 
-/// How one run ended.
+/// The result of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Done {
-    /// When.
+    /// When it ended.
     pub at: Timestamp,
-    /// What became of it.
+    /// How it ended.
     pub result: Ended,
-    /// What was done or stood in the way, in words.
+    /// What was done, or the error.
     pub message: Option<String>,
-    /// The stable code of what stood in the way.
+    /// The stable code of the error.
     pub code: Option<Code>,
 }
 
@@ -325,7 +325,7 @@ impl Explanation {
         explanation
     }
 
-    /// Whether anything knows it: either side, the queue, the ledger or the history.
+    /// Whether it is known to either side, the queue, the ledger or the history.
     pub fn is_known(&self) -> bool {
         let told = self.triplestore.known().is_none_or(|told| told.kind != Subject::Absent);
         let memory = self.memory.known().copied().unwrap_or_default();
@@ -333,7 +333,7 @@ impl Explanation {
         told || self.entry.is_some() || done || memory != Memory::default()
     }
 
-    /// Whether a timesheet of it stays as it is since it is exported in Kimai, though it holds something else.
+    /// Whether one of its timesheets differs but is not changed because it is exported in Kimai.
     pub fn is_kept_exported(&self) -> bool {
         let parked = self.entry.as_ref().is_some_and(|entry| entry.code == Some(Code::TimesheetExported));
         let exported = |held: &Held| {
@@ -343,7 +343,7 @@ impl Explanation {
         parked || self.own().is_some_and(exported)
     }
 
-    /// Its own timesheet: the one linked, or else the one we remember.
+    /// Its own timesheet: the linked one, otherwise the recorded one.
     pub fn own(&self) -> Option<&Held> {
         self.timesheets.first()
     }

@@ -1,8 +1,8 @@
 //! Fuzzes every parser of external input: it may refuse, but never panic or hang.
 //!
-//! Each target begins with the files of `tests/fixtures/fuzz/<target>` and changes them at random. What once went
-//! wrong becomes a file there. `KIMAI_SYNC_FUZZ_SECONDS=600 cargo test --lib fuzz` tries for so long each;
-//! `KIMAI_SYNC_FUZZ_SEED=7` tries others. The service's own routes are played in `http/fuzz_tests.rs`.
+//! Each target begins with the files of `tests/fixtures/fuzz/<target>` and changes them at random. Inputs that once
+//! failed become files there. `KIMAI_SYNC_FUZZ_SECONDS=600 cargo test --lib fuzz` runs each for that long;
+//! `KIMAI_SYNC_FUZZ_SEED=7` tries others. The service's own routes are fuzzed in `http/fuzz_tests.rs`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,11 +19,11 @@ use crate::settings::Settings;
 use crate::triplestore::embedded::Embedded;
 use crate::triplestore::results;
 
-/// How many inputs a target gets unless told otherwise.
+/// The default number of inputs per target.
 const TRIES: usize = 300;
-/// What one input may take, in a debug build on a busy machine.
+/// The time limit for one input, in a debug build on a busy machine.
 const LONGEST: Duration = Duration::from_secs(20);
-/// Signs that mean something to one reader or another.
+/// Characters with a meaning for some parser.
 const SIGNS: &[u8] = b"{}[]()<>\"'\\/,;:.#%&=+-*!?^|@_ \n\r\t\0\x7f\xc3\xa9\xff019aAuUTPZ";
 
 /// Inputs of one target.
@@ -90,7 +90,7 @@ impl Iterator for Inputs {
 
     fn next(&mut self) -> Option<Vec<u8>> {
         let goes_on = self.end.map_or(self.given < TRIES, |end| Instant::now() < end);
-        // First what is known, as it is.
+        // First the files, unchanged.
         let input = match self.seeds.get(self.given) {
             Some(seed) => seed.clone(),
             None if goes_on => self.changed(),
@@ -101,7 +101,7 @@ impl Iterator for Inputs {
     }
 }
 
-/// Says of which input it was, if `read` panics.
+/// Prints the input if `read` panics.
 pub(crate) struct Watched(Vec<u8>, Instant);
 
 impl Watched {
@@ -177,7 +177,7 @@ fn settings() {
     });
 }
 
-/// What the bounds let through neither overflows a stack nor takes long.
+/// What the bounds accept neither overflows a stack nor takes long.
 #[tokio::test]
 async fn statements() {
     let store = Embedded::in_memory().unwrap().with_time_limit(Duration::from_secs(5));

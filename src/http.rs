@@ -25,8 +25,8 @@
 //! | `GET /` and what [`crate::ui`] lists | 200, 303 | forms | people |
 //! | `GET`, `POST /sparql` | 200, 400 | SPARQL 1.1 protocol | people, with the embedded store only |
 //!
-//! Routes of the old service accept a trailing slash (see `trailing_slash.rs`). Another method on one of them is 405.
-//! All may answer 503 if the triplestore or Kimai does not answer, and 502 if it refuses. The full reference is at
+//! Routes of the old service accept a trailing slash (see `trailing_slash.rs`). An unsupported method is answered with
+//! 405. All may answer 503 if the triplestore or Kimai does not answer, and 502 if it refuses. The full reference is at
 //! `/openapi.json`.
 
 pub mod auth;
@@ -95,65 +95,65 @@ pub fn in_zone(zone: &TimeZone) -> DefaultHeaders {
     }
 }
 
-/// Pages that are kept up to date at a time.
+/// How many open pages may receive live updates.
 const MOST_LISTENERS: usize = 100;
 
-/// What the operator page adds to the routes.
+/// The operator page, as part of the routes.
 #[derive(Debug, Clone, Copy)]
 pub struct Pages {
     /// Its routes.
     pub(crate) endpoints: fn() -> Vec<Endpoint>,
-    /// What a browser gets at an address that leads nowhere.
+    /// The page for an address that does not exist.
     pub(crate) unknown: fn(&HttpRequest, &State) -> HttpResponse,
 }
 
 /// The parts of the service that the routes call.
 pub struct Services {
-    /// Where deltas go.
+    /// Accepts deltas.
     pub intake: Intake,
-    /// The triplestore, asked about work logs.
+    /// Queries work logs in the triplestore.
     pub work_logs: Arc<dyn WorkLogs>,
-    /// What the triplestore's client has heard.
+    /// How the triplestore last answered.
     pub triplestore: Record,
     /// Kimai's timesheets.
     pub kimai: Arc<dyn Tracker>,
-    /// Where work logs wait.
+    /// The queue of work logs.
     pub queue: Arc<dyn Queue>,
     /// The ledger.
     pub ledger: Arc<dyn Ledger>,
-    /// What all is kept in.
+    /// The queue file.
     pub storage: Storage,
     /// The workers.
     pub workers: Arc<Workers>,
-    /// Who looks at single timesheets.
+    /// Checks single timesheets.
     pub sweeper: Arc<Sweeper>,
-    /// Who takes what people ask for.
+    /// Runs sweeps, imports and locks.
     pub requests: Requests,
-    /// Who tries everything that syncing needs.
+    /// Checks everything that syncing needs.
     pub doctor: Arc<Doctor>,
     /// Explains single work logs.
     pub witnesses: Witnesses,
-    /// How the service stands.
+    /// The status of the service.
     pub status: StatusSource,
-    /// The time, and the zone of a work day.
+    /// The time, and the time zone of work days.
     pub clock: Clock,
-    /// What is counted and measured.
+    /// The metrics.
     pub metrics: Metrics,
 }
 
-/// What the routes work with.
+/// The shared state of the routes.
 pub struct State {
     pub(crate) services: Services,
     pub(crate) runs: Jobs,
-    /// Cancelled when the service stops: open streams end then.
+    /// Cancelled when the service stops, so that open streams end.
     pub(crate) stop: CancellationToken,
-    /// One permit for each page that is kept up to date.
+    /// One permit for each open page with live updates.
     pub(crate) listeners: Arc<Semaphore>,
     pages: Pages,
 }
 
 impl State {
-    /// The routes to `services` and `runs`, with `pages` for people. Streams end at `stop`.
+    /// The routes to `services` and `runs`, with the operator page `pages`. Streams end at `stop`.
     pub fn new(services: Services, runs: Jobs, stop: CancellationToken, pages: Pages) -> Self {
         let listeners = Arc::new(Semaphore::new(MOST_LISTENERS));
         Self { services, runs, stop, listeners, pages }
@@ -166,8 +166,8 @@ impl State {
     }
 }
 
-/// Every route but `/sparql`, in the order in which they are tried: what answers it, and beside it the
-/// documentation that `#[utoipa::path]` made for it.
+/// Every route except `/sparql`, in the order of matching: its handler, and the documentation that `#[utoipa::path]`
+/// made for it.
 fn endpoints(pages: Pages) -> Vec<Endpoint> {
     let mut endpoints = vec![
         Endpoint::new(delta::__path_post, delta::post),
@@ -199,13 +199,18 @@ fn endpoints(pages: Pages) -> Vec<Endpoint> {
         Endpoint::new(health::__path_metrics, health::metrics),
         Endpoint::new(openapi::__path_document, openapi::document),
         Endpoint::new(openapi::__path_docs, openapi::docs),
-        Endpoint::file("/assets/docs.css", "How the documentation looks", "text/css", openapi::style),
+        Endpoint::file(
+            "/assets/docs.css",
+            "The style sheet of the documentation",
+            "text/css",
+            openapi::style,
+        ),
     ];
     endpoints.extend((pages.endpoints)());
     endpoints
 }
 
-/// Adds the routes, all of which share `state`.
+/// Adds the routes, which share `state`.
 pub fn configure(state: web::Data<State>) -> impl FnOnce(&mut ServiceConfig) {
     move |config| {
         let pages = state.pages;
@@ -213,10 +218,10 @@ pub fn configure(state: web::Data<State>) -> impl FnOnce(&mut ServiceConfig) {
             .app_data(state)
             .app_data(web::PayloadConfig::new(body::MOST_BYTES))
             .app_data(web::QueryConfig::default().error_handler(|fault, _| {
-                Problem::bad_request(format!("What follows the ? cannot be read: {fault}.")).into()
+                Problem::bad_request(format!("The query string is invalid: {fault}.")).into()
             }))
             .app_data(web::PathConfig::default().error_handler(|fault, _| {
-                Problem::bad_request(format!("The path cannot be read: {fault}.")).into()
+                Problem::bad_request(format!("The path is invalid: {fault}.")).into()
             }));
         endpoint::open(endpoints(pages), config);
         config.default_service(web::to(unknown));

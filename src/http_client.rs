@@ -6,28 +6,28 @@ use std::time::Duration;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, InvalidHeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 
-/// A connection that is not there after this long will not come, whatever the call's own limit.
+/// The time limit for connecting, regardless of the limit of the call.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
-/// The settings every outgoing call shares: `time_limit` from start to the last byte of the answer,
-/// no redirects (a POST would turn into a GET), no retries and no proxy of the environment's.
+/// The settings of every outgoing call: `time_limit` from the start to the last byte of the answer, no redirects (a
+/// POST would become a GET), no retries, and no proxy from the environment.
 ///
 /// # Assumptions
-/// `build()` reads the system's root certificates and fails where there are none, even for `http://`:
-/// an image needs the package `ca-certificates`.
+/// `build()` reads the system's root certificates and fails if there are none, even for `http://`: an image needs the
+/// package `ca-certificates`.
 pub fn client_builder(time_limit: Duration) -> reqwest::ClientBuilder {
     install_provider();
     reqwest::Client::builder()
         .connect_timeout(CONNECT_LIMIT.min(time_limit))
         .timeout(time_limit)
         .redirect(reqwest::redirect::Policy::none())
-        // A repeated POST could book a day twice: whoever calls decides about repeating.
+        // A repeated POST could book a day twice: callers decide about retries.
         .retry(reqwest::retry::never())
         .no_proxy()
         .user_agent(concat!("kimai-sync/", env!("CARGO_PKG_VERSION")))
 }
 
-/// The headers of a client that shows this token, if there is one, with every call.
+/// The headers of a client that sends this token, if any, with every call.
 pub fn bearer(token: Option<&SecretString>) -> Result<HeaderMap, InvalidHeaderValue> {
     let value = token.map(|token| {
         let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))?;
@@ -37,16 +37,16 @@ pub fn bearer(token: Option<&SecretString>) -> Result<HeaderMap, InvalidHeaderVa
     Ok(value.transpose()?.into_iter().collect())
 }
 
-/// Makes ring the process's crypto provider. Cheap to call again.
+/// Installs ring as the crypto provider of the process. Cheap to call again.
 fn install_provider() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
-        // Fails only if the process has a provider already, which serves as well.
+        // Fails only if the process has a provider already, which is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
 }
 
-/// What went wrong with a call, down to its root, without the URL (it may hold a password).
+/// The error of a call with all its causes, without the URL (it may contain a password).
 pub fn explain(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut words = error.to_string();

@@ -1,6 +1,6 @@
 //! Parses JSON from Kimai and the triplestore, and replaces single unreadable values.
 //!
-//! Both return whatever somebody once stored: half an emoji (`\uD83D`), invalid UTF-8, control characters. `serde_json`
+//! Both return whatever was once stored: half an emoji (`\uD83D`), invalid UTF-8, control characters. `serde_json`
 //! refuses the whole document for one of them; here only that character is replaced.
 //!
 //! # Guarantees
@@ -11,11 +11,11 @@ use std::borrow::Cow;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
-/// Stands for what could not be read.
+/// Replaces what could not be read.
 pub const REPLACEMENT: char = '\u{FFFD}';
 
-/// Reads `body`; if that fails, once more with its unreadable characters replaced by [`REPLACEMENT`], and
-/// numbers that are none by `null`.
+/// Parses `body`; if that fails, again with its unreadable characters replaced by [`REPLACEMENT`], and invalid numbers
+/// by `null`.
 pub fn from_slice<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
     match serde_json::from_slice(body) {
         Ok(value) => Ok(value),
@@ -26,17 +26,17 @@ pub fn from_slice<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Err
     }
 }
 
-/// A string without the characters that no text may have.
+/// A string without invalid characters.
 pub fn string<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     String::deserialize(deserializer).map(text)
 }
 
-/// Without the characters that no text may have: NUL ends a string in Virtuoso and in much else.
+/// Removes invalid characters: NUL ends a string in Virtuoso and many other programs.
 pub fn text(text: String) -> String {
     if text.contains('\0') { text.replace('\0', REPLACEMENT.encode_utf8(&mut [0; 4])) } else { text }
 }
 
-/// `body` with what is unreadable in it replaced; none where that is nothing.
+/// `body` with unreadable parts replaced; none if there are none.
 pub fn repaired(body: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(body);
     let changed = matches!(text, Cow::Owned(_));
@@ -45,7 +45,7 @@ pub fn repaired(body: &[u8]) -> Option<String> {
     repair.changed.then_some(repair.out)
 }
 
-/// Goes through a document once.
+/// Scans a document once.
 struct Repair<'a> {
     rest: &'a str,
     out: String,
@@ -63,7 +63,7 @@ impl Repair<'_> {
                     self.out.push(c);
                     self.string();
                 }
-                // Part of a number, `1e5`, is taken with it.
+                // The rest of a number such as `1e5` is included.
                 '0'..='9' => {
                     self.out.push(c);
                     self.copy_while(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '+' | '-'));
@@ -124,7 +124,7 @@ impl Repair<'_> {
         }
     }
 
-    /// The rest of a bare word: of those, JSON knows three.
+    /// The rest of a bare word; JSON has three of them.
     fn word(&mut self, first: char) {
         let start = self.out.len();
         self.out.push(first);

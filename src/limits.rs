@@ -1,13 +1,13 @@
 //! Resource limits of the process, checked before the service starts: if they are too low, it would stop accepting
 //! connections or be aborted while running.
 
-/// Open files below which nothing works: some 25 when idle, and a few connections.
+/// The minimum number of open files: about 25 when idle, and a few connections.
 const OPEN_FILES: u64 = 64;
-/// Address space below which allocations fail sooner or later. Threads reserve far more of it than they use: an idle
-/// service takes 650 MB of it, one under load 1.1 GB, with 50 MB of memory in use.
+/// The minimum address space; below it allocations eventually fail. Threads reserve far more than they use: an idle
+/// service needs 650 MB, one under load 1.1 GB, with 50 MB of memory in use.
 const ADDRESS_SPACE: u64 = 1 << 30;
 
-/// Where Linux shows them. Elsewhere they are not looked at.
+/// Where Linux shows the limits. They are not checked on other systems.
 const LIMITS: &str = "/proc/self/limits";
 
 /// That a limit is too low, and what is needed.
@@ -24,14 +24,14 @@ fn of(limits: &str) -> Result<(), TooLow> {
     let mut faults = Vec::new();
     if let Some(files) = soft(limits, "Max open files").filter(|files| *files < OPEN_FILES) {
         faults.push(format!(
-            "The limit of open files is {files} (ulimit -n, LimitNOFILE), too low to accept connections: set it to {OPEN_FILES} \
-             at least, better to 2048."
+            "The limit of open files is {files} (ulimit -n, LimitNOFILE), too low to accept connections: set it \
+             to at least {OPEN_FILES}, preferably 2048."
         ));
     }
     if let Some(bytes) = soft(limits, "Max address space").filter(|bytes| *bytes < ADDRESS_SPACE) {
         faults.push(format!(
-            "The limit of address space is {} MB (ulimit -v, LimitAS): set it to {} MB at least, or limit the memory in use \
-             instead (MemoryMax, docker run --memory), of which 100 MB do.",
+            "The limit of address space is {} MB (ulimit -v, LimitAS): set it to at least {} MB, or limit the \
+             memory in use instead (MemoryMax, docker run --memory), where 100 MB is enough.",
             bytes >> 20,
             ADDRESS_SPACE >> 20
         ));
@@ -62,7 +62,10 @@ mod tests {
         assert_eq!(told("1024", "unlimited"), Ok(()));
         assert_eq!(told("64", "1073741824"), Ok(()));
         let few = told("20", "unlimited").unwrap_err();
-        assert!(few.contains("open files is 20 (ulimit -n") && few.contains("set it to 64"), "{few}");
+        assert!(
+            few.contains("open files is 20 (ulimit -n") && few.contains("set it to at least 64"),
+            "{few}"
+        );
         let both = told("20", "314572800").unwrap_err();
         assert!(both.contains("open files is 20") && both.contains("is 300 MB (ulimit -v"), "{both}");
         // Where nothing is known, nothing is refused.

@@ -9,29 +9,29 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::finding::Finding;
 
-/// Faults kept of one run; of more only the number is told.
+/// The most errors stored per run; further ones are only counted.
 const MOST_FAULTS: usize = 100;
 
-/// Where a run stands.
+/// The progress of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stand {
-    /// What it does now, in words.
+    /// The current phase, as text.
     pub phase: Cow<'static, str>,
-    /// How much of that is done.
+    /// How much of this phase is done.
     pub done: u64,
-    /// How much there is to do; not known of every phase.
+    /// How much there is to do in this phase, if known.
     pub total: Option<u64>,
-    /// What failed and cost itself only: the first hundred.
+    /// What failed without ending the run: the first hundred.
     pub faults: Vec<String>,
-    /// How many failed in all.
+    /// How many failed in total.
     pub faults_in_all: u64,
 }
 
-/// What a run tells its progress to. Cheap to clone; telling costs no I/O.
+/// Receives the progress of a run. Cheap to clone; reporting needs no I/O.
 #[derive(Debug, Clone)]
 pub struct Progress {
     stand: Arc<watch::Sender<Stand>>,
-    /// Over all attempts.
+    /// In all attempts.
     deleted: Arc<Mutex<Vec<Finding>>>,
     stop: CancellationToken,
 }
@@ -42,12 +42,12 @@ impl Progress {
         Self { stand: Arc::new(watch::Sender::new(Stand::default())), deleted: Arc::default(), stop }
     }
 
-    /// Of a run that nobody watches or stops.
+    /// For a run that nobody watches or stops.
     pub fn unwatched() -> Self {
         Self::new(CancellationToken::new())
     }
 
-    /// A new phase begins, with `total` things to do if that is known.
+    /// Begins a new phase, with `total` items if known.
     pub fn phase(&self, phase: impl Into<Cow<'static, str>>, total: Option<usize>) {
         self.stand.send_modify(|stand| {
             stand.phase = phase.into();
@@ -56,12 +56,12 @@ impl Progress {
         });
     }
 
-    /// `count` more things of this phase are done.
+    /// `count` more items of this phase are done.
     pub fn advance(&self, count: usize) {
         self.stand.send_modify(|stand| stand.done += count as u64);
     }
 
-    /// `done` of the `total` things of this phase are done.
+    /// `done` of the `total` items of this phase are done.
     pub fn stands(&self, phase: &'static str, done: u64, total: u64) {
         self.stand.send_if_modified(|stand| {
             let is_news = stand.phase != phase || stand.done != done || stand.total != Some(total);
@@ -70,7 +70,7 @@ impl Progress {
         });
     }
 
-    /// Something failed that costs itself only.
+    /// Records an error that does not end the run.
     pub fn fault(&self, why: String) {
         self.stand.send_modify(|stand| {
             stand.faults_in_all += 1;
@@ -90,23 +90,23 @@ impl Progress {
         self.deleted.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// It begins anew: what failed before does not count any more.
+    /// The run starts again: earlier errors no longer count.
     pub fn restart(&self) {
         self.stand.send_replace(Stand::default());
     }
 
-    /// Where it stands now.
+    /// The current progress.
     pub fn stand(&self) -> Stand {
         self.stand.borrow().clone()
     }
 
-    /// Whether the run is to end at the next step.
+    /// Whether the run has to end at the next step.
     pub fn is_stopped(&self) -> bool {
         self.stop.is_cancelled()
     }
 
-    /// What `work` comes to, or nothing once the run is to end: for questions only, since what is dropped half way
-    /// may have been done.
+    /// The result of `work`, or none once the run has to end. For reads only, since dropped work may have been done in
+    /// part.
     pub async fn until_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
@@ -115,7 +115,7 @@ impl Progress {
         }
     }
 
-    /// Where it stands now, and from then on.
+    /// The progress now and after each change.
     pub fn watch(&self) -> watch::Receiver<Stand> {
         self.stand.subscribe()
     }

@@ -25,16 +25,16 @@ use crate::store::sqlite::Storage;
 
 /// How often parked work logs are retried automatically.
 const PARKED_RETRY: Duration = Duration::from_hours(24);
-/// The first time after the start: a service that is stopped every night comes to it too.
+/// The first retry after the start, so that a service that is stopped every night also retries.
 const FIRST_PARKED_RETRY: Duration = Duration::from_hours(1);
 
 /// The parts of a pattern that are due at the same second start within this time.
 const SAME_MOMENT: Duration = Duration::from_millis(900);
 
-/// How often it is looked whether the system clock was set back.
+/// How often to check whether the system clock was set back.
 const CLOCK_LOOK: Duration = Duration::from_mins(1);
 
-/// How often it is tried whether what was refused can be saved now.
+/// How often to check whether refused deltas can be saved now.
 const REFUSED_RETRY: Duration = Duration::from_secs(1);
 
 /// Today and `days` before and after it, in the zone of `clock`.
@@ -42,7 +42,7 @@ pub fn around_today(clock: &Clock, days: i64) -> Period {
     Period::around(clock.today(), days)
 }
 
-/// Asks for sweeps by `pattern` over `days` around today until `stop` is cancelled.
+/// Requests sweeps according to `pattern` over `days` around today until `stop` is cancelled.
 pub async fn run(
     clock: Clock,
     runs: Jobs,
@@ -59,11 +59,11 @@ pub async fn run(
         if stopped {
             return Ok(());
         }
-        warn!("The system clock was set back; the next scheduled sweep comes by the time that it shows now.");
+        warn!("The system clock was set back; the next scheduled sweep follows its new time.");
     }
 }
 
-/// A scheduler of all parts of `pattern`, by the system clock as it is now.
+/// A scheduler of all parts of `pattern`, with the current system clock.
 async fn scheduler(
     clock: &Clock,
     runs: &Jobs,
@@ -87,7 +87,7 @@ async fn scheduler(
     Ok(scheduler)
 }
 
-/// Waits until the system clock is set back, by a step that [`Clock::last_step`] tells of.
+/// Waits until the system clock is set back by a step that [`Clock::last_step`] reports.
 async fn set_back(clock: &Clock) {
     let mut known = clock.last_step();
     loop {
@@ -110,17 +110,17 @@ fn is_first(last: &Mutex<Option<Instant>>) -> bool {
 
 async fn sweep(clock: &Clock, runs: &Jobs, days: i64) {
     if runs.is_under_way(|run| run.asked_by == AskedBy::Cron) {
-        warn!("The last scheduled sweep is still under way; this one is left out.");
+        warn!("The last scheduled sweep is still running; this one is skipped.");
         return;
     }
     let order = Order::new(Task::Sweep(around_today(clock, days)), AskedBy::Cron);
     if let Err(fault) = runs.ask(order).await {
-        error!("The scheduled sweep could not begin: {fault}. The next one tries again.");
+        error!("The scheduled sweep could not start: {fault}. The next one will retry.");
     }
 }
 
-/// Asks for a sweep as soon as both sides answer: for what was missed while the service was down. One of
-/// the same days that a stop cut off, and that goes on now, does as well.
+/// Requests a sweep as soon as both sides answer, to find what was missed while the service was down. A resumed sweep
+/// of the same days is enough.
 pub async fn catch_up(clock: Clock, runs: Jobs, days: i64) {
     let task = Task::Sweep(around_today(&clock, days));
     if runs.is_under_way(|run| run.task == task) {
@@ -128,24 +128,24 @@ pub async fn catch_up(clock: Clock, runs: Jobs, days: i64) {
     }
     info!("Looking for what was missed while the service was down");
     if let Err(fault) = runs.ask(Order::new(task, AskedBy::Start)).await {
-        error!("The sweep at start could not begin: {fault}. The next scheduled one finds what was missed.");
+        error!("The sweep at start could not start: {fault}. The next scheduled one finds what was missed.");
     }
 }
 
-/// What deltas named while nothing could be saved, and where it is to go.
+/// Queues the work logs of deltas that could not be saved.
 pub struct Refusals {
-    /// What they named.
+    /// The work logs.
     pub refused: Refused,
-    /// Where it is queued.
+    /// Queues them.
     pub queue: Arc<dyn Queue>,
-    /// What has to be written to.
+    /// The file that has to be writable.
     pub storage: Storage,
     /// The time.
     pub clock: Clock,
 }
 
-/// Queues what deltas named while nothing could be saved as soon as that is possible, and asks for a sweep over
-/// `days` around today, if there are sweeps: not all that was refused need be remembered.
+/// Queues the work logs of deltas that could not be saved as soon as that is possible, and requests a sweep over `days`
+/// around today, if sweeps are enabled: not all refused work logs may have been stored.
 pub async fn make_up_for_refused(refusals: Refusals, runs: Jobs, days: Option<i64>, stop: CancellationToken) {
     let Refusals { refused, queue, storage, clock } = refusals;
     let made_up = async {
@@ -160,12 +160,12 @@ pub async fn make_up_for_refused(refusals: Refusals, runs: Jobs, days: Option<i6
                 }
             };
             refused.forget(&named);
-            info!("Queued {} work logs that deltas named while nothing could be saved", named.len());
+            info!("Queued {} work logs of deltas that could not be saved", named.len());
             if let Some(days) = days {
                 let order = Order::new(Task::Sweep(around_today(&clock, days)), AskedBy::Recovery);
                 if let Err(fault) = runs.ask(order).await {
                     error!(
-                        "The sweep for refused deltas could not begin: {fault}. The next one finds what was missed."
+                        "The sweep for refused deltas could not start: {fault}. The next one finds what was missed."
                     );
                 }
             }

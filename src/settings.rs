@@ -29,18 +29,18 @@ pub struct Settings {
     pub kimai: KimaiSettings,
     /// How to reach the triplestore of the stack (not used with the embedded store).
     pub triplestore: TriplestoreSettings,
-    /// What the RDF that imports write looks like.
+    /// The form of imported resources.
     pub resources: ResourceSettings,
-    /// What imports do to what is there already.
+    /// How imports treat existing resources.
     pub import: ImportSettings,
     /// When and how far to sweep.
     pub sweep: SweepSettings,
     /// Where to listen.
     pub server: ServerSettings,
-    /// `DEBOUNCE_MS`: how long a change waits for the other deltas that tell of it.
+    /// `DEBOUNCE_MS`: how long a change waits for other deltas about the same work log.
     pub debounce: Duration,
-    /// `SETTLE_RECHECK`: how long after the run of a delta its work log is looked at again, and each further time after
-    /// the one before.
+    /// `SETTLE_RECHECK`: how long after the run of a delta its work log is rechecked, and how long after the previous
+    /// recheck for each further one.
     pub recheck: Vec<Duration>,
     /// `RUN_TIME_LIMIT`: how long a sweep, plan, import or lock may take.
     pub run_limit: Duration,
@@ -48,13 +48,13 @@ pub struct Settings {
     pub check_at_start: bool,
     /// Authorization.
     pub guard: GuardSettings,
-    /// `DATA_DIR`: where `serve` keeps what waits.
+    /// `DATA_DIR`: where `serve` stores the queue.
     pub data_dir: PathBuf,
     /// How to log.
     pub log: LogSettings,
-    /// `TZ`: the zone in which a work day begins.
+    /// `TZ`: the time zone in which work days begin.
     pub zone: TimeZone,
-    /// What is allowed but probably not meant, in words; for the log at start.
+    /// Warnings about settings that are valid but probably not intended, for the log at start.
     pub warnings: Vec<String>,
 }
 
@@ -63,9 +63,9 @@ pub struct Settings {
 pub struct KimaiSettings {
     /// `KIMAI_ENDPOINT`, without trailing slash.
     pub endpoint: Url,
-    /// `API_TOKEN`; prints as redacted.
+    /// `API_TOKEN`; printed as redacted.
     pub token: SecretString,
-    /// `KIMAI_CONCURRENCY_MIN` to `KIMAI_CONCURRENCY`: requests side by side.
+    /// `KIMAI_CONCURRENCY_MIN` to `KIMAI_CONCURRENCY`: concurrent requests.
     pub concurrency: RangeInclusive<usize>,
     /// `KIMAI_TIMEOUT`.
     pub time_limit: Duration,
@@ -77,7 +77,7 @@ pub struct KimaiSettings {
     pub list: ListLimits,
 }
 
-/// How long a list of Kimai's timesheets may be before it is taken for one without end.
+/// How long a list of Kimai's timesheets may be before it is treated as endless.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListLimits {
     /// `KIMAI_LIST_MAX_ROWS`.
@@ -97,13 +97,13 @@ pub struct TriplestoreSettings {
     pub time_limit: Duration,
     /// `MU_APPLICATION_GRAPH`, for the embedded store.
     pub application_graph: String,
-    /// `LOG_SPARQL_QUERIES`, else `LOG_SPARQL_ALL`.
+    /// `LOG_SPARQL_QUERIES`, otherwise `LOG_SPARQL_ALL`.
     pub log_queries: bool,
-    /// `LOG_SPARQL_UPDATES`, else `LOG_SPARQL_ALL`.
+    /// `LOG_SPARQL_UPDATES`, otherwise `LOG_SPARQL_ALL`.
     pub log_updates: bool,
 }
 
-/// What imported resources look like.
+/// The form of imported resources.
 #[derive(Debug, Clone)]
 pub struct ResourceSettings {
     /// `RESOURCE_BASE_URI`, without trailing slash.
@@ -114,25 +114,25 @@ pub struct ResourceSettings {
     pub account_homepage: String,
 }
 
-/// What becomes of the descriptions of timesheets (`KIMAI_DESCRIPTION`).
+/// How descriptions of timesheets are treated (`KIMAI_DESCRIPTION`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Description {
-    /// They are left alone.
+    /// They are not changed.
     Keep,
-    /// They follow the notes of the work logs.
+    /// They are set to the notes of the work logs.
     Note,
 }
 
-/// What becomes of the relations of what was imported before (`IMPORT_RELATIONS`).
+/// How relations of existing resources are treated (`IMPORT_RELATIONS`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Relations {
-    /// They follow Kimai.
+    /// They are updated from Kimai.
     Follow,
-    /// They stay as they were first.
+    /// They stay as first imported.
     Keep,
 }
 
-/// What imports do to what is there already.
+/// How imports treat existing resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImportSettings {
     /// `IMPORT_RELATIONS`.
@@ -146,13 +146,13 @@ pub struct ImportSettings {
 pub struct Limits {
     /// `SWEEP_MAX_DELETIONS`: how many orphans at once without confirmation.
     pub max_deletions: usize,
-    /// `SWEEP_MAX_TOMBSTONES`: how many deleted work logs whose link is left at once without confirmation.
+    /// `SWEEP_MAX_TOMBSTONES`: how many deleted work logs that still have their link at once without confirmation.
     pub max_tombstones: usize,
     /// `SWEEP_DELETE_ORPHANS`.
     pub delete_orphans: bool,
-    /// `SWEEP_GRACE`: how long an orphan must have been left alone in Kimai.
+    /// `SWEEP_GRACE`: how long an orphan must not have changed in Kimai.
     pub grace: Duration,
-    /// `SYNC_EXPORTED` is `overwrite`: what is exported in Kimai is changed and deleted too.
+    /// `SYNC_EXPORTED` is `overwrite`: exported timesheets are changed and deleted too.
     pub overwrite_exported: bool,
 }
 
@@ -172,16 +172,16 @@ pub struct SweepSettings {
 /// Where to listen.
 #[derive(Debug, Clone, Copy)]
 pub struct ServerSettings {
-    /// `HOST`, if given.
+    /// `HOST`, if set.
     pub host: Option<IpAddr>,
-    /// `PORT`, if given.
+    /// `PORT`, if set.
     pub port: Option<u16>,
 }
 
 /// Authorization.
 #[derive(Debug, Clone, Default)]
 pub struct GuardSettings {
-    /// `OPS_TOKEN`, or what `OPS_TOKEN_FILE` holds; prints as redacted. Without it everybody may.
+    /// `OPS_TOKEN`, or the content of `OPS_TOKEN_FILE`; printed as redacted. Without it everybody has access.
     pub token: Option<SecretString>,
     /// `METRICS_PROTECTED`.
     pub metrics: bool,
@@ -207,12 +207,12 @@ pub struct TraceSettings {
     pub service: String,
 }
 
-/// Everything that is wrong with the environment, a line each.
+/// All errors in the environment, one per line.
 #[derive(Debug, thiserror::Error)]
-#[error("the settings cannot be used:\n  - {}", .0.join("\n  - "))]
+#[error("the settings are invalid:\n  - {}", .0.join("\n  - "))]
 pub struct SettingsFault(pub Vec<String>);
 
-/// The environment as it is: texts, empty ones left out. One field per row of [`TABLE`].
+/// The raw environment: strings, without empty ones. One field per row of [`TABLE`].
 #[derive(Debug, Default, Deserialize)]
 struct Raw {
     api_token: Option<SecretString>,
@@ -264,7 +264,7 @@ struct Raw {
 }
 
 impl Settings {
-    /// Reads the process's environment.
+    /// Reads the environment of the process.
     pub fn from_env() -> Result<Self, SettingsFault> {
         Self::from_vars(
             std::env::vars_os()
@@ -272,7 +272,7 @@ impl Settings {
         )
     }
 
-    /// `PORT` of the process's environment alone, for a health check that needs nothing else.
+    /// Only `PORT` from the environment, for a health check that needs nothing else.
     pub fn port_from_env() -> Result<Option<u16>, SettingsFault> {
         let mut check = Check::default();
         let given = variable("PORT");
@@ -280,8 +280,8 @@ impl Settings {
         if check.faults.is_empty() { Ok(port) } else { Err(SettingsFault(check.faults)) }
     }
 
-    /// `OPS_TOKEN`, or what `OPS_TOKEN_FILE` holds, of the process's environment alone: for commands that
-    /// ask a running service.
+    /// Only `OPS_TOKEN`, or the content of `OPS_TOKEN_FILE`, from the environment: for commands that call a running
+    /// service.
     pub fn ops_token_from_env() -> Result<Option<SecretString>, SettingsFault> {
         let mut check = Check::default();
         let given = variable("OPS_TOKEN").map(SecretString::from);
@@ -289,19 +289,19 @@ impl Settings {
         if check.faults.is_empty() { Ok(token) } else { Err(SettingsFault(check.faults)) }
     }
 
-    /// `TZ` of the process's environment alone, for commands that take days.
+    /// Only `TZ` from the environment, for commands with days as arguments.
     pub fn zone_from_env() -> Result<TimeZone, SettingsFault> {
         let mut check = Check::default();
         let zone = check.zone(variable("TZ").as_ref());
         zone.ok_or(SettingsFault(check.faults))
     }
 
-    /// Checks the given variables, all of them before it says what is wrong.
+    /// Checks all given variables, and returns all errors together.
     pub fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Result<Self, SettingsFault> {
-        // Of a name that is given twice the last counts.
+        // If a name is given twice, the last value counts.
         let given: BTreeMap<String, String> =
             vars.into_iter().filter(|(_, value)| !value.trim().is_empty()).collect();
-        // The fields are plain strings, so envy has nothing to complain of and no value to repeat.
+        // The fields are plain strings, so envy never fails with a message that contains a value.
         let raw: Raw = envy::from_iter(given)
             .map_err(|_| SettingsFault(vec!["the environment cannot be read".into()]))?;
         let mut check = Check::default();
@@ -312,7 +312,7 @@ impl Settings {
         }
     }
 
-    /// Looks at every setting before the first fault ends it.
+    /// Checks every setting, then fails if there was any error.
     fn checked(raw: &Raw, check: &mut Check) -> Option<Self> {
         let kimai = check.kimai(raw);
         let triplestore = check.triplestore(raw);

@@ -21,32 +21,32 @@ use crate::work_logs::WorkLogs;
 
 /// How long the last failure of a system counts.
 const ASK_EVERY: Duration = Duration::from_secs(15);
-/// How often it is looked whether that is due.
+/// How often to check whether that is due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// What the answer may take.
+/// The time limit for an answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
-/// Who knows how the service stands. Cheap to clone.
+/// Collects the status of the service. Cheap to clone.
 #[derive(Clone)]
 pub struct StatusSource {
-    /// What the triplestore's client has heard.
+    /// How the triplestore last answered.
     pub triplestore: Record,
-    /// What Kimai's client has heard.
+    /// How Kimai last answered.
     pub kimai: Record,
-    /// Where work logs wait.
+    /// The queue.
     pub queue: Arc<dyn Queue>,
-    /// Who holds back what cannot be done now.
+    /// The circuit breakers.
     pub workers: Arc<Workers>,
-    /// Who knows whether Kimai has lost timesheets.
+    /// Detects whether Kimai has lost timesheets.
     pub ledger: Arc<dyn Ledger>,
-    /// What all is kept in.
+    /// The queue file.
     pub storage: Storage,
     /// The time.
     pub clock: Clock,
 }
 
 impl StatusSource {
-    /// How the service stands now. `undone`: what its newest sweep left undone; `stopping`: whether it stops.
+    /// The current status. `undone`: what the newest sweep left undone; `stopping`: whether the service is stopping.
     pub async fn status(&self, undone: Option<Undone>, stopping: bool) -> Result<Status, QueueFault> {
         let Counts { queued, scheduled, running, parked } = self.queue.counts().await?;
         let now = self.clock.now();
@@ -78,8 +78,8 @@ impl StatusSource {
     }
 }
 
-/// What the newest sweep of `runs` that has compared both sides left undone. One that somebody cancelled tells
-/// nothing. `runs`: the newest first.
+/// What the newest sweep in `runs` that has compared both sides left undone. Cancelled sweeps are ignored. `runs` is
+/// sorted newest first.
 pub fn undone(runs: &[Job]) -> Option<Undone> {
     let told = |run: &&Job| run.has_result() && run.state != State::Cancelled;
     let last = runs.iter().filter(|run| run.task.kind() == Kind::Sweep).find(told)?;
@@ -91,8 +91,8 @@ pub fn undone(runs: &[Job]) -> Option<Undone> {
     }
 }
 
-/// Whether one of the deletions held back waits for somebody's word, or should not have come up: what is exported,
-/// was changed a moment ago or is left alone by the settings may stay like that for ever.
+/// Whether one of the deletions held back needs confirmation or is unexpected: exported, recently changed, or excluded
+/// by the settings are normal reasons.
 fn needs_somebody(sweep: &Job) -> bool {
     let no_work_logs = sweep.counts.get("work-logs").is_none_or(|count| *count == 0);
     sweep.confirm.is_some() || no_work_logs || sweep.stand.faults_in_all > 0
@@ -102,16 +102,16 @@ fn needs_somebody(sweep: &Job) -> bool {
 pub struct Asking {
     /// How the service stands.
     pub status: StatusSource,
-    /// The triplestore, asked about work logs.
+    /// Queries work logs in the triplestore.
     pub work_logs: Arc<dyn WorkLogs>,
     /// Kimai.
     pub kimai: Arc<dyn Tracker>,
 }
 
 impl Asking {
-    /// Asks a neighbour that is down, whose last word was a failure, or that nobody has asked yet, every 15 seconds,
-    /// until `stop`: nobody else may have anything to ask it. When one is back, does what `is_back` gives. While nothing
-    /// can be saved, tries that too: perhaps no delta comes to find out.
+    /// Probes a system that is down, whose last answer was a failure, or that has not been contacted yet, every 15
+    /// seconds until `stop`, since there may be no other requests. When one is back, calls `is_back`. While nothing can
+    /// be saved, also tests the file, since there may be no delta to do so.
     pub async fn keep_on<B: Future<Output = ()>>(self, is_back: impl Fn() -> B, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => {}
@@ -145,7 +145,7 @@ async fn ask_for_ever<B: Future<Output = ()>>(asking: &Asking, is_back: impl Fn(
             };
             silent && in_doubt
         };
-        // What comes of it, their clients note; so does the file.
+        // The clients and the file record the results themselves.
         let ask_file = async {
             if storage.is_some() {
                 let _ = timeout(ANSWER_LIMIT, status.storage.probe()).await;
@@ -170,7 +170,7 @@ fn tell(name: &str, was_down: bool, neighbour: &Neighbour) {
     match neighbour.outage() {
         Some(Outage { why, code, .. }) if !was_down => {
             let part = neighbour.contact.last().map_or(Part::Service, |heard| heard.part).noun();
-            warn!(code = code.word(), "{name} does not answer as it should, {part} has found: {why}");
+            warn!(code = code.word(), "{name} is down, according to {part}: {why}");
         }
         None if was_down => info!("{name} answers again"),
         _ => {}

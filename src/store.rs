@@ -1,6 +1,4 @@
-//! What is kept over a restart: a trait for each part, and a folder for each way to keep them.
-//!
-//! `conformance.rs` holds the laws that every way to keep them has to pass, as tests.
+//! Storage of the queue, the ledger and the jobs.
 
 #[cfg(test)]
 pub(crate) mod conformance;
@@ -32,7 +30,7 @@ pub struct Stores {
 
 /// Why the file cannot be used, as text with the fix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the queue's file {file} cannot be used: {why}")]
+#[error("the queue file {file} cannot be used: {why}")]
 pub struct StorageFault {
     /// The file.
     pub file: Arc<str>,

@@ -1,9 +1,9 @@
 //! Logs, traces and metrics.
 //!
 //! - Logs: text for people or JSON for machines (`LOG_FORMAT`), on stderr. One span per work log
-//!   (`work_log`), request (`request`) and run (`run`); the ids of the calls that led to them are in
+//!   (`work_log`), request (`request`) and run (`run`); the IDs of the calls that led to them are in
 //!   [`call_id`].
-//! - Traces: the same spans by OTLP, where `OTEL_EXPORTER_OTLP_ENDPOINT` names a collector ([`otlp`]).
+//! - Traces: the same spans by OTLP, if `OTEL_EXPORTER_OTLP_ENDPOINT` is set ([`otlp`]).
 //! - Metrics: [`metrics`], listed in [`table`], for `GET /metrics`.
 
 pub mod call_id;
@@ -25,32 +25,32 @@ use tracing_subscriber::{EnvFilter, Layer};
 use crate::settings::{self, LogSettings};
 pub use metrics::Metrics;
 
-/// What the last traces get at the stop: Docker waits 10 s in all.
+/// The time limit for sending the last traces at the stop; Docker waits 10 s in total.
 const TRACES_AT_STOP: Duration = Duration::from_secs(2);
 
-/// Collects the traces of the process, if any are to be sent.
+/// The trace provider of the process, if traces are sent.
 static TRACES: OnceLock<SdkTracerProvider> = OnceLock::new();
 
-/// The filter of the settings. actix and the scheduler tell of their threads at `info`,
-/// which helps nobody here. Statements are logged for whoever asked for just that, at any level.
+/// The log filter of the settings, without what actix and the scheduler log about their threads at `info`. Statements
+/// are logged at any level if that is enabled.
 pub fn filter(settings: &LogSettings) -> EnvFilter {
     let directives = format!("actix_server=warn,tokio_cron_scheduler=warn,sparql=info,{}", settings.filter);
     settings::filter_builder().parse_lossy(directives)
 }
 
-/// Starts logs and traces as the settings say. Once per process; a second call changes nothing.
+/// Starts logs and traces according to the settings. Once per process; a second call does nothing.
 pub fn start(settings: &LogSettings) -> Result<(), otlp::OtlpFault> {
     let lines = tracing_subscriber::fmt::layer().with_writer(crate::escape::stderr).with_target(false);
     let lines = if settings.json { lines.json().boxed() } else { lines.with_ansi(false).boxed() };
     let traces = settings.traces.as_ref().map(otlp::provider).transpose()?;
     let traces = traces.map(|provider| {
         let source = TRACES.get_or_init(|| provider).tracer("kimai-sync");
-        // Whatever is logged, and nothing of the libraries that send the traces.
+        // Everything that is logged, except by the libraries that send the traces.
         let ours = Targets::new().with_target("kimai_sync", LevelFilter::INFO);
         tracing_opentelemetry::layer().with_tracer(source).with_target(false).with_filter(ours)
     });
     let all = tracing_subscriber::registry().with(lines.with_filter(filter(settings))).with(traces);
-    // A subscriber that is there already serves as well.
+    // An existing subscriber is fine.
     let _ = all.try_init();
     Ok(())
 }
@@ -58,7 +58,7 @@ pub fn start(settings: &LogSettings) -> Result<(), otlp::OtlpFault> {
 /// Sends the last traces. Blocks for a moment.
 pub fn stop() {
     if let Some(provider) = TRACES.get() {
-        // What cannot be sent was told by the exporter.
+        // The exporter has logged what could not be sent.
         let _ = provider.shutdown_with_timeout(TRACES_AT_STOP);
     }
 }

@@ -1,24 +1,24 @@
-//! Helpers for text: the words of enum variants, sentence case, and instants as people read them.
+//! Helpers for text: the words of enum variants, sentence case, and formatted instants.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// Gives an enum its words, as they stand in answers and in the file.
+/// Defines the words of an enum, as used in responses and in the file.
 macro_rules! words {
     ($name:ident { $($variant:ident => $word:literal),* $(,)? }) => {
         impl $name {
-            /// All, in the order in which they are told.
+            /// All variants, in order.
             pub const ALL: [Self; [$($word),*].len()] = [$(Self::$variant),*];
 
-            /// The words for them, in the same order.
+            /// Their words, in the same order.
             pub const WORDS: &'static [&'static str] = &[$($word),*];
 
-            /// The word for it in answers and in the file.
+            /// Its word in responses and in the file.
             pub fn word(self) -> &'static str {
                 match self { $(Self::$variant => $word),* }
             }
 
-            /// The one with this word.
+            /// The variant with this word.
             pub fn from_word(word: &str) -> Option<Self> {
                 Self::ALL.into_iter().find(|one| one.word() == word)
             }
@@ -55,7 +55,7 @@ pub(crate) fn capitalised(words: &str) -> String {
 /// `words` with a capital letter and a full stop.
 pub(crate) fn sentence(words: &str) -> String {
     let words = words.trim();
-    // A command stays as it has to be typed.
+    // A command is not capitalised.
     if words.starts_with("kimai-sync ") {
         return if words.ends_with('.') { words.to_owned() } else { format!("{words}.") };
     }
@@ -63,12 +63,12 @@ pub(crate) fn sentence(words: &str) -> String {
     format!("{}{end}", capitalised(words))
 }
 
-/// `2024-09-02 08:00`, as people in `zone` read it.
+/// `2024-09-02 08:00`, in `zone`.
 pub(crate) fn minute(instant: Timestamp, zone: &TimeZone) -> String {
     instant.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
-/// The same with seconds, where it has some.
+/// The same with seconds, unless they are zero.
 pub(crate) fn second(instant: Timestamp, zone: &TimeZone) -> String {
     match instant.to_zoned(zone.clone()) {
         zoned if zoned.second() == 0 => minute(instant, zone),

@@ -1,8 +1,7 @@
 //! The triplestore: the source of truth for work logs.
 //!
-//! Everything the service asks of it goes through [`Triplestore`]: one SELECT or one update at a
-//! time. `remote` speaks the SPARQL protocol with the mu headers, `embedded` is a store inside this
-//! process with the same behaviour.
+//! All access goes through [`Triplestore`]: one SELECT or one update at a time. `remote` speaks the SPARQL protocol
+//! with the mu headers, `embedded` is a store inside this process with the same behaviour.
 //!
 //! # Caveats
 //! A 200 proves nothing: with a wrong scope every SELECT returns no rows, and a write may be acknowledged and not
@@ -41,7 +40,7 @@ pub use refusal::Refusal;
 pub enum Term {
     /// An IRI, without angle brackets.
     Iri(String),
-    /// A literal. Stores disagree on whether a plain string carries `xsd:string`; both are accepted.
+    /// A literal. Stores disagree on whether a plain string has the datatype `xsd:string`; both are accepted.
     Literal {
         /// The lexical form.
         value: String,
@@ -50,12 +49,12 @@ pub enum Term {
         /// The language tag, if there is one.
         language: Option<String>,
     },
-    /// A blank node's label, meaningful within one answer only.
+    /// The label of a blank node, which is only meaningful within one answer.
     Blank(String),
 }
 
 impl Term {
-    /// The IRI, lexical form or label, whatever the kind.
+    /// The IRI, lexical form or label.
     pub fn value(&self) -> &str {
         match self {
             Self::Iri(value) | Self::Literal { value, .. } | Self::Blank(value) => value,
@@ -81,28 +80,28 @@ impl Term {
 /// One row of a SELECT: variable name (without `?`) to value; unbound variables are absent.
 pub type Row = BTreeMap<String, Term>;
 
-/// Why the triplestore could not do what was asked. Each is said once, for people.
+/// Why a statement failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TriplestoreFault {
-    /// No answer, or one that says nothing of the statement: refused connection, time limit, 5xx, a wrong address.
+    /// No answer, or one that is unrelated to the statement: refused connection, time limit, 5xx, a wrong address.
     #[error("the triplestore did not answer: {0}")]
     Transient(String),
-    /// It answered that it could not do this statement, for a reason that may pass. Others may go well.
-    #[error("the triplestore could not do the statement: {0}")]
+    /// It answered that it could not run this statement, for a temporary reason. Other statements may succeed.
+    #[error("the triplestore could not run the statement: {0}")]
     Failed(String),
-    /// The statement itself is refused, however often it is sent.
+    /// The statement itself is refused, and always will be.
     #[error("the triplestore refused the statement: {0}")]
     Refused(Refusal),
     /// A 200 whose body is not SPARQL JSON results.
     #[error("the triplestore's answer could not be read: {0}")]
     Unreadable(String),
-    /// A 200 that does not hold all there is. What is missing from it says nothing.
-    #[error("the triplestore's answer is not complete: {0}")]
+    /// A 200 with an incomplete answer. What is missing in it may exist.
+    #[error("the triplestore's answer is incomplete: {0}")]
     Incomplete(String),
 }
 
 impl TriplestoreFault {
-    /// The stable code of it.
+    /// Its stable code.
     pub fn code(&self) -> Code {
         match self {
             Self::Transient(_) => Code::TriplestoreUnavailable,
@@ -113,12 +112,12 @@ impl TriplestoreFault {
         }
     }
 
-    /// The reason that it gives, the same however often and of whatever work log it is said.
+    /// Its reason, without details that differ between attempts or work logs.
     pub fn gist(&self) -> Gist {
         refusal::gist(&self.to_string())
     }
 
-    /// Whether it is about this statement alone: a part of it, or another one, may go well.
+    /// Whether it concerns only this statement: a part of it, or another one, may succeed.
     pub fn is_of_statement(&self) -> bool {
         matches!(self, Self::Failed(_) | Self::Refused(_) | Self::Incomplete(_))
     }
@@ -137,20 +136,20 @@ impl From<TriplestoreFault> for SourceFault {
     }
 }
 
-/// What the service asks of a triplestore.
+/// A triplestore.
 ///
 /// # Guarantees
-/// Every call ends within its time limit. Statements carry this service's own scope and call id,
-/// never a caller's session and never sudo.
+/// Every call ends within its time limit. Statements are sent with this service's own scope and call ID, never with a
+/// caller's session or sudo.
 #[async_trait]
 pub trait Triplestore: Send + Sync {
-    /// Whether it is one of a stack, with scopes, deltas and settings of its own; not the one inside this service.
+    /// Whether it belongs to a stack, with its own scopes, deltas and settings, and is not the embedded one.
     fn is_of_a_stack(&self) -> bool {
         true
     }
 
-    /// Runs a SELECT and gives all rows of the answer. Stores cut answers silently (Virtuoso at
-    /// 10 000 rows): page what may be larger.
+    /// Runs a SELECT and returns all rows of the answer. Stores truncate answers silently (Virtuoso at 10 000 rows):
+    /// use pages for results that may be larger.
     async fn select(&self, query: &str) -> Result<Vec<Row>, TriplestoreFault>;
 
     /// The values of its answers that could not be read.
@@ -158,7 +157,6 @@ pub trait Triplestore: Send + Sync {
         Unreadable::default()
     }
 
-    /// Runs an update. Operations separated by `;` are applied one after the other and are not
-    /// atomic on every store.
+    /// Runs an update. Operations separated by `;` are applied one after the other, and not atomically on every store.
     async fn update(&self, update: &str) -> Result<(), TriplestoreFault>;
 }

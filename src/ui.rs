@@ -3,19 +3,20 @@
 //! # How it is made
 //! - Each page is a set of named parts. A page is *gathered* (async, from the services of [`State`]), then *rendered*
 //!   by pure functions of the values gathered, one file per part.
-//! - It is whole without JavaScript: links, forms that POST and are answered with 303. With it, `/updates`
-//!   streams the parts that changed, and `live.js` puts them in place.
-//! - Nothing comes from elsewhere, and no style or script stands in the page itself: the
-//!   Content-Security-Policy forbids both. All texts are escaped by maud.
+//! - It works without JavaScript: links, and forms that POST and are answered with 303. With it, `/updates` streams the
+//!   parts that changed, and `live.js` replaces them.
+//! - There are no external resources, and no inline styles or scripts: the Content-Security-Policy forbids both. All
+//!   texts are escaped by maud.
 //!
 //! | route | shows |
 //! |---|---|
 //! | `GET /` | the overview |
-//! | `GET /entries?state=parked&after=IRI` | the entries of the queue, 50 on a page |
-//! | `GET /run`, `GET /run/{number}?kind=&held=&after=` | sweeps, plans, imports and locks; one of them |
-//! | `GET /find?q=…`, `GET /work-log?id=IRI` | the search; the whole story of one work log |
+//! | `GET /entries?state=parked&after=IRI` | the entries of the queue, 50 per page |
+//! | `GET /run`, `GET /run/{number}?kind=&held=&after=` | sweeps, plans, imports and locks; one run |
+//! | `GET /find?q=…`, `GET /work-log?id=IRI` | the search; everything known about one work log |
 //! | `GET /updates?page=…` | server-sent events: the parts of one of these pages as they change |
-//! | `POST /do/…` | what forms do: retry, overwrite, plan, sweep, cancel, import, lock, check; 303 to where it shows |
+//! | `POST /do/…` | form actions: retry, overwrite, plan, sweep, cancel, import, lock, check; 303 to the page with the
+//! result |
 //! | `GET /assets/…` | style, script and icon |
 
 mod actions;
@@ -55,10 +56,10 @@ use layout::Layout;
 use layout::head;
 use time::Moment;
 
-/// What is added to the routes of [`crate::http`], whose [`State`] the pages share.
+/// The routes of the page, added to those of [`crate::http`], whose [`State`] they share.
 pub const PAGES: Pages = Pages { endpoints, unknown };
 
-/// The page on which people log in. `next` is where it leads.
+/// The login page. `next` is where it leads.
 pub fn login(next: &str, fault: Option<&str>) -> maud::Markup {
     login::render(next, fault)
 }
@@ -68,14 +69,14 @@ fn endpoints() -> Vec<Endpoint> {
         Endpoint::page("/", "The overview", &["said"], overview::get),
         Endpoint::page(
             "/entries",
-            "The entries of the queue, 50 on a page",
+            "The entries of the queue, 50 per page",
             &["state", "after", "said"],
             entries::get,
         ),
         Endpoint::page("/run", "Sweeps, plans, imports and locks", &["said"], runs::get),
-        Endpoint::page("/run/{id}", "One of them", &["kind", "held", "after", "said"], run::get),
+        Endpoint::page("/run/{id}", "One run", &["kind", "held", "after", "said"], run::get),
         Endpoint::page("/find", "The search for a work log", &["q"], work_log::find),
-        Endpoint::page("/work-log", "The whole story of one work log", &["id", "said"], work_log::get),
+        Endpoint::page("/work-log", "Everything known about one work log", &["id", "said"], work_log::get),
         Endpoint::stream("/updates", "The parts of a page as they change", &["page"], updates::get),
     ];
     endpoints.extend(actions::endpoints());
@@ -83,7 +84,7 @@ fn endpoints() -> Vec<Endpoint> {
     endpoints
 }
 
-/// A page of its own, never kept: it holds what is true now.
+/// A page, never cached: it shows the current state.
 fn html(page_layout: &Layout, content: &maud::Markup) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
@@ -91,7 +92,7 @@ fn html(page_layout: &Layout, content: &maud::Markup) -> HttpResponse {
         .body(for_page(&page_layout.render(content).into_string()).into_owned())
 }
 
-/// What a browser gets at an address that leads nowhere (404).
+/// The page for an address that does not exist (404).
 fn unknown(request: &HttpRequest, state: &State) -> HttpResponse {
     let page_layout = Layout::new(request, "", "Not found", &Moment::of(&state.services.clock));
     let content = maud::html! {

@@ -7,24 +7,24 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::warn;
 
-/// The most values that are remembered, and named in the log.
+/// The most values that are stored, and named in the log.
 const MOST: usize = 1_000;
-/// One that was not met for so long is taken for repaired.
+/// A value that was not found for this long counts as repaired.
 const FORGOTTEN: Duration = Duration::from_hours(24);
 
-/// What could not be read of one neighbour since the start. Cheap to clone; clones share it.
+/// The unreadable values of one system since the start. Cheap to clone; clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Unreadable(Arc<Mutex<Inner>>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// When each was met last, by what it is.
+    /// When each value was last found.
     met: BTreeMap<String, Instant>,
     total: u64,
 }
 
 impl Unreadable {
-    /// Notes a value, said in words that name its subject; in the log only the first time.
+    /// Records a value, described by a message that names its subject; logged only the first time.
     pub fn note(&self, what: String) {
         let mut inner = self.inner();
         inner.total += 1;
@@ -36,12 +36,12 @@ impl Unreadable {
         }
     }
 
-    /// How many there were in all, each as often as it was met.
+    /// The total count, including repeated occurrences.
     pub fn total(&self) -> u64 {
         self.inner().total
     }
 
-    /// What was met lately.
+    /// The values found recently.
     pub fn recent(&self) -> Vec<String> {
         let mut inner = self.inner();
         inner.met.retain(|_, at| at.elapsed() < FORGOTTEN);

@@ -223,7 +223,7 @@ fn relevant(size: Size, service: &Program, table: &mut Table) -> anyhow::Result<
     let one = |connection: usize, number: usize| delta(1, |_| changed(connection * 100_000 + number));
     let rate = load(service.address, 64, lasts, one)?;
     table.add(Row {
-        what: "deltas that name a work log each, answered when that is on disk, 64 connections".to_owned(),
+        what: "deltas with one work log each, answered once it is on disk, 64 connections".to_owned(),
         measured: format!("{rate:.0} a second"),
         floor: "2 000 a second".to_owned(),
         ratio: rate / 2000.0,

@@ -46,7 +46,7 @@ async fn tell(stack: &Stack, size: Size, time: Duration, table: &mut Table) -> a
     let floor = Duration::from_millis(10) + 2 * disk + read;
     let over = time.saturating_sub(floor);
     table.add(Row {
-        what: "One delta until Kimai's POST, beyond what cannot be done without".to_owned(),
+        what: "One delta until Kimai's POST, beyond the unavoidable minimum".to_owned(),
         measured: format!("{time:.2?}, that is {over:.2?} more"),
         floor: format!("10 ms debounce + 2 x {disk:.2?} disk + {read:.2?} SPARQL; {ALLOWED:?} more allowed"),
         ratio: over.as_secs_f64() / ALLOWED.as_secs_f64(),

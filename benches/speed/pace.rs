@@ -37,8 +37,7 @@ pub(crate) async fn measure(size: Size, table: &mut Table) -> anyhow::Result<()>
     let stalls = php().stalls(millis(5_000), millis(2_000));
     let cold = php().cold_start(20, millis(1_000));
     compare("6 workers of 40 to 90 ms ± 50 %", &php(), size, seconds(5), table).await?;
-    compare("the same with a database that stands still for 2 s of 5", &stalls, size, seconds(10), table)
-        .await?;
+    compare("the same with a database that stalls for 2 s of 5", &stalls, size, seconds(10), table).await?;
     compare("the same, cold: the first 20 take 1 s more", &cold, size, seconds(5), table).await
 }
 
@@ -59,10 +58,10 @@ async fn thrashing(size: Size, table: &mut Table) -> anyhow::Result<()> {
     let (own, best) = (a_second(count, took)?, a_second(count, least)?);
     table.add(Row {
         what: format!(
-            "{count} work logs, Kimai bears {SIDE_BY_SIDE} requests at a time, and does not say so"
+            "{count} work logs, Kimai handles {SIDE_BY_SIDE} concurrent requests well, without saying so"
         ),
         measured: format!("{own:.0} a second"),
-        floor: format!("{best:.0} a second, the best fixed number ({fixed})"),
+        floor: format!("{best:.0} a second, the best fixed limit ({fixed})"),
         ratio: own / best,
         bound: WANTED,
         old: "",
@@ -70,8 +69,8 @@ async fn thrashing(size: Size, table: &mut Table) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Ten runs beside the best fixed number: the median, and the worst. What is answered within a time is counted, so
-/// that both meet the same stalls.
+/// Ten runs beside the best fixed limit: the median, and the worst. What is answered within a time is counted, so that
+/// both meet the same stalls.
 async fn compare(
     name: &str,
     latency: &Latency,
@@ -107,7 +106,7 @@ async fn compare(
         table.add(Row {
             what,
             measured: format!("{own} work logs in {within:?}"),
-            floor: format!("{floor}, the best fixed number ({fixed})"),
+            floor: format!("{floor}, the best fixed limit ({fixed})"),
             ratio,
             bound: WANTED,
             old: "",

@@ -74,7 +74,7 @@ impl fmt::Display for Row {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "| What | Measured | Floor | Ratio | Wanted | JavaScript service |")?;
+        writeln!(f, "| What | Measured | Floor | Ratio | Target | JavaScript service |")?;
         writeln!(f, "|---|---|---|---|---|---|")?;
         self.0.iter().try_for_each(|row| writeln!(f, "{row}"))
     }

@@ -1,7 +1,7 @@
 ;; Access rights of sparql-parser (the service `database`) for trying out kimai-sync.
 ;;
-;; In a Timekeeper stack nothing of this is needed: its own config.lisp grants the same. In another
-;; stack take over the parts marked [kimai-sync]; leave the part marked [try-out] behind.
+;; A Timekeeper stack does not need this: its own config.lisp grants the same. In another
+;; stack, copy the parts marked [kimai-sync], but not the part marked [try-out].
 
 ;;;;;;;;;;;;;;;;;;;
 ;;; delta messenger
@@ -24,8 +24,8 @@
 ;;; prefix types
 (in-package :type-cache)
 
-;; [kimai-sync] Deleting a work log leaves its Kimai number (dct:identifier) behind. kimai-sync takes
-;; it away once the timesheet is deleted in Kimai; by then the rdf:type that would allow this is gone,
+;; [kimai-sync] Deleting a work log leaves its Kimai ID (dct:identifier) behind. kimai-sync removes
+;; it once the timesheet is deleted in Kimai; by then the rdf:type that would allow this is gone,
 ;; so it is derived from the URI.
 (add-type-for-prefix "http://timekeeper.redpencil.io/work-logs/" "http://www.w3.org/2002/12/cal/ical#Vevent")
 
@@ -52,7 +52,7 @@
   :ui "http://www.w3.org/ns/ui#")
 
 ;; [kimai-sync] Work logs (cal:Vevent), timesheets (skos:Collection) and people.
-;; A triple that no line of a writable graph allows is refused with status 500, never dropped in silence.
+;; A triple that no line of a writable graph allows is refused with status 500, never dropped silently.
 (define-graph timesheet ("http://mu.semte.ch/graphs/redpencil")
   ("cal:Vevent" -> _)
   ("skos:Collection" -> _)
@@ -92,7 +92,7 @@
     -> "ui:color")
   ("foaf:OnlineAccount" -> _))
 
-;; [kimai-sync] Who is linked to which account. In Timekeeper an administrator makes the link.
+;; [kimai-sync] The links between people and accounts. In Timekeeper an administrator creates them.
 (define-graph users ("http://mu.semte.ch/graphs/users")
   ("foaf:Person"
     -> "foaf:name"
@@ -101,11 +101,11 @@
     -> "foaf:accountName"
     -> "foaf:accountServiceHomepage"))
 
-;; Everybody, logged in or not. Alone it opens nothing: the rights below hold only within a scope.
+;; Everybody, logged in or not. By itself it grants nothing: the rights below hold only within a scope.
 (supply-allowed-group "public")
 
 ;; [kimai-sync] The scope is what kimai-sync sends as mu-auth-scope: its DEFAULT_MU_AUTH_SCOPE.
-;; Were the two to differ, every query would be answered with no rows and status 200.
+;; If the two differ, every query is answered with no rows and status 200.
 (with-scope "http://services.redpencil.io/timekeeper-kimai-sync-service"
   (grant (read write)
          :to-graph (kimai timesheet)
@@ -114,8 +114,8 @@
          :to-graph (users)
          :for-allowed-group "public"))
 
-;; [try-out] Lets a person at the keyboard write work logs with curl, without a login. Whoever reaches
-;; the database may do so: never in production.
+;; [try-out] Allows writing work logs with curl, without a login. Anyone who can reach
+;; the database can do so: never use this in production.
 (with-scope "http://kimai-sync.example/try-out"
   (grant (read write)
          :to-graph (timesheet)

@@ -30,7 +30,7 @@ post() {
   case "$status" in
     2??) ;;
     401)
-      echo "kimai-sync wants its OPS_TOKEN, which mu-cli does not pass to scripts. Run this instead:" >&2
+      echo "kimai-sync requires its OPS_TOKEN, which mu-cli does not pass to scripts. Run this instead:" >&2
       echo "  docker compose exec kimai-sync kimai-sync import" >&2
       exit 1
       ;;

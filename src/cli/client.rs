@@ -12,36 +12,36 @@ use crate::http;
 use crate::http_client;
 use crate::settings::Settings;
 
-/// What the longest run may take.
+/// The time limit for a run.
 const RUN_LIMIT: Duration = Duration::from_hours(24 * 7);
-/// What any other answer may take: the story of a work log takes longest, 50 s while neither side answers.
+/// The time limit for any other answer. Explaining a work log takes longest: 50 s while neither side answers.
 const ANSWER_LIMIT: Duration = Duration::from_mins(1);
-/// A stream of events shows that it is alive every 15 s.
+/// How long a stream of events may be silent; it sends a heartbeat every 15 s.
 const SILENCE: Duration = Duration::from_mins(1);
 
 /// Why the service did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refusal {
-    /// It could not be asked, or did not understand (exit code 2).
+    /// It could not be reached, or rejected the request as invalid (exit code 2).
     #[error("{0}")]
     NotAsked(String),
-    /// It was asked, and it did not succeed (exit code 1).
+    /// It received the request and failed (exit code 1).
     #[error("{0}")]
     Failed(String),
     /// It answered with an error.
     #[error("{words}")]
     Answered {
-        /// What it said, for people.
+        /// Its error message.
         words: String,
-        /// The JSON:API document that it answered with.
+        /// The JSON:API document it answered with.
         document: Value,
-        /// Whether it understood what was asked (exit code 1), or did not (2).
+        /// Whether the request was valid (exit code 1) or not (2).
         understood: bool,
     },
 }
 
 impl Refusal {
-    /// Whether the service was asked and understood, so that the exit code is 1.
+    /// Whether the service received a valid request, so that the exit code is 1.
     pub(super) fn was_asked(&self) -> bool {
         match self {
             Self::NotAsked(_) => false,
@@ -64,18 +64,18 @@ pub(super) struct Service {
     http: reqwest::Client,
     base: Url,
     has_token: bool,
-    /// What an answer may take, other than a stream of events.
+    /// The time limit for an answer other than a stream of events.
     limit: Duration,
-    /// The zone that the service works in, once it answered.
+    /// The time zone of the service, once it has answered.
     zone: OnceLock<TimeZone>,
 }
 
 impl Service {
-    /// At `url`, or else on this machine at `PORT`.
+    /// At `url`, otherwise on this machine at `PORT`.
     pub(super) fn at(url: Option<&Url>) -> anyhow::Result<Self> {
         let base = match url {
             Some(url) if !url.username().is_empty() || url.password().is_some() => {
-                anyhow::bail!("--url must not hold a name or password: they would end up in messages")
+                anyhow::bail!("--url must not contain a user name or password: they would appear in messages")
             }
             Some(url) => url.clone(),
             None => Url::parse(&format!("http://127.0.0.1:{}", Settings::port_from_env()?.unwrap_or(80)))?,
@@ -87,12 +87,12 @@ impl Service {
         Ok(Self { http, base, has_token: token.is_some(), limit: ANSWER_LIMIT, zone: OnceLock::new() })
     }
 
-    /// Where it is, without trailing slash.
+    /// Its address, without a trailing slash.
     pub(super) fn address(&self) -> &str {
         self.base.as_str().trim_end_matches('/')
     }
 
-    /// What curl needs besides the address.
+    /// The arguments that curl needs besides the address.
     pub(super) fn curl_more(&self) -> &str {
         if self.has_token { " -H \"Authorization: Bearer $OPS_TOKEN\"" } else { "" }
     }
@@ -102,13 +102,13 @@ impl Service {
         self.answer(self.http.get(format!("{}{path}", self.address()))).await
     }
 
-    /// The document that answers a POST of `body`, without waiting for a run to end.
+    /// POSTs `body` and returns the document of the response, without waiting for a run to end.
     pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value, Refusal> {
         let request = self.http.post(format!("{}{path}", self.address()));
         self.answer(request.header("prefer", "respond-async").json(body)).await
     }
 
-    /// The document that answers a POST without a body; null where the answer has none.
+    /// POSTs without a body and returns the document of the response, or null if it has none.
     pub(super) async fn send_off(&self, path: &str) -> Result<Value, Refusal> {
         let request = self.http.post(format!("{}{path}", self.address()));
         let answer = self.send(request.timeout(self.limit)).await?;
@@ -119,7 +119,7 @@ impl Service {
         Ok(serde_json::from_slice(&text).unwrap_or_default())
     }
 
-    /// The events of the run with this number.
+    /// The events of the run with this ID.
     pub(super) async fn events(&self, id: &str) -> Result<Events, Refusal> {
         let request = self.http.get(format!("{}/runs/{id}/events", self.address()));
         let answer = self.send(request).await?;
@@ -138,7 +138,7 @@ impl Service {
         serde_json::from_slice(&text).map_err(|_| {
             let address = self.address();
             Refusal::NotAsked(format!(
-                "What answers at {address} is no kimai-sync, or one of another version."
+                "The server at {address} is not kimai-sync, or has a different version."
             ))
         })
     }
@@ -152,7 +152,7 @@ impl Service {
         Ok(answer)
     }
 
-    /// The zone in which people read its times: its own, as far as it told, else that of `TZ` here.
+    /// The time zone for displaying times: that of the service if it has sent one, otherwise `TZ` on this machine.
     pub(super) fn zone(&self) -> TimeZone {
         let told = self.zone.get().cloned();
         told.or_else(|| Settings::zone_from_env().ok()).unwrap_or(TimeZone::UTC)
@@ -167,7 +167,7 @@ impl Service {
     }
 }
 
-/// What somebody typed, as one segment of a path.
+/// An argument as typed, as one segment of a path.
 pub(super) fn path_of(text: &str) -> String {
     let mut segment = String::new();
     for byte in text.trim().bytes() {
@@ -180,12 +180,12 @@ pub(super) fn path_of(text: &str) -> String {
     segment
 }
 
-/// The sentences of a problem document.
+/// The messages of an error document.
 async fn refusal(answer: Response) -> Refusal {
     let status = answer.status();
     if status == StatusCode::UNAUTHORIZED {
-        let words = "The service wants its token. Set OPS_TOKEN, or OPS_TOKEN_FILE, to what it has itself; in a \
-                     stack you can ask it from its container: docker compose exec kimai-sync kimai-sync …";
+        let words = "The service requires its token. Set OPS_TOKEN or OPS_TOKEN_FILE to the same value as \
+            there; in a stack you can run this in its container: docker compose exec kimai-sync kimai-sync …";
         return Refusal::NotAsked(words.to_owned());
     }
     let document: Value = answer.json().await.unwrap_or_default();
@@ -199,14 +199,14 @@ async fn refusal(answer: Response) -> Refusal {
     if understood { Refusal::Failed(words) } else { Refusal::NotAsked(words) }
 }
 
-/// What becomes of a run.
+/// The stream of a run's states.
 pub(super) struct Events {
     answer: Response,
     text: Vec<u8>,
 }
 
 impl Events {
-    /// The run at its next change; nothing when the stream ends or breaks off.
+    /// The run at its next change, or nothing when the stream ends or the connection is lost.
     pub(super) async fn next(&mut self) -> Option<Value> {
         loop {
             while let Some(end) = self.text.windows(2).position(|pair| pair == b"\n\n") {

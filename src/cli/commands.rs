@@ -13,13 +13,13 @@ use super::render::{self, Meter, at, attributes, text};
 use crate::clock::Clock;
 use crate::settings::Settings;
 
-/// How the service is reached, and what is printed.
+/// How to reach the service, and what to print.
 #[derive(Debug, Args)]
 pub(super) struct Reach {
-    /// The address of the service [default: this machine at PORT, or at 80]
+    /// The address of the service [default: this machine, at PORT or 80]
     #[arg(long, value_name = "URL", value_parser = address)]
     url: Option<Url>,
-    /// Print the JSON:API documents, one a line, instead of words
+    /// Print JSON:API documents, one per line, instead of text
     #[arg(long)]
     json: bool,
 }
@@ -30,7 +30,7 @@ impl Reach {
         self.url.as_ref()
     }
 
-    /// Whether documents are wanted instead of words.
+    /// Whether to print documents instead of text.
     pub(super) fn json(&self) -> bool {
         self.json
     }
@@ -41,16 +41,17 @@ pub(super) struct Sweep {
     /// The first day: 2024-09-01, today, yesterday, -7d, or a month: 2024-09
     #[arg(long, value_name = "DAY", allow_hyphen_values = true)]
     from: Day,
-    /// The last day, included [default: the day or month of --from]
+    /// The last day, inclusive [default: the day or month of --from]
     #[arg(long, value_name = "DAY", allow_hyphen_values = true)]
     to: Option<Day>,
-    /// Only show what would be done, and change nothing
+    /// Only show what would be done; change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Delete what an earlier sweep or dry run held back, if it is still just that
+    /// Delete exactly what an earlier sweep or dry run held back, if that is still the same
     #[arg(long, value_name = "KEY", conflicts_with = "dry_run")]
     confirm: Option<String>,
-    /// Wait until what it queues has come through; --wait=false only until it is queued [default: true on a terminal]
+    /// Wait until everything it queues is synced; with --wait=false, only until it is queued [default: true on a
+    /// terminal]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     wait: Option<bool>,
     #[command(flatten)]
@@ -86,13 +87,15 @@ pub(super) struct Lock {
 /// `localhost:8080` is a URL too, of the scheme "localhost".
 fn address(text: &str) -> Result<Url, String> {
     let url = text.parse::<Url>().ok().filter(|url| ["http", "https"].contains(&url.scheme()));
-    url.ok_or_else(|| "write it like http://127.0.0.1:8080".to_owned())
+    url.ok_or_else(|| "expected a URL like http://127.0.0.1:8080".to_owned())
 }
 
 fn month(text: &str) -> Result<(u16, u8), String> {
     let parts = text.split_once('-').filter(|(year, month)| year.len() == 4 && month.len() == 2);
     let numbers = parts.and_then(|(year, month)| Some((year.parse().ok()?, month.parse().ok()?)));
-    numbers.filter(|(_, month)| (1..=12).contains(month)).ok_or_else(|| "write it like 2024-09".to_owned())
+    numbers
+        .filter(|(_, month)| (1..=12).contains(month))
+        .ok_or_else(|| "expected a month like 2024-09".to_owned())
 }
 
 /// `kimai-sync sweep`.
@@ -145,17 +148,17 @@ pub(super) async fn lock(arguments: Lock) -> anyhow::Result<ExitCode> {
     Ok(ended(run(&service, "/timesheets/lock", &body, Until::Ended, &reach).await, reach.json))
 }
 
-/// How what was asked for ended.
+/// How a command ended.
 pub(super) enum Outcome {
-    /// As it should be.
+    /// It succeeded.
     Well,
-    /// It failed, in parts at least, or held deletions back.
+    /// It failed at least in part, or held deletions back.
     NotWell,
-    /// Ctrl-C: nobody looks any more.
+    /// Ctrl-C was pressed.
     Left,
 }
 
-/// The exit code of what came of it. A refusal is printed, with `json` as a JSON:API document.
+/// The exit code for an outcome. Prints a refusal, with `json` as a JSON:API document.
 pub(super) fn ended(result: Result<Outcome, Refusal>, json: bool) -> ExitCode {
     match result {
         Ok(Outcome::Well) => ExitCode::SUCCESS,
@@ -171,24 +174,24 @@ pub(super) fn ended(result: Result<Outcome, Refusal>, json: bool) -> ExitCode {
     }
 }
 
-/// Until when a run is followed.
+/// How long to follow a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Until {
-    /// A sweep has queued what differs.
+    /// Until a sweep has queued what differs.
     Queued,
-    /// It has ended.
+    /// Until it has ended.
     Ended,
 }
 
 impl Until {
-    /// Whether `run` has come so far.
+    /// Whether `run` has reached this point.
     fn is_reached(self, run: &Value) -> bool {
         let told = attributes(run);
         !at(told, "/ended").is_null() || (self == Self::Queued && !at(told, "/compared").is_null())
     }
 }
 
-/// Asks for a run and follows it so far.
+/// Requests a run and follows it until then.
 async fn run(
     service: &Service,
     path: &str,
@@ -220,7 +223,7 @@ async fn run(
     if left {
         let address = service.address();
         eprintln!(
-            "Run {id} goes on. To cancel it: curl -X POST {address}/runs/{id}/cancel{}",
+            "Run {id} continues. To cancel it: curl -X POST {address}/runs/{id}/cancel{}",
             service.curl_more()
         );
         return Ok(Outcome::Left);
@@ -229,8 +232,9 @@ async fn run(
     if !until.is_reached(&last) {
         let address = service.address();
         return Err(Refusal::Failed(format!(
-            "The service stopped, or the connection broke off, before run {id} ended. See {address}/runs/{id} when it \
-             runs again: a sweep goes on (not with SYNC_AT_START=false), anything else has to be asked for again."
+            "The service stopped, or the connection was lost, before run {id} ended. See {address}/runs/{id} \
+             when the service runs again: a sweep resumes (unless SYNC_AT_START=false); anything else has to be \
+             started again."
         )));
     }
     if reach.json {
@@ -278,7 +282,7 @@ async fn plan(service: &Service, body: &Value, reach: &Reach) -> Result<Outcome,
     if !reach.json {
         if headed {
             let zone = zone.iana_name().unwrap_or("UTC");
-            render::print(&format!("Begin-end ({zone}), then the ids of project, activity and user.\n"));
+            render::print(&format!("Begin and end ({zone}), then the IDs of project, activity and user.\n"));
         }
         render::print(&format!(
             "Found: {}. Nothing was changed.{}",
@@ -296,7 +300,7 @@ async fn plan(service: &Service, body: &Value, reach: &Reach) -> Result<Outcome,
     Ok(if held == 0 && faults == 0 { Outcome::Well } else { Outcome::NotWell })
 }
 
-/// How to set free what was held back.
+/// How to confirm the deletions that were held back.
 fn hint(service: &Service, what: &str, confirm: &Value, reach: &Reach) {
     let (Some(key), Some((from, to))) = (at(confirm, "/key").as_str(), what.split_once(" to ")) else {
         return;
@@ -304,7 +308,7 @@ fn hint(service: &Service, what: &str, confirm: &Value, reach: &Reach) {
     let expires = render::moment(at(confirm, "/expires"), &service.zone());
     let url = reach.url.as_ref().map(|_| format!(" --url {}", service.address())).unwrap_or_default();
     render::print(&format!(
-        "To delete those that wait for a word, until {expires} and if they are still the same:\n  \
-         kimai-sync sweep --from {from} --to {to} --confirm {key}{url}"
+        "To delete those that need confirmation (until {expires}, if they are still the same):\n  kimai-sync \
+         sweep --from {from} --to {to} --confirm {key}{url}"
     ));
 }

@@ -5,15 +5,15 @@ use std::str::FromStr;
 use jiff::ToSpan;
 use jiff::civil::Date;
 
-/// How far back or ahead a relative day may lie: a century is a slip.
+/// The furthest that a relative day may be from today; a century is a typing error.
 const MOST_DAYS: i32 = 36_500;
 
-/// One day or month as it was typed.
+/// A day or month as typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Day {
     /// That day.
     On(Date),
-    /// So many days after today; before it when negative.
+    /// This many days after today, or before it if negative.
     FromToday(i32),
     /// A month, by its first day.
     Month(Date),
@@ -34,7 +34,7 @@ impl FromStr for Day {
             let days = days.parse().ok().filter(|days: &i32| days.abs() <= MOST_DAYS);
             return days
                 .map(Self::FromToday)
-                .ok_or_else(|| format!("no more than {MOST_DAYS} days, like -7d"));
+                .ok_or_else(|| format!("expected at most {MOST_DAYS} days, like -7d"));
         }
         let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
         match shape.as_str() {
@@ -43,7 +43,10 @@ impl FromStr for Day {
                 first.map(Self::Month).map_err(|_| format!("there is no month {text}"))
             }
             "0000-00-00" => text.parse().map(Self::On).map_err(|_| format!("there is no day {text}")),
-            _ => Err("write it like 2024-09-01, 2024-09, today, yesterday or -7d".to_owned()),
+            _ => {
+                Err("expected a day like 2024-09-01, today, yesterday or -7d, or a month like 2024-09"
+                    .to_owned())
+            }
         }
     }
 }
@@ -92,11 +95,11 @@ mod tests {
         for (text, why) in [
             ("2024-02-30", "there is no day 2024-02-30"),
             ("2024-13", "there is no month 2024-13"),
-            ("soon", "write it like"),
-            ("", "write it like"),
-            ("7d", "write it like"),
-            ("-99999999999d", "no more than"),
-            ("2024-9-1", "write it like"),
+            ("soon", "expected a day like"),
+            ("", "expected a day like"),
+            ("7d", "expected a day like"),
+            ("-99999999999d", "at most"),
+            ("2024-9-1", "expected a day like"),
         ] {
             let refused = text.parse::<Day>().unwrap_err();
             assert!(refused.contains(why), "{text}: {refused}");

@@ -17,10 +17,10 @@ use crate::http;
 use crate::settings::Settings;
 use crate::store::sqlite::Storage;
 
-/// How long the running service gets to answer: a round that it is making, another one, and the way.
+/// How long the running service may take to answer: the round in progress, the next one, and the transfer.
 const LIMIT: Duration = doctor::LIMIT.saturating_mul(2).saturating_add(Duration::from_secs(5));
 
-/// The checks that the running service knows better.
+/// The checks that the running service can answer better.
 const CONNECTIONS: [&str; 3] = ["triplestore", "kimai", "token"];
 
 #[derive(Debug, Args)]
@@ -29,7 +29,8 @@ pub(super) struct Doctor {
     reach: Reach,
 }
 
-/// Checks by the settings of the environment, asks the running service for the rest, and prints a line each.
+/// Runs the checks with the settings from the environment, asks the running service for the rest, and prints one line
+/// per check.
 pub(super) async fn doctor(arguments: Doctor) -> anyhow::Result<ExitCode> {
     let Doctor { reach } = arguments;
     let service = Service::at(reach.url())?;
@@ -40,16 +41,16 @@ pub(super) async fn doctor(arguments: Doctor) -> anyhow::Result<ExitCode> {
     };
     let theirs = whole(&running);
     let report = match Settings::from_env() {
-        // The triplestore is inside: from here it cannot be looked at, and no setting names it.
+        // The triplestore is embedded: this process cannot reach it, and no setting names it.
         _ if theirs.standalone => theirs,
         Ok(settings) => Box::pin(examine(&settings, running.err(), &theirs)).await?,
-        // A service that runs has settings that can be used; ours here may only be those of another shell.
+        // A running service has valid settings; those of this shell may be for something else.
         Err(_) if running.is_ok() => theirs,
         Err(fault) => {
             let report = Report { checks: vec![doctor::of_faulty_settings(&fault.0)], ..theirs };
             print(&report, reach.json());
             if !reach.json() {
-                render::print("Nothing else can be tried before.");
+                render::print("The other checks cannot run until this is fixed.");
             }
             return Ok(ExitCode::FAILURE);
         }
@@ -58,24 +59,25 @@ pub(super) async fn doctor(arguments: Doctor) -> anyhow::Result<ExitCode> {
     Ok(code(&report))
 }
 
-/// 0 when all is well or only to be warned of, 1 with trouble, 2 when it could not be found out.
+/// 0 without errors (there may be warnings), 1 with errors, 2 if nothing could be checked.
 fn code(report: &Report) -> ExitCode {
     match report.worst() {
         Health::Trouble => ExitCode::FAILURE,
-        // The worst of checks that were made is no less than well.
+        // If any check was made, the worst result is not below `Well`.
         Health::Unknown if !report.checks.is_empty() => ExitCode::from(2),
         _ => ExitCode::SUCCESS,
     }
 }
 
-/// Checks by `settings`, but for what only `theirs`, the report of the running service, can say; or why there is none.
+/// Runs the checks with `settings`. What only the running service can answer is taken from `theirs`, its report;
+/// `silent` says why there is none.
 async fn examine(settings: &Settings, silent: Option<String>, theirs: &Report) -> anyhow::Result<Report> {
     let clock = Clock::system(settings.zone.clone());
     let engine = app::engine(settings, app::remote(settings)?, clock.clone(), Storage::in_memory()?)?;
     let mut report = engine.doctor.examine().await;
     for check in &mut report.checks {
         let told = theirs.check(&check.id);
-        // What the service itself meets with counts, wherever this is run.
+        // What the service itself observes counts, wherever this command runs.
         if let Some(told) =
             told.filter(|told| CONNECTIONS.contains(&told.id.as_str()) && told.verdict > check.verdict)
         {
@@ -94,7 +96,7 @@ async fn examine(settings: &Settings, silent: Option<String>, theirs: &Report) -
             "schedule" => *check = doctor::upcoming(&settings.sweep.cron, clock.now(), clock.zone()),
             _ => {
                 if let Some(why) = &silent {
-                    check.says = format!("Only the running service knows. {why}");
+                    check.says = format!("Only the running service knows this. {why}");
                 }
             }
         }
@@ -102,7 +104,7 @@ async fn examine(settings: &Settings, silent: Option<String>, theirs: &Report) -
     Ok(report)
 }
 
-/// The report of the running service; without checks where it gave none.
+/// The report of the running service, without checks if it gave none.
 fn whole(answer: &Result<Value, String>) -> Report {
     let answer = answer.as_ref().unwrap_or(&Value::Null);
     let check = |resource: &Value| {
@@ -121,13 +123,13 @@ fn print(report: &Report, json: bool) {
     if json {
         return render::print(&http::report(report));
     }
-    // People read two short lines more easily, programs one.
+    // Two short lines are easier to read for people, one line for programs.
     let terminal = std::io::stdout().is_terminal();
     for check in &report.checks {
         let sign = match check.verdict {
             Health::Well => "ok",
             Health::Warning => "WARNING",
-            Health::Trouble => "TROUBLE",
+            Health::Trouble => "ERROR",
             Health::Unknown => "?",
         };
         let gap = if terminal { "\n         " } else { " " };
@@ -136,5 +138,5 @@ fn print(report: &Report, json: bool) {
     }
     let [trouble, warnings, unknown] =
         [Health::Trouble, Health::Warning, Health::Unknown].map(|verdict| report.count(verdict));
-    render::print(&format!("{trouble} in trouble, {warnings} to be warned of, {unknown} not known."));
+    render::print(&format!("errors: {trouble}, warnings: {warnings}, unknown: {unknown}"));
 }

@@ -13,14 +13,14 @@ use super::render::{self, at, attributes, list, text};
 
 #[derive(Debug, Args)]
 pub(super) struct Explain {
-    /// The work log: its IRI, its id (`mu:uuid`), or the number of its timesheet in Kimai
+    /// The work log: its IRI, its ID (`mu:uuid`), or the ID of its timesheet in Kimai
     #[arg(value_name = "WORK_LOG")]
     work_log: String,
     #[command(flatten)]
     reach: Reach,
 }
 
-/// Asks the service for the story and tells it. Exit code 1 for what is not as it should be.
+/// Asks the service for an explanation and prints it. Exit code 1 if the work log is not as it should be.
 pub(super) async fn explain(arguments: Explain) -> anyhow::Result<ExitCode> {
     let Explain { work_log, reach } = arguments;
     let service = Service::at(reach.url())?;
@@ -33,9 +33,7 @@ async fn tell(service: &Service, work_log: &str, json: bool) -> Result<Outcome, 
     if json {
         render::print(&answer.to_string());
     } else if explanation.is_null() {
-        return Err(Refusal::NotAsked(
-            "The service is of an older version, which tells no story.".to_owned(),
-        ));
+        return Err(Refusal::NotAsked("The service is an older version without explanations.".to_owned()));
     } else {
         render::print(&words(explanation, &service.zone()));
     }
@@ -43,7 +41,7 @@ async fn tell(service: &Service, work_log: &str, json: bool) -> Result<Outcome, 
     Ok(if well { Outcome::Well } else { Outcome::NotWell })
 }
 
-/// The story in lines, with times in `zone`: the verdict first, then who says what, then what was done.
+/// The explanation in lines, with times in `zone`: the verdict, then the data of both sides, then what was done.
 pub(super) fn words(explanation: &Value, zone: &TimeZone) -> String {
     let mut lines = format!("{}\n{}.", text(at(explanation, "/work-log")), text(at(explanation, "/says")));
     for help in list(at(explanation, "/help")) {
@@ -52,12 +50,12 @@ pub(super) fn words(explanation: &Value, zone: &TimeZone) -> String {
     if let Some(code) = at(explanation, "/code").as_str() {
         let _ = write!(lines, "\n  code {code}, see docs/errors.md#{code}");
     }
-    lines.push_str("\n\nThe triplestore says");
+    lines.push_str("\n\nIn the triplestore");
     told(at(explanation, "/triplestore"), &mut lines);
-    lines.push_str("\n\nKimai says");
+    lines.push_str("\n\nIn Kimai");
     let timesheets = list(at(explanation, "/timesheets"));
     if timesheets.is_empty() {
-        line(&mut lines, "nothing", "no timesheet of it is known");
+        line(&mut lines, "timesheet", "none known");
     }
     for timesheet in timesheets {
         kimai(timesheet, zone, &mut lines);
@@ -83,9 +81,9 @@ fn told(told: &Value, lines: &mut String) {
     }
     match text(at(told, "/kind")) {
         "work-log" => {}
-        "left-over" => line(lines, "kind", "what is left of a deleted work log: its link"),
-        "absent" => line(lines, "nothing", "it knows nothing of it"),
-        _ => line(lines, "kind", "this is no work log"),
+        "left-over" => line(lines, "kind", "a deleted work log, of which only the link is left"),
+        "absent" => line(lines, "kind", "not found"),
+        _ => line(lines, "kind", "not a work log"),
     }
     line(lines, "day", &joined(at(told, "/days")));
     line(lines, "duration", &joined(at(told, "/durations")));
@@ -95,7 +93,7 @@ fn told(told: &Value, lines: &mut String) {
             (activity, project) if !activity.is_empty() => {
                 format!(" (activity {activity} of project {project})")
             }
-            _ => " (no activity of Kimai)".to_owned(),
+            _ => " (not a Kimai activity)".to_owned(),
         };
         line(lines, "task", &format!("{}{ids}", named(task)));
     }
@@ -114,7 +112,7 @@ fn told(told: &Value, lines: &mut String) {
     }
 }
 
-/// The name, or without one the IRI.
+/// The name, or the IRI if there is none.
 fn named(value: &Value) -> String {
     at(value, "/name").as_str().map_or_else(|| format!("<{}>", text(at(value, "/iri"))), str::to_owned)
 }
@@ -122,12 +120,13 @@ fn named(value: &Value) -> String {
 fn kimai(timesheet: &Value, zone: &TimeZone, lines: &mut String) {
     let id = at(timesheet, "/id").to_string();
     let held = at(timesheet, "/kimai");
-    let linked = if at(timesheet, "/linked") == &Value::Bool(true) { "" } else { " (only we remember it)" };
+    let linked =
+        if at(timesheet, "/linked") == &Value::Bool(true) { "" } else { " (not linked in the triplestore)" };
     if let Some(error) = at(held, "/error").as_str() {
         return line(lines, &format!("timesheet {id}"), error);
     }
     if held.is_null() {
-        return line(lines, &format!("timesheet {id}"), &format!("is gone{linked}"));
+        return line(lines, &format!("timesheet {id}"), &format!("no longer exists{linked}"));
     }
     let exported = if at(held, "/exported") == &Value::Bool(true) { ", exported" } else { "" };
     let times = format!(
@@ -135,7 +134,7 @@ fn kimai(timesheet: &Value, zone: &TimeZone, lines: &mut String) {
         render::moment(at(held, "/begin"), zone),
         at(held, "/end")
             .as_str()
-            .map_or_else(|| "… (it runs)".to_owned(), |_| render::moment(at(held, "/end"), zone))
+            .map_or_else(|| "… (still running)".to_owned(), |_| render::moment(at(held, "/end"), zone))
     );
     line(lines, &format!("timesheet {id}"), &times);
     for name in ["customer", "project", "activity", "user"] {
@@ -156,7 +155,7 @@ fn kimai(timesheet: &Value, zone: &TimeZone, lines: &mut String) {
 fn ours(explanation: &Value, zone: &TimeZone, lines: &mut String) {
     let entry = at(explanation, "/entry");
     if entry.is_null() {
-        line(lines, "queue", "nothing is to be done for it");
+        line(lines, "queue", "not in the queue");
     } else {
         let state = text(at(entry, "/state"));
         let due =
@@ -171,18 +170,22 @@ fn ours(explanation: &Value, zone: &TimeZone, lines: &mut String) {
                 at(entry, "/attempts")
             ),
         );
-        line(lines, "last", &coded(text(at(entry, "/last-error")), at(entry, "/code")));
+        line(lines, "last error", &coded(text(at(entry, "/last-error")), at(entry, "/code")));
     }
     let memory = at(explanation, "/memory");
-    line(lines, "memory", text(at(memory, "/error")));
+    line(lines, "records", text(at(memory, "/error")));
     if let Some(id) = at(memory, "/timesheet").as_u64() {
         let unwritten = at(memory, "/link-unwritten") == &Value::Bool(true);
-        let more = if unwritten { ", its number is yet to be written to the triplestore" } else { "" };
-        line(lines, "remember", &format!("timesheet {id}{more}"));
+        let more = if unwritten { ", the link still has to be written to the triplestore" } else { "" };
+        line(lines, "recorded", &format!("timesheet {id}{more}"));
     }
     if at(memory, "/creating-since").is_string() {
         let since = render::moment(at(memory, "/creating-since"), zone);
-        line(lines, "sent", &format!("a new timesheet at {since}; the answer was lost, and is looked up"));
+        line(
+            lines,
+            "sent",
+            &format!("a new timesheet at {since}; the answer was lost, checking whether Kimai stored it"),
+        );
     }
     for other in list(at(explanation, "/sharing")) {
         line(lines, "shared", &format!("<{}> is linked to the same timesheet", text(other)));
@@ -246,10 +249,10 @@ mod tests {
             "\n  code no-account, see docs/errors.md#no-account\n",
             "task         Analysis (activity 3 of project 2)",
             "person       Jane (no Kimai account)",
-            "timesheet 12 is gone (only we remember it)",
+            "timesheet 12 no longer exists (not linked in the triplestore)",
             "timesheet 13 2024-09-02 00:00 to 2024-09-02 08:00:30",
             "queue        parked (trigger delta, 10 failed attempts)",
-            "last         no account [no-account]",
+            "last error   no account [no-account]",
             "2024-09-02 14:00 parked: no account [no-account]",
         ];
         let mut rest = told.as_str();

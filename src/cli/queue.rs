@@ -22,28 +22,28 @@ pub(super) struct Queue {
 enum Action {
     /// List what is queued, scheduled, running or parked, with the reason
     List {
-        /// Only entries in this state
+        /// Show only entries in this state
         #[arg(long, value_enum)]
         state: Option<State>,
-        /// All of them, not only the first fifty
+        /// Show all of them, not only the first 50
         #[arg(long)]
         all: bool,
         #[command(flatten)]
         reach: Reach,
     },
-    /// Show the whole story of one work log, as `explain` does
+    /// Show everything known about one work log, as `explain` does
     Show(explain::Explain),
-    /// Try one work log again now, or all that are parked
+    /// Retry one work log now, or all that are parked
     #[command(group = ArgGroup::new("which").required(true).multiple(true))]
     Retry {
-        /// The work log: its IRI, its id, or the number of its timesheet in Kimai
+        /// The work log: its IRI, its ID (`mu:uuid`), or the ID of its timesheet in Kimai
         #[arg(value_name = "WORK_LOG", group = "which", conflicts_with = "parked")]
         work_log: Option<String>,
-        /// All that are parked
+        /// Retry all parked work logs
         #[arg(long, group = "which", conflicts_with = "exported")]
         parked: bool,
-        /// Overwrite the timesheet although it is exported in Kimai, this once; without a work log those of all
-        /// that are parked for that
+        /// Overwrite the timesheet this once although it is exported in Kimai; without WORK_LOG, the timesheets of all
+        /// work logs parked for that reason
         #[arg(long, group = "which")]
         exported: bool,
         #[command(flatten)]
@@ -59,7 +59,7 @@ enum State {
     Parked,
 }
 
-/// Does what the arguments say.
+/// Runs `kimai-sync queue`.
 pub(super) async fn queue(arguments: Queue) -> anyhow::Result<ExitCode> {
     match arguments.action {
         Action::List { state, all, reach } => {
@@ -158,10 +158,10 @@ async fn retry(
     let named = |what: &str| work_log.map(|work_log| format!("/queue/{}/{what}", path_of(work_log)));
     let (path, words) = if exported {
         let path = named("overwrite").unwrap_or_else(|| "/queue/overwrite-exported".to_owned());
-        (path, "It is tried again now, and its timesheet overwritten although it is exported.")
+        (path, "Retrying it now; its timesheet is overwritten although it is exported.")
     } else {
         let path = named("retry").unwrap_or_else(|| "/queue/retry-parked".to_owned());
-        (path, "It is tried again now.")
+        (path, "Retrying it now.")
     };
     let answer = service.send_off(&path).await?;
     if json {
@@ -170,9 +170,9 @@ async fn retry(
     }
     match at(&answer, "/meta/retried").as_u64() {
         Some(count) if exported => render::print(&format!(
-            "{count} work logs are tried again now, and their timesheets overwritten although they are exported."
+            "Retrying {count} work logs now; their timesheets are overwritten although they are exported."
         )),
-        Some(count) => render::print(&format!("{count} work logs are tried again now.")),
+        Some(count) => render::print(&format!("Retrying {count} work logs now.")),
         None => render::print(words),
     }
     Ok(Outcome::Well)

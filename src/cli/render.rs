@@ -14,19 +14,19 @@ use crate::escape::for_terminal;
 use crate::jobs::Queued;
 use crate::text::second;
 
-/// The most that a column but the last takes, in characters.
+/// The maximum width of each column except the last, in characters.
 const WIDTHS: [usize; 5] = [30, 12, 11, 34, 34];
 const HEADINGS: [&str; 6] = ["work log", "timesheets", "kind", "triplestore", "Kimai", "reason"];
 
-/// How often what waits shows that it is alive.
+/// How often the spinner moves.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Prints to stdout, without what would steer the terminal. Whoever closed it does not want to read on.
+/// Prints to stdout, without terminal control characters. If stdout is closed, nobody wants to read on.
 pub(super) fn print(text: &str) {
     let _ = writeln!(io::stdout(), "{}", for_terminal(text));
 }
 
-/// Shows how far a run is, on stderr: a bar on a terminal, else a line for each phase.
+/// Shows the progress of a run on stderr: a bar on a terminal, otherwise one line per phase.
 pub(super) struct Meter {
     bar: Option<ProgressBar>,
     phase: String,
@@ -38,7 +38,7 @@ impl Meter {
         Self { bar, phase: String::new() }
     }
 
-    /// Says what goes on until one answer comes: on a terminal only, since a pipe has nothing to follow.
+    /// Shows what is going on until an answer arrives, on a terminal only.
     pub(super) fn waiting(what: String) -> Self {
         let meter = Self::new();
         if let Some(bar) = &meter.bar {
@@ -48,7 +48,7 @@ impl Meter {
         meter
     }
 
-    /// The run has changed to this.
+    /// Shows the new state of the run.
     pub(super) fn tell(&mut self, run: &Value) {
         let told = attributes(run);
         let (phase, total) = (phase(run), at(told, "/total").as_u64());
@@ -83,7 +83,7 @@ impl Meter {
     }
 }
 
-/// What became of what a sweep queued, once it only follows that.
+/// How many of the work logs that a sweep queued are synced, once the comparison is done.
 fn queued(run: &Value) -> Option<Queued> {
     let told = attributes(run);
     at(told, "/compared").as_str()?;
@@ -94,15 +94,15 @@ fn phase(run: &Value) -> String {
     let told = attributes(run);
     let name = format!("{} of {}", text(at(told, "/kind")), text(at(told, "/what")));
     match (text(at(told, "/state")), text(at(told, "/waits-for")), text(at(told, "/phase"))) {
-        ("waiting", "", "") => format!("{name}: waits"),
-        ("waiting", "", phase) => format!("{name}: waits; {phase}"),
-        ("waiting", other, _) => format!("{name}: waits until run {other} has ended"),
+        ("waiting", "", "") => format!("{name}: waiting"),
+        ("waiting", "", phase) => format!("{name}: waiting; {phase}"),
+        ("waiting", other, _) => format!("{name}: waiting for run {other} to end"),
         (state, _, "") => format!("{name}: {state}"),
         (_, _, phase) => format!("{name}: {phase}"),
     }
 }
 
-/// How a run ended, in lines.
+/// A summary of a run, in lines.
 pub(super) fn summary(run: &Value) -> String {
     let told = attributes(run);
     let goes_on = at(told, "/ended").is_null();
@@ -118,7 +118,7 @@ pub(super) fn summary(run: &Value) -> String {
         let _ = write!(lines, "\n{message}");
     }
     if let Some(queued) = queued(run).filter(|_| goes_on) {
-        let _ = write!(lines, "\nIt goes on: {}. With --wait this waits for them.", queued.in_words());
+        let _ = write!(lines, "\nSyncing continues: {}. Use --wait to wait for it.", queued.in_words());
     }
     let found = at(told, "/findings").as_u64().unwrap_or_default();
     if found > 0 {
@@ -132,7 +132,7 @@ pub(super) fn summary(run: &Value) -> String {
         (at(told, "/faults").as_array().map_or(0, Vec::len), at(told, "/faults-in-all").as_u64());
     let more = all.unwrap_or_default().saturating_sub(shown as u64);
     if more > 0 {
-        let _ = write!(lines, "\nand {more} more that failed");
+        let _ = write!(lines, "\nand {more} more failures");
     }
     lines
 }
@@ -143,7 +143,7 @@ pub(super) fn rounded(months: &Value) -> String {
     months.iter().fold(String::new(), |lines, month| format!("{lines}\n{month}"))
 }
 
-/// The kinds of which something was found.
+/// How many findings there are of each kind, without those that have none.
 pub(super) fn counts(counts: &Value) -> String {
     let kinds = crate::domain::finding::Kind::ALL.into_iter().map(crate::domain::finding::Kind::word);
     let some = kinds.filter_map(|kind| {
@@ -153,7 +153,7 @@ pub(super) fn counts(counts: &Value) -> String {
     if words.is_empty() { "no difference".to_owned() } else { words.join(", ") }
 }
 
-/// The head of the table of a plan.
+/// The header of a plan's table.
 pub(super) fn head() -> String {
     row(&HEADINGS.map(str::to_owned))
 }
@@ -181,7 +181,7 @@ fn row(cells: &[String; 6]) -> String {
     columns(&cells.each_ref().map(String::as_str), &WIDTHS)
 }
 
-/// Cells in columns of these widths; the last one is as wide as it is.
+/// Cells in columns of these widths; the last one has any width.
 pub(super) fn columns(cells: &[&str], widths: &[usize]) -> String {
     let mut line = String::new();
     let Some((last, columns)) = cells.split_last() else { return line };
@@ -193,7 +193,7 @@ pub(super) fn columns(cells: &[&str], widths: &[usize]) -> String {
     line.trim_end().to_owned()
 }
 
-/// Prints what went wrong: words on standard error, with `json` a JSON:API document where the answer would be.
+/// Prints an error: text on standard error, or with `json` a JSON:API document on standard output.
 pub(super) fn error(words: &str, json: bool) {
     if json {
         print(&serde_json::json!({"errors": [{"title": "The command failed", "detail": words}]}).to_string());
@@ -202,18 +202,18 @@ pub(super) fn error(words: &str, json: bool) {
     }
 }
 
-/// The elements of a list; of what is none there are none.
+/// The elements of a list; empty if `value` is not a list.
 pub(super) fn list(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-/// An instant as people in `zone` read it; what is none stays as it is.
+/// An instant formatted in `zone`; any other text as it is.
 pub(super) fn moment(value: &Value, zone: &TimeZone) -> String {
     let instant = value.as_str().and_then(|text| text.parse::<Timestamp>().ok());
     instant.map_or_else(|| text(value).to_owned(), |instant| second(instant, zone))
 }
 
-/// What is longer than `width` loses its front: IRIs differ at their end.
+/// Cuts text longer than `width` at its front: IRIs differ at their end.
 fn shorten(text: &str, width: usize) -> String {
     let surplus = text.chars().count().saturating_sub(width);
     if surplus == 0 {
@@ -223,7 +223,7 @@ fn shorten(text: &str, width: usize) -> String {
     }
 }
 
-/// Begin, end, and the ids of project, activity and user.
+/// Begin, end, and the IDs of project, activity and user.
 fn side(side: &Value, zone: &TimeZone) -> String {
     let instant =
         |name: &str| at(side, &format!("/{name}")).as_str().and_then(|text| text.parse::<Timestamp>().ok());
@@ -251,12 +251,12 @@ pub(super) fn attributes(resource: &Value) -> &Value {
     resource.get("attributes").unwrap_or(&Value::Null)
 }
 
-/// What stands at a JSON pointer, or null.
+/// The value at a JSON pointer, or null.
 pub(super) fn at<'a>(value: &'a Value, pointer: &str) -> &'a Value {
     value.pointer(pointer).unwrap_or(&Value::Null)
 }
 
-/// The text of a member, or nothing.
+/// The text of a value, or an empty string.
 pub(super) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }

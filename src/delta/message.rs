@@ -20,21 +20,21 @@ const NO_DELTA: &str = "an object without \"delta\" or \"changeSets\"; in the ru
      resourceFormat to 'v0.0.1'";
 const NOTHING_KNOWN: &str = "change sets with neither \"inserts\" nor \"deletes\"; in the rules of the delta-notifier, set \
      the option resourceFormat to 'v0.0.1'";
-/// Some programs begin a text with it, which is no part of it.
+/// Some programs put it at the beginning of a text; it is not part of the text.
 const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
 
-/// What a delta said.
+/// The content of a delta, as far as it is relevant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
-    /// What may be work logs; `true` where the delta removed the class `cal:Vevent`.
+    /// Possible work logs; `true` if the delta removed the class `cal:Vevent`.
     pub work_logs: BTreeMap<WorkLogUri, bool>,
-    /// What may be work logs whose note has changed.
+    /// Possible work logs whose note has changed.
     pub noted: BTreeSet<WorkLogUri>,
-    /// What work logs refer to and has changed in a way that concerns them: tasks, persons, accounts.
+    /// Changed tasks, persons and accounts that work logs may refer to.
     pub references: BTreeSet<String>,
-    /// Change sets read.
+    /// The number of change sets.
     pub change_sets: u64,
-    /// Parts that made no sense and were left out.
+    /// The number of invalid parts, which were skipped.
     pub skipped: u64,
 }
 
@@ -45,7 +45,7 @@ impl Found {
         self.subject(subject.as_bytes(), predicate, object == VEVENT, deleted);
     }
 
-    /// The same, where it is known what the predicate is and whether the object is the class of work logs.
+    /// The same, given the kind of predicate and whether the object is the class of work logs.
     fn subject(&mut self, subject: &[u8], predicate: Predicate, of_work_logs: bool, deleted: bool) {
         match predicate {
             Predicate::Reference => return self.reference(subject),
@@ -57,7 +57,7 @@ impl Found {
         }
         let removed = deleted && relevance::is_work_log_class(predicate, of_work_logs);
         let subject = std::str::from_utf8(subject).unwrap_or_default();
-        // A work log has several triples; its IRI need be checked once only.
+        // A work log has several triples; its IRI needs to be checked only once.
         if let Some(known) = WorkLogUri::kept(subject).and_then(|subject| self.work_logs.get_mut(&subject)) {
             *known |= removed;
         } else if let Ok(work_log) = WorkLogUri::parse(subject) {
@@ -69,7 +69,7 @@ impl Found {
 }
 
 impl Found {
-    /// Keeps what work logs may refer to. The link of a work log is none of that: this service writes it itself.
+    /// Keeps what work logs may refer to, but not the link of a work log: this service writes it itself.
     fn reference(&mut self, subject: &[u8]) {
         let Ok(subject) = std::str::from_utf8(subject) else { return };
         if !self.references.contains(subject)
@@ -84,17 +84,17 @@ impl Found {
         self.noted.extend(WorkLogUri::parse(subject).ok());
     }
 
-    /// How many IRIs it holds.
+    /// How many IRIs it has.
     pub fn named(&self) -> usize {
         self.work_logs.len() + self.noted.len() + self.references.len()
     }
 }
 
-/// Why a body is not a delta, and where it goes wrong.
+/// Why and where a body is not a delta.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} at line {line} column {column}")]
 pub struct DeltaFault {
-    /// What is wrong.
+    /// The error.
     pub what: String,
     /// Counted from 1.
     pub line: usize,
@@ -107,14 +107,14 @@ pub struct DeltaFault {
 pub struct Reader {
     scanner: Scanner,
     shape: Shape,
-    /// Bytes of the line under way.
+    /// Bytes of the current line.
     column: usize,
-    /// How much of a byte order mark was read; all of it, once anything else was.
+    /// How much of a byte order mark was read; its whole length once anything else was read.
     mark: usize,
 }
 
 impl Reader {
-    /// Reads the next piece. After a fault the rest of the body makes no sense.
+    /// Reads the next piece. After an error the rest of the body cannot be parsed.
     pub fn read(&mut self, piece: &[u8]) -> Result<(), DeltaFault> {
         let mut rest = piece;
         let outcome = self.skip_mark(&mut rest).and_then(|()| self.scanner.read(&mut rest, &mut self.shape));
@@ -125,7 +125,7 @@ impl Reader {
         outcome.map_err(|what| self.fault(what))
     }
 
-    /// Skips a byte order mark at the beginning of the body, however it is cut.
+    /// Skips a byte order mark at the beginning of the body, however it is split.
     fn skip_mark(&mut self, piece: &mut &[u8]) -> Result<(), &'static str> {
         while let Some(wanted) = BYTE_ORDER_MARK.get(self.mark) {
             match piece.split_first() {
@@ -143,12 +143,12 @@ impl Reader {
         self.scanner.end().map_err(|what| self.fault(what))
     }
 
-    /// How many work logs, and things that they refer to, it has named so far.
+    /// How many work logs, and resources that they refer to, it has named so far.
     pub fn named(&self) -> usize {
         self.shape.found.named()
     }
 
-    /// What was understood, also of a body with a fault.
+    /// What was parsed, also if the body has an error.
     pub fn found(self) -> Found {
         self.shape.found
     }
@@ -158,23 +158,23 @@ impl Reader {
     }
 }
 
-/// What is open of that which we understand.
+/// An open container with a known meaning.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Within {
     #[default]
     Nothing,
     /// A list of change sets.
     Sets,
-    /// The object of genesis.
+    /// The object of the genesis format.
     Genesis,
     ChangeSet,
     Triples,
     Triple,
-    /// A term that is an object, in so many more of the same.
+    /// A term that is an object, nested this deep in others.
     Term(u32),
 }
 
-/// What the name of a value means where it stands.
+/// The meaning of a key, depending on its place.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Key {
     #[default]
@@ -194,14 +194,14 @@ enum Key {
 struct Triple {
     /// Whether it has a subject.
     subject: bool,
-    /// What the subject says; nothing where it is no text.
+    /// The subject; none if it is not a string.
     iri: Vec<u8>,
     predicate: Option<Predicate>,
     /// Whether it is the class of work logs.
     object: Option<bool>,
 }
 
-/// Understands the parts of a body.
+/// Interprets the parts of a body.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is something else that a body may say")]
 struct Shape {
@@ -209,18 +209,18 @@ struct Shape {
     within: Within,
     key: Key,
     genesis: bool,
-    /// Whether the list stands within an object.
+    /// Whether the list is within an object.
     wrapped: bool,
-    /// Whether any change set said what was inserted or deleted, or only something else.
+    /// Whether any change set had inserts or deletes.
     known: bool,
     unknown: bool,
     deleted: bool,
-    /// Whether the list has anything in it.
+    /// Whether the list is not empty.
     any: bool,
     triple: Triple,
     /// Which of its terms is being read.
     role: Key,
-    /// How many containers are open that are of no interest, within each other.
+    /// How deep in irrelevant containers the scanner is.
     skipping: usize,
 }
 
@@ -332,7 +332,7 @@ impl Shape {
             }
             Within::Sets if self.wrapped => Within::Genesis,
             Within::Genesis if self.found.change_sets == 0 && !self.wrapped => return Err(NO_DELTA),
-            // What else it may say is not understood, and may be a change.
+            // Other keys are unknown, and may be a change.
             Within::Genesis | Within::Sets if self.unknown && !self.known => return Err(NOTHING_KNOWN),
             Within::ChangeSet if self.genesis && !self.wrapped => Within::Genesis,
             Within::ChangeSet => Within::Sets,
@@ -349,7 +349,7 @@ impl Shape {
         Ok(())
     }
 
-    /// A value that cannot be what should be here; what was never asked for is none.
+    /// A value of an unexpected type, unless it is irrelevant.
     fn amiss(&mut self) {
         let asked = match self.within {
             Within::Sets | Within::Triples => true,
@@ -361,7 +361,7 @@ impl Shape {
         self.any = true;
     }
 
-    /// The term of the present role: a string, number or boolean, or nothing.
+    /// The term of the current role: a string, number or boolean, or none.
     fn term(&mut self, value: Scalar<'_>) {
         let Triple { subject, iri, predicate, object } = &mut self.triple;
         let there = value != Scalar::Null;

@@ -29,7 +29,7 @@ struct Inner {
 }
 
 impl Refused {
-    /// Remembers what a refused delta named.
+    /// Stores what a refused delta named.
     pub fn remember(&self, named: &BTreeMap<WorkLogUri, bool>) {
         let mut kept = self.named();
         for (work_log, removed) in named {
@@ -43,7 +43,7 @@ impl Refused {
         self.0.some.notify_one();
     }
 
-    /// Waits until a delta was refused since the last call.
+    /// Waits until a delta has been refused since the last call.
     pub async fn any(&self) {
         self.0.some.notified().await;
     }
@@ -53,7 +53,7 @@ impl Refused {
         self.named().clone()
     }
 
-    /// Forgets `queued`, which is saved now.
+    /// Removes `queued`, which is saved now.
     pub fn forget(&self, queued: &BTreeMap<WorkLogUri, bool>) {
         self.named().retain(|work_log, _| !queued.contains_key(work_log));
     }

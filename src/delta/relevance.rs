@@ -3,8 +3,8 @@
 /// `rdf:type`.
 pub(super) const TYPE: &str = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type";
 
-/// The properties whose change changes a timesheet. Their subject may be something else (a timesheet
-/// has a person too); that is found out, cheaply, when its turn comes.
+/// The properties whose change affects a timesheet. Their subject may be something else (a timesheet has a person too);
+/// a cheap check at its run detects that.
 const PROPERTIES: [&str; 4] = [
     "http://www.w3.org/2002/12/cal/ical#duration",
     "http://www.w3.org/2002/12/cal/ical#dtstart",
@@ -24,23 +24,23 @@ const REFERENCES: [&str; 4] = [
     "http://purl.org/dc/terms/identifier",
 ];
 
-/// What a predicate has to do with work logs.
+/// The relevance of a predicate for work logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Predicate {
-    /// Says of what class its subject is.
+    /// It gives the class of its subject.
     Type,
-    /// Changes a timesheet.
+    /// It affects a timesheet.
     Property,
-    /// Changes a timesheet where descriptions follow notes.
+    /// It affects a timesheet if descriptions are synced.
     Note,
-    /// Changes the timesheets of all work logs that refer to its subject.
+    /// It affects the timesheets of all work logs that refer to its subject.
     Reference,
-    /// Nothing.
+    /// It is irrelevant.
     Other,
 }
 
 impl Predicate {
-    /// The one that is called so, by whatever compares.
+    /// The relevance of a predicate, with `is` to compare its name.
     pub(super) fn of(is: impl Fn(&str) -> bool) -> Self {
         if is(TYPE) {
             Self::Type
@@ -56,12 +56,12 @@ impl Predicate {
     }
 }
 
-/// Whether a triple says that its subject is, or was, a work log.
+/// Whether a triple states that its subject is, or was, a work log.
 pub(super) fn is_work_log_class(predicate: Predicate, of_work_logs: bool) -> bool {
     predicate == Predicate::Type && of_work_logs
 }
 
-/// Whether a triple may change what a work log's timesheet should hold; `of_work_logs` if its object is their class.
+/// Whether a triple may affect the timesheet of a work log; `of_work_logs` if its object is their class.
 pub(super) fn is_relevant(predicate: Predicate, of_work_logs: bool) -> bool {
     is_work_log_class(predicate, of_work_logs) || predicate == Predicate::Property
 }

@@ -4,16 +4,16 @@
 //! MB, nearly all of it irrelevant: here that costs one pass over the bytes, and no memory.
 //!
 //! # Guarantees
-//! - Invalid JSON is an error, wherever it is; what `serde_json` accepts while skipping is none (except for
+//! - Invalid JSON is an error, wherever it is; whatever `serde_json` accepts while skipping is not (except for
 //!   [`MOST_DEPTH`]). How the input is split into chunks makes no difference.
 //! - No more than [`LONGEST`] of the body is kept, whatever its structure: a longer string is [`Text::TooLong`].
 
 use super::text::{Inside, LONGEST, Text, special};
 
-/// The most containers within each other.
+/// The maximum nesting depth.
 const MOST_DEPTH: usize = 1024;
 
-/// A value that holds no others.
+/// A scalar value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scalar<'a> {
     Text(Text<'a>),
@@ -22,15 +22,15 @@ pub(super) enum Scalar<'a> {
     Other,
 }
 
-/// Is told the parts of a body in their order. What is no string is told as soon as its first byte is there.
+/// Receives the parts of a body in order. A value other than a string is reported at its first byte.
 pub(super) trait Sink {
     /// `[` or `{`.
     fn open(&mut self, array: bool);
-    /// The end of what was opened last. Fails if that cannot be what was wanted.
+    /// The end of the innermost container. Fails if it is not what was expected.
     fn close(&mut self) -> Result<(), &'static str>;
-    /// The name of the value that follows.
+    /// The key of the following value.
     fn key(&mut self, name: Text<'_>);
-    /// Fails if that cannot be what was wanted.
+    /// A value. Fails if it is not what was expected.
     fn scalar(&mut self, value: Scalar<'_>) -> Result<(), &'static str>;
 }
 
@@ -53,11 +53,11 @@ enum Expected {
     /// The rest of `true`, `false` or `null`.
     Word(&'static [u8]),
     Number(Digits),
-    /// Nothing but white space.
+    /// Only white space.
     End,
 }
 
-/// Where in a number: what was read last.
+/// The position within a number: what was read last.
 #[derive(Debug, Clone, Copy)]
 enum Digits {
     Minus,
@@ -76,24 +76,24 @@ impl Digits {
     }
 }
 
-/// Takes one body apart.
+/// Scans one body.
 #[derive(Debug, Default)]
 pub(super) struct Scanner {
     expected: Expected,
-    /// Of each open container, the outermost first: whether it is an array.
+    /// Whether each open container is an array, outermost first.
     open: Vec<bool>,
-    /// The beginning of a string whose end is in a later piece; of one that is too long nothing.
+    /// The beginning of a string that ends in a later piece; empty if it is too long.
     begun: Vec<u8>,
     /// The length of that string so far.
     length: usize,
-    /// Line breaks so far. Within a string there is none.
+    /// Line breaks so far. Strings contain none.
     breaks: usize,
-    /// The bytes of the piece behind its last line break.
+    /// The bytes of the piece after its last line break.
     behind_break: Option<usize>,
 }
 
 impl Scanner {
-    /// Takes `piece` apart and tells `sink`. At a fault `piece` begins behind the byte that should not be there.
+    /// Scans `piece` and reports to `sink`. After an error `piece` begins after the invalid byte.
     pub(super) fn read(&mut self, piece: &mut &[u8], sink: &mut impl Sink) -> Result<(), &'static str> {
         self.behind_break = None;
         loop {
@@ -127,13 +127,13 @@ impl Scanner {
         }
     }
 
-    /// How many line breaks there were so far, and how many bytes of the last piece came behind the last one, if it
-    /// had one.
+    /// How many line breaks there were so far, and how many bytes of the last piece came after the last one, if it had
+    /// one.
     pub(super) fn breaks(&self) -> (usize, Option<usize>) {
         (self.breaks, self.behind_break)
     }
 
-    /// Nothing follows any more. Fails if something is missing.
+    /// The end of the input. Fails if something is missing.
     pub(super) fn end(&self) -> Result<(), &'static str> {
         match (self.expected, self.open.last()) {
             (Expected::Number(digits), None) if digits.may_end() => Ok(()),
@@ -162,7 +162,7 @@ impl Scanner {
         }
     }
 
-    /// A value that is no string begins with `byte`.
+    /// A value other than a string begins with `byte`.
     fn value(&mut self, byte: u8, sink: &mut impl Sink) -> Result<(), &'static str> {
         let (expected, scalar) = match byte {
             b'{' | b'[' if self.open.len() >= MOST_DEPTH => return Err("recursion limit exceeded"),
@@ -196,7 +196,7 @@ impl Scanner {
         self.expected = if self.open.is_empty() { Expected::End } else { Expected::CommaOrEnd };
     }
 
-    /// A string begins `whole`: takes it from `piece`, unless it has escapes or no end there.
+    /// A string begins `whole`: reads it from `piece`, unless it has escapes or does not end there.
     fn begin<'p>(
         &mut self,
         piece: &mut &'p [u8],
@@ -227,7 +227,7 @@ impl Scanner {
         sink.scalar(Scalar::Text(text))
     }
 
-    /// Reads a string to its end, or to that of the piece.
+    /// Reads a string to its end, or to the end of the piece.
     fn text(
         &mut self,
         piece: &mut &[u8],

@@ -2,22 +2,22 @@
 
 use std::borrow::Cow;
 
-/// The longest string that is shown, in bytes with its quotes and escapes: an IRI of 4096 bytes, each escaped.
+/// The longest string that is kept, in bytes with its quotes and escapes: an IRI of 4096 bytes, all escaped.
 pub(super) const LONGEST: usize = 6 * 4096 + 2;
 
 /// A string of the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Text<'a> {
-    /// As it stands there, with its quotes.
+    /// As in the body, with its quotes.
     Plain(&'a [u8]),
     /// The same, with escapes in it.
     Escaped(&'a [u8]),
-    /// Longer than anything that is looked for.
+    /// Longer than anything relevant.
     TooLong,
 }
 
 impl Text<'_> {
-    /// Whether it says `wanted`, which has neither quotes nor backslashes.
+    /// Whether it equals `wanted`, which has no quotes or backslashes.
     #[inline]
     pub(super) fn is(&self, wanted: &str) -> bool {
         match self {
@@ -28,7 +28,8 @@ impl Text<'_> {
         }
     }
 
-    /// What it says, which need not be Unicode where it has no escapes; nothing if that is too long or half a character.
+    /// Its value, which may be invalid Unicode if it has no escapes; none if it is too long or contains half a
+    /// character.
     pub(super) fn bytes(&self) -> Option<Cow<'_, [u8]>> {
         match self {
             Self::Plain(raw) => Some(inner(raw).into()),
@@ -44,18 +45,18 @@ fn inner(raw: &[u8]) -> &[u8] {
     raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default()
 }
 
-/// Where in a string.
+/// The position within a string.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Inside {
     Plain,
-    /// Behind a backslash.
+    /// After a backslash.
     Escape,
-    /// Before so many hexadecimal digits.
+    /// Before this many hexadecimal digits.
     Hex(u8),
 }
 
 impl Inside {
-    /// Behind a byte that is no quote, unless it may not stand here.
+    /// The position after a byte that is not a quote; an error if the byte is invalid here.
     pub(super) fn after(self, byte: u8) -> Result<Self, &'static str> {
         match (self, byte) {
             (Self::Plain, b'\\') => Ok(Self::Escape),
@@ -69,7 +70,8 @@ impl Inside {
     }
 }
 
-/// How many bytes come before a quote, a backslash or a control character. Eight at a time, as `serde_json` does.
+/// How many bytes come before a quote, a backslash or a control character; checks eight at a time, as `serde_json`
+/// does.
 #[inline]
 pub(super) fn special(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::MAX / 255;

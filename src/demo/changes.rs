@@ -8,13 +8,13 @@ use super::company::{self, Entry};
 use crate::triplestore::statement::{Iri, Literal, StatementFault, Triples};
 use crate::triplestore::vocabulary::PREFIXES;
 
-/// One change: what a person would say of it, and the update that makes it.
+/// One change: its description, and the update.
 pub(super) struct Change {
     pub(super) words: String,
     pub(super) update: String,
 }
 
-/// The next change of the work logs in `entries`, which follow it. One in four is new, one a deletion.
+/// The next change of the work logs in `entries`, which it updates. One in four is new, one a deletion.
 pub(super) fn next(
     rng: &mut impl Rng,
     entries: &mut Vec<Entry>,
@@ -51,7 +51,7 @@ fn register(entry: &Entry) -> Result<Change, StatementFault> {
     Ok(Change { words, update: triples.insert_data()?.join(";\n") })
 }
 
-/// Somebody writes down hours in a way that cannot be booked: they are parked until they are corrected.
+/// Somebody registers an invalid duration: the work log is parked until it is corrected.
 pub(super) fn slip(
     rng: &mut impl Rng,
     slips: &mut Vec<Entry>,
@@ -62,7 +62,7 @@ pub(super) fn slip(
     let mut entry = Entry::new(rng, tasks, person, today)?;
     "8 hours".clone_into(&mut entry.duration);
     let mut change = register(&entry)?;
-    change.words.push_str(", which cannot be booked like that");
+    change.words.push_str(", with an invalid duration");
     slips.push(entry);
     Ok(Some(change))
 }
@@ -73,7 +73,7 @@ pub(super) fn correct(
     slips: &mut Vec<Entry>,
     entries: &mut Vec<Entry>,
 ) -> Option<Change> {
-    // One stays, so that there is always something to look at.
+    // One remains, so that there is always something to look at.
     let mut entry = (slips.len() > 1).then(|| slips.remove(0))?;
     let change = redo_hours(rng, &mut entry);
     entries.push(entry);
@@ -115,18 +115,18 @@ fn move_to_task(rng: &mut impl Rng, entry: &mut Entry, tasks: &[Iri]) -> Change 
     Change { words, update }
 }
 
-/// As mu-cl-resources deletes: everything but the link to Kimai, which it does not know.
+/// Deletes like mu-cl-resources: everything except the link to Kimai, which it does not know.
 fn remove(entry: &Entry) -> Change {
     let work_log = &entry.work_log;
     let words =
-        format!("{} takes back {} on {}", company::name(entry.person), hours(&entry.duration), entry.day);
+        format!("{} deletes {} on {}", company::name(entry.person), hours(&entry.duration), entry.day);
     let update = format!(
         "{PREFIXES}DELETE {{ {work_log} ?p ?o }} WHERE {{ {work_log} ?p ?o . FILTER (?p != dct:identifier) }}"
     );
     Change { words, update }
 }
 
-/// `PT7H30M` as people say it.
+/// `PT7H30M`, formatted for people.
 fn hours(duration: &str) -> String {
     duration.trim_start_matches("PT").replace('H', " h ").replace('M', " min").trim_end().to_owned()
 }

@@ -11,7 +11,7 @@ use crate::triplestore::vocabulary::{cal, dct, foaf, mu, prov, rdf};
 
 /// The token of the Kimai user that syncs.
 pub(super) const TOKEN: &str = "demo-token";
-/// What the IRIs of the demo's data begin with.
+/// The base of the IRIs of the demo's data.
 const BASE: &str = "http://timekeeper.redpencil.io";
 /// How far back work was registered.
 const DAYS: i64 = 61;
@@ -70,7 +70,7 @@ pub(super) const fn head_count() -> usize {
     PEOPLE.len()
 }
 
-/// The people as the triplestore knows them, each with the account that the import made of its login.
+/// The people in the triplestore, each with the account that the import created for their login.
 pub(super) fn people(accounts: &[(String, Iri)]) -> Result<Triples, StatementFault> {
     let mut triples = Triples::new();
     for (number, (login, name)) in PEOPLE.into_iter().enumerate() {
@@ -96,7 +96,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// A new one of someone on a day, on any of `tasks`.
+    /// A new work log of a person and day, with one of `tasks`.
     pub(super) fn new(
         rng: &mut impl Rng,
         tasks: &[Iri],
@@ -127,7 +127,7 @@ pub(super) fn duration(rng: &mut impl Rng) -> String {
     if minutes == 0 { format!("PT{hours}H") } else { format!("PT{hours}H{minutes}M") }
 }
 
-/// What everybody did on the working days of the two months up to `today`.
+/// The work logs of everybody on the working days of the two months up to `today`.
 pub(super) fn history(rng: &mut impl Rng, tasks: &[Iri], today: Date) -> Result<Vec<Entry>, StatementFault> {
     let mut entries = Vec::new();
     for back in (0..DAYS).rev() {

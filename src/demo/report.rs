@@ -27,7 +27,7 @@ pub(super) fn start(settings: &LogSettings) {
         .fmt_fields(fields)
         .event_format(Plain)
         .with_writer(escape::stdout);
-    // A subscriber that is there already serves as well.
+    // An existing subscriber is fine.
     let _ = builder.try_init();
 }
 
@@ -49,7 +49,7 @@ where
     }
 }
 
-/// A table of what is where, what was done, and in which time.
+/// A table of the data on both sides, what was done, and how long it took.
 pub(super) fn summary(life: &Life, taken: Duration) -> String {
     let tally = life.engine.workers.tally();
     let count = |effect: Effect| tally.get(&effect).copied().unwrap_or_default().to_string();
@@ -69,7 +69,7 @@ pub(super) fn summary(life: &Life, taken: Duration) -> String {
     table
 }
 
-/// Prints to stdout, where the lines before it went.
+/// Prints to stdout, like the lines before.
 pub(super) fn print(summary: &str) -> io::Result<()> {
     io::stdout().write_all(summary.as_bytes())
 }

@@ -6,35 +6,35 @@ use serde::{Deserialize, Serialize};
 
 use crate::text::words;
 
-/// How something is. In the order of what deserves attention.
+/// The result of a check, in order of severity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Health {
-    /// It could not be found out.
+    /// It could not run.
     Unknown,
-    /// As it should be.
+    /// No problem.
     Well,
     /// It works, but something will be missing.
     Warning,
-    /// Work logs do not get where they belong.
+    /// Work logs are not synced.
     Trouble,
 }
 
 words!(Health { Unknown => "unknown", Well => "well", Warning => "warning", Trouble => "trouble" });
 
-/// What was looked at, how it is, and what to do.
+/// One check: what was checked, its result, and how to fix it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Check {
-    /// A word for programs, like `queue-file`.
+    /// A stable name for programs, like `queue-file`.
     pub id: String,
-    /// What was looked at, for people.
+    /// What was checked, for people.
     pub name: String,
-    /// How it is.
+    /// The result.
     pub verdict: Health,
     /// What was found, in one line.
     pub says: String,
-    /// What to do about it; none when it is well.
+    /// How to fix it; none without a problem.
     pub help: Option<String>,
 }
 
@@ -45,7 +45,7 @@ impl fmt::Display for Check {
     }
 }
 
-/// What is looked at.
+/// What a check is about: its ID and its name.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Topic(pub(crate) &'static str, pub(crate) &'static str);
 

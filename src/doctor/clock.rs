@@ -9,9 +9,10 @@ use crate::clock::Step;
 
 const CLOCK: Topic = Topic("clock", "Clock");
 
-/// How long a step is reported.
+/// How long a change is reported.
 const TOLD_FOR: SignedDuration = SignedDuration::from_hours(24);
-const HELP: &str = "Let NTP set the system clock. Nothing here waits longer because of it, but times that are shown may be off by as much.";
+const HELP: &str = "Synchronise the system clock with NTP. Nothing is delayed by this, but displayed times may \
+    be off by as much.";
 
 impl Doctor {
     pub(super) fn clock(&self) -> Check {
@@ -34,11 +35,15 @@ fn of_clock(
     }
     if let Some(ahead) = kept_ahead {
         return CLOCK.warning(
-            format!("At the start the queue's file held times up to {} in the future: the system clock was set back before.", length(ahead)),
+            format!(
+                "At the start the queue file contained times up to {} in the future: the system clock had \
+                been set back.",
+                length(ahead)
+            ),
             HELP,
         );
     }
-    CLOCK.well("No step since the start.")
+    CLOCK.well("Not changed since the start.")
 }
 
 fn length(of: SignedDuration) -> String {

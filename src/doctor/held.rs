@@ -1,4 +1,4 @@
-//! Whether the last sweep held deletions back that somebody has to review.
+//! Checks whether the last sweep held deletions back.
 
 use super::check::{Check, Topic};
 use super::service::{ASK_IT, NOT_HERE};
@@ -16,27 +16,27 @@ impl Doctor {
         }
         match limited(HeldBack::read(&*self.target.job_records)).await {
             Ok(held) => of_held(held),
-            Err(why) => HELD.unknown(sentence(&why), "Look at the line of the queue file."),
+            Err(why) => HELD.unknown(sentence(&why), "Fix the check of the queue file first."),
         }
     }
 }
 
 fn of_held(last: Option<HeldBack>) -> Check {
     let Some(HeldBack { run, period, by, count }) = last else {
-        return HELD.well("No sweep has come to its end yet.");
+        return HELD.well("No sweep has finished yet.");
     };
     if count == 0 {
         return HELD.well(format!("The last sweep (run {run}) held none back."));
     }
     let reasons: Vec<String> = by.iter().map(|(hold, count)| format!("{count} {}", hold.word())).collect();
     let says = format!("The last sweep (run {run}) held {count} back: {}.", reasons.join(", "));
-    // That is how it was set.
+    // This is how it is configured.
     if by.keys().eq([&Hold::TurnedOff]) {
         return HELD.well(says);
     }
     let mut help: Vec<String> = by.keys().map(|hold| sentence(hold.explain())).collect();
     help.push(format!(
-        "kimai-sync sweep --from {} --to {} shows each, and gives the key that confirms what waits for confirmation.",
+        "kimai-sync sweep --from {} --to {} lists them, and returns the key for those that need confirmation.",
         period.first, period.last
     ));
     HELD.warning(says, help.join(" "))

@@ -21,11 +21,11 @@ use crate::trackers::kimai::diagnostics::Person;
 const HOURS: Topic = Topic("hours", "Hours in Kimai");
 const OWNERS: Topic = Topic("owners", "Time zones of people");
 
-/// Days looked at: offsets change within a year.
+/// The number of days checked: offsets change within a year.
 pub(super) const YEAR: usize = 366;
-/// The most people that stand in one line.
+/// The most people named in one line.
 const MOST_NAMES: usize = 10;
-/// What keeps hours from being counted or booked right.
+/// Problems that keep hours from being counted or booked correctly.
 const CODES: &[Code] = &[Code::BreakKept, Code::RoundedToZero, Code::WrongDay];
 
 /// The records of Kimai's answers.
@@ -35,7 +35,7 @@ struct Known {
     habit: Habit,
     /// Parked work logs by code.
     parked: BTreeMap<Code, u64>,
-    /// Of how many timesheets the day is not known.
+    /// How many timesheets have an unknown day.
     unknown_days: u64,
 }
 
@@ -52,7 +52,7 @@ impl Doctor {
         };
         match limited(known).await {
             Ok(known) => of_hours(&known),
-            Err(why) => HOURS.unknown(sentence(&why), "First see to the queue's file."),
+            Err(why) => HOURS.unknown(sentence(&why), "Fix the check of the queue file first."),
         }
     }
 
@@ -74,8 +74,8 @@ impl Doctor {
             }
             Err(why) => OWNERS.unknown(
                 sentence(&why),
-                "Look at the time zones of people in Kimai, or give the user of the token the right to see users \
-                 (view_user) for a moment.",
+                "Check the time zones of people in Kimai, or temporarily give the user of the token the right \
+                 to see users (view_user).",
             ),
         }
     }
@@ -87,19 +87,24 @@ fn of_hours(known: &Known) -> Check {
     let (mut says, mut help) = (Vec::new(), Vec::new());
     let (zero, paused) = (parked(Code::RoundedToZero), parked(Code::BreakKept));
     if zero > 0 {
-        says.push(format!("Kimai's rounding leaves nothing of {}", many(zero, "work log")));
+        says.push(format!("Kimai's rounding reduces {} to zero", many(zero, "work log")));
         help.push("round durations less");
     }
     if paused > 0 {
-        says.push(format!("{} in Kimai with a break that it refuses to remove", many(paused, "timesheet")));
-        help.push("turn breaks on until these work logs are tried again");
+        says.push(format!(
+            "{} in Kimai with a break that Kimai refuses to remove",
+            many(paused, "timesheet")
+        ));
+        help.push("turn on breaks until these work logs have been retried");
     }
     if *off_day > 0 {
         let on = if *off_day == 1 { "is" } else { "are" };
-        says.push(format!("{} {on} booked on another day than the work log's", many(*off_day, "timesheet")));
+        says.push(format!(
+            "{} {on} booked on a different day than the work log",
+            many(*off_day, "timesheet")
+        ));
         help.push(
-            "give the users concerned the time zone that is set as TZ (see the lines about time zones), then sweep \
-             those days",
+            "set the time zone of these users to TZ (see the checks of time zones), then sweep those days",
         );
     }
     let trouble = !says.is_empty();
@@ -107,20 +112,18 @@ fn of_hours(known: &Known) -> Check {
         let sign = if *seconds < 0 { "" } else { "+" };
         let in_all = clock(*seconds);
         says.push(format!(
-            "Kimai rounded {}, {sign}{in_all} in all{}",
+            "Kimai rounded {}, {sign}{in_all} in total{}",
             many(*rounded, "timesheet"),
             setting(*habit)
         ));
-        help.push(
-            "set rounding to what you want hours to be counted by; what is there already stays as it is",
-        );
+        help.push("set the rounding that you want; existing timesheets stay as they are");
     }
     if *unknown_days > 0 {
         let of = many(*unknown_days, "timesheet");
-        says.push(format!("on which day Kimai books {of} was never told, and cannot be asked"));
+        says.push(format!("the day on which Kimai books {of} is not known, and cannot be queried"));
     }
     if help.is_empty() {
-        says.insert(0, "Kimai counts what work logs say, and books it on their day".to_owned());
+        says.insert(0, "Kimai counts the hours of the work logs, and books them on their day".to_owned());
         return HOURS.well(sentence(&says.join("; ")));
     }
     let (says, help) =
@@ -128,7 +131,7 @@ fn of_hours(known: &Known) -> Check {
     if trouble { HOURS.trouble(says, help) } else { HOURS.warning(says, help) }
 }
 
-/// The setting that makes Kimai round so, which it does not tell itself.
+/// The likely setting for Kimai's rounding, which its API does not expose.
 fn setting(habit: Habit) -> String {
     let names = [
         (habit.times, "begin and end", "timesheet.rounding.default.begin and .end"),
@@ -138,10 +141,10 @@ fn setting(habit: Habit) -> String {
         Some(format!("{what} to {} min ({name})", step.filter(|step| *step > 0)?))
     });
     let told: Vec<String> = told.collect();
-    if told.is_empty() { String::new() } else { format!(": as it seems {}", told.join(", and ")) }
+    if told.is_empty() { String::new() } else { format!(": probably {}", told.join(", and ")) }
 }
 
-/// The days of the coming year of which midnight in `ours` falls on another day in `theirs`.
+/// The days of the coming year whose midnight in `ours` is on another day in `theirs`.
 pub(super) fn moved_days(ours: &TimeZone, theirs: &TimeZone, today: Date) -> Vec<Date> {
     let days = today.series(Span::new().days(1)).take(YEAR);
     let moved = days.filter_map(|day| {
@@ -167,21 +170,21 @@ fn of_owners(ours: &TimeZone, people: &[Person], today: Date) -> Check {
     let mut moved: Vec<String> = moved.collect();
     if moved.is_empty() {
         return OWNERS
-            .well(format!("Midnight in {our_name} is the same day for all {} people.", people.len()));
+            .well(format!("Midnight in {our_name} is on the same day for all {} people.", people.len()));
     }
     let more = moved.len().saturating_sub(MOST_NAMES);
     moved.truncate(MOST_NAMES);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     OWNERS.warning(
         format!(
-            "Midnight in {our_name} is the day before for {}{more}: Kimai's lists, calendars, exports and invoices \
-             show their hours on that day. Its reports have them on the right one, until a work log is moved to \
-             another day.",
+            "Midnight in {our_name} is on the day before for {}{more}: Kimai's lists, calendars, exports and \
+             invoices show their hours on that day. Its reports show the right day, until a work log is moved \
+             to another day.",
             moved.join(", ")
         ),
         format!(
-            "Give them the time zone {our_name} in Kimai, in their profiles. Each of their timesheets is shown right \
-             once it is saved again."
+            "Set the time zone in their Kimai profiles to {our_name}. Each of their timesheets is shown \
+             correctly once it is saved again."
         ),
     )
 }
@@ -207,23 +210,27 @@ mod tests {
             parked: parked.iter().copied().collect(),
             ..Known::default()
         };
-        expect(&of_hours(&Known::default()), Health::Well, &["Kimai counts what work logs say"]);
+        expect(&of_hours(&Known::default()), Health::Well, &["Kimai counts the hours of the work logs"]);
         let old = Known { unknown_days: 7, ..Known::default() };
-        expect(&of_hours(&old), Health::Well, &["books 7 timesheets was never told"]);
+        expect(&of_hours(&old), Health::Well, &["books 7 timesheets is not known"]);
         let rounded =
             Known { habit: Habit { times: Some(15), duration: None }, ..known(counted(12, 4_860, 0), &[]) };
         let words =
-            ["12 timesheets, +1:21 in all", "begin and end to 15 min", "timesheet.rounding.default.begin"];
+            ["12 timesheets, +1:21 in total", "begin and end to 15 min", "timesheet.rounding.default.begin"];
         expect(&of_hours(&rounded), Health::Warning, &words);
         let durations = Known {
             habit: Habit { times: None, duration: Some(15) },
             ..known(counted(1, -360, 0), &[(Code::RoundedToZero, 2)])
         };
-        let words = ["nothing of 2 work logs", "1 timesheet, -0:06", "timesheet.rounding.default.duration"];
+        let words =
+            ["reduces 2 work logs to zero", "1 timesheet, -0:06", "timesheet.rounding.default.duration"];
         expect(&of_hours(&durations), Health::Trouble, &words);
         let paused = known(counted(0, 0, 3), &[(Code::BreakKept, 1)]);
-        let words =
-            ["1 timesheet in Kimai with a break", "3 timesheets are booked on another day", "turn breaks on"];
+        let words = [
+            "1 timesheet in Kimai with a break",
+            "3 timesheets are booked on a different day",
+            "turn on breaks",
+        ];
         expect(&of_hours(&paused), Health::Trouble, &words);
     }
 
@@ -251,7 +258,7 @@ mod tests {
         expect(
             &check,
             Health::Warning,
-            &["'jan' (UTC), 'joe' (America/New_York):", "time zone Europe/Brussels"],
+            &["'jan' (UTC), 'joe' (America/New_York):", "profiles to Europe/Brussels"],
         );
         let hundreds = vec![person("jan", Some("UTC")); 300];
         expect(&of_owners(&brussels, &hundreds, today), Health::Warning, &["and 290 more"]);

@@ -21,12 +21,11 @@ pub(super) const TOKEN: Topic = Topic("token", "Kimai user of the token");
 const RIGHTS: Topic = Topic("rights", "Rights in Kimai");
 const ZONE: Topic = Topic("zone", "Time zone");
 
-pub(super) const WHERE_KIMAI_IS: &str =
-    "See to it that Kimai runs, and that KIMAI_ENDPOINT is its address, like https://kimai.example.com/api.";
+pub(super) const WHERE_KIMAI_IS: &str = "Check that Kimai is running, and that KIMAI_ENDPOINT is its address, like https://kimai.example.com/api.";
 
-/// The first version with tokens like ours, 2.14.0.
+/// The first version with API tokens, 2.14.0.
 const OLDEST: u32 = 21400;
-pub(super) const SEE_KIMAI: &str = "First see to Kimai and the token.";
+pub(super) const SEE_KIMAI: &str = "Fix the checks of Kimai and the token first.";
 
 impl Doctor {
     pub(super) async fn kimai(&self) -> Check {
@@ -37,7 +36,7 @@ impl Doctor {
         of_version(version)
     }
 
-    /// Who the token is.
+    /// The user of the token.
     pub(super) async fn me<'a>(&self, shared: &'a Asked) -> Result<&'a CurrentUser, TrackerFault> {
         let me = shared.me.get_or_init(|| asked(self.target.timesheets.me())).await;
         me.as_ref().map_err(Clone::clone)
@@ -88,7 +87,7 @@ fn login(fault: &TrackerFault) -> Option<&'static str> {
 pub(super) fn of_version(version: Result<Version, TrackerFault>) -> Check {
     match version {
         Ok(Version { version, number }) if number != 0 && number < OLDEST => KIMAI.trouble(
-            format!("It is of version {version}, which does not know tokens like ours."),
+            format!("Its version {version} does not support API tokens."),
             "Update Kimai to 2.14 or later.",
         ),
         Ok(Version { version, .. }) => KIMAI.well(format!("It answers, version {version}.")),
@@ -97,13 +96,14 @@ pub(super) fn of_version(version: Result<Version, TrackerFault>) -> Check {
 }
 
 fn of_user(me: &CurrentUser) -> Check {
-    let roles = if me.roles.is_empty() { "no role but User".to_owned() } else { me.roles.join(", ") };
+    let roles = if me.roles.is_empty() { "no role other than User".to_owned() } else { me.roles.join(", ") };
     let says = format!("'{}' (user {}), {roles}.", me.username, me.id);
     if me.is_administrator() {
         return TOKEN.well(says);
     }
     let help = format!(
-        "Give '{}' the role Administrator in Kimai, unless a role of your own gives it the same rights (see the next line).",
+        "Give '{}' the role Administrator in Kimai, unless a custom role gives it the same rights (see the next \
+         check).",
         me.username
     );
     TOKEN.warning(says, help)
@@ -126,7 +126,7 @@ fn of_rights(me: &CurrentUser, rights: &Rights, refused: &Refused) -> Check {
             Right::NotTried => not_tried = true,
             Right::Missing => missing.push(name),
             Right::Taken(what) => taken.push(what.as_str()),
-            // Without the right to see them Kimai shows none.
+            // Without the right to see them Kimai returns none.
             Right::Untold(_) if by_role => {}
             Right::Untold(_) => untold.push(name),
         }
@@ -135,61 +135,80 @@ fn of_rights(me: &CurrentUser, rights: &Rights, refused: &Refused) -> Check {
     if not_tried && wanting > 0 {
         return RIGHTS.trouble(
             format!(
-                "'{}' lacks a right in Kimai, which keeps {} parked.",
+                "'{}' lacks a right in Kimai; {} parked because of this.",
                 me.username,
                 many(wanting as u64, "work log")
             ),
-            format!("Give '{}' the right that their reason names, or the role Administrator.", me.username),
+            format!("Give '{}' the right named in their error, or the role Administrator.", me.username),
         );
     }
-    // It cannot be tried.
+    // It cannot be tested.
     if !by_role {
         untold.push("delete_other_timesheet");
     }
     if !taken.is_empty() {
         return RIGHTS.trouble(
-            format!("What no Kimai takes was taken: {}.", taken.join("; ")),
-            "Look at that in Kimai, and put it right. Then see to it that KIMAI_ENDPOINT is the address of a Kimai, with nothing in between that answers in its place.",
+            format!("Requests that every Kimai refuses were accepted: {}.", taken.join("; ")),
+            "Undo their effects in Kimai. Then check that KIMAI_ENDPOINT is the address of a Kimai, and that \
+             nothing else answers in its place.",
         );
     }
     if !missing.is_empty() {
         return RIGHTS.trouble(
-            format!("'{}' may not enter hours for others: {} missing.", me.username, missing.join(", ")),
+            format!("'{}' cannot enter hours for others: {} missing.", me.username, missing.join(", ")),
             format!("Give '{}' the role Administrator in Kimai.", me.username),
         );
     }
     if !untold.is_empty() {
         return RIGHTS.warning(
             format!(
-                "Whether '{}' has {} does not show: its role is none of Kimai's administrators.",
+                "It is not known whether '{}' has {}: it does not have one of Kimai's administrator roles.",
                 me.username,
                 untold.join(", ")
             ),
-            format!("Give '{}' the role Administrator in Kimai, or a role of your own with these rights for everybody, not only for a team.", me.username),
+            format!(
+                "Give '{}' the role Administrator in Kimai, or a custom role with these rights for \
+                everybody, not only for a team.",
+                me.username
+            ),
         );
     }
     if *view_user == Right::Missing {
         return RIGHTS.warning(
-            format!("'{}' may enter hours for others, but not see users (view_user): accounts cannot be imported.", me.username),
-            format!("Give '{}' the role Super administrator in Kimai, at least while you import accounts.", me.username),
+            format!(
+                "'{}' can enter hours for others, but cannot see users (view_user): accounts cannot be \
+                imported.",
+                me.username
+            ),
+            format!(
+                "Give '{}' the role Super administrator in Kimai, at least while you import accounts.",
+                me.username
+            ),
         );
     }
     if not_tried {
-        return RIGHTS.well("It may see the hours of others and users, and nothing that is parked was refused for want of a right. kimai-sync doctor tries to enter and change them too.");
+        return RIGHTS.well(
+            "It can see users and the hours of others, and no parked work log was refused for a \
+            missing right. kimai-sync doctor also tests entering and changing hours.",
+        );
     }
-    RIGHTS.well("It may see, enter and change the hours of others and see users; by its role it may delete, which cannot be tried.")
+    RIGHTS.well(
+        "It can see, enter and change the hours of others and see users; its role allows deleting them, \
+        which cannot be tested.",
+    )
 }
 
 fn of_zone(ours: &TimeZone, me: &CurrentUser, today: Date) -> Check {
     let our_name = ours.iana_name().unwrap_or("UTC");
     let Some(their_name) = me.timezone.as_deref() else {
         return ZONE.unknown(
-            "Kimai does not tell the user's time zone.",
-            "Look at it in Kimai, in the profile of the user.",
+            "Kimai does not report the user's time zone.",
+            "Check it in Kimai, in the profile of the user.",
         );
     };
     let Ok(theirs) = TimeZone::get(their_name) else {
-        let says = format!("'{}' has the time zone {their_name}, which is not known here.", me.username);
+        let says =
+            format!("'{}' has the time zone {their_name}, which this service does not know.", me.username);
         return ZONE.unknown(says, format!("Give '{}' the time zone {our_name} in Kimai.", me.username));
     };
     let moved = moved_days(ours, &theirs, today);
@@ -202,17 +221,21 @@ fn of_zone(ours: &TimeZone, me: &CurrentUser, today: Date) -> Check {
         };
         return ZONE.trouble(
             format!(
-                "Work days begin at midnight in {our_name}, which is the day before for '{user}' ({their_name}): Kimai books {when} on the day before."
+                "Work days begin at midnight in {our_name}, which is the day before in the zone of '{user}' \
+                 ({their_name}): Kimai books {when} on the day before."
             ),
             format!("Give '{user}' the time zone of the people whose hours it enters, in its profile in Kimai, and set TZ to the same."),
         );
     }
     if our_name == their_name {
-        return ZONE.well(format!("{our_name}, here and in Kimai; midnight falls on the same day."));
+        return ZONE.well(format!("{our_name}, here and in Kimai; midnight is on the same day."));
     }
     ZONE.warning(
-        format!("{our_name} here, {their_name} for '{user}' in Kimai. Midnight falls on the same day all year, but hours begin later than at midnight there."),
-        format!("Set TZ to {their_name}, if that is where the people of the work logs live."),
+        format!(
+            "{our_name} here, {their_name} for '{user}' in Kimai. Midnight is on the same day all year, but \
+            hours begin after midnight there."
+        ),
+        format!("Set TZ to {their_name}, if that is the time zone of the people whose work logs are synced."),
     )
 }
 
@@ -269,8 +292,8 @@ mod tests {
         };
         let (boss, admin, own) = (["ROLE_SUPER_ADMIN"], ["ROLE_ADMIN"], ["ROLE_SYNC"]);
         let table = [
-            (&boss[..], rights(&given, &given, &given), Health::Well, "cannot be tried"),
-            (&boss[..], rights(&given, &untold, &given), Health::Well, "by its role"),
+            (&boss[..], rights(&given, &given, &given), Health::Well, "cannot be tested"),
+            (&boss[..], rights(&given, &untold, &given), Health::Well, "its role allows"),
             (&admin[..], rights(&missing, &given, &given), Health::Warning, "Super administrator"),
             (
                 &admin[..],
@@ -278,13 +301,13 @@ mod tests {
                 Health::Trouble,
                 "create_other_timesheet missing",
             ),
-            // However much the role may do.
-            (&boss[..], rights(&given, &given, &taken), Health::Trouble, "taken: timesheet 9 was made."),
+            // Whatever the role allows.
+            (&boss[..], rights(&given, &given, &taken), Health::Trouble, "accepted: timesheet 9 was made."),
             (
                 &own[..],
                 rights(&given, &given, &given),
                 Health::Warning,
-                "delete_other_timesheet does not show",
+                "delete_other_timesheet: it does not have",
             ),
             (&[][..], rights(&missing, &untold, &missing), Health::Trouble, "role Administrator"),
         ];
@@ -303,11 +326,11 @@ mod tests {
         expect(
             &of_rights(&boss, &asked, &Refused::from([(Some(Code::NoAccount), 3)])),
             Health::Well,
-            "nothing that is parked was refused",
+            "no parked work log was refused",
         );
-        expect(&of_rights(&boss, &asked, &missed), Health::Trouble, "keeps 1 work log parked");
+        expect(&of_rights(&boss, &asked, &missed), Health::Trouble, "1 work log parked because of this");
         expect(&of_user(&boss), Health::Well, "ROLE_SUPER_ADMIN");
-        expect(&of_user(&user(&[], None)), Health::Warning, "no role but User");
+        expect(&of_user(&user(&[], None)), Health::Warning, "no role other than User");
     }
 
     #[test]
@@ -320,7 +343,7 @@ mod tests {
             ("Europe/Brussels", Some("UTC"), Health::Trouble, "books each day on the day before"),
             // Summer time begins and ends on other days.
             ("Europe/London", Some("UTC"), Health::Trouble, "210 days of a year, next on 2026-03-30"),
-            ("Europe/Brussels", Some("Mars/Olympus"), Health::Unknown, "not known here"),
+            ("Europe/Brussels", Some("Mars/Olympus"), Health::Unknown, "this service does not know"),
             ("Europe/Brussels", None, Health::Unknown, "profile"),
         ];
         for (ours, theirs, verdict, words) in table {

@@ -1,4 +1,4 @@
-//! Whether Kimai's list of timesheets is complete and readable.
+//! Checks whether Kimai's list of timesheets is complete and readable.
 
 use super::check::{Check, Topic, some};
 use super::{Doctor, LIMIT};
@@ -9,8 +9,9 @@ use crate::trackers::{Listed, TrackerFault};
 
 const LIST: Topic = Topic("timesheets", "Timesheets in Kimai");
 const PROXY: &str =
-    "Let whatever stands before Kimai pass /api through unchanged and uncached, headers included.";
-const LEFT_ALONE: &str = "Correct or delete them in Kimai. Until then they are neither updated nor deleted, nor is their work log synced anew.";
+    "Make the proxy in front of Kimai pass /api through unchanged and uncached, including headers.";
+const LEFT_ALONE: &str = "Correct or delete them in Kimai. Until then they are not updated or deleted, and \
+    their work logs are not synced.";
 
 impl Doctor {
     /// The days that a scheduled sweep covers.
@@ -21,7 +22,7 @@ impl Doctor {
             Ok(listed) => of_list(listed, &period.to_string()),
             Err(_) => LIST.unknown(
                 format!("The list of {period} took longer than {} s.", LIMIT.as_secs()),
-                "Look at the report of a sweep instead: it names what cannot be read.",
+                "Look at the report of a sweep instead: it lists what cannot be read.",
             ),
         }
     }
@@ -49,7 +50,7 @@ fn of_fault(fault: &TrackerFault) -> Check {
     if fault.code == Code::KimaiListFaulty {
         return LIST.trouble(says, PROXY);
     }
-    LIST.unknown(says, "First see to Kimai and the token.")
+    LIST.unknown(says, "Fix the checks of Kimai and the token first.")
 }
 
 #[cfg(test)]
@@ -79,7 +80,7 @@ mod tests {
             (Ok(gap(&faulty)), Health::Trouble, "page 2 brings nothing new"),
             (Err(faulty), Health::Trouble, "unchanged and uncached"),
             (Ok(gap(&down)), Health::Unknown, "cut"),
-            (Err(down), Health::Unknown, "First see to Kimai"),
+            (Err(down), Health::Unknown, "Fix the checks of Kimai"),
         ];
         for (listed, verdict, words) in table {
             let check = of_list(listed, "September");

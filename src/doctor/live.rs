@@ -11,8 +11,8 @@ use crate::settings::Relations;
 use crate::text::sentence;
 
 impl Doctor {
-    /// The latest report of a running service; none before the first round has ended. What it has at hand is as of
-    /// now: connections by `status`, and all that is about the service itself. The rest is as the round found it.
+    /// The latest report of a running service; none before the first round has ended. Connections (from `status`) and
+    /// the checks of the service itself are current. The rest is from the last round.
     pub async fn report(&self, status: &Status) -> Option<Report> {
         let mut report = self.latest()?;
         if self.serving.get().is_some() {
@@ -25,7 +25,7 @@ impl Doctor {
         Some(report)
     }
 
-    /// What `check` comes to now; none where the last round counts.
+    /// The current result of `check`; none if that of the last round counts.
     async fn now(&self, check: &Check, status: &Status) -> Option<Check> {
         Some(match check.id.as_str() {
             "triplestore" => self.of_triplestore(&status.triplestore)?,
@@ -56,9 +56,12 @@ impl Doctor {
                 None => KIMAI.well("It answers."),
                 Some(version) => of_version(Ok(version)),
             }),
-            Link::Paused { why, .. } => Some(
-                KIMAI.warning(sentence(why), "Nothing, if it passes. Otherwise lower KIMAI_CONCURRENCY."),
-            ),
+            Link::Paused { why, .. } => {
+                Some(KIMAI.warning(
+                    sentence(why),
+                    "Nothing, if this is temporary. Otherwise lower KIMAI_CONCURRENCY.",
+                ))
+            }
             Link::Down(outage) => {
                 Some(KIMAI.trouble(sentence(&outage.why), help(kimai, outage).unwrap_or(WHERE_KIMAI_IS)))
             }
@@ -71,7 +74,10 @@ fn of_token(kimai: &Neighbour, last: &Check) -> Option<Check> {
     match &kimai.link {
         Link::Down(outage) => Some(TOKEN.trouble(sentence(&outage.why), help(kimai, outage)?)),
         Link::Answers if last.verdict == Health::Trouble => {
-            Some(TOKEN.unknown("Kimai lets it in again; who it is was not asked since.", "Check again."))
+            Some(TOKEN.unknown(
+                "Kimai accepts the token again; its user has not been checked since.",
+                "Check again.",
+            ))
         }
         _ => None,
     }

@@ -1,4 +1,4 @@
-//! Whether Kimai has lost timesheets.
+//! Checks whether Kimai has lost timesheets.
 
 use super::check::{Check, Topic};
 use super::{Doctor, limited};
@@ -18,7 +18,7 @@ impl Doctor {
         };
         match limited(self.target.timesheets.newest()).await {
             Ok(newest) => of_newest(newest, known),
-            Err(why) => DATA.unknown(sentence(&why), "First see to Kimai and the token."),
+            Err(why) => DATA.unknown(sentence(&why), "Fix the checks of Kimai and the token first."),
         }
     }
 }
@@ -26,21 +26,28 @@ impl Doctor {
 fn of_loss(loss: &Loss) -> Check {
     DATA.trouble(
         format!(
-            "Kimai has lost timesheets (kimai-lost-data): it gave the id {} to a new one, although ids up to {} were in use. No timesheet is created.",
+            "Kimai has lost timesheets (kimai-lost-data): it assigned the ID {} to a new one, although IDs up \
+             to {} were in use. No timesheets are created.",
             loss.reissued, loss.known
         ),
-        "If the restored backup is the wrong one, stop the service and restore the right one. Else make a sweep as a dry run, read its findings, and confirm it with its key: each work log whose timesheet is lost gets a new one.",
+        "If the wrong backup was restored, stop the service and restore the right one. Otherwise do a dry run \
+         of a sweep, read its findings, and confirm it with its key: each work log whose timesheet is lost gets \
+         a new one.",
     )
 }
 
-/// That the newest one has gone proves nothing; a creation will.
+/// A missing newest timesheet proves nothing; the next creation shows whether data was lost.
 fn of_newest(newest: Option<Watermark>, known: Watermark) -> Check {
     let known = known.0;
     match newest {
         Some(Watermark(newest)) if newest >= known => DATA.well(format!("The newest one is {newest}.")),
         _ => DATA.well(format!(
-            "{}, and {known} was known: somebody has deleted the newest ones, or Kimai was restored from an older backup. The next creation shows which.",
-            newest.map_or_else(|| "There is none".to_owned(), |newest| format!("The newest one is {}", newest.0))
+            "{}, but {known} was known: either the newest ones were deleted, or Kimai was restored from an \
+             older backup. The next creation shows which.",
+            newest.map_or_else(
+                || "There is none".to_owned(),
+                |newest| format!("The newest one is {}", newest.0)
+            )
         )),
     }
 }

@@ -20,19 +20,23 @@ impl Doctor {
     }
 }
 
-/// Rules that Kimai's API does not tell, by the code of what they refused, and what to do.
+/// Settings that Kimai's API does not expose, by the code of their refusals, and how to fix them.
 const SIGNS: &[(Code, &str, &str)] = &[
     (Code::EmptyDurationRefused, "empty durations are not allowed", "allow empty durations"),
     (Code::DurationTooLong, "long records are not allowed", "raise the limit for long records"),
     (
         Code::PeriodLocked,
         "a period is locked",
-        "give the user of the token a role that may write in locked periods (lockdown_override_timesheet)",
+        "give the user of the token a role that can write in locked periods (lockdown_override_timesheet)",
     ),
     (Code::BudgetUsedUp, "a budget is used up", "raise the budget, or allow overbooking"),
     (Code::FutureRefused, "times in the future are not allowed", "allow times in the future"),
     (Code::OverlapRefused, "overlapping entries are not allowed", "allow overlapping entries"),
-    (Code::TrackingMode, "the tracking mode takes no begin and end", "set the tracking mode to Default"),
+    (
+        Code::TrackingMode,
+        "the tracking mode does not accept begin and end",
+        "set the tracking mode to Default",
+    ),
 ];
 
 /// The tracking mode in which Kimai sets begin and end itself.
@@ -58,14 +62,14 @@ fn of_rules(rules: &TimesheetRules, refused: &Refused) -> Check {
     }
     if !rules.future {
         tell(
-            "times in the future are not allowed, so leave is entered only when its day has come".to_owned(),
+            "times in the future are not allowed, so planned leave is entered only on its day".to_owned(),
             "allow times in the future",
             false,
         );
     }
     if rules.tracking_mode == PUNCH {
         tell(
-            "the tracking mode is punch, which takes no begin and end: no work log gets into Kimai"
+            "the tracking mode is punch, which does not accept begin and end: no work log can be synced"
                 .to_owned(),
             "set the tracking mode to Default",
             true,
@@ -73,12 +77,13 @@ fn of_rules(rules: &TimesheetRules, refused: &Refused) -> Check {
     }
     for (code, says, fix) in SIGNS {
         if let Some(count) = refused.get(&Some(*code)).filter(|count| **count > 0) {
-            tell(format!("{says}, which keeps {} parked", many(*count as u64, "work log")), fix, true);
+            tell(format!("{says} ({} parked because of this)", many(*count as u64, "work log")), fix, true);
         }
     }
     if found.is_empty() {
         return RULES.well(
-            "Overlapping entries and times in the future are allowed. What Kimai does not tell (empty durations, longest one, locked periods, budgets) has refused nothing that waits here.",
+            "Overlapping entries and times in the future are allowed. The settings that Kimai does not expose \
+             (empty durations, maximum duration, locked periods, budgets) have not caused any parked work log.",
         );
     }
     let says = sentence(&found.join("; "));
@@ -101,7 +106,7 @@ mod tests {
         let rules =
             |future, overlapping| TimesheetRules { tracking_mode: "default".into(), future, overlapping };
         let none = Refused::new();
-        expect(&of_rules(&rules(true, true), &none), Health::Well, "does not tell");
+        expect(&of_rules(&rules(true, true), &none), Health::Well, "does not expose");
         expect(&of_rules(&rules(true, false), &none), Health::Trouble, "allow overlapping");
         expect(&of_rules(&rules(false, true), &none), Health::Warning, "allow times in the future");
         let punch = TimesheetRules { tracking_mode: PUNCH.into(), ..rules(true, true) };
@@ -109,7 +114,7 @@ mod tests {
         let codes = [Code::PeriodLocked, Code::EmptyDurationRefused, Code::NoAccount];
         let refused = codes.into_iter().map(|code| (Some(code), 1)).collect();
         let check = of_rules(&rules(true, true), &refused);
-        expect(&check, Health::Trouble, "a period is locked, which keeps 1 work log parked");
+        expect(&check, Health::Trouble, "a period is locked (1 work log parked because of this)");
         expect(&check, Health::Trouble, "allow empty durations; give the user");
     }
 }

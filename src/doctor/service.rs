@@ -26,14 +26,14 @@ const DELTAS: Topic = Topic("deltas", "Deltas");
 /// The checks that only a running service can make.
 pub(crate) const SERVICE: [&str; 6] = ["queue-file", "queue", "values", "held-back", "schedule", "deltas"];
 
-/// Days without a delta that are no problem: a long weekend, or the leave of a small company.
+/// How many days without a delta are normal: a long weekend, or a holiday in a small company.
 const QUIET_DAYS: i64 = 14;
 /// How late the queue may be, in seconds.
 const LATE: i64 = 15 * 60;
 /// How many of the next sweeps are shown.
 const TOLD: usize = 3;
 
-pub(super) const NOT_HERE: &str = "Only the running service knows.";
+pub(super) const NOT_HERE: &str = "Only the running service knows this.";
 pub(super) const ASK_IT: &str = "Start it, or give its address with --url.";
 
 impl Doctor {
@@ -62,7 +62,7 @@ impl Doctor {
             Ok((Counts { queued, scheduled, running, parked }, oldest_due)) => {
                 of_queue(Load { queued, scheduled, running, parked, oldest_due }, self.target.clock.now())
             }
-            Err(why) => QUEUE.trouble(sentence(&why), "Look at the line of the queue file."),
+            Err(why) => QUEUE.trouble(sentence(&why), "Fix the check of the queue file first."),
         }
     }
 
@@ -77,7 +77,7 @@ impl Doctor {
         let Some(serving) = self.serving.get() else { return SCHEDULE.unknown(NOT_HERE, ASK_IT) };
         let now = self.target.clock.now();
         if !serving.sweeps {
-            return SCHEDULE.well("It does not sweep by itself here (a demo).");
+            return SCHEDULE.well("Sweeps are not scheduled here (a demo).");
         }
         upcoming(&self.given.cron, now, self.target.clock.zone())
     }
@@ -89,32 +89,31 @@ impl Doctor {
                 let check = of_deltas(last, serving.since, self.target.clock.now(), self.target.clock.zone());
                 if self.target.probe.is_of_a_stack() { check } else { without_rules(check) }
             }
-            Err(why) => DELTAS.unknown(sentence(&why), "Look at the line of the queue file."),
+            Err(why) => DELTAS.unknown(sentence(&why), "Fix the check of the queue file first."),
         }
     }
 }
 
 fn of_settings(warnings: &[String]) -> Check {
     if warnings.is_empty() {
-        return SETTINGS.well("They can be used.");
+        return SETTINGS.well("They are valid.");
     }
-    SETTINGS.warning(sentence(&warnings.join("; ")), "Change them, unless they are meant so.")
+    SETTINGS.warning(sentence(&warnings.join("; ")), "Change them, unless they are intended.")
 }
 
-/// What is wrong with settings that stop the start.
+/// The check for settings that prevent the start.
 pub(crate) fn of_faulty_settings(faults: &[String]) -> Check {
-    SETTINGS.trouble(
-        sentence(&faults.join("; ")),
-        "Put right what is named; kimai-sync --help lists all settings.",
-    )
+    SETTINGS
+        .trouble(sentence(&faults.join("; ")), "Fix these settings; kimai-sync --help lists all settings.")
 }
 
 fn of_values(odd: &[String]) -> Check {
     match odd.len() {
-        0 => VALUES.well("Every value of Kimai and the triplestore could be read."),
+        0 => VALUES.well("Every value from Kimai and the triplestore could be read."),
         count => VALUES.warning(
             format!("{count} values could not be read in the last 24 hours: {}.", some(odd)),
-            "Correct each where it was entered: half an emoji, a control character, or a value of the wrong kind.",
+            "Correct each where it was entered. Typical causes are half an emoji, a control character, or a \
+             value of the wrong type.",
         ),
     }
 }
@@ -123,11 +122,12 @@ pub(super) fn of_file(trouble: Option<&str>, storage: &Storage) -> Check {
     match trouble {
         Some(why) => QUEUE_FILE.trouble(
             sentence(why),
-            "Until it can be written, no change is taken: free its disk, or let the service's user write it.",
+            "Free disk space, or make it writable for the service's user. Until it can be written, no change is \
+             accepted.",
         ),
         None if storage.is_in_memory() => QUEUE_FILE.warning(
-            "It is in memory: what waits is forgotten when the service stops.",
-            "Nothing, for a try. To keep it, run standalone with --data and a folder.",
+            "It is in memory: the queue is lost when the service stops.",
+            "Nothing, for trying it out. To keep the queue, run standalone with --data DIR.",
         ),
         None => QUEUE_FILE.well(format!("{} can be written.", storage.place())),
     }
@@ -140,19 +140,19 @@ pub(super) fn of_queue(load: Load, now: Timestamp) -> Check {
     if let Some(late) = late {
         return QUEUE.warning(
             format!("It is {} minutes behind: {all}.", late / 60),
-            "Look at the lines of Kimai and the triplestore; if both are well, raise KIMAI_CONCURRENCY.",
+            "Look at the checks of Kimai and the triplestore; if both are fine, raise KIMAI_CONCURRENCY.",
         );
     }
     if parked > 0 {
         return QUEUE.warning(
             sentence(&all),
-            "kimai-sync queue list --state parked shows the reason of each, kimai-sync queue retry --parked tries them again.",
+            "kimai-sync queue list --state parked shows the reasons, kimai-sync queue retry --parked retries them.",
         );
     }
     QUEUE.well(sentence(&all))
 }
 
-/// When the sweeps of `pattern` come after `now`.
+/// The next sweeps of `pattern` after `now`.
 pub(crate) fn upcoming(pattern: &str, now: Timestamp, zone: &TimeZone) -> Check {
     let cron = CronPattern::parse(pattern).ok();
     let after = |instant: Timestamp| cron.as_ref().and_then(|cron| cron.next_after(instant));
@@ -160,65 +160,68 @@ pub(crate) fn upcoming(pattern: &str, now: Timestamp, zone: &TimeZone) -> Check 
         iter::successors(after(now), |last| after(*last)).take(TOLD).map(|time| second(time, zone)).collect();
     if next.is_empty() {
         return SCHEDULE.trouble(
-            format!("FALLBACK_SYNC_CRON is '{pattern}', which never comes."),
-            "Put there a pattern that comes, like 0 0 */2 * * *.",
+            format!("FALLBACK_SYNC_CRON is '{pattern}', which never occurs."),
+            "Use a pattern that occurs, like 0 0 */2 * * *.",
         );
     }
     SCHEDULE.well(format!(
-        "By '{pattern}' (UTC) next at {} ({}).",
+        "With '{pattern}' (UTC), the next ones are at {} ({}).",
         next.join(", "),
         zone.iana_name().unwrap_or("UTC")
     ))
 }
 
-/// The same where the triplestore inside this service tells of its changes itself.
+/// The same for the embedded triplestore, which reports its changes itself.
 fn without_rules(check: Check) -> Check {
-    let help = check.help.is_some().then(|| "Write a work log to /sparql and look again.".to_owned());
+    let help = check.help.is_some().then(|| "Write a work log to /sparql and check again.".to_owned());
     Check { help, ..check }
 }
 
 fn of_deltas(last: Option<Timestamp>, since: Timestamp, now: Timestamp, zone: &TimeZone) -> Check {
-    const RULES: &str = "Register a work log and look again. If none comes, paste config/delta-rules.js into config/delta/rules.js, and see to it that the service is called kimai-sync; with mu-authorization set foldEffectiveChanges to false. Until then sweeps find changes, hours later.";
+    const RULES: &str = "Register a work log and check again. If no delta arrives, copy config/delta-rules.js \
+        into config/delta/rules.js, and check that the service is named kimai-sync; with mu-authorization, set \
+        foldEffectiveChanges to false. Until then only sweeps find changes, hours later.";
     let told = |instant: Timestamp| minute(instant, zone);
     match last {
         None => DELTAS.warning(
-            "None that names a work log has come since the queue file was made or brought up to date, which is normal right after the first start.",
+            "None that names a work log has been received since the queue file was created or upgraded, which \
+             is normal right after the first start.",
             RULES,
         ),
         Some(last) if now.duration_since(last).as_hours() > QUIET_DAYS * 24 => {
-            DELTAS.warning(format!("The last one came at {}.", told(last)), RULES)
+            DELTAS.warning(format!("The last one was received at {}.", told(last)), RULES)
         }
         Some(last) => {
             let start = if last < since { "; none since the start" } else { "" };
-            DELTAS.well(format!("The last one came at {}{start}.", told(last)))
+            DELTAS.well(format!("The last one was received at {}{start}.", told(last)))
         }
     }
 }
 
-/// The queue's file in `directory`, looked at from outside while no service answers. Nothing is changed but for
-/// a file that is made and removed again.
+/// Checks the queue file in `directory` while no service answers. It only creates a file and removes it again.
 pub fn look_at_file(directory: &Path) -> Check {
     let place = directory.join(sqlite::FILE);
     let shown = place.display();
     if fs::metadata(&place).is_ok_and(|found| found.permissions().readonly()) {
-        return QUEUE_FILE.trouble(format!("{shown} is read-only."), "Let the service's user write it.");
+        return QUEUE_FILE
+            .trouble(format!("{shown} is read-only."), "Make it writable for the service's user.");
     }
     if !directory.exists() {
         return QUEUE_FILE.warning(
-            format!("{} is not there; serve makes it at the start.", directory.display()),
-            "Nothing, if it has not run yet. Else look at DATA_DIR and its volume.",
+            format!("{} does not exist; the service creates it at start.", directory.display()),
+            "Nothing, if the service has not run yet. Otherwise check DATA_DIR and its volume.",
         );
     }
     let trial = directory.join(format!(".kimai-sync-doctor-{}", uuid::Uuid::new_v4().simple()));
     let tried = fs::write(&trial, b"try").and_then(|()| fs::remove_file(&trial));
     match tried {
         Ok(()) if place.exists() => {
-            QUEUE_FILE.well(format!("{shown} is there, and its folder can be written."))
+            QUEUE_FILE.well(format!("{shown} exists, and its directory can be written."))
         }
         Ok(()) => QUEUE_FILE.well(format!("{} can be written; there is no file yet.", directory.display())),
         Err(fault) => QUEUE_FILE.trouble(
             format!("{} cannot be written: {fault}.", directory.display()),
-            "Let the service's user (in the image 10001) write it, or choose another DATA_DIR.",
+            "Make it writable for the service's user (10001 in the image), or choose another DATA_DIR.",
         ),
     }
 }
@@ -241,12 +244,13 @@ mod tests {
     fn the_next_sweeps_are_told_in_our_zone() {
         let brussels = TimeZone::get("Europe/Brussels").unwrap();
         let check = upcoming("0 0 */2 * * *", at("2026-03-28T23:10:00Z"), &brussels);
-        let words = "next at 2026-03-29 01:00, 2026-03-29 04:00, 2026-03-29 06:00 (Europe/Brussels)";
+        let words =
+            "the next ones are at 2026-03-29 01:00, 2026-03-29 04:00, 2026-03-29 06:00 (Europe/Brussels)";
         expect(&check, Health::Well, words);
         expect(
             &upcoming("0 0 0 30 2 *", at("2026-03-28T23:10:00Z"), &TimeZone::UTC),
             Health::Trouble,
-            "never comes",
+            "never occurs",
         );
     }
 
@@ -276,7 +280,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         expect(&look_at_file(folder.path()), Health::Well, "no file yet");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-        expect(&look_at_file(&folder.path().join("none")), Health::Warning, "is not there");
+        expect(&look_at_file(&folder.path().join("none")), Health::Warning, "does not exist");
         let file = folder.path().join("a-file");
         fs::write(&file, b"").unwrap();
         expect(&look_at_file(&file), Health::Trouble, "cannot be written");

@@ -17,7 +17,7 @@ const WRITE: Topic = Topic("write", "Writing to the triplestore");
 const PERSONS: Topic = Topic("persons", "People");
 const ACTIVITIES: Topic = Topic("activities", "Tasks");
 
-const SEE_TRIPLESTORE: &str = "First see to the triplestore.";
+const SEE_TRIPLESTORE: &str = "Fix the check of the triplestore first.";
 
 impl Doctor {
     pub(super) async fn triplestore(&self) -> Check {
@@ -44,7 +44,7 @@ impl Doctor {
             }
             Ok(Ok(trials)) => in_standalone(of_writing(&trials, None)),
             Ok(Err(fault)) => WRITE.unknown(sentence(&fault.to_string()), SEE_TRIPLESTORE),
-            Err(_) => WRITE.unknown("No answer came in time.", SEE_TRIPLESTORE),
+            Err(_) => WRITE.unknown("No answer in time.", SEE_TRIPLESTORE),
         }
     }
 
@@ -83,16 +83,19 @@ fn of_view(view: View, scope: Option<&str>) -> Check {
     let scope = named(scope);
     if !view.anything {
         return VIEW.trouble(
-            "It answers every query with nothing, as with a wrong scope.",
+            "It returns nothing for every query, as with a wrong scope.",
             format!(
-                "Make DEFAULT_MU_AUTH_SCOPE, which is {scope}, the same text as with-scope in config/authorization/config.lisp; unless nothing was ever written."
+                "Make DEFAULT_MU_AUTH_SCOPE, which is {scope}, identical to with-scope in \
+                 config/authorization/config.lisp, unless the triplestore is really empty."
             ),
         );
     }
     if !view.persons {
         return VIEW.trouble(
-            "No person is to be seen, so no work log leads to a Kimai user.",
-            format!("Grant the scope {scope} the graph of persons and their accounts for reading (users)."),
+            "No people are visible, so no work log leads to a Kimai user.",
+            format!(
+                "Grant the scope {scope} read access to the graph of persons and their accounts (users)."
+            ),
         );
     }
     if !view.activities || !view.accounts {
@@ -102,37 +105,41 @@ fn of_view(view: View, scope: Option<&str>) -> Check {
             _ => "accounts",
         };
         return VIEW.trouble(
-            format!("There are no {what} of Kimai."),
-            format!("Import them (kimai-sync import). If that was done, grant the scope {scope} their graph (kimai), and look at KIMAI_ACCOUNT_SERVICE_HOMEPAGE."),
+            format!("There are no Kimai {what}."),
+            format!(
+                "Import them (kimai-sync import). If that was done, grant the scope {scope} access to their \
+                graph (kimai), and check KIMAI_ACCOUNT_SERVICE_HOMEPAGE."
+            ),
         );
     }
     if !view.work_logs {
         return VIEW.warning(
-            "No work log is to be seen.",
-            format!("If there should be some, grant the scope {scope} their graph (timesheet)."),
+            "No work logs are visible.",
+            format!("If there should be some, grant the scope {scope} access to their graph (timesheet)."),
         );
     }
-    VIEW.well("Work logs, people, activities and accounts are to be seen.")
+    VIEW.well("Work logs, people, activities and accounts are visible.")
 }
 
 pub(super) fn of_silence(why: &str, in_a_stack: bool) -> Check {
     let help = if in_a_stack {
-        "See to it that it runs, and that MU_SPARQL_ENDPOINT is its address."
+        "Check that it is running, and that MU_SPARQL_ENDPOINT is its address."
     } else {
-        "Look at the folder of --data and its disk, and at the log of the service."
+        "Check the directory of --data, its disk, and the log of the service."
     };
     TRIPLESTORE.trouble(sentence(why), help)
 }
 
 /// The fix for the embedded triplestore, where no scope hides anything.
-const IN_STANDALONE: &str = "Import from Kimai (kimai-sync import) and write the rest to /sparql, or load files with --load. If it cannot be written, look at the folder of --data and its disk.";
+const IN_STANDALONE: &str = "Import from Kimai (kimai-sync import) and write the rest to /sparql, or load files \
+    with --load. If writing fails, check the directory of --data and its disk.";
 
 fn in_standalone(check: Check) -> Check {
     let help = check.help.is_some().then(|| IN_STANDALONE.to_owned());
     Check { help, ..check }
 }
 
-/// The worst of what came of writing under each prefix.
+/// The worst result of the test writes.
 fn of_writing(trials: &[Trial], scope: Option<&str>) -> Check {
     let scope = named(scope);
     let lacking: Vec<&Trial> = trials.iter().filter(|trial| is_not_writable(&trial.result)).collect();
@@ -141,18 +148,23 @@ fn of_writing(trials: &[Trial], scope: Option<&str>) -> Check {
     }
     let well = |trial: &&Trial| trial.result != Ok(Written::Well);
     match trials.iter().find(well).map(|trial| &trial.result) {
-        None => WRITE.well(format!("What is written is there, and gone once it is removed ({}).", prefixes(trials))),
+        None => {
+            WRITE.well(format!("A test triple could be written, read and removed ({}).", prefixes(trials)))
+        }
         Some(Ok(Written::NotStored)) => WRITE.trouble(
-            "It took a triple and did not store it.",
-            format!("Grant the scope {scope} work logs for writing (read write, graph timesheet); look at the log of the database."),
+            "It accepted a test triple and did not store it.",
+            format!(
+                "Grant the scope {scope} write access to work logs (read write, graph timesheet), and check \
+                the log of the database."
+            ),
         ),
         Some(Ok(_)) => WRITE.trouble(
-            "It took the removal of a triple and still has it.",
-            "Look at the log of the database; Virtuoso may be short of disk, or in a checkpoint.",
+            "It accepted the removal of a test triple and did not remove it.",
+            "Check the log of the database; Virtuoso may have too little disk space, or be in a checkpoint.",
         ),
         Some(Err(fault @ TriplestoreFault::Refused(_))) => WRITE.trouble(
             sentence(&fault.to_string()),
-            format!("Grant the scope {scope} work logs for writing in config/authorization/config.lisp."),
+            format!("Grant the scope {scope} write access to work logs in config/authorization/config.lisp."),
         ),
         Some(Err(fault)) => WRITE.unknown(sentence(&fault.to_string()), SEE_TRIPLESTORE),
     }
@@ -162,7 +174,7 @@ fn is_not_writable(result: &Result<Written, TriplestoreFault>) -> bool {
     matches!(result, Err(TriplestoreFault::Refused(refusal)) if refusal.is_not_writable())
 }
 
-/// What it means that nothing may be written under the `lacking` prefixes; none where there are none.
+/// The check if writes under the `lacking` prefixes are refused; none if there are none.
 fn of_prefixes(trials: &[Trial], lacking: &[&Trial], scope: &str) -> Option<Check> {
     let worst: Vec<&&Trial> = lacking.iter().filter(|trial| trial.in_use).collect();
     let in_use = trials.iter().any(|trial| trial.in_use);
@@ -171,7 +183,7 @@ fn of_prefixes(trials: &[Trial], lacking: &[&Trial], scope: &str) -> Option<Chec
     let (first, all) = (named.first()?, lacking.len() == trials.len());
     let grant = if all {
         format!(
-            " If that is there, grant the scope {scope} work logs for writing (read write, graph timesheet)."
+            " If it is there already, grant the scope {scope} write access to work logs (read write, graph timesheet)."
         )
     } else {
         String::new()
@@ -182,12 +194,12 @@ fn of_prefixes(trials: &[Trial], lacking: &[&Trial], scope: &str) -> Option<Chec
     );
     Some(if in_use && worst.is_empty() {
         WRITE.warning(
-            format!("No graph takes a write under {first}, which no work log begins with yet."),
+            format!("No graph accepts writes under {first}, which no work log begins with yet."),
             help,
         )
     } else {
         let what = format!(
-            "No graph takes a write under {}: the link of a deleted work log stays there.",
+            "No graph accepts writes under {}: links of deleted work logs remain there.",
             some(&named)
         );
         WRITE.trouble(what, help)
@@ -198,7 +210,7 @@ fn prefixes(trials: &[Trial]) -> String {
     some(&trials.iter().map(|trial| trial.prefix.clone()).collect::<Vec<_>>())
 }
 
-/// What the work logs of the days around today name.
+/// The persons and tasks of the work logs around today.
 pub(super) struct InUse {
     facts: Facts,
     directory: Directory,
@@ -206,7 +218,7 @@ pub(super) struct InUse {
 }
 
 impl InUse {
-    /// What stands in the way of a work log that is complete but for its task and person.
+    /// The obstacles for an otherwise complete work log with this task and person.
     fn obstacles(&self, tasks: Values, persons: Values) -> Vec<Obstacle> {
         let (days, durations) = (Values::only("2024-09-02"), Values::only("PT1H"));
         let facts = Facts { durations, days, tasks, persons, ..Facts::default() };
@@ -227,22 +239,26 @@ impl InUse {
         let (mut says, mut help) = (Vec::new(), Vec::new());
         if !missing.is_empty() {
             let named = some(&missing);
-            says.push(format!("{} of {all} with work logs have no Kimai account: {named}.", missing.len()));
+            says.push(format!(
+                "{} of {all} people with work logs have no Kimai account: {named}.",
+                missing.len()
+            ));
             help.push(
-                "Link each to their Kimai account, where people are kept. If accounts are missing there, import them first (kimai-sync import accounts).",
+                "Link each to their Kimai account, where people are managed. If accounts are missing there, \
+                 import them first (kimai-sync import accounts).",
             );
         }
         if !several.is_empty() {
             let named = some(&several);
             says.push(format!(
-                "{} of {all} with work logs have several Kimai accounts: {named}.",
+                "{} of {all} people with work logs have several Kimai accounts: {named}.",
                 several.len()
             ));
-            help.push("Leave each linked to one Kimai account, the one whose hours these are.");
+            help.push("Keep each linked to one Kimai account only, the one their hours belong to.");
         }
         if says.is_empty() {
             return PERSONS.well(format!(
-                "All {all} with work logs of the last and next {days} days have one Kimai account."
+                "All {all} people with work logs of the last and next {days} days have one Kimai account."
             ));
         }
         PERSONS.warning(says.join(" "), help.join(" "))
@@ -256,12 +272,13 @@ impl InUse {
         let all = self.count(self.facts.tasks.len());
         if bad.is_empty() {
             return ACTIVITIES.well(format!(
-                "All {all} with work logs of the last and next {days} days lead to an activity of Kimai."
+                "All {all} tasks with work logs of the last and next {days} days lead to a Kimai activity."
             ));
         }
         ACTIVITIES.warning(
-            format!("{} of {all} with work logs lead to no activity of Kimai: {}.", bad.len(), some(&bad)),
-            "Import tasks (kimai-sync import tasks); if they stay, choose activities of Kimai that belong to a project.",
+            format!("{} of {all} tasks with work logs do not lead to a Kimai activity: {}.", bad.len(), some(&bad)),
+            "Import tasks (kimai-sync import tasks); for those that remain, choose Kimai activities that belong \
+             to a project.",
         )
     }
 
@@ -285,7 +302,7 @@ mod tests {
             (
                 View { anything: false, ..whole },
                 Health::Trouble,
-                "DEFAULT_MU_AUTH_SCOPE, which is 'http://x', the same",
+                "DEFAULT_MU_AUTH_SCOPE, which is 'http://x', identical",
             ),
             (View { persons: false, ..whole }, Health::Trouble, "(users)"),
             (View { activities: false, ..whole }, Health::Trouble, "Import them"),
@@ -313,7 +330,7 @@ mod tests {
         let transient = |words: &str| Err(TriplestoreFault::Transient(words.to_owned()));
         let table = [
             (vec![usual(Ok(Written::Well))], Health::Well, ""),
-            (vec![usual(Ok(Written::NotStored))], Health::Trouble, "for writing"),
+            (vec![usual(Ok(Written::NotStored))], Health::Trouble, "write access"),
             (vec![usual(Ok(Written::NotRemoved))], Health::Trouble, "log of the database"),
             (
                 vec![usual(unwritten())],
@@ -336,15 +353,15 @@ mod tests {
             (
                 vec![trial("http://x/work-logs/", false, unwritten())],
                 Health::Trouble,
-                "If that is there, grant",
+                "If it is there already, grant",
             ),
             (
                 vec![usual(Err(TriplestoreFault::Refused("it answered 400".into())))],
                 Health::Trouble,
-                "for writing",
+                "write access",
             ),
-            (vec![usual(transient("it answered 500"))], Health::Unknown, "First see to"),
-            (vec![usual(transient("connection refused"))], Health::Unknown, "First see to"),
+            (vec![usual(transient("it answered 500"))], Health::Unknown, "Fix the check"),
+            (vec![usual(transient("connection refused"))], Health::Unknown, "Fix the check"),
         ];
         for (trials, verdict, help) in table {
             let check = of_writing(&trials, None);

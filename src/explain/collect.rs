@@ -23,10 +23,10 @@ use crate::trackers::TimeEntry;
 use crate::trackers::kimai::Choices;
 use crate::work_logs::SourceFault;
 
-/// Timesheets looked at in one story. A work log has one; more are a mistake, and hundreds rubbish.
+/// The most timesheets in one explanation. A work log normally has one.
 const MOST_TIMESHEETS: usize = 5;
 
-/// Everything that can be asked, without a verdict yet.
+/// All data, without a verdict yet.
 pub(super) async fn explanation(witnesses: &Witnesses, work_log: &WorkLogUri) -> Explanation {
     let entry = witnesses.queue.entry(work_log).await.ok().flatten().as_ref().map(waiting);
     let memory = memory(witnesses, work_log).await;
@@ -115,7 +115,7 @@ fn describe(witnesses: &Witnesses, facts: Facts, directory: &Directory, kind: Su
                     work_log
                         .doubled
                         .iter()
-                        .map(|what| format!("it has several values of: {what}; the smallest counts")),
+                        .map(|what| format!("it has several values for: {what}; the smallest is used")),
                 );
                 match DesiredEntry::of(&work_log, witnesses.clock.zone()) {
                     Ok(wanted) => told.wanted = Some(wanted),
@@ -127,11 +127,7 @@ fn describe(witnesses: &Witnesses, facts: Facts, directory: &Directory, kind: Su
     told.complaints.extend(told.obstacles.iter().map(ToString::to_string));
     let no_id = |text: &&String| EntryId::parse(text, facts.syntax).is_err();
     told.complaints.extend(
-        facts
-            .identifiers
-            .iter()
-            .filter(no_id)
-            .map(|text| format!("its link '{text}' is no number of a timesheet")),
+        facts.identifiers.iter().filter(no_id).map(|text| format!("its link '{text}' is not a timesheet ID")),
     );
     let task = |iri: String| {
         let known = directory.tasks.get(&iri).cloned().unwrap_or_default();
@@ -152,8 +148,8 @@ fn describe(witnesses: &Witnesses, facts: Facts, directory: &Directory, kind: Su
     }
 }
 
-/// The timesheets that have to do with it and whether the triplestore links to them: its own first, by the
-/// same order of authority as [`crate::domain::plan`].
+/// The related timesheets and whether the triplestore links to them: its own first, with the same order of authority as
+/// [`crate::domain::plan`].
 fn ids(told: Option<&Told>, memory: &Memory, syntax: IdSyntax) -> Vec<(EntryId, bool)> {
     let linked: BTreeSet<EntryId> = syntax
         .read_all(told.into_iter().flat_map(|told| &told.identifiers))
@@ -166,7 +162,7 @@ fn ids(told: Option<&Told>, memory: &Memory, syntax: IdSyntax) -> Vec<(EntryId, 
     all.map(|id| (id, linked.contains(&id))).collect()
 }
 
-/// Who else is linked to these. What cannot be asked is left out: the triplestore has said so already.
+/// Other work logs that are linked to these. An error is ignored, since it is reported elsewhere.
 async fn sharing(witnesses: &Witnesses, work_log: &WorkLogUri, ids: &[(EntryId, bool)]) -> Vec<WorkLogUri> {
     let ids: Vec<EntryId> = ids.iter().map(|(id, _)| *id).collect();
     if ids.is_empty() {
@@ -196,7 +192,7 @@ async fn held(
     let zone = witnesses.clock.zone();
     let (mut differing, mut rounding) = (Vec::new(), None);
     if let (Some(Some(holds)), Some(wanted)) = (kimai.known(), wanted) {
-        // Kimai may round what it is sent; that is no difference.
+        // Kimai may round the values; that is not a difference.
         if !answered(id, holds.found, wanted, memory) {
             differing = differences(&holds.found, &wanted, &holds.names, zone);
         }
@@ -208,15 +204,15 @@ async fn held(
     Held { id, linked, kimai, code, differences: differing, rounding }
 }
 
-/// That Kimai books it on another day in its reports: that stands in no answer but the one that set it.
+/// The clause if Kimai's reports show it on another day, which only the answer to a change contains.
 fn other_day(id: EntryId, wanted: &DesiredEntry, memory: &Memory, zone: &TimeZone) -> Option<String> {
     let off = memory.days_off.filter(|off| *off != 0 && memory.timesheet == Some(id))?;
     let day = wanted.day(zone);
     let booked = day.checked_add(jiff::ToSpan::days(off)).ok()?;
-    Some(format!("day: {booked} in the reports of Kimai, {day} by the work log"))
+    Some(format!("day: {booked} in Kimai's reports, {day} in the work log"))
 }
 
-/// Whether it holds just what Kimai made of what was sent last.
+/// Whether it still has exactly what Kimai stored for the values last sent.
 fn answered(id: EntryId, found: ObservedEntry, wanted: DesiredEntry, memory: &Memory) -> bool {
     memory.timesheet == Some(id) && found.is_answer_to(&wanted, memory.pushed.as_ref(), memory.held.as_ref())
 }

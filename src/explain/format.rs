@@ -9,14 +9,13 @@ use crate::domain::hours;
 use crate::domain::timesheet::DesiredEntry;
 use crate::text::minute;
 
-/// An instant as somebody in `zone` reads it: only the time on the same day, else with the day.
+/// An instant in `zone`: only the time on the same day, otherwise with the day.
 pub(super) fn moment(instant: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
     let (there, today) = (instant.to_zoned(zone.clone()), now.to_zoned(zone.clone()).date());
     if there.date() == today { there.strftime("%H:%M").to_string() } else { minute(instant, zone) }
 }
 
-/// Where a timesheet differs from what its work log says, a clause each; nothing when it holds that, but for
-/// Kimai's rounding.
+/// How a timesheet differs from its work log, one clause each. Kimai's rounding does not count.
 pub(super) fn differences(
     found: &ObservedEntry,
     wanted: &DesiredEntry,
@@ -27,10 +26,10 @@ pub(super) fn differences(
     let mut tell = |what: &str, same: bool, kimai: Option<String>, work_log: String| {
         if !same {
             let kimai = kimai.unwrap_or_else(|| "none".to_owned());
-            clauses.push(format!("{what}: {kimai} in Kimai, {work_log} by the work log"));
+            clauses.push(format!("{what}: {kimai} in Kimai, {work_log} in the work log"));
         }
     };
-    // One field at a time: what is right elsewhere is taken from the other side.
+    // One field at a time: the others are taken from the work log.
     let alone = |one: ObservedEntry| one.holds(wanted);
     let right = ObservedEntry::from(*wanted);
     let time = |instant: Timestamp| minute(instant, zone);
@@ -47,7 +46,7 @@ pub(super) fn differences(
     let shown = labelled(user.map(|id| id.to_string()), &names.user);
     tell("user", user == Some(wanted.user), shown, wanted.user.to_string());
     if !found.says(wanted) {
-        clauses.push("description: another text in Kimai than the note of the work log".to_owned());
+        clauses.push("description: differs from the note of the work log".to_owned());
     }
     if !found.holds(wanted) {
         clauses.extend(hours::differing(found, wanted));
@@ -94,9 +93,9 @@ mod tests {
         assert_eq!(
             tell(other),
             [
-                "end: 2024-09-02 07:30 in Kimai, 2024-09-02 08:00 by the work log",
-                "project: 9 ('Site') in Kimai, 1 by the work log",
-                "activity: none in Kimai, 2 by the work log",
+                "end: 2024-09-02 07:30 in Kimai, 2024-09-02 08:00 in the work log",
+                "project: 9 ('Site') in Kimai, 1 in the work log",
+                "activity: none in Kimai, 2 in the work log",
             ]
         );
     }

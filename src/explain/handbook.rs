@@ -60,53 +60,53 @@ fn helps(code: Code) -> String {
     }
 }
 
-/// Explains codes that pass automatically, or whose message has the fix.
+/// The text for codes that pass automatically, or whose message has the fix.
 fn passes(code: Code) -> Option<&'static str> {
     Some(match code {
         Code::KimaiUnavailable => {
-            "Nothing while it passes: it is tried again automatically. If it lasts, check that Kimai runs \
-             and that KIMAI_ENDPOINT is its address; kimai-sync doctor tries it."
+            "Usually nothing: it is retried automatically. If it lasts, check that Kimai is running and that \
+             KIMAI_ENDPOINT is its address; kimai-sync doctor tests the connection."
         }
         Code::KimaiBusy => {
-            "Nothing: it goes on after the pause. If this happens often, lower KIMAI_CONCURRENCY."
+            "Nothing: syncing resumes after the pause. If this happens often, lower KIMAI_CONCURRENCY."
         }
         Code::AnswerLost => {
-            "Nothing: the timesheet is looked up automatically, and created only if it is not there."
+            "Nothing: the timesheet is looked up automatically, and created only if it does not exist."
         }
         Code::TimesheetGone => {
-            "Nothing: it is tried again automatically. If the work log is still there, its timesheet is created again."
+            "Nothing: it is retried automatically. If the work log still exists, a new timesheet is created."
         }
         Code::TimesheetClaimed => {
-            "Sweep its day: each work log then gets its own timesheet (kimai-sync sweep)."
+            "Sweep its day (kimai-sync sweep): each work log then gets its own timesheet."
         }
         Code::KimaiLostData => {
-            "If the wrong backup was restored in Kimai, stop the service and restore the right one. Otherwise run a \
-             sweep as a dry run, read its findings, and confirm it with its key: the links are rebuilt."
+            "If the wrong backup was restored in Kimai, stop the service and restore the right one. Otherwise \
+             do a dry run of a sweep, read its findings, and confirm it with its key: this rebuilds the links."
         }
         Code::TokenSeesTooLittle => {
-            "Give the API token's user a role that sees everybody's timesheets, like Administrator; kimai-sync doctor \
-             says what it lacks."
+            "Give the API token's user a role that can see all timesheets, like Administrator; kimai-sync \
+             doctor shows what is missing."
         }
         Code::TriplestoreUnavailable => {
-            "Nothing while it passes: it is tried again automatically. If it lasts, check that the triplestore runs and \
-             that MU_SPARQL_ENDPOINT is its address; kimai-sync doctor tries it."
+            "Usually nothing: it is retried automatically. If it lasts, check that the triplestore is running \
+             and that MU_SPARQL_ENDPOINT is its address; kimai-sync doctor tests the connection."
         }
         Code::TriplestoreRefusedWrite => {
-            "Change config/authorization/config.lisp as the message says, then restart the database and try again."
+            "Change config/authorization/config.lisp as the message says, then restart the database and retry."
         }
         Code::TriplestoreFailed => {
-            "Nothing while it passes: it is tried again automatically. If it lasts, look at the log of the database."
+            "Usually nothing: it is retried automatically. If it lasts, check the log of the database."
         }
         Code::TriplestoreUnreadable => {
-            "Check that MU_SPARQL_ENDPOINT is the address of a SPARQL endpoint, without a page or login in between."
+            "Check that MU_SPARQL_ENDPOINT is the address of a SPARQL endpoint, and that no web page or login \
+             answers in its place."
         }
         Code::TriplestoreIncomplete => {
-            "Nothing while it passes: it is read again automatically. If it lasts, check the limits on rows of the \
-             database."
+            "Usually nothing: it is read again automatically. If it lasts, check the row limits of the database."
         }
-        Code::TurnedAway => "Nothing: it is tried again automatically.",
+        Code::TurnedAway => "Nothing: it is retried automatically.",
         Code::StorageUnavailable => {
-            "Free some disk space, and let the service write its data directory; kimai-sync doctor tries it."
+            "Free disk space, and make the data directory writable for the service; kimai-sync doctor tests it."
         }
         Code::Cancelled => "Nothing. Start it again if you still need it.",
         _ => return None,
@@ -117,7 +117,8 @@ fn passes(code: Code) -> Option<&'static str> {
 fn listed() -> String {
     let mut text = String::new();
     for (area, title) in SECTIONS {
-        let _ = write!(text, "\n## {title}\n\n| code | what it means | what helps |\n| --- | --- | --- |\n");
+        let _ =
+            write!(text, "\n## {title}\n\n| code | what it means | how to fix it |\n| --- | --- | --- |\n");
         for code in Code::ALL.into_iter().filter(|code| code.area() == area) {
             let (word, means, helps) = (code.word(), code.means(), helps(code));
             let _ = writeln!(text, "| <a id=\"{word}\"></a>`{word}` | {means} | {helps} |");

@@ -1,33 +1,35 @@
-//! Hints how to fix a problem, in words for an office worker. Pure.
+//! Hints how to fix a problem, for office workers. Pure.
 
 use crate::domain::work_log::Obstacle;
 use crate::domain::{Code, WorkLogUri};
 use crate::settings::Relations;
 
-/// What removes `obstacle`. Whether an import can depends on `relations`.
+/// How to remove `obstacle`. Whether an import helps depends on `relations`.
 pub(super) fn for_obstacle(obstacle: &Obstacle, relations: Relations) -> String {
     match obstacle {
         Obstacle::Lacks(what) => format!("Open the work log and fill in its {what}."),
         Obstacle::NotAnActivity(_) => {
-            "Choose a task that comes from Kimai. One that is new there is offered after an import (kimai-sync import tasks)."
+            "Choose a task that was imported from Kimai. If it is new in Kimai, import tasks first (kimai-sync \
+             import tasks)."
                 .to_owned()
         }
         Obstacle::ActivityWithoutId(_) => {
-            "Choose another task: this one does not say which activity of Kimai it is, and an import cannot tell either."
+            "Choose another task: this one has no Kimai ID, and an import cannot add it."
                 .to_owned()
         }
         Obstacle::ProjectUnknown(_) => moved(relations).to_owned(),
         Obstacle::ActivityWithoutProject(task) => format!(
-            "Choose an activity that belongs to a project: {task} is a global one, and Kimai lets no global activity be \
-             given a project later. If there is none yet, make one in Kimai and import it (kimai-sync import tasks)."
+            "Choose an activity that belongs to a project: {task} is global, and Kimai cannot move a global \
+             activity to a project. If there is none yet, create one in Kimai and import it (kimai-sync import \
+             tasks)."
         ),
         Obstacle::NoAccount(person) => format!(
-            "Link {person} to their Kimai account; an administrator does so where people are kept. If the account is not \
-             offered there, import accounts first (kimai-sync import accounts)."
+            "Link {person} to their Kimai account; an administrator does this where people are managed. If the \
+             account is not offered there, import accounts first (kimai-sync import accounts)."
         ),
         Obstacle::AccountAmbiguous(person, _) => format!(
-            "Leave {person} linked to one Kimai account: the one whose hours these are. An administrator does so where people \
-             are kept."
+            "Keep {person} linked to one Kimai account only, the one these hours belong to. An administrator \
+             does this where people are managed."
         ),
         Obstacle::BadDuration(..) => {
             "Open the work log and correct its duration: hours and minutes, like PT7H30M.".to_owned()
@@ -40,31 +42,32 @@ pub(super) fn for_obstacle(obstacle: &Obstacle, relations: Relations) -> String 
 fn moved(relations: Relations) -> &'static str {
     match relations {
         Relations::Follow => {
-            "Import tasks: the activity then moves to its project (kimai-sync import tasks). If that project is hidden or \
-             has ended in Kimai, show it again there first, or set IMPORT_HIDDEN=true."
+            "Import tasks (kimai-sync import tasks): the activity then moves to its project. If that project is \
+             hidden or has ended in Kimai, make it available there first, or set IMPORT_HIDDEN=true."
         }
         Relations::Keep => {
-            "Imports leave the project of an activity alone (IMPORT_RELATIONS=keep): choose another task, or set \
-             IMPORT_RELATIONS=follow and import tasks."
+            "Imports do not change the project of an activity (IMPORT_RELATIONS=keep): choose another task, or \
+             set IMPORT_RELATIONS=follow and import tasks."
         }
     }
 }
 
-/// The fix for this code; nothing if it passes automatically or the obstacle is more specific.
+/// The fix for this code; none if it passes automatically or the obstacle is more specific.
 pub(crate) fn for_code(code: Code, relations: Relations) -> Option<&'static str> {
     match code {
         Code::ActivityOfOtherProject => Some(moved(relations)),
         Code::KimaiListFaulty => Some(
-            "Correct or delete the row in Kimai, or look at what stands before it; kimai-sync doctor names it.",
+            "Correct or delete the row in Kimai, or check the proxy in front of Kimai; kimai-sync doctor names \
+             the row.",
         ),
         Code::KimaiRefused => Some(
-            "Change what Kimai names in its message, there or at the work log, then try again; kimai-sync doctor looks at \
+            "Fix what Kimai's message names, in Kimai or in the work log, then retry; kimai-sync doctor checks \
              Kimai's settings.",
         ),
         Code::TriplestoreRefused => {
-            Some("Look at the access rights of the service; kimai-sync doctor tries them.")
+            Some("Check the access rights of the service; kimai-sync doctor tests them.")
         }
-        Code::Internal => Some("Report this with its message: it is a fault of kimai-sync."),
+        Code::Internal => Some("Report this with its message: it is a bug in kimai-sync."),
         _ => for_access(code).or_else(|| for_choice(code)).or_else(|| for_hours(code)),
     }
 }
@@ -72,34 +75,35 @@ pub(crate) fn for_code(code: Code, relations: Relations) -> Option<&'static str>
 /// The fix if Kimai, or a proxy in front of it, refuses permission.
 fn for_access(code: Code) -> Option<&'static str> {
     Some(match code {
-        Code::TokenInvalid => "Make a new API token in Kimai and give it to the service (API_TOKEN).",
+        Code::TokenInvalid => "Create a new API token in Kimai and set API_TOKEN to it.",
         Code::AuthorizationStripped => {
-            "Let the Authorization header through to Kimai: for Apache set CGIPassAuth On (or SetEnvIf Authorization \
-             \"(.*)\" HTTP_AUTHORIZATION=$1), for nginx fastcgi_param HTTP_AUTHORIZATION $http_authorization, for a proxy \
-             proxy_set_header Authorization $http_authorization."
+            "Pass the Authorization header on to Kimai. Apache: CGIPassAuth On (or SetEnvIf Authorization \
+             \"(.*)\" HTTP_AUTHORIZATION=$1); nginx: fastcgi_param HTTP_AUTHORIZATION $http_authorization; \
+             nginx as a proxy: proxy_set_header Authorization $http_authorization."
         }
         Code::ProxyAnswered => {
-            "Check that KIMAI_ENDPOINT is the address of Kimai's API, like https://kimai.example.com/api, and that the proxy \
-             before Kimai passes /api on to it. Once Kimai answers itself, everything goes on automatically."
+            "Check that KIMAI_ENDPOINT is the address of Kimai's API, like https://kimai.example.com/api, and \
+             that the proxy in front of Kimai forwards /api to it. Syncing resumes automatically once Kimai \
+             itself answers."
         }
         Code::ProxyLogin => {
-            "Let /api pass the proxy before Kimai without a login of its own (nginx: auth_basic off for that location), or \
-             set KIMAI_ENDPOINT to an address behind it."
+            "Turn off the proxy's own login for /api (nginx: auth_basic off for that location), or set \
+             KIMAI_ENDPOINT to an address behind the proxy."
         }
         Code::RightMissing | Code::KimaiForbidden => {
-            "Give the role of the API token's user the right that is named, or the role Administrator in Kimai; \
-             kimai-sync doctor says what it lacks."
+            "In Kimai, give the API token's user the missing right or the role Administrator; kimai-sync doctor \
+             shows what is missing."
         }
         Code::PeriodLocked => {
-            "Unlock the period in Kimai (System, Settings, Time-tracking), or give the role of the API token's user the \
-             right lockdown_override_timesheet (a super administrator has it)."
+            "Unlock the period in Kimai (System, Settings, Time-tracking), or give the API token's user a role \
+             with the right lockdown_override_timesheet (super administrators have it)."
         }
         Code::TimesheetExported => {
-            "Look whether it is on an invoice. If it may be changed all the same, take its export mark away in Kimai, or \
-             give the role of the API token's user the right edit_exported_timesheet."
+            "Check whether it is on an invoice. If it may still be changed, remove its export mark in Kimai, or \
+             give the API token's user a role with the right edit_exported_timesheet."
         }
         Code::TrackingMode => "Set the tracking mode to Default in Kimai (System, Settings, Time-tracking).",
-        Code::FieldsRefused => "Run kimai-sync doctor: it looks at Kimai's version, settings and rights.",
+        Code::FieldsRefused => "Run kimai-sync doctor: it checks Kimai's version, settings and rights.",
         _ => return None,
     })
 }
@@ -108,7 +112,7 @@ fn for_access(code: Code) -> Option<&'static str> {
 fn for_choice(code: Code) -> Option<&'static str> {
     Some(match code {
         Code::ProjectHidden | Code::CustomerHidden | Code::ActivityHidden => {
-            "Show it again in Kimai, or choose another task for the work log."
+            "Make it visible in Kimai, or choose another task for the work log."
         }
         Code::ProjectEnded => {
             "Set a later end for the project in Kimai, or choose another task for the work log."
@@ -122,22 +126,22 @@ fn for_choice(code: Code) -> Option<&'static str> {
             "Allow global activities for the project in Kimai, or choose another task."
         }
         Code::UserGone => "Link the person to another Kimai account: this one is gone.",
-        Code::UserDisabled => "Enable the user in Kimai, at least until the hours are in.",
+        Code::UserDisabled => "Enable the user in Kimai, at least until the hours are synced.",
         Code::SystemAccount => {
             "Link the person to another Kimai account: a system account cannot have hours."
         }
         Code::ChoiceInvalid => {
-            "Look in Kimai whether project, activity and user are there and may be booked on; kimai-sync doctor says what \
-             the API token's user may see."
+            "Check in Kimai that the project, activity and user exist and can be used; kimai-sync doctor shows \
+             what the API token's user can see."
         }
         Code::TeamForbids => {
-            "Add the user of the API token to the team in Kimai, or make it an administrator."
+            "Add the API token's user to the team in Kimai, or give it the role Administrator."
         }
         _ => return None,
     })
 }
 
-/// The fix if Kimai refuses the hours, or holds wrong ones.
+/// The fix if Kimai refuses the hours, or has wrong ones.
 fn for_hours(code: Code) -> Option<&'static str> {
     Some(match code {
         Code::OverlapRefused => {
@@ -148,39 +152,40 @@ fn for_hours(code: Code) -> Option<&'static str> {
         }
         Code::FutureRefused => "Allow times in the future in Kimai (System, Settings), or wait for that day.",
         Code::DurationTooLong => {
-            "Raise the limit for long records in Kimai (System, Settings), or split the work log; Kimai takes no more than a \
-             year."
+            "Raise the limit for long records in Kimai (System, Settings), or split the work log; Kimai allows \
+             at most one year."
         }
         Code::BreakKept => {
-            "Turn breaks on in Kimai (System, Settings, Time-tracking) and try again: then the break is removed. If there \
-             was one, correct the duration of the work log."
+            "Turn on breaks in Kimai (System, Settings, Time-tracking) and retry: this removes the break. If \
+             the break was real, correct the duration of the work log."
         }
         Code::RoundedToZero => {
             "Change the rounding of the duration in Kimai (System, Settings, Rounding), or correct the duration of the work \
              log."
         }
         Code::WrongDay => {
-            "In Kimai, give the user of the API token and the owner of the hours the time zone that is set as TZ. \
-             kimai-sync doctor says whose differs."
+            "In Kimai, set the time zone of the API token's user and of the owner of the hours to the value of \
+             TZ; kimai-sync doctor shows whose differs."
         }
         Code::BudgetUsedUp => "Raise the budget of the project in Kimai, or allow overbooking there.",
         _ => return None,
     })
 }
 
-/// What helps where the timesheet of `work_log` is exported in Kimai and holds something else; `deleted` tells
-/// whether the work log is.
+/// The fix if the timesheet of `work_log` is exported in Kimai and differs; `deleted` says whether the work log is
+/// deleted.
 pub(super) fn for_exported(work_log: &WorkLogUri, deleted: bool) -> [String; 2] {
     let (kimai_is_right, what) = if deleted {
-        ("Look in Kimai whether it is on an invoice: then leave it.", "delete it")
+        ("Check in Kimai whether it is on an invoice; if so, leave it.", "delete it")
     } else {
         (
-            "Look in Kimai whether it is on an invoice: then set the work log to what Kimai holds, and both are in sync.",
+            "Check in Kimai whether it is on an invoice; if so, change the work log to the values in Kimai.",
             "overwrite it",
         )
     };
     let overwrite = format!(
-        "To {what} all the same, press the button, run kimai-sync queue retry {work_log} --exported, or take the export mark away in Kimai and try again."
+        "To {what} anyway, press the button, run kimai-sync queue retry {work_log} --exported, or remove the \
+         export mark in Kimai and retry."
     );
     [kimai_is_right.to_owned(), overwrite]
 }
@@ -203,7 +208,7 @@ mod tests {
             assert_eq!(for_code(code, Relations::Follow), None, "{code:?} passes by itself");
         }
         let table = [
-            (Code::ProjectHidden, "Show it again"),
+            (Code::ProjectHidden, "Make it visible"),
             (Code::ProjectEnded, "later end"),
             (Code::UserDisabled, "Enable the user"),
             (Code::OverlapRefused, "Allow overlapping"),
@@ -222,7 +227,7 @@ mod tests {
         }
     }
 
-    /// To import again is only advised where that changes something.
+    /// Importing again is only advised if it changes something.
     #[test]
     fn an_import_is_advised_where_it_can_help() {
         let task = || "'Dev'".to_owned();

@@ -1,4 +1,4 @@
-//! Finds the work log for what a person types.
+//! Finds work logs by a text that a person types.
 
 use std::collections::BTreeMap;
 
@@ -7,34 +7,31 @@ use super::loose::Loose;
 use super::{Answer, PATIENCE, Witnesses};
 use crate::domain::{EntryId, WorkLogUri};
 
-/// What a text leads to.
+/// The result of a search.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
     /// These work logs, in the order of their IRIs. Several share one timesheet.
     WorkLogs(Vec<WorkLogUri>),
     /// No work log is linked to this timesheet, which Kimai has.
     Loose(Loose),
-    /// Nothing has this `mu:uuid` or Kimai id.
+    /// Nothing has this `mu:uuid` or Kimai ID.
     Nobody,
-    /// It is neither an IRI nor an id; why, in words.
+    /// It is neither an IRI nor an ID, with a message.
     Unreadable(String),
-    /// The triplestore could not be asked; why, in words.
+    /// The triplestore could not be read, with a message.
     Unasked(String),
 }
 
-/// The longest text that is looked for, in characters: no id is longer.
+/// The longest text to search for, in characters: no ID is longer.
 const LONGEST: usize = 4096;
 
-/// Finds the work logs that `text` names: an IRI, the `mu:uuid` of a work log, or the id of a timesheet in
-/// Kimai. Only digits are a Kimai id, unless a work log has them as its `mu:uuid`. An IRI is taken at its
-/// word.
+/// Finds the work logs that `text` names: an IRI, the `mu:uuid` of a work log, or the ID of a timesheet in Kimai. Only
+/// digits are a Kimai ID, unless they are the `mu:uuid` of a work log. An IRI is not looked up.
 pub async fn find(witnesses: &Witnesses, text: &str) -> Found {
     let text = text.trim();
     let text = text.strip_prefix('<').and_then(|text| text.strip_suffix('>')).unwrap_or(text);
     if text.is_empty() || text.len() > LONGEST {
-        return Found::Unreadable(
-            "give the IRI of a work log, its id, or the number of its timesheet".into(),
-        );
+        return Found::Unreadable("give the IRI or ID of a work log, or the ID of its timesheet".into());
     }
     if text.contains(':') {
         return match WorkLogUri::parse(text) {
@@ -57,7 +54,7 @@ pub async fn find(witnesses: &Witnesses, text: &str) -> Found {
     }
     let mut found = Vec::new();
     if let Some(id) = id {
-        // What we remember first: it answers without the triplestore too.
+        // The service's records first: they work without the triplestore.
         found.extend(witnesses.ledger.owner(id).await.ok().flatten());
         match linked {
             Answer::Known(linked) => found.extend(linked.into_values().flatten()),
@@ -68,7 +65,7 @@ pub async fn find(witnesses: &Witnesses, text: &str) -> Found {
         if found.is_empty()
             && let Answer::Known(left) = within(witnesses.work_logs.tombstones(&[id])).await
         {
-            // Anything may carry a number.
+            // Other resources may have the same identifier.
             found.extend(left.into_values().flatten().filter(WorkLogUri::is_minted));
         }
     }
@@ -90,13 +87,13 @@ async fn loose(witnesses: &Witnesses, id: EntryId) -> Found {
             Found::Loose(Loose::of(id, &holds, witnesses.clock.zone(), witnesses.limits))
         }
         Answer::Known(None) => Found::Nobody,
-        Answer::Unknown { error } => Found::Unasked(format!(
-            "no work log is linked to it, and Kimai does not tell what it holds: {error}"
-        )),
+        Answer::Unknown { error } => {
+            Found::Unasked(format!("no work log is linked to it, and it cannot be read from Kimai: {error}"))
+        }
     }
 }
 
-/// What `question` is answered, if that does not take too long.
+/// The answer to `question`, within the time limit.
 pub(super) async fn within<T, E: ToString>(question: impl Future<Output = Result<T, E>>) -> Answer<T> {
     match tokio::time::timeout(PATIENCE, question).await {
         Ok(result) => result.into(),

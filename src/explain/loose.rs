@@ -13,9 +13,9 @@ use crate::text::minute;
 pub struct Loose {
     /// Its id.
     pub id: EntryId,
-    /// What it holds, in words.
+    /// Its values, as text.
     pub holds: String,
-    /// What the next sweep of its day does, in words.
+    /// What the next sweep of its day does, as text.
     pub next: String,
 }
 
@@ -28,7 +28,7 @@ impl Loose {
 impl std::fmt::Display for Loose {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { id, holds, next } = self;
-        write!(f, "No work log is linked to timesheet {id} of Kimai: {holds}. {next}")
+        write!(f, "No work log is linked to Kimai timesheet {id}: {holds}. {next}")
     }
 }
 
@@ -36,7 +36,7 @@ fn words(holds: &Holds, zone: &TimeZone) -> String {
     let Holds { found, exported, names } = holds;
     let time = |instant: Timestamp| minute(instant, zone);
     let span = match found.end {
-        None => format!("{} on, it still runs", time(found.begin)),
+        None => format!("{}, still running", time(found.begin)),
         Some(end) => {
             let minutes = found.duration / 60;
             let (hours, minutes) = (minutes / 60, minutes % 60);
@@ -60,14 +60,15 @@ fn next(holds: &Holds, zone: &TimeZone, limits: Limits) -> String {
     if holds.exported {
         return format!("A sweep of {day} keeps it, since it is exported");
     }
-    let taken = "gives it to a work log that has none and says just what it holds";
+    let taken = "links it to a work log that has no timesheet and matches it exactly";
     if !limits.delete_orphans {
-        return format!("A sweep of {day} {taken}, or else keeps it, since SWEEP_DELETE_ORPHANS is false");
+        return format!("A sweep of {day} {taken}, otherwise keeps it, since SWEEP_DELETE_ORPHANS is false");
     }
     let Limits { max_deletions, grace, .. } = limits;
     format!(
-        "The next sweep of {day} {taken}, or else deletes it: with no more than {max_deletions} such timesheets without \
-         confirmation (SWEEP_MAX_DELETIONS), and not within {} minutes of its last change (SWEEP_GRACE)",
+        "The next sweep of {day} {taken}, otherwise deletes it: without confirmation if there are at most \
+         {max_deletions} such timesheets (SWEEP_MAX_DELETIONS), and not within {} minutes of its last change \
+         (SWEEP_GRACE)",
         grace.as_secs() / 60
     )
 }
@@ -109,12 +110,13 @@ mod tests {
         let deletes = told(false, true);
         assert!(
             deletes.starts_with(
-                "No work log is linked to timesheet 12 of Kimai: 2024-09-02 00:00 to 2024-09-02 07:30 (7:30 hours), user \
-                 'jane' (3), project 'Website' (2), activity 4. The next sweep of 2024-09-02 gives it to a work log"
+                "No work log is linked to Kimai timesheet 12: 2024-09-02 00:00 to 2024-09-02 07:30 (7:30 \
+                 hours), user 'jane' (3), project 'Website' (2), activity 4. The next sweep of 2024-09-02 links \
+                 it to a work log"
             ),
             "{deletes}"
         );
-        assert!(deletes.contains("or else deletes it"), "{deletes}");
+        assert!(deletes.contains("otherwise deletes it"), "{deletes}");
         assert!(told(true, true).ends_with("keeps it, since it is exported"));
         assert!(told(false, false).ends_with("since SWEEP_DELETE_ORPHANS is false"));
     }

@@ -14,11 +14,11 @@ use crate::reconcile::breaker::{Down, Neighbour};
 use crate::settings::Relations;
 use crate::text::words;
 
-/// How a work log stands.
+/// The verdict on a work log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// Its timesheet holds what it says.
+    /// Its timesheet matches it.
     InSync,
     /// It is synced automatically, now or later.
     Waits,
@@ -34,9 +34,9 @@ pub enum Verdict {
     NotSeen,
     /// Neither side knows it.
     Unknown,
-    /// The IRI is that of something else.
+    /// The IRI is something else.
     NotAWorkLog,
-    /// A side that decides could not be asked.
+    /// A side needed for the verdict could not be read.
     Unclear,
 }
 
@@ -46,7 +46,7 @@ words!(Verdict {
     Unclear => "unclear",
 });
 
-/// What a verdict is made of.
+/// The data for a verdict.
 pub(super) struct Evidence<'a> {
     pub(super) explanation: &'a Explanation,
     pub(super) outages: &'a [Down],
@@ -56,7 +56,7 @@ pub(super) struct Evidence<'a> {
     pub(super) relations: Relations,
 }
 
-/// A verdict, a sentence without full stop, the code of the obstacle, and the fix.
+/// A verdict, a sentence without a full stop, the code of the problem, and the fix.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Judged {
     pub(super) verdict: Verdict,
@@ -65,9 +65,10 @@ pub(super) struct Judged {
     pub(super) help: Vec<String>,
 }
 
-const HIDDEN: &str = "If it is still there for people, run kimai-sync doctor: it says whether the triplestore hides something.";
+const HIDDEN: &str =
+    "If it still exists, run kimai-sync doctor: it shows whether the triplestore hides something.";
 const RETRY: &str =
-    "Try it again now (kimai-sync queue retry, or the button); the next sweep of its day does so too.";
+    "Retry it now (kimai-sync queue retry, or the button); the next sweep of its day does this too.";
 
 fn judged(verdict: Verdict, says: impl Into<String>) -> Judged {
     Judged { verdict, says: says.into(), code: None, help: Vec::new() }
@@ -92,19 +93,18 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Judged {
     let told = match &evidence.explanation.triplestore {
         Answer::Known(told) => told,
         Answer::Unknown { error } => {
-            let says = format!("Not known now: {error}");
+            let says = format!("Not known at the moment: {error}");
             return judged(Verdict::Unclear, says)
-                .helped(["See to it that the triplestore runs and answers; kimai-sync doctor tries it."]);
+                .helped(["Check that the triplestore is running and answers; kimai-sync doctor tests it."]);
         }
     };
     match told.kind {
         Subject::WorkLog => evidence.of_work_log(told),
-        Subject::LeftOver => evidence.of_deleted("what is left of it in the triplestore is its link"),
+        Subject::LeftOver => evidence.of_deleted("only its link is left in the triplestore"),
         Subject::Absent => evidence.of_absent(),
-        Subject::Other => judged(
-            Verdict::NotAWorkLog,
-            "Not a work log: the triplestore knows something else under this IRI",
-        ),
+        Subject::Other => {
+            judged(Verdict::NotAWorkLog, "Not a work log: this IRI is something else in the triplestore")
+        }
     }
 }
 
@@ -135,16 +135,16 @@ impl Evidence<'_> {
             return judged(verdict, says).because(entry.code).helped(self.hint(entry.code)).helped([RETRY]);
         }
         let Some(own) = self.explanation.own() else {
-            let says = "Not in Kimai: it is complete, but the service has not been told of it";
+            let says = "Not in Kimai: it is complete, but the service has not been notified of it";
             return judged(Verdict::NotInKimai, says).helped([
                 RETRY,
-                "If this happens often, run kimai-sync doctor: it says whether changes arrive here.",
+                "If this happens often, run kimai-sync doctor: it shows whether deltas arrive.",
             ]);
         };
         self.stale(own)
     }
 
-    /// Whether its own timesheet holds what it says, and the link is right on both sides.
+    /// The verdict if its own timesheet matches it, and the link is right on both sides.
     fn in_sync(&self, told: &Told) -> Option<Judged> {
         let own = self.explanation.own().filter(|own| own.linked && !self.memory().link_unwritten)?;
         let holds = own.kimai.known()?.as_ref()?;
@@ -153,14 +153,14 @@ impl Evidence<'_> {
         }
         let exported = if holds.exported { ", and is marked as exported" } else { "" };
         let rounding = own.rounding.as_ref().map(|rounding| format!("; {rounding}")).unwrap_or_default();
-        let says = format!("In sync: timesheet {} holds what the work log says{exported}{rounding}", own.id);
+        let says = format!("In sync: timesheet {} matches the work log{exported}{rounding}", own.id);
         let result = judged(Verdict::InSync, says);
         let several = told.identifiers.len() > 1;
         let shared = !self.explanation.sharing.is_empty();
         Some(
             result
                 .helped(several.then_some(
-                    "It is linked to several timesheets: a sweep of its day keeps one and looks at the others.",
+                    "It is linked to several timesheets: a sweep of its day keeps one and examines the others.",
                 ))
                 .helped(shared.then_some(
                     "Another work log is linked to the same timesheet: a sweep of its day gives each its own.",
@@ -171,18 +171,20 @@ impl Evidence<'_> {
     /// It is retried automatically.
     fn waits(&self, entry: &Waiting, told: &Told) -> Judged {
         let when = match (entry.state, entry.due) {
-            (State::Running, _) => "it is being tried just now".to_owned(),
-            (State::Scheduled, Some(due)) => format!("next try {}", moment(due, self.now, self.zone)),
-            _ => "it is tried as soon as it is its turn".to_owned(),
+            (State::Running, _) => "it is being synced now".to_owned(),
+            (State::Scheduled, Some(due)) => format!("next attempt {}", moment(due, self.now, self.zone)),
+            _ => "it is next when a worker is free".to_owned(),
         };
-        // What holds up everything comes before what its own last run said.
+        // An outage comes before the error of its own last run.
         if let Some(Down { neighbour, code, why, since }) = self.outages.first() {
             let since = moment(*since, self.now, self.zone);
-            let says = format!("Waits: {neighbour} is down since {since} ({why}); {when}");
+            let says = format!("Waiting: {neighbour} has been down since {since} ({why}); {when}");
             let help = match neighbour {
-                Neighbour::Kimai => "Nothing is lost: when Kimai answers again, it goes on by itself.",
+                Neighbour::Kimai => {
+                    "Nothing is lost: syncing resumes automatically when Kimai answers again."
+                }
                 Neighbour::Triplestore => {
-                    "Nothing is lost: when the triplestore answers again, it goes on by itself."
+                    "Nothing is lost: syncing resumes automatically when the triplestore answers again."
                 }
             };
             return judged(Verdict::Waits, says).because(*code).helped(self.hint(Some(*code))).helped([help]);
@@ -190,14 +192,15 @@ impl Evidence<'_> {
         if let Some(since) = self.memory().creating_since.filter(|_| entry.last_error.is_some()) {
             let since = moment(since, self.now, self.zone);
             let says = format!(
-                "Waits: Kimai did not answer when a timesheet was sent at {since}; whether it was stored is looked up; {when}"
+                "Waiting: Kimai did not answer when a timesheet was sent at {since}; the service looks up \
+                 whether it was stored; {when}"
             );
             return judged(Verdict::Waits, says).because(Code::AnswerLost);
         }
         let Some(error) = &entry.last_error else {
-            return judged(Verdict::Waits, format!("Waits: {when}"));
+            return judged(Verdict::Waits, format!("Waiting: {when}"));
         };
-        judged(Verdict::Waits, format!("Waits: {error}; {when}"))
+        judged(Verdict::Waits, format!("Waiting: {error}; {when}"))
             .because(entry.code)
             .helped(told.obstacles.iter().map(|obstacle| for_obstacle(obstacle, self.relations)))
             .helped(self.hint(entry.code))
@@ -216,40 +219,40 @@ impl Evidence<'_> {
             .because(told.obstacles.first().map(Obstacle::code))
             .helped(told.obstacles.iter().map(|obstacle| for_obstacle(obstacle, self.relations)))
             .helped([
-                "What is changed at the work log is tried at once; after a link or an import, try it again.",
+                "A change to the work log is synced at once; after linking an account or an import, retry it.",
             ])
     }
 
-    /// It has a timesheet, nothing is to be done for it, and yet they do not match.
+    /// It has a timesheet and is not in the queue, but they do not match.
     fn stale(&self, own: &Held) -> Judged {
         match &own.kimai {
             Answer::Unknown { error } => {
                 let sent = self.memory().pushed.is_some();
-                let known = if sent { "; the last that was sent there was taken" } else { "" };
-                judged(Verdict::Unclear, format!("Not known now: timesheet {}: {error}{known}", own.id))
-                    .because(own.code)
-                    .helped(self.hint(own.code))
-                    .helped(["Try again when Kimai answers; kimai-sync doctor tries it."])
+                let known = if sent { "; Kimai accepted the last change that was sent" } else { "" };
+                judged(
+                    Verdict::Unclear,
+                    format!("Not known at the moment: timesheet {}: {error}{known}", own.id),
+                )
+                .because(own.code)
+                .helped(self.hint(own.code))
+                .helped(["Try again when Kimai answers; kimai-sync doctor tests the connection."])
             }
             Answer::Known(None) => {
-                judged(Verdict::NotInKimai, format!("Not in Kimai: timesheet {} is gone from there", own.id))
-                    .helped(["Try it again now: it is created anew. The next sweep of its day does so too."])
+                judged(Verdict::NotInKimai, format!("Not in Kimai: timesheet {} no longer exists", own.id))
+                    .helped([
+                        "Retry it now to create a new timesheet; the next sweep of its day does this too.",
+                    ])
             }
             Answer::Known(Some(_)) if own.differences.is_empty() => {
-                let says = format!(
-                    "In Kimai as timesheet {}, but the triplestore does not hold the link yet",
-                    own.id
-                );
+                let says =
+                    format!("In Kimai as timesheet {}, but the link is not in the triplestore yet", own.id);
                 judged(Verdict::Differs, says).helped([RETRY])
             }
             Answer::Known(Some(Holds { exported, .. })) => {
-                let says = format!(
-                    "Timesheet {} holds something else than the work log says: {}",
-                    own.id,
-                    own.differences.join("; ")
-                );
+                let says =
+                    format!("Timesheet {} differs from the work log: {}", own.id, own.differences.join("; "));
                 if *exported {
-                    let says = format!("{says}; it is exported, and stays as it is");
+                    let says = format!("{says}; it is exported, so it is not changed");
                     return judged(Verdict::Differs, says)
                         .because(Code::TimesheetExported)
                         .helped(for_exported(&self.explanation.work_log, false));
@@ -268,33 +271,31 @@ impl Evidence<'_> {
             return not_seen;
         }
         if memory.removed || memory.timesheet.is_some() {
-            return self.of_deleted("the triplestore knows nothing of it any more");
+            return self.of_deleted("it is no longer in the triplestore");
         }
         if let Some(entry) = &self.explanation.entry {
             return match entry.state {
-                State::Parked => {
-                    judged(Verdict::Unknown, "Unknown here: the triplestore knows nothing of it")
-                }
+                State::Parked => judged(Verdict::Unknown, "Unknown: it is not in the triplestore"),
                 _ => self.waits(entry, &Told::default()),
             };
         }
         if done {
             return judged(
                 Verdict::Deleted,
-                "Deleted: the triplestore knows nothing of it any more, and no timesheet of it is known",
+                "Deleted: it is no longer in the triplestore, and has no known timesheet",
             );
         }
         judged(
             Verdict::Unknown,
-            "Unknown here: neither the triplestore, nor Kimai, nor our memory knows anything of it",
+            "Unknown: it is not in the triplestore, in Kimai, or in the records of the service",
         )
-        .helped(["Look whether the address or number is right.", HIDDEN])
+        .helped(["Check the IRI or ID.", HIDDEN])
     }
 
-    /// Nobody saw it deleted, and Kimai may hold its timesheet still: a triplestore that shows nothing, as with a
-    /// wrong scope, is no proof. Not where another work log, which it shows, has the same timesheet.
+    /// Its deletion was not observed, and Kimai may still have its timesheet: a triplestore that shows nothing, as with
+    /// a wrong scope, proves nothing. Does not apply if a visible work log has the same timesheet.
     fn not_seen(&self) -> Option<Judged> {
-        const HOW: &str = "Not to be seen in the triplestore";
+        const HOW: &str = "Not visible in the triplestore";
         let waits = self.explanation.entry.as_ref().filter(|entry| !entry.is_parked());
         if !self.explanation.sharing.is_empty() || waits.is_some() {
             return waits.map(|entry| self.waits(entry, &Told::default()).helped([HIDDEN]));
@@ -303,8 +304,10 @@ impl Evidence<'_> {
         let mut still = self.explanation.timesheets.iter();
         let first = still.find(|held| !matches!(held.kimai, Answer::Known(None)))?;
         let result = if let Some(error) = first.kimai.error() {
-            let says =
-                format!("{HOW}; whether timesheet {} is still in Kimai is not known now: {error}", first.id);
+            let says = format!(
+                "{HOW}; it is not known at the moment whether timesheet {} is still in Kimai: {error}",
+                first.id
+            );
             judged(Verdict::Unclear, says)
         } else {
             let why = parked.map(|why| format!(": {why}")).unwrap_or_default();
@@ -314,7 +317,7 @@ impl Evidence<'_> {
         Some(result.because(code).helped([HIDDEN]).helped(self.hint(code)))
     }
 
-    /// It is gone from the triplestore, as `how` says.
+    /// It is deleted from the triplestore, as described by `how`.
     fn of_deleted(&self, how: &str) -> Judged {
         let still: Vec<&Held> = self
             .explanation
@@ -324,15 +327,18 @@ impl Evidence<'_> {
             .collect();
         if let Some(entry) = self.explanation.entry.as_ref().filter(|entry| !entry.is_parked()) {
             let waits = self.waits(entry, &Told::default());
-            let says = format!("{} (it was deleted, and its timesheet is to follow)", waits.says);
+            let says = format!("{} (it was deleted; its timesheet will be deleted too)", waits.says);
             return Judged { says, ..waits };
         }
         let Some(first) = still.first() else {
-            return judged(Verdict::Deleted, format!("Deleted: {how}, and its timesheet is gone from Kimai"));
+            return judged(
+                Verdict::Deleted,
+                format!("Deleted: {how}, and its timesheet no longer exists in Kimai"),
+            );
         };
         if let Some(error) = first.kimai.error() {
             let says = format!(
-                "Deleted: {how}; whether timesheet {} is still in Kimai is not known now: {error}",
+                "Deleted: {how}; it is not known at the moment whether timesheet {} is still in Kimai: {error}",
                 first.id
             );
             return judged(Verdict::Unclear, says);
@@ -348,7 +354,8 @@ impl Evidence<'_> {
         };
         let verdict = if shared.is_some() { Verdict::Deleted } else { Verdict::LeftOver };
         let hidden = self.explanation.triplestore.known().is_some_and(|told| told.kind == Subject::Absent);
-        let sweep = "Sweep its day: a timesheet that no work log has is deleted (kimai-sync sweep).";
+        let sweep =
+            "Sweep its day (kimai-sync sweep): this deletes timesheets that no work log is linked to.";
         let code = self.explanation.entry.as_ref().and_then(|entry| entry.code);
         if self.is_exported() {
             return judged(verdict, says)
@@ -362,19 +369,19 @@ impl Evidence<'_> {
             .helped(hidden.then_some(HIDDEN))
     }
 
-    /// Whether it is parked since its timesheet is exported.
+    /// Whether it is parked because its timesheet is exported.
     fn is_exported(&self) -> bool {
         let entry = self.explanation.entry.as_ref().filter(|entry| entry.is_parked());
         entry.is_some_and(|entry| entry.code == Some(Code::TimesheetExported))
     }
 
-    /// Its own timesheet, if Kimai holds it.
+    /// Its own timesheet, if it exists in Kimai.
     fn holding(&self) -> Option<&Held> {
         self.explanation.own().filter(|own| matches!(own.kimai, Answer::Known(Some(_))))
     }
 }
 
-/// How a sentence about what is wrong begins.
+/// The beginning of a sentence about a problem.
 fn start(verdict: Verdict, holding: Option<&Held>) -> String {
     match holding {
         Some(held) if verdict == Verdict::Differs => {

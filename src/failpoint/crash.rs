@@ -1,15 +1,15 @@
-//! Named places where a debug build can be told to die, as by kill -9, so that tests can see what is left.
+//! Named places where a debug build can be made to die as by kill -9, so that tests can check the state left behind.
 //!
-//! `KIMAI_SYNC_CRASH_AT=name` ends the process when it first gets there, `name:3` at the third time. A
-//! release build has none of this.
+//! `KIMAI_SYNC_CRASH_AT=name` ends the process when it first reaches that place, `name:3` at the third time. A release
+//! build has none of this.
 
 #[cfg(debug_assertions)]
 use std::sync::OnceLock;
 #[cfg(debug_assertions)]
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Every place, in the order a change gets there.
-/// `post sent` is when Kimai has answered, but nothing of the answer is read.
+/// All places, in the order in which a change reaches them. `post sent` is when Kimai has answered, but nothing of the
+/// answer is read.
 pub const POINTS: [&str; 14] = [
     "delta parsed",
     "delta saved",
@@ -27,7 +27,7 @@ pub const POINTS: [&str; 14] = [
     "stopping",
 ];
 
-/// Dies here if told to.
+/// Dies here if requested.
 #[cfg(debug_assertions)]
 pub fn point(name: &str) {
     static WANTED: OnceLock<Option<(String, usize)>> = OnceLock::new();

@@ -41,33 +41,33 @@ use sessions::Sessions;
 use throttle::Throttle;
 use token::Token;
 
-/// What a 401 asks for.
+/// The challenge in a 401.
 const CHALLENGE: &str = "Bearer realm=\"kimai-sync\"";
 
-/// Renders the page on which people log in: where it leads, and what went wrong before, if anything did.
+/// Renders the login page, given where it leads and the previous error, if any.
 pub type LoginPage = fn(&str, Option<&str>) -> Markup;
 
-/// The token and the sessions. One for all threads of the server.
+/// The token and the sessions, shared by all threads of the server.
 #[derive(Debug)]
 pub struct Guard {
     token: Option<Token>,
-    /// Whether `/metrics` needs the token too.
+    /// Whether `/metrics` requires the token too.
     metrics: bool,
     sessions: Sessions,
     throttle: Throttle,
     login_page: LoginPage,
 }
 
-/// What became of a token that somebody sent.
+/// The result of comparing a token.
 enum Tried {
     Right,
     Wrong,
-    /// One wrong token too many; the next is looked at after this long.
+    /// Too many wrong tokens; the next one is accepted after this long.
     TooMany(Duration),
 }
 
 impl Guard {
-    /// A guard as the settings say, which shows people this page to log in.
+    /// A guard with these settings and this login page.
     pub fn new(settings: &GuardSettings, login_page: LoginPage) -> Self {
         Self {
             token: settings.token.as_ref().map(Token::new),
@@ -78,20 +78,20 @@ impl Guard {
         }
     }
 
-    /// Whether there is a token to ask for.
+    /// Whether a token is set.
     pub(super) fn has_token(&self) -> bool {
         self.token.is_some()
     }
 
-    /// Compares a token with ours. The right one always counts, however many wrong ones were sent before:
-    /// nobody can lock its owner out. What makes guessing hopeless is its length.
+    /// Compares a token with `OPS_TOKEN`. The right one is always accepted, however many wrong ones were sent before,
+    /// so nobody can lock its owner out. Its length makes guessing hopeless.
     fn try_token(&self, given: &[u8], path: &str, now: Instant) -> Tried {
         if self.token.as_ref().is_none_or(|token| token.matches(given)) {
             return Tried::Right;
         }
         match self.throttle.take(now) {
             None => {
-                warn!("Somebody sent a wrong OPS_TOKEN to {path}");
+                warn!("A wrong OPS_TOKEN was sent to {path}");
                 Tried::Wrong
             }
             Some(pause) => Tried::TooMany(pause),
@@ -111,7 +111,7 @@ impl Guard {
         if let Some(given) = bearer(request.headers()) {
             return match self.try_token(given, request.path(), now) {
                 Tried::Right => None,
-                Tried::Wrong => Some(unauthorised("The token that was sent is not OPS_TOKEN.")),
+                Tried::Wrong => Some(unauthorised("The token is not OPS_TOKEN.")),
                 Tried::TooMany(pause) => Some(too_many(pause)),
             };
         }
@@ -122,11 +122,11 @@ impl Guard {
             return Some(to_login(request));
         }
         Some(unauthorised(
-            "This needs the service's OPS_TOKEN: send it as 'Authorization: Bearer …', or log in at /login.",
+            "This requires the OPS_TOKEN of the service: send it as 'Authorization: Bearer …', or log in at /login.",
         ))
     }
 
-    /// Whether there is a session to log out of.
+    /// Whether the request has a session to log out of.
     pub(crate) fn is_logged_in(&self, request: &HttpRequest) -> bool {
         self.has_session(request.headers(), Instant::now())
     }
@@ -139,14 +139,14 @@ impl Guard {
         session_ids(headers).find(|id| self.sessions.is_open(id, now))
     }
 
-    /// The login that lets a request in, where no token does.
+    /// The session that authorises a request without a token.
     fn login(&self, headers: &HeaderMap, now: Instant) -> Option<String> {
         self.token.as_ref().filter(|_| bearer(headers).is_none())?;
         self.session(headers, now).map(str::to_owned)
     }
 }
 
-/// Whether a route asks for the token, where there is one.
+/// Whether a route requires the token, if one is set.
 pub(super) fn asks(path: &str) -> bool {
     access::of(path).access == Access::Guarded
 }
@@ -156,7 +156,7 @@ pub(super) fn reading_is_work(path: &str) -> bool {
     access::of(path).reading_is_work()
 }
 
-/// The middleware: lets a request through to its route, or answers in its place.
+/// The middleware: passes a request on to its route, or refuses it.
 pub async fn pass(
     guard: web::Data<Guard>,
     mut request: ServiceRequest,
@@ -198,7 +198,7 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
 }
 
-/// What the cookies of our name hold.
+/// The values of the cookies with our name.
 fn session_ids(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let values = headers.get_all(COOKIE).filter_map(|value| value.to_str().ok());
     let pairs = values.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
@@ -209,7 +209,7 @@ fn is_browser(headers: &HeaderMap) -> bool {
     headers.get_all(ACCEPT).any(|value| value.to_str().is_ok_and(|text| text.contains("text/html")))
 }
 
-/// Sends a person to log in, and from there to where they were going; what they sent is not kept.
+/// Redirects a browser to the login, and from there to the original address. A form that was sent is lost.
 fn to_login(request: &ServiceRequest) -> HttpResponse {
     let going = request.uri().path_and_query().map_or("/", |place| place.as_str());
     let next = if request.method().is_safe() { redirect::local(going) } else { redirect::HOME.to_owned() };
@@ -218,29 +218,29 @@ fn to_login(request: &ServiceRequest) -> HttpResponse {
 }
 
 fn unauthorised(detail: &str) -> HttpResponse {
-    let problem = Problem::new(StatusCode::UNAUTHORIZED, "Not allowed without the token", detail);
+    let problem = Problem::new(StatusCode::UNAUTHORIZED, "Token required", detail);
     let mut answer = problem.error_response();
     answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
     answer
 }
 
 fn too_many(pause: Duration) -> HttpResponse {
-    let detail = "Too many wrong tokens were sent. The right one is OPS_TOKEN of the service.";
+    let detail = "Too many wrong tokens were sent. The right one is the OPS_TOKEN of the service.";
     let mut answer =
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "Too many wrong tokens", detail).error_response();
     answer.headers_mut().insert(RETRY_AFTER, seconds(pause));
     answer
 }
 
-/// As `Retry-After` counts: whole seconds, one at least.
+/// For `Retry-After`: whole seconds, at least one.
 fn seconds(pause: Duration) -> HeaderValue {
     HeaderValue::from(u64::try_from(pause.as_millis().div_ceil(1000)).unwrap_or(1).max(1))
 }
 
 fn foreign() -> HttpResponse {
-    let detail = "A page of another site tried to change or ask something here. Open this service's own page instead; \
-                  a proxy before it must pass on the Host header, or use https.";
-    Problem::new(StatusCode::FORBIDDEN, "Refused for a page of another site", detail).error_response()
+    let detail = "A page of another site made this request. Open this service's own page instead. A proxy in \
+        front of the service must pass on the Host header, or use https.";
+    Problem::new(StatusCode::FORBIDDEN, "Cross-site request refused", detail).error_response()
 }
 
 #[cfg(test)]

@@ -22,22 +22,22 @@ pub(super) type Body = Result<Bytes, actix_web::Error>;
 pub(super) struct Members(Map<String, Value>);
 
 impl Members {
-    /// Reads a body. The old service took `application/vnd.api+json` and urlencoded forms; plain
-    /// `application/json` and a missing content type are taken for JSON too, and so is what looks like it in
-    /// a form: `curl -d` calls everything a form.
+    /// Reads a body. The old service accepted `application/vnd.api+json` and urlencoded forms. Plain `application/json`
+    /// and a missing content type are treated as JSON too, and so is a form that looks like JSON: `curl -d` sends
+    /// everything as a form.
     pub(super) fn read(request: &HttpRequest, body: Body) -> Result<Self, Problem> {
         if let Some(problem) = super::coding::refused(request.headers()) {
             return Err(problem);
         }
         let body = body.map_err(|fault| match fault.as_response_error().status_code() {
             StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(MOST_BYTES),
-            _ => Problem::bad_request(format!("The body cannot be read: {fault}.")),
+            _ => Problem::bad_request(format!("The body could not be read: {fault}.")),
         })?;
         let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let form = content_type.is_some_and(|text| text.starts_with("application/x-www-form-urlencoded"));
         if form && !body.trim_ascii_start().starts_with(b"{") {
             let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(&body)
-                .map_err(|fault| Problem::bad_request(format!("The form cannot be read: {fault}.")))?;
+                .map_err(|fault| Problem::bad_request(format!("The form is invalid: {fault}.")))?;
             return Ok(Self(pairs.into_iter().map(|(name, text)| (name, text.into())).collect()));
         }
         match serde_json::from_slice(&body) {
@@ -47,20 +47,20 @@ impl Members {
         }
     }
 
-    /// A member as text; numbers count.
+    /// A member as text; numbers are converted.
     pub(super) fn text(&self, name: &str, example: &str) -> Result<String, Problem> {
         match self.0.get(name) {
             Some(Value::String(text)) => Ok(text.clone()),
             Some(Value::Number(number)) => Ok(number_as_text(number)),
             Some(_) => {
-                Err(Problem::bad_request(format!("'{name}' must be a text or number, like {example}."))
+                Err(Problem::bad_request(format!("'{name}' must be a string or a number, like {example}."))
                     .at(name))
             }
-            None => Err(Problem::bad_request(format!("'{name}' is missing; put there {example}.")).at(name)),
+            None => Err(Problem::bad_request(format!("'{name}' is missing; set it to {example}.")).at(name)),
         }
     }
 
-    /// A member as text if it is there and not null.
+    /// A member as text, if it is present and not null.
     pub(super) fn optional(&self, name: &str, example: &str) -> Result<Option<String>, Problem> {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),
@@ -68,12 +68,12 @@ impl Members {
         }
     }
 
-    /// The members `start` and `end`: days, or date-times, whose day in `zone` counts.
+    /// The members `start` and `end`: days, or date-times, of which the day in `zone` is used.
     pub(super) fn period(&self, zone: &TimeZone) -> Result<Period, Problem> {
         let day = |name: &str| {
             let text = self.text(name, "a day like 2024-09-02")?;
             day_of(text.trim(), zone).ok_or_else(|| {
-                Problem::bad_request(format!("'{name}' is '{text}', which is no day like 2024-09-02."))
+                Problem::bad_request(format!("'{name}' is '{text}'; expected a day like 2024-09-02."))
                     .at(name)
             })
         };
@@ -88,7 +88,7 @@ impl Members {
     }
 }
 
-/// A number as people write it: for JSON Schema `9.0` is the whole number 9.
+/// A number as usually written: in JSON Schema `9.0` is the integer 9.
 fn number_as_text(number: &Number) -> String {
     match number.as_f64().filter(|value| number.is_f64() && value.fract() == 0.0) {
         Some(whole) => format!("{whole:.0}"),

@@ -8,7 +8,7 @@ use super::problem::Problem;
 /// How a gzip body begins.
 pub(super) const GZIP: [u8; 2] = [0x1F, 0x8B];
 
-/// Why a body with these headers is not read, if it is not.
+/// Why a body with these headers is refused, if it is.
 pub(super) fn refused(headers: &HeaderMap) -> Option<Problem> {
     let codings = headers.get_all(CONTENT_ENCODING).filter_map(|value| value.to_str().ok());
     let mut codings = codings.flat_map(|codings| codings.split(',')).map(str::trim);
@@ -16,11 +16,12 @@ pub(super) fn refused(headers: &HeaderMap) -> Option<Problem> {
     Some(unsupported(coding))
 }
 
-/// A body in this coding.
+/// The error for a body in this coding.
 pub(super) fn unsupported(coding: &str) -> Problem {
     let coding: String = coding.chars().filter(char::is_ascii_graphic).take(40).collect();
-    let detail = format!("The body is compressed ({coding}). Send it as it is, without Content-Encoding.");
-    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The request was refused", detail)
+    let detail =
+        format!("The body is compressed ({coding}). Send it uncompressed, without Content-Encoding.");
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Request refused", detail)
 }
 
 #[cfg(test)]

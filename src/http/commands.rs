@@ -1,5 +1,5 @@
-//! The routes that ops, `mu script` and the service itself call: queue one work log, check one
-//! timesheet, sweep a period, import, lock.
+//! The routes that ops, `mu script` and the service itself call: queue a work log, check a timesheet, sweep a period,
+//! import, lock.
 
 use actix_web::http::header::LOCATION;
 use actix_web::web::{self, Path, Query};
@@ -17,9 +17,9 @@ use crate::jobs::import::What;
 use crate::jobs::lock::Month;
 use crate::jobs::{AskedBy, Order, Task};
 
-/// Settles one work log again
+/// Syncs one work log again
 ///
-/// What the triplestore says of it is compared with Kimai and put right, as after a delta.
+/// Compares it with Kimai and updates Kimai, as after a delta.
 #[utoipa::path(post, path = "/update-queue/work-logs/{id}", tag = "Sync", operation_id = "queueWorkLog",
     params(("id" = String, Path, description = "The `mu:uuid` of the work log.", example = "67BF1C2E9F3B7A0009000001")),
     responses((status = 202, description = "It is queued."), BadRequest, Refused, Unavailable))]
@@ -28,35 +28,36 @@ pub(super) async fn queue_work_log(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let Some(work_log) = state.services.work_logs.by_uuid(&id).await? else {
-        return Err(Problem::bad_request(format!("'{id}' is not the id of a work log in the triplestore.")));
+        return Err(Problem::bad_request(format!("'{id}' is not the ID of a work log in the triplestore.")));
     };
     state.services.requests.try_again(work_log).await?;
     Ok(accepted())
 }
 
-/// Deletes a timesheet of Kimai unless a work log is linked to it
+/// Deletes a timesheet in Kimai unless a work log is linked to it
 #[utoipa::path(put, path = "/kimai-timesheets/{id}", tag = "Sync", operation_id = "checkTimesheet",
-    params(("id" = u64, Path, description = "The timesheet's id in Kimai.", minimum = 1, example = 9182)),
+    params(("id" = u64, Path, description = "The ID of the timesheet in Kimai.", minimum = 1, example = 9182)),
     responses(
-        (status = 204, description = "It is linked, deleted, or was not there."),
+        (status = 204, description = "It is linked, was deleted, or did not exist."),
         BadRequest, Refused, Unavailable,
     ))]
 pub(super) async fn check_timesheet(
     id: Path<String>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    // Of the forms that the triplestore may hold an address takes digits only.
+    // An address has digits only, unlike some links in the triplestore.
     let digits = if id.bytes().all(|byte| byte.is_ascii_digit()) { id.as_str() } else { "" };
     let id = EntryId::parse(digits, IdSyntax::Numbers)
-        .map_err(|_| Problem::bad_request(format!("'{id}' is not a Kimai id.")))?;
+        .map_err(|_| Problem::bad_request(format!("'{id}' is not a Kimai ID.")))?;
     state.services.sweeper.remove_orphan(id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Compares a period on both sides and puts it right
+/// Compares a period on both sides and corrects the differences
 ///
-/// Goes on after the answer, as a run, which is done when what it queued is. With `dry-run=true` nothing is changed, and the answer is what would
-/// be. `confirm` sets deletions free that an earlier run held back.
+/// Continues after the response as a run, which is done once everything it queued is synced or parked. With
+/// `dry-run=true` nothing is changed, and the response has what would be done. `confirm` allows the deletions that an
+/// earlier run held back.
 #[utoipa::path(post, path = "/sync-to-kimai/work-logs", tag = "Sync", operation_id = "sweep",
     params(SweepQuery),
     request_body(description = "The period.", content(
@@ -65,8 +66,8 @@ pub(super) async fn check_timesheet(
     )),
     responses(
         (status = 200, description = "What would be done.", body = PlanAnswer, content_type = MEDIA_TYPE,
-            headers(("Location" = String, description = "The run that found it out."))),
-        (status = 202, description = "It is begun.", body = RunAccepted, content_type = MEDIA_TYPE,
+            headers(("Location" = String, description = "The run of the comparison."))),
+        (status = 202, description = "The run was started.", body = RunAccepted, content_type = MEDIA_TYPE,
             headers(("Location" = String, description = "The run."))),
         BadRequest, NotConfirmed, TooLarge, Broken, Refused, Unavailable,
     ))]
@@ -84,7 +85,7 @@ pub(super) async fn sweep(
         None | Some("false") => false,
         Some("true" | "") => true,
         Some(other) => {
-            return Err(Problem::bad_request(format!("dry-run is '{other}'; it is true or false.")));
+            return Err(Problem::bad_request(format!("dry-run is '{other}'; expected true or false.")));
         }
     };
     match (dry_run, confirm) {
@@ -100,7 +101,7 @@ pub(super) async fn sweep(
     }
 }
 
-/// Brings Kimai's customers into the triplestore
+/// Imports Kimai's customers into the triplestore
 #[utoipa::path(
     post,
     path = "/sync-from-kimai/customers",
@@ -116,7 +117,7 @@ pub(super) async fn import_customers(
     finish(&request, &state, Task::Import(What::Customers)).await
 }
 
-/// Brings Kimai's projects and activities into the triplestore
+/// Imports Kimai's projects and activities into the triplestore
 #[utoipa::path(
     post,
     path = "/sync-from-kimai/tasks",
@@ -132,7 +133,7 @@ pub(super) async fn import_tasks(
     finish(&request, &state, Task::Import(What::Tasks)).await
 }
 
-/// Brings Kimai's users into the triplestore
+/// Imports Kimai's users into the triplestore
 #[utoipa::path(
     post,
     path = "/sync-from-kimai/accounts",
@@ -150,7 +151,7 @@ pub(super) async fn import_accounts(
 
 /// Sets the submitted timesheets of a month to exported
 ///
-/// Kimai lets nobody change them any more.
+/// In Kimai they can then no longer be changed.
 #[utoipa::path(post, path = "/timesheets/lock", tag = "Sync", operation_id = "lock",
     params(Prefer),
     request_body(description = "The month.", content(
@@ -170,8 +171,8 @@ pub(super) async fn lock(
     finish(&request, &state, Task::Lock(month)).await
 }
 
-/// Runs `task` and answers when it has ended; at once with 202 where the caller would rather not wait
-/// (`Prefer: respond-async`, RFC 7240). It goes on when the caller hangs up: half of it helps nobody.
+/// Runs `task` and responds when it has ended, or immediately with 202 if the caller does not want to wait
+/// (`Prefer: respond-async`, RFC 7240). It continues if the caller disconnects.
 async fn finish(request: &HttpRequest, state: &State, task: Task) -> Result<HttpResponse, Problem> {
     let asked = state.runs.ask(Order::new(task, AskedBy::Request)).await?;
     let mut preferences = request.headers().get_all("Prefer").filter_map(|value| value.to_str().ok());
@@ -183,7 +184,7 @@ async fn finish(request: &HttpRequest, state: &State, task: Task) -> Result<Http
     Ok(HttpResponse::NoContent().insert_header((LOCATION, location)).finish())
 }
 
-/// 202 with the headers of the old service: a content type and no content.
+/// 202 with the headers of the old service: a content type without content.
 fn accepted() -> HttpResponse {
     HttpResponse::Accepted().content_type(JSON_API).finish()
 }

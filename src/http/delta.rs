@@ -1,7 +1,7 @@
-//! `POST /delta`: what the delta-notifier calls. 204 once every work log it names is in the queue.
+//! `POST /delta`, called by the delta-notifier. Answers 204 once every work log it names is in the queue.
 //!
-//! The body is parsed as it arrives and never buffered. Everything parsed is queued even if the rest is invalid: a
-//! surplus check is harmless, a lost change is not.
+//! The body is parsed as it arrives and never buffered. Everything parsed is queued even if the rest is invalid: an
+//! unnecessary check is harmless, a lost change is not.
 
 use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::{self, Payload};
@@ -19,36 +19,37 @@ use crate::delta::{DeltaFault, Found, message};
 use crate::failpoint::crash;
 use crate::store::queue::MOST_ENTRIES;
 
-/// Where deltas come.
+/// The path for deltas.
 pub(super) const PATH: &str = "/delta";
-/// The largest delta, in bytes: what the delta-notifier itself takes.
+/// The largest delta, in bytes: the limit of the delta-notifier itself.
 pub(super) const MOST_BYTES: usize = 500 * 1024 * 1024;
 
-/// How much of one delta is taken.
+/// The limits for one delta.
 #[derive(Debug, Clone, Copy)]
 struct Bounds {
     bytes: usize,
-    /// Their IRIs are what needs memory.
+    /// The number of work logs: their IRIs take memory.
     work_logs: usize,
 }
 
 const BOUNDS: Bounds = Bounds { bytes: MOST_BYTES, work_logs: MOST_ENTRIES };
-/// Up to here a body that makes no sense is taken to its end.
+/// An invalid body up to this size is read to its end.
 const SMALL_BYTES: usize = 64 * 1024;
 
-/// Takes what changed in the triplestore
+/// Accepts a delta: changes in the triplestore
 ///
-/// Called by the delta-notifier. Every work log that the delta names is in the queue when this answers, and it is
-/// kept that those of changed tasks, persons and accounts are to be queued; what was understood is queued even when
-/// the rest is rubbish (400).
+/// Called by the delta-notifier. When this answers, every work log that the delta names is in the queue, and the
+/// changed tasks, persons and accounts are saved so that their work logs will be queued. What could be parsed is queued
+/// even if the rest is invalid (400).
 #[utoipa::path(post, path = "/delta", tag = "Sync", operation_id = "delta",
-    request_body(content = Delta, description = "Up to 500 MB, of up to a million work logs.", content_type = "application/json",
+    request_body(content = Delta, description = "Up to 500 MB, with up to a million work logs.", content_type = "application/json",
         example = json!([{"inserts": [{
             "subject": {"type": "uri", "value": "http://timekeeper.redpencil.io/work-logs/67BF1C2E9F3B7A0009000001"},
             "predicate": {"type": "uri", "value": "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"},
             "object": {"type": "uri", "value": "http://www.w3.org/2002/12/cal/ical#Vevent"},
         }], "deletes": []}])),
-    responses((status = 204, description = "All of it is queued."), BadRequest, TooLarge, UnknownMediaType, Unavailable))]
+    responses((status = 204, description = "Everything is queued."), BadRequest, TooLarge, UnknownMediaType,
+        Unavailable))]
 pub(super) async fn post(
     request: HttpRequest,
     body: Payload,
@@ -57,7 +58,7 @@ pub(super) async fn post(
     receive(&request, body, &state, BOUNDS).await
 }
 
-/// Takes a delta within `bounds`.
+/// Accepts a delta within `bounds`.
 async fn receive(
     request: &HttpRequest,
     body: Payload,
@@ -74,7 +75,7 @@ async fn receive(
         read(body, bounds).await
     };
     crash::point("delta parsed");
-    // Most are of no concern: of them there is nothing to tell.
+    // Most deltas concern no work log and are not logged.
     let concerns = found.named() > 0 || found.skipped > 0 || ended.is_err();
     let span = if concerns { trace::span(request.method(), PATH) } else { Span::none() };
     let answer = take(request, &found, ended, state).instrument(span.clone()).await;
@@ -82,7 +83,7 @@ async fn receive(
     answer
 }
 
-/// Queues what was found, and answers.
+/// Queues what was found, and responds.
 async fn take(
     request: &HttpRequest,
     found: &Found,
@@ -90,7 +91,7 @@ async fn take(
     state: &State,
 ) -> Result<HttpResponse, Problem> {
     if found.skipped > 0 {
-        warn!("Left out {} parts of a delta that make no sense", found.skipped);
+        warn!("Skipped {} invalid parts of a delta", found.skipped);
     }
     state.services.intake.accept(found).await?;
     crash::point("delta saved");
@@ -98,10 +99,7 @@ async fn take(
         info!("Queued {} work logs of a delta", found.work_logs.len());
     }
     if !found.references.is_empty() {
-        info!(
-            "Looking for the work logs of {} tasks, persons or accounts that changed",
-            found.references.len()
-        );
+        info!("Looking for the work logs of {} changed tasks, persons or accounts", found.references.len());
     }
     match ended {
         Ok(()) => Ok(HttpResponse::NoContent().finish()),
@@ -112,7 +110,7 @@ async fn take(
     }
 }
 
-/// Why a body could not be read to its end.
+/// Why a body could not be read completely.
 enum Cut {
     Coded(Problem),
     Empty,
@@ -126,7 +124,7 @@ fn refuse(request: &HttpRequest, found: &Found, cut: Cut) -> Problem {
     let problem = match cut {
         Cut::Coded(problem) => problem,
         Cut::Empty => Problem::bad_request(
-            "The body is empty: in the rules of the delta-notifier, set the option resourceFormat to 'v0.0.1'.",
+            "The body is empty; set the option resourceFormat to 'v0.0.1' in the rules of the delta-notifier.",
         ),
         Cut::TooLarge(most) => Problem::too_large(most),
         Cut::TooMany(most) => Problem::too_many(most),
@@ -135,7 +133,7 @@ fn refuse(request: &HttpRequest, found: &Found, cut: Cut) -> Problem {
     };
     let from = request.peer_addr().map_or_else(String::new, |address| format!(" from {address}"));
     let kept = found.work_logs.len();
-    warn!("Refused a delta{from}: {problem} {kept} work logs named before the fault are queued.");
+    warn!("Refused a delta{from}: {problem} {kept} work logs named before the error are queued.");
     problem
 }
 
@@ -158,7 +156,7 @@ async fn read(mut body: Payload, bounds: Bounds) -> (Found, Result<(), Cut>) {
                 if reader.named() > bounds.work_logs {
                     break Some(Cut::TooMany(bounds.work_logs));
                 }
-                // A small rest is let pass, so that the connection can be used again.
+                // A small rest is read, so that the connection can be reused.
                 if fault.is_some() && bytes > SMALL_BYTES {
                     break fault.map(Cut::NotADelta);
                 }
@@ -168,7 +166,7 @@ async fn read(mut body: Payload, bounds: Bounds) -> (Found, Result<(), Cut>) {
             None => break fault.or_else(|| reader.end().err()).map(Cut::NotADelta),
         }
     };
-    // Of what the queue could never hold nothing is kept: all or none of a delta is queued.
+    // If the queue cannot hold all work logs of a delta, none is queued.
     let found = if matches!(cut, Some(Cut::TooMany(_))) { Found::default() } else { reader.found() };
     (found, cut.map_or(Ok(()), Err))
 }
@@ -207,7 +205,7 @@ mod tests {
         state.services.metrics.text(Format::Prometheus).contains(&counted)
     }
 
-    /// A change is lost with such a delta: somebody has to hear of it.
+    /// Its change is lost, so it must be logged.
     #[tokio::test]
     async fn one_that_is_too_large_is_counted_whether_its_length_was_declared_or_not() {
         let state = state();

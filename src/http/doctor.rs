@@ -14,10 +14,10 @@ pub(crate) fn document(report: &Report) -> String {
     serde_json::to_string(&ReportAnswer::from(Some(report))).unwrap_or_default()
 }
 
-/// What was last checked of all that syncing needs
+/// Shows the last check of everything that syncing needs
 ///
-/// Connections, queue and its file as they are now, the rest as it was checked last. While the first checks are still
-/// made there are none.
+/// Connections, the queue and its file are current; the rest is from the last check. The list is empty while the first
+/// checks are running.
 #[utoipa::path(get, path = "/doctor", tag = "Health", operation_id = "doctor", responses(
     (status = 200, description = "The latest report.", body = ReportAnswer, content_type = MEDIA_TYPE),
     Unavailable,
@@ -27,10 +27,9 @@ pub(super) async fn latest(state: web::Data<State>) -> Result<HttpResponse, Prob
     Ok(response::ok(&ReportAnswer::from(report.as_ref())))
 }
 
-/// Checks all that syncing needs now
+/// Checks everything that syncing needs now
 ///
-/// Answers within 40 seconds: while checks are made that began before, all who ask wait for them and share the
-/// next ones.
+/// Answers within 40 seconds. Requests that arrive while checks are running wait for them, and share the next ones.
 #[utoipa::path(post, path = "/doctor", tag = "Health", operation_id = "examine", responses(
     (status = 200, description = "The report.", body = ReportAnswer, content_type = MEDIA_TYPE),
     Unavailable,

@@ -14,38 +14,38 @@ use super::response::fault::Unavailable;
 use crate::domain::status::NotReady;
 use crate::telemetry::metrics::Format;
 
-/// A worker that is silent for this long will not speak again by itself.
+/// After this long without a heartbeat, a worker will not recover by itself.
 const SILENCE: Duration = Duration::from_mins(1);
-/// What a look at the triplestore or the file may take: whoever asks has little patience.
+/// The time limit for probing the triplestore or the queue file; the caller's own timeout is short.
 const LOOK_LIMIT: Duration = Duration::from_secs(3);
 
-/// Whether the process turns
+/// Whether the process is alive
 ///
-/// 503 once a worker has given no sign of life for a minute.
+/// 503 if a worker has had no heartbeat for a minute.
 #[utoipa::path(get, path = "/live", tag = "Health", operation_id = "live",
-    responses((status = 200, description = "It does."), Unavailable))]
+    responses((status = 200, description = "It is."), Unavailable))]
 pub(super) async fn live(state: web::Data<State>) -> Result<HttpResponse, Problem> {
     match state.services.workers.silent() {
         Some((number, silent)) if silent >= SILENCE => {
             let seconds = silent.as_secs();
             Err(refuse(
                 "Not alive",
-                format!("Worker {number} has not moved for {seconds} s. Start the service again."),
+                format!("Worker {number} has had no heartbeat for {seconds} s. Restart the service."),
             ))
         }
         _ => Ok(HttpResponse::Ok().finish()),
     }
 }
 
-/// Whether deltas can be taken and acted upon
+/// Whether deltas can be accepted and processed
 ///
-/// 503 until the triplestore has answered once, while nothing can be saved, and from the moment the stop
-/// begins. Kimai being down does not count: deltas are kept meanwhile.
+/// 503 until the triplestore has answered once, while nothing can be saved, and once the service is stopping. If Kimai
+/// is down, the service is still ready: deltas are queued.
 #[utoipa::path(get, path = "/ready", tag = "Health", operation_id = "ready",
     responses((status = 200, description = "They can."), Unavailable))]
 pub(super) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let services = &state.services;
-    // What keeps it from being ready may be over, or may have begun, and nobody has tried since. Who stops does not try.
+    // The last known state may be outdated, so probe again, unless the service is stopping.
     if !state.stop.is_cancelled() {
         let save = async {
             let _ = timeout(LOOK_LIMIT, services.storage.look()).await;
@@ -75,7 +75,7 @@ pub(super) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Probl
 
 /// All metrics, for Prometheus
 ///
-/// As `OpenMetrics` where `Accept` asks for that. Needs the token with `METRICS_PROTECTED`.
+/// In the `OpenMetrics` format if `Accept` requests it. Needs the token if `METRICS_PROTECTED` is set.
 #[utoipa::path(get, path = "/metrics", tag = "Health", operation_id = "metrics", responses(
     (status = 200, description = "The metrics.", content(
         (String = "text/plain", example = json!("# TYPE kimai_sync_queue_entries gauge\n…")),
@@ -139,7 +139,7 @@ mod tests {
         std::fs::rename(&file, &aside).unwrap();
         storage.look().await.unwrap_err();
         let (status, body) = told(ready(state.clone()).await).await;
-        assert!(status == 503 && body.contains("Nothing can be saved: the queue's file"), "{body}");
+        assert!(status == 503 && body.contains("Nothing can be saved: the queue file"), "{body}");
         std::fs::rename(&aside, &file).unwrap();
         assert_eq!(told(ready(state.clone()).await).await.0, 200, "without anybody writing");
         std::fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(5_000).unwrap();
@@ -152,13 +152,13 @@ mod tests {
         let state = state(Storage::in_memory().unwrap(), &CancellationToken::new());
         assert_eq!(told(live(state.clone()).await).await.0, 200, "before the workers begin");
         let heartbeat = state.services.workers.heartbeat().unwrap().clone();
-        // A worker that nobody polls any more.
+        // A worker that is no longer polled.
         let mut stuck = Box::pin(heartbeat.keep(3, None, std::future::pending::<()>()));
         assert!(stuck.as_mut().now_or_never().is_none());
         tokio::time::advance(Duration::from_secs(59)).await;
         assert_eq!(told(live(state.clone()).await).await.0, 200);
         tokio::time::advance(Duration::from_secs(1)).await;
         let (status, body) = told(live(state).await).await;
-        assert!(status == 503 && body.contains("Worker 3 has not moved for 60 s."), "{body}");
+        assert!(status == 503 && body.contains("Worker 3 has had no heartbeat for 60 s."), "{body}");
     }
 }

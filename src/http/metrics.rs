@@ -10,10 +10,10 @@ use crate::domain::status::{Neighbour, Status};
 use crate::queue::State;
 use crate::telemetry::Metrics;
 
-/// How long reading the open intents may take; the other metrics are rendered without them.
+/// The time limit for reading the open intents; after that, metrics are rendered without them.
 const FILE_LIMIT: Duration = Duration::from_secs(2);
 
-/// Sets the gauges of how the service stands now, by its `status`. What cannot be found out stays as it was.
+/// Sets the gauges of the current status. A value that is not available keeps its last value.
 pub(super) async fn look(services: &Services, status: Option<&Status>) {
     let metrics = &services.metrics;
     let age = |since: Option<Timestamp>| {
@@ -68,12 +68,12 @@ fn stand(metrics: &Metrics, status: &Status) {
     metrics.set("queue_writable", &[], truth(status.storage.is_none()));
 }
 
-#[expect(clippy::cast_precision_loss, reason = "nobody has 2^53 work logs")]
+#[expect(clippy::cast_precision_loss, reason = "there are never 2^53 work logs")]
 fn of(number: impl TryInto<u64>) -> f64 {
     number.try_into().unwrap_or_default() as f64
 }
 
-#[expect(clippy::cast_precision_loss, reason = "nor seconds")]
+#[expect(clippy::cast_precision_loss, reason = "nor 2^53 seconds")]
 fn of_signed(number: i64) -> f64 {
     number as f64
 }

@@ -30,30 +30,30 @@ use super::response::fault::{
 use super::{State, sparql};
 use crate::triplestore::embedded::Embedded;
 
-const WHAT: &str = "Syncs work logs from a mu-semtech triplestore to Kimai timesheets, one way. \
-    Answers and errors are JSON:API. With OPS_TOKEN set, all but the routes that say otherwise want it as a \
-    bearer token, or the session of a browser that logged in; without, nothing is asked for.";
+const WHAT: &str = "Syncs work logs from a mu-semtech triplestore to Kimai timesheets, one way. Responses and \
+    errors are JSON:API. If OPS_TOKEN is set, routes require it as a bearer token, or the session of a browser \
+    that is logged in, except where noted. Otherwise no route requires anything.";
 
-/// What the routes are about, in the order in which they are shown.
+/// The groups of routes, in display order.
 const TAGS: [(&str, &str); 8] = [
-    ("Sync", "Told of changes, and asked for work."),
-    ("Queue", "Work logs that wait, run or are parked."),
-    ("Runs", "Long work: sweeps, plans, imports and locks."),
-    ("Health", "Whether the service is well."),
-    ("Login", "For browsers, where OPS_TOKEN is set."),
-    ("Page", "For people in a browser."),
-    ("SPARQL", "The triplestore inside."),
-    ("Documentation", "This."),
+    ("Sync", "Deltas, and requests to sync."),
+    ("Queue", "Work logs that are queued, running or parked."),
+    ("Runs", "Sweeps, plans, imports and locks."),
+    ("Health", "The status of the service."),
+    ("Login", "For browsers, if OPS_TOKEN is set."),
+    ("Page", "The operator page, for browsers."),
+    ("SPARQL", "The embedded triplestore."),
+    ("Documentation", "This documentation."),
 ];
 
-/// The documentation, in both forms.
+/// The documentation in both formats.
 struct Document {
     json: Bytes,
     page: Bytes,
 }
 
 impl Document {
-    /// Of the service that `request` came to: `/sparql` is not everywhere, nor is a token asked for.
+    /// The documentation of the service that handles `request`: not every service has `/sparql` or requires a token.
     fn of(request: &HttpRequest, state: &State) -> &'static Self {
         static ALL: [[OnceLock<Document>; 2]; 2] = [const { [const { OnceLock::new() }; 2] }; 2];
         let sparql = request.app_data::<web::Data<Embedded>>().is_some();
@@ -74,7 +74,7 @@ impl Document {
     }
 }
 
-/// The document, with an example of each body. A token is asked for where there is one.
+/// The document, with an example of each body and, if a token is set, the security schemes.
 fn value(endpoints: impl IntoIterator<Item = Endpoint>, token: bool) -> Value {
     let mut value = serde_json::to_value(describe(endpoints, token)).unwrap_or_default();
     example::complete(&mut value);
@@ -116,7 +116,7 @@ fn describe(endpoints: impl IntoIterator<Item = Endpoint>, token: bool) -> OpenA
         .build()
 }
 
-/// Adds what the guard may answer in the place of a route; or that it asks for nothing there.
+/// Adds the responses of the guard, or that the route requires no token.
 fn guarded(endpoint: &mut Endpoint) {
     let asks = auth::asks(&endpoint.path);
     if !asks {
@@ -141,14 +141,14 @@ fn tag(name: &str, what: &str) -> Tag {
     TagBuilder::new().name(name).description(Some(what)).build()
 }
 
-/// Whether a route carries that tag.
+/// Whether a route has that tag.
 fn uses(paths: &Paths, tag: &str) -> bool {
     let items = paths.paths.values();
     let mut operations = items.flat_map(|item| [&item.get, &item.post, &item.put, &item.delete]).flatten();
     operations.any(|operation| operation.tags.iter().flatten().any(|one| one == tag))
 }
 
-/// This documentation for programs, as OpenAPI 3.1
+/// This documentation as OpenAPI 3.1
 #[utoipa::path(get, path = "/openapi.json", tag = "Documentation", operation_id = "openapi", responses(
     (status = 200, description = "The document.", body = Value, content_type = "application/json"),
 ))]
@@ -156,7 +156,7 @@ pub(super) async fn document(request: HttpRequest, state: web::Data<State>) -> H
     HttpResponse::Ok().content_type("application/json").body(Document::of(&request, &state).json.clone())
 }
 
-/// This documentation for people
+/// This documentation as a page
 #[utoipa::path(get, path = "/docs", tag = "Documentation", operation_id = "docs", responses(
     (status = 200, description = "The page.", body = String, content_type = "text/html"),
 ))]
@@ -166,7 +166,7 @@ pub(super) async fn docs(request: HttpRequest, state: web::Data<State>) -> HttpR
         .body(Document::of(&request, &state).page.clone())
 }
 
-/// How the page for people looks.
+/// The style sheet of the page.
 pub(super) async fn style() -> HttpResponse {
     let mut answer =
         HttpResponse::Ok().content_type("text/css; charset=utf-8").body(include_str!("openapi/docs.css"));

@@ -1,5 +1,5 @@
-//! Errors as JSON:API, the format of mu services. Internals are never exposed: details are sentences for people,
-//! written where the error is understood.
+//! Errors as JSON:API, the format of mu services. Internals are never exposed: details are messages for people, written
+//! by the module that detects the error.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::RETRY_AFTER;
@@ -19,45 +19,45 @@ use crate::work_logs::SourceFault;
 /// The content type of JSON:API, as the old service sent it.
 pub(super) const JSON_API: &str = "application/vnd.api+json; charset=utf-8";
 
-/// What went wrong with a request, as its caller is told.
+/// An error response.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{title}: {detail}")]
 pub(super) struct Problem {
     status: StatusCode,
     title: &'static str,
     detail: String,
-    /// The stable code of what stands in the way, where that is not the request.
+    /// The stable code of the problem, unless the request itself is invalid.
     code: Option<Code>,
-    /// A JSON pointer into the request's body, or nothing.
+    /// A JSON pointer into the request's body, if any.
     pointer: Option<String>,
 }
 
 impl Problem {
-    /// The request cannot be understood (400).
+    /// Invalid request (400).
     pub(super) fn bad_request(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "The request cannot be understood", detail)
+        Self::new(StatusCode::BAD_REQUEST, "Invalid request", detail)
     }
 
-    /// The body is larger than the route takes (413).
+    /// The body is larger than the route accepts (413).
     pub(super) fn too_large(most: usize) -> Self {
-        let detail = format!("This route takes at most {most} bytes.");
+        let detail = format!("This route accepts at most {most} bytes.");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large", detail)
     }
 
-    /// The body names more than the queue could ever hold (413).
+    /// The body names more work logs than the queue can hold (413).
     pub(super) fn too_many(most: usize) -> Self {
-        let detail = format!("It names more than {most} work logs, which is more than the queue holds.");
+        let detail = format!("It names more than {most} work logs, which is more than the queue can hold.");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large", detail)
     }
 
-    /// Something this service needs does not answer now; the same request may work later (503).
+    /// Something this service needs is not available; the same request may work later (503).
     pub(super) fn unavailable(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "Not possible now", detail)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "Not available", detail)
     }
 
-    /// Something this service needs refused, and will refuse again (502).
+    /// Something this service needs refused, and would refuse again (502).
     pub(super) fn refused(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_GATEWAY, "Refused by a service behind this one", detail)
+        Self::new(StatusCode::BAD_GATEWAY, "Refused by an upstream service", detail)
     }
 
     /// Any other problem.
@@ -88,7 +88,7 @@ impl Problem {
         Self { code: Some(code), ..self }
     }
 
-    /// Names the member of the body that is to blame.
+    /// Names the invalid member of the body.
     #[must_use]
     pub(super) fn at(mut self, member: &str) -> Self {
         self.pointer = Some(format!("/{member}"));
@@ -162,10 +162,10 @@ impl From<JobsFault> for Problem {
         match fault {
             JobsFault::Full(_) | JobsFault::Stopping | JobsFault::Storage(_) => Self::unavailable(detail),
             JobsFault::Unknown(_) => Self::new(StatusCode::NOT_FOUND, "No such run", detail),
-            JobsFault::FindingsGone(_) => Self::new(StatusCode::GONE, "Not kept any more", detail),
+            JobsFault::FindingsGone(_) => Self::new(StatusCode::GONE, "No longer stored", detail),
             JobsFault::Ended { .. } => conflict("The run has ended"),
             JobsFault::UnknownKey(_) => Self::bad_request(detail).at("confirm"),
-            JobsFault::Expired(_) | JobsFault::OtherPeriod { .. } => conflict("The confirm key does not fit"),
+            JobsFault::Expired(_) | JobsFault::OtherPeriod { .. } => conflict("Invalid confirm key"),
         }
     }
 }
@@ -180,7 +180,7 @@ impl From<&Trouble> for Problem {
             Trouble::TimeLimit(_) => Self::unavailable(format!("{}.", capitalised(&trouble.to_string()))),
             Trouble::Broken(_) => {
                 let detail = format!("{}.", capitalised(&trouble.to_string()));
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "A fault in this service", detail)
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal error", detail)
             }
         }
     }

@@ -16,13 +16,13 @@ use crate::domain::{Code, WorkLogUri};
 use crate::explain::{self, Explanation, Found};
 use crate::queue::{Filter, Reason, State as EntryState};
 
-/// Entries on a page without and with `page[size]`.
+/// The default page size, and the largest.
 const PAGE: usize = 50;
 const LARGEST_PAGE: usize = 500;
 
-/// What waits, runs or is parked, and why
+/// Lists the queue: what is queued, running or parked, and why
 ///
-/// The entries in the order of their IRIs; `meta` counts all of them, whatever the filter.
+/// Entries are sorted by IRI; `meta` counts all of them, regardless of the filter.
 #[utoipa::path(get, path = "/queue", tag = "Queue", operation_id = "queue", params(QueueQuery), responses(
     (status = 200, description = "A page of the queue.", body = QueuePage, content_type = MEDIA_TYPE),
     BadRequest, Unavailable,
@@ -56,15 +56,15 @@ pub(super) async fn list(
     }))
 }
 
-/// One work log: its entry, its past, and what Kimai holds
+/// Shows one work log: its queue entry, its history, and what Kimai has
 ///
-/// Tells its entry if it has one, how its last runs ended, its timesheet and what Kimai holds there, and as
-/// `story` all that is known.
+/// Returns its entry if it has one, the results of its last attempts, its timesheet and what Kimai has for it, and as
+/// `story` everything known about it.
 #[utoipa::path(get, path = "/queue/{id}", tag = "Queue", operation_id = "workLog",
-    params(("id" = String, Path, description = "The work log's IRI, percent-encoded, its `mu:uuid`, or the number of its timesheet.",
+    params(("id" = String, Path, description = "The work log's IRI, percent-encoded, its `mu:uuid`, or the ID of its timesheet.",
         example = "67BF1C2E9F3B7A0009000001")),
     responses(
-        (status = 200, description = "What is known of it.", body = WorkLogAnswer, content_type = MEDIA_TYPE),
+        (status = 200, description = "The work log.", body = WorkLogAnswer, content_type = MEDIA_TYPE),
         BadRequest, NoSuchWorkLog, NotTheOnlyOne, Refused, Unavailable,
     ))]
 pub(super) async fn show(id: Path<String>, state: web::Data<State>) -> Result<HttpResponse, Problem> {
@@ -79,11 +79,11 @@ pub(super) async fn show(id: Path<String>, state: web::Data<State>) -> Result<Ht
     Ok(response::ok(&WorkLogAnswer::new(&work_log, entry.as_ref(), &history, explanation)))
 }
 
-/// Tries one work log again now
+/// Retries one work log now
 ///
-/// Whatever stood in the way; it is queued also when it was settled.
+/// Whatever the error was. It is queued even if it was already in sync.
 #[utoipa::path(post, path = "/queue/{id}/retry", tag = "Queue", operation_id = "retry",
-    params(("id" = String, Path, description = "The work log's IRI, percent-encoded, its `mu:uuid`, or the number of its timesheet.",
+    params(("id" = String, Path, description = "The work log's IRI, percent-encoded, its `mu:uuid`, or the ID of its timesheet.",
         example = "67BF1C2E9F3B7A0009000001")),
     responses((status = 202, description = "It is queued."), BadRequest, NoSuchWorkLog, NotTheOnlyOne, Refused, Unavailable))]
 pub(super) async fn retry(id: Path<String>, state: web::Data<State>) -> Result<HttpResponse, Problem> {
@@ -93,7 +93,7 @@ pub(super) async fn retry(id: Path<String>, state: web::Data<State>) -> Result<H
     Ok(HttpResponse::Accepted().content_type(JSON_API).finish())
 }
 
-/// Retries everything that is parked
+/// Retries all parked work logs now
 #[utoipa::path(post, path = "/queue/retry-parked", tag = "Queue", operation_id = "retryParked", responses(
     (status = 202, description = "They are queued.", body = RetriedAnswer, content_type = MEDIA_TYPE),
     Unavailable,
@@ -103,13 +103,13 @@ pub(super) async fn retry_parked(state: web::Data<State>) -> Result<HttpResponse
     Ok(response::accepted(&RetriedAnswer::from(woken)))
 }
 
-/// Tries one work log again now and overwrites its exported timesheet
+/// Retries one work log now and overwrites its exported timesheet
 ///
-/// What is exported in Kimai may be on an invoice, so it is never changed or deleted unless somebody asks for just
-/// that work log. Leave is for one try: a run that fails for a while keeps it, also over a restart; one that ends
-/// done or parked has used it up.
+/// An exported timesheet may be on an invoice, so it is never changed or deleted unless this is requested for exactly
+/// that work log. The permission is for one attempt: it remains while the attempt is retried, also across a restart,
+/// and ends once the work log is synced or parked.
 #[utoipa::path(post, path = "/queue/{id}/overwrite", tag = "Queue", operation_id = "overwrite",
-    params(("id" = String, Path, description = "The work log's IRI, percent-encoded, its `mu:uuid`, or the number of its timesheet.",
+    params(("id" = String, Path, description = "The work log's IRI, percent-encoded, its `mu:uuid`, or the ID of its timesheet.",
         example = "67BF1C2E9F3B7A0009000001")),
     responses((status = 202, description = "It is queued."), BadRequest, NoSuchWorkLog, NotTheOnlyOne, Refused, Unavailable))]
 pub(super) async fn overwrite(id: Path<String>, state: web::Data<State>) -> Result<HttpResponse, Problem> {
@@ -119,9 +119,9 @@ pub(super) async fn overwrite(id: Path<String>, state: web::Data<State>) -> Resu
     Ok(HttpResponse::Accepted().content_type(JSON_API).finish())
 }
 
-/// Tries everything again that is parked since its timesheet is exported, and overwrites those
+/// Retries all work logs parked because their timesheet is exported, and overwrites those timesheets
 ///
-/// All with the code `timesheet-exported`, each as by `POST /queue/{id}/overwrite`.
+/// Applies to all with the code `timesheet-exported`, each as with `POST /queue/{id}/overwrite`.
 #[utoipa::path(post, path = "/queue/overwrite-exported", tag = "Queue", operation_id = "overwriteExported", responses(
     (status = 202, description = "They are queued.", body = RetriedAnswer, content_type = MEDIA_TYPE),
     Unavailable,
@@ -131,7 +131,7 @@ pub(super) async fn overwrite_exported(state: web::Data<State>) -> Result<HttpRe
     Ok(response::accepted(&RetriedAnswer::from(woken)))
 }
 
-/// The work log that `id` names: an IRI, a `mu:uuid`, or the id of its timesheet.
+/// The work log that `id` names: an IRI, a `mu:uuid`, or the ID of its timesheet.
 async fn find(services: &Services, id: &str) -> Result<WorkLogUri, Problem> {
     match explain::find(&services.witnesses, id).await {
         Found::WorkLogs(work_logs) => match work_logs.as_slice() {
@@ -141,11 +141,11 @@ async fn find(services: &Services, id: &str) -> Result<WorkLogUri, Problem> {
                 let detail = format!(
                     "Several work logs are linked to timesheet {id}: {several}. Give the IRI of one."
                 );
-                Err(Problem::new(StatusCode::CONFLICT, "Not the only one", detail))
+                Err(Problem::new(StatusCode::CONFLICT, "Ambiguous timesheet", detail))
             }
         },
         Found::Loose(loose) => {
-            Err(Problem::new(StatusCode::NOT_FOUND, "No work log is linked to it", format!("{loose}.")))
+            Err(Problem::new(StatusCode::NOT_FOUND, "No linked work log", format!("{loose}.")))
         }
         Found::Nobody => Err(not_found(id)),
         Found::Unreadable(why) => Err(Problem::bad_request(format!("{why}."))),
@@ -156,7 +156,9 @@ async fn find(services: &Services, id: &str) -> Result<WorkLogUri, Problem> {
 pub(super) fn size_of(text: &str) -> Result<usize, Problem> {
     let size = text.parse().ok().filter(|size| (1..=LARGEST_PAGE).contains(size));
     size.ok_or_else(|| {
-        Problem::bad_request(format!("'{text}' is no page size; it is a number from 1 to {LARGEST_PAGE}."))
+        Problem::bad_request(format!(
+            "'{text}' is not a page size; expected a number from 1 to {LARGEST_PAGE}."
+        ))
     })
 }
 
@@ -165,8 +167,7 @@ fn uri(text: &str) -> Result<WorkLogUri, Problem> {
 }
 
 fn not_found(id: &str) -> Problem {
-    let detail = format!(
-        "Nothing is known of a work log '{id}'. Give its IRI, its id (mu:uuid), or the number of its timesheet."
-    );
+    let detail =
+        format!("There is no work log '{id}'. Give its IRI, its ID (mu:uuid), or the ID of its timesheet.");
     Problem::new(StatusCode::NOT_FOUND, "No such work log", detail)
 }

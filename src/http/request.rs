@@ -7,7 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::problem::Problem;
 use super::response::labels::{EntryState, FindingKind, RunKind};
 
-/// The one of `all` that `word` names; `what` they are is said where there is none.
+/// The one of `all` that `word` names; `what` names their type in the error.
 pub(super) fn one_of<T: Copy>(
     word: &str,
     what: &str,
@@ -16,7 +16,7 @@ pub(super) fn one_of<T: Copy>(
 ) -> Result<T, Problem> {
     all.iter().copied().find(|one| named(*one) == word).ok_or_else(|| {
         let words = all.iter().map(|one| named(*one)).collect::<Vec<_>>().join(", ");
-        Problem::bad_request(format!("'{word}' is no {what}; there are {words}."))
+        Problem::bad_request(format!("'{word}' is not a {what}; expected one of: {words}."))
     })
 }
 
@@ -25,19 +25,19 @@ pub(super) fn one_of<T: Copy>(
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct QueueQuery {
-    /// Only entries that stand there.
+    /// Only entries in this state.
     #[serde(rename = "filter[state]")]
     #[param(inline, value_type = Option<EntryState>, nullable = false)]
     pub(super) state: Option<String>,
-    /// Only entries whose last run failed with this code.
+    /// Only entries whose last attempt failed with this code.
     #[serde(rename = "filter[code]")]
     #[param(nullable = false, example = "timesheet-exported")]
     pub(super) code: Option<String>,
-    /// How many entries make a page.
+    /// The page size.
     #[serde(rename = "page[size]")]
     #[param(value_type = Option<u64>, minimum = 1, maximum = 500, default = 50, nullable = false)]
     pub(super) size: Option<String>,
-    /// The IRI after which the page begins; `links.next` says it.
+    /// The IRI after which the page begins, as in `links.next`.
     #[serde(rename = "page[after]")]
     #[param(format = Uri, nullable = false)]
     pub(super) after: Option<String>,
@@ -48,7 +48,7 @@ pub(super) struct QueueQuery {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct RunsQuery {
-    /// Only runs of that kind.
+    /// Only runs of this kind.
     #[serde(rename = "filter[kind]")]
     #[param(inline, value_type = Option<RunKind>, nullable = false)]
     pub(super) kind: Option<String>,
@@ -59,7 +59,7 @@ pub(super) struct RunsQuery {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct FindingsQuery {
-    /// Only findings of that kind.
+    /// Only findings of this kind.
     #[serde(rename = "filter[kind]")]
     #[param(inline, value_type = Option<FindingKind>, nullable = false)]
     pub(super) kind: Option<String>,
@@ -67,25 +67,25 @@ pub(super) struct FindingsQuery {
     #[serde(rename = "filter[held]")]
     #[param(value_type = Option<bool>, default = false, nullable = false)]
     pub(super) held: Option<String>,
-    /// How many findings make a page.
+    /// The page size.
     #[serde(rename = "page[size]")]
     #[param(value_type = Option<u64>, minimum = 1, maximum = 500, default = 50, nullable = false)]
     pub(super) size: Option<String>,
-    /// The number of the finding after which the page begins; `links.next` says it.
+    /// The number of the finding after which the page begins, as in `links.next`.
     #[serde(rename = "page[after]")]
     #[param(value_type = Option<u32>, minimum = 0, maximum = 4_294_967_295_u32, nullable = false)]
     pub(super) after: Option<String>,
 }
 
-/// `POST /sync-to-kimai/work-logs`. Others are passed over: scripts of old may send more.
+/// `POST /sync-to-kimai/work-logs`. Other parameters are ignored, since old scripts may send more.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct SweepQuery {
-    /// Find out what would be done, and do nothing.
+    /// Show what would be done, and change nothing.
     #[serde(rename = "dry-run")]
     #[param(value_type = Option<bool>, default = false, nullable = false)]
     pub(super) dry_run: Option<String>,
-    /// The confirm key of a plan, where it does not stand in the body.
+    /// The confirm key of a plan, if it is not in the body.
     #[param(nullable = false)]
     pub(super) confirm: Option<String>,
 }
@@ -95,23 +95,23 @@ pub(super) struct SweepQuery {
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "the headers are read one by one; this says so in the documentation")]
 pub(super) struct Prefer {
-    /// `respond-async`: answer 202 at once, with the run.
+    /// `respond-async`: answer 202 immediately, with the run.
     #[serde(rename = "Prefer")]
     #[param(nullable = false, example = "respond-async")]
     prefer: Option<String>,
 }
 
-/// A period: days, or date-times, whose day in the service's time zone counts.
+/// A period: days, or date-times, of which the day in the service's time zone is used.
 #[derive(Debug, Deserialize, ToSchema)]
 #[expect(dead_code, reason = "members are read one by one, to name the faulty one; this says what they are")]
 pub(super) struct PeriodBody {
     /// The first day.
     #[schema(format = Date, example = "2024-09-01")]
     start: String,
-    /// The last day, included.
+    /// The last day, inclusive.
     #[schema(format = Date, example = "2024-09-30")]
     end: String,
-    /// The confirm key of a plan: sets the deletions free that it held back.
+    /// The confirm key of a plan, which allows the deletions that it held back.
     confirm: Option<String>,
 }
 
@@ -141,8 +141,7 @@ fn number_or_text(least: u16, most: u16, pattern: &str, example: u16) -> Schema 
     OneOfBuilder::new().item(number).item(text).examples([example]).build().into()
 }
 
-/// What changed in the triplestore, in either form of the delta-notifier. Parts that make no sense are left
-/// out.
+/// A delta, in one of the formats of the delta-notifier. Invalid parts are skipped.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "a delta is read as a stream; this says what it is")]
@@ -153,14 +152,14 @@ pub(super) enum Delta {
     Genesis(Genesis),
 }
 
-/// A delta in the form `v0.0.0-genesis`.
+/// A delta in the format `v0.0.0-genesis`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[expect(dead_code, reason = "see Delta")]
 pub(super) struct Genesis {
     delta: GenesisChangeSet,
 }
 
-/// Triples that came and went.
+/// Inserted and deleted triples.
 #[derive(Debug, Deserialize, ToSchema)]
 #[expect(dead_code, reason = "see Delta")]
 pub(super) struct ChangeSet {
@@ -190,12 +189,12 @@ pub(super) struct Term {
     r#type: String,
     #[schema(example = "http://timekeeper.redpencil.io/work-logs/67BF1C2E9F3B7A0009000001")]
     value: String,
-    /// The type of a literal.
+    /// The datatype of a literal.
     #[schema(nullable = false, example = "http://www.w3.org/2001/XMLSchema#date")]
     datatype: Option<String>,
 }
 
-/// Triples that came and went, in the form `v0.0.0-genesis`.
+/// Inserted and deleted triples, in the format `v0.0.0-genesis`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[expect(dead_code, reason = "see Delta")]
 pub(super) struct GenesisChangeSet {
@@ -205,7 +204,7 @@ pub(super) struct GenesisChangeSet {
     deletes: Vec<GenesisTriple>,
 }
 
-/// A triple in the form `v0.0.0-genesis`.
+/// A triple in the format `v0.0.0-genesis`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[expect(dead_code, reason = "see Delta")]
 pub(super) struct GenesisTriple {
@@ -217,7 +216,7 @@ pub(super) struct GenesisTriple {
     o: String,
 }
 
-/// A query or an update of SPARQL 1.1, as a form: just one of them.
+/// A SPARQL 1.1 query or update as a form; exactly one of the two.
 #[derive(Debug, Deserialize, ToSchema)]
 #[expect(dead_code, reason = "the form is read pair by pair; this says what it is")]
 pub(super) struct SparqlForm {

@@ -30,23 +30,23 @@ fn with(status: StatusCode, body: &impl Serialize) -> HttpResponse {
     match serde_json::to_string(body) {
         Ok(text) => HttpResponse::build(status).content_type(JSON_API).body(text),
         Err(fault) => {
-            let detail = format!("The answer cannot be written as JSON: {fault}.");
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "A fault in this service", detail)
-                .error_response()
+            let detail = format!("The response cannot be serialised as JSON: {fault}.");
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal error", detail).error_response()
         }
     }
 }
 
-/// What a timesheet holds, as far as we own it.
+/// The values of a timesheet that this service manages.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct TimesheetFields {
     /// Start.
     #[schema(value_type = String, format = DateTime, example = "2024-09-02T22:00:00Z")]
     pub(super) begin: jiff::Timestamp,
-    /// End; none while the record runs.
+    /// End; none while the timesheet is running.
     #[schema(required, value_type = Option<String>, format = DateTime, example = "2024-09-03T06:00:00Z")]
     pub(super) end: Option<jiff::Timestamp>,
-    /// Seconds of work: in Kimai what it counts, from begin to end without the break, rounded as it is set to.
+    /// Seconds of work. In Kimai, the time it counts: from begin to end without the break, rounded according to its
+    /// settings.
     #[schema(example = 28800)]
     pub(super) duration: i32,
     /// Seconds of break.

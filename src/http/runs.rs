@@ -25,14 +25,14 @@ use crate::domain::finding;
 use crate::jobs::{Asked, AskedBy, End, FindingFilter, Follow, Job, Jobs, JobsFault, Kind, Order, Task};
 use crate::reconcile::sweep::Period;
 
-/// Findings on a page without `page[size]`.
+/// The default page size of findings.
 const PAGE: usize = 50;
-/// The least time between two events.
+/// The minimum time between two events.
 const BETWEEN_EVENTS: Duration = Duration::from_millis(100);
-/// How often a silent stream shows that it is alive, so that no proxy cuts it.
+/// How often an idle stream sends a heartbeat, so that no proxy closes it.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// 202 with the run, and where it is seen.
+/// 202 with the run and its address.
 pub(super) fn accepted(state: &State, asked: &Asked) -> HttpResponse {
     let meta = RunAcceptedMeta { joined: asked.joined };
     located(response::accepted(&RunAccepted { data: resource(state, &asked.run), meta }), asked.run.id)
@@ -49,7 +49,7 @@ pub(super) async fn plan(state: &State, period: Period) -> Result<HttpResponse, 
     Ok(located(response::ok(&PlanAnswer::new(&run, period, data, next)), id))
 }
 
-/// The answer, with where the run `id` is seen.
+/// The response, with the address of run `id`.
 fn located(mut answer: HttpResponse, id: u64) -> HttpResponse {
     if let Ok(value) = location(id).parse() {
         answer.headers_mut().insert(LOCATION, value);
@@ -57,27 +57,28 @@ fn located(mut answer: HttpResponse, id: u64) -> HttpResponse {
     answer
 }
 
-/// Waits for the end of a run. That it failed, was cancelled (409) or cut off by a stop of the service (503)
-/// is a problem of whoever waits.
+/// Waits for the end of a run. Returns an error if it failed, was cancelled (409), or was interrupted by a stop of the
+/// service (503).
 pub(super) async fn ended_well(asked: Asked) -> Result<(), Problem> {
     let Job { id, task, .. } = asked.run;
     match asked.ticket.end().await {
         Some(End::Done) => Ok(()),
         Some(End::Failed(trouble)) => Err(trouble.as_ref().into()),
         Some(End::Cancelled) => {
-            let detail = format!("Somebody cancelled run {id}; ask for it again if it is wanted.");
+            let detail = format!("Run {id} was cancelled; request it again if it is still needed.");
             Err(Problem::new(StatusCode::CONFLICT, "The run was cancelled", detail))
         }
         None => {
-            let cut_off = format!("{} was cut off by a stop of the service; ask for it again.", task.words());
+            let cut_off =
+                format!("{} was interrupted by a stop of the service; request it again.", task.words());
             Err(Problem::unavailable(cut_off))
         }
     }
 }
 
-/// The runs that are kept, the newest first
+/// Lists the stored runs, newest first
 #[utoipa::path(get, path = "/runs", tag = "Runs", operation_id = "runs", params(RunsQuery), responses(
-    (status = 200, description = "All of them.", body = RunList, content_type = MEDIA_TYPE),
+    (status = 200, description = "The runs.", body = RunList, content_type = MEDIA_TYPE),
     BadRequest,
 ))]
 pub(super) async fn list(query: Query<RunsQuery>, state: web::Data<State>) -> Result<HttpResponse, Problem> {
@@ -87,9 +88,9 @@ pub(super) async fn list(query: Query<RunsQuery>, state: web::Data<State>) -> Re
     Ok(response::ok(&RunList { data, links: RunListLinks { this: "/runs" } }))
 }
 
-/// One run, as it is now
+/// Shows one run
 #[utoipa::path(get, path = "/runs/{id}", tag = "Runs", operation_id = "run",
-    params(("id" = u64, Path, description = "The number of the run.", minimum = 1, example = 17)),
+    params(("id" = u64, Path, description = "The ID of the run.", minimum = 1, example = 17)),
     responses(
         (status = 200, description = "The run.", body = RunAnswer, content_type = MEDIA_TYPE),
         NoSuchRun,
@@ -100,13 +101,13 @@ pub(super) async fn show(id: Path<String>, state: web::Data<State>) -> Result<Ht
     Ok(response::ok(&RunAnswer { data: resource(&state, &run) }))
 }
 
-/// Ends a run before its time
+/// Cancels a run
 ///
-/// What it has done stays done.
+/// What it has done is not undone.
 #[utoipa::path(post, path = "/runs/{id}/cancel", tag = "Runs", operation_id = "cancel",
-    params(("id" = u64, Path, description = "The number of the run.", minimum = 1, example = 17)),
+    params(("id" = u64, Path, description = "The ID of the run.", minimum = 1, example = 17)),
     responses(
-        (status = 202, description = "It ends.", body = RunAnswer, content_type = MEDIA_TYPE),
+        (status = 202, description = "It is being cancelled.", body = RunAnswer, content_type = MEDIA_TYPE),
         NoSuchRun, RunHasEnded, Unavailable,
     ))]
 pub(super) async fn cancel(id: Path<String>, state: web::Data<State>) -> Result<HttpResponse, Problem> {
@@ -114,13 +115,13 @@ pub(super) async fn cancel(id: Path<String>, state: web::Data<State>) -> Result<
     Ok(response::accepted(&RunAnswer { data: resource(&state, &run) }))
 }
 
-/// What a sweep or plan found
+/// Lists the findings of a sweep or plan
 ///
-/// A page of it; `links.next` leads to the next one.
+/// Returns one page; `links.next` is the next one.
 #[utoipa::path(get, path = "/runs/{id}/findings", tag = "Runs", operation_id = "findings",
-    params(("id" = u64, Path, description = "The number of the run.", minimum = 1, example = 17), FindingsQuery),
+    params(("id" = u64, Path, description = "The ID of the run.", minimum = 1, example = 17), FindingsQuery),
     responses(
-        (status = 200, description = "A page of it.", body = FindingPage, content_type = MEDIA_TYPE),
+        (status = 200, description = "A page of findings.", body = FindingPage, content_type = MEDIA_TYPE),
         BadRequest, NoSuchRun, FindingsGone, Unavailable,
     ))]
 pub(super) async fn findings(
@@ -138,12 +139,12 @@ pub(super) async fn findings(
         None | Some("false") => false,
         Some("true") => true,
         Some(other) => {
-            return Err(Problem::bad_request(format!("filter[held] is '{other}'; it is true or false.")));
+            return Err(Problem::bad_request(format!("filter[held] is '{other}'; expected true or false.")));
         }
     };
     let size = query.size.as_deref().map_or(Ok(PAGE), size_of)?;
     let after = query.after.as_deref().map_or(Ok(0), |text| {
-        let faulty = || format!("'{text}' is no number of a finding; take links.next as it is.");
+        let faulty = || format!("'{text}' is not the number of a finding; use links.next unchanged.");
         text.parse::<u32>().map(u64::from).map_err(|_| Problem::bad_request(faulty()))
     })?;
     let filter = FindingFilter { kind: kind.transpose()?, held };
@@ -155,7 +156,7 @@ pub(super) async fn findings(
     }))
 }
 
-/// A page, and where the next one is.
+/// A page, and the address of the next one.
 async fn page(
     runs: &Jobs,
     id: u64,
@@ -163,7 +164,7 @@ async fn page(
     after: u64,
     size: usize,
 ) -> Result<(Vec<FindingResource>, Option<String>), Problem> {
-    // One more than fits tells whether there is a next page.
+    // One more than fits shows whether there is a next page.
     let mut found = runs.findings(id, filter, after, size.saturating_add(1)).await?;
     let more = found.len() > size;
     found.truncate(size);
@@ -176,12 +177,12 @@ async fn page(
     Ok((found.iter().map(|(n, finding)| FindingResource::new(id, *n, finding)).collect(), next))
 }
 
-/// A run while it goes on, as server-sent events
+/// Streams a run as server-sent events
 ///
-/// An event `run` now and at each change, whose data is the run as `GET /runs/{id}` shows it, until it has
-/// ended; a comment now and then while nothing changes.
+/// Sends an event `run` immediately and at each change, until the run has ended. Its data is the run as in `GET
+/// /runs/{id}`. Sends comments as heartbeats while nothing changes.
 #[utoipa::path(get, path = "/runs/{id}/events", tag = "Runs", operation_id = "events",
-    params(("id" = u64, Path, description = "The number of the run.", minimum = 1, example = 17)),
+    params(("id" = u64, Path, description = "The ID of the run.", minimum = 1, example = 17)),
     responses(
         (status = 200, description = "The events.", body = RunEvent, content_type = "text/event-stream"),
         NoSuchRun,
@@ -201,19 +202,19 @@ pub(super) async fn events(id: Path<String>, state: web::Data<State>) -> Result<
         .streaming(events))
 }
 
-/// What one listener is told.
+/// The state of one stream.
 struct Stream {
     state: web::Data<State>,
-    /// The service stops: an open stream would hold it up.
+    /// Cancelled when the service stops: an open stream would delay that.
     stop: CancellationToken,
     first: Option<Job>,
-    /// Nothing once the run has ended.
+    /// None once the run has ended.
     follow: Option<Follow>,
     last: Instant,
 }
 
 impl Stream {
-    /// The next event or sign of life; nothing at the end.
+    /// The next event or heartbeat, or nothing at the end.
     async fn next(&mut self) -> Option<String> {
         if let Some(run) = self.first.take() {
             return Some(self.event(&run));
@@ -221,7 +222,7 @@ impl Stream {
         let follow = self.follow.as_mut()?;
         let stop = self.stop.clone();
         let next = async {
-            // What changes meanwhile is told in one.
+            // Changes meanwhile are sent as one event.
             sleep_until(self.last + BETWEEN_EVENTS).await;
             let more = follow.changed().await;
             (more, follow.run())
@@ -255,7 +256,6 @@ fn number(id: &str) -> Result<u64, Problem> {
 
 fn unknown(id: &str) -> Problem {
     let id: String = id.chars().take(60).collect();
-    let detail =
-        format!("There is no run '{id}', or it is not kept any more. GET /runs shows the last ones.");
+    let detail = format!("There is no run '{id}', or it is no longer stored. GET /runs lists the last ones.");
     Problem::new(StatusCode::NOT_FOUND, "No such run", detail)
 }

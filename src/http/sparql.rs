@@ -1,5 +1,5 @@
-//! `/sparql`: the SPARQL 1.1 protocol over the embedded store, for the frontend's resource service and
-//! for people. Answers as the mu stack's own endpoint does; a change is queued before it is answered.
+//! `/sparql`: the SPARQL 1.1 protocol over the embedded store, for the frontend's resource service and for people.
+//! Answers like the mu stack's own endpoint; a change is queued before the response is sent.
 //!
 //! Mount it with [`configure`] and a `web::Data<Embedded>`. Every client can read and change everything, so protect it
 //! if strangers can reach it.
@@ -15,14 +15,14 @@ use super::response::fault::{BadRequest, TooLarge, Unavailable, UnknownMediaType
 use crate::triplestore::TriplestoreFault;
 use crate::triplestore::embedded::{Answer, Embedded};
 
-/// The largest statement taken, in bytes.
+/// The largest statement, in bytes.
 pub const BODY_LIMIT: usize = 64 * 1024 * 1024;
 
-const REFUSED: &str = "The request was refused";
+const REFUSED: &str = "Request refused";
 const RESULTS_JSON: &str = "application/sparql-results+json";
 const N_TRIPLES: &str = "application/n-triples; charset=utf-8";
 
-/// Parameters that choose other graphs than all; the store would have to ignore them.
+/// Parameters that select graphs; the store would have to ignore them.
 const DATASET: [&str; 4] =
     ["default-graph-uri", "named-graph-uri", "using-graph-uri", "using-named-graph-uri"];
 
@@ -36,18 +36,18 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![Endpoint::new(__path_get, get), Endpoint::new(__path_post, post).body_limit(BODY_LIMIT)]
 }
 
-/// What a request asks for.
+/// The statement of a request.
 #[derive(Debug, PartialEq, Eq)]
 enum Statement {
     Query(String),
     Update(String),
 }
 
-/// Asks the triplestore inside
+/// Queries the embedded triplestore
 ///
-/// Only where the service runs with a triplestore inside (`standalone`).
+/// Only if the service runs with an embedded triplestore (`standalone`).
 #[utoipa::path(get, path = "/sparql", tag = "SPARQL", operation_id = "sparqlQuery",
-    params(("query" = String, Query, description = "A query of SPARQL 1.1.",
+    params(("query" = String, Query, description = "A SPARQL 1.1 query.",
         example = "SELECT * WHERE { ?work ?is ?what } LIMIT 5")),
     responses(
         (status = 200, description = "Rows as SPARQL JSON results, or triples.", content(
@@ -63,12 +63,12 @@ async fn get(store: web::Data<Embedded>, request: HttpRequest) -> HttpResponse {
     }
 }
 
-/// Asks or changes the triplestore inside
+/// Queries or updates the embedded triplestore
 ///
-/// Only where the service runs with a triplestore inside (`standalone`). A change is queued before it is
-/// answered.
+/// Only if the service runs with an embedded triplestore (`standalone`). A change is queued before the response is
+/// sent.
 #[utoipa::path(post, path = "/sparql", tag = "SPARQL", operation_id = "sparql",
-    request_body(description = "A query, or an update.", content(
+    request_body(description = "A query or an update.", content(
         (SparqlForm = "application/x-www-form-urlencoded"),
         (String = "application/sparql-query", example = json!("SELECT * WHERE { ?work ?is ?what } LIMIT 5")),
         (String = "application/sparql-update",
@@ -90,11 +90,7 @@ async fn post(
         Err(error) => {
             let status = error.as_response_error().status_code();
             let limit = BODY_LIMIT / 1024 / 1024;
-            return problem(
-                status,
-                "The request cannot be read",
-                &format!("{error}; {limit} MiB is the most"),
-            );
+            return problem(status, "Invalid request", &format!("{error}; the limit is {limit} MiB"));
         }
     };
     match from_body(&request, &body) {
@@ -133,7 +129,7 @@ fn from_form(form: &[u8]) -> Result<Statement, String> {
         match name.as_str() {
             "query" => found.push(Statement::Query(value)),
             "update" => found.push(Statement::Update(value)),
-            // format, content-type, timeout, debug: what clients of Virtuoso send along.
+            // Clients of Virtuoso also send format, content-type, timeout and debug.
             _ => {}
         }
     }
@@ -148,14 +144,14 @@ fn no_dataset(form: &[u8]) -> Result<(), String> {
     match pairs(form)?.into_iter().find(|(name, value)| DATASET.contains(&name.as_str()) && !value.is_empty())
     {
         Some((name, _)) => Err(format!(
-            "{name} is not supported: name the graphs in the statement, with FROM, USING or GRAPH"
+            "{name} is not supported; name the graphs in the statement, with FROM, USING or GRAPH"
         )),
         None => Ok(()),
     }
 }
 
 fn pairs(form: &[u8]) -> Result<Vec<(String, String)>, String> {
-    serde_urlencoded::from_bytes(form).map_err(|error| format!("the form cannot be read: {error}"))
+    serde_urlencoded::from_bytes(form).map_err(|error| format!("the form is invalid: {error}"))
 }
 
 async fn run(store: &Embedded, statement: Statement) -> HttpResponse {
@@ -165,7 +161,7 @@ async fn run(store: &Embedded, statement: Statement) -> HttpResponse {
             Answer::Triples(triples) => HttpResponse::Ok().content_type(N_TRIPLES).body(triples),
         }),
         Statement::Update(update) => store.execute(&update).await.map(|()| {
-            // The very answer of sparql-parser, for clients that read one.
+            // The same answer as from sparql-parser, for clients that parse it.
             let value = json!({ "type": "literal", "value": "Executed update query" });
             HttpResponse::Ok().content_type(RESULTS_JSON).body(
                 json!({
@@ -182,7 +178,7 @@ async fn run(store: &Embedded, statement: Statement) -> HttpResponse {
         | TriplestoreFault::Failed(why)
         | TriplestoreFault::Unreadable(why)
         | TriplestoreFault::Incomplete(why) => {
-            problem(StatusCode::SERVICE_UNAVAILABLE, "The triplestore cannot answer now", &why)
+            problem(StatusCode::SERVICE_UNAVAILABLE, "The triplestore is not available", &why)
         }
     })
 }
@@ -203,7 +199,7 @@ mod tests {
     use actix_web::{App, http::Method};
     use serde_json::Value;
 
-    /// Sends one request and gives status, content type and body.
+    /// Sends one request and returns status, content type and body.
     async fn send(store: &Embedded, request: TestRequest) -> (u16, String, String) {
         let app = init_service(App::new().app_data(web::Data::new(store.clone())).configure(configure)).await;
         let answer = call_service(&app, request.to_request()).await;

@@ -1,4 +1,4 @@
-//! What the tests of the routes have in common.
+//! Shared by the tests of the routes.
 
 use std::sync::Arc;
 

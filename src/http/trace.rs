@@ -11,15 +11,15 @@ use tracing::{Instrument, Span, info_span};
 use super::{delta, trailing_slash};
 use crate::telemetry::call_id::{self, Call};
 
-/// Those who watch ask every few seconds, and nobody wants to read that. Nor of most deltas: they have a span of their
-/// own once they turn out to matter (see [`delta::post`]).
+/// Routes without a span: monitoring calls them every few seconds. Most deltas are irrelevant too; the others get a
+/// span later (see [`delta::post`]).
 const UNTOLD: [&str; 4] = ["/live", "/ready", "/metrics", delta::PATH];
 
 const CALL_ID: HeaderName = HeaderName::from_static("mu-call-id");
 const TRAIL: HeaderName = HeaderName::from_static("mu-call-id-trail");
 
-/// Runs a request within its span and its call. The query string stays out of the span. It is the first to see a
-/// request: the path is from here on as we spell it.
+/// Runs a request within its span and with its call ID. The query string is not part of the span. This is the outermost
+/// middleware, so it also normalises the path.
 pub async fn request(
     mut request: ServiceRequest,
     next: Next<impl MessageBody>,
@@ -42,7 +42,7 @@ pub async fn request(
     .await
 }
 
-/// The span of a request of the present call.
+/// The span of a request.
 pub(super) fn span(method: &Method, path: &str) -> Span {
     let span = info_span!("request", %method, path, mu_call_id = Empty, status = Empty);
     if let Some(call) = call_id::current() {
@@ -51,7 +51,7 @@ pub(super) fn span(method: &Method, path: &str) -> Span {
     span
 }
 
-/// Notes how a request was answered.
+/// Records the status of the response.
 pub(super) fn answered(span: &Span, status: StatusCode) {
     span.record("status", status.as_u16());
 }

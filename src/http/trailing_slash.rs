@@ -1,5 +1,5 @@
-//! Accepts a trailing slash, as the old service did: existing rules and scripts may have one, and nobody would notice a
-//! refused delta.
+//! Accepts a trailing slash, as the old service did: existing rules and scripts may use one, and a refused delta could
+//! go unnoticed.
 
 use actix_web::dev::ServiceRequest;
 use actix_web::http::Uri;
@@ -7,7 +7,7 @@ use actix_web::http::uri::PathAndQuery;
 
 use super::delta;
 
-/// What the old service answered, each with what is below it.
+/// The routes of the old service, each including everything below it.
 const OLD: [&str; 6] = [
     delta::PATH,
     "/update-queue/work-logs",
@@ -17,7 +17,7 @@ const OLD: [&str; 6] = [
     "/timesheets/lock",
 ];
 
-/// Takes the slash from the end of a path of the old service, before guard and router see it.
+/// Removes the trailing slash from a path of the old service, before the guard and the router see it.
 pub(super) fn trim(request: &mut ServiceRequest) {
     let Some(uri) = trimmed(request.uri()) else { return };
     request.match_info_mut().get_mut().update(&uri);
@@ -28,7 +28,7 @@ fn trimmed(uri: &Uri) -> Option<Uri> {
     let path = uri.path().strip_suffix('/')?;
     let below =
         |old: &str| path.strip_prefix(old).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    // One slash, as there: of two neither knows what they mean.
+    // One slash only, as in the old service.
     if path.ends_with('/') || !OLD.into_iter().any(below) {
         return None;
     }

@@ -112,10 +112,10 @@ impl Jobs {
         let cancelled = self.schedule().live_of(id).is_some_and(|live| live.cancelled);
         let before = self.get(id).and_then(|run| run.message).unwrap_or_default();
         let end = if cancelled { End::Cancelled } else { End::Done };
-        let more = if cancelled { " It was cancelled; what it queued goes on." } else { "" };
+        let more = if cancelled { " It was cancelled; what it queued continues." } else { "" };
         self.end(id, end, |run| run.message = Some(format!("{before}{more} {}.", told.in_words()))).await;
         if let Err(fault) = self.inner.store.remove_queued(id).await {
-            warn!("What run {id} queued could not be forgotten: {fault}");
+            warn!("The list of what run {id} queued could not be removed: {fault}");
         }
     }
 

@@ -47,14 +47,14 @@ use resource_kind::{ResourceKind, Wanted};
 pub enum What {
     /// Kimai's customers.
     Customers,
-    /// Kimai's projects, then its activities. Customers should be there before.
+    /// Kimai's projects, then its activities. Customers should be imported first.
     Tasks,
     /// Kimai's users.
     Accounts,
 }
 
 impl What {
-    /// All, in the order in which they are best imported.
+    /// All, in the best order for an import.
     pub const ALL: [Self; 3] = [Self::Customers, Self::Tasks, Self::Accounts];
 }
 
@@ -102,7 +102,7 @@ pub enum ImportFault {
     Stopped,
     /// Something cannot be written in SPARQL: the settings give no usable IRI.
     #[error(
-        "nothing can be imported: {0}; look at RESOURCE_BASE_URI, WORKSPACE_URI and KIMAI_ACCOUNT_SERVICE_HOMEPAGE"
+        "nothing can be imported: {0}; check RESOURCE_BASE_URI, WORKSPACE_URI and KIMAI_ACCOUNT_SERVICE_HOMEPAGE"
     )]
     Statement(#[from] StatementFault),
 }
@@ -124,12 +124,12 @@ pub struct Importer {
     max_gone: usize,
     references: Arc<References>,
     clock: Clock,
-    /// Two imports at once would create the same resources twice.
+    /// Two concurrent imports would create the same resources twice.
     turn: Mutex<()>,
 }
 
 impl Importer {
-    /// Imports from `kimai` to `store`, and queues the work logs of moved tasks. Fails if one of `resources` is no
+    /// Imports from `kimai` to `store`, and queues the work logs of moved tasks. Fails if one of `resources` is not an
     /// absolute IRI.
     pub fn new(
         store: Arc<dyn Triplestore>,
@@ -150,8 +150,8 @@ impl Importer {
         Ok(Self { store, kimai, resources, max_gone, references, clock, turn: Mutex::default() })
     }
 
-    /// Imports `what`. Returns when all is written; waits for an import in progress. If it is cancelled, the rest is
-    /// not written.
+    /// Imports `what`. Waits for an import in progress, and returns when everything is written. If it is cancelled, the
+    /// rest is not written.
     pub async fn import(&self, what: What, progress: &Progress) -> Result<Report, ImportFault> {
         progress.phase("waiting for another import to end", None);
         let _turn = unless_cancelled(progress, async { Ok(self.turn.lock().await) }).await?;
@@ -214,7 +214,7 @@ impl Importer {
         Ok(Report(vec![(kind.name, counts)]))
     }
 
-    /// Writes what differs from `here`, and returns the state after that.
+    /// Writes what differs from `here`, and returns the resulting state.
     async fn bring(
         &self,
         kind: &ResourceKind,
@@ -225,11 +225,14 @@ impl Importer {
     ) -> Result<(Counts, Catalogue), ImportFault> {
         progress.phase(format!("comparing {}", kind.name), None);
         for row in &listed.odd.named {
-            warn!("One of the {} in Kimai's list cannot be read, and is left out: {}", kind.name, row.why);
-            progress.fault(format!("One of the {} was left out, it cannot be read: {}", kind.name, row.why));
+            warn!("One of the {} in Kimai's list cannot be read, and is skipped: {}", kind.name, row.why);
+            progress.fault(format!(
+                "One of the {} was skipped, because it cannot be read: {}",
+                kind.name, row.why
+            ));
         }
         for id in here.doubled() {
-            warn!(kimai.id = id, "Several {} have the Kimai id {id}; all of them follow Kimai", kind.name);
+            warn!(kimai.id = id, "Several {} have the Kimai ID {id}; all of them are updated", kind.name);
         }
         let (kimai, today) = (self.kimai.as_ref(), self.clock.today());
         let search = Search { kimai, max_gone: self.max_gone, today, progress };
@@ -244,8 +247,8 @@ impl Importer {
         if plan.changes.is_empty() {
             return Ok((plan.counts, here));
         }
-        // Before and after: should this end in between, what was written is followed all the same, and what is
-        // followed too early finds nothing to do.
+        // Both before and after: if this is interrupted in between, the work logs of what was written are still
+        // rechecked; a recheck that is too early finds nothing to do.
         self.note(kind, &plan.rebooked).await?;
         let written = self.write(kind, &plan.changes, progress).await;
         self.note(kind, &plan.rebooked).await?;
@@ -259,10 +262,7 @@ impl Importer {
         let left = plan::plan(kind, &listed.rows, &gone, &here, parents, Uuid::new_v4)?.changes.len();
         if left > 0 {
             plan.counts.unconfirmed = left;
-            warn!(
-                "{left} {} are not as they were written; import again, and look at the triplestore",
-                kind.name
-            );
+            warn!("{left} {} were not stored as written; import again, and check the triplestore", kind.name);
         }
         Ok((plan.counts, here))
     }
@@ -295,8 +295,8 @@ impl Importer {
         Ok(written)
     }
 
-    /// Writes what can be written of a batch that was refused: it is halved until each that is to blame stands alone.
-    /// What is left out shows when all is read back.
+    /// Writes what can be written of a refused batch: it is halved until each refused change is alone. Skipped changes
+    /// show when everything is read back.
     async fn write_apart(
         &self,
         kind: &ResourceKind,
@@ -323,7 +323,7 @@ impl Importer {
         Ok(())
     }
 
-    /// Queues the work logs that are booked on these.
+    /// Queues the work logs of these tasks.
     async fn note(&self, kind: &ResourceKind, rebooked: &[Iri]) -> Result<(), ImportFault> {
         let noted = self.references.note(rebooked.iter().map(Iri::as_str)).await;
         noted.map_err(|fault| ImportFault::Queue { what: kind.name, fault })

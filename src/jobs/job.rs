@@ -125,7 +125,7 @@ impl TryFrom<Written> for Task {
             Kind::Import => What::ALL.into_iter().find(|one| one.to_string() == what).map(Self::Import),
             Kind::Lock => month().map(Self::Lock),
         };
-        task.ok_or_else(|| format!("{what:?} is nothing that a run of kind {} does", kind.word()))
+        task.ok_or_else(|| format!("{what:?} is not valid for a run of kind {}", kind.word()))
     }
 }
 
@@ -306,7 +306,7 @@ mod tests {
             assert_eq!(serde_json::from_str::<Task>(&written).unwrap(), task, "{written}");
         }
         for bad in [r#"{"kind":"sweep","what":"soon"}"#, r#"{"kind":"import","what":"all"}"#] {
-            assert!(serde_json::from_str::<Task>(bad).unwrap_err().to_string().contains("is nothing that"));
+            assert!(serde_json::from_str::<Task>(bad).unwrap_err().to_string().contains("is not valid"));
         }
     }
 }

@@ -96,7 +96,7 @@ impl Jobs {
         let work = AssertUnwindSafe(work).catch_unwind().instrument(span);
         tokio::select! {
             result = work => result.unwrap_or_else(|panic| Err(Trouble::Broken(words(panic.as_ref())))),
-            () = self.record(id, progress) => Err(Trouble::Broken("nothing tells how far it is".to_owned())),
+            () = self.record(id, progress) => Err(Trouble::Broken("its progress is no longer recorded".to_owned())),
             () = overdue(self.inner.work.time_limit(), stop) => Err(Trouble::TimeLimit(self.inner.work.time_limit())),
         }
     }
@@ -131,8 +131,8 @@ impl Jobs {
             AskedBy::Start => "The sweep at start".to_owned(),
             AskedBy::Cron | AskedBy::Request | AskedBy::Recovery => run.task.words(),
         });
-        warn!("{words} has to wait: {trouble}. Trying again in {pause} s.");
-        progress.phase(format!("waits, trying again in {pause} s"), None);
+        warn!("{words} has to wait: {trouble}. Retrying in {pause} s.");
+        progress.phase(format!("waiting, retrying in {pause} s"), None);
         let woken = self.schedule().live_of(id).map(|live| Arc::clone(&live.woken));
         self.schedule().rest(id, trouble.to_string());
         self.write(id).await;
@@ -149,14 +149,15 @@ impl Jobs {
         let (kept, confirm) = self.keep_findings(id, &done).await;
         let Done { counts, held, rounded, mut message, queued, .. } = done;
         if let Err(fault) = &kept {
-            let _ = write!(message, " What it found in detail could not be kept: {fault}.");
+            let _ = write!(message, " Its findings could not be stored: {fault}.");
         }
         let total = queued.len() as u64;
         let change = |run: &mut Job| {
             (run.counts, run.held, run.confirm, run.rounded) = (counts, held, confirm, rounded);
             run.findings = kept.unwrap_or(0);
             if run.resumed {
-                message += " It was begun again after a stop of the service; should it have deleted anything before, the log names it.";
+                message += " It was restarted after a stop of the service; anything that it deleted before is \
+                    in the log.";
             }
             run.message = Some(message);
             run.queued = (run.task.kind() == Kind::Sweep).then_some(Queued { total, ..Queued::default() });
@@ -165,7 +166,7 @@ impl Jobs {
             return self.end(id, End::Done, change).await;
         }
         if let Err(fault) = self.inner.store.put_queued(id, &queued).await {
-            warn!("A stop of the service would end the look at what run {id} queued: {fault}");
+            warn!("If the service stops now, it will not track what run {id} queued: {fault}");
         }
         self.schedule().follow(id, self.inner.clock.now(), change);
         self.write(id).await;
@@ -175,7 +176,7 @@ impl Jobs {
     async fn failed(&self, id: u64, asked_by: AskedBy, trouble: Trouble, progress: &Progress) {
         let words = self.get(id).map(|run| run.task.words()).unwrap_or_default();
         if asked_by == AskedBy::Cron {
-            error!("The scheduled sweep failed: {trouble}. The next one tries again.");
+            error!("The scheduled sweep failed: {trouble}. The next one will retry.");
         } else {
             error!("{words} failed: {trouble}.");
         }
@@ -201,7 +202,7 @@ impl Jobs {
         };
         self.end(id, End::Cancelled, |run| {
             run.findings = kept;
-            let begun = if run.started.is_some() { "What was done until then stays done." } else { "" };
+            let begun = if run.started.is_some() { "What was done until then is not undone." } else { "" };
             run.message = Some(format!("It was cancelled. {begun}").trim_end().to_owned());
             if let Some(done) = done {
                 (run.counts, run.held, run.rounded) = (done.counts, done.held, done.rounded);
@@ -217,8 +218,8 @@ impl Jobs {
         let count = done.findings.len();
         match self.keep_findings(id, &done).await.0 {
             Ok(0) => (0, String::new()),
-            Ok(kept) => (kept, format!(" Timesheets deleted by then: {count}; its findings name them.")),
-            Err(fault) => (0, format!(" Timesheets deleted by then: {count}; the log names them ({fault}).")),
+            Ok(kept) => (kept, format!(" Timesheets deleted by then: {count}; its findings list them.")),
+            Err(fault) => (0, format!(" Timesheets deleted by then: {count}; the log lists them ({fault}).")),
         }
     }
 
@@ -300,7 +301,7 @@ fn with_earlier(mut done: Done, progress: &Progress) -> Done {
     let now: BTreeSet<&[EntryId]> = done.findings.iter().map(|found| found.timesheets.as_slice()).collect();
     findings.retain(|earlier| !now.contains(earlier.timesheets.as_slice()));
     if !findings.is_empty() {
-        let _ = write!(done.message, " Timesheets deleted by attempts before: {}.", findings.len());
+        let _ = write!(done.message, " Timesheets deleted by earlier attempts: {}.", findings.len());
         done.findings.splice(0..0, findings);
     }
     done

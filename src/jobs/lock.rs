@@ -59,7 +59,7 @@ pub struct Locker {
 }
 
 /// The reason for a timesheet that a lock did not reach.
-const CANCELLED: &str = "the lock was cancelled before; lock the month again";
+const CANCELLED: &str = "the lock was cancelled first; lock the month again";
 
 /// The result for each timesheet.
 type Outcomes = BTreeMap<Iri, Outcome>;
@@ -237,7 +237,7 @@ fn check(
         Some(contents) if contents.to_link.is_empty() => Ok(contents.all.len()),
         contents => {
             let left = contents.map_or(0, |contents| contents.to_link.len());
-            Err(format!("{left} of its work logs are not linked to it alone; lock the month again"))
+            Err(format!("{left} of its work logs are not linked to it only; lock the month again"))
         }
     }
 }
@@ -255,7 +255,7 @@ fn confirm(
         Some(Some(Outcome::ExportedBefore)) => Ok(()),
         Some(None) => asked.and(Err("its status was not stored; lock the month again".to_owned())),
         Some(Some(other)) => Err(format!("it changed meanwhile: {other}")),
-        None => Err("it is gone meanwhile".to_owned()),
+        None => Err("it no longer exists".to_owned()),
     }
 }
 
@@ -263,9 +263,9 @@ fn confirm(
 fn judge(sheet: &Sheet) -> Option<Outcome> {
     let mut statuses = sheet.statuses.iter().map(String::as_str);
     match (statuses.next(), statuses.next()) {
-        (Some(status::SUBMITTED), None) if sheet.persons.is_empty() => Some(Outcome::Failed(
-            "it belongs to nobody; give it a person (prov:wasAssociatedWith)".to_owned(),
-        )),
+        (Some(status::SUBMITTED), None) if sheet.persons.is_empty() => {
+            Some(Outcome::Failed("it has no person; add one (prov:wasAssociatedWith)".to_owned()))
+        }
         (Some(status::SUBMITTED), None) => None,
         (Some(status::EXPORTED), None) => Some(Outcome::ExportedBefore),
         (Some(status::DRAFT), None) => Some(Outcome::Draft),
@@ -275,7 +275,7 @@ fn judge(sheet: &Sheet) -> Option<Outcome> {
         (Some(_), Some(_)) => {
             let statuses = sheet.statuses.iter().map(|status| format!("<{status}>"));
             let statuses = statuses.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ");
-            let why = format!("it has several statuses, leave it one: {statuses}");
+            let why = format!("it has several statuses; keep one: {statuses}");
             let matters = sheet.statuses.contains(status::SUBMITTED);
             Some(if matters { Outcome::Failed(why) } else { Outcome::UnknownStatus(why) })
         }

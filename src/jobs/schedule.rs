@@ -113,13 +113,15 @@ impl Schedule {
                 run.state = State::Waiting;
                 run.resumed = true;
                 run.stand = Stand::default();
-                run.message = Some("A stop of the service cut it off; it is begun again.".to_owned());
+                run.message =
+                    Some("It was interrupted by a stop of the service, and is restarted.".to_owned());
                 let live = schedule.begun(run.task, None, stop);
                 schedule.entries.insert(id, Entry { run: run.clone(), live: Some(live) });
             } else {
                 run.state = State::Failed;
                 run.ended = Some(now);
-                run.message = Some("It was cut off by a stop of the service; ask for it again.".to_owned());
+                run.message =
+                    Some("It was interrupted by a stop of the service; request it again.".to_owned());
                 schedule.entries.insert(id, Entry { run: run.clone(), live: None });
             }
             changed.push(run);

@@ -171,7 +171,7 @@ impl Jobs {
         }
         for run in changed.into_iter().filter(|run| run.state == State::Waiting) {
             info!(
-                "Run {} ({}) was cut off by a stop of the service and is begun again",
+                "Run {} ({}) was interrupted by a stop of the service and is restarted",
                 run.id,
                 run.task.words()
             );

@@ -244,7 +244,7 @@ async fn a_cancelled_run_ends_and_the_one_behind_it_begins_only_when_it_may() {
     assert_eq!(scene.begins().await, sweep(3));
     let first = scene.runs.get(first).unwrap();
     assert_eq!(first.state, State::Cancelled);
-    assert!(first.message.unwrap().contains("stays done"));
+    assert!(first.message.unwrap().contains("is not undone"));
     let fault = scene.runs.cancel(first.id).await.unwrap_err().to_string();
     assert!(fault.contains("has ended already (cancelled)"), "{fault}");
     assert_eq!(scene.runs.cancel(99).await, Err(JobsFault::Unknown(99)));
@@ -286,7 +286,7 @@ async fn sweeps_go_on_after_a_stop_under_their_number_and_the_others_have_failed
             .unwrap()
             .message
             .unwrap()
-            .contains("cut off by a stop of the service; ask for it again")
+            .contains("interrupted by a stop of the service; request it again")
     );
     scene.work.go.add_permits(2);
     assert_eq!((scene.begins().await, scene.begins().await), (sweep(1), sweep(2)));
@@ -295,7 +295,7 @@ async fn sweeps_go_on_after_a_stop_under_their_number_and_the_others_have_failed
     ticket.end().await.unwrap();
     let run = scene.runs.get(1).unwrap();
     assert!(
-        run.state == State::Done && run.resumed && run.message.unwrap().contains("begun again after a stop")
+        run.state == State::Done && run.resumed && run.message.unwrap().contains("restarted after a stop")
     );
     scene.stop().await;
 
@@ -349,7 +349,7 @@ async fn where_nothing_is_to_be_swept_at_start_nothing_is_begun_again() {
     scene.begins().await;
     let after = Scene::resuming(&storage, false, false);
     let run = after.runs.get(1).unwrap();
-    assert!(run.state == State::Failed && run.message.unwrap().contains("ask for it again"));
+    assert!(run.state == State::Failed && run.message.unwrap().contains("request it again"));
     assert!(!after.runs.is_under_way(|_| true));
 }
 

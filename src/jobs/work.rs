@@ -40,7 +40,7 @@ pub struct Done {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
     /// A sweep or plan.
-    #[error("{0}. Ask for it again once that is put right")]
+    #[error("{0}. Start it again once this is fixed")]
     Sweep(#[from] Failure),
     /// An import.
     #[error(transparent)]
@@ -53,12 +53,12 @@ pub enum Trouble {
     Storage(#[from] StorageFault),
     /// It exceeded its time limit.
     #[error(
-        "it was ended after {} min (RUN_TIME_LIMIT). What was done until then stays done; look at what its phase \
-         waited for, or raise the limit if there really is so much to do", .0.as_secs() / 60
+        "it was ended after {} min (RUN_TIME_LIMIT). What was done until then is not undone; check what its \
+         phase was waiting for, or raise the limit if there really is so much to do", .0.as_secs() / 60
     )]
     TimeLimit(Duration),
     /// A bug in this service, or unexpected data.
-    #[error("it broke off: {0}; please report this")]
+    #[error("it failed unexpectedly: {0}; please report this")]
     Broken(String),
 }
 

@@ -198,14 +198,14 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever comes and goes: what is taken is due and waits, nothing that is due is passed over by the same
-        /// line twice, and all is taken in the end.
+        /// For any sequence of changes: a taken entry is due and waiting, no due entry is passed over twice by the same
+        /// group, and all entries are taken in the end.
         #[test]
         fn no_line_goes_twice_before_another_that_waits(
             steps in prop::collection::vec((0..4i64, 0..20i64, 0..3u8), 1..200),
         ) {
             let (mut schedule, mut waiting, mut now) = (FairSchedule::default(), BTreeSet::new(), 0);
-            // By line: which others have gone since it has waited without having had its turn.
+            // By group: which others were taken while it was waiting for its turn.
             let mut passed: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
             for (place, (asked, due, step)) in (0..).zip(steps) {
                 match step {

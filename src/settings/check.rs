@@ -1,4 +1,4 @@
-//! Validates the settings, and says for each invalid one how to set it.
+//! Validates the settings, with a message for each invalid one.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -14,15 +14,15 @@ use super::{
 };
 use crate::domain::CronPattern;
 
-/// Collects what is wrong and what is risky.
+/// Collects errors and warnings.
 #[derive(Default)]
 pub(super) struct Check {
     pub(super) faults: Vec<String>,
     pub(super) warnings: Vec<String>,
 }
 
-/// Reads filters without patterns: values of fields are compared as they are, since a pattern of some hundred signs can
-/// take minutes to compile.
+/// Parses filters without regular expressions: field values are compared literally, since a pattern of some hundred
+/// characters can take minutes to compile.
 pub(crate) fn filter_builder() -> tracing_subscriber::filter::Builder {
     tracing_subscriber::EnvFilter::builder().with_regex(false)
 }
@@ -31,18 +31,18 @@ pub(crate) fn filter_builder() -> tracing_subscriber::filter::Builder {
 const LONGEST_FILTER: usize = 500;
 
 impl Check {
-    /// Says that `name` cannot be `value`, and what to put there.
+    /// Reports that `name` cannot be `value`, and which values are valid.
     pub(super) fn fault(&mut self, name: &str, value: &str) {
-        self.faults.push(format!("{name} is '{value}'; put there {}", meaning(name)));
+        self.faults.push(format!("{name} is '{value}'; expected {}", meaning(name)));
     }
 
     pub(super) fn kimai(&mut self, raw: &Raw) -> Option<KimaiSettings> {
         let token = self.secret("API_TOKEN", raw.api_token.as_ref(), raw.api_token_file.as_ref());
         if raw.api_token.is_none() && raw.api_token_file.is_none() {
-            self.faults.push(format!("API_TOKEN is missing; put there {}", meaning("API_TOKEN")));
+            self.faults.push(format!("API_TOKEN is missing; set it to {}", meaning("API_TOKEN")));
         }
         if raw.kimai_endpoint.is_none() {
-            self.faults.push(format!("KIMAI_ENDPOINT is missing; put there {}", meaning("KIMAI_ENDPOINT")));
+            self.faults.push(format!("KIMAI_ENDPOINT is missing; set it to {}", meaning("KIMAI_ENDPOINT")));
         }
         let endpoint = raw.kimai_endpoint.as_ref().and_then(|text| self.url("KIMAI_ENDPOINT", text));
         let most = self.number("KIMAI_CONCURRENCY", raw.kimai_concurrency.as_ref(), 1, 64);
@@ -51,14 +51,14 @@ impl Check {
         let time_limit =
             self.number("KIMAI_TIMEOUT", raw.kimai_timeout.as_ref(), 1, 3600).map(Duration::from_secs);
         if raw.kimai_endpoint.as_ref().is_some_and(|text| text.ends_with('/')) {
-            self.warnings.push("KIMAI_ENDPOINT should not end with a slash; it is left out".into());
+            self.warnings.push("KIMAI_ENDPOINT should not end with a slash; the slash is ignored".into());
         }
         let https = self.truth("KIMAI_REQUIRE_HTTPS", raw.kimai_require_https.as_ref(), false);
         if endpoint.as_ref().is_some_and(|url| url.scheme() == "http" && !is_loopback(url)) {
-            let risk = "KIMAI_ENDPOINT is not https: the API token crosses the network in clear";
+            let risk = "KIMAI_ENDPOINT is not https: the API token is sent unencrypted";
             if https {
                 self.faults.push(format!(
-                    "{risk}, and KIMAI_REQUIRE_HTTPS is true; put there an address that begins with https://"
+                    "{risk}, and KIMAI_REQUIRE_HTTPS is true; use an address that begins with https://"
                 ));
             } else {
                 self.warnings.push(risk.into());
@@ -121,7 +121,7 @@ impl Check {
 
     fn url(&mut self, name: &str, text: &str) -> Option<Url> {
         let url = Url::parse(text.trim().trim_end_matches('/')).ok();
-        // A password in the address would end up in messages.
+        // A password in the address would appear in messages.
         let url = url.filter(|url| {
             matches!(url.scheme(), "http" | "https") && url.has_host() && url.password().is_none()
         });
@@ -154,14 +154,14 @@ impl Check {
         let number = number.and_then(|number| T::try_from(number).ok());
         if number.is_none() {
             self.faults.push(format!(
-                "{name} is '{text}'; put there a number from {least} to {most}: {}",
+                "{name} is '{text}'; expected a number from {least} to {most}: {}",
                 meaning(name)
             ));
         }
         number
     }
 
-    /// Up to ten pauses of whole seconds, with commas between; 0 alone for none.
+    /// Up to ten comma-separated pauses in whole seconds; only 0 for none.
     pub(super) fn recheck(&mut self, given: Option<&String>) -> Option<Vec<Duration>> {
         let text = text("SETTLE_RECHECK", given);
         let seconds: Option<Vec<u64>> = text.split(',').map(|part| part.trim().parse().ok()).collect();
@@ -174,27 +174,27 @@ impl Check {
         });
         if pauses.is_none() {
             self.faults.push(format!(
-                "SETTLE_RECHECK is '{text}'; put there up to ten numbers from 1 to 3600, or 0: {}",
+                "SETTLE_RECHECK is '{text}'; expected up to ten numbers from 1 to 3600, or 0: {}",
                 meaning("SETTLE_RECHECK")
             ));
         }
         pauses
     }
 
-    /// As the mu templates read truth.
+    /// Parsed as in the mu templates.
     pub(super) fn truth(&mut self, name: &str, given: Option<&String>, default: bool) -> bool {
         match given.map(|text| text.trim()) {
             None => default,
             Some("true" | "TRUE" | "1") => true,
             Some("false" | "FALSE" | "0") => false,
             Some(other) => {
-                self.faults.push(format!("{name} is '{other}'; put there true or false: {}", meaning(name)));
+                self.faults.push(format!("{name} is '{other}'; expected true or false: {}", meaning(name)));
                 default
             }
         }
     }
 
-    /// One of a few words, each with what it means.
+    /// One of a few words, each with its meaning.
     pub(super) fn one_of<T: Copy, const N: usize>(
         &mut self,
         name: &str,
@@ -205,7 +205,7 @@ impl Check {
         let found = words.iter().find(|(word, _)| *word == text.trim().to_ascii_lowercase());
         if found.is_none() {
             let words = words.map(|(word, _)| word).join(" or ");
-            self.faults.push(format!("{name} is '{text}'; put there {words}: {}", meaning(name)));
+            self.faults.push(format!("{name} is '{text}'; expected {words}: {}", meaning(name)));
         }
         found.map(|(_, meaning)| *meaning)
     }
@@ -214,7 +214,7 @@ impl Check {
         let text = text("FALLBACK_SYNC_CRON", given);
         if let Err(fault) = CronPattern::parse(&text) {
             self.faults.push(format!(
-                "FALLBACK_SYNC_CRON is '{text}' ({fault}); put there {}",
+                "FALLBACK_SYNC_CRON is '{text}' ({fault}); expected {}",
                 meaning("FALLBACK_SYNC_CRON")
             ));
         }
@@ -257,7 +257,7 @@ impl Check {
     }
 }
 
-/// What is given, else the default.
+/// The given value, otherwise the default.
 pub(super) fn text(name: &str, given: Option<&String>) -> String {
     given.map_or_else(|| default(name).to_owned(), |text| text.trim().to_owned())
 }

@@ -8,13 +8,13 @@ use secrecy::{ExposeSecret, SecretString};
 use super::check::Check;
 use super::{GuardSettings, Raw};
 
-/// No token is longer; what is was not meant.
+/// No token is longer than this.
 const MOST_BYTES: u64 = 4096;
-/// Below this somebody with patience could try them all.
+/// The minimum length: shorter tokens could be guessed by trying all of them.
 const LEAST_OPS_TOKEN: usize = 16;
 
 impl Check {
-    /// The secret `name`, or what the file holds that `{name}_FILE` names; nothing where neither is given.
+    /// The secret `name`, or the content of the file `{name}_FILE`; none if neither is set.
     pub(super) fn secret(
         &mut self,
         name: &str,
@@ -24,8 +24,7 @@ impl Check {
         let (origin, secret) = match (given, file) {
             (None, None) => return None,
             (Some(_), Some(_)) => {
-                self.faults
-                    .push(format!("{name} and {name}_FILE are both given; leave one of them empty or out"));
+                self.faults.push(format!("{name} and {name}_FILE are both set; unset one of them"));
                 return None;
             }
             (Some(secret), None) => (name.to_owned(), secret.expose_secret().trim().to_owned()),
@@ -34,7 +33,7 @@ impl Check {
                 match read(path) {
                     Ok(text) if text.is_empty() => {
                         self.faults
-                            .push(format!("{name}_FILE is '{path}', which is empty; put the secret there"));
+                            .push(format!("{name}_FILE is '{path}', which is empty; write the secret to it"));
                         return None;
                     }
                     Ok(text) => (format!("The file '{path}' of {name}_FILE"), text),
@@ -48,12 +47,15 @@ impl Check {
         if secret.len() > 1
             && ["\"", "'"].iter().any(|mark| secret.starts_with(mark) && secret.ends_with(mark))
         {
-            self.faults.push(format!("{origin} is in quotes, which count as part of it; leave them out"));
+            self.faults.push(format!("{origin} is in quotes, which would be part of the value; remove them"));
             return None;
         }
-        // What a header cannot carry, or a terminal added.
+        // Characters that are invalid in a header, or were added by a terminal.
         if !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
-            self.faults.push(format!("{origin} has spaces or characters that no token has; copy it again"));
+            self.faults.push(format!(
+                "{origin} contains spaces or other characters that are not valid in a \
+                token; copy it again"
+            ));
             return None;
         }
         Some(secret.into())
@@ -67,8 +69,8 @@ impl Check {
         let token = self.secret("OPS_TOKEN", given, file)?;
         if token.expose_secret().len() < LEAST_OPS_TOKEN {
             self.faults.push(format!(
-                "OPS_TOKEN is shorter than {LEAST_OPS_TOKEN} characters, so it could be guessed; make one with: \
-                 openssl rand -hex 32"
+                "OPS_TOKEN is shorter than {LEAST_OPS_TOKEN} characters, so it could be guessed; create one \
+                 with: openssl rand -hex 32"
             ));
             return None;
         }
@@ -80,7 +82,7 @@ impl Check {
         let metrics = self.truth("METRICS_PROTECTED", raw.metrics_protected.as_ref(), false);
         if metrics && raw.ops_token.is_none() && raw.ops_token_file.is_none() {
             self.faults.push(
-                "METRICS_PROTECTED is true, but there is no OPS_TOKEN to protect /metrics with; set that too"
+                "METRICS_PROTECTED is true, but there is no OPS_TOKEN to protect /metrics with; set OPS_TOKEN too"
                     .into(),
             );
         }
@@ -88,15 +90,15 @@ impl Check {
     }
 }
 
-/// The text of a file, without the line break at its end.
+/// The text of a file, without a trailing line break.
 fn read(path: &str) -> io::Result<String> {
     let mut bytes = Vec::new();
     File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MOST_BYTES {
         return Err(io::Error::other(format!("it is larger than {MOST_BYTES} bytes")));
     }
-    // The text of a conversion's fault would repeat it.
-    let text = String::from_utf8(bytes).map_err(|_| io::Error::other("it is no text"))?;
+    // The message of a conversion error would contain the secret.
+    let text = String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8 text"))?;
     Ok(text.trim_end_matches(['\n', '\r']).to_owned())
 }
 
@@ -167,8 +169,8 @@ mod tests {
                 ("/nonexistent/token", "which cannot be read: No such file"),
                 (folder, "which cannot be read: Is a directory"),
                 (&empty, "which is empty"),
-                (&binary, "it is no text"),
-                (&lines, "has spaces or characters that no token has"),
+                (&binary, "it is not UTF-8 text"),
+                (&lines, "contains spaces or other characters"),
                 (&large, "it is larger than 4096 bytes"),
             ] {
                 let words = read(&[other, (&setting, path)]).unwrap_err();
@@ -179,9 +181,9 @@ mod tests {
                 assert!(!words.contains("is missing"), "{words}");
             }
             let both = read(&[other, (name, SECRET), (&setting, &whole)]).unwrap_err();
-            assert!(both.contains(&format!("{name} and {name}_FILE are both given")), "{both}");
+            assert!(both.contains(&format!("{name} and {name}_FILE are both set")), "{both}");
             let odd = read(&[other, (name, "s3cret 0123456789")]).unwrap_err();
-            assert!(odd.contains(&format!("{name} has spaces")), "{odd}");
+            assert!(odd.contains(&format!("{name} contains spaces")), "{odd}");
         }
         for vars in [("OPS_TOKEN", "s3cret-short"), ("OPS_TOKEN_FILE", &short)] {
             let words = read(&[("API_TOKEN", "x"), vars]).unwrap_err();
@@ -197,7 +199,7 @@ mod tests {
             read(&[("API_TOKEN", "x"), ("KIMAI_ENDPOINT", endpoint), ("KIMAI_REQUIRE_HTTPS", demanded)])
         };
         let warned = with("http://kimai.example.com/api", "false").unwrap().warnings;
-        assert!(warned.concat().contains("crosses the network in clear"), "{warned:?}");
+        assert!(warned.concat().contains("is sent unencrypted"), "{warned:?}");
         for endpoint in
             ["http://kimai.example.com/api", "http://localhost.example/api", "http://10.0.0.1/api"]
         {

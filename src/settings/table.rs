@@ -1,13 +1,13 @@
 //! The list of settings: names, defaults, meanings.
 
-/// A setting as people see it.
+/// The description of a setting.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
     /// The environment variable.
     pub name: &'static str,
-    /// What applies when it is missing or empty; empty where there is no default.
+    /// The value if it is missing or empty; empty if there is no default.
     pub default: &'static str,
-    /// What it means and what to put there.
+    /// What it means and which values are valid.
     pub meaning: &'static str,
 }
 
@@ -15,27 +15,28 @@ const fn setting(name: &'static str, default: &'static str, meaning: &'static st
     Setting { name, default, meaning }
 }
 
-/// Every setting there is.
+/// All settings.
 pub const TABLE: &[Setting] = &[
     setting(
         "API_TOKEN",
         "",
-        "the API token of the Kimai user that syncs, made in Kimai under \"API access\" (mandatory, here or in a file)",
+        "the API token of the Kimai user that syncs, created in Kimai under \"API access\" (required, here or \
+         in a file)",
     ),
     setting(
         "KIMAI_ENDPOINT",
         "",
-        "the address of Kimai's API without trailing slash, like https://kimai.example.com/api (mandatory)",
+        "the address of Kimai's API without a trailing slash, like https://kimai.example.com/api (required)",
     ),
     setting(
         "API_TOKEN_FILE",
         "",
-        "a file that holds the API token, instead of API_TOKEN (a Docker secret, say)",
+        "a file with the API token, instead of API_TOKEN (such as a Docker secret)",
     ),
     setting(
         "KIMAI_REQUIRE_HTTPS",
         "false",
-        "whether to refuse a KIMAI_ENDPOINT on another machine that is not https, instead of warning of it",
+        "whether to refuse a KIMAI_ENDPOINT on another machine that is not https, instead of logging a warning",
     ),
     setting(
         "MU_SPARQL_ENDPOINT",
@@ -45,12 +46,12 @@ pub const TABLE: &[Setting] = &[
     setting(
         "DEFAULT_MU_AUTH_SCOPE",
         "",
-        "the scope under which the database grants this service its access, sent as mu-auth-scope",
+        "the scope under which the database grants this service access, sent as mu-auth-scope",
     ),
     setting(
         "RESOURCE_BASE_URI",
         "http://timekeeper.redpencil.io",
-        "what the IRIs of imported customers, tasks and accounts begin with, without trailing slash",
+        "the base of the IRIs of imported customers, tasks and accounts, without a trailing slash",
     ),
     setting(
         "WORKSPACE_URI",
@@ -60,23 +61,26 @@ pub const TABLE: &[Setting] = &[
     setting(
         "KIMAI_ACCOUNT_SERVICE_HOMEPAGE",
         "http://kimai.redpencil.io",
-        "the service homepage that marks an account as one of Kimai",
+        "the service homepage that marks an account as a Kimai account",
     ),
-    setting("IMPORT_HIDDEN", "false", "whether imports bring what is hidden, ended or disabled in Kimai too"),
+    setting("IMPORT_HIDDEN", "false", "whether to also import what is hidden, ended or disabled in Kimai"),
     setting(
         "KIMAI_DESCRIPTION",
         "keep",
-        "keep: the description of a timesheet is left alone in Kimai; note: it follows the note of the work log, also where that is empty",
+        "keep: descriptions of timesheets in Kimai are not changed; note: they are set to the note of the work \
+         log, even if that is empty",
     ),
     setting(
         "IMPORT_RELATIONS",
         "follow",
-        "follow: an activity or project that was moved in Kimai is moved by the next import too; keep: it stays where it was first",
+        "follow: an import moves activities and projects that were moved in Kimai; keep: they stay where they \
+         were first imported",
     ),
     setting(
         "IMPORT_MAX_GONE",
         "20",
-        "how many customers, projects, activities or accounts that are deleted in Kimai one import may mark as unavailable; with more of them it marks none",
+        "how many customers, projects, activities or accounts that are deleted in Kimai one import may mark as \
+         unavailable; if there are more, it marks none",
     ),
     setting(
         "FALLBACK_SYNC_CRON",
@@ -87,104 +91,109 @@ pub const TABLE: &[Setting] = &[
     setting(
         "SWEEP_MAX_DELETIONS",
         "20",
-        "how many orphaned Kimai timesheets one sweep may delete unconfirmed; with more of them it deletes none",
+        "how many orphaned Kimai timesheets one sweep may delete without confirmation; if there are more, it \
+         deletes none",
     ),
     setting(
         "SWEEP_MAX_TOMBSTONES",
         "1000",
-        "the same for timesheets of deleted work logs whose link is left in the triplestore",
+        "the same for timesheets of deleted work logs that still have their link in the triplestore",
     ),
     setting(
         "SWEEP_DELETE_ORPHANS",
         "true",
-        "whether sweeps delete timesheets that no work log has; false where people also enter hours in Kimai",
+        "whether sweeps delete timesheets that no work log is linked to; set it to false if people also enter \
+         hours in Kimai",
     ),
     setting(
         "SWEEP_GRACE",
         "10",
-        "how many minutes a timesheet must have been left alone in Kimai before a sweep deletes it as an orphan",
+        "for how many minutes a timesheet must not have changed in Kimai before a sweep deletes it as an orphan",
     ),
     setting(
         "SYNC_EXPORTED",
         "keep",
-        "what becomes of timesheets that are exported in Kimai when their work log changes or is deleted: keep (the work log is parked) or overwrite",
+        "what to do with timesheets that are exported in Kimai when their work log changes or is deleted: keep \
+         (the work log is parked) or overwrite",
     ),
     setting(
         "SYNC_AT_START",
         "true",
-        "whether to sweep once at start, for what was missed while the service was down, and to take up again what a stop cut off",
+        "whether to sweep once at start, to find what was missed while the service was down, and to resume an \
+         interrupted sweep",
     ),
     setting(
         "CHECK_AT_START",
         "true",
-        "whether to check connections, rights and settings at start and then each hour, as doctor does",
+        "whether to check connections, rights and settings at start and every hour, as doctor does",
     ),
     setting(
         "DATA_DIR",
         "./data",
-        "the folder in which serve keeps what waits, over restarts (in the image: /data)",
+        "the directory in which serve keeps the queue across restarts (/data in the image)",
     ),
-    setting("TZ", "UTC", "the zone in which a work day begins, like Europe/Brussels"),
+    setting("TZ", "UTC", "the time zone in which work days begin, like Europe/Brussels"),
     setting("HOST", "0.0.0.0", "the address to listen on (standalone: 127.0.0.1)"),
     setting("PORT", "80", "the port to listen on (standalone: 8080)"),
     setting(
         "OPS_TOKEN",
         "",
-        "the token that page, routes and commands then need, 16 characters or more (openssl rand -hex 32)",
+        "the token required by the page, routes and commands, at least 16 characters (openssl rand -hex 32)",
     ),
-    setting("OPS_TOKEN_FILE", "", "a file that holds that token, instead of OPS_TOKEN"),
-    setting("METRICS_PROTECTED", "false", "whether /metrics needs OPS_TOKEN too"),
+    setting("OPS_TOKEN_FILE", "", "a file with that token, instead of OPS_TOKEN"),
+    setting("METRICS_PROTECTED", "false", "whether /metrics also requires OPS_TOKEN"),
     setting(
         "KIMAI_CONCURRENCY",
         "8",
-        "how many requests Kimai gets at a time at most; fewer while fewer get more done",
+        "the maximum number of concurrent requests to Kimai; the limit adapts to what Kimai can handle",
     ),
-    setting("KIMAI_CONCURRENCY_MIN", "1", "how many requests it may get at a time however slow it is"),
+    setting("KIMAI_CONCURRENCY_MIN", "1", "the minimum for that limit, however slow Kimai is"),
     setting(
         "DEBOUNCE_MS",
         "10",
-        "how long a change waits for the other deltas that tell of it, in milliseconds",
+        "how long a change waits for other deltas about the same work log, in milliseconds",
     ),
     setting(
         "SETTLE_RECHECK",
         "5,30",
-        "after how many seconds what a delta named is looked at again, in case the triplestore shows its changes late; several looks with commas between, each counted from the one before; 0 for none",
+        "after how many seconds to read work logs of a delta again, in case the triplestore shows changes late; \
+         several comma-separated values, each counted from the previous one; 0 for never",
     ),
     setting(
         "KIMAI_LIST_MAX_ROWS",
         "1000000",
-        "how many timesheets one list of Kimai may hold before it is reported as one without end",
+        "the maximum number of timesheets in a list of Kimai; a longer list is treated as endless",
     ),
-    setting("KIMAI_LIST_MAX_PAGES", "10000", "how many pages of 500 such a list may have"),
+    setting("KIMAI_LIST_MAX_PAGES", "10000", "the maximum number of pages of 500 timesheets in such a list"),
     setting(
         "RUN_TIME_LIMIT",
         "120",
-        "how many minutes a sweep, plan, import or lock may take before it is ended, so that the next one begins",
+        "after how many minutes a sweep, plan, import or lock is ended, so that the next one can begin",
     ),
-    setting("KIMAI_TIMEOUT", "30", "time limit of one call to Kimai, in seconds"),
-    setting("MU_SPARQL_TIMEOUT", "60", "time limit of one SPARQL query or update, in seconds"),
+    setting("KIMAI_TIMEOUT", "30", "the time limit of a request to Kimai, in seconds"),
+    setting("MU_SPARQL_TIMEOUT", "60", "the time limit of a SPARQL query or update, in seconds"),
     setting(
         "MU_APPLICATION_GRAPH",
         "http://mu.semte.ch/application",
-        "the graph of the embedded store that triples without a graph go to",
+        "the graph of the embedded triplestore for triples inserted without a graph",
     ),
     setting(
         "LOG_LEVEL",
         "info",
         "how much to log: error, warn, info, debug, or a filter like info,kimai_sync=debug",
     ),
-    setting("LOG_FORMAT", "text", "text, or json for one JSON object a line"),
+    setting("LOG_FORMAT", "text", "text, or json for one JSON object per line"),
     setting(
         "LOG_SPARQL_ALL",
         "false",
-        "whether to log every SPARQL query and update of this service, whatever LOG_LEVEL is",
+        "whether to log every SPARQL query and update of this service, regardless of LOG_LEVEL",
     ),
     setting("LOG_SPARQL_QUERIES", "", "whether to log queries (default: as LOG_SPARQL_ALL)"),
     setting("LOG_SPARQL_UPDATES", "", "whether to log updates (default: as LOG_SPARQL_ALL)"),
     setting(
         "OTEL_EXPORTER_OTLP_ENDPOINT",
         "",
-        "where to send traces, by OTLP over HTTP, like http://collector:4318; nowhere without",
+        "where to send traces, by OTLP over HTTP, like http://collector:4318; if empty, none are sent",
     ),
     setting("OTEL_SERVICE_NAME", "kimai-sync", "the name of this service in traces"),
 ];

@@ -49,15 +49,15 @@ fn everything_wrong_is_named_at_once_with_what_to_put_there() {
     .unwrap_err()
     .to_string();
     for wanted in [
-        "API_TOKEN is missing; put there the API token of the Kimai user",
-        "KIMAI_ENDPOINT is missing; put there the address of Kimai's API",
-        "PORT is 'eighty'; put there a number from 0 to 65535",
-        "TZ is 'Mars/Olympus'; put there the zone in which a work day begins, like Europe/Brussels",
-        "KIMAI_CONCURRENCY is '0'; put there a number from 1 to 64",
+        "API_TOKEN is missing; set it to the API token of the Kimai user",
+        "KIMAI_ENDPOINT is missing; set it to the address of Kimai's API",
+        "PORT is 'eighty'; expected a number from 0 to 65535",
+        "TZ is 'Mars/Olympus'; expected the time zone in which work days begin, like Europe/Brussels",
+        "KIMAI_CONCURRENCY is '0'; expected a number from 1 to 64",
         "FALLBACK_SYNC_CRON is 'often'",
         "HOST is 'here'",
         "RESOURCE_BASE_URI is 'timekeeper'",
-        "LOG_SPARQL_ALL is 'maybe'; put there true or false",
+        "LOG_SPARQL_ALL is 'maybe'; expected true or false",
         "LOG_FORMAT is 'xml'",
         "MU_SPARQL_ENDPOINT is 'database:8890'",
     ] {

@@ -50,10 +50,10 @@ pub use references::SqliteReferences;
 /// The file within the data directory.
 pub const FILE: &str = "queue.sqlite3";
 
-/// How often every page of the file is read.
+/// How often every page of the file is verified.
 const VERIFIED_EVERY: Duration = Duration::from_mins(10);
 
-/// Stands for the file where there is none.
+/// The name shown if there is no file.
 const IN_MEMORY: &str = "(in memory)";
 
 pub(crate) const KIND: Kind = Kind {
@@ -72,22 +72,22 @@ pub(crate) const KIND: Kind = Kind {
         include_str!("sqlite/version-11.sql"),
         include_str!("sqlite/version-12.sql"),
     ],
-    remedy: "move it away together with its -wal file, and the sweep at the start finds what was waiting",
+    remedy: "move it away together with its -wal file, and the sweep at start finds what was waiting",
 };
 
-/// State in memory that mirrors rows of the file: it changes with them, and back with them.
+/// State in memory that mirrors rows of the file: it is changed and rolled back with them.
 pub trait TransactionHook: Send + Sync {
-    /// Writes what the work of this transaction changed.
+    /// Writes the changes of this transaction.
     fn write(&self, connection: &Connection) -> rusqlite::Result<()>;
 
-    /// The transaction is on disk, or (`false`) never was.
+    /// The transaction was committed (`true`) or failed.
     fn ended(&self, committed: bool);
 
-    /// Writes all of it into a fresh file, between two transactions.
+    /// Writes the whole state into a new file, between two transactions.
     fn save(&self, connection: &Connection) -> rusqlite::Result<()>;
 }
 
-/// The file, or its like in memory. Cheap to clone; it is closed when the last clone is dropped.
+/// The file, or an in-memory database. Cheap to clone; it is closed when the last clone is dropped.
 #[derive(Clone)]
 pub struct Storage {
     inner: Arc<Inner>,
@@ -98,29 +98,29 @@ struct Inner {
     health: Arc<Health>,
 }
 
-/// Who runs the transactions.
+/// What runs the transactions.
 enum Drive {
     /// The callers, one at a time.
     Caller(Box<Mutex<Writer>>),
-    /// A thread of its own, for all who ask meanwhile together.
+    /// A dedicated thread, which commits for many callers at once.
     Thread { jobs: Option<mpsc::Sender<Box<dyn Job>>>, thread: Option<std::thread::JoinHandle<()>> },
 }
 
 impl Storage {
-    /// Opens or makes the file in `directory`, with a thread of its own that commits for many at once.
+    /// Opens or creates the file in `directory`, with a dedicated thread that commits for many callers at once.
     pub fn open(directory: &Path) -> Result<Self, StorageFault> {
         let (writer, health) = Self::writer(directory)?;
         let (jobs, queue) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("queue-file".to_owned())
             .spawn(move || group_commit::drive(writer, &queue))
-            .map_err(|error| health.fault(format!("no thread for it: {error}")))?;
+            .map_err(|error| health.fault(format!("its thread cannot be started: {error}")))?;
         let drive = Drive::Thread { jobs: Some(jobs), thread: Some(thread) };
         Ok(Self { inner: Arc::new(Inner { drive, health }) })
     }
 
-    /// The same without a thread: each write is a commit of its own, done by its caller, who is blocked
-    /// meanwhile. For tests on paused time, which a thread would let run on.
+    /// The same without a thread: each write is its own commit, and blocks its caller. For tests on paused time, which
+    /// a thread would let advance.
     pub fn open_single(directory: &Path) -> Result<Self, StorageFault> {
         let (writer, health) = Self::writer(directory)?;
         Ok(Self { inner: Arc::new(Inner { drive: Drive::Caller(Box::new(Mutex::new(writer))), health }) })
@@ -142,7 +142,7 @@ impl Storage {
         Ok((Writer::new(connection, Arc::clone(&health), Some(file)), health))
     }
 
-    /// Keeps `mirror` in step with the file from now on. There can be one only.
+    /// Keeps `mirror` in sync with the file from now on. There can be only one.
     pub fn attach(&self, hook: Arc<dyn TransactionHook>) -> Result<(), StorageFault> {
         let attached = self.inner.health.attach(hook);
         if attached { Ok(()) } else { Err(self.inner.health.fault("a queue uses it already".to_owned())) }
@@ -162,7 +162,7 @@ impl Storage {
         self.submit(Work::boxed(work, move |result| drop(reply.send(result))));
         #[cfg(test)]
         crate::reconcile::simulation::rng::hesitate().await;
-        // Only a writer that broke off leaves a reply out.
+        // Only a writer that failed sends no reply.
         answer.await.unwrap_or_else(|_| Err(self.broken()))
     }
 
@@ -179,45 +179,45 @@ impl Storage {
 
     fn submit(&self, job: Box<dyn Job>) {
         match &self.inner.drive {
-            // What a panic left half done was rolled back with its transaction.
+            // After a panic, the transaction was rolled back.
             Drive::Caller(writer) => writer.lock().unwrap_or_else(PoisonError::into_inner).commit(vec![job]),
             Drive::Thread { jobs, .. } => {
                 if let Some(jobs) = jobs {
-                    // A job that cannot be handed over is dropped, and with it its reply.
+                    // A job that cannot be sent is dropped, and its reply with it.
                     let _ = jobs.send(job);
                 }
             }
         }
     }
 
-    /// Whether the file is still the one that was left, and can be written. Costs a few calls to the file system, unless
-    /// somebody else has touched it.
+    /// Checks that the file is unchanged since the last commit, and can be written. Takes a few system calls, unless
+    /// something else has changed it.
     pub async fn look(&self) -> Result<(), StorageFault> {
         self.write(|_| Ok(())).await?;
         self.probe().await
     }
 
-    /// The same, reading every page of the file: a disk may lose what it took. Others wait meanwhile, a second for some
-    /// hundred megabytes.
+    /// The same, reading every page of the file, since a disk may lose data. Other callers wait meanwhile, about a
+    /// second for some hundred megabytes.
     pub async fn verify(&self) -> Result<(), StorageFault> {
         self.inner.health.ask_for_check();
         self.look().await
     }
 
-    /// Verifies the file now and then, until `stop`.
+    /// Verifies the file periodically, until `stop`.
     pub async fn watch(self, stop: CancellationToken) {
         let watch = async {
             loop {
                 tokio::time::sleep(VERIFIED_EVERY).await;
-                // Whoever noticed the error has logged it.
+                // The error is already logged.
                 let _ = self.verify().await;
             }
         };
         let _ = stop.run_until_cancelled(watch).await;
     }
 
-    /// Whether it can be written now. After a failure that takes as much room as the refused write needed: it is
-    /// tried here, and given back.
+    /// Checks that it can be written. After a failure, this requires as much free space as the failed write needed,
+    /// which is allocated and freed again.
     pub async fn probe(&self) -> Result<(), StorageFault> {
         let Some(room) = self.inner.health.room_needed() else { return Ok(()) };
         let room = i64::try_from(room).unwrap_or(i64::MAX);
@@ -231,17 +231,17 @@ impl Storage {
         Ok(())
     }
 
-    /// What made a write fail; nothing once [`Storage::probe`] has found enough room again.
+    /// Why writes fail; none once [`Storage::probe`] has found enough space again.
     pub fn trouble(&self) -> Option<StorageFault> {
         self.inner.health.trouble()
     }
 
-    /// The file, as people know it.
+    /// The name of the file, for people.
     pub fn place(&self) -> String {
         self.inner.health.file().to_owned()
     }
 
-    /// Whether it is forgotten when the process ends.
+    /// Whether it is lost when the process ends.
     pub fn is_in_memory(&self) -> bool {
         self.inner.health.file() == IN_MEMORY
     }
@@ -257,7 +257,7 @@ impl Storage {
     }
 
     fn broken(&self) -> StorageFault {
-        self.inner.health.fault("its writer broke off; start the service again".to_owned())
+        self.inner.health.fault("its writer failed; restart the service".to_owned())
     }
 }
 
@@ -265,7 +265,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         if let Drive::Thread { jobs, thread } = &mut self.drive {
             drop(jobs.take());
-            // It ends what was asked for and closes the file.
+            // It finishes all requests and closes the file.
             let _ = thread.take().map(std::thread::JoinHandle::join);
         }
     }

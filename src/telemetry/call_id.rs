@@ -1,8 +1,8 @@
 //! Propagates the call IDs of mu-semtech from an incoming request to its outgoing requests.
 //!
-//! A call has an id (`mu-call-id`) and a trail, the ids of the calls that led to it
-//! (`mu-call-id-trail`, a JSON array). Whoever calls further makes a fresh id and adds the one it was
-//! called with to the trail. Sessions are never carried along: they stand for a person's rights.
+//! A call has an ID (`mu-call-id`) and a trail, the IDs of the calls that led to it (`mu-call-id-trail`, a JSON array).
+//! A further call gets a fresh ID, and the ID of the incoming call is added to its trail. Sessions are never
+//! propagated: they represent a person's rights.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,14 +11,14 @@ use serde_json::Value;
 
 use crate::domain::WorkLogUri;
 
-/// The longest id that is taken for one, in bytes.
+/// The maximum length of an ID, in bytes.
 const LONGEST_ID: usize = 128;
-/// The longest trail, in calls: the last ones are kept.
+/// The maximum length of a trail, in calls; the last ones are kept.
 const LONGEST_TRAIL: usize = 16;
-/// Work logs of which it is remembered whose call they wait for.
+/// The most work logs whose call is stored.
 const MOST_REMEMBERED: usize = 10_000;
 
-/// A call that came in.
+/// An incoming call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
     id: Arc<str>,
@@ -30,7 +30,7 @@ tokio::task_local! {
 }
 
 impl Call {
-    /// The call with these headers; none without a usable id. What makes no sense is left out.
+    /// The call with these headers; none without a valid ID. Invalid parts are skipped.
     pub fn of(id: Option<&str>, trail: Option<&str>) -> Option<Self> {
         let id = id.filter(|id| is_id(id))?;
         let trail: Vec<Value> = trail.and_then(|trail| serde_json::from_str(trail).ok()).unwrap_or_default();
@@ -40,24 +40,24 @@ impl Call {
         Some(Self { id: id.into(), trail: Value::from(last).to_string().into() })
     }
 
-    /// Its id.
+    /// Its ID.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The trail of a call that it leads to, as a header: a JSON array of visible ASCII.
+    /// The trail for an outgoing call, as a header: a JSON array of visible ASCII.
     pub fn trail(&self) -> &str {
         &self.trail
     }
 }
 
-/// Services of the stack write `undefined` and `null` where they know none.
+/// Services of the stack send `undefined` and `null` if they have none.
 fn is_id(id: &str) -> bool {
     let fits = (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
     fits && !matches!(id, "undefined" | "null")
 }
 
-/// The call that what runs now belongs to.
+/// The call of the current task.
 pub fn current() -> Option<Call> {
     CURRENT.try_with(Clone::clone).unwrap_or_default()
 }
@@ -67,13 +67,13 @@ pub async fn within<F: Future>(call: Option<Call>, work: F) -> F::Output {
     CURRENT.scope(call, work).await
 }
 
-/// Which call the work logs of the queue wait for, as far as is known: nothing depends on it, and it is
-/// gone with the process. Cheap to clone; clones share it.
+/// The calls of the work logs in the queue, as far as known. Nothing depends on it, and it is lost with the process.
+/// Cheap to clone; clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Calls(Arc<Mutex<HashMap<WorkLogUri, Call>>>);
 
 impl Calls {
-    /// The next runs of these belong to `call`.
+    /// Assigns the next runs of these work logs to `call`.
     pub fn remember<'a>(&self, call: &Call, work_logs: impl IntoIterator<Item = &'a WorkLogUri>) {
         let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for work_log in work_logs {
@@ -83,7 +83,7 @@ impl Calls {
         }
     }
 
-    /// Takes the call that `work_log` waited for.
+    /// Removes and returns the call of `work_log`.
     pub fn take(&self, work_log: &WorkLogUri) -> Option<Call> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(work_log)
     }
@@ -98,7 +98,7 @@ mod tests {
         let table = [
             (Some("5ace16d0-e5d0"), Some(r#"["508102929000"]"#), Some(r#"["508102929000","5ace16d0-e5d0"]"#)),
             (Some("b"), None, Some(r#"["b"]"#)),
-            // What the delta-notifier sends without a call, and what breaks a header.
+            // What the delta-notifier sends without a call, and characters that are invalid in a header.
             (Some("b"), Some("[null]"), Some(r#"["b"]"#)),
             (Some("b"), Some("rubbish"), Some(r#"["b"]"#)),
             (Some("b"), Some("[\"a\\u00e9\",\"x\\r\\ny\",\"a\"]"), Some(r#"["a","b"]"#)),

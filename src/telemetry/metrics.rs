@@ -26,12 +26,12 @@ type Labels = Vec<(&'static str, &'static str)>;
 type Fraction = Gauge<f64, AtomicU64>;
 type Histograms = Family<Labels, Histogram, fn() -> Histogram>;
 
-/// Bounds for what waits for the disk, in seconds.
+/// Histogram buckets for disk writes, in seconds.
 const DISK: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 /// Histogram buckets for requests to Kimai and the triplestore, in seconds: from a loopback to the timeouts.
 const NEIGHBOUR: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
 
-/// The forms of the text.
+/// The exposition formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// The text format of Prometheus, 0.0.4.
@@ -41,7 +41,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The content type that names it.
+    /// Its content type.
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
@@ -50,18 +50,18 @@ impl Format {
     }
 }
 
-/// What Kimai is asked for.
+/// The kind of request to Kimai.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
     /// A list.
     List,
-    /// One thing.
+    /// A single resource.
     Look,
-    /// To create a timesheet.
+    /// Creates a timesheet.
     Create,
-    /// To change one.
+    /// Updates a timesheet.
     Update,
-    /// To delete one.
+    /// Deletes a timesheet.
     Delete,
 }
 
@@ -69,7 +69,7 @@ words!(Operation {
     List => "list", Look => "look", Create => "create", Update => "update", Delete => "delete",
 });
 
-/// What became of a creation whose answer was lost.
+/// The outcome of a creation whose answer was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resolved {
     /// Its timesheet was found in Kimai.
@@ -80,32 +80,32 @@ pub enum Resolved {
 
 words!(Resolved { Adopted => "adopted", Absent => "absent" });
 
-/// What becomes of a statement.
+/// The result of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// It was done.
+    /// It succeeded.
     Ok,
     /// It was refused.
     Refused,
-    /// There was no answer that could be read.
+    /// There was no readable answer.
     Failed,
 }
 
 words!(Answer { Ok => "ok", Refused => "refused", Failed => "failed" });
 
-/// Whose values could not be read.
+/// The system whose values could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// Those of Kimai.
+    /// Kimai.
     Kimai,
-    /// Those of the triplestore.
+    /// The triplestore.
     Triplestore,
 }
 
 words!(Side { Kimai => "kimai", Triplestore => "triplestore" });
 
-/// All metrics of one service. Cheap to clone; clones share them. The default counts nothing: simulations
-/// make thousands of services.
+/// All metrics of one service. Cheap to clone; clones share them. The default counts nothing, since simulations create
+/// thousands of services.
 #[derive(Clone, Default)]
 pub struct Metrics(Option<Arc<Inner>>);
 
@@ -122,9 +122,9 @@ struct Inner {
 #[derive(Default)]
 struct Limits {
     until: Option<Instant>,
-    /// Of all pauses together, those to come included.
+    /// The total of all pauses, including the rest of the current one.
     asked: Duration,
-    /// What the counter knows of.
+    /// The part that is already counted.
     told: Duration,
 }
 
@@ -172,7 +172,7 @@ impl Metrics {
     }
 
     fn count(&self, name: &'static str, labels: &[(&'static str, &'static str)], by: u64) {
-        // Every series is there from the start. Most deltas name no work log.
+        // Every series exists from the start. Most deltas name no work log.
         if by == 0 {
             return;
         }
@@ -198,37 +198,37 @@ impl Metrics {
         }
     }
 
-    /// A delta came in that names `work_logs` work logs, with `skipped` parts that make no sense.
+    /// Counts a delta that names `work_logs` work logs and has `skipped` invalid parts.
     pub fn delta(&self, work_logs: usize, skipped: u64) {
         self.count("deltas_received_total", &[], 1);
         self.count("delta_work_logs_total", &[], work_logs as u64);
         self.count("delta_parts_skipped_total", &[], skipped);
     }
 
-    /// A delta could not be read to its end.
+    /// Counts a delta that could not be read completely.
     pub fn delta_refused(&self) {
         self.count("deltas_refused_total", &[], 1);
     }
 
-    /// What a delta named was on disk after this time.
+    /// Records how long it took to write the work logs of a delta to disk.
     pub fn enqueued(&self, time: Duration) {
         self.took("queue_enqueue_seconds", &[], time);
     }
 
-    /// A run of a work log ended as `result`, one of [`table::RESULTS`].
+    /// Counts a run of a work log with `result`, one of [`table::RESULTS`].
     pub fn reconciled(&self, result: &'static str, time: Duration) {
         self.count("reconcile_total", &[("result", result)], 1);
         self.took("reconcile_seconds", &[], time);
     }
 
-    /// Kimai answered with `status`, or did not.
+    /// Counts a request to Kimai, with the `status` of the answer, if any.
     pub fn kimai_answered(&self, operation: Operation, status: Option<u16>, time: Duration) {
         let operation = ("operation", operation.word());
         self.count("kimai_requests_total", &[operation, ("status", status_word(status))], 1);
         self.took("kimai_request_seconds", &[operation], time);
     }
 
-    /// Kimai asked for a pause until then.
+    /// Records that Kimai asked for a pause until then.
     pub fn limited(&self, until: Instant) {
         let Some(inner) = &self.0 else { return };
         let mut limits = inner.limits.lock().unwrap_or_else(PoisonError::into_inner);
@@ -237,7 +237,7 @@ impl Metrics {
         limits.until = Some(since.max(until));
     }
 
-    /// The triplestore made `answer` of a statement.
+    /// Counts a statement to the triplestore, with its result.
     pub fn triplestore_answered(&self, update: bool, answer: Answer, time: Duration) {
         let operation = ("operation", if update { "update" } else { "query" });
         self.count("triplestore_requests_total", &[operation, ("result", answer.word())], 1);
@@ -249,12 +249,12 @@ impl Metrics {
         self.count("unreadable_values_total", &[("neighbour", side.word())], count);
     }
 
-    /// It is known what became of a creation whose answer was lost.
+    /// Counts a creation whose answer was lost and whose outcome is now known.
     pub fn intent_resolved(&self, how: Resolved) {
         self.count("intents_resolved_total", &[("how", how.word())], 1);
     }
 
-    /// A sweep that covered its own day came to its end.
+    /// Records that a sweep that covered its own day finished.
     pub fn swept(&self, at: Timestamp) {
         if let Some(family) = self.gauge("sweep_last_success_timestamp_seconds") {
             let last = family.get_or_create(&Labels::new());
@@ -262,19 +262,19 @@ impl Metrics {
         }
     }
 
-    /// A sweep held back a deletion.
+    /// Counts a deletion that a sweep held back.
     pub fn deletion_held(&self, hold: Hold) {
         self.count("sweep_deletions_held_total", &[("reason", hold.word())], 1);
     }
 
-    /// The text of all.
+    /// Renders all metrics.
     pub fn text(&self, format: Format) -> String {
         let Some(inner) = &self.0 else { return String::new() };
         inner.tell_limits();
         let mut all = String::new();
         // Writing to a string cannot fail.
         let _ = text::encode(&mut all, &inner.registry);
-        // What has no labels needs no braces.
+        // Without labels there are no braces.
         let all = all.replace("{} ", " ");
         match format {
             Format::OpenMetrics => all,
@@ -284,7 +284,7 @@ impl Metrics {
 }
 
 impl Inner {
-    /// The part of the pauses that is over by now.
+    /// The part of the pauses that is already over.
     fn tell_limits(&self) {
         let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
         let ahead = limits.until.map(|until| until.saturating_duration_since(Instant::now()));
@@ -295,11 +295,11 @@ impl Inner {
 }
 
 fn add(registry: &mut Registry, row: &Described, metric: impl Metric) {
-    // The text gives it back to counters.
+    // The text format adds the suffix to counters again.
     registry.register(row.name.trim_end_matches("_total"), row.meaning, metric);
 }
 
-/// The same, with every combination of labels there from the start.
+/// The same, with every combination of labels from the start.
 fn filled<M, C>(
     registry: &mut Registry,
     row: &Described,
@@ -327,8 +327,8 @@ fn combinations(row: &Described) -> Vec<Labels> {
     })
 }
 
-/// Of `OpenMetrics`, what the older text format has: counters are described under the name that their
-/// samples have, and there is no end mark.
+/// Converts `OpenMetrics` to the older text format: counters are described under the name of their samples, and there
+/// is no end mark.
 fn older(all: &str) -> String {
     let mut text = String::with_capacity(all.len());
     for line in all.lines().filter(|line| *line != "# EOF") {

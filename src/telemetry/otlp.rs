@@ -18,7 +18,7 @@ use tracing::{info, warn};
 use crate::http_client;
 use crate::settings::TraceSettings;
 
-/// What one batch may take; the SDK itself gives up after `OTEL_EXPORTER_OTLP_TIMEOUT` (10 s).
+/// The time limit of a batch; the SDK itself gives up after `OTEL_EXPORTER_OTLP_TIMEOUT` (10 s).
 const EXPORT_LIMIT: Duration = Duration::from_secs(10);
 
 /// Why no traces can be sent.
@@ -26,7 +26,7 @@ const EXPORT_LIMIT: Duration = Duration::from_secs(10);
 #[error("traces cannot be sent to OTEL_EXPORTER_OTLP_ENDPOINT: {0}")]
 pub struct OtlpFault(String);
 
-/// What collects spans and sends them as the settings say. The calling runtime carries the requests.
+/// The provider that collects and sends spans according to the settings. Requests run on the calling runtime.
 pub(super) fn provider(settings: &TraceSettings) -> Result<SdkTracerProvider, OtlpFault> {
     let http = http_client::client_builder(EXPORT_LIMIT)
         .build()
@@ -43,7 +43,7 @@ pub(super) fn provider(settings: &TraceSettings) -> Result<SdkTracerProvider, Ot
     Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource.build()).build())
 }
 
-/// Our own HTTP client for the exporter, whose thread knows no runtime.
+/// Our own HTTP client for the exporter, whose thread has no runtime.
 #[derive(Debug)]
 struct Client {
     http: reqwest::Client,
@@ -63,10 +63,10 @@ impl Client {
         match why {
             Some(why) if !failed_before => {
                 warn!(
-                    "Traces cannot be sent to OTEL_EXPORTER_OTLP_ENDPOINT: {why}. They are left out until it works."
+                    "Traces cannot be sent to OTEL_EXPORTER_OTLP_ENDPOINT: {why}. They are dropped until it works."
                 );
             }
-            None if failed_before => info!("Traces are sent again"),
+            None if failed_before => info!("Traces are being sent again"),
             _ => {}
         }
     }

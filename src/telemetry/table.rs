@@ -4,31 +4,31 @@ use super::metrics::{Answer, Operation, Resolved, Side};
 use crate::domain::Code;
 use crate::domain::finding::Hold;
 
-/// What every name begins with.
+/// The prefix of every name.
 pub const PREFIX: &str = "kimai_sync";
 
-/// What kind of metric it is.
+/// The kind of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// It only grows.
     Counter,
     /// It goes up and down.
     Gauge,
-    /// How often it was at most how much.
+    /// A histogram.
     Histogram,
 }
 
 /// A label and all the values it can have.
 pub type Label = (&'static str, &'static [&'static str]);
 
-/// A metric as people see it.
+/// The description of a metric.
 #[derive(Debug, Clone, Copy)]
 pub struct Described {
     /// Its name without [`PREFIX`].
     pub name: &'static str,
     /// Its kind.
     pub kind: Kind,
-    /// What is counted or measured.
+    /// Its unit.
     pub unit: &'static str,
     /// Its labels.
     pub labels: &'static [Label],
@@ -58,101 +58,86 @@ const fn seconds(name: &'static str, labels: &'static [Label], meaning: &'static
     Described { name, kind: Kind::Histogram, unit: "seconds", labels, meaning }
 }
 
-/// Where entries of the queue stand.
+/// The states of queue entries.
 pub const STATES: &[&str] = &["queued", "scheduled", "running", "parked"];
-/// How runs of work logs end.
+/// The results of runs of work logs.
 pub const RESULTS: &[&str] = &["created", "adopted", "updated", "deleted", "unchanged", "retry", "parked"];
-/// What Kimai is asked for.
+/// The kinds of requests to Kimai.
 pub const OPERATIONS: &[&str] = Operation::WORDS;
-/// What Kimai answers; `4xx` is any that has no value of its own, `none` no answer that could be read.
+/// The status of Kimai's answers; `4xx` is any without its own value, `none` is no readable answer.
 pub const STATUSES: &[&str] = &["2xx", "3xx", "400", "401", "403", "404", "429", "4xx", "5xx", "none"];
-/// What became of a creation whose answer was lost.
+/// The outcomes of creations whose answer was lost.
 pub const HOW: &[&str] = Resolved::WORDS;
 /// Why a sweep holds a deletion back.
 pub const HELD: &[&str] = Hold::WORDS;
-/// What the triplestore is asked for.
+/// The kinds of statements.
 pub const STATEMENTS: &[&str] = &["query", "update"];
-/// What the triplestore makes of it.
+/// The results of statements.
 pub const ANSWERS: &[&str] = Answer::WORDS;
 
-/// Whose values could not be read.
+/// The systems whose values could not be read.
 pub const SIDES: &[&str] = Side::WORDS;
 
-/// Every metric there is.
+/// All metrics.
 pub const TABLE: &[Described] = &[
-    gauge("build_info", "1", &[("version", &[env!("CARGO_PKG_VERSION")])], "The version that runs"),
+    gauge("build_info", "1", &[("version", &[env!("CARGO_PKG_VERSION")])], "The running version"),
     counter(
         "deltas_received_total",
         "deltas",
         &[],
-        "Deltas that came in, by HTTP or from the embedded triplestore",
+        "Deltas received, over HTTP or from the embedded triplestore",
     ),
-    counter("deltas_refused_total", "deltas", &[], "Deltas that could not be read to their end"),
-    counter(
-        "delta_parts_skipped_total",
-        "parts",
-        &[],
-        "Parts of deltas that made no sense and were left out",
-    ),
-    counter(
-        "delta_work_logs_total",
-        "work logs",
-        &[],
-        "Work logs that deltas named, each once for every delta",
-    ),
+    counter("deltas_refused_total", "deltas", &[], "Deltas that could not be read completely"),
+    counter("delta_parts_skipped_total", "parts", &[], "Invalid parts of deltas, which were skipped"),
+    counter("delta_work_logs_total", "work logs", &[], "Work logs named in deltas, each once per delta"),
     gauge("queue_entries", "work logs", &[("state", STATES)], "Work logs in the queue"),
-    gauge(
-        "queue_parked",
-        "work logs",
-        &[("code", Code::WORDS)],
-        "Parked work logs, by what keeps them from being synced",
-    ),
+    gauge("queue_parked", "work logs", &[("code", Code::WORDS)], "Parked work logs, by error code"),
     gauge(
         "queue_oldest_due_seconds",
         "seconds",
         &[],
-        "How long the work log that is due longest has been due; 0 when none is",
+        "How long the oldest due work log has been due; 0 if none is due",
     ),
-    seconds("queue_enqueue_seconds", &[], "How long it took until what a delta named was on disk"),
-    gauge("queue_writable", "0 or 1", &[], "Whether what is to be saved can be written to the queue's file"),
+    seconds("queue_enqueue_seconds", &[], "How long it took to write the work logs of a delta to disk"),
+    gauge("queue_writable", "0 or 1", &[], "Whether the queue file can be written"),
     gauge(
         "worker_heartbeat_age_seconds",
         "seconds",
         &[],
-        "How long ago the worker that is silent longest gave a sign of life; /live is 503 from 60 on",
+        "The age of the oldest heartbeat among the workers; from 60 on, /live answers 503",
     ),
-    counter("reconcile_total", "runs", &[("result", RESULTS)], "Runs of work logs, by how they ended"),
+    counter("reconcile_total", "runs", &[("result", RESULTS)], "Runs of work logs, by result"),
     seconds("reconcile_seconds", &[], "How long runs of work logs took"),
     counter(
         "unreadable_values_total",
         "values",
         &[("neighbour", SIDES)],
-        "Single values in answers that could not be read and were replaced or left out",
+        "Values in answers that could not be read and were replaced or skipped",
     ),
     counter(
         "kimai_requests_total",
         "requests",
         &[("operation", OPERATIONS), ("status", STATUSES)],
-        "Requests to Kimai, by what was asked for and the status of the answer",
+        "Requests to Kimai, by operation and status of the answer",
     ),
     seconds("kimai_request_seconds", &[("operation", OPERATIONS)], "How long requests to Kimai took"),
     counter(
         "kimai_limited_seconds_total",
         "seconds",
         &[],
-        "Time in which nothing was sent since Kimai asked for a pause",
+        "Time in which nothing was sent because Kimai had asked for a pause",
     ),
     gauge(
         "kimai_requests_at_a_time",
         "requests",
         &[],
-        "How many requests Kimai may get at a time now, between KIMAI_CONCURRENCY_MIN and KIMAI_CONCURRENCY",
+        "The current limit of concurrent requests to Kimai, between KIMAI_CONCURRENCY_MIN and KIMAI_CONCURRENCY",
     ),
     gauge(
         "kimai_breaker_open",
         "0 or 1",
         &[],
-        "Whether Kimai does not answer as it should: by the last request of whichever part, or by the breaker",
+        "Whether Kimai is down, according to the last request of any part of the service or the circuit breaker",
     ),
     gauge(
         "kimai_lost_data",
@@ -164,66 +149,63 @@ pub const TABLE: &[Described] = &[
         "kimai_refuses_token",
         "0 or 1",
         &[],
-        "Whether Kimai, or what stands before it, lets the service in no more: by the last request of whichever part",
+        "Whether Kimai, or a proxy in front of it, refuses the token, according to the last request of any part \
+         of the service",
     ),
     gauge(
         "kimai_last_answer_timestamp_seconds",
         "seconds since 1970",
         &[],
-        "When Kimai last answered as it should, to whichever part; 0 when not since the start",
+        "When Kimai last answered properly to any part of the service; 0 if not since the start",
     ),
     gauge(
         "triplestore_breaker_open",
         "0 or 1",
         &[],
-        "Whether the triplestore does not answer as it should: by the last statement of whichever part, or by the breaker",
+        "Whether the triplestore is down, according to the last statement of any part of the service or the \
+         circuit breaker",
     ),
     gauge(
         "triplestore_last_answer_timestamp_seconds",
         "seconds since 1970",
         &[],
-        "When the triplestore last answered as it should, to whichever part; 0 when not since the start",
+        "When the triplestore last answered properly to any part of the service; 0 if not since the start",
     ),
     counter(
         "triplestore_requests_total",
         "statements",
         &[("operation", STATEMENTS), ("result", ANSWERS)],
-        "Statements sent to the triplestore, by what became of them",
+        "Statements sent to the triplestore, by result",
     ),
     seconds(
         "triplestore_request_seconds",
         &[("operation", STATEMENTS)],
         "How long statements took in the triplestore",
     ),
-    gauge(
-        "intents_open",
-        "creations",
-        &[],
-        "Creations in Kimai that were begun and of which the end is not known yet",
-    ),
+    gauge("intents_open", "creations", &[], "Creations in Kimai whose outcome is not known yet"),
     gauge(
         "intent_oldest_seconds",
         "seconds",
         &[],
-        "How long ago the oldest creation began of which the end is not known yet, 0 without any",
+        "The age of the oldest creation whose outcome is not known yet; 0 if there is none",
     ),
     gauge(
         "rounded_timesheets",
         "timesheets",
         &[],
-        "Timesheets for which Kimai counts something else than was sent, since it rounds",
+        "Timesheets for which Kimai counts other hours than were sent, because of rounding",
     ),
     gauge(
         "rounded_seconds",
         "seconds",
         &[],
-        "What Kimai counts more in these than was sent, less than zero where it counts less",
+        "How much more Kimai counts for them than was sent; negative if it counts less",
     ),
     gauge(
         "off_day_timesheets",
         "timesheets",
         &[],
-        "Timesheets that Kimai books on another day in its reports than the work log's",
+        "Timesheets that Kimai's reports show on a different day than the work log",
     ),
     counter(
         "intents_resolved_total",
@@ -235,13 +217,13 @@ pub const TABLE: &[Described] = &[
         "sweep_last_success_timestamp_seconds",
         "seconds since 1970",
         &[],
-        "When a sweep that covered its own day last came to its end; 0 when none is known",
+        "When a sweep that covered its own day last finished; 0 if none is known",
     ),
     counter(
         "sweep_deletions_held_total",
         "deletions",
         &[("reason", HELD)],
-        "Deletions that sweeps held back, each counted anew by every sweep",
+        "Deletions held back by sweeps, each counted again by every sweep",
     ),
 ];
 

@@ -17,8 +17,8 @@ pub struct Quad {
     pub graph: String,
 }
 
-/// What one operation of an update changed: only quads that were not there before, or are not there
-/// any more. Never empty.
+/// The effective changes of one operation of an update: only quads that did not exist before, or no longer exist. Never
+/// empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changeset {
     /// What was added.
@@ -30,16 +30,16 @@ pub struct Changeset {
 /// Is notified of every change before it is made.
 ///
 /// # Guarantees
-/// A change is made only after `changed` returned `Ok`; if it fails, the update fails and nothing is
-/// changed. From the call on until the change is visible, every query waits: whoever acts on the news
-/// never reads the state before. It may happen that a change is told and then not made (the disk is
-/// full, the process dies): act on what the store says, not on the news.
+/// A change is made only after `changed` returned `Ok`; if it fails, the update fails and nothing is changed. From the
+/// call until the change is visible, every query waits, so an observer never reads the previous state. A change may be
+/// reported and then not made (the disk is full, the process dies): rely on the content of the store, not on the
+/// report.
 ///
 /// # Assumptions
-/// `changed` asks nothing of the store that calls it: it would wait for itself.
+/// `changed` must not query the store that calls it: that would deadlock.
 #[async_trait]
 pub trait Observer: Send + Sync {
-    /// `changes` has one entry for each operation of one update that changes anything, in order. The
-    /// error says why the news could not be kept.
+    /// `changes` has one entry for each operation of the update that changes anything, in order. The error says why the
+    /// changes could not be saved.
     async fn changed(&self, changes: &[Changeset]) -> Result<(), String>;
 }

@@ -1,19 +1,18 @@
-//! A triplestore inside this process: Oxigraph in memory, kept on disk in SQLite if asked to.
+//! A triplestore inside this process: Oxigraph in memory, optionally persisted on disk in SQLite.
 //!
-//! It behaves as the mu stack does: a query without GRAPH sees all graphs as one, each triple once;
-//! what is inserted without GRAPH goes to the application graph; a DELETE without GRAPH removes from
-//! every graph; GRAPH, FROM, USING and WITH are honoured.
+//! It behaves like the mu stack: a query without GRAPH sees the union of all graphs; inserts without GRAPH go to the
+//! application graph; a DELETE without GRAPH removes from every graph; GRAPH, FROM, USING and WITH are supported.
 //!
 //! # Guarantees
-//! An update is applied whole or not at all, and an acknowledged one is on disk. Updates run one after
-//! the other. Every effective change is told to the [`Observer`] first. No query or update runs longer
-//! than the time limit, takes more memory for its rows and strings than the limit, or nests deeper
-//! than `bounds.rs` lets it: each is refused in words, and everything else goes on.
+//! An update is applied completely or not at all, and an acknowledged one is on disk. Updates run one after the other.
+//! Every effective change is reported to the [`Observer`] first. No query or update exceeds the time limit, the memory
+//! limit for its rows and strings, or the nesting allowed by `bounds.rs`: it is refused with a message, and nothing
+//! else is affected.
 //!
 //! # Caveats
-//! `DEFAULT` in COPY, MOVE and ADD means all graphs as a source; elsewhere it means the application
-//! graph. Empty graphs are not remembered: CREATE does nothing. LOAD and SERVICE are refused. Literals
-//! of number, date and boolean types are kept by value: `"01"^^xsd:integer` comes back as `"1"`.
+//! As the source of COPY, MOVE and ADD, `DEFAULT` means all graphs; elsewhere it means the application graph. Empty
+//! graphs are not stored: CREATE does nothing. LOAD and SERVICE are refused. Literals of number, date and boolean types
+//! are stored by value: `"01"^^xsd:integer` is returned as `"1"`.
 
 mod answer;
 mod bounds;
@@ -46,18 +45,18 @@ use dry_run::{DryRun, Effect};
 use meter::Meter;
 use work::limited;
 
-/// Statements of others that run at a time; more of them wait. Those of the service itself never do.
+/// The number of concurrent statements of clients; more of them wait. Statements of the service itself never wait.
 const FROM_OUTSIDE: usize = 4;
-/// How long a query or update may run unless told otherwise; as Virtuoso's own limit in the mu stack.
+/// The default time limit of a query or update, the same as Virtuoso's in the mu stack.
 const TIME_LIMIT: Duration = Duration::from_mins(1);
-/// How many bytes the rows and strings of one statement may take unless told otherwise. A million triples are sorted
-/// in half of it.
+/// The default memory limit for the rows and strings of one statement, in bytes. Sorting a million triples takes half
+/// of it.
 const MEMORY_LIMIT: usize = 512 * 1024 * 1024;
 
-/// Why the store cannot be opened or filled. Each names the file and says what to do.
+/// Why the store cannot be opened or loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum EmbeddedFault {
-    /// The graph for what is inserted without GRAPH.
+    /// The graph for inserts without GRAPH.
     #[error("the application graph '{0}' is not an absolute IRI; set MU_APPLICATION_GRAPH to one")]
     Graph(String),
     /// The data directory or the file in it cannot be used.
@@ -65,13 +64,13 @@ pub enum EmbeddedFault {
     Disk {
         /// The file.
         file: String,
-        /// What is wrong and what helps.
+        /// What is wrong and how to fix it.
         why: String,
     },
     /// A file of triples cannot be loaded.
     #[error("{file} cannot be loaded: {why}")]
     Load {
-        /// The file, with the line where it is known.
+        /// The file, with the line if known.
         file: String,
         /// What is wrong.
         why: String,
@@ -88,11 +87,11 @@ pub struct Embedded {
     graph: NamedNode,
     disk: Option<Arc<StdMutex<Disk>>>,
     observer: Option<Arc<dyn Observer>>,
-    /// Held from the drafting of an update until it is made.
+    /// Held from the dry run of an update until it is applied.
     writing: Arc<Mutex<()>>,
-    /// Held for writing while a change is told and made, for reading while a query takes its snapshot.
+    /// Held for writing while a change is reported and applied, for reading while a query takes its snapshot.
     gate: Arc<RwLock<()>>,
-    /// A permit for each statement of others.
+    /// A permit for each statement of clients.
     outside: Arc<Semaphore>,
     time_limit: Duration,
     memory_limit: usize,
@@ -109,15 +108,14 @@ impl std::fmt::Debug for Embedded {
 }
 
 impl Embedded {
-    /// A store that forgets everything when the process ends, with the usual application graph.
+    /// A store in memory only, with the default application graph.
     pub fn in_memory() -> Result<Self, EmbeddedFault> {
         Self::open(None, APPLICATION_GRAPH)
     }
 
-    /// Opens the store kept in the directory `data`, made if need be, or one in memory. What is inserted
-    /// without GRAPH goes to `application_graph` (`MU_APPLICATION_GRAPH`). Reads all data: seconds for
-    /// some 100 000 triples. A file that cannot be read is an error, never an empty store; nor can two
-    /// processes use one directory.
+    /// Opens the store in the directory `data`, which is created if necessary, or one in memory. Inserts without GRAPH
+    /// go to `application_graph` (`MU_APPLICATION_GRAPH`). Reads all data, which takes seconds for some 100 000
+    /// triples. A file that cannot be read is an error, never an empty store. Two processes cannot use one directory.
     pub fn open(data: Option<&Path>, application_graph: &str) -> Result<Self, EmbeddedFault> {
         let graph = NamedNode::new(application_graph)
             .map_err(|_| EmbeddedFault::Graph(application_graph.to_owned()))?;
@@ -132,66 +130,66 @@ impl Embedded {
         Ok(Self { store, graph, disk, observer, writing, gate, outside, time_limit, memory_limit, log })
     }
 
-    /// The same store, telling `observer` of every change made through it. Clones made before do not.
+    /// The same store, which reports every change made through it to `observer`. Earlier clones do not.
     #[must_use]
     pub fn with_observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observer = Some(observer);
         self
     }
 
-    /// The same store, with another limit to how long a query or update may run.
+    /// The same store, with another time limit.
     #[must_use]
     pub fn with_time_limit(mut self, time_limit: Duration) -> Self {
         self.time_limit = time_limit;
         self
     }
 
-    /// The same store, with another limit to the bytes that the rows and strings of a statement may take.
+    /// The same store, with another memory limit for the rows and strings of a statement.
     #[must_use]
     pub fn with_memory_limit(mut self, memory_limit: usize) -> Self {
         self.memory_limit = memory_limit;
         self
     }
 
-    /// The same store, logging the statements of the service. Clones made before do not.
+    /// The same store, which logs the statements of the service. Earlier clones do not.
     #[must_use]
     pub fn with_log(mut self, log: QueryLog) -> Self {
         self.log = log;
         self
     }
 
-    /// Runs a query of somebody else, of any form. The answer is complete, and cut off as a fault beyond 256 MiB.
+    /// Runs a query of a client, of any form. The answer is complete, or an error if it exceeds 256 MiB.
     pub async fn query(&self, query: &str) -> Result<Answer, TriplestoreFault> {
         let _turn = self.turn().await?;
         self.read(query, answer::write).await
     }
 
-    /// Runs an update of somebody else.
+    /// Runs an update of a client.
     pub async fn execute(&self, update: &str) -> Result<(), TriplestoreFault> {
         let _turn = self.turn().await?;
         self.run(update).await
     }
 
     async fn turn(&self) -> Result<SemaphorePermit<'_>, TriplestoreFault> {
-        let busy = || TriplestoreFault::Transient("too many statements run or wait".to_owned());
+        let busy = || TriplestoreFault::Transient("too many statements are running or waiting".to_owned());
         let turn = tokio::time::timeout(self.time_limit, self.outside.acquire()).await;
         turn.map_err(|_| busy())?.map_err(|_| busy())
     }
 
-    /// Adds all of a file: `.ttl`, `.nt`, `.nq` or `.trig`. Triples without a graph go to the application
-    /// graph. Blank nodes are new ones each time. Gives how many quads were new.
+    /// Loads a file: `.ttl`, `.nt`, `.nq` or `.trig`. Triples without a graph go to the application graph. Blank nodes
+    /// are new each time. Returns how many quads were new.
     pub async fn load(&self, file: &Path) -> Result<usize, EmbeddedFault> {
         let quads = load::read(file, &self.graph)?;
         let effects = self.change(move |dry_run, _| dry_run.insert_all(quads)).await?;
         Ok(effects.iter().map(|effect| effect.inserts.len()).sum())
     }
 
-    /// How many quads there are.
+    /// The number of quads.
     pub fn len(&self) -> Result<usize, TriplestoreFault> {
         Ok(self.quads()?.len())
     }
 
-    /// Whether there are none.
+    /// Whether there are no quads.
     pub fn is_empty(&self) -> Result<bool, TriplestoreFault> {
         Ok(self.quads()?.is_empty())
     }
@@ -228,7 +226,7 @@ impl Embedded {
             let parsed = parser().parse_query(&query).map_err(|error| refused(&error))?;
             let meter = Meter::new(memory_limit, token.clone());
             let bound = meter.evaluator().for_query(metered(parsed)).on_store(&store);
-            // The snapshot is taken: writers need not wait for the answer.
+            // The snapshot is taken, so writers need not wait for the answer.
             drop(gate);
             take(bound.execute().map_err(|error| terms::failed(&error))?, &token)
         })
@@ -250,7 +248,7 @@ impl Embedded {
         self.change(work).await.map(drop)
     }
 
-    /// Drafts a change, tells the observer, and makes it, on disk first.
+    /// Dry-runs a change, reports it to the observer, and applies it, on disk first.
     async fn change(
         &self,
         work: impl FnOnce(&mut DryRun<'_>, &CancellationToken) -> Result<(), TriplestoreFault> + Send + 'static,
@@ -259,7 +257,7 @@ impl Embedded {
             .await
             .map_err(|_| TriplestoreFault::Transient("another update takes too long".to_owned()))?;
         let (store, graph) = (self.store.clone(), self.graph.clone());
-        // The lock goes along, so that it is held while the work runs even if the caller goes away.
+        // The lock is moved, so that it is held while the work runs even if the caller is dropped.
         let (writing, effects) = limited(self.time_limit, move |token| {
             let mut dry_run = DryRun::start(&store, graph)?;
             work(&mut dry_run, &token)?;
@@ -305,7 +303,7 @@ impl Triplestore for Embedded {
     }
 }
 
-/// `xsd:` is known without being declared, since the mu templates of other services rely on it.
+/// `xsd:` needs no declaration, since the mu templates of other services rely on that.
 fn parser() -> SparqlParser {
     let namespace = xsd::DATE.trim_end_matches("date");
     SparqlParser::new().with_prefix("xsd", namespace).unwrap_or_default()

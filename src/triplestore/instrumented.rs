@@ -16,29 +16,29 @@ use crate::domain::status::Lapse;
 use crate::telemetry::metrics::{Answer, Metrics, Side};
 use crate::unreadable::Unreadable;
 
-/// Counts what `inner` is asked.
+/// Counts the statements for `inner`.
 pub struct Instrumented {
     inner: Arc<dyn Triplestore>,
     metrics: Metrics,
     record: Record,
-    /// How many values that could not be read are counted.
+    /// How many unreadable values have been counted.
     unreadable: AtomicU64,
 }
 
 impl Instrumented {
-    /// Counts in `metrics` what `inner` is asked.
+    /// Counts the statements for `inner` in `metrics`.
     pub fn new(inner: Arc<dyn Triplestore>, metrics: Metrics) -> Self {
         Self { inner, metrics, record: Record::default(), unreadable: AtomicU64::new(0) }
     }
 
-    /// The same, told in the time of `clock`.
+    /// The same, with the time of `clock`.
     #[must_use]
     pub fn by(self, clock: &Clock) -> Self {
         self.record.tell_time_by(clock);
         self
     }
 
-    /// What was last heard of it.
+    /// How it last answered.
     pub fn record(&self) -> &Record {
         &self.record
     }
@@ -57,7 +57,7 @@ impl Instrumented {
     }
 }
 
-/// What a fault says of the triplestore.
+/// The availability of the triplestore according to an error.
 fn lapse(fault: &TriplestoreFault) -> Lapse {
     match fault {
         TriplestoreFault::Transient(_) | TriplestoreFault::Unreadable(_) => Lapse::Silent,

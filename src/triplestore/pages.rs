@@ -7,13 +7,14 @@ use super::statement::Literal;
 use super::vocabulary::PREFIXES;
 use super::{Row, Term, Triplestore, TriplestoreFault};
 
-/// Rows asked for at a time. An answer with as many may not be all of it.
+/// The page size in rows. An answer with this many may be incomplete.
 pub(super) const PAGE_ROWS: usize = 9_000;
-/// How often what was read and what is counted are compared: people write between the two.
+/// How often to compare the rows with their count: people write between the two queries.
 pub const ROUNDS: usize = 3;
 
-/// All rows of `SELECT DISTINCT ?s {variables} WHERE { {pattern} }`, in any order. `pattern` binds `?s` to IRIs.
-/// Each subject's rows are from one state of the store; where there are several pages, two subjects' may not be.
+/// All rows of `SELECT DISTINCT ?s {variables} WHERE { {pattern} }`, in any order. `pattern` binds `?s` to IRIs. All
+/// rows of a subject are from one state of the store; with several pages, different subjects may be from different
+/// states.
 pub async fn select_by_subject(
     store: &dyn Triplestore,
     variables: &str,
@@ -24,7 +25,7 @@ pub async fn select_by_subject(
     Ok(all)
 }
 
-/// The same, row by row as the pages come in: no more than a page is held.
+/// The same, row by row as pages arrive, so that at most one page is in memory.
 pub async fn each_by_subject(
     store: &dyn Triplestore,
     variables: &str,
@@ -37,7 +38,7 @@ pub async fn each_by_subject(
         );
         store.select(&statement).await
     };
-    // Most fit in one page, which needs no order: to sort costs as much as to read.
+    // Most results fit in one page, which needs no order: sorting costs as much as reading.
     let all = page("", "").await?;
     if all.len() < PAGE_ROWS {
         all.into_iter().for_each(take);
@@ -45,7 +46,7 @@ pub async fn each_by_subject(
     }
     let mut after = String::new();
     loop {
-        // Nothing is left out of the first page: that costs a comparison for each row.
+        // The first page has no filter: that would cost a comparison for each row.
         let rest = match after.as_str() {
             "" => String::new(),
             after => format!("FILTER (STR(?s) > {})", Literal::string(after)),
@@ -53,14 +54,14 @@ pub async fn each_by_subject(
         let mut rows = page(&rest, "ORDER BY ?s").await?;
         let last_page = rows.len() < PAGE_ROWS;
         if !last_page {
-            // The page's end may have cut its last subject in two: that one is read again.
+            // The end of the page may have split its last subject, so that one is read again.
             let cut = rows.last().and_then(subject).map(str::to_owned);
             rows.retain(|row| subject(row) != cut.as_deref());
         }
         match rows.last().and_then(subject) {
             Some(last) if last != after => last.clone_into(&mut after),
             _ if last_page => {}
-            _ => return Err(TriplestoreFault::Unreadable(format!("it stops getting on after <{after}>"))),
+            _ => return Err(TriplestoreFault::Unreadable(format!("it makes no progress after <{after}>"))),
         }
         rows.into_iter().for_each(&mut take);
         if last_page {
@@ -69,29 +70,29 @@ pub async fn each_by_subject(
     }
 }
 
-/// How many IRIs meet `pattern`, which binds `?s`: one number in one row, which nothing cuts.
+/// How many IRIs match `pattern`, which binds `?s`: one number in one row, which is never truncated.
 pub async fn count(store: &dyn Triplestore, pattern: &str) -> Result<usize, TriplestoreFault> {
     let statement =
         format!("{PREFIXES}SELECT (COUNT(DISTINCT ?s) AS ?count) WHERE {{ {pattern} FILTER (isIRI(?s)) }}");
     counted(&store.select(&statement).await?)
 }
 
-/// The `?count` of an answer that has just that.
+/// The `?count` of an answer that has only that.
 pub(super) fn counted(rows: &[Row]) -> Result<usize, TriplestoreFault> {
     let count = match rows {
         [row] => row.get("count").and_then(|count| count.value().parse().ok()),
         _ => None,
     };
     count.ok_or_else(|| {
-        TriplestoreFault::Incomplete(format!("a count came as {} rows or as no number", rows.len()))
+        TriplestoreFault::Incomplete(format!("a count returned {} rows, or not a number", rows.len()))
     })
 }
 
-/// Two answers of the same moment that disagree.
+/// The error for two answers that disagree.
 pub fn disagree(what: &str, found: usize, counted: usize) -> TriplestoreFault {
     TriplestoreFault::Incomplete(format!(
-        "it gave {found} {what} and counted {counted}; is ResultSetMaxRows of Virtuoso below {PAGE_ROWS}, or does \
-         something before it leave out rows?"
+        "it returned {found} {what} but counted {counted}; is ResultSetMaxRows of Virtuoso below {PAGE_ROWS}, \
+         or does a proxy in front of it drop rows?"
     ))
 }
 
@@ -107,14 +108,14 @@ mod tests {
     #[tokio::test]
     async fn a_subject_that_a_page_cuts_in_two_comes_whole_and_once() {
         let store = Watched::new();
-        // Seven rows each, which no page of ours holds a whole number of.
+        // Seven rows each, so that a page never has a whole number of them.
         for part in 0..5 {
             let values: Vec<String> = (0..7).map(|value| format!("\"{value}\"")).collect();
             let subject = |n| format!("<http://x/{part}-{n}> rdfs:label {} .\n", values.join(", "));
             store.add(&(0..500).map(subject).collect::<String>()).await;
         }
         let rows = select_by_subject(&store, "?o", "?s rdfs:label ?o").await.unwrap();
-        // The first of them told that one page is not enough.
+        // The first one showed that one page is not enough.
         assert_eq!((rows.len(), store.selects()), (17_500, 3));
         let distinct: std::collections::BTreeSet<&Row> = rows.iter().collect();
         assert_eq!(distinct.len(), rows.len());

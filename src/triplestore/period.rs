@@ -12,7 +12,7 @@ use crate::domain::WorkLogUri;
 use crate::domain::day_windows::{Days, Window, Written};
 use crate::domain::work_log::Facts;
 
-/// The most ways to write a day that are named in one statement.
+/// The most spellings of days in one statement.
 const MOST_WAYS: usize = 100;
 
 /// See [`WorkLogs::days`](crate::work_logs::WorkLogs::days).
@@ -22,7 +22,7 @@ pub(super) async fn days(store: &dyn Triplestore, first: Date, last: Date) -> Re
         let (days, all) = by_day(store, first, last).await?;
         found = all;
         counted = count(store, first, last).await?;
-        // A work log with several days is found on each.
+        // A work log with several days is found on each of them.
         if found >= counted {
             return Ok(days);
         }
@@ -30,7 +30,7 @@ pub(super) async fn days(store: &dyn Triplestore, first: Date, last: Date) -> Re
     Err(disagree("work logs by their days", found, counted))
 }
 
-/// How many work logs there are of each day, and in all.
+/// The number of work logs per day, and in total.
 async fn by_day(store: &dyn Triplestore, first: Date, last: Date) -> Result<(Days, usize), TriplestoreFault> {
     const DAY: &str = "?s a cal:Vevent ; cal:dtstart ?day .";
     let rows = store
@@ -45,7 +45,7 @@ async fn by_day(store: &dyn Triplestore, first: Date, last: Date) -> Result<(Day
     let rows = if exact {
         rows?
     } else {
-        // Instants, for instance: each is its own, and Virtuoso has left out some, or may have.
+        // Instants, for instance: each is different, and Virtuoso has or may have truncated them.
         let grouped = format!("{DAY} BIND (SUBSTR(STR(?day), 1, 10) AS ?beginning) {}", within(first, last));
         let grouped = format!(
             "{PREFIXES}SELECT (?beginning AS ?day) (COUNT(DISTINCT ?s) AS ?count) WHERE {{ {grouped} }}
@@ -61,7 +61,7 @@ async fn by_day(store: &dyn Triplestore, first: Date, last: Date) -> Result<(Day
             (Some(Term::Literal { value: text, datatype, language: None }), Some(count)) => {
                 days.counts.insert(Written { text, datatype }, count);
             }
-            // A day of another kind cannot be named.
+            // A day with another type of term cannot be named.
             _ => days.exact = false,
         }
     }
@@ -79,12 +79,12 @@ pub(super) async fn of_window(
         if all.len() >= window.count {
             return Ok(all);
         }
-        // Fewer than were counted: the store may write a day in another way than it holds it.
+        // Fewer than were counted: the store may output a day in another form than it stores it.
     }
     let mut found = 0;
     for _ in 0..ROUNDS {
         let all = read(store, &within(window.first, window.last), notes).await?;
-        // A work log with several days was counted for each. Fewer than that may be all there are.
+        // A work log with several days was counted for each, so fewer may be correct.
         if all.len() >= window.count || all.len() >= count(store, window.first, window.last).await? {
             return Ok(all);
         }
@@ -102,8 +102,8 @@ pub(super) async fn count(
     pages::count(store, &format!("?s a cal:Vevent ; cal:dtstart ?day . {}", within(first, last))).await
 }
 
-/// The days of `window` as the store writes them. By these it finds its work logs in an index; otherwise it
-/// looks at every work log there is.
+/// The days of `window` as the store outputs them. With these it finds the work logs in an index; otherwise it scans
+/// all work logs.
 fn named(window: &Window) -> Option<String> {
     if window.written.is_empty() || window.written.len() > MOST_WAYS {
         return None;
@@ -117,9 +117,8 @@ fn named(window: &Window) -> Option<String> {
     Some(literals?.join(" "))
 }
 
-/// All work logs with a `?day` that `days` keeps. A row for each, not for each of its triples: stores write out
-/// rows more slowly than they find them. Of several values each combination is a row, and the sets bring them
-/// together again.
+/// All work logs with a `?day` that `days` accepts. One row per work log instead of one per triple: stores serialise
+/// rows more slowly than they find them. Several values produce a row for each combination, which the sets merge again.
 async fn read(
     store: &dyn Triplestore,
     days: &str,
@@ -160,7 +159,7 @@ async fn read(
     Ok(all)
 }
 
-/// Keeps `?day` within these days, both included, as it is written.
+/// Restricts `?day` to these days, inclusive, by its text.
 pub(super) fn within(first: Date, last: Date) -> String {
     format!("FILTER {}", between(first, last))
 }
@@ -242,7 +241,7 @@ mod tests {
         store.cut_at(5);
         let fault = of_window(&store, &window, false).await.unwrap_err();
         assert!(
-            matches!(&fault, TriplestoreFault::Incomplete(why) if why.contains("gave 5 ") && why.contains("counted 8")),
+            matches!(&fault, TriplestoreFault::Incomplete(why) if why.contains("returned 5 ") && why.contains("counted 8")),
             "{fault}"
         );
     }

@@ -13,15 +13,14 @@ use super::vocabulary::PREFIXES;
 use super::{Row, Term, Triplestore, TriplestoreFault};
 use crate::domain::work_log::Facts;
 
-/// The property of the triple that is written for a moment. No delta rule of the service names it, no service
-/// reads it.
+/// The property of the test triple. No delta rule of the service matches it, and no service reads it.
 const PROBE: &str = "http://mu.semte.ch/vocabularies/ext/kimaiSyncDoctor";
-/// After that nobody removes its own any more.
+/// After this long, a test triple counts as left over.
 const STALE: SignedDuration = SignedDuration::from_hours(1);
-/// Persons and tasks looked at; a store cuts answers off at ten times that.
+/// The most persons and tasks checked; stores truncate answers at ten times that.
 const MOST: usize = 1_000;
 
-/// The most prefixes of work logs that are written under.
+/// The most prefixes of work logs that are tested.
 pub const MOST_PREFIXES: usize = 10;
 
 /// What the scope shows.
@@ -32,7 +31,7 @@ pub struct View {
     pub anything: bool,
     /// A work log.
     pub work_logs: bool,
-    /// An activity of Kimai: they are imported.
+    /// A Kimai activity: they are imported.
     pub activities: bool,
     /// A person.
     pub persons: bool,
@@ -40,34 +39,34 @@ pub struct View {
     pub accounts: bool,
 }
 
-/// How writing went.
+/// The result of a test write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Written {
-    /// It was there, and gone afterwards.
+    /// It was stored, and removed afterwards.
     Well,
     /// It was acknowledged and not stored.
     NotStored,
-    /// Its removal was acknowledged, and it is still there.
+    /// Its removal was acknowledged, but it still exists.
     NotRemoved,
 }
 
-/// A triplestore, asked about itself.
+/// Probes a triplestore.
 #[derive(Clone)]
 pub struct Probe {
     store: Arc<dyn Triplestore>,
     homepage: Iri,
-    /// What work logs begin with in a stack that keeps the usual names.
+    /// The usual prefix of work logs.
     usual: String,
 }
 
-/// How writing went under one prefix of work logs.
+/// A test write under one prefix of work logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trial {
-    /// What those work logs begin with.
+    /// The prefix.
     pub prefix: String,
-    /// Whether any work log does.
+    /// Whether any work log has it.
     pub in_use: bool,
-    /// How it went.
+    /// The result.
     pub result: Result<Written, TriplestoreFault>,
 }
 
@@ -77,15 +76,15 @@ impl Probe {
         self.store.is_of_a_stack()
     }
 
-    /// Asks `store`. Accounts of Kimai have this service homepage; work logs begin with `base_uri`.
+    /// Probes `store`. Kimai accounts have this service homepage; work logs begin with `base_uri`.
     pub fn new(store: Arc<dyn Triplestore>, homepage: Iri, base_uri: &str) -> Result<Self, TriplestoreFault> {
         let usual = format!("{}/work-logs/", base_uri.trim_end_matches('/'));
         subject(&usual)?;
         Ok(Self { store, homepage, usual })
     }
 
-    /// What the work logs that there are begin with, [`MOST_PREFIXES`] of it at most. One is looked for that begins
-    /// with none of those that are known, until there is none: that costs a look at each work log, and no rows.
+    /// The prefixes of the existing work logs, at most [`MOST_PREFIXES`]. Searches for a work log with none of the
+    /// known prefixes until there is none: that scans all work logs, but returns no rows.
     pub async fn prefixes(&self) -> Result<BTreeSet<String>, TriplestoreFault> {
         let mut known = BTreeSet::new();
         while known.len() < MOST_PREFIXES {
@@ -106,8 +105,8 @@ impl Probe {
         Ok(known)
     }
 
-    /// Writes under each prefix that work logs have, and under the usual one: what is left of a deleted work log has
-    /// no class any more, so that its prefix alone tells sparql-parser that its link may be removed.
+    /// Writes under each prefix of work logs, and under the usual one: what is left of a deleted work log has no class,
+    /// so only its prefix tells sparql-parser that its link may be removed.
     pub async fn trials(&self, now: Timestamp) -> Result<Vec<Trial>, TriplestoreFault> {
         let in_use = self.prefixes().await?;
         let mut all = in_use.clone();
@@ -135,8 +134,8 @@ impl Probe {
         })
     }
 
-    /// The tasks and persons of the work logs from `first` to `last`, as the facts of one; and whether there
-    /// are more than were looked at.
+    /// The tasks and persons of the work logs from `first` to `last`, as the facts of a single work log, and whether
+    /// there are more than were read.
     pub async fn in_use(&self, first: Date, last: Date) -> Result<(Facts, bool), TriplestoreFault> {
         let mut facts = Facts::default();
         let sets = [("dct:subject", &mut facts.tasks), ("prov:wasAssociatedWith", &mut facts.persons)];
@@ -152,10 +151,10 @@ impl Probe {
         Ok((facts, more))
     }
 
-    /// Writes one triple of no meaning, looks for it, removes it, and looks again. What an earlier one that was
-    /// killed on the way left behind goes too.
+    /// Writes a test triple, looks for it, removes it, and looks again. Also removes triples left over by a test that
+    /// was killed.
     async fn write(&self, subject: &Iri, now: Timestamp) -> Result<Written, TriplestoreFault> {
-        // Of its own each time: two may be at work at once.
+        // Unique, since two tests may run concurrently.
         let mark = format!("{now:.0} {}", uuid::Uuid::new_v4());
         let stale = now.checked_sub(STALE).unwrap_or(Timestamp::MIN);
         let text = Literal::string(mark.as_str());
@@ -186,7 +185,7 @@ impl Probe {
     }
 }
 
-/// The subject of the triple that is written: named like a work log, since those may be written.
+/// The subject of the test triple: named like a work log, since those may be written.
 fn subject(prefix: &str) -> Result<Iri, TriplestoreFault> {
     Iri::new(format!("{prefix}kimai-sync-doctor"))
         .map_err(|fault| TriplestoreFault::Refused(fault.to_string().into()))

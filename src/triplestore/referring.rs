@@ -5,7 +5,7 @@ use super::vocabulary::PREFIXES;
 use super::{Term, Triplestore, TriplestoreFault};
 use crate::domain::WorkLogUri;
 
-/// Work logs asked for at once.
+/// The page size.
 const PAGE: usize = 5_000;
 
 /// See [`WorkLogs::referring`](crate::work_logs::WorkLogs::referring).
@@ -22,7 +22,7 @@ pub(super) async fn page(
     let iris = iris.join(" ");
     let behind = after
         .map_or_else(String::new, |after| format!("FILTER (STR(?s) > {})", Literal::string(after.as_str())));
-    // In each branch: Virtuoso may go through all work logs before it looks outside.
+    // In each branch: otherwise Virtuoso may scan all work logs first.
     let branches = [
         ("task", "?s dct:subject ?task"),
         ("project", "?task skos:broader ?project . ?s dct:subject ?task"),

@@ -1,10 +1,10 @@
-//! Parses a triplestore's error responses. The only place that tells a statement that will never be accepted from an
-//! outage: by status, content type, the keys of a JSON body and the name of the condition in it. All other code matches
-//! on [`TriplestoreFault`].
+//! Parses a triplestore's error responses. Only this module distinguishes a statement that will never be accepted from
+//! an outage: by status, content type, the keys of a JSON body and the name of the condition in it. All other code
+//! matches on [`TriplestoreFault`].
 //!
-//! sparql-parser answers 500 to everything it cannot do. What it read and could not do has a JSON body with
-//! `internal-error`, in which Lisp prints the condition; what it could not even read is plain text. Virtuoso begins
-//! its texts with an SQL state.
+//! sparql-parser answers 500 to everything it cannot do. If it could parse the statement, the answer has a JSON body
+//! with `internal-error`, in which Lisp prints the condition; otherwise it is plain text. Virtuoso's texts begin with
+//! an SQL state.
 
 use std::fmt;
 
@@ -20,25 +20,25 @@ pub(super) const SHOWN: usize = 300;
 /// How much of a statement is shown, in characters.
 const STATEMENT_SHOWN: usize = 300;
 
-/// A statement that the triplestore does not accept, however often it is sent.
+/// A statement that the triplestore will never accept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// What is wrong with it.
     pub kind: RefusalKind,
-    /// What the server said, shortened.
+    /// The server's message, shortened.
     said: String,
-    /// The statement without its prefixes, shortened; empty where it is the caller's own.
+    /// The statement without its prefixes, shortened; empty if the caller wrote it.
     statement: String,
 }
 
 /// What is wrong with a refused statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RefusalKind {
-    /// It would write what no graph of this service's scope takes.
+    /// It would write something that no graph of this service's scope accepts.
     NotWritable {
-        /// Whose triple that is, if it is known.
+        /// The subject of that triple, if known.
         subject: Option<String>,
-        /// Whether it was to be removed rather than added.
+        /// Whether the triple was to be removed, not added.
         removal: bool,
     },
     /// Anything else: syntax, size, a value that cannot be stored.
@@ -46,12 +46,12 @@ pub enum RefusalKind {
 }
 
 impl Refusal {
-    /// A refusal in these words.
+    /// A refusal with this message.
     pub fn of(kind: RefusalKind, said: impl Into<String>) -> Self {
         Self { kind, said: said.into(), statement: String::new() }
     }
 
-    /// The stable code of it.
+    /// Its stable code.
     pub(super) fn code(&self) -> Code {
         match self.kind {
             RefusalKind::NotWritable { .. } => Code::TriplestoreRefusedWrite,
@@ -59,7 +59,7 @@ impl Refusal {
         }
     }
 
-    /// Whether the triplestore lets nobody with this service's scope write that.
+    /// Whether this service's scope does not allow the write.
     pub fn is_not_writable(&self) -> bool {
         matches!(self.kind, RefusalKind::NotWritable { .. })
     }
@@ -80,7 +80,7 @@ impl From<&str> for Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let RefusalKind::NotWritable { subject, removal } = &self.kind {
-            write!(f, "no graph takes this write. {} ", fix(subject.as_deref(), *removal))?;
+            write!(f, "no graph accepts this write. {} ", fix(subject.as_deref(), *removal))?;
         }
         f.write_str(&self.said)?;
         if !self.statement.is_empty() {
@@ -95,31 +95,32 @@ fn fix(subject: Option<&str>, removal: bool) -> String {
     const FILE: &str = "config/authorization/config.lisp";
     let Some(subject) = subject else {
         return format!(
-            "In {FILE}, let the service's scope write its class (read write), then restart the database."
+            "In {FILE}, grant the service's scope write access to its class (read write), then restart the database."
         );
     };
     let bind = type_for_prefix(prefix_of(subject));
     if removal {
-        // Its class is gone already: only the prefix can tell what it was.
+        // Its class is deleted already: only the prefix identifies its type.
         return format!("Add {bind} to {FILE}, then restart the database.");
     }
     format!(
-        "In {FILE}, let the service's scope write cal:Vevent (read write), and add {bind}; then restart the database."
+        "In {FILE}, grant the service's scope write access to cal:Vevent (read write), and add {bind}; then \
+         restart the database."
     )
 }
 
-/// The line of config.lisp that lets what is left of a work log under `prefix` be removed.
+/// The line of config.lisp that allows removing what is left of a work log under `prefix`.
 pub fn type_for_prefix(prefix: &str) -> String {
     format!("(add-type-for-prefix \"{prefix}\" \"{VEVENT}\")")
 }
 
-/// An IRI up to its last `/` or `#`, else its last `:`, which is included.
+/// An IRI up to and including its last `/` or `#`, otherwise its last `:`.
 pub fn prefix_of(iri: &str) -> &str {
     let end = iri.rfind(['/', '#']).or_else(|| iri.rfind(':'));
     end.and_then(|end| iri.get(..=end)).unwrap_or(iri)
 }
 
-/// An answer that is no success.
+/// An unsuccessful response.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Answered<'a> {
     pub(super) status: u16,
@@ -128,7 +129,7 @@ pub(super) struct Answered<'a> {
 }
 
 impl Answered<'_> {
-    /// What it means for `statement`.
+    /// The resulting error for `statement`.
     pub(super) fn fault(&self, statement: &str) -> TriplestoreFault {
         let json = self.json();
         let field = |name| json.as_ref().and_then(|json| json.get(name)).and_then(Value::as_str);
@@ -160,22 +161,22 @@ impl Answered<'_> {
         }
     }
 
-    /// The body as JSON, where it does not say that it is something else.
+    /// The body as JSON, unless it has another content type.
     fn json(&self) -> Option<Value> {
         let may_be = self.content_type.is_none_or(|kind| kind.contains("json"));
         may_be.then(|| crate::json::from_slice::<Value>(self.body).ok()).flatten().filter(Value::is_object)
     }
 
-    /// What the status alone says. Whether this service may come in, and where to, is no matter of one statement.
+    /// The meaning of the status alone. Problems of authorization or address do not concern a single statement.
     fn by_status(&self) -> Verdict {
         let is_html = self.content_type.is_some_and(|kind| kind.contains("html"));
         match self.status {
             300..=399 | 401 | 403 | 407 => Verdict::Misdirected,
             // Virtuoso answers 404 and 503 during checkpoints; 408 and 429 come from proxies.
             404 | 408 | 429 | 500.. => Verdict::Outage,
-            // Half of it may be small enough.
+            // Half of the statement may be small enough.
             413 | 414 => Verdict::Refused,
-            // A proxy's page: no SPARQL endpoint answers in HTML when asked for JSON.
+            // A page from a proxy: no SPARQL endpoint answers in HTML when JSON is requested.
             _ if is_html => Verdict::Misdirected,
             _ => Verdict::Refused,
         }
@@ -188,38 +189,38 @@ fn refused(kind: RefusalKind, said: String, statement: &str) -> TriplestoreFault
     TriplestoreFault::Refused(Refusal { kind, said, statement })
 }
 
-/// What an answer means.
+/// The meaning of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
-    /// Nothing of the statement: the triplestore cannot be asked now.
+    /// It is unrelated to the statement: the triplestore is not available.
     Outage,
-    /// The same, and somebody has to change a setting.
+    /// The same, and a setting has to be changed.
     Misdirected,
-    /// The triplestore is there and could not do this statement, for a reason that may pass.
+    /// The triplestore is available, but could not run this statement, for a temporary reason.
     Failed,
-    /// It does not take this statement, and never will.
+    /// It does not accept this statement, and never will.
     Refused,
-    /// The same, for want of a graph that takes a triple of it.
+    /// The same, because no graph accepts one of its triples.
     NotWritable,
 }
 
 /// What sparql-parser 0.0.14 and 0.0.15 print as `internal-error`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Condition {
-    /// `unwritten-data-error`: a triple that no graph of the scope takes.
+    /// `unwritten-data-error`: a triple that no graph of the scope accepts.
     UnwrittenData,
     /// `ebnf-parse-error` and its kinds.
     Syntax,
-    /// It parses, and is more than sparql-parser can work with.
+    /// It is valid, but not supported by sparql-parser.
     Unsupported,
     /// Virtuoso did not answer sparql-parser, or not in time.
     Backend,
-    /// None that we know.
+    /// An unknown condition.
     Unknown,
 }
 
 impl Condition {
-    /// How the conditions begin that print themselves in words.
+    /// The beginnings of conditions that are printed as sentences.
     const WORDS: [(&str, Self); 17] = [
         ("No matching token found at position ", Self::Syntax),
         ("No rule found at position ", Self::Syntax),
@@ -233,7 +234,7 @@ impl Condition {
         ("Unexpected term ", Self::Unsupported),
         ("Term ", Self::Unsupported),
         ("Cannot make binding for variable", Self::Unsupported),
-        // Variables that are left in what is to be written.
+        // Variables that remain in the data to be written.
         ("The assertion (NOT (FIND (SPARQL-PARSER:MATCH-TERM", Self::Unsupported),
         ("Failed to execute query", Self::Backend),
         ("Condition SUPPORT:SEMAPHORE-TIMEOUT", Self::Backend),
@@ -245,7 +246,7 @@ impl Condition {
         let printed = printed.trim_start();
         if let Some(name) = printed.strip_prefix("#<") {
             let end = name.find(|c: char| c.is_whitespace() || c == '>').unwrap_or(name.len());
-            // Lisp prints the package too, where it is not the present one.
+            // Lisp also prints the package if it is not the current one.
             let name = name.get(..end).and_then(|name| name.rsplit(':').next()).unwrap_or_default();
             return match name {
                 "UNWRITTEN-DATA-ERROR" => Self::UnwrittenData,
@@ -272,7 +273,7 @@ impl Condition {
 #[derive(Debug, Clone, Copy)]
 struct SqlState<'a> {
     state: &'a str,
-    /// Whether it comes from the server itself (`SR…`), not from the statement.
+    /// Whether it concerns the server itself (`SR…`), not the statement.
     of_server: bool,
 }
 
@@ -286,23 +287,23 @@ impl<'a> SqlState<'a> {
 
     fn verdict(self) -> Verdict {
         match self.state.get(..2) {
-            // Syntax, and the statement's own values: no date, too long.
+            // Syntax, and values of the statement: not a date, too long.
             Some("37" | "22") => Verdict::Refused,
             Some("23") => Verdict::Failed,
             // Too long by an estimate that changes with the data.
             Some("42") if !self.of_server => Verdict::Failed,
-            // S1T00 time limit, 40001 deadlock, SR… of all kinds, and what is new to us.
+            // S1T00 time limit, 40001 deadlock, all SR… codes, and unknown ones.
             _ => Verdict::Outage,
         }
     }
 }
 
-/// What an `unwritten-data-error` names. It is for people: nothing is decided by it.
+/// What an `unwritten-data-error` names. Only for messages: no decision depends on it.
 #[derive(Debug, Default)]
 struct Unwritten<'a> {
     /// The subject of the first triple.
     subject: Option<&'a str>,
-    /// Whether that was to be removed.
+    /// Whether that triple was to be removed.
     removal: bool,
 }
 
@@ -316,20 +317,20 @@ impl<'a> Unwritten<'a> {
     }
 }
 
-/// The first IRI of a statement, behind its prefixes.
+/// The first IRI of a statement after its prefixes.
 pub(super) fn first_subject(statement: &str) -> Option<&str> {
     let statement = statement.lines().find(|line| !line.starts_with("PREFIX ") && line.contains('<'))?;
     statement.split_once('<')?.1.split_once('>').map(|(iri, _)| iri)
 }
 
-/// What is the same of a message however often it is said: up to the first thing that it names, without numbers.
+/// The constant part of a message: up to the first thing that it names, without numbers.
 pub(super) fn gist(said: &str) -> Gist {
     let named = |c: &char| !matches!(c, '<' | '"' | '\'');
     let words = said.chars().take_while(named).filter(|c| !c.is_ascii_digit());
     Gist::of(&words.take(160).collect::<String>())
 }
 
-/// In one line, and no longer than that.
+/// On one line, shortened to a maximum length.
 pub(super) fn shortened(text: &str, most: usize) -> String {
     let mut words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if let Some((end, _)) = words.char_indices().nth(most) {

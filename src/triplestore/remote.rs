@@ -2,10 +2,10 @@
 //! endpoint that speaks the protocol.
 //!
 //! # Guarantees
-//! Every call ends within the time limit and reads at most 32 MiB. Nothing is sent twice, no
-//! redirect is followed. `mu-auth-sudo`, `mu-session-id` and `mu-auth-allowed-groups` are never sent:
-//! sparql-parser takes the mere presence of the first as sudo. Each statement has a fresh `mu-call-id`; the
-//! call that it belongs to, if one is known, is in its `mu-call-id-trail`.
+//! Every call ends within the time limit and reads at most 32 MiB. Nothing is sent twice, and no redirect is followed.
+//! `mu-auth-sudo`, `mu-session-id` and `mu-auth-allowed-groups` are never sent: for sparql-parser, the mere presence of
+//! the first means sudo. Each statement has a fresh `mu-call-id`; the call that it belongs to, if known, is in its
+//! `mu-call-id-trail`.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use crate::http_client;
 use crate::telemetry::call_id;
 use crate::unreadable::Unreadable;
 
-/// The most of an answer that is read, in bytes. 10 000 rows, Virtuoso's own cut, take a few MiB.
+/// The maximum size of an answer, in bytes. 10 000 rows, Virtuoso's own limit, take a few MiB.
 const ANSWER_LIMIT: usize = 32 * 1024 * 1024;
 
 const RESULTS_JSON: &str = "application/sparql-results+json";
@@ -32,10 +32,10 @@ const RESULTS_JSON: &str = "application/sparql-results+json";
 pub struct RemoteConfig {
     /// The endpoint for queries and updates alike (`MU_SPARQL_ENDPOINT`).
     pub endpoint: String,
-    /// The scope this service's rights are granted in (`DEFAULT_MU_AUTH_SCOPE`). Without it sparql-parser
-    /// answers every query with no rows.
+    /// The scope in which this service's rights are granted (`DEFAULT_MU_AUTH_SCOPE`). Without it sparql-parser returns
+    /// no rows for any query.
     pub scope: Option<String>,
-    /// The longest a call may take, from start to the last byte of the answer.
+    /// The time limit of a call, from its start to the last byte of the answer.
     pub time_limit: Duration,
     /// Which statements are logged.
     pub log: QueryLog,
@@ -47,7 +47,7 @@ pub enum RemoteFault {
     /// The endpoint or the scope cannot be sent.
     #[error("{0}")]
     Setting(String),
-    /// No HTTP client, most likely for want of root certificates.
+    /// No HTTP client, most likely because root certificates are missing.
     #[error("the HTTP client cannot be set up ({0}); are ca-certificates installed?")]
     Client(String),
 }
@@ -75,7 +75,7 @@ impl Remote {
             .filter(|scope| !scope.is_empty())
             .map(|scope| {
                 scope.parse().map_err(|_| {
-                    RemoteFault::Setting(format!("the scope {scope:?} cannot stand in an HTTP header"))
+                    RemoteFault::Setting(format!("the scope {scope:?} is not valid in an HTTP header"))
                 })
             })
             .transpose()?;
@@ -85,8 +85,8 @@ impl Remote {
         Ok(Self { client, endpoint, scope, time_limit, log, unreadable: Unreadable::default() })
     }
 
-    /// Sends the form as the old service did: `query=` or `update=`, with the wanted format twice, since
-    /// stores differ in which of Accept and `format` they heed.
+    /// Sends the form as the old service did: `query=` or `update=`, with the requested format twice, since stores
+    /// differ in whether they use Accept or `format`.
     async fn post(&self, field: &str, statement: &str) -> Result<Vec<u8>, TriplestoreFault> {
         let call_id = Uuid::new_v4();
         if field == "update" {
@@ -127,7 +127,7 @@ impl Remote {
 
     fn cut(&self, error: reqwest::Error) -> TriplestoreFault {
         if error.is_timeout() && !error.is_connect() {
-            return TriplestoreFault::Transient(format!("nothing within {:?}", self.time_limit));
+            return TriplestoreFault::Transient(format!("no answer within {:?}", self.time_limit));
         }
         TriplestoreFault::Transient(http_client::explain(error))
     }
@@ -138,7 +138,7 @@ impl Triplestore for Remote {
     async fn select(&self, query: &str) -> Result<Vec<Row>, TriplestoreFault> {
         let Answer { rows, odd } = results::parse(&self.post("query", query).await?)?;
         for Odd { subject, name, why } in odd {
-            // A query about one subject names it in no row.
+            // A query about one subject does not return it in its rows.
             let subject = subject.or_else(|| first_subject(query).map(str::to_owned));
             let of = subject.map_or_else(String::new, |subject| format!(" of <{subject}>"));
             self.unreadable.note(format!("A value{of} in the triplestore cannot be read ({name}): {why}"));
@@ -151,13 +151,14 @@ impl Triplestore for Remote {
     }
 
     async fn update(&self, update: &str) -> Result<(), TriplestoreFault> {
-        // The body of the answer means nothing: sparql-parser's is always the same.
+        // The body of the answer is irrelevant: sparql-parser's is always the same.
         self.post("update", update).await.map(drop)
     }
 }
 
-/// Fails if an answer says that it is only a part. Virtuoso ends what takes too long and answers what it has
-/// (`X-SQL-State: S1TAT`), newer ones tell that they cut an answer at `ResultSetMaxRows`; proxies answer 206.
+/// Fails if an answer is marked as partial. Virtuoso aborts what takes too long and returns what it has
+/// (`X-SQL-State: S1TAT`), newer versions report that they truncated an answer at `ResultSetMaxRows`, and proxies
+/// answer 206.
 fn whole(status: StatusCode, headers: &HeaderMap) -> Result<(), TriplestoreFault> {
     let text =
         |name: &str| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
@@ -167,7 +168,7 @@ fn whole(status: StatusCode, headers: &HeaderMap) -> Result<(), TriplestoreFault
     } else if let Some(rows) = text("x-sparql-maxrows") {
         format!("it was cut at {} rows; raise ResultSetMaxRows of Virtuoso to 10000", shortened(&rows, SHOWN))
     } else if status == StatusCode::PARTIAL_CONTENT {
-        "it was answered with 206, a part of it".to_owned()
+        "it was only partial (206)".to_owned()
     } else {
         return Ok(());
     };

@@ -1,11 +1,11 @@
-//! SPARQL JSON results → rows.
+//! Parses SPARQL JSON results to rows.
 //!
-//! Lenient where stores differ: Virtuoso says `typed-literal`, gives numbers and booleans as JSON ones,
-//! and adds keys of its own.
+//! Accepts the differences between stores: Virtuoso uses `typed-literal`, returns numbers and booleans as JSON values,
+//! and adds its own keys.
 //!
 //! # Guarantees
-//! A single value that cannot be read costs itself: it is replaced by U+FFFD, or left out, and told in
-//! [`Answer::odd`]. An answer of which no row can be read is a fault.
+//! A value that cannot be read affects nothing else: it is replaced by U+FFFD, or skipped, and reported in
+//! [`Answer::odd`]. An answer without any readable row is an error.
 
 use std::collections::BTreeMap;
 
@@ -18,23 +18,23 @@ use crate::json::{self, REPLACEMENT};
 /// How much of an unreadable answer is shown.
 const SHOWN: usize = 120;
 
-/// What an answer brought.
+/// A parsed answer.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     /// Its rows.
     pub rows: Vec<Row>,
-    /// What of them could not be read.
+    /// The values that could not be read.
     pub odd: Vec<Odd>,
 }
 
 /// A value that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Odd {
-    /// What it belongs to, as far as its row says.
+    /// Its subject, if the row has it.
     pub subject: Option<String>,
-    /// What it is: its property, else its variable.
+    /// Its property, otherwise its variable.
     pub name: String,
-    /// What is wrong with it, and what was made of it.
+    /// What is wrong with it, and how it was handled.
     pub why: &'static str,
 }
 
@@ -75,7 +75,7 @@ pub fn parse(body: &[u8]) -> Result<Answer, TriplestoreFault> {
     lenient(body).ok_or_else(|| unreadable(body, error.as_ref()))
 }
 
-/// None where a value is no term as it stands.
+/// None if a value is not a valid term.
 fn row(bindings: BTreeMap<String, Option<Binding>>) -> Option<Row> {
     let bound = bindings.into_iter().filter_map(|(variable, binding)| Some((variable, binding?)));
     bound.map(|(variable, binding)| Some((variable, term(binding)?))).collect()
@@ -88,7 +88,7 @@ fn term(binding: Binding) -> Option<Term> {
         "uri" => Some(Term::Iri(value)),
         "bnode" => Some(Term::Blank(value)),
         "literal" | "typed-literal" => {
-            // An empty language is how some stores say that there is none.
+            // Some stores use an empty language for none.
             let language = xml_lang.or(lang).filter(|tag| !tag.is_empty());
             Some(Term::Literal { value, datatype, language })
         }
@@ -105,7 +105,7 @@ fn scalar(value: Value) -> Option<String> {
     }
 }
 
-/// The same, value by value; none where there is nothing to be made of it.
+/// The same, value by value; none if nothing can be read.
 fn lenient(body: &[u8]) -> Option<Answer> {
     let mut document: Value = json::from_slice(body).ok()?;
     let Some(Value::Array(bindings)) = document.pointer_mut("/results/bindings").map(Value::take) else {
@@ -118,7 +118,7 @@ fn lenient(body: &[u8]) -> Option<Answer> {
             answer.odd.push(Odd {
                 subject: None,
                 name: "a row".to_owned(),
-                why: "it is no row and was left out",
+                why: "it is not a row, and was skipped",
             });
             continue;
         };
@@ -141,12 +141,12 @@ fn odd(row: &Row, variable: String, why: &'static str) -> Odd {
     Odd { subject, name, why }
 }
 
-/// A term, and what could not be read of it.
+/// A term, and what could not be read.
 fn lenient_term(value: Value) -> (Option<Term>, Option<&'static str>) {
-    const REPLACED: &str = "it holds what is no text; that was replaced by \u{FFFD}";
+    const REPLACED: &str = "it contains invalid text, which was replaced by \u{FFFD}";
     const NO_VALUE: &str = "it is neither text nor number; it was replaced by \u{FFFD}";
     let Value::Object(mut binding) = value else {
-        let why = (!value.is_null()).then_some("it is no term and was left out");
+        let why = (!value.is_null()).then_some("it is not a term, and was skipped");
         return (None, why);
     };
     let mut take = |name: &str| binding.remove(name).unwrap_or_default();
@@ -163,7 +163,7 @@ fn lenient_term(value: Value) -> (Option<Term>, Option<&'static str>) {
             let language = text("xml:lang").or_else(|| text("lang"));
             (Some(Term::Literal { value, datatype: text("datatype"), language }), why)
         }
-        _ => (None, Some("it is of an unknown kind and was left out")),
+        _ => (None, Some("it has an unknown type, and was skipped")),
     }
 }
 
@@ -175,9 +175,9 @@ fn unreadable(body: &[u8], error: Option<&serde_json::Error>) -> TriplestoreFaul
     } else if start.starts_with('<') {
         format!("it is HTML or XML ({}); is MU_SPARQL_ENDPOINT right?", shown(start))
     } else if error.is_some_and(serde_json::Error::is_eof) {
-        format!("it stops in the middle, after {} bytes", body.len())
+        format!("it is truncated after {} bytes", body.len())
     } else {
-        let why = error.map_or_else(|| "none of its rows is one".to_owned(), ToString::to_string);
+        let why = error.map_or_else(|| "none of its rows is valid".to_owned(), ToString::to_string);
         format!("it is not SPARQL JSON results: {why}; it starts with {}", shown(start))
     };
     TriplestoreFault::Unreadable(what)
@@ -250,7 +250,7 @@ mod tests {
         assert!(words("<!DOCTYPE html><html>Welcome").contains("HTML"), "{}", words("<!DOCTYPE html>"));
         assert!(words("").contains("empty"));
         let truncated = r#"{"head":{"vars":["a"]},"results":{"bindings":[{"a":{"type":"uri","va"#;
-        assert!(words(truncated).contains("stops in the middle"), "{}", words(truncated));
+        assert!(words(truncated).contains("is truncated"), "{}", words(truncated));
         assert!(words("null").contains("not SPARQL JSON results"), "{}", words("null"));
         assert!(words(r#"{"head":{},"boolean":true}"#).contains("results"));
         assert!(words(r#"{"results":{"bindings":[7,"x"]}}"#).contains("starts with"));

@@ -5,7 +5,7 @@ use super::{Row, Term};
 use crate::domain::WorkLogUri;
 use crate::domain::work_log::{Directory, Facts, PersonFacts, TaskFacts};
 
-/// Notes an activity with all that it should have.
+/// Adds a complete activity.
 pub(super) fn note_activity(directory: &mut Directory, row: &Row) {
     let Some(task) = text(row, "s") else { return };
     let facts: &mut TaskFacts = directory.tasks.entry(task.to_owned()).or_default();
@@ -15,7 +15,7 @@ pub(super) fn note_activity(directory: &mut Directory, row: &Row) {
     facts.project_identifiers.extend(text(row, "projectId").map(str::to_owned));
 }
 
-/// Notes the `?p ?o` of a `?task`.
+/// Adds the `?p ?o` of a `?task`.
 pub(super) fn note_task(directory: &mut Directory, row: &Row) {
     let Some(task) = text(row, "task") else { return };
     let facts: &mut TaskFacts = directory.tasks.entry(task.to_owned()).or_default();
@@ -32,7 +32,7 @@ pub(super) fn note_task(directory: &mut Directory, row: &Row) {
     }
 }
 
-/// Notes an account and the name of a `?person`.
+/// Adds an account and the name of a `?person`.
 pub(super) fn note_person(directory: &mut Directory, row: &Row) {
     let Some(person) = text(row, "person") else { return };
     let facts: &mut PersonFacts = directory.persons.entry(person.to_owned()).or_default();
@@ -42,7 +42,7 @@ pub(super) fn note_person(directory: &mut Directory, row: &Row) {
     }
 }
 
-/// What a row says of a variable.
+/// The value of a variable in a row.
 pub(super) fn text<'a>(row: &'a Row, variable: &str) -> Option<&'a str> {
     row.get(variable).map(Term::value)
 }
@@ -52,7 +52,7 @@ pub(super) fn subject(row: &Row) -> Option<WorkLogUri> {
     text(row, "s").and_then(|iri| WorkLogUri::parse(iri).ok())
 }
 
-/// Notes the `?p ?o` of a row.
+/// Adds the `?p ?o` of a row.
 pub(super) fn note(facts: &mut Facts, row: &Row) {
     let (Some(property), Some(value)) = (text(row, "p"), text(row, "o")) else { return };
     let set = match property {

@@ -1,9 +1,8 @@
-//! Builds SPARQL: checked IRIs, escaped literals, and updates from sophia graphs. Text is only inserted into a
-//! statement through the types of this module.
+//! Builds SPARQL: checked IRIs, escaped literals, and updates from sophia graphs. Text is inserted into statements only
+//! through the types of this module.
 //!
-//! Literals stand between single double quotes, with `\\`, `\"`, `\n` and `\r` as their only escapes:
-//! that is what Oxigraph, Virtuoso and sparql-parser (which knows no `\u`) read alike. Everything else
-//! stands as it is, in UTF-8.
+//! Literals are in double quotes, with `\\`, `\"`, `\n` and `\r` as the only escapes: Oxigraph, Virtuoso and
+//! sparql-parser (which does not support `\u`) all read these in the same way. Everything else is unescaped UTF-8.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,20 +15,20 @@ use sophia::inmem::graph::LightGraph;
 use super::vocabulary::xsd;
 use crate::domain::ids::{WorkLogUri, is_iri};
 
-/// The most triples of one update, and the most subjects or ids that a query names: sparql-parser cuts what
-/// takes too many steps to parse, Virtuoso refuses from about 2 000 triples on.
+/// The most triples in one update, and the most subjects or IDs in a query: sparql-parser aborts what takes too many
+/// steps to parse, and Virtuoso refuses about 2 000 triples or more.
 pub const BATCH: usize = 100;
 
-/// Why something cannot be said in SPARQL.
+/// Why something cannot be expressed in SPARQL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StatementFault {
     /// It would break out of `<…>`, or is relative.
     #[error("{0:?} is not an absolute IRI")]
     NotAnIri(String),
-    /// A language tag that is none.
+    /// An invalid language tag.
     #[error("{0:?} is not a language tag")]
     NotALanguage(String),
-    /// Blank nodes and the like, which sparql-parser refuses.
+    /// Blank nodes and other terms that sparql-parser refuses.
     #[error("{0} cannot be written to the triplestore")]
     Unwritable(String),
 }
@@ -39,8 +38,8 @@ pub enum StatementFault {
 pub struct Iri(Cow<'static, str>);
 
 impl Iri {
-    /// Checks `iri` by sophia's grammar: backslashes, quotes, spaces, `<>{}|^`, control characters and
-    /// relative references never pass.
+    /// Checks `iri` by sophia's grammar: backslashes, quotes, spaces, `<>{}|^`, control characters and relative
+    /// references are refused.
     pub fn new(iri: impl Into<String>) -> Result<Self, StatementFault> {
         let iri = iri.into();
         if is_iri(&iri) {
@@ -83,7 +82,7 @@ pub struct Literal {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Kind {
-    /// Without datatype. Virtuoso keeps `"1"` and `"1"^^xsd:string` apart, and the stack writes the first.
+    /// Without a datatype. Virtuoso distinguishes `"1"` from `"1"^^xsd:string`, and the stack writes the first.
     Plain,
     Typed(Iri),
     Tagged(String),
@@ -95,7 +94,7 @@ impl Literal {
         Self { value: value.into(), kind: Kind::Plain }
     }
 
-    /// An `xsd:date` without zone.
+    /// An `xsd:date` without a time zone.
     pub fn date(day: Date) -> Self {
         Self { value: day.to_string(), kind: Kind::Typed(Iri::known(xsd::DATE)) }
     }
@@ -136,7 +135,7 @@ impl fmt::Display for Literal {
     }
 }
 
-/// Either, to stand where SPARQL takes an object.
+/// An IRI or a literal: the object of a triple.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Object {
     /// An IRI.
@@ -172,12 +171,12 @@ impl From<Literal> for Object {
     }
 }
 
-/// Triples to be written, in a sophia graph: each once.
+/// Triples to be written, in a sophia graph, without duplicates.
 #[derive(Debug, Default)]
 pub struct Triples(LightGraph);
 
 impl Triples {
-    /// None yet.
+    /// No triples.
     pub fn new() -> Self {
         Self::default()
     }
@@ -196,7 +195,7 @@ impl Triples {
         let subject = simple_iri(subject.0.clone());
         self.0
             .insert(subject, simple_iri(Cow::Borrowed(predicate)), object)
-            .map_err(|full| StatementFault::Unwritable(format!("so many triples at once ({full})")))?;
+            .map_err(|full| StatementFault::Unwritable(format!("this many triples at once ({full})")))?;
         Ok(self)
     }
 
@@ -221,8 +220,8 @@ fn simple_literal(literal: Literal) -> SimpleTerm<'static> {
     }
 }
 
-/// Updates that insert all of `graph`, without GRAPH, in batches of at most [`BATCH`] triples. IRIs are
-/// checked again, since a sophia graph takes any. A string of `xsd:string` is written plain.
+/// Updates that insert all of `graph`, without GRAPH, in batches of at most [`BATCH`] triples. IRIs are checked again,
+/// since a sophia graph accepts any. Strings of type `xsd:string` are written without their datatype.
 pub fn insert_data(graph: &LightGraph) -> Result<Vec<String>, StatementFault> {
     let mut lines = Vec::with_capacity(graph.triples().size_hint().0);
     for triple in graph.triples() {
@@ -230,7 +229,7 @@ pub fn insert_data(graph: &LightGraph) -> Result<Vec<String>, StatementFault> {
         let [subject, predicate, object] = triple.to_spo();
         lines.push(format!("{} {} {} .\n", spell(&subject)?, spell(&predicate)?, spell(&object)?));
     }
-    // In one order always: the same graph gives the same updates.
+    // Sorted, so that the same graph always gives the same updates.
     lines.sort_unstable();
     Ok(lines.chunks(BATCH).map(|batch| format!("INSERT DATA {{\n{}}}", batch.concat())).collect())
 }
@@ -250,7 +249,7 @@ fn spell(term: &impl sophia::api::term::Term) -> Result<Object, StatementFault> 
     Ok(literal.into())
 }
 
-/// That `?s` has none of these classes.
+/// A filter that `?s` has none of these classes.
 pub(super) fn none_of(classes: impl IntoIterator<Item = &'static str>) -> String {
     let classes: Vec<String> = classes.into_iter().map(|class| Iri::known(class).to_string()).collect();
     format!("FILTER NOT EXISTS {{ ?s a ?class . FILTER (?class IN ({})) }}", classes.join(", "))

@@ -20,13 +20,13 @@ pub(crate) enum Failing {
     Lost,
     /// Its first operation is applied.
     Half,
-    /// All of it is applied and only the answer is lost.
+    /// All of it is applied, but the answer is lost.
     Answer,
-    /// Nothing is applied, and that is not said.
+    /// Nothing is applied, but it succeeds.
     Swallowed,
 }
 
-/// All the ways.
+/// All of them.
 pub(crate) const WAYS: [Failing; 4] = [Failing::Lost, Failing::Half, Failing::Answer, Failing::Swallowed];
 
 /// The store.
@@ -34,7 +34,7 @@ pub(crate) struct Watched {
     store: Embedded,
     selects: AtomicUsize,
     updates: Mutex<Vec<String>>,
-    /// From which SELECT on all fail, counted from 1.
+    /// The number of the SELECT from which on all fail, counted from 1.
     blind_from: AtomicUsize,
     fails_at: Mutex<Option<(usize, Failing)>>,
     cut: AtomicUsize,
@@ -52,7 +52,7 @@ impl Watched {
         }
     }
 
-    /// One that holds `turtle`, whose prefixes are declared.
+    /// A store with `turtle`, whose prefixes are declared.
     pub(crate) async fn holding(turtle: &str) -> Self {
         let watched = Self::new();
         watched.add(turtle).await;
@@ -69,24 +69,24 @@ impl Watched {
         self.store.update(&format!("{}{update}", super::vocabulary::PREFIXES)).await.unwrap();
     }
 
-    /// Fails at the update number `at`, counted from 1 and from now.
+    /// Fails at update number `at`, counted from 1 and from now.
     pub(crate) fn fail_at(&self, at: usize, failing: Failing) {
         self.start_counting();
         *self.fails_at.lock().unwrap() = Some((at, failing));
     }
 
-    /// Answers no SELECT from number `from` on, counted from 1 and from now.
+    /// Fails every SELECT from number `from` on, counted from 1 and from now.
     pub(crate) fn blind_from(&self, from: usize) {
         self.start_counting();
         self.blind_from.store(from, Ordering::SeqCst);
     }
 
-    /// Cuts each answer at so many rows from now on.
+    /// Truncates each answer at this many rows from now on.
     pub(crate) fn cut_at(&self, rows: usize) {
         self.cut.store(rows, Ordering::SeqCst);
     }
 
-    /// Forgets the counts and works again.
+    /// Resets the counts and the failures.
     pub(crate) fn start_counting(&self) {
         self.selects.store(0, Ordering::SeqCst);
         self.updates.lock().unwrap().clear();
@@ -118,8 +118,8 @@ impl Watched {
             .collect()
     }
 
-    /// Every triple, with what has a Kimai id named by its class and id: equal for stores that differ in
-    /// nothing but minted ids. Two resources with one id show as two names.
+    /// Every triple, with resources that have a Kimai ID named by their class and ID: equal for stores that differ only
+    /// in minted IRIs. Two resources with one ID have two names.
     pub(crate) async fn up_to_minted_ids(&self) -> BTreeSet<(String, String, String)> {
         let triples = self.triples().await;
         let one = |subject: &str, predicate: &str| {
@@ -156,7 +156,7 @@ impl Watched {
     }
 }
 
-/// A string with and without `xsd:string` is the same one.
+/// Treats strings with and without `xsd:string` as equal.
 fn plain(term: &Term) -> Term {
     let mut term = term.clone();
     if let Term::Literal { datatype, .. } = &mut term {

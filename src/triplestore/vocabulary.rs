@@ -1,13 +1,13 @@
 //! The namespaces and terms of the Timekeeper data, each once.
 //!
-//! Queries write terms with their prefix (`cal:Vevent`) after [`PREFIXES`]; deltas and graphs use the
-//! full IRIs of the modules below (`cal::VEVENT`).
+//! Queries use prefixed terms (`cal:Vevent`) after [`PREFIXES`]; deltas and graphs use the full IRIs of the modules
+//! below (`cal::VEVENT`).
 
 /// Declares each namespace with its terms, and [`PREFIXES`] from the same list.
 macro_rules! namespaces {
     ($($(#[$doc:meta])* $prefix:ident = $namespace:literal { $($(#[$term_doc:meta])* $term:ident = $name:literal),* $(,)? })*) => {
-        /// The header of every query and update of ours. All prefixes are declared although Virtuoso
-        /// and sparql-parser know some by themselves: a strict endpoint refuses undeclared ones.
+        /// The header of all our queries and updates. All prefixes are declared, although Virtuoso and sparql-parser
+        /// predefine some: a strict endpoint refuses undeclared ones.
         pub const PREFIXES: &str = concat!($("PREFIX ", stringify!($prefix), ": <", $namespace, ">\n"),*);
 
         $($(#[$doc])* pub mod $prefix {
@@ -20,15 +20,15 @@ macro_rules! namespaces {
 namespaces! {
     /// mu-semtech core.
     mu = "http://mu.semte.ch/vocabularies/core/" {
-        /// The id under which mu-cl-resources serves a resource. Opaque: upper-case hex or a UUID.
+        /// The ID under which mu-cl-resources serves a resource. Opaque: upper-case hex or a UUID.
         UUID = "uuid",
     }
     /// mu-semtech extensions.
     ext = "http://mu.semte.ch/vocabularies/ext/" {
-        /// A task that is a Kimai activity: what work is booked on.
+        /// A task that is a Kimai activity, on which work is booked.
         KIMAI_ACTIVITY = "KimaiActivity",
-        /// One more class of what was imported and is not in Kimai's list any more: deleted, hidden, ended or
-        /// disabled there. A class, since tasks may have no other property than those of Timekeeper's model.
+        /// An additional class of imported resources that Kimai no longer lists: deleted, hidden, ended or disabled
+        /// there. It is a class, since tasks may have only the properties of Timekeeper's model.
         UNAVAILABLE_IN_KIMAI = "UnavailableInKimai",
     }
     /// Provenance.
@@ -44,7 +44,7 @@ namespaces! {
     dct = "http://purl.org/dc/terms/" {
         /// Work log → the task it is booked on.
         SUBJECT = "subject",
-        /// The Kimai id of a work log, customer, task or account, as a plain string.
+        /// The Kimai ID of a work log, customer, task or account, as a plain string.
         IDENTIFIER = "identifier",
     }
     /// User interface annotations.
@@ -92,7 +92,7 @@ namespaces! {
         ACCOUNT = "account",
         /// The name of an account.
         ACCOUNT_NAME = "accountName",
-        /// Where an account lives; tells Kimai accounts from others.
+        /// The service of an account; distinguishes Kimai accounts from others.
         ACCOUNT_SERVICE_HOMEPAGE = "accountServiceHomepage",
     }
     /// Projects.
@@ -114,9 +114,9 @@ namespaces! {
     cal = "http://www.w3.org/2002/12/cal/ical#" {
         /// A work log.
         VEVENT = "Vevent",
-        /// How long was worked: an ISO 8601 duration as a plain string.
+        /// The time worked: an ISO 8601 duration as a plain string.
         DURATION = "duration",
-        /// The day worked on, `xsd:date`.
+        /// The day of the work, `xsd:date`.
         DTSTART = "dtstart",
         /// A note, as a plain string.
         COMMENT = "comment",
@@ -134,17 +134,17 @@ namespaces! {
 pub mod status {
     /// Being filled in.
     pub const DRAFT: &str = "http://timekeeper.redpencil.io/concepts/f1fa3569-7f98-47a9-b03b-90b42e9f3c52";
-    /// Its absences have been handed in.
+    /// Its absences have been submitted.
     pub const ABSENCE_SUBMITTED: &str =
         "http://timekeeper.redpencil.io/concepts/01ddb33a-a15b-49d6-8422-bc78123db966";
-    /// Handed in: the month may be locked.
+    /// Submitted: the month may be locked.
     pub const SUBMITTED: &str =
         "http://timekeeper.redpencil.io/concepts/8ba56847-1713-478c-aa63-6eace21b3adf";
     /// Locked.
     pub const EXPORTED: &str = "http://timekeeper.redpencil.io/concepts/9d50b644-3d61-4a9d-b3a9-0b27f4f1d566";
 }
 
-/// The graph that takes what is inserted without GRAPH, where the mu stack's own settings name none.
+/// The graph for inserts without GRAPH, unless the mu stack's settings name another.
 pub const APPLICATION_GRAPH: &str = "http://mu.semte.ch/application";
 
 #[cfg(test)]

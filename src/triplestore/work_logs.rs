@@ -1,7 +1,7 @@
 //! The work logs of a triplestore, as a [`WorkLogs`].
 //!
-//! Work logs are read as they stand, without what they point to, and joined here: a store compiles such a
-//! statement once, and a value of the wrong shape is seen instead of silently not matching.
+//! Work logs are read without the resources that they refer to, and joined here: a store compiles such a statement
+//! once, and an invalid value is noticed instead of silently not matching.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,16 +21,16 @@ use crate::domain::work_log::{Directory, Facts, IMPORTED, VEVENT, is_imported};
 use crate::domain::{EntryId, WorkLogUri};
 use crate::work_logs::{Link, SourceFault, WorkLogs};
 
-/// An activity with all that it should have; what lacks something is looked at closer.
+/// A complete activity; incomplete ones are read separately.
 const ACTIVITY: &str =
     "?s a ext:KimaiActivity ; dct:identifier ?id ; rdfs:label ?label ; skos:broader ?project .
      ?project a doap:Project ; dct:identifier ?projectId";
 
-/// The triplestore, asked about work logs. Cheap to clone.
+/// Queries the triplestore for work logs. Cheap to clone.
 #[derive(Clone)]
 pub struct SparqlWorkLogs {
     store: Arc<dyn Triplestore>,
-    /// The homepage that marks an account as one of Kimai.
+    /// The service homepage that marks an account as a Kimai account.
     account_homepage: Iri,
     /// Whether the notes of work logs are read.
     notes: bool,
@@ -39,7 +39,7 @@ pub struct SparqlWorkLogs {
 }
 
 impl SparqlWorkLogs {
-    /// Asks `store`; accounts count as Kimai's when their service homepage is `account_homepage`.
+    /// Queries `store`; accounts are Kimai accounts if their service homepage is `account_homepage`.
     pub fn new(store: Arc<dyn Triplestore>, account_homepage: Iri) -> Self {
         Self { store, account_homepage, notes: false, syntax: IdSyntax::default() }
     }
@@ -56,7 +56,7 @@ impl SparqlWorkLogs {
         Self { syntax, ..self }
     }
 
-    /// Facts without anything in them.
+    /// Empty facts.
     fn no_facts(&self) -> Facts {
         Facts { notes: self.notes.then(Values::default), syntax: self.syntax, ..Facts::default() }
     }
@@ -69,14 +69,14 @@ impl SparqlWorkLogs {
         facts
     }
 
-    /// Notes in `directory` the activities among these tasks, and what is known of these persons, in one statement.
+    /// Adds to `directory` the activities among these tasks, and the data of these persons, in one statement.
     async fn look_up(
         &self,
         tasks: &[Iri],
         persons: &[Iri],
         directory: &mut Directory,
     ) -> Result<(), TriplestoreFault> {
-        // In each branch: Virtuoso may go through all that has an identifier before it looks outside.
+        // In each branch: otherwise Virtuoso may scan everything with an identifier first.
         let mut branches = Vec::new();
         if !tasks.is_empty() {
             branches.push(format!("{{ VALUES ?s {{ {} }} {ACTIVITY} }}", list(tasks)));
@@ -101,9 +101,9 @@ impl SparqlWorkLogs {
         Ok(())
     }
 
-    /// Notes in `directory` whatever is known of these tasks, which lack something that an activity has.
+    /// Adds to `directory` the data of these tasks, which are not complete activities.
     async fn look_closer(&self, tasks: &[Iri], directory: &mut Directory) -> Result<(), TriplestoreFault> {
-        // No VALUES of predicates: Oxigraph goes through all that has one of them.
+        // No VALUES of predicates: Oxigraph would scan everything that has one of them.
         let rows = self.select(format!(
             "SELECT DISTINCT ?task ?p ?o ?projectId WHERE {{ VALUES ?task {{ {} }} ?task ?p ?o .
                FILTER (?p IN (rdf:type, rdfs:label, dct:identifier, skos:broader))
@@ -127,7 +127,7 @@ impl SparqlWorkLogs {
         for ids in ids.chunks(BATCH) {
             let texts = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join("|");
             let looks_like_one = match self.syntax {
-                // Zeros, a sign or white space may come before the number, and no digit after it.
+                // Zeros, a sign or white space may precede the number, and no digit may follow.
                 IdSyntax::Numbers => format!("REGEX (STR(?id), \"^[^1-9]*({texts})[^0-9]*$\")"),
                 IdSyntax::ObjectIds => {
                     format!("REGEX (STR(?id), \"^[^0-9a-f]*({texts})[^0-9a-f]*$\", \"i\")")
@@ -173,7 +173,7 @@ impl WorkLogs for SparqlWorkLogs {
                 self.select(format!("SELECT DISTINCT ?s ?p ?o WHERE {{ VALUES ?s {{ {named} }} ?s ?p ?o }}"));
             let rows = match rows.await {
                 Ok(rows) if rows.len() < PAGE_ROWS => rows,
-                // Virtuoso has cut it, or may have without a word.
+                // Virtuoso has truncated it, or may have done so silently.
                 Ok(_) | Err(TriplestoreFault::Incomplete(_)) => {
                     let (first, second) = part.split_at(part.len() / 2);
                     parts.extend([first, second]);
@@ -203,7 +203,7 @@ impl WorkLogs for SparqlWorkLogs {
         let mut directory = Directory { syntax: self.syntax, ..Directory::default() };
         let mut few = tasks.as_slice();
         if few.len() > BATCH {
-            // A period is about most of them: all together cost less than each by its name.
+            // A period uses most of them: reading all is cheaper than naming each.
             let note = |row: Row| note_activity(&mut directory, &row);
             each_by_subject(self.store.as_ref(), "?id ?label ?projectId", ACTIVITY, note).await?;
             few = &[];
@@ -236,12 +236,12 @@ impl WorkLogs for SparqlWorkLogs {
             let rows = self.select(triples.clone()).await?;
             let count =
                 self.select(format!("SELECT (COUNT(*) AS ?count) WHERE {{ {{ {triples} }} }}")).await?;
-            // Somebody may write between the two.
+            // Somebody may write between the two queries.
             if counted(&count)? == rows.len() {
                 return Ok(self.facts_in(&rows));
             }
         }
-        Err(SourceFault::Incomplete(format!("it gives fewer properties of <{subject}> than it counts")))
+        Err(SourceFault::Incomplete(format!("it returned fewer properties of <{subject}> than it counted")))
     }
 
     async fn knows_none(&self, subjects: &[WorkLogUri]) -> Result<bool, SourceFault> {
@@ -335,7 +335,7 @@ impl WorkLogs for SparqlWorkLogs {
     }
 }
 
-/// By variable: a constant would miss the same text stored with another datatype.
+/// With a variable: a constant would not match the same text stored with another datatype.
 fn remove_links(work_logs: &[&WorkLogUri]) -> String {
     if let [work_log] = work_logs {
         return format!(

@@ -1,6 +1,6 @@
 //! The actions of forms. Each is answered with 303 to the page that shows the result.
 //!
-//! The forms need no CSRF token: requests from other sites are refused before they get here.
+//! The forms need no CSRF token: requests from other sites are refused earlier.
 
 use std::collections::BTreeMap;
 
@@ -21,8 +21,8 @@ use crate::reconcile::sweep::Period;
 /// The forms, under `/do`.
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
-        Endpoint::form("/do/retry", "Tries one work log now", &["id", "back"], retry),
-        Endpoint::form("/do/retry-parked", "Tries all that is parked now", &["back"], retry_parked),
+        Endpoint::form("/do/retry", "Retries one work log", &["id", "back"], retry),
+        Endpoint::form("/do/retry-parked", "Retries all parked work logs", &["back"], retry_parked),
         Endpoint::form(
             "/do/overwrite",
             "Overwrites the exported timesheet of one work log",
@@ -31,13 +31,13 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         ),
         Endpoint::form(
             "/do/overwrite-exported",
-            "Overwrites the exported timesheets of all that are parked for that",
+            "Overwrites the exported timesheets of all work logs parked for that reason",
             &["sure", "back"],
             overwrite_exported,
         ),
-        Endpoint::form("/do/plan", "Finds out what a sweep would do", &["preset", "start", "end"], plan),
-        Endpoint::form("/do/sweep", "Puts a period right", &["start", "end", "confirm"], sweep),
-        Endpoint::form("/do/cancel", "Ends a run", &["run"], cancel),
+        Endpoint::form("/do/plan", "Shows what a sweep would do", &["preset", "start", "end"], plan),
+        Endpoint::form("/do/sweep", "Sweeps a period", &["start", "end", "confirm"], sweep),
+        Endpoint::form("/do/cancel", "Cancels a run", &["run"], cancel),
         Endpoint::form("/do/import", "Imports one of Kimai's lists", &["what"], import),
         Endpoint::form(
             "/do/lock",
@@ -45,7 +45,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             &["month", "sure"],
             lock,
         ),
-        Endpoint::form("/do/check", "Makes all checks now, within 40 seconds", &["back"], check),
+        Endpoint::form("/do/check", "Runs all checks, within 40 seconds", &["back"], check),
     ]
 }
 
@@ -55,7 +55,7 @@ struct Fields(BTreeMap<String, String>);
 impl Fields {
     fn read(body: &Bytes) -> Result<Self, Fault> {
         let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(body)
-            .map_err(|_| Fault::bad("The form cannot be read; go back and send it again"))?;
+            .map_err(|_| Fault::bad("The form is invalid; go back and send it again"))?;
         Ok(Self(pairs.into_iter().collect()))
     }
 
@@ -64,14 +64,14 @@ impl Fields {
     }
 
     fn work_log(&self) -> Result<WorkLogUri, Fault> {
-        let id = self.get("id").ok_or_else(|| Fault::bad("No work log is named"))?;
+        let id = self.get("id").ok_or_else(|| Fault::bad("The work log is missing"))?;
         WorkLogUri::parse(id).map_err(|fault| Fault::bad(fault.to_string()))
     }
 
     fn day(&self, name: &str, which: &str) -> Result<Date, Fault> {
         let text = self.get(name).ok_or_else(|| Fault::bad(format!("The {which} day is missing")))?;
         let short: String = text.chars().take(40).collect();
-        let faulty = || Fault::bad(format!("“{short}” is no day; write it like 2024-09-02"));
+        let faulty = || Fault::bad(format!("“{short}” is not a day like 2024-09-02"));
         text.parse().map_err(|_| faulty())
     }
 
@@ -83,7 +83,7 @@ impl Fields {
         Ok(Period { first, last })
     }
 
-    /// Where the form was, with what is to be said there.
+    /// The page of the form, with the message to show there.
     fn back(&self, said: &str) -> String {
         let back = self.get("back").filter(|path| is_ours(path)).unwrap_or("/");
         let (path, query) = back.split_once('?').unwrap_or((back, ""));
@@ -94,13 +94,13 @@ impl Fields {
     }
 }
 
-/// Whether a path leads to this service: browsers take `//x` and `/\x` for another host.
+/// Whether a path leads to this service: browsers treat `//x` and `/\x` as another host.
 pub(super) fn is_ours(path: &str) -> bool {
     let plain = path.bytes().all(|byte| matches!(byte, b'!'..=b'~') && byte != b'\\' && byte != b'#');
     plain && path.starts_with('/') && !path.starts_with("//")
 }
 
-/// `POST /do/retry`: tries one work log now.
+/// `POST /do/retry`: retries one work log.
 async fn retry(body: Bytes, state: web::Data<State>) -> Answer {
     let fields = Fields::read(&body)?;
     let work_log = fields.work_log()?;
@@ -113,7 +113,7 @@ async fn retry(body: Bytes, state: web::Data<State>) -> Answer {
     Ok(see(&fields.back("retried")))
 }
 
-/// `POST /do/retry-parked`: tries all that is parked now.
+/// `POST /do/retry-parked`: retries all parked work logs.
 async fn retry_parked(body: Bytes, state: web::Data<State>) -> Answer {
     let fields = Fields::read(&body)?;
     state.services.queue.wake_parked(Reason::Request).await?;
@@ -129,12 +129,12 @@ async fn overwrite(body: Bytes, state: web::Data<State>) -> Answer {
     Ok(see(&fields.back("overwritten")))
 }
 
-/// `POST /do/overwrite-exported`: the same for all that are parked for that.
+/// `POST /do/overwrite-exported`: the same for all work logs parked for that reason.
 async fn overwrite_exported(body: Bytes, state: web::Data<State>) -> Answer {
     let fields = Fields::read(&body)?;
     if fields.get("sure") != Some("yes") {
         return Err(Fault::bad(
-            "What is on an invoice would be changed; go back, and tick that none of them is",
+            "This would change timesheets that are on an invoice; go back, and confirm that none of them is",
         ));
     }
     let asked = state.services.requests.overwrite_exported().await;
@@ -142,20 +142,20 @@ async fn overwrite_exported(body: Bytes, state: web::Data<State>) -> Answer {
     Ok(see(&fields.back("overwritten-all")))
 }
 
-/// `POST /do/plan`: finds out what a sweep of a period would do.
+/// `POST /do/plan`: shows what a sweep of a period would do.
 async fn plan(body: Bytes, state: web::Data<State>) -> Answer {
     let fields = Fields::read(&body)?;
     let today = state.services.clock.today();
     let period = match fields.get("preset") {
         Some("this-month") => forms::month(today),
         Some("last-month") => forms::month_before(today),
-        Some(_) => return Err(Fault::bad("There is no such period")),
+        Some(_) => return Err(Fault::bad("This period does not exist")),
         None => fields.period()?,
     };
     ask(&state, Task::Plan(period)).await
 }
 
-/// `POST /do/sweep`: puts a period right; with `confirm` deletes what was held back.
+/// `POST /do/sweep`: sweeps a period; with `confirm` also deletes what was held back.
 async fn sweep(body: Bytes, state: web::Data<State>) -> Answer {
     let fields = Fields::read(&body)?;
     let period = fields.period()?;
@@ -165,7 +165,7 @@ async fn sweep(body: Bytes, state: web::Data<State>) -> Answer {
     }
 }
 
-/// `POST /do/cancel`: ends a run.
+/// `POST /do/cancel`: cancels a run.
 async fn cancel(body: Bytes, state: web::Data<State>) -> Answer {
     let id = run::number(Fields::read(&body)?.get("run").unwrap_or_default())?;
     state.runs.cancel(id).await?;
@@ -176,7 +176,7 @@ async fn cancel(body: Bytes, state: web::Data<State>) -> Answer {
 async fn import(body: Bytes, state: web::Data<State>) -> Answer {
     let fields = Fields::read(&body)?;
     let what = What::ALL.into_iter().find(|one| fields.get("what") == Some(one.to_string().as_str()));
-    ask(&state, Task::Import(what.ok_or_else(|| Fault::bad("There is no such list to import"))?)).await
+    ask(&state, Task::Import(what.ok_or_else(|| Fault::bad("This import does not exist"))?)).await
 }
 
 /// `POST /do/lock`: sets a month's submitted timesheets to exported.
@@ -187,18 +187,18 @@ async fn lock(body: Bytes, state: web::Data<State>) -> Answer {
     let month = text.split_once('-').filter(|(year, month)| digits(year) && digits(month));
     let month = month.and_then(|(year, month)| Month::parse(month, year).ok());
     let shown: String = text.chars().take(40).collect();
-    let faulty = || Fault::bad(format!("“{shown}” is no month; write it like 2024-09"));
+    let faulty = || Fault::bad(format!("“{shown}” is not a month like 2024-09"));
     let month = month.ok_or_else(faulty)?;
-    // One click is not enough for what cannot be undone here.
+    // This cannot be undone here, so it requires a confirmation.
     if fields.get("sure") != Some("yes") {
         return Err(Fault::bad(format!(
-            "Locking {month} cannot be undone here; go back, and tick that the month is complete"
+            "Locking {month} cannot be undone here; go back, and confirm that the month is complete"
         )));
     }
     ask(&state, Task::Lock(month)).await
 }
 
-/// `POST /do/check`: makes all checks now, which may take 40 seconds.
+/// `POST /do/check`: runs all checks, which may take 40 seconds.
 async fn check(body: Bytes, state: web::Data<State>) -> Answer {
     let fields = Fields::read(&body)?;
     state.services.doctor.examine().await;

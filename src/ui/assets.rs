@@ -1,4 +1,4 @@
-//! Style, script and icon: compiled in, and kept by browsers for as long as they are the same.
+//! Style sheet, script and icon: compiled in, and cached by browsers until they change.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -15,31 +15,31 @@ pub(super) struct Asset {
     text: &'static str,
 }
 
-/// How everything looks.
+/// The style sheet.
 pub(super) const STYLE: Asset = Asset {
     path: "/assets/style.css",
     content_type: "text/css; charset=utf-8",
     text: include_str!("assets/style.css"),
 };
-/// What keeps pages up to date.
+/// The script for live updates.
 pub(super) const SCRIPT: Asset = Asset {
     path: "/assets/live.js",
     content_type: "text/javascript; charset=utf-8",
     text: include_str!("assets/live.js"),
 };
-/// The sign of the service.
+/// The icon of the service.
 pub(super) const ICON: Asset =
     Asset { path: "/assets/icon.svg", content_type: "image/svg+xml", text: include_str!("assets/icon.svg") };
 
 impl Asset {
-    /// What changes with the text. It need not be the same in another build.
+    /// A version that changes with the text. It may differ between builds.
     fn version(&self) -> String {
         let mut hasher = DefaultHasher::new();
         self.text.hash(&mut hasher);
         format!("{:016x}", hasher.finish())
     }
 
-    /// The address under which this version is kept.
+    /// The address of this version.
     pub(super) fn address(&self) -> String {
         format!("{}?v={}", self.path, self.version())
     }
@@ -48,7 +48,7 @@ impl Asset {
         let tag = format!("\"{}\"", self.version());
         let known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
         let same = known.is_some_and(|known| known.split(',').any(|one| one.trim() == tag));
-        // An address without version, or with an old one, may be asked again after the next start.
+        // An address without a version, or with an old one, may be requested again after the next start.
         let current = request.query_string() == format!("v={}", self.version());
         let keep = if current { "public, max-age=31536000, immutable" } else { "no-cache" };
         let mut answer = if same { HttpResponse::NotModified() } else { HttpResponse::Ok() };
@@ -65,8 +65,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Endpoint::file(asset.path, what, media_type, answer)
     };
     vec![
-        endpoint(&STYLE, "How pages look"),
-        endpoint(&SCRIPT, "What keeps pages up to date"),
-        endpoint(&ICON, "The sign of the service"),
+        endpoint(&STYLE, "The style sheet of the pages"),
+        endpoint(&SCRIPT, "The script for live updates"),
+        endpoint(&ICON, "The icon of the service"),
     ]
 }

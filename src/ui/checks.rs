@@ -7,17 +7,17 @@ use super::labels;
 use super::time::Moment;
 use crate::doctor::{Check, Health, Report};
 
-/// How many checks found that work logs do not get where they belong.
+/// How many checks found that work logs are not synced.
 pub(super) fn trouble(report: Option<&Report>) -> usize {
     report.map_or(0, |report| report.count(Health::Trouble))
 }
 
-/// So many checks with trouble, in few words.
+/// The number of failed checks, as text.
 pub(super) fn words(trouble: usize) -> String {
-    format!("{} found trouble", labels::count(trouble as u64, "check", "checks"))
+    format!("{} failed", labels::count(trouble as u64, "check", "checks"))
 }
 
-/// The part `checks`: what needs attention stands open, the rest behind one line.
+/// The part `checks`: what needs attention is expanded, the rest is collapsed.
 pub(super) fn render(report: Option<&Report>, moment: &Moment) -> Markup {
     html! {
         section id="checks" class="card" aria-labelledby="checks-title" {
@@ -29,7 +29,7 @@ pub(super) fn render(report: Option<&Report>, moment: &Moment) -> Markup {
                 }
             }
             @match report {
-                None => p class="empty" { "Not made yet. They try whether everything that syncing needs is there." },
+                None => p class="empty" { "Not run yet. They check everything that syncing needs." },
                 Some(report) => (checks(report, moment)),
             }
         }
@@ -40,15 +40,15 @@ fn checks(report: &Report, moment: &Moment) -> Markup {
     let (well, other): (Vec<&Check>, Vec<&Check>) =
         report.checks.iter().partition(|check| check.verdict == Health::Well);
     html! {
-        @if other.is_empty() { p { (Icon::Good.with("All is as it should be")) } }
+        @if other.is_empty() { p { (Icon::Good.with("No problems found")) } }
         @else { ul class="plain check-list" { @for check in &other { (line(check)) } } }
         @if !well.is_empty() {
             details {
-                summary { (labels::count(well.len() as u64, "check", "checks")) " without complaint" }
+                summary { (labels::count(well.len() as u64, "check", "checks")) " passed" }
                 ul class="plain check-list" { @for check in &well { (line(check)) } }
             }
         }
-        p class="note" { "Made " (moment.relative(report.at)) "; connections, queue, sweeps and deltas as of now." }
+        p class="note" { "Run " (moment.relative(report.at)) "; connections, queue, sweeps and deltas are current." }
     }
 }
 
@@ -57,7 +57,7 @@ fn line(check: &Check) -> Markup {
         Health::Well => (Icon::Good, "well"),
         Health::Warning => (Icon::Warning, "warning"),
         Health::Trouble => (Icon::Bad, "trouble"),
-        Health::Unknown => (Icon::Neutral, "not known"),
+        Health::Unknown => (Icon::Neutral, "unknown"),
     };
     html! {
         li data-key=(check.id) {

@@ -13,12 +13,12 @@ use crate::domain::timesheet::DesiredEntry;
 use crate::trackers::Tracker;
 use crate::trackers::kimai::Choices;
 
-/// How long a page waits for all names together: without them it shows numbers.
+/// How long a page waits for all names together; without names it shows IDs.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Questions to Kimai at a time.
+/// The number of concurrent requests to Kimai.
 const AT_ONCE: usize = 4;
 
-/// Names by id; an id that was asked for and has none is known by its number only.
+/// Names by ID; an ID without a name has an entry without one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct DisplayNames {
     projects: BTreeMap<ProjectId, Option<String>>,
@@ -27,7 +27,7 @@ pub(super) struct DisplayNames {
 }
 
 impl DisplayNames {
-    /// Asks for the names of all that stands in `found`, for each once. What is not told in time stays a number.
+    /// Requests the names of everything in `found`, each once. What is not answered in time is shown by its ID.
     pub(super) async fn ask(kimai: &dyn Tracker, found: &[(u64, Finding)]) -> Self {
         let mut names = Self::default();
         let wanted = names.questions(found);
@@ -40,12 +40,12 @@ impl DisplayNames {
                 }
             }
         };
-        // What was told by then is known.
+        // What has arrived by then is known.
         let _ = timeout(PATIENCE, all).await;
         names
     }
 
-    /// Timesheets that name each id at least once.
+    /// Timesheets that name each ID at least once.
     fn questions(&mut self, found: &[(u64, Finding)]) -> Vec<DesiredEntry> {
         let mut questions = Vec::new();
         let sides = found.iter().flat_map(|(_, one)| [one.wanted.map(ObservedEntry::from), one.found]);
@@ -68,26 +68,26 @@ impl DisplayNames {
         self.users.extend(told.user.map(|one| (asked.user, Some(one.username))));
     }
 
-    /// What to call a project: `Website (5)`, or `5`.
+    /// The label of a project: `Website (5)`, or `5`.
     pub(super) fn project(&self, id: Option<ProjectId>) -> String {
         called(id.map(|id| id.to_string()), id.and_then(|id| self.projects.get(&id)))
     }
 
-    /// What to call an activity.
+    /// The label of an activity.
     pub(super) fn activity(&self, id: Option<ActivityId>) -> String {
         called(id.map(|id| id.to_string()), id.and_then(|id| self.activities.get(&id)))
     }
 
-    /// What to call a user.
+    /// The label of a user.
     pub(super) fn user(&self, id: Option<UserId>) -> String {
         called(id.map(|id| id.to_string()), id.and_then(|id| self.users.get(&id)))
     }
 }
 
-/// The name, with the number by which Kimai has it.
+/// The name with its Kimai ID.
 fn called(id: Option<String>, name: Option<&Option<String>>) -> String {
     let Some(id) = id else { return "none".to_owned() };
-    // A user that the token may not see is called by its number.
+    // A user that the token cannot see is shown by its ID.
     match name.and_then(Option::as_ref).filter(|name| !name.is_empty() && **name != id) {
         Some(name) => format!("{name} ({id})"),
         None => id,

@@ -1,4 +1,4 @@
-//! The entries of the queue, with their reason and a button to try each again.
+//! The entries of the queue, with their reasons and a button to retry each.
 
 use std::collections::BTreeMap;
 
@@ -18,33 +18,33 @@ use crate::http;
 use crate::http::Services;
 use crate::queue::{Counts, Entry, Filter, State};
 
-/// Entries on a page.
+/// The page size.
 pub(super) const PAGE: usize = 50;
 
-/// Which entries are wanted.
+/// Which entries to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct EntryQuery {
-    /// Where they stand.
+    /// Their state.
     state: State,
-    /// Whether only those are wanted whose timesheet is exported.
+    /// Whether to show only those whose timesheet is exported.
     exported: bool,
-    /// They come behind this one.
+    /// The entry before the first one.
     after: Option<WorkLogUri>,
 }
 
 impl EntryQuery {
-    /// Reads `state` and `after` of an address.
+    /// Parses `state` and `after` from an address.
     pub(super) fn read(pairs: &BTreeMap<String, String>) -> Result<Self, Fault> {
         let state = match pairs.get("state") {
             None => State::Parked,
             Some(word) => State::from_word(word)
-                .ok_or_else(|| Fault::bad("There is no such list; go back to the overview and choose one"))?,
+                .ok_or_else(|| Fault::bad("This list does not exist; choose one on the overview"))?,
         };
         let exported = match pairs.get("code").map(String::as_str) {
             None => false,
             Some(word) if word == Code::TimesheetExported.word() => true,
             Some(_) => {
-                return Err(Fault::bad("There is no such list; go back to the overview and choose one"));
+                return Err(Fault::bad("This list does not exist; choose one on the overview"));
             }
         };
         let after = pairs
@@ -91,15 +91,15 @@ pub(super) async fn load(state: &http::State, query: &EntryQuery) -> Result<Frag
 /// A page of entries.
 #[derive(Debug)]
 pub(super) struct List {
-    /// What was asked for.
+    /// Which entries are shown.
     pub(super) query: EntryQuery,
-    /// How many there are in all.
+    /// How many there are in total.
     pub(super) counts: Counts,
-    /// How many of them are parked since their timesheet is exported.
+    /// How many of them are parked because their timesheet is exported.
     pub(super) kept: usize,
     /// Those of this page.
     pub(super) entries: Vec<Entry>,
-    /// Whether there are more behind them.
+    /// Whether there are more after them.
     pub(super) more: bool,
 }
 
@@ -113,7 +113,7 @@ impl List {
         Ok(Self { query: query.clone(), counts: services.queue.counts().await?, kept, entries, more })
     }
 
-    /// How many stand there.
+    /// How many are in this state.
     fn total(&self, state: State) -> usize {
         match state {
             State::Parked if self.query.exported => self.kept,
@@ -129,7 +129,7 @@ impl List {
         format!("{name}: {}", labels::number(self.total(self.query.state) as u64))
     }
 
-    /// What they are called, and what that means.
+    /// The name of the list and its explanation.
     fn words(&self) -> (&'static str, &'static str) {
         if self.query.exported { labels::EXPORTED } else { labels::entry_states(self.query.state) }
     }
@@ -165,7 +165,7 @@ impl List {
         html! {
             @if next.is_some() || self.query.after.is_some() {
                 nav class="pages" aria-label="More of this list" {
-                    @if self.query.after.is_some() { a class="button" href={ "/entries?" (first.query()) } { "From the start" } }
+                    @if self.query.after.is_some() { a class="button" href={ "/entries?" (first.query()) } { "First page" } }
                     @if let Some(next) = next { a class="button" href={ "/entries?" (next.query()) } { "Next " (PAGE) } }
                 }
             }
@@ -195,7 +195,7 @@ fn tabs(current: &EntryQuery) -> Markup {
     }
 }
 
-/// The button that tries everything again that is parked.
+/// The button that retries all parked work logs.
 pub(super) fn retry_all(parked: usize, back: &str) -> Markup {
     html! {
         form class="inline" action="/do/retry-parked" method="post" {
@@ -205,10 +205,10 @@ pub(super) fn retry_all(parked: usize, back: &str) -> Markup {
     }
 }
 
-/// Where all are listed whose timesheet is exported.
+/// The address of the list of those whose timesheet is exported.
 pub(super) const EXPORTED: &str = "/entries?state=parked&code=timesheet-exported";
 
-/// The form that overwrites every exported timesheet whose work log is parked. One click is not enough for it.
+/// The form that overwrites every exported timesheet whose work log is parked. It requires a confirmation.
 fn overwrite_all(kept: usize, back: &str) -> Markup {
     html! {
         form class="inline" action="/do/overwrite-exported" method="post" {
@@ -232,8 +232,7 @@ pub(super) fn overwrite(work_log: &WorkLogUri, back: &str) -> Markup {
     }
 }
 
-/// Entries as a table that becomes a list of cards where it is narrow. The roles keep it a table for
-/// screen readers then.
+/// Entries as a table, which becomes a list of cards on narrow screens. The roles keep it a table for screen readers.
 pub(super) fn table(entries: &[Entry], back: &str, moment: &Moment, title: &str) -> Markup {
     html! {
         table class="stack" role="table" aria-labelledby=(title) {
@@ -241,9 +240,9 @@ pub(super) fn table(entries: &[Entry], back: &str, moment: &Moment, title: &str)
                 tr role="row" {
                     th scope="col" role="columnheader" { "Work log" }
                     th scope="col" role="columnheader" { "State" }
-                    th scope="col" role="columnheader" { "Why" }
-                    th scope="col" role="columnheader" { "In the queue" }
-                    th scope="col" role="columnheader" class="narrow" { "Do" }
+                    th scope="col" role="columnheader" { "Reason" }
+                    th scope="col" role="columnheader" { "Queued" }
+                    th scope="col" role="columnheader" class="narrow" { "Action" }
                 }
             }
             tbody role="rowgroup" {
@@ -269,26 +268,26 @@ fn row(entry: &Entry, back: &str, moment: &Moment) -> Markup {
             td role="cell" data-label="State" {
                 (icon.with(labels::entry_state(entry.state)))
                 @if let Some(due) = entry.due.filter(|_| entry.state == State::Scheduled) {
-                    span class="note" { "Next try " @if due > moment.now { (moment.relative(due)) } @else { "now" } }
+                    span class="note" { "Next attempt " @if due > moment.now { (moment.relative(due)) } @else { "now" } }
                 }
                 @if entry.attempts > 0 {
                     span class="note" { (labels::count(entry.attempts, "attempt failed", "attempts failed")) }
                 }
             }
-            td role="cell" data-label="Why" class="reason" {
+            td role="cell" data-label="Reason" class="reason" {
                 @match &entry.last_error {
                     Some(why) => {
                         (labels::sentence(why))
                         @if let Some(code) = entry.code { span class="note" { (super::work_log::code_of(code)) } }
                     }
-                    None => span class="quiet-text" { "First try; it is here because of " (labels::reason(entry.reason)) "." },
+                    None => span class="quiet-text" { "First attempt (" (labels::reason(entry.reason)) ")." },
                 }
             }
-            td role="cell" data-label="In the queue" {
+            td role="cell" data-label="Queued" {
                 (moment.relative(entry.since))
                 span class="note" { (labels::reason(entry.reason)) }
             }
-            td role="cell" data-label="Do" {
+            td role="cell" data-label="Action" {
                 @if entry.state != State::Running {
                     form action="/do/retry" method="post" {
                         input type="hidden" name="id" value=(iri);

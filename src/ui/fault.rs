@@ -11,7 +11,7 @@ use crate::escape::for_page;
 use crate::jobs::JobsFault;
 use crate::store::QueueFault;
 
-/// Why a page or form could not be had.
+/// The error of a page or form.
 #[derive(Debug, thiserror::Error)]
 #[error("{title}: {detail}")]
 pub(super) struct Fault {
@@ -21,19 +21,19 @@ pub(super) struct Fault {
 }
 
 impl Fault {
-    /// The request makes no sense (400).
+    /// The request is invalid (400).
     pub(super) fn bad(detail: impl Into<String>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, title: "That cannot be done", detail: detail.into() }
+        Self { status: StatusCode::BAD_REQUEST, title: "Invalid request", detail: detail.into() }
     }
 
-    /// There is no such thing (404).
+    /// It does not exist (404).
     pub(super) fn unknown(detail: impl Into<String>) -> Self {
         Self { status: StatusCode::NOT_FOUND, title: "Not found", detail: detail.into() }
     }
 
-    /// Not now (503).
+    /// Not available at the moment (503).
     pub(super) fn unavailable(detail: impl Into<String>) -> Self {
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, title: "Not possible now", detail: detail.into() }
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, title: "Not available", detail: detail.into() }
     }
 
     fn page(&self) -> Markup {

@@ -1,4 +1,4 @@
-//! What a sweep or plan found: both sides beside each other, why, and what is done about it.
+//! The findings of a sweep or plan: both sides side by side, the reason, and the action.
 
 use std::collections::BTreeMap;
 
@@ -16,10 +16,10 @@ use crate::domain::finding::{Finding, Hold, Kind};
 use crate::domain::hours;
 use crate::jobs::{self, FindingFilter, Job, Jobs};
 
-/// Differences on a page.
+/// The page size.
 pub(super) const PAGE: usize = 50;
 
-/// Which differences are wanted.
+/// Which differences to show.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct FindingQuery {
     filter: FindingFilter,
@@ -27,18 +27,17 @@ pub(super) struct FindingQuery {
 }
 
 impl FindingQuery {
-    /// Reads `kind`, `held` and `after` of an address.
+    /// Parses `kind`, `held` and `after` from an address.
     pub(super) fn read(pairs: &BTreeMap<String, String>) -> Result<Self, Fault> {
         let given = |name: &str| pairs.get(name).map(String::as_str).filter(|text| !text.is_empty());
-        let unknown =
-            || Fault::bad("There is no such list of differences; choose one on the page of the run");
+        let unknown = || Fault::bad("This list does not exist; choose one on the page of the run");
         let kind = given("kind").map(|word| Kind::from_word(word).ok_or_else(unknown)).transpose()?;
         let after = given("after").map(|text| text.parse().map_err(|_| unknown())).transpose()?;
         let filter = FindingFilter { kind, held: given("held") == Some("true") };
         Ok(Self { filter, after: after.unwrap_or_default() })
     }
 
-    /// The same for an address.
+    /// The same as a query string.
     pub(super) fn query(&self) -> String {
         let after = self.after.to_string();
         let mut pairs = Vec::new();
@@ -53,15 +52,15 @@ impl FindingQuery {
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     pub(super) query: FindingQuery,
-    /// Each with its number.
+    /// The findings with their numbers.
     pub(super) found: Vec<(u64, Finding)>,
     pub(super) more: bool,
-    /// What to call what they are booked on.
+    /// The names of their projects, activities and users.
     pub(super) names: DisplayNames,
 }
 
 impl Findings {
-    /// Those of `run`: none before it has compared everything.
+    /// The findings of `run`; none before it has compared everything.
     pub(super) async fn load(runs: &Jobs, run: &Job, query: FindingQuery) -> Result<Self, Fault> {
         if run.findings == 0 || run.findings_removed {
             return Ok(Self { query, ..Self::default() });
@@ -79,13 +78,13 @@ impl Findings {
             section id="findings" class="card wide" hidden[!compares || !run.has_result()] aria-labelledby="findings-title" {
                 h2 id="findings-title" { (labels::count(run.findings as u64, "difference", "differences")) }
                 @if run.findings_removed {
-                    p class="empty" { "They are not kept any more. Compare again to see them." }
+                    p class="empty" { "They are no longer stored. Compare again to see them." }
                 } @else if run.findings == 0 {
-                    @if run.state == jobs::State::Done || run.is_following() { p class="empty" { "Both sides say the same for this period." } }
-                    @else { p class="empty" { "It ended before it had compared everything." } }
+                    @if run.state == jobs::State::Done || run.is_following() { p class="empty" { "Both sides are in sync for this period." } }
+                    @else { p class="empty" { "It ended before everything was compared." } }
                 } @else {
                     (self.filters(run))
-                    @if self.found.is_empty() { p class="empty" { "There are none of these." } }
+                    @if self.found.is_empty() { p class="empty" { "There are none." } }
                     @else { (table(self, run, moment)) }
                     (self.around(run))
                 }
@@ -130,7 +129,7 @@ impl Findings {
             @if next.is_some() || self.query.after > 0 {
                 nav class="pages" aria-label="More differences" {
                     @if self.query.after > 0 {
-                        a class="button" href={ "/run/" (run.id) "?" (FindingQuery { after: 0, ..self.query }.query()) "#findings" } { "From the start" }
+                        a class="button" href={ "/run/" (run.id) "?" (FindingQuery { after: 0, ..self.query }.query()) "#findings" } { "First page" }
                     }
                     @if let Some(next) = next {
                         a class="button" href={ "/run/" (run.id) "?" (next.query()) "#findings" } { "Next " (PAGE) }
@@ -146,9 +145,9 @@ impl Findings {
 enum Told {
     /// A plan: nothing is done.
     Planned,
-    /// A sweep that went through: it deleted, and queued the rest.
+    /// A sweep that finished comparing: it deleted, and queued the rest.
     Started,
-    /// A sweep that ended on its way.
+    /// A sweep that ended early.
     Meant,
 }
 
@@ -164,9 +163,9 @@ impl Told {
 
     fn title(self) -> &'static str {
         match self {
-            Self::Planned => "Would be done",
-            Self::Started => "What was started",
-            Self::Meant => "What was to be done",
+            Self::Planned => "Planned action",
+            Self::Started => "Action",
+            Self::Meant => "Intended action",
         }
     }
 }
@@ -177,10 +176,10 @@ fn table(findings: &Findings, run: &Job, moment: &Moment) -> Markup {
         table class="stack broad" role="table" aria-labelledby="findings-title" {
             thead role="rowgroup" {
                 tr role="row" {
-                    th scope="col" role="columnheader" { "What" }
-                    th scope="col" role="columnheader" { "Work log says" }
-                    th scope="col" role="columnheader" { "Kimai has" }
-                    th scope="col" role="columnheader" { "Why" }
+                    th scope="col" role="columnheader" { "Difference" }
+                    th scope="col" role="columnheader" { "Work log" }
+                    th scope="col" role="columnheader" { "Kimai" }
+                    th scope="col" role="columnheader" { "Reason" }
                     th scope="col" role="columnheader" { (told.title()) }
                 }
             }
@@ -196,7 +195,7 @@ fn row(number: u64, finding: &Finding, told: Told, names: &DisplayNames, moment:
     let incomplete = finding.kind == Kind::Incomplete;
     html! {
         tr role="row" data-key=(number) {
-            td role="cell" data-label="What" {
+            td role="cell" data-label="Difference" {
                 strong { (labels::kind(finding.kind)) }
                 @if let Some(work_log) = &finding.work_log {
                     a class="id note" href=(address(work_log)) title=(work_log) {
@@ -209,21 +208,22 @@ fn row(number: u64, finding: &Finding, told: Told, names: &DisplayNames, moment:
                     }
                 }
             }
-            td role="cell" data-label="Work log says" {
-                @if incomplete { span class="quiet-text" { "Not complete" } }
+            td role="cell" data-label="Work log" {
+                @if incomplete { span class="quiet-text" { "Incomplete" } }
                 @else { (side(wanted.as_ref(), finding.found.as_ref(), names, moment)) }
             }
-            td role="cell" data-label="Kimai has" {
+            td role="cell" data-label="Kimai" {
                 @if incomplete { span class="quiet-text" { "Not compared" } }
                 @else { (side(finding.found.as_ref(), wanted.as_ref(), names, moment)) }
             }
-            td role="cell" data-label="Why" class="reason" { (why(finding, wanted.as_ref())) }
+            td role="cell" data-label="Reason" class="reason" { (why(finding, wanted.as_ref())) }
             td role="cell" data-label=(told.title()) { (outcome(finding, told)) }
         }
     }
 }
 
-/// The reason. Where both sides stand beside it, what differs: their times are told in our zone there.
+/// The reason. If both sides are shown beside it, only the names of what differs: their times are shown there in our
+/// zone.
 fn why(finding: &Finding, wanted: Option<&ObservedEntry>) -> String {
     let (Kind::Changed, Some(wanted), Some(found)) = (finding.kind, wanted, &finding.found) else {
         return labels::sentence(&finding.reason);
@@ -237,10 +237,10 @@ fn why(finding: &Finding, wanted: Option<&ObservedEntry>) -> String {
         (wanted.user == found.user, "user"),
     ];
     let names: Vec<&str> = differs.iter().filter(|(same, _)| !same).map(|(_, name)| *name).collect();
-    format!("The timesheet has another {}.", names.join(" and another "))
+    format!("The timesheet has a different {}.", names.join(" and a different "))
 }
 
-/// Whether Kimai counts something else than the time between begin and end, without any break.
+/// Whether Kimai counts a different time than that between begin and end, although there is no break.
 fn uncounted(found: &ObservedEntry) -> bool {
     let between = found.end.map_or(0, |end| end.as_second() - found.begin.as_second());
     found.pause == 0 && i64::from(found.duration) != between
@@ -254,14 +254,14 @@ fn outcome(finding: &Finding, told: Told) -> Markup {
             None => (action),
             Some(hold) => {
                 @let needs_word = matches!(hold, Hold::Unconfirmed | Hold::KimaiLostData);
-                (Icon::Warning.with(if needs_word { "Held back: needs your word" } else { "Held back" }))
+                (Icon::Warning.with(if needs_word { "Held back: needs confirmation" } else { "Held back" }))
                 span class="note" { (action) ": " (labels::hold(hold)) "." }
             }
         }
     }
 }
 
-/// One side of a difference; what the other side has otherwise is marked.
+/// One side of a difference; values that differ from the other side are marked.
 fn side(
     this: Option<&ObservedEntry>,
     other: Option<&ObservedEntry>,

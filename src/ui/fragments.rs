@@ -15,16 +15,16 @@ pub(super) struct Fragment {
     pub(super) html: String,
 }
 
-/// A page: what stands in the title, and its parts.
+/// A page: its title and its parts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Fragments {
-    /// The state, in few words: in the title, and read out when it changes.
+    /// A short status, for the title; screen readers announce changes.
     pub(super) title: String,
     /// In the order in which they were added.
     pub(super) all: Vec<Fragment>,
-    /// Whether nothing of it will change any more.
+    /// Whether it will not change any more.
     pub(super) settled: bool,
-    /// How long nobody looks again after it was gathered: what asks the neighbours is gathered less often.
+    /// How long not to gather it again: pages that read from Kimai or the triplestore are gathered less often.
     pub(super) pause: Duration,
 }
 
@@ -39,13 +39,13 @@ impl Fragments {
         self.all.push(Fragment { name, html: for_page(&html.into_string()).into_owned() });
     }
 
-    /// A part, to stand in the page.
+    /// A part, for the page.
     pub(super) fn get(&self, name: &str) -> Markup {
         let fragment = self.all.iter().find(|fragment| fragment.name == name);
         PreEscaped(fragment.map(|fragment| fragment.html.clone()).unwrap_or_default())
     }
 
-    /// What is not the same in `before`: the title if it changed, and parts.
+    /// What differs from `before`: the title if it changed, and parts.
     pub(super) fn since(&self, before: &Self) -> (Option<&str>, Vec<&Fragment>) {
         let title = (self.title != before.title).then_some(self.title.as_str());
         (title, self.all.iter().filter(|fragment| !before.all.contains(fragment)).collect())

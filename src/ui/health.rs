@@ -7,7 +7,7 @@ use super::labels;
 use super::time::Moment;
 use crate::domain::status::{Link, Neighbour, Status};
 
-const ASKED_AGAIN: &str = "It is asked again every 15 seconds, and work goes on by itself once it answers.";
+const ASKED_AGAIN: &str = "It is tried every 15 seconds; syncing resumes automatically once it answers.";
 
 /// The part `health`.
 pub(super) fn render(status: &Status, moment: &Moment) -> Markup {
@@ -19,12 +19,13 @@ pub(super) fn render(status: &Status, moment: &Moment) -> Markup {
                 (neighbour("Kimai", &status.kimai, moment))
                 @if let Some(lost) = &status.lost {
                     (line("Kimai’s timesheets", Icon::Bad, "Kimai has lost timesheets", Some(&format!("{} {}",
-                        labels::sentence(lost), "If the restored backup is the wrong one, restore the right one instead."))))
+                        labels::sentence(lost), "If the wrong backup was restored, restore the right one instead."))))
                 }
                 @match &status.storage {
-                    None => (line("Queue file", Icon::Good, "Can be saved", None)),
-                    Some(why) => (line("Queue file", Icon::Bad, "Cannot be saved", Some(&format!("{} {}",
-                        labels::sentence(why), "No change is taken in until it can. Look for a full disk or a folder that may not be written.")))),
+                    None => (line("Queue file", Icon::Good, "Writable", None)),
+                    Some(why) => (line("Queue file", Icon::Bad, "Not writable", Some(&format!("{} {}",
+                        labels::sentence(why), "No changes are accepted until it is. Check for a full disk or a \
+                            directory without write permission.")))),
                 }
             }
         }
@@ -34,15 +35,15 @@ pub(super) fn render(status: &Status, moment: &Moment) -> Markup {
 fn neighbour(name: &str, neighbour: &Neighbour, moment: &Moment) -> Markup {
     let answered = neighbour.contact.answered;
     match &neighbour.link {
-        Link::Unknown => line(name, Icon::Neutral, "Not asked yet", None),
-        // To which part would change all the time.
+        Link::Unknown => line(name, Icon::Neutral, "Not contacted yet", None),
+        // The part it answered to would change all the time.
         Link::Answers => {
             let last = answered.map(|heard| format!("Last answered {}.", moment.distance(heard.at)));
             line(name, Icon::Good, "Answers", last.as_deref())
         }
         Link::Paused { until, why } => {
-            let why = format!("{} Until {} nothing is sent.", labels::sentence(why), moment.text(*until));
-            line(name, Icon::Warning, "Asks for a pause", Some(&why))
+            let why = format!("{} Nothing is sent until {}.", labels::sentence(why), moment.text(*until));
+            line(name, Icon::Warning, "Asked for a pause", Some(&why))
         }
         Link::Down(outage) => {
             let last = answered.map_or_else(
@@ -51,7 +52,7 @@ fn neighbour(name: &str, neighbour: &Neighbour, moment: &Moment) -> Markup {
             );
             let (why, since) = (labels::sentence(&outage.why), moment.text(outage.since));
             let why = format!("{why} Down since {since}. {last} {ASKED_AGAIN}");
-            line(name, Icon::Bad, "Does not answer as it should", Some(&why))
+            line(name, Icon::Bad, "Unavailable", Some(&why))
         }
     }
 }

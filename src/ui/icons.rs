@@ -4,25 +4,25 @@ use maud::{Markup, html};
 
 use crate::jobs::State;
 
-/// What a sign says.
+/// The meaning of an icon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Icon {
-    /// All is well.
+    /// Everything is fine.
     Good,
-    /// Somebody should look.
+    /// Needs attention.
     Warning,
-    /// Something does not work.
+    /// An error.
     Bad,
-    /// It waits.
+    /// Waiting.
     Waiting,
     /// In progress.
     Running,
-    /// Nothing to say of it.
+    /// Neutral.
     Neutral,
 }
 
 impl Icon {
-    /// Of a run.
+    /// The icon of a run's state.
     pub(super) fn of(state: State) -> Self {
         match state {
             State::Waiting => Self::Waiting,
@@ -33,7 +33,7 @@ impl Icon {
         }
     }
 
-    /// The class that gives it its colour.
+    /// The CSS class for its colour.
     pub(super) fn class(self) -> &'static str {
         match self {
             Self::Good => "good",
@@ -45,7 +45,7 @@ impl Icon {
         }
     }
 
-    /// The sign alone, hidden from screen readers.
+    /// The icon alone, hidden from screen readers.
     pub(super) fn icon(self) -> Markup {
         let path = match self {
             Self::Good => "M8 1a7 7 0 1 1 0 14A7 7 0 0 1 8 1Zm3.3 4.3L7 9.6 4.7 7.3 3.6 8.4 7 11.8l5.4-5.4Z",
@@ -70,7 +70,7 @@ impl Icon {
         }
     }
 
-    /// The sign with its words.
+    /// The icon with a label.
     pub(super) fn with(self, words: &str) -> Markup {
         html! { span class={ "sign " (self.class()) } { (self.icon()) span { (words) } } }
     }

@@ -7,23 +7,23 @@ use crate::queue;
 use crate::text::grouped;
 pub(super) use crate::text::sentence;
 
-/// A number with its thousands apart: `12 345`.
+/// A number with separated thousands: `12 345`.
 pub(super) fn number(number: impl TryInto<u64>) -> String {
     grouped(number.try_into().unwrap_or(u64::MAX))
 }
 
-/// So many things: `1 work log`, `2 work logs`.
+/// A count with its noun: `1 work log`, `2 work logs`.
 pub(super) fn count(count: impl TryInto<u64>, one: &str, more: &str) -> String {
     let count = count.try_into().unwrap_or(u64::MAX);
     format!("{} {}", number(count), if count == 1 { one } else { more })
 }
 
-/// So many work logs.
+/// A count of work logs.
 pub(super) fn work_logs(many: usize) -> String {
     count(many as u64, "work log", "work logs")
 }
 
-/// Seconds as people say them.
+/// A duration in seconds, formatted.
 pub(super) fn seconds(seconds: f64) -> String {
     match seconds {
         s if s < 0.0995 => format!("{:.0} ms", s * 1000.0),
@@ -34,7 +34,7 @@ pub(super) fn seconds(seconds: f64) -> String {
     }
 }
 
-/// Where an entry stands.
+/// The state of an entry.
 pub(super) fn entry_state(state: queue::State) -> &'static str {
     match state {
         queue::State::Queued => "Queued",
@@ -44,62 +44,64 @@ pub(super) fn entry_state(state: queue::State) -> &'static str {
     }
 }
 
-/// The same, of many, with what it means.
+/// The name of the list of a state, and its explanation.
 pub(super) fn entry_states(state: queue::State) -> (&'static str, &'static str) {
     match state {
         queue::State::Queued => ("Queued", "They are synced as soon as a worker is free."),
         queue::State::Scheduled => {
-            ("Scheduled", "They failed before or changed a moment ago, and are tried at the time shown.")
+            ("Scheduled", "They failed before or changed a moment ago, and are synced at the time shown.")
         }
         queue::State::Running => ("Running", "They are being synced now."),
         queue::State::Parked => (
             "Parked",
-            "They cannot be synced as they are. Each is tried again when it changes, after an import, once a day, and when you press Retry.",
+            "They need attention: they cannot be synced as they are. Each is retried when it changes, after an \
+             import, once a day, and when you press Retry.",
         ),
     }
 }
 
-/// What is parked since its timesheet is exported, and what that means.
+/// The name of the list of those parked because their timesheet is exported, and its explanation.
 pub(super) const EXPORTED: (&str, &str) = (
     "Exported in Kimai",
-    "Their timesheets are exported in Kimai, may be on an invoice, and hold something else than the work log says. They stay as they are until you overwrite them here, take the export mark away in Kimai, or set the work log back.",
+    "Their timesheets differ from the work logs, but are exported in Kimai and may be on an invoice. They are \
+     not changed until you overwrite them here, remove the export mark in Kimai, or revert the work log.",
 );
 
 /// Why an entry is in the queue.
 pub(super) fn reason(reason: queue::Reason) -> &'static str {
     match reason {
         queue::Reason::Delta => "a change in the triplestore",
-        queue::Reason::Request => "asked for by hand",
+        queue::Reason::Request => "requested manually",
         queue::Reason::Sweep => "found by a sweep",
-        queue::Reason::Import => "tried again after an import",
+        queue::Reason::Import => "retried after an import",
         queue::Reason::Reference => "its task or person has changed",
-        queue::Reason::Daily => "tried again once a day",
-        queue::Reason::Recheck => "a change that showed late in the triplestore",
+        queue::Reason::Daily => "retried once a day",
+        queue::Reason::Recheck => "a change that became visible late in the triplestore",
     }
 }
 
-/// Where a run stands.
+/// The state of a run.
 pub(super) fn run_state(state: jobs::State) -> &'static str {
     match state {
         jobs::State::Waiting => "Waiting",
-        jobs::State::Running => "Under way",
+        jobs::State::Running => "Running",
         jobs::State::Done => "Done",
         jobs::State::Failed => "Failed",
         jobs::State::Cancelled => "Cancelled",
     }
 }
 
-/// Who asked for a run.
+/// Who requested a run.
 pub(super) fn asked_by(who: AskedBy) -> &'static str {
     match who {
         AskedBy::Start => "at the start of the service",
         AskedBy::Recovery => "after the queue could be saved again",
-        AskedBy::Cron => "by the timetable",
-        AskedBy::Request => "by somebody",
+        AskedBy::Cron => "by the schedule",
+        AskedBy::Request => "manually",
     }
 }
 
-/// What a run does.
+/// The title of a run.
 pub(super) fn task(task: Task) -> String {
     match task {
         Task::Sweep(period) => format!("Sweep of {period}"),
@@ -114,38 +116,38 @@ pub(super) fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::Missing => "Not in Kimai",
         Kind::Changed => "Differs",
-        Kind::ZeroHours => "Rounded to nothing",
+        Kind::ZeroHours => "Rounded to zero",
         Kind::WrongDay => "Booked on another day",
         Kind::Gone => "Gone from Kimai",
         Kind::Moved => "On another day",
         Kind::SharedLink => "Shares a timesheet",
         Kind::DoubleLink => "Has two timesheets",
         Kind::Dangling => "Deleted work log",
-        Kind::Orphan => "Without work log",
-        Kind::Adoptable => "Booked already",
+        Kind::Orphan => "Without a work log",
+        Kind::Adoptable => "Already in Kimai",
         Kind::Incomplete => "Cannot be synced",
     }
 }
 
-/// What is done about a difference; in a plan, what would be.
+/// The action for a difference, or in a plan the planned action.
 pub(super) fn action(kind: Kind, action: Action) -> &'static str {
     match (action, kind) {
         (Action::Delete, _) | (Action::Settle, Kind::Dangling | Kind::Orphan) => "Delete the timesheet",
-        (Action::Adopt, _) => "Take the timesheet for its own",
+        (Action::Adopt, _) => "Adopt the timesheet",
         (Action::Settle, Kind::Missing | Kind::Gone) => "Create a timesheet",
         (Action::Settle, Kind::Changed | Kind::Moved) => "Update the timesheet",
-        (Action::Settle, Kind::ZeroHours | Kind::WrongDay) => "Let Kimai work it out again",
+        (Action::Settle, Kind::ZeroHours | Kind::WrongDay) => "Make Kimai recalculate it",
         (Action::Settle, Kind::SharedLink) => "Give each its own timesheet",
         (Action::Settle, Kind::DoubleLink) => "Keep one of its timesheets",
-        (Action::Settle, Kind::Adoptable | Kind::Incomplete) => "Try again, or park with its reason",
+        (Action::Settle, Kind::Adoptable | Kind::Incomplete) => "Retry, or park with its reason",
     }
 }
 
-/// The same in a sweep that went through: it queues whatever concerns a work log.
+/// The same in a sweep that finished comparing: whatever concerns a work log is queued.
 pub(super) fn started(kind: Kind, action: Action) -> String {
     match action {
         Action::Delete => "Deleted".to_owned(),
-        Action::Adopt => "Took the timesheet for its own".to_owned(),
+        Action::Adopt => "Adopted the timesheet".to_owned(),
         Action::Settle => {
             let (first, rest) = self::action(kind, action).split_at(1);
             format!("Queued: {}{rest}", first.to_lowercase())
@@ -153,23 +155,23 @@ pub(super) fn started(kind: Kind, action: Action) -> String {
     }
 }
 
-/// What holds a deletion back.
+/// Why a deletion is held back.
 pub(super) fn hold(hold: Hold) -> &'static str {
     match hold {
-        Hold::Unconfirmed => "so many deletions at once need somebody’s word",
-        Hold::NoWorkLogs => "the triplestore shows no work log at all for this period, which cannot be right",
+        Hold::Unconfirmed => "this many deletions need confirmation",
+        Hold::NoWorkLogs => "the triplestore shows no work logs for this period, which cannot be right",
         Hold::Exported => "it is exported in Kimai, and may be on an invoice",
-        Hold::Recent => "it was changed in Kimai a moment ago; the next sweep looks again",
-        Hold::TurnedOff => "deleting what has no work log is turned off in the settings",
-        Hold::Claimed => "a work log may be about to be linked to it; the next sweep looks again",
+        Hold::Recent => "it was changed in Kimai a moment ago; the next sweep checks it again",
+        Hold::TurnedOff => "deleting timesheets without a work log is turned off in the settings",
+        Hold::Claimed => "a work log may be about to be linked to it; the next sweep checks it again",
         Hold::KimaiLostData => {
             "Kimai has lost timesheets; nothing is done until you confirm that the links are rebuilt"
         }
-        Hold::Refused => "Kimai did not delete it; the reason stands in the list of what did not work out",
+        Hold::Refused => "Kimai did not delete it; the reason is in the list of errors",
     }
 }
 
-/// A duration as people say it, with how it is written if that cannot be read: `PT7H30M` is `7 h 30 min`.
+/// A formatted duration: `7 h 30 min` for `PT7H30M`. One that cannot be parsed is shown as it is written.
 pub(super) fn duration(text: &str) -> String {
     let Ok(span) = parse_duration(text) else { return text.to_owned() };
     let fragments = [
@@ -186,7 +188,7 @@ pub(super) fn duration(text: &str) -> String {
     if told.is_empty() { "none at all".to_owned() } else { told.join(" ") }
 }
 
-/// The end of an IRI, which tells it from others at a glance; long ones are cut in the middle.
+/// The end of an IRI, which distinguishes it at a glance; long ones are cut in the middle.
 pub(super) fn short(iri: &str) -> String {
     let end = iri.rsplit(['/', '#']).find(|fragment| !fragment.is_empty()).unwrap_or(iri);
     let letters = end.chars().count();
@@ -198,7 +200,7 @@ pub(super) fn short(iri: &str) -> String {
     format!("{head}…{tail}")
 }
 
-/// `text` as part of an address.
+/// `text`, encoded for an address.
 pub(super) fn query(pairs: &[(&str, &str)]) -> String {
     serde_urlencoded::to_string(pairs).unwrap_or_default()
 }

@@ -9,32 +9,32 @@ use super::fragments::Fragments;
 use super::time::Moment;
 use crate::http::auth::Guard;
 
-/// Where one can go from everywhere.
+/// The navigation.
 const PLACES: [(&str, &str); 4] =
     [("/", "Overview"), ("/entries?state=parked", "Queue"), ("/run", "Runs"), ("/docs", "API")];
 
-/// What stands around the content of a page.
+/// The frame around the content of a page.
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
-    /// What the title says before the name of the service.
+    /// The title, before the name of the service.
     pub(super) title: String,
-    /// The path of the place in the navigation that this page belongs to.
+    /// The path of the navigation entry of this page.
     pub(super) place: &'static str,
-    /// What `/updates` is asked for; nothing on a page that does not change.
+    /// The query for `/updates`; none on a page that does not change.
     pub(super) updates: Option<String>,
     /// Whether there is a session to log out of.
     pub(super) signed_in: bool,
-    /// What stands in the search field.
+    /// The text in the search field.
     pub(super) search: String,
     /// The time zone of all times shown.
     pub(super) zone: String,
     /// When the page was made.
     pub(super) made: String,
-    /// What came of the form that led here.
+    /// The message after a form.
     pub(super) said: Option<&'static str>,
 }
 
-/// What the head of every page begins with.
+/// The beginning of the head of every page.
 pub(super) fn head(title: &str) -> Markup {
     html! {
         meta charset="utf-8";
@@ -47,7 +47,7 @@ pub(super) fn head(title: &str) -> Markup {
 }
 
 impl Layout {
-    /// The frame of a page that was asked for by `request`.
+    /// The frame of a page for `request`.
     pub(super) fn new(request: &HttpRequest, place: &'static str, title: &str, moment: &Moment) -> Self {
         let pairs: Vec<(String, String)> =
             serde_urlencoded::from_str(request.query_string()).unwrap_or_default();
@@ -64,7 +64,7 @@ impl Layout {
         }
     }
 
-    /// Keeps the page up to date: `query` is what `/updates` is asked for.
+    /// Enables live updates, with `query` for `/updates`.
     #[must_use]
     pub(super) fn live(mut self, fragments: &Fragments, query: &str) -> Self {
         self.updates = (!fragments.settled).then(|| format!("/updates?{query}"));
@@ -83,7 +83,7 @@ impl Layout {
                 body data-updates=[self.updates.as_ref()] {
                     a class="skip" href="#content" { "Skip to the content" }
                     (self.header())
-                    // Empty until live.js has something to say.
+                    // Empty until live.js has a message.
                     p id="connection" class="connection" role="status" {}
                     main id="content" tabindex="-1" {
                         @if let Some(said) = self.said {
@@ -94,7 +94,7 @@ impl Layout {
                         (content)
                     }
                     footer class="foot" {
-                        p { "Times are in " strong { (self.zone) } ". Page made at " (self.made) "." span id="live-note" {} }
+                        p { "Times are in " strong { (self.zone) } ". Page loaded at " (self.made) "." span id="live-note" {} }
                     }
                     p id="told" class="unseen" aria-live="polite" {}
                 }
@@ -117,9 +117,9 @@ impl Layout {
                     }
                 }
                 form class="search" role="search" action="/find" method="get" {
-                    label class="unseen" for="search" { "Find a work log by its id, its address (URI) or its Kimai number" }
+                    label class="unseen" for="search" { "Find a work log by its ID, its IRI or its timesheet ID" }
                     input id="search" type="search" name="q" value=(self.search) maxlength="4096" required
-                        placeholder="Work-log id, URI or Kimai number" autocomplete="off" spellcheck="false";
+                        placeholder="Work log ID, IRI or timesheet ID" autocomplete="off" spellcheck="false";
                     button type="submit" { "Find" }
                 }
                 @if self.signed_in {
@@ -130,19 +130,20 @@ impl Layout {
     }
 }
 
-/// What is said after a form, by the word in the address. Only these: the address may come from anybody.
+/// The message after a form, by the word in the address. Only these words are accepted, since anybody can make an
+/// address.
 fn said(word: &str) -> Option<&'static str> {
     Some(match word {
-        "retried" => "It is being tried again.",
-        "overwritten" => "It is being tried again, and its timesheet overwritten although it is exported.",
+        "retried" => "It is being retried.",
+        "overwritten" => "It is being retried; its timesheet is overwritten although it is exported.",
         "overwritten-all" => {
-            "All of them are being tried again, and their timesheets overwritten although they are exported."
+            "All of them are being retried; their timesheets are overwritten although they are exported."
         }
-        "retried-all" => "All parked work logs are being tried again.",
-        "checked" => "All checks were made again.",
-        "asked" => "It has been asked for. Follow it here.",
-        "joined" => "The same was asked for already and has not begun. Follow it here.",
-        "cancelled" => "It will end at its next step. What is done stays done.",
+        "retried-all" => "All parked work logs are being retried.",
+        "checked" => "All checks were run again.",
+        "asked" => "The run was requested. Follow it here.",
+        "joined" => "An identical run was requested already and has not started yet. Follow it here.",
+        "cancelled" => "It will end at its next step. What is done is not undone.",
         _ => return None,
     })
 }

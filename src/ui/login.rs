@@ -1,10 +1,10 @@
-//! The page on which people log in.
+//! The login page.
 
 use maud::{DOCTYPE, Markup, html};
 
 use super::head;
 
-/// The form, with what went wrong before, if anything did. `next` is where it leads.
+/// The form, with the previous error, if any. `next` is where it leads.
 pub(super) fn render(next: &str, fault: Option<&str>) -> Markup {
     html! {
         (DOCTYPE)
@@ -21,7 +21,7 @@ pub(super) fn render(next: &str, fault: Option<&str>) -> Markup {
                         label for="token" { "Token" }
                         input id="token" type="password" name="token" autocomplete="current-password" required autofocus
                             aria-describedby="hint";
-                        p id="hint" { "What " code { "OPS_TOKEN" } " of the service says. You stay logged in for 12 hours." }
+                        p id="hint" { "The value of " code { "OPS_TOKEN" } " of the service. You stay logged in for 12 hours." }
                         button type="submit" { "Log in" }
                     }
                 }

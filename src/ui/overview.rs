@@ -15,9 +15,9 @@ use crate::domain::status::{Headline, Load, Status, Undone};
 use crate::http;
 use crate::queue::{Entry, Filter, State};
 
-/// Entries of each list shown here; the rest stands on the page of the queue.
+/// The number of entries shown of each list; the rest is on the page of the queue.
 const ENTRIES: usize = 5;
-/// Runs shown here.
+/// The number of runs shown.
 const RUNS: usize = 8;
 
 /// `GET /`.
@@ -39,9 +39,9 @@ pub(super) async fn load(state: &http::State) -> Result<Fragments, Fault> {
         .await?;
     let kept = services.queue.page(Filter::EXPORTED, None, ENTRIES).await?;
     let waiting = services.queue.page(State::Scheduled.into(), None, ENTRIES).await?;
-    // What only waits for the end of a burst of changes is no news.
+    // Entries that only wait for the end of a burst of changes are not shown.
     let waiting: Vec<Entry> = waiting.into_iter().filter(|entry| entry.last_error.is_some()).collect();
-    // The page says so where the file cannot be read; that costs this part only.
+    // If the file cannot be read, only this part is missing, with a message.
     let beats = services.queue.throughput(pulse::first(moment.now)).await.ok();
     let mut runs = state.runs.list(None);
     runs.truncate(RUNS);
@@ -76,15 +76,17 @@ fn told(headline: Headline) -> String {
         Headline::BothDown => "Kimai and the triplestore are down".to_owned(),
         Headline::TriplestoreDown => "The triplestore is down".to_owned(),
         Headline::KimaiDown => "Kimai is down".to_owned(),
-        Headline::KimaiRefuses => "Kimai lets the service in no more".to_owned(),
+        Headline::KimaiRefuses => "Kimai refuses access".to_owned(),
         Headline::KimaiLostData => "Kimai has lost timesheets".to_owned(),
         Headline::Parked(count) => {
-            format!("{} {} somebody’s attention", labels::work_logs(count), verb(count, "needs", "need"))
+            format!("{} {} attention", labels::work_logs(count), verb(count, "needs", "need"))
         }
         Headline::Checks(count) => checks::words(count),
         Headline::Undone(undone) => left(undone),
-        Headline::KimaiPaused => "Kimai asks for a pause".to_owned(),
-        Headline::Starting => "Starting: not both sides have been asked yet".to_owned(),
+        Headline::KimaiPaused => "Kimai has asked for a pause".to_owned(),
+        Headline::Starting => {
+            "Starting: Kimai and the triplestore have not both been contacted yet".to_owned()
+        }
         Headline::Busy(count) => {
             format!("{} {} being synced", labels::work_logs(count), verb(count, "is", "are"))
         }
@@ -92,7 +94,7 @@ fn told(headline: Headline) -> String {
     }
 }
 
-/// What a sweep left undone.
+/// The message for a sweep that is incomplete.
 fn left(undone: Undone) -> String {
     let held = |held| format!("The last sweep held {} back", labels::count(held, "deletion", "deletions"));
     undone.held.map_or_else(|| "The last sweep failed".to_owned(), |count| held(count as u64))
@@ -105,14 +107,17 @@ pub(super) fn headline(status: &Status, checks: usize) -> Markup {
     let note = match headline {
         Headline::Parked(_) if also.is_none() => "Everything else is synced or on its way.".to_owned(),
         Headline::Parked(_) | Headline::Undone(_) => String::new(),
-        Headline::Checks(_) => "See below what to do about it.".to_owned(),
+        Headline::Checks(_) => "See below how to fix it.".to_owned(),
         Headline::Busy(_) => "Nothing needs attention.".to_owned(),
-        Headline::Starting => "Every change that arrives is kept meanwhile.".to_owned(),
+        Headline::Starting => "Meanwhile every change that arrives is queued.".to_owned(),
         Headline::Synced => "Every change that arrived is in Kimai.".to_owned(),
         _ => match busy {
-            0 => "Nothing waits for it now.".to_owned(),
-            1 => "1 work log waits and goes on by itself once it works again.".to_owned(),
-            busy => format!("{} wait and go on by themselves once it works again.", labels::work_logs(busy)),
+            0 => "No work logs are waiting.".to_owned(),
+            1 => "1 work log is waiting; syncing resumes automatically once this is resolved.".to_owned(),
+            busy => format!(
+                "{} are waiting; syncing resumes automatically once this is resolved.",
+                labels::work_logs(busy)
+            ),
         },
     };
     let icon = match headline {
@@ -147,25 +152,25 @@ fn attention(load: &Load, [parked, kept, waiting]: [&[Entry]; 3], moment: &Momen
                 @if shown > 0 { (entries::retry_all(load.parked, "/")) }
             }
             @if shown == 0 && waiting.is_empty() {
-                p class="empty" { "Nothing is parked, and nothing has to be tried again." }
+                p class="empty" { "Nothing is parked or waiting for a retry." }
             }
             @if !parked.is_empty() {
-                h3 id="parked-title" { "Parked: somebody has to change something" }
+                h3 id="parked-title" { "Parked: needs attention" }
                 (entries::table(parked, "/", moment, "parked-title"))
             }
             @if !kept.is_empty() {
-                h3 id="exported-title" { (labels::EXPORTED.0) ": kept as they are" }
+                h3 id="exported-title" { (labels::EXPORTED.0) ": not changed" }
                 (entries::table(kept, "/", moment, "exported-title"))
-                p { a href=(entries::EXPORTED) { "All that are exported in Kimai" } }
+                p { a href=(entries::EXPORTED) { "All exported in Kimai" } }
             }
             @if load.parked > shown {
                 p { a href="/entries?state=parked" { "All " (labels::number(load.parked as u64)) " parked work logs" } }
             }
             @if !waiting.is_empty() {
-                h3 id="waiting-title" { "Tried again by itself" }
+                h3 id="waiting-title" { "Retried automatically" }
                 (entries::table(waiting, "/", moment, "waiting-title"))
                 @if load.scheduled > waiting.len() {
-                    p { a href="/entries?state=waiting" { "All that are scheduled" } }
+                    p { a href="/entries?state=waiting" { "All scheduled work logs" } }
                 }
             }
         }

@@ -10,20 +10,20 @@ use crate::store::queue::SLOT as LENGTH;
 
 /// How long one slot is, in seconds.
 const SLOT: i64 = LENGTH.as_secs().cast_signed();
-/// How many there are in the picture.
+/// The number of slots in the chart.
 const SLOTS: i64 = 144;
-/// The height of the upper picture, of which the failed take what is below the line.
+/// The height of the upper chart, including the failures below the line.
 const HEIGHT: f64 = 100.0;
-/// The smallest bar that can be seen.
+/// The smallest visible bar.
 const LEAST: f64 = 3.0;
 
-/// When the first slot of the picture begins.
+/// When the first slot of the chart begins.
 pub(super) fn first(now: Timestamp) -> Timestamp {
     let current = now.as_second().div_euclid(SLOT) * SLOT;
     Timestamp::from_second(current - (SLOTS - 1) * SLOT).unwrap_or(Timestamp::MIN)
 }
 
-/// The sum of some slots.
+/// The sum of several slots.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Sum {
     synced: u64,
@@ -50,13 +50,13 @@ impl Sum {
     }
 }
 
-/// The part `pulse`. `beats` holds no slot in which nothing happened, or all; none if they cannot be read.
+/// The part `pulse`. `beats` may leave out slots in which nothing happened; it is none if they cannot be read.
 pub(super) fn render(slots: Option<&[Slot]>, moment: &Moment) -> Markup {
     let Some(slots) = slots else {
         return html! {
             section id="pulse" class="card" aria-labelledby="pulse-title" {
                 h2 id="pulse-title" { "The last 24 hours" }
-                p class="empty" { "The queue file cannot be read now." }
+                p class="empty" { "The queue file cannot be read at the moment." }
             }
         };
     };
@@ -75,7 +75,7 @@ pub(super) fn render(slots: Option<&[Slot]>, moment: &Moment) -> Markup {
                 }
             }
             @if sum.synced + sum.failed == 0 {
-                p class="empty" { "Nothing was synced in the last 24 hours. The picture appears with the first work log." }
+                p class="empty" { "Nothing was synced in the last 24 hours. The chart appears with the first work log." }
             } @else {
                 (figure(&within, first, moment))
             }
@@ -89,7 +89,7 @@ fn figure(slots: &[&Slot], first: Timestamp, moment: &Moment) -> Markup {
     let most_failed = slots.iter().map(|slot| slot.failed).max().unwrap_or_default();
     let slowest = slots.iter().map(|slot| slot.slowest).fold(0.0, f64::max);
     html! {
-        // The table below says the same to those who do not see it.
+        // The table below has the same data for screen readers.
         div class="chart" aria-hidden="true" {
             div class="axis" {
                 span { (labels::number(most_synced)) }
@@ -107,25 +107,25 @@ fn figure(slots: &[&Slot], first: Timestamp, moment: &Moment) -> Markup {
             }
         }
         p class="legend" aria-hidden="true" {
-            span { svg viewBox="0 0 12 12" width="12" height="12" { rect class="synced" width="12" height="12" {} } "Synced, upwards, per 10 minutes" }
+            span { svg viewBox="0 0 12 12" width="12" height="12" { rect class="synced" width="12" height="12" {} } "Synced per 10 minutes, upwards" }
             span { svg viewBox="0 0 12 12" width="12" height="12" { rect class="failed" width="12" height="12" {} } "Failed attempts, downwards" }
             span { svg viewBox="0 0 12 12" width="12" height="12" { rect class="slowest" width="12" height="12" {} rect class="mean" y="5" width="12" height="3" {} } "Time from change to Kimai: mean and longest" }
         }
     }
 }
 
-/// The place of a slot in the picture, from 0.
+/// The index of a slot in the chart, from 0.
 fn place(at: Timestamp, first: Timestamp) -> i64 {
     (at.duration_since(first).as_secs() / SLOT).clamp(0, SLOTS - 1)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a share of a picture's height")]
+#[expect(clippy::cast_precision_loss, reason = "a share of a chart's height")]
 fn share(fragment: u64, whole: u64, height: f64) -> f64 {
     if fragment == 0 || whole == 0 { 0.0 } else { (fragment as f64 / whole as f64 * height).max(LEAST) }
 }
 
 fn bars(slots: &[&Slot], first: Timestamp, synced: u64, failed: u64) -> Markup {
-    // Failures get their room in proportion, but enough to be seen.
+    // Failures get proportional space, but enough to be visible.
     let below = if failed == 0 { 0.0 } else { share(failed, synced + failed, HEIGHT).clamp(18.0, 82.0) };
     let line = HEIGHT - below;
     html! {
@@ -157,7 +157,7 @@ fn latencies(slots: &[&Slot], first: Timestamp, slowest: f64) -> Markup {
     }
 }
 
-/// The same in hours, latest first; hours in which nothing happened are left out.
+/// The same by hour, latest first, without hours in which nothing happened.
 fn table(slots: &[&Slot], first: Timestamp, moment: &Moment) -> Markup {
     let hours = (0..24i64).rev().filter_map(|hour| {
         let from = first + SignedDuration::from_hours(hour);
@@ -167,7 +167,7 @@ fn table(slots: &[&Slot], first: Timestamp, moment: &Moment) -> Markup {
     });
     html! {
         details {
-            summary { "The same as a table" }
+            summary { "Show as a table" }
             table {
                 caption class="unseen" { "Synced and failed per hour, the latest first. Times are in " (moment.zone()) "." }
                 thead {

@@ -29,9 +29,9 @@ pub(super) fn render(load: &Load, moment: &Moment) -> Markup {
             h2 id="queue-title" { "Work logs in the queue" }
             ul class="plain tiles" {
                 (tile(State::Queued, "Queued", Icon::Waiting, queued, oldest))
-                (tile(State::Scheduled, "Scheduled", Icon::Waiting, scheduled, html! { "To be tried later" }))
-                (tile(State::Running, "Running", Icon::Running, running, html! { "On the way to Kimai" }))
-                (tile(State::Parked, "Parked", Icon::Warning, parked, html! { "Need somebody to change something" }))
+                (tile(State::Scheduled, "Scheduled", Icon::Waiting, scheduled, html! { "Due later" }))
+                (tile(State::Running, "Running", Icon::Running, running, html! { "Being synced" }))
+                (tile(State::Parked, "Parked", Icon::Warning, parked, html! { "Need attention" }))
             }
         }
     }

@@ -1,4 +1,4 @@
-//! One run: its progress, what it found, and what can be done with that.
+//! One run: its progress, its findings, and the possible actions.
 
 use std::collections::BTreeMap;
 
@@ -41,12 +41,12 @@ pub(super) async fn get(
     Ok(super::html(&page_layout, &content))
 }
 
-/// The number of a run in an address.
+/// The ID of a run in an address.
 pub(super) fn number(text: &str) -> Result<u64, Fault> {
-    book::number(text).ok_or_else(|| Fault::unknown("There is no such run, or it is not kept any more"))
+    book::number(text).ok_or_else(|| Fault::unknown("This run does not exist, or is no longer stored"))
 }
 
-/// The page in parts. Kimai is asked for the names in it once: then they are kept in `names`.
+/// The page in parts. Names are requested from Kimai once and cached in `names`.
 pub(super) async fn load(
     state: &http::State,
     id: u64,
@@ -79,15 +79,15 @@ pub(super) fn render(run: &Job, moment: &Moment) -> Markup {
             h1 id="run-title" { (labels::task(run.task)) }
             p class="run-state" { (icon.with(labels::run_state(run.state))) }
             @if let Some(other) = run.waits_for.filter(|_| run.state == State::Waiting) {
-                p { "It begins when " a href={ "/run/" (other) } { "run " (other) } " has ended." }
+                p { "It starts when " a href={ "/run/" (other) } { "run " (other) } " has ended." }
             }
             @if !run.state.is_ended() { (progress(run)) }
             @if let Some(message) = &run.message { p class="message" { (labels::sentence(message)) } }
             dl class="facts" {
-                div { dt { "Asked for" } dd { (moment.time(run.asked)) " " (labels::asked_by(run.asked_by)) } }
-                @if let Some(started) = run.started { div { dt { "Begun" } dd { (moment.time(started)) } } }
+                div { dt { "Requested" } dd { (moment.time(run.asked)) " " (labels::asked_by(run.asked_by)) } }
+                @if let Some(started) = run.started { div { dt { "Started" } dd { (moment.time(started)) } } }
                 @if let Some(ended) = run.ended { div { dt { "Ended" } dd { (moment.time(ended)) } } }
-                @if run.started.is_some() { div { dt { "Took" } dd { (runs::took(run, moment)) } } }
+                @if run.started.is_some() { div { dt { "Duration" } dd { (runs::took(run, moment)) } } }
             }
             (counts(run))
             (rounded(run))
@@ -98,7 +98,7 @@ pub(super) fn render(run: &Job, moment: &Moment) -> Markup {
 
 fn progress(run: &Job) -> Markup {
     let stand = &run.stand;
-    let phase = if stand.phase.is_empty() { "Not begun yet" } else { stand.phase.as_ref() };
+    let phase = if stand.phase.is_empty() { "Not started yet" } else { stand.phase.as_ref() };
     html! {
         div class="progress" {
             label for="bar" { (labels::sentence(phase)) }
@@ -124,13 +124,13 @@ fn progress(run: &Job) -> Markup {
     }
 }
 
-/// What it counted, but for the kinds of differences: those stand above their table.
+/// Its counts, except those of differences, which are above their table.
 fn counts(run: &Job) -> Markup {
     let told = run.counts.iter().filter(|(name, _)| Difference::from_word(name).is_none());
     let told: Vec<_> = told.collect();
     html! {
         @if !told.is_empty() {
-            ul class="plain numbers" aria-label="In numbers" {
+            ul class="plain numbers" aria-label="Counts" {
                 @for (name, count) in told {
                     li { strong { (labels::number(*count)) } " " (name.replace('-', " ")) }
                 }
@@ -151,7 +151,7 @@ fn rounded(run: &Job) -> Markup {
     }
 }
 
-/// What can be done with what it found.
+/// The actions for its findings.
 fn next_steps(run: &Job, moment: &Moment) -> Markup {
     let Some(period) = run.task.period().filter(|_| run.has_result()) else { return html! {} };
     let plan = run.task.kind() == Kind::Plan;
@@ -166,18 +166,18 @@ fn next_steps(run: &Job, moment: &Moment) -> Markup {
                     form action="/do/sweep" method="post" {
                         (period_fields(period))
                         button type="submit" class="primary" id="apply" {
-                            "Put " (labels::count(right, "difference", "differences")) " right"
+                            "Correct " (labels::count(right, "difference", "differences"))
                         }
                     }
                     p class="note" {
-                        "Looks at both sides again and does what the table says."
-                        @if run.held > 0 { " The deletions held back are left out." }
-                        @if incomplete > 0 { " What cannot be synced as it is stays so; “Why” says what it lacks." }
+                        "Compares both sides again and does what the table shows."
+                        @if run.held > 0 { " Deletions that are held back are not made." }
+                        @if incomplete > 0 { " What cannot be synced stays as it is; “Reason” says what is missing." }
                     }
                 }
             }
             @if plan && run.state == State::Done && run.findings > 0 && right == 0 && key.is_none() {
-                p class="note" { "Nothing here can be put right by a sweep; see “Why” below." }
+                p class="note" { "A sweep can correct none of these; see “Reason” below." }
             }
             @if let Some(key) = key {
                 div {
@@ -185,16 +185,17 @@ fn next_steps(run: &Job, moment: &Moment) -> Markup {
                         (period_fields(period))
                         input type="hidden" name="confirm" value=(key.key);
                         button type="submit" class="danger" id="confirm" {
-                            @if plan { "Put right, and delete what is held back" } @else { "Delete what is held back" }
+                            @if plan { "Correct, and delete what is held back" } @else { "Delete what is held back" }
                         }
                     }
                     p class="note" {
-                        "Deletes in Kimai just the timesheets that are marked “needs your word” below, if they are still the same. Possible until "
+                        "Deletes from Kimai exactly the timesheets that are marked “needs confirmation” below, \
+                         if they are still the same. Possible until "
                         (moment.time(key.expires)) "."
                     }
                 }
             }
-            @if expired { p class="note" { "It is too late to confirm the deletions held back. Compare again to confirm them." } }
+            @if expired { p class="note" { "The time to confirm the deletions has expired. Compare again to confirm them." } }
             div {
                 form action="/do/plan" method="post" {
                     (period_fields(period))
@@ -217,10 +218,10 @@ pub(super) fn faults(run: &Job) -> Markup {
     let stand = &run.stand;
     html! {
         section id="faults" class="card wide" hidden[stand.faults_in_all == 0] aria-labelledby="faults-title" {
-            h2 id="faults-title" { (labels::count(stand.faults_in_all, "thing", "things")) " did not work out" }
+            h2 id="faults-title" { (labels::count(stand.faults_in_all, "error", "errors")) }
             ul class="fault-list" { @for fault in &stand.faults { li { (labels::sentence(fault)) } } }
             @if stand.faults_in_all > stand.faults.len() as u64 {
-                p class="note" { "Only the first " (stand.faults.len()) " are kept." }
+                p class="note" { "Only the first " (stand.faults.len()) " are stored." }
             }
         }
     }

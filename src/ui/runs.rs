@@ -33,7 +33,7 @@ pub(super) fn load(state: &http::State) -> Fragments {
     let under_way = runs.iter().filter(|run| !run.state.is_ended()).count();
     let mut fragments = Fragments::new(match under_way {
         0 => "Runs".to_owned(),
-        some => labels::count(some as u64, "run under way", "runs under way"),
+        some => labels::count(some as u64, "run in progress", "runs in progress"),
     });
     fragments.add("runs", all(&runs, &moment));
     fragments
@@ -48,7 +48,7 @@ pub(super) fn card(runs: &[Job], moment: &Moment) -> Markup {
                 a href="/run" { "All runs" }
             }
             @if runs.is_empty() {
-                p class="empty" { "None yet. Sweeps run by the timetable, and when somebody asks for one." }
+                p class="empty" { "None yet. Sweeps run on a schedule and on request." }
             } @else {
                 ul class="plain run-list" {
                     @for run in runs {
@@ -64,7 +64,7 @@ pub(super) fn card(runs: &[Job], moment: &Moment) -> Markup {
     }
 }
 
-/// What came of it, in a few numbers.
+/// The result, in a few numbers.
 fn outcome(run: &Job) -> Markup {
     let compares = matches!(run.task.kind(), Kind::Sweep | Kind::Plan);
     html! {
@@ -73,11 +73,11 @@ fn outcome(run: &Job) -> Markup {
             @if run.held > 0 { ", " strong { (labels::number(run.held as u64)) " held back" } }
         }
         @if let Some(queued) = run.queued.filter(|queued| queued.total > 0) { " · " (queued.in_words()) }
-        @if run.stand.faults_in_all > 0 { " · " (labels::count(run.stand.faults_in_all, "fault", "faults")) }
+        @if run.stand.faults_in_all > 0 { " · " (labels::count(run.stand.faults_in_all, "error", "errors")) }
     }
 }
 
-/// Of what was compared, the share that differed, as a bar.
+/// The share of the compared work logs that differed, as a bar.
 fn share(run: &Job) -> Markup {
     let compared = run.counts.get("work-logs").copied().unwrap_or_default();
     if run.state != State::Done || compared == 0 {
@@ -85,7 +85,7 @@ fn share(run: &Job) -> Markup {
     }
     let differing = u64::try_from(run.findings).unwrap_or(u64::MAX);
     let whole = compared.max(differing);
-    // In hundredths, and visible if there is any.
+    // In hundredths, and visible if not zero.
     let fragment = (differing.saturating_mul(100) / whole).max(u64::from(differing > 0) * 2);
     html! {
         svg class="share" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true" focusable="false" {
@@ -100,12 +100,12 @@ fn all(runs: &[Job], moment: &Moment) -> Markup {
         section id="runs" class="card" aria-labelledby="runs-title" {
             h2 id="runs-title" { "The last runs" }
             @if runs.is_empty() {
-                p class="empty" { "None yet. Sweeps run by the timetable, and when somebody asks for one." }
+                p class="empty" { "None yet. Sweeps run on a schedule and on request." }
             } @else {
                 table class="stack" role="table" aria-labelledby="runs-title" {
                     thead role="rowgroup" {
                         tr role="row" {
-                            @for name in ["Run", "State", "Begun", "Took", "What came of it"] {
+                            @for name in ["Run", "State", "Started", "Duration", "Result"] {
                                 th scope="col" role="columnheader" { (name) }
                             }
                         }
@@ -115,12 +115,12 @@ fn all(runs: &[Job], moment: &Moment) -> Markup {
                             tr role="row" data-key=(run.id) {
                                 td role="cell" data-label="Run" {
                                     a href={ "/run/" (run.id) } { (labels::task(run.task)) }
-                                    span class="note" { "Number " (run.id) ", asked for " (labels::asked_by(run.asked_by)) }
+                                    span class="note" { "ID " (run.id) ", requested " (labels::asked_by(run.asked_by)) }
                                 }
                                 td role="cell" data-label="State" { (Icon::of(run.state).with(labels::run_state(run.state))) }
-                                td role="cell" data-label="Begun" { (moment.time(run.started.unwrap_or(run.asked))) }
-                                td role="cell" data-label="Took" { (took(run, moment)) }
-                                td role="cell" data-label="What came of it" class="reason" {
+                                td role="cell" data-label="Started" { (moment.time(run.started.unwrap_or(run.asked))) }
+                                td role="cell" data-label="Duration" { (took(run, moment)) }
+                                td role="cell" data-label="Result" class="reason" {
                                     @if let Some(message) = &run.message { (labels::sentence(message)) }
                                     (share(run))
                                 }
@@ -133,7 +133,7 @@ fn all(runs: &[Job], moment: &Moment) -> Markup {
     }
 }
 
-/// How long it took, or takes so far: then in whole seconds, so that the page does not change more often.
+/// How long it took, or has taken so far, then in whole seconds, so that the page does not change more often.
 pub(super) fn took(run: &Job, moment: &Moment) -> String {
     let seconds = run.seconds(moment.now);
     labels::seconds(if run.ended.is_some() { seconds } else { seconds.floor() })

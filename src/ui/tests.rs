@@ -132,7 +132,7 @@ async fn texts_of_others_stay_texts_wherever_they_stand() {
     is_tame(&run::render(&broken, &moment).into_string());
     let faults = run::faults(&broken).into_string();
     is_tame(&faults);
-    assert!(faults.contains("3\u{202f}000 things did not work out") && faults.contains("Only the first 1"));
+    assert!(faults.contains("3\u{202f}000 errors") && faults.contains("Only the first 1"));
     is_tame(&runs::card(&[broken], &moment).into_string());
 
     let mut status = standing(Load::default());
@@ -156,7 +156,7 @@ async fn texts_of_others_stay_texts_wherever_they_stand() {
     let html = checks::render(Some(&report), &moment).into_string();
     is_tame(&html);
     assert!(!html.contains("every hour"), "the settings may forbid it: {html}");
-    assert!(html.contains("(trouble)") && html.contains("1 check without complaint"), "{html}");
+    assert!(html.contains("(trouble)") && html.contains("1 check passed"), "{html}");
     for found in [Found::Nobody, Found::Unreadable(HOSTILE.into()), Found::Unasked(HOSTILE.into())] {
         is_tame(&work_log::outcome(HOSTILE, &found).into_string());
     }
@@ -220,7 +220,7 @@ async fn a_story_is_told_whatever_stands_in_it() {
     let html = work_log::layout(&work_log::fragments(&hostile_story(), &moment)).into_string();
     is_tame(&html);
     for words in
-        ["Not in Kimai", "What would help", "still running", "may be on an invoice", "7\u{a0}h 30\u{a0}min"]
+        ["Not in Kimai", "How to fix it", "still running", "may be on an invoice", "7\u{a0}h 30\u{a0}min"]
     {
         assert!(html.contains(words), "{words:?} is not in {html}");
     }
@@ -233,8 +233,8 @@ async fn a_story_is_told_whatever_stands_in_it() {
         ..hostile_story()
     };
     let html = work_log::layout(&work_log::fragments(&nothing, &moment)).into_string();
-    assert!(!html.contains("What would help") && html.contains("It is down."), "{html}");
-    assert!(html.contains("No timesheet is known") && html.contains("Nothing is kept of it"), "{html}");
+    assert!(!html.contains("How to fix it") && html.contains("It is down."), "{html}");
+    assert!(html.contains("No timesheet is known") && html.contains("No history is stored"), "{html}");
 }
 
 fn finding(kind: Kind, held: Option<Hold>) -> Finding {
@@ -269,28 +269,25 @@ async fn a_plan_shows_both_sides_marks_what_differs_and_offers_what_can_be_done(
         "1\u{202f}200 differences",
         "2024-09-03 00:00 – 08:00, 8\u{a0}h",
         "≠ </span>User 9<span class=\"unseen\"> (differs)</span>",
-        "The timesheet has another user.",
-        "Held back: needs your word",
+        "The timesheet has a different user.",
+        "Held back: needs confirmation",
         "/run/7?kind=orphan#findings",
         "Timesheet 4, 5",
     ] {
         assert!(html.contains(words), "{words:?} is not in {html}");
     }
     let head = |plan: &Job| run::render(plan, &moment).into_string();
-    assert!(head(&plan).contains("Put 900 differences right") && !head(&plan).contains("name=\"confirm\""));
+    assert!(head(&plan).contains("Correct 900 differences") && !head(&plan).contains("name=\"confirm\""));
     plan.counts.insert("incomplete".to_owned(), 899);
-    assert!(head(&plan).contains("Put 1 difference right"), "{}", head(&plan));
+    assert!(head(&plan).contains("Correct 1 difference"), "{}", head(&plan));
     plan.counts.insert("incomplete".to_owned(), 900);
     let html = head(&plan);
-    assert!(
-        html.contains("Nothing here can be put right by a sweep") && !html.contains("id=\"apply\""),
-        "{html}"
-    );
+    assert!(html.contains("A sweep can correct none of these") && !html.contains("id=\"apply\""), "{html}");
     plan.counts.remove("incomplete");
     plan.confirm = Some(Confirm { key: uuid::Uuid::nil(), expires: at("2026-11-22T03:00:00Z") });
     assert!(head(&plan).contains("name=\"confirm\"") && head(&plan).contains("2026-11-22 04:00:00"));
     plan.confirm = Some(Confirm { key: uuid::Uuid::nil(), expires: now() });
-    assert!(!head(&plan).contains("name=\"confirm\"") && head(&plan).contains("too late"));
+    assert!(!head(&plan).contains("name=\"confirm\"") && head(&plan).contains("has expired"));
     plan.state = crate::jobs::State::Running;
     plan.stand = Stand { phase: "comparing".into(), done: 3, total: Some(9), ..Stand::default() };
     let running = head(&plan);
@@ -308,11 +305,11 @@ async fn where_there_is_nothing_the_page_says_so() {
     assert!(
         pulse::render(Some(&[]), &moment).into_string().contains("Nothing was synced in the last 24 hours")
     );
-    assert!(checks::render(None, &moment).into_string().contains("Not made yet"));
+    assert!(checks::render(None, &moment).into_string().contains("Not run yet"));
     assert_eq!(checks::trouble(None), 0);
     let nothing = a_run(Task::Plan(period()), crate::jobs::State::Done);
     let html = findings::Findings::default().render(&nothing, &moment).into_string();
-    assert!(html.contains("Both sides say the same"), "{html}");
+    assert!(html.contains("Both sides are in sync"), "{html}");
     let busy = standing(Load { queued: 3, running: 1, ..Load::default() });
     assert_eq!(overview::title(&busy, 0), "4 being synced");
 }

@@ -1,4 +1,4 @@
-//! Instants as people read them: in the zone of the service.
+//! Instants formatted for people, in the time zone of the service.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -47,7 +47,7 @@ impl Moment {
         at.to_zoned(self.zone.clone()).date()
     }
 
-    /// The instant for people and for machines.
+    /// The instant as a `<time>` element.
     pub(super) fn time(&self, at: Timestamp) -> Markup {
         html! { time datetime=(at) { (self.text(at)) } }
     }
@@ -57,7 +57,7 @@ impl Moment {
         html! { time datetime=(at) title={ (self.text(at)) " " (self.zone()) } { (self.distance(at)) } }
     }
 
-    /// How long ago or until then: coarse, so that it does not change all the time.
+    /// How long ago or until then, coarsely, so that it does not change all the time.
     pub(super) fn distance(&self, at: Timestamp) -> String {
         let distance = at.duration_since(self.now);
         let (seconds, ahead) = (distance.as_secs(), distance.is_positive());

@@ -20,19 +20,19 @@ use super::{Answer, entries, findings, overview, run, runs, work_log};
 use crate::domain::WorkLogUri;
 use crate::http::State;
 
-/// The least time between two looks.
+/// The minimum time between two updates.
 const BETWEEN: Duration = Duration::from_secs(1);
-/// How often a silent stream shows that it is alive, so that no proxy cuts it.
+/// How often an idle stream sends a heartbeat, so that no proxy closes it.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// How long a stream lasts; the browser asks again, with whatever session it has then.
+/// How long a stream lasts; then the browser reconnects, with its current session.
 const LASTS: Duration = Duration::from_mins(10);
 
-/// Which page is listened to.
+/// The page to watch.
 #[derive(Debug, Clone)]
 enum Page {
     Home,
     Runs,
-    /// With the names in it, once they are known.
+    /// With cached names.
     Run(u64, findings::FindingQuery, Option<DisplayNames>),
     Entries(entries::EntryQuery),
     WorkLog(WorkLogUri),
@@ -49,7 +49,7 @@ impl Page {
             }
             Some("entries") => Self::Entries(entries::EntryQuery::read(pairs)?),
             Some("work-log") => Self::WorkLog(work_log::named(pairs)?),
-            _ => return Err(Fault::bad("There is no such page to listen to")),
+            _ => return Err(Fault::bad("This page has no live updates")),
         })
     }
 
@@ -64,10 +64,10 @@ impl Page {
     }
 }
 
-/// `GET /updates?page=…`, with what else stands in the address of that page.
+/// `GET /updates?page=…`, with the other parameters of that page.
 pub(super) async fn get(query: Query<BTreeMap<String, String>>, state: web::Data<State>) -> Answer {
     let page = Page::read(&query)?;
-    let full = || Fault::unavailable("Too many pages are open; reload this one to see what is new");
+    let full = || Fault::unavailable("Too many pages are open; reload this one to update it");
     let place = std::sync::Arc::clone(&state.listeners).try_acquire_owned().map_err(|_| full())?;
     let began = Instant::now();
     let stream =
@@ -79,18 +79,18 @@ pub(super) async fn get(query: Query<BTreeMap<String, String>>, state: web::Data
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((CACHE_CONTROL, "no-store"))
-        // nginx would keep back what is small.
+        // Otherwise nginx would buffer small pieces.
         .insert_header(("x-accel-buffering", "no"))
         .streaming(events))
 }
 
-/// What one client was sent.
+/// The state of one client.
 struct Stream {
     state: web::Data<State>,
     page: Page,
     /// The parts it has.
     shown: Fragments,
-    /// When it was last sent anything; at first never.
+    /// When it was last sent anything, if ever.
     told: Option<Instant>,
     began: Instant,
     ended: bool,
@@ -98,7 +98,7 @@ struct Stream {
 }
 
 impl Stream {
-    /// The next events or sign of life; nothing at the end.
+    /// The next events or heartbeat, or nothing at the end.
     async fn next(&mut self) -> Option<String> {
         let stop = self.state.stop.clone();
         while !self.ended && self.began.elapsed() < LASTS {
@@ -108,7 +108,7 @@ impl Stream {
                     () = sleep(self.shown.pause.max(BETWEEN)) => {}
                 }
             }
-            // What cannot be had now may be had the next time.
+            // What is not available now may be available the next time.
             if let Ok(fragments) = self.page.load(&self.state).await {
                 let news = events(&fragments, &self.shown);
                 self.ended = fragments.settled;
@@ -128,7 +128,7 @@ impl Stream {
     }
 }
 
-/// What is new since `shown`. JSON holds no line break, so that no text can end an event.
+/// What has changed since `shown`. JSON contains no line breaks, so no text can end an event.
 fn events(fragments: &Fragments, shown: &Fragments) -> String {
     let (title, changed) = fragments.since(shown);
     let mut text = String::new();

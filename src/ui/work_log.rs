@@ -19,12 +19,12 @@ use crate::explain::{self, Done, Explanation, Found, Held, Holds, Subject, Told,
 use crate::http::State;
 use crate::queue::{self, Ended};
 
-/// How often both sides are asked again while something is being done.
+/// How often to read both sides again while it is being synced.
 const ON_ITS_WAY: Duration = Duration::from_secs(2);
-/// The same while nothing is.
+/// The same while nothing is being done.
 const AT_REST: Duration = Duration::from_secs(10);
 
-/// `GET /find?q=…`: straight to the work log, if there is just one.
+/// `GET /find?q=…`: redirects to the work log, if there is exactly one.
 pub(super) async fn find(
     request: HttpRequest,
     query: Query<BTreeMap<String, String>>,
@@ -43,12 +43,12 @@ pub(super) async fn find(
     Ok(super::html(&page_layout, &outcome(text, &found)))
 }
 
-/// Where a work log is shown.
+/// The address of a work log's page.
 pub(super) fn address(work_log: &WorkLogUri) -> String {
     format!("/work-log?{}", labels::query(&[("id", work_log.as_str())]))
 }
 
-/// What a search led to, if not to one work log.
+/// The result of a search that did not find exactly one work log.
 pub(super) fn outcome(text: &str, found: &Found) -> Markup {
     html! {
         section class="card wide" {
@@ -66,16 +66,17 @@ pub(super) fn outcome(text: &str, found: &Found) -> Markup {
                 Found::Nobody => {
                     h1 { "Nothing found for “" (text) "”" }
                     p {
-                        "No work log has this id, and none is linked to a timesheet of this number. Look for the id in the address of the work log in Timekeeper, or for the number of the timesheet in Kimai."
+                        "No work log has this ID, and none is linked to a timesheet with this ID. The ID of a \
+                         work log is in its address in Timekeeper, the ID of a timesheet is in Kimai."
                     }
                 }
                 Found::Unreadable(why) => {
-                    h1 { "That cannot be looked for" }
+                    h1 { "Invalid search" }
                     p { (labels::sentence(why)) }
                 }
                 Found::Unasked(why) => {
-                    h1 { "It cannot be looked for now" }
-                    p { "Not everything could be asked: " (why) ". Try again in a moment." }
+                    h1 { "Search not available" }
+                    p { "Not everything could be searched: " (why) ". Try again in a moment." }
                 }
             }
         }
@@ -108,7 +109,7 @@ pub(super) async fn load(state: &State, work_log: &WorkLogUri) -> Fragments {
     fragments(&explanation, &Moment::of(&state.services.clock))
 }
 
-/// A story in parts.
+/// An explanation in parts.
 pub(super) fn fragments(explanation: &Explanation, moment: &Moment) -> Fragments {
     let mut fragments = Fragments::new(title(explanation));
     fragments.add("story", head(explanation));
@@ -121,7 +122,7 @@ pub(super) fn fragments(explanation: &Explanation, moment: &Moment) -> Fragments
     fragments
 }
 
-/// Where the parts stand.
+/// The layout of the parts.
 pub(super) fn layout(fragments: &Fragments) -> Markup {
     html! { @for fragment in ["story", "sides", "history", "sharing"] { (fragments.get(fragment)) } }
 }
@@ -134,15 +135,15 @@ fn title(explanation: &Explanation) -> String {
 fn verdict(verdict: Verdict) -> (Icon, &'static str) {
     match verdict {
         Verdict::InSync => (Icon::Good, "In sync"),
-        Verdict::Waits => (Icon::Waiting, "On its way"),
+        Verdict::Waits => (Icon::Waiting, "Waiting"),
         Verdict::NotInKimai => (Icon::Warning, "Not in Kimai"),
         Verdict::Differs => (Icon::Warning, "Differs in Kimai"),
         Verdict::Deleted => (Icon::Neutral, "Deleted"),
         Verdict::LeftOver => (Icon::Warning, "Deleted, still in Kimai"),
-        Verdict::NotSeen => (Icon::Bad, "Not to be seen"),
+        Verdict::NotSeen => (Icon::Bad, "Not visible"),
         Verdict::Unknown => (Icon::Neutral, "Unknown"),
         Verdict::NotAWorkLog => (Icon::Neutral, "Not a work log"),
-        Verdict::Unclear => (Icon::Bad, "Cannot be told now"),
+        Verdict::Unclear => (Icon::Bad, "Not known"),
     }
 }
 
@@ -156,7 +157,7 @@ fn head(explanation: &Explanation) -> Markup {
             p class="verdict" { (labels::sentence(&explanation.says)) }
             @if !explanation.help.is_empty() {
                 div class="help" {
-                    h2 { "What would help" }
+                    h2 { "How to fix it" }
                     ul { @for help in &explanation.help { li { (labels::sentence(help)) } } }
                 }
             }
@@ -164,7 +165,7 @@ fn head(explanation: &Explanation) -> Markup {
             form action="/do/retry" method="post" {
                 input type="hidden" name="id" value=(iri);
                 input type="hidden" name="back" value=(address(&explanation.work_log));
-                button type="submit" id="retry" class="primary" { "Try it again now" }
+                button type="submit" id="retry" class="primary" { "Retry now" }
             }
             @if explanation.is_kept_exported() { (super::entries::overwrite(&explanation.work_log, &address(&explanation.work_log))) }
             p class="iri" { (iri) }
@@ -185,7 +186,7 @@ fn sides(explanation: &Explanation, moment: &Moment) -> Markup {
 fn sharing(others: &[WorkLogUri]) -> Markup {
     html! {
         section id="sharing" class="card wide" hidden[others.is_empty()] aria-labelledby="sharing-title" {
-            h2 id="sharing-title" { "Others with the same timesheet" }
+            h2 id="sharing-title" { "Other work logs with the same timesheet" }
             ul { @for other in others { li { a class="id" href=(address(other)) { (other) } } } }
         }
     }
@@ -195,7 +196,7 @@ fn pair(name: &str, value: &Markup) -> Markup {
     html! { dt { (name) } dd { (value) } }
 }
 
-/// Several values, or that there is none.
+/// The values, or that there are none.
 fn values(values: &[String]) -> Markup {
     match values {
         [] => html! { span class="quiet-text" { "missing" } },
@@ -206,15 +207,15 @@ fn values(values: &[String]) -> Markup {
 fn triplestore(told: &explain::Answer<Told>) -> Markup {
     html! {
         section class="card" aria-labelledby="triplestore-title" {
-            h2 id="triplestore-title" { "What the triplestore says" }
+            h2 id="triplestore-title" { "In the triplestore" }
             @match told {
-                explain::Answer::Unknown { error } => p { (Icon::Bad.with("It did not tell")) " " (labels::sentence(error)) },
+                explain::Answer::Unknown { error } => p { (Icon::Bad.with("Not available")) " " (labels::sentence(error)) },
                 explain::Answer::Known(told) => {
                     @match told.kind {
                         Subject::WorkLog => (told_pairs(told)),
-                        Subject::LeftOver => p { "It is deleted; its link to Kimai is left: timesheet " (values(&told.identifiers)) "." },
-                        Subject::Absent => p { "It knows nothing of it." },
-                        Subject::Other => p { "Something else has this address." },
+                        Subject::LeftOver => p { "Deleted; only its link is left: timesheet " (values(&told.identifiers)) "." },
+                        Subject::Absent => p { "Not found." },
+                        Subject::Other => p { "This IRI is something else." },
                     }
                     @if !told.complaints.is_empty() {
                         ul class="fault-list" { @for one in &told.complaints { li { (labels::sentence(one)) } } }
@@ -245,13 +246,13 @@ fn told_pairs(told: &Told) -> Markup {
 fn kimai(timesheets: &[Held], moment: &Moment) -> Markup {
     html! {
         section class="card" aria-labelledby="kimai-title" {
-            h2 id="kimai-title" { "What Kimai says" }
+            h2 id="kimai-title" { "In Kimai" }
             @if timesheets.is_empty() { p { "No timesheet is known for it." } }
             @for held in timesheets {
                 h3 { "Timesheet " (held.id) @if !held.linked { " (not linked in the triplestore)" } }
                 @match &held.kimai {
-                    explain::Answer::Unknown { error } => p { (Icon::Bad.with("It did not tell")) " " (labels::sentence(error)) },
-                    explain::Answer::Known(None) => p { "It is gone from Kimai." },
+                    explain::Answer::Unknown { error } => p { (Icon::Bad.with("Not available")) " " (labels::sentence(error)) },
+                    explain::Answer::Known(None) => p { "It no longer exists in Kimai." },
                     explain::Answer::Known(Some(holds)) => (holds_pairs(holds, moment)),
                 }
                 @if !held.differences.is_empty() {
@@ -266,7 +267,7 @@ fn holds_pairs(holds: &Holds, moment: &Moment) -> Markup {
     let (found, names) = (&holds.found, &holds.names);
     let called = |name: &Option<String>, id: Option<String>| match (name, id) {
         (Some(name), _) => html! { (name) },
-        (None, Some(id)) => html! { "number " (id) },
+        (None, Some(id)) => html! { "ID " (id) },
         (None, None) => html! { span class="quiet-text" { "none" } },
     };
     html! {
@@ -276,33 +277,33 @@ fn holds_pairs(holds: &Holds, moment: &Moment) -> Markup {
             (pair("Project", &called(&names.project, found.project.map(|id| id.to_string()))))
             (pair("Activity", &called(&names.activity, found.activity.map(|id| id.to_string()))))
             (pair("User", &called(&names.user, found.user.map(|id| id.to_string()))))
-            (pair("Exported", &html! { @if holds.exported { "yes: it may be on an invoice" } @else { "no" } }))
+            (pair("Exported", &html! { @if holds.exported { "yes, it may be on an invoice" } @else { "no" } }))
         }
     }
 }
 
-/// Its entry, and what we remember.
+/// Its queue entry, and the records of the service.
 fn here(explanation: &Explanation, moment: &Moment) -> Markup {
     html! {
         section class="card" aria-labelledby="here-title" {
-            h2 id="here-title" { "What this service does about it" }
+            h2 id="here-title" { "In this service" }
             @match &explanation.entry {
-                None => p { "Nothing is left to do: it is not in the queue." },
+                None => p { "It is not in the queue: there is nothing to do." },
                 Some(entry) => (waiting(entry, moment)),
             }
             @match &explanation.memory {
-                explain::Answer::Unknown { error } => p { (Icon::Bad.with("Our memory cannot be read")) " " (labels::sentence(error)) },
+                explain::Answer::Unknown { error } => p { (Icon::Bad.with("The records cannot be read")) " " (labels::sentence(error)) },
                 explain::Answer::Known(memory) => dl class="pairs" {
                     @if let Some(id) = memory.timesheet {
-                        (pair("Remembers", &html! { "timesheet " (id) @if memory.link_unwritten { ", whose number has yet to be written to the triplestore" } }))
+                        (pair("Recorded", &html! { "timesheet " (id) @if memory.link_unwritten { ", the link still has to be written to the triplestore" } }))
                     }
                     @if let Some(pushed) = memory.pushed {
                         (pair("Last sent", &html! { (when(pushed.begin, Some(pushed.end), moment)) }))
                     }
                     @if let Some(since) = memory.creating_since {
-                        (pair("Sent off", &html! { (moment.time(since)) ", and Kimai’s answer was lost: what became of it is looked up" }))
+                        (pair("Creation sent", &html! { (moment.time(since)) "; Kimai’s answer was lost, and the service looks up whether it was stored" }))
                     }
-                    @if memory.removed { (pair("Told", &html! { "that it was deleted" })) }
+                    @if memory.removed { (pair("Notified", &html! { "that it was deleted" })) }
                 },
             }
         }
@@ -315,11 +316,11 @@ fn waiting(entry: &Waiting, moment: &Moment) -> Markup {
     html! {
         dl class="pairs" {
             (pair("State", &html! { (state) }))
-            @if let Some(due) = entry.due { (pair("Next try", &html! { (moment.time(due)) })) }
-            (pair("Because of", &html! { (reason) }))
+            @if let Some(due) = entry.due { (pair("Next attempt", &html! { (moment.time(due)) })) }
+            (pair("Trigger", &html! { (reason) }))
             (pair("Since", &html! { (moment.time(entry.since)) }))
             @if entry.attempts > 0 { (pair("Failed", &html! { (labels::count(entry.attempts, "time", "times")) })) }
-            @if let Some(why) = &entry.last_error { (pair("Last said", &html! { (labels::sentence(why)) })) }
+            @if let Some(why) = &entry.last_error { (pair("Last error", &html! { (labels::sentence(why)) })) }
             @if let Some(code) = entry.code { (pair("Code", &code_of(code))) }
         }
     }
@@ -328,24 +329,24 @@ fn waiting(entry: &Waiting, moment: &Moment) -> Markup {
 fn history(history: &explain::Answer<Vec<Done>>, moment: &Moment) -> Markup {
     html! {
         section id="history" class="card wide" aria-labelledby="history-title" {
-            h2 id="history-title" { "What was done, the latest first" }
+            h2 id="history-title" { "History, latest first" }
             @match history {
                 explain::Answer::Unknown { error } => p { (Icon::Bad.with("It cannot be read")) " " (labels::sentence(error)) },
-                explain::Answer::Known(done) if done.is_empty() => p class="empty" { "Nothing is kept of it." },
+                explain::Answer::Known(done) if done.is_empty() => p class="empty" { "No history is stored." },
                 explain::Answer::Known(done) => table class="stack" role="table" aria-labelledby="history-title" {
                     thead role="rowgroup" {
                         tr role="row" {
                             th scope="col" role="columnheader" class="narrow" { "When" }
-                            th scope="col" role="columnheader" class="narrow" { "Outcome" }
-                            th scope="col" role="columnheader" { "What" }
+                            th scope="col" role="columnheader" class="narrow" { "Result" }
+                            th scope="col" role="columnheader" { "Details" }
                         }
                     }
                     tbody role="rowgroup" {
                         @for one in done {
                             tr role="row" {
                                 td role="cell" data-label="When" { (moment.time(one.at)) }
-                                td role="cell" data-label="Outcome" class="narrow" { (outcome_of(one.result)) }
-                                td role="cell" data-label="What" {
+                                td role="cell" data-label="Result" class="narrow" { (outcome_of(one.result)) }
+                                td role="cell" data-label="Details" {
                                     (labels::sentence(one.message.as_deref().unwrap_or_default()))
                                     @if let Some(code) = one.code { span class="note" { (code_of(code)) } }
                                 }
@@ -358,7 +359,7 @@ fn history(history: &explain::Answer<Vec<Done>>, moment: &Moment) -> Markup {
     }
 }
 
-/// A code as `docs/errors.md` lists it, with what it means for who points at it.
+/// A code from `docs/errors.md`, with its meaning as a tooltip.
 pub(super) fn code_of(code: Code) -> Markup {
     html! { code title=(code.means()) { (code.word()) } }
 }

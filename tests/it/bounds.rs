@@ -91,7 +91,7 @@ async fn the_report_of_a_run_tells_what_could_not_be_read() {
     assert_eq!(status, 200);
     let told = &newest_run(&stack).await["attributes"];
     assert_eq!(told["counts"]["unreadable-rows"], 1, "{told}");
-    assert!(told["message"].as_str().unwrap().contains("1 row of Kimai could not be read"), "{told}");
+    assert!(told["message"].as_str().unwrap().contains("1 row from Kimai could not be read"), "{told}");
     assert!(told["faults"][0].as_str().unwrap().contains("row with id -7"), "{told}");
 }
 

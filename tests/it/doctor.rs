@@ -152,8 +152,13 @@ async fn people_and_tasks_that_lead_nowhere_are_named(stack: Stack) {
     stack.update(&second).await;
     work_today(&stack, "A").await;
     let report = report(&stack, &[], Break::Not).await;
-    expect(&report, "persons", Health::Warning, "1 of 2 with work logs have no Kimai account: 'Bob'.");
-    expect(&report, "persons", Health::Warning, "1 of 2 with work logs have several Kimai accounts: 'Jane'.");
+    expect(&report, "persons", Health::Warning, "1 of 2 people with work logs have no Kimai account: 'Bob'.");
+    expect(
+        &report,
+        "persons",
+        Health::Warning,
+        "1 of 2 people with work logs have several Kimai accounts: 'Jane'.",
+    );
     expect(&report, "activities", Health::Warning, "'Own' is not an activity of Kimai. To do: Import tasks");
 }
 
@@ -166,13 +171,13 @@ async fn each_way_a_triplestore_breaks_has_its_line() {
     let scope = [("DEFAULT_MU_AUTH_SCOPE", "http://wrong")];
     let table = [
         (Break::Down, "triplestore", Health::Trouble, "MU_SPARQL_ENDPOINT"),
-        (Break::Down, "view", Health::Unknown, "First see to the triplestore"),
+        (Break::Down, "view", Health::Unknown, "Fix the check of the triplestore"),
         (Break::Blind, "triplestore", Health::Well, "answers"),
         (Break::Blind, "view", Health::Trouble, "DEFAULT_MU_AUTH_SCOPE, which is 'http://wrong'"),
         (Break::ReadOnly, "view", Health::Well, ""),
         (Break::ReadOnly, "write", Health::Trouble, "add-type-for-prefix"),
         (Break::Forgetful, "write", Health::Trouble, "did not store it"),
-        (Break::Sticky, "write", Health::Trouble, "still has it"),
+        (Break::Sticky, "write", Health::Trouble, "did not remove it"),
     ];
     for (how, id, verdict, words) in table {
         expect(&report(&stack, &scope, how).await, id, verdict, words);
@@ -190,7 +195,7 @@ async fn each_way_kimai_breaks_has_its_line() {
     let nowhere = ask(&[("KIMAI_ENDPOINT", "http://127.0.0.1:9/api")]).await;
     expect(&nowhere, "kimai", Health::Trouble, "KIMAI_ENDPOINT");
     for id in ["token", "rights", "zone", "rules"] {
-        expect(&nowhere, id, Health::Unknown, "First see to Kimai");
+        expect(&nowhere, id, Health::Unknown, "Fix the checks of Kimai");
     }
     stack.kimai.fault(When::next("GET", "/api/version"), Fault::bad_gateway());
     expect(&ask(&[]).await, "kimai", Health::Trouble, "502");
@@ -223,9 +228,9 @@ async fn what_each_role_lacks_is_found_out_without_changing_anything() {
     stack.notify(&[&uri]).await;
     let before = stack.timesheets();
     let table = [
-        (Role::SuperAdmin, Health::Well, "cannot be tried"),
+        (Role::SuperAdmin, Health::Well, "cannot be tested"),
         (Role::Admin, Health::Warning, "the role Super administrator"),
-        (Role::Teamlead, Health::Warning, "delete_other_timesheet does not show"),
+        (Role::Teamlead, Health::Warning, "delete_other_timesheet: it does not have"),
         (Role::User, Health::Trouble, "create_other_timesheet missing"),
     ];
     for (number, (role, verdict, words)) in table.into_iter().enumerate() {
@@ -248,7 +253,8 @@ async fn a_kimai_that_takes_what_none_takes_is_trouble_and_names_what_it_may_hav
     let report_of = async || report(&stack, &[], Break::Not).await;
     expect(&report_of().await, "rights", Health::Trouble, "timesheet 77 was made.");
     stack.kimai.fault(When::next("PATCH", "/api/timesheets/*"), Fault::answer(204));
-    let words = format!("the begin of timesheet {id} may have been changed. To do: Look at that in Kimai");
+    let words =
+        format!("the begin of timesheet {id} may have been changed. To do: Undo their effects in Kimai");
     expect(&report_of().await, "rights", Health::Trouble, &words);
     expect(&report_of().await, "rights", Health::Well, "");
 }
@@ -297,7 +303,7 @@ async fn the_service_tells_of_its_queue_and_of_deltas() {
         rules["says"]
             .as_str()
             .unwrap()
-            .contains("Empty durations are not allowed, which keeps 1 work log parked"),
+            .contains("Empty durations are not allowed (1 work log parked because of this)"),
         "{rules}"
     );
     assert_eq!(told["meta"]["verdict"], "trouble");

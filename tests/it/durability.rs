@@ -173,7 +173,7 @@ async fn a_folder_that_cannot_be_used_stops_the_start_with_what_helps() {
     };
     let running = Running::start(serve(folder.path()));
     let said = tokio::task::block_in_place(|| start(folder.path()));
-    assert!(said.contains("another process is using it; stop that one first"), "{said}");
+    assert!(said.contains("another process is using it; stop that process first"), "{said}");
     running.end("-KILL");
 
     std::fs::write(folder.path().join(FILE), "x".repeat(10_000)).unwrap();

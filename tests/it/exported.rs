@@ -337,7 +337,7 @@ async fn the_page_lists_what_is_exported_apart_and_offers_to_overwrite_it() {
     stack.notify(&[&other]).await;
     let page = async |path: &str| answer(stack.http.get(format!("{}{path}", stack.base))).await.2;
     let home = page("/").await;
-    let (before, group) = home.split_once("Exported in Kimai: kept as they are").expect("a group of its own");
+    let (before, group) = home.split_once("Exported in Kimai: not changed").expect("a group of its own");
     assert!(before.contains(&other) && !before.contains(&uri), "{before}");
     assert!(group.contains(&uri) && group.contains("5:00 in Kimai, exported; 2:00 here"), "{group}");
     let list = page("/entries?state=parked&code=timesheet-exported").await;

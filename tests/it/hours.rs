@@ -205,7 +205,7 @@ async fn a_break_that_somebody_entered_is_removed_or_reported() {
     stack.change(&uri, "cal:duration", "\"PT6H\"").await;
     stack.notify(&[&uri]).await;
     assert_eq!(stands(&stack, "A").await, verdict("differs", Some("break-kept")));
-    assert!(story(&stack, "A").await.to_string().contains("Turn breaks on in Kimai"));
+    assert!(story(&stack, "A").await.to_string().contains("Turn on breaks in Kimai"));
     assert_eq!(sheet(&stack, id).duration, 5 * 3_600, "the rest is right");
     assert_eq!(kinds(&sweep(&stack).await), [Kind::Changed]);
     assert_eq!(stands(&stack, "A").await.1.as_deref(), Some("break-kept"));
@@ -236,7 +236,7 @@ async fn days_are_made_right_after_the_zone_of_the_token_was_corrected() {
     let told = story(&stack, "A").await;
     assert_eq!(told["story"]["verdict"], "differs");
     assert!(
-        told.to_string().contains("day: 2024-09-01 in the reports of Kimai, 2024-09-02 by the work log"),
+        told.to_string().contains("day: 2024-09-01 in Kimai's reports, 2024-09-02 in the work log"),
         "{told}"
     );
     assert_eq!(check(&stack, "hours").await.0, Health::Trouble);

@@ -80,8 +80,8 @@ async fn bodies_are_taken_under_every_content_type_that_was_sent() {
 async fn bad_input_keeps_its_code_and_is_told_what_to_do() {
     let stack = Stack::embedded(&[]).await;
     let table = [
-        ("/update-queue/work-logs/nope", None, "'nope' is not the id of a work log"),
-        ("/update-queue/work-logs/%22%20%7D%20;%20DROP%20ALL", None, "is not the id of a work log"),
+        ("/update-queue/work-logs/nope", None, "'nope' is not the ID of a work log"),
+        ("/update-queue/work-logs/%22%20%7D%20;%20DROP%20ALL", None, "is not the ID of a work log"),
         ("/timesheets/lock", Some(json!({"month": "9; DROP", "year": "2024"})), "'9; DROP' is not a month"),
         ("/timesheets/lock", Some(json!({"month": 9, "year": "2024-old"})), "'2024-old' is not a year"),
         ("/timesheets/lock", Some(json!({"month": 9.5, "year": 2024})), "'9.5' is not a month"),
@@ -90,17 +90,17 @@ async fn bad_input_keeps_its_code_and_is_told_what_to_do() {
         (
             "/sync-to-kimai/work-logs",
             Some(json!({"start": "2024-09-01"})),
-            "'end' is missing; put there a day like 2024-09-02",
+            "'end' is missing; set it to a day like 2024-09-02",
         ),
         (
             "/sync-to-kimai/work-logs",
             Some(json!({"start": "soon", "end": "2024-09-01"})),
-            "'start' is 'soon', which is no day",
+            "'start' is 'soon'; expected a day",
         ),
         (
             "/sync-to-kimai/work-logs",
             Some(json!({"start": {}, "end": 1})),
-            "'start' must be a text or number",
+            "'start' must be a string or a number",
         ),
         (
             "/sync-to-kimai/work-logs",
@@ -121,7 +121,7 @@ async fn bad_input_keeps_its_code_and_is_told_what_to_do() {
     }
     for id in ["..%2Fcustomers%2F1", "abc", "0", "-1", "1.5", "%00"] {
         let url = format!("{}/kimai-timesheets/{id}", stack.base);
-        assert!(detail(&answer(stack.http.put(url)).await, 400).contains("is not a Kimai id"), "{id}");
+        assert!(detail(&answer(stack.http.put(url)).await, 400).contains("is not a Kimai ID"), "{id}");
     }
     assert_eq!(stack.kimai.requests().0.len(), 0, "nothing of this reaches Kimai");
     assert_eq!(stack.store.updates.load(Ordering::Relaxed), 0);

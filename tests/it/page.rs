@@ -57,22 +57,22 @@ async fn what_makes_no_sense_is_answered_with_a_page_in_words() {
     let stack = Stack::embedded(&[]).await;
     for (path, status, words) in [
         ("/run/999", 404, "There is no run 999"),
-        ("/run/%3Cscript%3E", 404, "There is no such run"),
-        ("/entries?state=%3Cscript%3E", 400, "There is no such list"),
+        ("/run/%3Cscript%3E", 404, "This run does not exist"),
+        ("/entries?state=%3Cscript%3E", 400, "This list does not exist"),
         ("/entries?after=%3Cscript%3E", 400, "is not an absolute IRI"),
         ("/work-log?id=%3Cscript%3E", 400, "is not an absolute IRI"),
         ("/work-log", 400, "is not an absolute IRI"),
-        ("/updates?page=x", 400, "no such page"),
+        ("/updates?page=x", 400, "no live updates"),
         ("/updates?page=work-log&id=x", 400, "is not an absolute IRI"),
         ("/find?q=%3Cscript%3E", 200, "Nothing found"),
-        ("/find", 200, "That cannot be looked for"),
+        ("/find", 200, "Invalid search"),
     ] {
         let (found, page) = get(&stack, path).await;
         assert_eq!(found.as_u16(), status, "{path}: {page}");
         assert!(page.contains(words) && !page.contains("<script>"), "{path}: {page}");
     }
     for (path, fields, status, words) in [
-        ("/do/plan", vec![("start", "soon"), ("end", "2024-09-01")], 400, "“soon” is no day"),
+        ("/do/plan", vec![("start", "soon"), ("end", "2024-09-01")], 400, "“soon” is not a day"),
         ("/do/plan", vec![("start", "2024-09-02"), ("end", "2024-09-01")], 400, "before it begins"),
         ("/do/plan", vec![("start", "2024-09-02")], 400, "The last day is missing"),
         (
@@ -81,9 +81,9 @@ async fn what_makes_no_sense_is_answered_with_a_page_in_words() {
             409,
             "confirm key",
         ),
-        ("/do/lock", vec![("month", "2024-13"), ("sure", "yes")], 400, "is no month"),
-        ("/do/lock", vec![("month", "2024-09")], 400, "tick that the month is complete"),
-        ("/do/import", vec![("what", "all")], 400, "no such list"),
+        ("/do/lock", vec![("month", "2024-13"), ("sure", "yes")], 400, "is not a month"),
+        ("/do/lock", vec![("month", "2024-09")], 400, "confirm that the month is complete"),
+        ("/do/import", vec![("what", "all")], 400, "This import does not exist"),
         ("/do/cancel", vec![("run", "1")], 409, "has ended already"),
         ("/do/retry", vec![("id", "<x>")], 400, "is not an absolute IRI"),
     ] {

@@ -38,15 +38,16 @@ differences! {
     catalogue_lists: "the lists of an import of tasks",
         old "GET /api/projects?page=1&size=100, GET /api/activities?page=1&size=100",
         ours "GET /api/projects, GET /api/activities",
-        why "Kimai gives these whole whatever the page: from 100 rows on the old loop never ended";
+        why "Kimai does not page these lists: with 100 rows or more, the old loop never ended";
     timesheet_list: "the list of a sweep of September 2024",
         old "GET /api/timesheets?page=1&size=100&user=all&begin=2024-09-01T00%3A00%3A00&end=2024-09-30T00%3A00%3A00",
         ours "GET /api/timesheets?user=all&page=1&size=500&orderBy=id&order=ASC&begin=2024-08-30T00%3A00%3A00&end=2024-10-03T00%3A00%3A00",
-        why "Kimai reads bounds in the zone of the token's user, so the days are decided here; ids keep pages stable";
+        why "Kimai reads bounds in the zone of the token's user, so days are selected here; ordering by ID \
+            keeps pages stable";
     header_of_a_delete: "the content type of a DELETE",
         old "content-type: application/json",
         ours "none",
-        why "it has no body, and Kimai does not ask for it";
+        why "it has no body, and Kimai does not require it";
     day_west_of_utc: "begin of 2024-09-02 in America/New_York",
         old "2024-09-01T04:00:00.000Z",
         ours "2024-09-02T04:00:00.000Z",
@@ -58,7 +59,7 @@ differences! {
     negative_duration: "end of -PT1H on 2024-09-02",
         old "2024-09-02T01:00:00.000Z",
         ours "nothing",
-        why "nobody works less than no time; it is parked with its reason";
+        why "a duration cannot be negative; it is parked with its reason";
     duration_in_years: "end of P1Y on 2024-09-02",
         old "2025-09-02T00:00:00.000Z",
         ours "nothing",
@@ -70,19 +71,19 @@ differences! {
     refused_once: "a PATCH that is answered 500 once",
         old "PATCH /api/timesheets/1",
         ours "GET /api/timesheets/1, PATCH /api/timesheets/1, GET /api/timesheets/1, PATCH /api/timesheets/1",
-        why "what fails is tried again instead of being dropped";
+        why "failed requests are retried instead of being dropped";
     gone_from_kimai: "an update of a timesheet that was deleted in Kimai",
         old "PATCH /api/timesheets/1",
         ours "GET /api/timesheets/1, POST /api/timesheets; dct:identifier 2",
-        why "the hours were lost for good: every later change was a PATCH on 404";
-    rubbish_identifier: "an update of a work log with dct:identifier \"undefined\", which an old fault left",
+        why "the hours were lost permanently: every later change was a PATCH answered with 404";
+    rubbish_identifier: "an update of a work log with dct:identifier \"undefined\", left by an old bug",
         old "PATCH /api/timesheets/undefined; dct:identifier undefined",
         ours "POST /api/timesheets; dct:identifier 1",
         why "it has no timesheet";
     two_identifiers: "an update of a work log with the identifiers 10 and 9",
         old "PATCH /api/timesheets/ of either",
         ours "GET /api/timesheets/9, PATCH /api/timesheets/9",
-        why "every run takes the same one, by number";
+        why "every run uses the same one, the lowest";
     exported_and_changed: "an update of a timesheet that is exported in Kimai",
         old "PATCH /api/timesheets/1",
         ours "GET /api/timesheets/1; timesheet-exported; dct:identifier 1",
@@ -94,27 +95,27 @@ differences! {
     activity_with_a_subject: "an activity whose Kimai id is 3 gets a dct:subject",
         old "DELETE /api/timesheets/3",
         ours "nothing",
-        why "only what is left of a work log may delete a timesheet";
+        why "only the remains of a work log may delete a timesheet";
     path_in_an_id: "PUT /kimai-timesheets/..%2Fcustomers%2F1",
         old "DELETE /api/customers/1",
         ours "nothing",
-        why "that is no id of a timesheet";
+        why "it is not the ID of a timesheet";
     identifier_of_another_datatype: "PUT /kimai-timesheets/1 where a work log has dct:identifier 1 as xsd:integer",
         old "DELETE /api/timesheets/1",
         ours "nothing",
-        why "other tools write the number with its type; the work log is linked all the same";
-    shared_identifier: "a work log is deleted, another one carries the same identifier",
+        why "other tools write the number with a datatype; the work log is still linked";
+    shared_identifier: "a work log is deleted, another one has the same identifier",
         old "DELETE /api/timesheets/1",
         ours "nothing",
-        why "the timesheet belongs to the one that is still there";
+        why "the timesheet belongs to the one that still exists";
     changed_without_a_delta: "a sweep over a work log that was changed without a delta",
         old "GET /api/timesheets",
         ours "GET /api/timesheets, GET /api/timesheets/1, PATCH /api/timesheets/1",
-        why "a lost delta of an update was never made up for";
-    orphan_without_work_logs: "a sweep finds a timesheet, but the triplestore gives no work log at all",
+        why "an update whose delta was lost was never synced";
+    orphan_without_work_logs: "a sweep finds a timesheet, but the triplestore returns no work logs",
         old "GET /api/timesheets, DELETE /api/timesheets/1",
         ours "GET /api/timesheets",
-        why "a wrong scope answers like that: all timesheets of two months would go";
+        why "a wrong scope has the same effect: all timesheets of two months would be deleted";
     many_orphans: "a sweep finds one work log and 21 timesheets without one",
         old "GET /api/timesheets and 21 times DELETE",
         ours "GET /api/timesheets",
@@ -123,56 +124,57 @@ differences! {
     sweep_answer: "the answer to POST /sync-to-kimai/work-logs",
         old "202, no body, no Location",
         ours "202, a run, Location of the run",
-        why "whoever asked can see how far it is and what it found; mu script looks at the status only";
+        why "clients can see its progress and findings; mu script only checks the status";
     import_answer: "the answer to POST /sync-from-kimai/customers",
         old "204, no body, no Location",
         ours "204, no body, Location of the run",
-        why "what the import did can be looked at";
+        why "clients can see what the import did";
     other_method: "the answer to PUT /sync-from-kimai/customers",
         old "404", ours "405, Allow: POST",
-        why "whoever mixes up the methods is told which there are";
+        why "the response names the supported methods";
     other_letter_case: "the answer to POST /Delta",
         old "204", ours "404",
-        why "a path has one spelling, by which it is guarded too; write it in small letters";
+        why "access rules need one spelling of each path; use lower case";
     // What is written to the triplestore
     uuid_version: "the version of a minted UUID",
         old "1", ours "4",
-        why "it is as unique, and does not tell time and machine";
+        why "it is as unique, and does not reveal time and machine";
     identifier_after_a_404: "a work log is deleted whose timesheet is gone from Kimai",
         old "dct:identifier 1", ours "no dct:identifier",
-        why "404 on a DELETE is what was wanted";
-    identifier_after_a_sweep: "a sweep deletes the timesheet of a work log whose deletion no delta told",
+        why "404 on a DELETE means that it is deleted";
+    identifier_after_a_sweep: "a sweep deletes the timesheet of a work log whose deletion had no delta",
         old "DELETE /api/timesheets/1; dct:identifier 1",
         ours "DELETE /api/timesheets/1; no dct:identifier",
-        why "nothing would ever have removed it";
+        why "nothing else would ever remove it";
     nameless_customer: "a customer without rdfs:label is imported again",
         old "no label", ours "ACME",
         why "the old update needed a label to replace";
     late_customer: "a project was imported before its customer",
         old "not linked", ours "linked",
-        why "the old service linked at creation only, so the order of two scripts decided for ever";
+        why "the old service linked only at creation, so the order of two scripts had a permanent effect";
     moved_activity: "Kimai moves an activity to another project, then tasks are imported",
         old "skos:broader Website", ours "skos:broader Shop",
-        why "new hours on it were refused for good; IMPORT_RELATIONS=keep is the old way";
+        why "new hours on it were refused permanently; IMPORT_RELATIONS=keep is the old behaviour";
     moved_project: "Kimai moves a project to another customer, then tasks are imported",
         old "prov:wasAttributedTo ACME", ours "prov:wasAttributedTo Beta",
-        why "the frontend showed the old customer for good; IMPORT_RELATIONS=keep is the old way";
-    activity_made_global: "Kimai makes an activity a global one, then tasks are imported",
+        why "the frontend kept showing the old customer; IMPORT_RELATIONS=keep is the old behaviour";
+    activity_made_global: "Kimai makes an activity global, then tasks are imported",
         old "skos:broader Website", ours "no skos:broader",
-        why "nobody knows which project its hours belong to; IMPORT_RELATIONS=keep is the old way";
+        why "the project of its hours is not known; IMPORT_RELATIONS=keep is the old behaviour";
     hours_of_a_moved_activity: "hours of an activity that Kimai moved to another project, after an import of tasks",
         old "on Website", ours "on Shop",
         why "they stayed on a project that the activity does not belong to";
     hidden_in_kimai: "Kimai hides a project and deletes an activity, then tasks are imported",
         old "nothing", ours "Analysis, More, Other, Other a ext:UnavailableInKimai",
-        why "whoever keeps tasks can see which cannot be booked on any more; it goes when they come back";
+        why "people who manage tasks see which ones cannot be used any more; the class is removed when they are \
+            available again";
     foreign_account: "an account of another service has the Kimai user's number",
         old "0 accounts of Kimai", ours "1 account of Kimai",
         why "the user could never be linked";
     typed_customer: "a customer whose dct:identifier is an xsd:integer is imported again",
         old "2 customers", ours "1 customer",
         why "the same number is the same customer";
-    doubled_customer: "Kimai renames a customer that is there twice",
+    doubled_customer: "Kimai renames a customer that exists twice",
         old "1 of 2 renamed", ours "2 of 2 renamed",
         why "people see both";
     nothing_new: "updates of an import that finds nothing new",
@@ -180,7 +182,7 @@ differences! {
         why "each rewritten label was a delta and cleared caches";
     lock_of_what_cannot_be_mapped: "a lock: work logs without task, and of a person without name and account",
         old "SUBMITTED, 0 work logs", ours "EXPORTED, 1 work log",
-        why "a timesheet holds all hours of its person; Kimai and names have nothing to do with it";
+        why "a timesheet contains all hours of its person, regardless of Kimai and names";
     lock_east_of_utc: "a lock with TZ=Europe/Brussels",
         old "SUBMITTED, 0 work logs", ours "EXPORTED, 1 work log",
         why "the month's first day was written as the UTC day of its midnight: nothing was found";
@@ -189,7 +191,7 @@ differences! {
         why "it is the same day";
     lock_of_two_statuses: "a lock of a timesheet that is SUBMITTED and DRAFT",
         old "EXPORTED, 1 work log", ours "SUBMITTED and DRAFT, 0 work logs",
-        why "nobody can tell which is right: it is named in the log and left alone";
+        why "it is not clear which is right: it is logged and not changed";
 }
 
 /// Whoever moves over is told of every difference, and of no other.

@@ -234,7 +234,10 @@ fn shell(before: &str, argument: &str) -> Command {
 fn limits_that_are_too_low_end_the_start_in_words() {
     for (limit, words) in [
         ("ulimit -n 20", "The limit of open files is 20 (ulimit -n, LimitNOFILE)"),
-        ("ulimit -v 307200", "The limit of address space is 300 MB (ulimit -v, LimitAS): set it to 1024 MB"),
+        (
+            "ulimit -v 307200",
+            "The limit of address space is 300 MB (ulimit -v, LimitAS): set it to at least 1024 MB",
+        ),
     ] {
         for argument in ["serve", "standalone", "demo"] {
             let mut command = shell(limit, argument);

@@ -73,11 +73,11 @@ async fn the_list_is_paged_and_bad_questions_are_told_what_to_ask() {
     stack.quiet().await;
 
     for (path, status, words) in [
-        ("/queue?filter[state]=lost", 400, "there are queued, scheduled, running, parked"),
+        ("/queue?filter[state]=lost", 400, "expected one of: queued, scheduled, running, parked"),
         ("/queue?page[size]=0", 400, "a number from 1 to 500"),
         ("/queue?page[after]=x", 400, "is not an absolute IRI"),
-        ("/queue/nope", 404, "Nothing is known of a work log 'nope'"),
-        ("/queue/http%3A%2F%2Fx%2F1", 404, "Nothing is known"),
+        ("/queue/nope", 404, "There is no work log 'nope'"),
+        ("/queue/http%3A%2F%2Fx%2F1", 404, "There is no work log"),
     ] {
         let (found, body) = stack.get(path).await;
         assert_eq!(found, status, "{path}");

@@ -206,7 +206,7 @@ async fn a_timesheet_that_nobody_is_linked_to_is_shown_with_what_becomes_of_it()
     assert_eq!(answer.status(), 404);
     let text = answer.text().await.unwrap();
     for words in
-        ["2024-09-02 08:00 to 2024-09-02 15:30 (7:30 hours)", "jane", "Website", "or else deletes it"]
+        ["2024-09-02 08:00 to 2024-09-02 15:30 (7:30 hours)", "jane", "Website", "otherwise deletes it"]
     {
         assert!(text.contains(words), "{words}: {text}");
     }
@@ -217,7 +217,7 @@ async fn a_timesheet_that_nobody_is_linked_to_is_shown_with_what_becomes_of_it()
     stack.kimai.fault(When::next("GET", "/api/timesheets/*").times(usize::MAX), Fault::answer(502));
     let answer = stack.http.get(format!("{}/queue/{id}", stack.base)).send().await.unwrap();
     assert_eq!(answer.status(), 503);
-    assert!(answer.text().await.unwrap().contains("Kimai does not tell what it holds"));
+    assert!(answer.text().await.unwrap().contains("cannot be read from Kimai"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -111,11 +111,11 @@ async fn bad_questions_about_runs_are_answered_in_words() {
         ("/runs/soon", 404, "There is no run 'soon'"),
         ("/runs/999/events", 404, "There is no run 999"),
         ("/runs/999/findings", 404, "There is no run 999"),
-        ("/runs?filter[kind]=x", 400, "there are sweep, plan, import, lock"),
-        ("/runs/1/findings?filter[kind]=x", 400, "there are missing, changed"),
-        ("/runs/1/findings?filter[held]=x", 400, "it is true or false"),
+        ("/runs?filter[kind]=x", 400, "expected one of: sweep, plan, import, lock"),
+        ("/runs/1/findings?filter[kind]=x", 400, "expected one of: missing, changed"),
+        ("/runs/1/findings?filter[held]=x", 400, "expected true or false"),
         ("/runs/1/findings?page[size]=0", 400, "a number from 1 to 500"),
-        ("/runs/1/findings?page[after]=x", 400, "take links.next as it is"),
+        ("/runs/1/findings?page[after]=x", 400, "use links.next unchanged"),
     ];
     for (path, status, words) in table {
         let (found, body) = get(&stack, path).await;
@@ -130,7 +130,7 @@ async fn bad_questions_about_runs_are_answered_in_words() {
         ("/sync-to-kimai/work-logs?confirm=x", september(), 400, "The confirm key 'x' is not known"),
         ("/sync-to-kimai/work-logs", confirmed.clone(), 400, "is not known"),
         ("/sync-to-kimai/work-logs?dry-run=true", confirmed, 400, "nothing to confirm"),
-        ("/sync-to-kimai/work-logs?dry-run=maybe", september(), 400, "it is true or false"),
+        ("/sync-to-kimai/work-logs?dry-run=maybe", september(), 400, "expected true or false"),
     ];
     for (path, body, status, words) in posts {
         let answer = send(&stack, path, &body).await;
@@ -349,7 +349,7 @@ fn a_killed_service_takes_its_sweeps_up_again_under_their_numbers() {
             (&last["state"], &last["what"]),
             (&json!("done"), &json!(format!("{year}-01-01 to {year}-12-31")))
         );
-        assert!(last["message"].as_str().unwrap().contains("begun again after a stop"), "{last}");
+        assert!(last["message"].as_str().unwrap().contains("restarted after a stop"), "{last}");
     }
     let (code, log) = second.end("-TERM");
     assert_eq!(code, Some(0), "{log}");

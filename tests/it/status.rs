@@ -99,10 +99,10 @@ impl Screens {
 
     fn link(&self, name: &str) -> Link {
         match self.links[name].as_str() {
-            "Not asked yet" => Link::Unknown,
+            "Not contacted yet" => Link::Unknown,
             "Answers" => Link::Answers,
-            "Asks for a pause" => Link::Paused,
-            "Does not answer as it should" => Link::Down,
+            "Asked for a pause" => Link::Paused,
+            "Unavailable" => Link::Down,
             other => panic!("{name}: {other}"),
         }
     }
@@ -141,7 +141,7 @@ impl Screens {
     }
 
     fn agree_on_the_queue(&self) -> Result<(), String> {
-        let saved = self.links["Queue file"] == "Can be saved";
+        let saved = self.links["Queue file"] == "Writable";
         same("/metrics on the file", &self.metric("queue_writable"), &u64::from(saved))?;
         same("the headline on the file", &self.headline.contains("cannot be saved"), &!saved)?;
         same("/ready on the file", &self.ready.1.contains("Nothing can be saved"), &!saved)?;
@@ -281,7 +281,7 @@ async fn kimai_down_refusing_or_failing_is_told_alike_and_so_is_its_return() {
 
     stack.kimai.expire_token(TOKEN);
     ask_kimai(&stack).await;
-    let seen = told(&stack, "Kimai lets the service in no more").await;
+    let seen = told(&stack, "Kimai refuses access").await;
     assert_eq!(seen.meta["down"][0]["code"], "token-invalid");
     assert_eq!(seen.checks["token"].0, "trouble", "the checks of before do not hide it: {seen:#?}");
 }
@@ -291,7 +291,7 @@ async fn a_kimai_that_asks_for_a_pause_is_not_down() {
     let stack = Stack::embedded(&[]).await;
     every(&stack.kimai, &Fault::answer(429).header("Retry-After", "600"));
     ask_kimai(&stack).await;
-    let seen = told(&stack, "Kimai asks for a pause").await;
+    let seen = told(&stack, "Kimai has asked for a pause").await;
     assert_eq!((seen.link("Kimai"), seen.ready.0), (Link::Paused, 200));
 }
 
@@ -340,7 +340,7 @@ async fn what_is_parked_waits_or_was_held_back_is_counted_alike() {
         uris.push(stack.register(id, "2024-09-02", "8 hours").await);
     }
     notify(&stack, &uris).await;
-    let seen = told(&stack, "2 work logs need somebody’s attention").await;
+    let seen = told(&stack, "2 work logs need attention").await;
     assert_eq!((seen.title.as_str(), seen.tiles[3]), ("2 parked · kimai-sync", 2), "{seen:#?}");
 }
 
@@ -379,6 +379,6 @@ async fn right_after_the_start_nothing_is_called_well_that_nobody_has_asked() {
     let running = tokio::task::block_in_place(|| Running::start(command));
     let seen = Screens::of(&format!("http://{}", running.address)).await;
     assert_eq!((seen.link("Kimai"), seen.link("Triplestore")), (Link::Unknown, Link::Unknown), "{seen:#?}");
-    assert_eq!(seen.headline, "Starting: not both sides have been asked yet");
+    assert_eq!(seen.headline, "Starting: Kimai and the triplestore have not both been contacted yet");
     assert_eq!(seen.agree(), Ok(()), "{seen:#?}");
 }

@@ -120,13 +120,13 @@ fn who_is_in_order_or_lacks_something_is_told() {
         (
             explanation(whole(), vec![held(&[])], None),
             Verdict::InSync,
-            "In sync: timesheet 12 holds what the work log says",
+            "In sync: timesheet 12 matches the work log",
             "",
         ),
         (
             explanation(whole(), vec![held(&[])], entry(State::Scheduled, None)),
             Verdict::InSync,
-            "In sync: timesheet 12 holds what the work log says",
+            "In sync: timesheet 12 matches the work log",
             "",
         ),
         (
@@ -152,14 +152,14 @@ fn who_is_in_order_or_lacks_something_is_told() {
                 entry(State::Scheduled, Some("the work log has no duration")),
             ),
             Verdict::Waits,
-            "Waits: the work log has no duration; next try 14:03",
+            "Waiting: the work log has no duration; next attempt 14:03",
             "fill in its duration",
         ),
         (
             explanation(whole(), vec![], entry(State::Parked, Some(refused))),
             Verdict::NotInKimai,
             "Not in Kimai: Kimai could not create the timesheet: project 'Site' is hidden",
-            "Show it again in Kimai",
+            "Make it visible in Kimai",
         ),
     ]);
 }
@@ -170,43 +170,43 @@ fn who_waits_or_differs_is_told() {
         (
             explanation(whole(), vec![], entry(State::Queued, None)),
             Verdict::Waits,
-            "Waits: it is tried as soon as it is its turn",
+            "Waiting: it is next when a worker is free",
             "",
         ),
         (
             explanation(whole(), vec![], entry(State::Running, None)),
             Verdict::Waits,
-            "Waits: it is being tried just now",
+            "Waiting: it is being synced now",
             "",
         ),
         (
             explanation(whole(), vec![], None),
             Verdict::NotInKimai,
-            "Not in Kimai: it is complete, but the service has not been told of it",
+            "Not in Kimai: it is complete, but the service has not been notified of it",
             "queue retry",
         ),
         (
             explanation(whole(), vec![gone()], None),
             Verdict::NotInKimai,
-            "Not in Kimai: timesheet 12 is gone from there",
-            "created anew",
+            "Not in Kimai: timesheet 12 no longer exists",
+            "create a new timesheet",
         ),
         (
-            explanation(whole(), vec![held(&["end: 7 in Kimai, 8 by the work log"])], None),
+            explanation(whole(), vec![held(&["end: 7 in Kimai, 8 in the work log"])], None),
             Verdict::Differs,
-            "Timesheet 12 holds something else than the work log says: end: 7 in Kimai, 8 by the work log",
+            "Timesheet 12 differs from the work log: end: 7 in Kimai, 8 in the work log",
             "queue retry",
         ),
         (
             explanation(whole(), vec![Held { linked: false, ..held(&[]) }], None),
             Verdict::Differs,
-            "In Kimai as timesheet 12, but the triplestore does not hold the link yet",
+            "In Kimai as timesheet 12, but the link is not in the triplestore yet",
             "queue retry",
         ),
         (
             explanation(whole(), vec![unasked()], None),
             Verdict::Unclear,
-            "Not known now: timesheet 12: Kimai could not look something up: it answered 502",
+            "Not known at the moment: timesheet 12: Kimai could not look something up: it answered 502",
             "when Kimai answers",
         ),
     ]);
@@ -218,31 +218,31 @@ fn who_is_gone_or_unknown_is_told() {
         (
             explanation(told(Subject::LeftOver, &[]), vec![gone()], None),
             Verdict::Deleted,
-            "Deleted: what is left of it in the triplestore is its link, and its timesheet is gone from Kimai",
+            "Deleted: only its link is left in the triplestore, and its timesheet no longer exists in Kimai",
             "",
         ),
         (
             explanation(told(Subject::LeftOver, &[]), vec![held(&[])], None),
             Verdict::LeftOver,
-            "Deleted: what is left of it in the triplestore is its link, but timesheet 12 is still in Kimai",
+            "Deleted: only its link is left in the triplestore, but timesheet 12 is still in Kimai",
             "Sweep its day",
         ),
         (
             explanation(told(Subject::LeftOver, &[]), vec![held(&[])], entry(State::Queued, None)),
             Verdict::Waits,
-            "Waits: it is tried as soon as it is its turn (it was deleted, and its timesheet is to follow)",
+            "Waiting: it is next when a worker is free (it was deleted; its timesheet will be deleted too)",
             "",
         ),
         (
             explanation(told(Subject::Absent, &[]), vec![], None),
             Verdict::Unknown,
-            "Unknown here: neither the triplestore, nor Kimai, nor our memory knows anything of it",
-            "Look whether",
+            "Unknown: it is not in the triplestore, in Kimai, or in the records of the service",
+            "Check the IRI",
         ),
         (
             explanation(told(Subject::Other, &[]), vec![], None),
             Verdict::NotAWorkLog,
-            "Not a work log: the triplestore knows something else under this IRI",
+            "Not a work log: this IRI is something else in the triplestore",
             "",
         ),
     ]);
@@ -260,7 +260,7 @@ fn an_outage_says_since_when_and_that_nothing_is_lost() {
         explanation(told(Subject::WorkLog, &[]), vec![], entry(State::Scheduled, Some("it answered 502")));
     let judged = judge_with(&waiting, std::slice::from_ref(&down));
     assert_eq!(judged.verdict, Verdict::Waits);
-    assert_eq!(judged.says, "Waits: Kimai is down since 13:40 (it answered 502); next try 14:03");
+    assert_eq!(judged.says, "Waiting: Kimai has been down since 13:40 (it answered 502); next attempt 14:03");
     assert!(judged.help[0].contains("Nothing is lost"), "{:?}", judged.help);
     // Who is in order does not wait for anybody.
     let well = explanation(told(Subject::WorkLog, &[]), vec![held(&[])], None);
@@ -273,7 +273,7 @@ fn a_triplestore_that_does_not_answer_proves_nothing() {
     silent.triplestore = Answer::Unknown { error: "the triplestore did not answer: refused".to_owned() };
     let judged = judge_with(&silent, &[]);
     assert_eq!(judged.verdict, Verdict::Unclear);
-    assert_eq!(judged.says, "Not known now: the triplestore did not answer: refused");
+    assert_eq!(judged.says, "Not known at the moment: the triplestore did not answer: refused");
 }
 
 #[test]
@@ -282,19 +282,21 @@ fn what_the_triplestore_hides_is_not_called_unknown_while_we_remember_it() {
     hidden.memory = Answer::Known(Memory { timesheet: Some(EntryId::number(12)), ..Memory::default() });
     let judged = judge_with(&hidden, &[]);
     assert_eq!(judged.verdict, Verdict::NotSeen);
-    assert_eq!(judged.says, "Not to be seen in the triplestore; timesheet 12 is still in Kimai");
+    assert_eq!(judged.says, "Not visible in the triplestore; timesheet 12 is still in Kimai");
     assert_eq!(judged.help, [HIDDEN], "nothing leads to a sweep, which would delete it");
     // It is in the queue, but nothing is deleted for that.
     hidden.entry = Some(entry(State::Queued, None));
     let judged = judge_with(&hidden, &[]);
     assert_eq!((judged.verdict, judged.help[0].as_str()), (Verdict::Waits, HIDDEN));
-    assert_eq!(judged.says, "Waits: it is tried as soon as it is its turn");
+    assert_eq!(judged.says, "Waiting: it is next when a worker is free");
     hidden.entry = None;
     let held = std::mem::replace(&mut hidden.timesheets, vec![Held { linked: false, ..unasked() }]);
     let judged = judge_with(&hidden, &[]);
     assert_eq!(judged.verdict, Verdict::Unclear);
     assert!(
-        judged.says.starts_with("Not to be seen in the triplestore; whether timesheet 12"),
+        judged.says.starts_with(
+            "Not visible in the triplestore; it is not known at the moment whether timesheet 12"
+        ),
         "{}",
         judged.says
     );
@@ -326,7 +328,7 @@ fn a_lost_answer_and_a_shared_timesheet_are_told() {
         Answer::Known(Memory { creating_since: Some(at("2024-09-02T11:59:00Z")), ..Memory::default() });
     let judged = judge_with(&unsure, &[]);
     assert!(
-        judged.says.contains("sent at 13:59") && judged.says.ends_with("next try 14:03"),
+        judged.says.contains("sent at 13:59") && judged.says.ends_with("next attempt 14:03"),
         "{}",
         judged.says
     );

@@ -5,24 +5,24 @@ use crate::http::{body, delta, sparql};
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
-    /// The services of the stack, which know no token: it can make us look once too often, no more.
+    /// The services of the stack, which have no token. The worst they can cause is an unnecessary check.
     Stack,
-    /// Open: it reveals nothing and changes nothing.
+    /// Everybody: it reveals nothing and changes nothing.
     Open,
-    /// Everybody, unless `METRICS_PROTECTED`.
+    /// Everybody, unless `METRICS_PROTECTED` is set.
     Metrics,
-    /// Who has the token, where there is one.
+    /// Those who have the token, if there is one.
     Guarded,
 }
 
 use Access::{Guarded, Metrics, Open, Stack};
 
-/// A route, or with `/` at its end all routes below it.
+/// A route, or with a trailing `/` all routes below it.
 #[derive(Debug)]
 pub(super) struct Row {
     path: &'static str,
     pub(super) access: Access,
-    /// The largest body. `None`: the route itself sees to it.
+    /// The largest body; `None` if the route has its own limit.
     pub(super) most_bytes: Option<usize>,
 }
 
@@ -39,7 +39,7 @@ const SMALL: usize = 16 * 1024;
 const FORM: usize = 32 * 1024;
 
 const TABLE: &[Row] = &[
-    // It counts, and tells, what it has to refuse: a change is lost with it.
+    // The route counts and logs deltas that it refuses, since their changes are lost.
     Row { path: delta::PATH, access: Stack, most_bytes: None },
     row("/live", Open, NONE),
     row("/ready", Open, NONE),
@@ -52,7 +52,7 @@ const TABLE: &[Row] = &[
     row("/timesheets/lock", Guarded, body::MOST_BYTES),
 ];
 
-/// All others, those that do not exist too.
+/// All other routes, including those that do not exist.
 const OTHERS: Row = row("/", Guarded, SMALL);
 
 impl Row {
@@ -60,19 +60,19 @@ impl Row {
         if self.path.ends_with('/') { path.starts_with(self.path) } else { path == self.path }
     }
 
-    /// Whether reading alone is work that pages of other sites may not ask for.
+    /// Whether even reading it is so expensive that pages of other sites may not do it.
     pub(super) fn reading_is_work(&self) -> bool {
         self.path == SPARQL
     }
 
-    /// Whether a browser may keep answers: nothing in them is anybody's.
+    /// Whether a browser may cache responses: they contain no data.
     pub(super) fn may_be_kept(&self) -> bool {
         self.path == "/assets/"
     }
 }
 
-/// The row for a path as it was sent. What the router might yet decode is spelt unlike every open route,
-/// and so it is guarded.
+/// The row for a path as sent. A path that the router would still decode does not match an open route, so it is
+/// guarded.
 pub(super) fn of(path: &str) -> &'static Row {
     TABLE.iter().find(|row| row.fits(path)).unwrap_or(&OTHERS)
 }

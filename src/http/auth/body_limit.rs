@@ -8,8 +8,8 @@ use futures_util::StreamExt as _;
 
 use crate::http::problem::Problem;
 
-/// Refuses a body that is declared larger than `most` bytes; cuts one of undeclared length off there. Leaves it
-/// to the route where there is no `most`.
+/// Refuses a body declared larger than `most` bytes, and cuts off a body of undeclared length there. Without `most`,
+/// the route has its own limit.
 pub(super) fn set(request: &mut ServiceRequest, most: Option<usize>) -> Result<(), Problem> {
     let Some(most) = most else { return Ok(()) };
     let declared = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());

@@ -1,7 +1,7 @@
 //! Limits the connections per address, so that some are always left for others.
 //!
-//! No connection is refused for that, since bursts of deltas come from one address too. But one beyond the limit has to
-//! be quick: it gets a second for its request and for each pause in the body, and is closed after the response.
+//! No connection is refused, since bursts of deltas come from one address too. But a connection beyond the limit has to
+//! be quick: it gets one second for its request and for each pause in the body, and is closed after the response.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -17,33 +17,33 @@ use actix_web::rt::net::TcpStream;
 
 use super::slow;
 
-/// What a connection beyond the bound gets for its request, and for each pause in it.
+/// The time limit for the request of a connection beyond the limit, and for each pause in it.
 const QUICK: Duration = Duration::from_secs(1);
 
-/// The connections of each address. One for all threads of the server; cheap to clone.
+/// The connections per address. Shared by all threads of the server; cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Connections {
     open: Arc<Mutex<HashMap<IpAddr, usize>>>,
     most: usize,
 }
 
-/// One connection; counted until it is dropped.
+/// A connection, counted until it is dropped.
 struct Connection {
     all: Connections,
     address: IpAddr,
-    /// Beyond the bound when it was opened.
+    /// Whether it was beyond the limit when it was opened.
     beyond: bool,
-    /// Whether a request came on it.
+    /// Whether it has carried a request.
     used: Arc<AtomicBool>,
 }
 
 impl Connections {
-    /// Up to `most` of one address have time.
+    /// With normal timeouts for up to `most` connections per address.
     pub(crate) fn new(most: usize) -> Self {
         Self { open: Arc::default(), most }
     }
 
-    /// Counts a new connection; its end too, since `data` lives as long.
+    /// Counts a new connection until its end: `data` lives as long.
     pub(crate) fn opened(&self, connection: &dyn Any, data: &mut Extensions) {
         let Some(stream) = connection.downcast_ref::<TcpStream>() else { return };
         let Ok(peer) = stream.peer_addr() else { return };
@@ -80,16 +80,16 @@ impl Drop for Connection {
     }
 }
 
-/// What one connection may do.
+/// The limits of one connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Terms {
     /// The longest pause in a body.
     pub(super) pause: Duration,
-    /// Whether it is closed after the answer.
+    /// Whether it is closed after the response.
     pub(super) closes: bool,
 }
 
-/// The terms of the connection that `request` came on.
+/// The limits of the connection of `request`.
 pub(super) fn terms(request: &ServiceRequest) -> Terms {
     let connection = request.request().conn_data::<Connection>();
     if let Some(connection) = connection {
@@ -99,7 +99,7 @@ pub(super) fn terms(request: &ServiceRequest) -> Terms {
     Terms { pause: if closes { QUICK } else { slow::PAUSE }, closes }
 }
 
-/// The address as one that holds connections: of IPv6 one site has 2^64.
+/// The address for counting connections: with IPv6, one site has 2^64 addresses.
 fn whole(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::from((u128::from(address) >> 64 << 64).to_be_bytes()),

@@ -6,7 +6,7 @@ use actix_web::http::header::{
     X_FRAME_OPTIONS,
 };
 
-/// Nothing but what we serve ourselves, nothing written into a page, in nobody's frame.
+/// Only resources of this service, no inline scripts or styles, no framing.
 pub(super) const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
     img-src 'self' data:; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
@@ -14,8 +14,8 @@ static ALWAYS: [(HeaderName, HeaderValue); 7] = [
     (CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
-    // Tells other sites as little as `no-referrer`, under which a browser would also send our own forms
-    // with `Origin: null`, which the guard must refuse.
+    // Sends other sites as little as `no-referrer`, but with that a browser would send our own forms with `Origin:
+    // null`, which the guard must refuse.
     (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
     (CROSS_ORIGIN_OPENER_POLICY, HeaderValue::from_static("same-origin")),
     (CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("same-origin")),
@@ -27,8 +27,9 @@ static ALWAYS: [(HeaderName, HeaderValue); 7] = [
     ),
 ];
 
-/// Adds them. What may not be kept and whose handler did not say so is marked `no-store`. An answer without a
-/// body has nothing that a browser could do anything with, and deltas come by the thousand: that is all it gets.
+/// Adds the headers. A response that must not be cached gets `no-store`, unless its handler sets `Cache-Control`
+/// itself. A response without a body gets no other headers: they would have no effect there, and deltas arrive by the
+/// thousand.
 pub(super) fn add(headers: &mut HeaderMap, has_body: bool, may_be_kept: bool) {
     if has_body {
         headers.reserve(ALWAYS.len() + 1);

@@ -16,7 +16,7 @@ use super::{CHALLENGE, Guard, Tried, redirect, seconds, session_ids};
 use crate::http::problem::Problem;
 use crate::http::response::fault::{BadRequest, TooLarge, Unavailable};
 
-/// What the cookie is called.
+/// The name of the cookie.
 pub(in crate::http) const COOKIE_NAME: &str = "kimai-sync-session";
 
 /// `GET /login`.
@@ -24,7 +24,7 @@ pub(in crate::http) const COOKIE_NAME: &str = "kimai-sync-session";
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "the query is read by name; this says what is in it")]
 struct Next {
-    /// Where to go on; a path of this service.
+    /// Where to redirect to; a path of this service.
     #[param(nullable = false, example = "/runs")]
     next: Option<String>,
 }
@@ -36,20 +36,20 @@ struct LoginBody {
     /// The `OPS_TOKEN`.
     #[schema(example = "the OPS_TOKEN")]
     token: String,
-    /// Where to go on; a path of this service.
+    /// Where to redirect to; a path of this service.
     #[schema(nullable = false, example = "/")]
     next: Option<String>,
 }
 
 type Members = BTreeMap<String, String>;
 
-/// The form to log in with
+/// The login form
 ///
-/// Redirects to `next` if no login is needed, or if there is one already.
+/// Redirects to `next` if no login is needed, or if the browser is logged in already.
 #[utoipa::path(get, path = "/login", tag = "Login", operation_id = "loginForm", params(Next), responses(
     (status = 200, description = "The form.", body = String, content_type = "text/html"),
-    (status = 303, description = "There is no need to log in.",
-        headers(("Location" = String, description = "Where to go on."))),
+    (status = 303, description = "No login is needed.",
+        headers(("Location" = String, description = "Where to continue."))),
     BadRequest,
 ))]
 pub(in crate::http) async fn form(
@@ -68,11 +68,11 @@ pub(in crate::http) async fn form(
 #[utoipa::path(post, path = "/login", tag = "Login", operation_id = "login",
     request_body(content = LoginBody, content_type = "application/x-www-form-urlencoded"),
     responses(
-        (status = 303, description = "Logged in, with a session's cookie.", headers(
-            ("Location" = String, description = "Where to go on."),
-            ("Set-Cookie" = Option<String>, description = "The session, where OPS_TOKEN is set."),
+        (status = 303, description = "Logged in, with a session cookie.", headers(
+            ("Location" = String, description = "Where to continue."),
+            ("Set-Cookie" = Option<String>, description = "The session, if OPS_TOKEN is set."),
         )),
-        (status = 401, description = "That is not the token: the form again.", body = String,
+        (status = 401, description = "Wrong token: the form again.", body = String,
             content_type = "text/html", headers(("WWW-Authenticate" = String, description = "`Bearer`."))),
         (status = 429, description = "Too many wrong tokens: the form again.", body = String,
             content_type = "text/html",
@@ -86,33 +86,31 @@ pub(in crate::http) async fn enter(
 ) -> Result<HttpResponse, Problem> {
     let body = body.map_err(|fault| match fault.as_response_error().status_code() {
         StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(super::access::LOGIN),
-        _ => Problem::bad_request("The form did not arrive whole; send it again."),
+        _ => Problem::bad_request("The form did not arrive completely; send it again."),
     })?;
-    // What cannot be read is not repeated: it may be the token.
+    // The input is not repeated in the error: it may be the token.
     let members: Members = serde_urlencoded::from_bytes(&body)
-        .map_err(|_| Problem::bad_request("The form cannot be read; it has the members token and next."))?;
+        .map_err(|_| Problem::bad_request("The form is invalid; its fields are token and next."))?;
     let next = next(&members);
     let given = members.get("token").map_or("", |token| token.trim());
     let now = Instant::now();
     match guard.try_token(given.as_bytes(), "/login", now) {
         Tried::Right if guard.token.is_none() => Ok(to(&next)),
         Tried::Right => {
-            let id = guard
-                .sessions
-                .open(now)
-                .map_err(|_| Problem::unavailable("The system gives no random numbers now; try again."))?;
+            let id = guard.sessions.open(now).map_err(|_| {
+                Problem::unavailable("The system has no random numbers at the moment; try again.")
+            })?;
             info!("Somebody logged in");
             let secure = request.connection_info().scheme() == "https";
             Ok(with_cookie(to(&next), &cookie(&id, LIFETIME.as_secs(), secure)))
         }
         Tried::Wrong => {
-            let mut answer =
-                html(&guard, StatusCode::UNAUTHORIZED, &next, Some("That is not the token. Try again."));
+            let mut answer = html(&guard, StatusCode::UNAUTHORIZED, &next, Some("Wrong token. Try again."));
             answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
             Ok(answer)
         }
         Tried::TooMany(pause) => {
-            let fault = "Too many wrong tokens were sent. Wait a few seconds.";
+            let fault = "Too many wrong tokens. Wait a few seconds.";
             let mut answer = html(&guard, StatusCode::TOO_MANY_REQUESTS, &next, Some(fault));
             answer.headers_mut().insert(RETRY_AFTER, seconds(pause));
             Ok(answer)
@@ -124,7 +122,7 @@ pub(in crate::http) async fn enter(
 #[utoipa::path(post, path = "/logout", tag = "Login", operation_id = "logout", responses(
     (status = 303, description = "Logged out.", headers(
         ("Location" = String, description = "The form."),
-        ("Set-Cookie" = String, description = "Takes the session's cookie away."),
+        ("Set-Cookie" = String, description = "Removes the session cookie."),
     )),
 ))]
 pub(in crate::http) async fn leave(request: HttpRequest, guard: web::Data<Guard>) -> HttpResponse {
@@ -139,8 +137,8 @@ fn next(members: &Members) -> String {
     members.get("next").map_or_else(|| redirect::HOME.to_owned(), |asked| redirect::local(asked))
 }
 
-/// `Secure` where the browser came over https, which the proxy that ends it tells: over http the browser
-/// would not send such a cookie back.
+/// `Secure` if the browser uses https, according to the proxy that terminates it: over http the browser would not send
+/// such a cookie back.
 fn cookie(id: &str, seconds: u64, secure: bool) -> String {
     let secure = if secure { "; Secure" } else { "" };
     format!("{COOKIE_NAME}={id}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")

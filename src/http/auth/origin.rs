@@ -6,11 +6,11 @@ use actix_web::http::Method;
 use actix_web::http::header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use actix_web::http::uri::Authority;
 
-/// Which browsers send to https and to their own machine only.
+/// Browsers send this header only to https and to localhost.
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Whether this would change something here for a page of another origin, or have something worked out for it
-/// where reading alone is work. What is no browser sends neither header.
+/// Whether a page of another origin makes this request, and it changes something or is expensive even to read. Clients
+/// that are not browsers send neither header.
 pub(super) fn is_foreign(request: &ServiceRequest, reading_is_work: bool) -> bool {
     let authority = request.uri().authority().map(Authority::as_str);
     (reading_is_work || changes(request.method())) && is_foreign_to(authority, request.headers())
@@ -23,14 +23,14 @@ fn changes(method: &Method) -> bool {
 fn is_foreign_to(authority: Option<&str>, headers: &HeaderMap) -> bool {
     let mut sites = headers.get_all(SITE).peekable();
     if sites.peek().is_some() {
-        // The browser itself compared; a proxy that changes Host does not mislead it.
+        // The browser compared the origins itself, so a proxy that changes Host does not matter.
         return sites.any(|site| site != "same-origin" && site != "none");
     }
     let host = authority.or_else(|| headers.get(HOST)?.to_str().ok());
     headers.get_all(ORIGIN).any(|origin| !is_of(origin, host))
 }
 
-/// Whether `origin` is a page of `host`. TLS may end at a proxy: the scheme says nothing.
+/// Whether `origin` belongs to `host`. The scheme is ignored, since TLS may end at a proxy.
 fn is_of(origin: &HeaderValue, host: Option<&str>) -> bool {
     let origin = origin.to_str().ok().and_then(|text| Some(text.split_once("://")?.1));
     matches!((origin, host), (Some(origin), Some(host)) if origin.eq_ignore_ascii_case(host))

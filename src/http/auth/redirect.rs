@@ -2,19 +2,19 @@
 
 use reqwest::Url;
 
-/// Where nothing else was asked for.
+/// The default target.
 pub(super) const HOME: &str = "/";
 /// A host name that is never used (RFC 6761), to detect whether a text leads to another host.
 const US: &str = "http://kimai-sync.invalid";
 
-/// `asked` if it is a path here, else the page. It is read as a browser reads it, which takes `\` for `/` and
-/// leaves out line breaks.
+/// `asked` if it is a path of this service, otherwise the page. It is parsed as a browser does, which treats `\` as `/`
+/// and ignores line breaks.
 pub(super) fn local(asked: &str) -> String {
     let place = || {
         let us = Url::parse(US).ok()?;
         let place =
             us.join(asked).ok().filter(|place| asked.starts_with('/') && place.origin() == us.origin())?;
-        // `//` at the start would name a host again.
+        // `//` at the start would name a host.
         let here = !place.path().starts_with("//") && !matches!(place.path(), "/login" | "/logout");
         here.then(|| place.query().map_or(place.path().into(), |query| format!("{}?{query}", place.path())))
     };

@@ -11,21 +11,20 @@ use tokio::time::Instant;
 
 use super::token::{Kept, kept};
 
-/// How long a login lasts, whatever is done meanwhile.
+/// How long a login lasts, regardless of activity.
 pub(super) const LIFETIME: Duration = Duration::from_hours(12);
-/// Logins at a time; one more ends the oldest.
+/// The maximum number of sessions; one more ends the oldest.
 const MOST: usize = 256;
 
-/// The open sessions. Only digests of their ids are kept, and looked up by them: neither memory nor time
-/// tells an id.
+/// The open sessions. Only digests of the IDs are stored and compared, so neither memory nor timing reveals an ID.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
-    /// When each ends.
+    /// When each session ends.
     open: Mutex<HashMap<Kept, Instant>>,
 }
 
 impl Sessions {
-    /// Opens a session, and gives its id: 256 random bits, as hexadecimal digits.
+    /// Opens a session and returns its ID: 256 random bits, as hexadecimal digits.
     pub(super) fn open(&self, now: Instant) -> Result<String, <OsRng as TryRngCore>::Error> {
         let mut random = [0; 32];
         OsRng.try_fill_bytes(&mut random)?;

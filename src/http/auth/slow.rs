@@ -1,4 +1,4 @@
-//! Timeouts for slow bodies: a client that sends half of one would hold a connection that others need.
+//! Timeouts for slow bodies: a client that sends only half of one would occupy a connection that others need.
 
 use std::cell::Cell;
 use std::io;
@@ -18,15 +18,15 @@ use crate::http::problem::Problem;
 
 /// The longest pause between two pieces of a body.
 pub(super) const PAUSE: Duration = Duration::from_secs(10);
-/// What any body gets. A small one is there by then, or never comes.
+/// The time limit for a small body.
 const GRACE: Duration = Duration::from_secs(30);
-/// How many bytes a second make it longer: 500 MB may take nearly nine hours.
+/// The minimum rate in bytes per second, which extends the limit for larger bodies: 500 MB may take nearly nine hours.
 const RATE: u64 = 16 * 1024;
 
-/// Whether a body was given up.
+/// Whether reading a body was aborted.
 pub(super) type GivenUp = Rc<Cell<bool>>;
 
-/// Ends the body of `request` where its sender pauses for longer than `pause`, or is too slow in all.
+/// Ends the body of `request` if its sender pauses for longer than `pause`, or is too slow overall.
 pub(super) fn bound(request: &mut ServiceRequest, pause: Duration) -> GivenUp {
     let given_up = GivenUp::default();
     let headers = request.headers();
@@ -50,8 +50,10 @@ pub(super) fn bound(request: &mut ServiceRequest, pause: Duration) -> GivenUp {
                 }
                 Err(_) => {
                     given_up.set(true);
-                    let fault =
-                        io::Error::new(io::ErrorKind::TimedOut, "the rest of it did not come in time");
+                    let fault = io::Error::new(
+                        io::ErrorKind::TimedOut,
+                        "the rest of the body did not arrive in time",
+                    );
                     Some((Err(PayloadError::Io(fault)), (None, read)))
                 }
             }
@@ -65,10 +67,10 @@ pub(super) fn bound(request: &mut ServiceRequest, pause: Duration) -> GivenUp {
 pub(super) fn refused() -> Problem {
     let pause = PAUSE.as_secs();
     let detail = format!(
-        "The body did not come in time: nothing for {pause} s, or less than {} kB a second in all. Send it again.",
+        "The body did not arrive in time: nothing for {pause} s, or less than {} kB per second overall. Send it again.",
         RATE / 1024
     );
-    Problem::new(StatusCode::REQUEST_TIMEOUT, "The body did not come in time", detail)
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time", detail)
 }
 
 #[cfg(test)]
@@ -77,7 +79,7 @@ mod tests {
 
     use super::*;
 
-    /// Pieces of so many bytes, each after a pause; what was read, and whether it was given up.
+    /// Sends pieces of these sizes, each after a pause; returns what was read, and whether reading was aborted.
     async fn read(pieces: usize, bytes: usize, between: Duration) -> (u64, bool) {
         let mut request = TestRequest::post().insert_header((TRANSFER_ENCODING, "chunked")).to_srv_request();
         let pieces = stream::unfold(pieces, move |left| async move {

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use super::Guard;
 
-/// The same body, which ends at its next part once the session `id` is closed or over. Our streams show at
-/// least every 15 seconds that they are alive.
+/// The same body, which ends at its next part once the session `id` is closed or has expired. Streams send something at
+/// least every 15 seconds.
 pub(super) fn until_logout(body: BoxBody, guard: Data<Guard>, id: String) -> BoxBody {
     match body.size() {
         BodySize::Stream => BoxBody::new(UntilLogout { body, guard, id }),

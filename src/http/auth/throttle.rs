@@ -6,18 +6,18 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 const PACE: Duration = Duration::from_secs(1);
-/// This many at once.
+/// The burst size.
 const BURST: Duration = Duration::from_secs(10);
 
 /// The budget of wrong tokens.
 #[derive(Debug, Default)]
 pub(super) struct Throttle {
-    /// When all of it will be there again.
+    /// When the whole budget is available again.
     whole: Mutex<Option<Instant>>,
 }
 
 impl Throttle {
-    /// Counts a wrong token; where there was one too many, how long until the next.
+    /// Counts a wrong token. If there have been too many, returns how long to wait for the next one.
     pub(super) fn take(&self, now: Instant) -> Option<Duration> {
         let mut whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
         let then = whole.map_or(now, |whole| whole.max(now)) + PACE;

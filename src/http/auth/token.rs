@@ -4,15 +4,15 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq as _;
 
-/// A digest, as sessions and the token are kept.
+/// A digest; sessions and the token are stored as digests.
 pub(super) type Kept = [u8; 32];
 
-/// What is kept of a secret.
+/// The digest of a secret.
 pub(super) fn kept(secret: &[u8]) -> Kept {
     Sha256::digest(secret).into()
 }
 
-/// `OPS_TOKEN`. Digests are compared, so that neither a common beginning nor the length shows in the time.
+/// `OPS_TOKEN`. Digests are compared, so that timing reveals neither a common prefix nor the length.
 pub(super) struct Token(Kept);
 
 impl Token {

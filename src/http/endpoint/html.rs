@@ -1,4 +1,4 @@
-//! The routes of the page: HTML, forms and files, each documented by the one line that makes it.
+//! The routes of the operator page: HTML, forms and files, each documented by the line that defines it.
 
 use actix_web::{FromRequest, Handler, Responder, web};
 use utoipa::openapi::header::HeaderBuilder;
@@ -11,17 +11,17 @@ use utoipa::openapi::{Content, ContentBuilder, HttpMethod, Required};
 use super::{Endpoint, Schemas, method_of};
 
 const HTML: &str = "text/html";
-/// How a page or form can fail, which it tells as a page.
+/// The errors of a page or form, which are shown as a page.
 const FAULTS: [(&str, &str); 5] = [
-    ("400", "The request makes no sense."),
-    ("404", "There is no such thing."),
-    ("409", "That does not fit any more."),
+    ("400", "The request is invalid."),
+    ("404", "It does not exist."),
+    ("409", "It conflicts with the current state."),
     ("502", "Kimai or the triplestore refused."),
-    ("503", "Kimai, the triplestore or the queue does not answer now."),
+    ("503", "Kimai, the triplestore or the queue is not available."),
 ];
 
 impl Endpoint {
-    /// A page for people. `query` names what it reads behind the `?`; all of it may be left out.
+    /// A page. `query` names its query parameters, all of which are optional.
     pub(crate) fn page<F, Args>(path: &str, what: &str, query: &[&str], handler: F) -> Self
     where
         F: Handler<Args>,
@@ -30,12 +30,12 @@ impl Endpoint {
     {
         let shown = ResponseBuilder::new().description("The page.").content(HTML, text());
         let operation = reads(operation(path, "page", what), query);
-        let sent_on = leads("Another page shows it.");
+        let sent_on = leads("Redirects to the page that shows it.");
         let operation = operation.response("200", shown.build()).response("303", sent_on);
         Self::made(path, HttpMethod::Get, faults(operation), handler)
     }
 
-    /// Server-sent events that keep a page up to date. `query` names what it reads behind the `?`.
+    /// Server-sent events that keep a page up to date. `query` names its query parameters.
     pub(crate) fn stream<F, Args>(path: &str, what: &str, query: &[&str], handler: F) -> Self
     where
         F: Handler<Args>,
@@ -48,7 +48,7 @@ impl Endpoint {
         Self::made(path, HttpMethod::Get, faults(reads(operation, query)), handler)
     }
 
-    /// What a form of a page does: `fields` are its fields. Answered with 303 to where the outcome shows.
+    /// The action of a form with these `fields`. The response is 303 to the page that shows the result.
     pub(crate) fn form<F, Args>(path: &str, what: &str, fields: &[&str], handler: F) -> Self
     where
         F: Handler<Args>,
@@ -61,11 +61,12 @@ impl Endpoint {
         let body = ContentBuilder::new().schema(Some(shape)).build();
         let body = RequestBodyBuilder::new().content("application/x-www-form-urlencoded", body);
         let operation = operation(path, "form", what).request_body(Some(body.build()));
-        let operation = operation.response("303", leads("Done; this shows the outcome."));
+        let operation =
+            operation.response("303", leads("Done; redirects to the page that shows the result."));
         Self::made(path, HttpMethod::Post, faults(operation), handler)
     }
 
-    /// A file that pages need.
+    /// A file used by pages.
     pub(crate) fn file<F, Args>(path: &str, what: &str, media_type: &str, handler: F) -> Self
     where
         F: Handler<Args>,
@@ -73,7 +74,7 @@ impl Endpoint {
         F::Output: Responder + 'static,
     {
         let whole = ResponseBuilder::new().description("The file.").content(media_type, text()).build();
-        let kept = ResponseBuilder::new().description("It is the one that `If-None-Match` names.").build();
+        let kept = ResponseBuilder::new().description("The file has not changed (`If-None-Match`).").build();
         let operation = operation(path, "file", what).response("200", whole).response("304", kept);
         Self::made(path, HttpMethod::Get, operation.build(), handler)
     }
@@ -115,7 +116,7 @@ fn faults(operation: OperationBuilder) -> Operation {
 
 fn leads(why: &str) -> Response {
     let place = HeaderBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::String)));
-    let place = place.description(Some("Where the browser goes on.")).build();
+    let place = place.description(Some("Where the browser is redirected to.")).build();
     ResponseBuilder::new().description(why).header("Location", place).build()
 }
 

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-/// Deeper than any of our bodies: a schema that contains itself ends there.
+/// The depth limit, for schemas that contain themselves; none of our bodies is this deep.
 const DEEPEST: usize = 32;
 
-/// Gives each body of `document` that has a schema but no example one.
+/// Adds an example to each body of `document` that has a schema but no example.
 pub(super) fn complete(document: &mut Value) {
     let schemas = document.pointer("/components/schemas").cloned().unwrap_or_default();
     let operations = document.get_mut("paths").and_then(Value::as_object_mut);
@@ -29,13 +29,13 @@ fn fill(content: &mut Value, schemas: &Value) {
     }
     let Some(schema) = content.get("schema") else { return };
     let example = of(schema, schemas, DEEPEST);
-    // A text or anything at all says nothing by itself.
+    // An arbitrary text or value would not be informative.
     if example.is_object() || example.is_array() {
         content.insert("example".to_owned(), example);
     }
 }
 
-/// An example of what `schema` describes; `schemas` are those that it may refer to.
+/// An example for `schema`; `schemas` are those that it may refer to.
 fn of(schema: &Value, schemas: &Value, depth: usize) -> Value {
     if depth == 0 {
         return Value::Null;
@@ -68,7 +68,7 @@ fn of(schema: &Value, schemas: &Value, depth: usize) -> Value {
         Some("object") => {
             let required = schema.get("required").and_then(Value::as_array);
             let needed = |name: &str| required.is_some_and(|names| names.iter().any(|one| one == name));
-            // An optional text of which nothing is said would be in the way.
+            // An optional text without an example would only be noise.
             let shown = |(name, schema): &(&String, &Value)| {
                 needed(name) || type_of(schema) != Some("string") || schema.get("example").is_some()
             };

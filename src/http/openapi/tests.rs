@@ -138,8 +138,8 @@ async fn what_cannot_be_read_is_told_as_json_api() {
     let table = [
         ("/queue?filter[stat]=due", "filter[stat]"),
         ("/queue?page[size]=1&page[size]=2", "duplicate field"),
-        ("/queue?filter[state]=gone", "no state of an entry"),
-        ("/runs?filter[kind]=%FF", "no kind of run"),
+        ("/queue?filter[state]=gone", "not a state of an entry"),
+        ("/runs?filter[kind]=%FF", "not a kind of run"),
         ("/runs?x=1", "unknown field"),
     ];
     for (path, words) in table {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::example::type_of;
 
-/// The methods, in the order in which they are shown.
+/// The methods, in display order.
 const METHODS: [&str; 4] = ["get", "post", "put", "delete"];
 
 /// The whole page.
@@ -26,7 +26,7 @@ pub(super) fn page(document: &Value) -> Markup {
                     h1 { "Routes of " (info("title")) " " small { (info("version")) } }
                     p { (info("description")) }
                     p { a href="/" { "Back to the overview" } }
-                    p { a href="/openapi.json" { "The same for programs, as OpenAPI 3.1" } }
+                    p { a href="/openapi.json" { "This documentation as OpenAPI 3.1" } }
                 }
                 nav aria-label="Routes" {
                     @for tag in &tags {
@@ -37,7 +37,7 @@ pub(super) fn page(document: &Value) -> Markup {
                             }
                         }
                     }
-                    h2 { a href="#shapes" { "Shapes" } }
+                    h2 { a href="#shapes" { "Schemas" } }
                 }
                 main {
                     @for tag in &tags {
@@ -105,7 +105,7 @@ impl Route<'_> {
                 }
                 h4 { "Try it" }
                 pre tabindex="0" { code { (self.curl()) } }
-                h4 { "Answers" }
+                h4 { "Responses" }
                 dl {
                     @for (status, answer) in members(operation.get("responses")) {
                         dt { code.status { (status) } }
@@ -122,7 +122,7 @@ impl Route<'_> {
         }
     }
 
-    /// A line for a shell.
+    /// A shell command for the route.
     fn curl(&self) -> String {
         let mut words = vec!["curl -i".to_owned()];
         if self.method != "get" {
@@ -143,7 +143,7 @@ impl Route<'_> {
         words.join(" ")
     }
 
-    /// The path with an example of each parameter.
+    /// The path with an example for each parameter.
     fn example_path(&self) -> String {
         let parameters = self.operation.get("parameters").and_then(Value::as_array).into_iter().flatten();
         parameters.fold(self.path.to_owned(), |path, parameter| match parameter.get("example") {
@@ -156,7 +156,7 @@ impl Route<'_> {
     }
 }
 
-/// `example` as it is sent: a form, or else JSON.
+/// `example` as a body: a form or JSON.
 fn form(media_type: &str, example: &Value) -> String {
     if media_type != "application/x-www-form-urlencoded" {
         return example.to_string();
@@ -177,14 +177,14 @@ fn named(parameter: &Value) -> Markup {
             small {
                 (text(parameter, "/in")) ", " (kind(schema))
                 @if parameter.get("required") == Some(&Value::Bool(true)) { ", required" }
-                @if let Some(default) = schema.get("default") { ", else " (default) }
+                @if let Some(default) = schema.get("default") { ", default " (default) }
             }
         }
         dd { (text(parameter, "/description")) }
     }
 }
 
-/// The bodies of a request or answer: their types, shape and example. Bodies alike are told once.
+/// The bodies of a request or response: media types, schema and example. Identical bodies are shown once.
 fn contents(holder: &Value) -> Markup {
     let all: Vec<(&str, &Value)> = members(holder.get("content")).collect();
     let mut told: Vec<(&Value, Vec<&str>)> = Vec::new();
@@ -220,7 +220,7 @@ fn pretty(example: &Value) -> String {
     }
 }
 
-/// What a schema says of a value, in a few words; shapes of their own are linked.
+/// The type in a schema, in a few words, with links to named schemas.
 fn kind(schema: &Value) -> Markup {
     if let Some(name) = schema.get("$ref").and_then(Value::as_str).and_then(|path| path.rsplit('/').next()) {
         return html! { a href={ "#shape-" (name) } { (name) } };
@@ -277,11 +277,11 @@ fn fields(schema: &Value) -> Markup {
     }
 }
 
-/// The shapes that bodies refer to.
+/// The named schemas.
 fn shapes(document: &Value) -> Markup {
     html! {
         section id="shapes" {
-            h2 { "Shapes" }
+            h2 { "Schemas" }
             @for (name, schema) in members(document.pointer("/components/schemas")) {
                 article id={ "shape-" (name) } {
                     h3 { (name) }

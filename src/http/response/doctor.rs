@@ -10,34 +10,34 @@ use crate::doctor::{Check, Report};
 /// The latest checks.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct ReportAnswer {
-    /// Always all, in the same order; none while the first are still made.
+    /// Always all of them, in the same order; empty while the first checks are running.
     data: Vec<CheckResource>,
     links: ReportLinks,
     meta: ReportMeta,
 }
 
-/// One thing that syncing needs.
+/// A check of one thing that syncing needs.
 #[derive(Debug, Serialize, ToSchema)]
 struct CheckResource {
     #[schema(value_type = String, pattern = "^checks$", example = "checks")]
     r#type: &'static str,
-    /// A word for programs.
+    /// A stable name for programs.
     #[schema(example = "queue-file")]
     id: String,
     attributes: CheckAttributes,
 }
 
-/// How it is.
+/// The result.
 #[derive(Debug, Serialize, ToSchema)]
 struct CheckAttributes {
-    /// What was looked at, for people.
+    /// What was checked, for people.
     #[schema(example = "Queue file")]
     name: String,
     verdict: CheckVerdict,
     /// What was found, in one line.
     #[schema(example = "It can be written.")]
     says: String,
-    /// What to do about it; none when it is well.
+    /// How to fix it; none if everything is fine.
     #[schema(required, example = json!(null))]
     help: Option<String>,
 }
@@ -49,16 +49,16 @@ struct ReportLinks {
     this: &'static str,
 }
 
-/// The checks as a whole; null while the first are still made.
+/// The whole report; null while the first checks are running.
 #[derive(Debug, Serialize, ToSchema)]
 struct ReportMeta {
-    /// When they were made.
+    /// When the checks were made.
     #[schema(required, value_type = Option<String>, format = DateTime, example = "2024-09-02T08:00:00Z")]
     at: Option<Timestamp>,
-    /// The worst of them.
+    /// The worst result.
     #[schema(required)]
     verdict: Option<CheckVerdict>,
-    /// Whether they are of a service with the triplestore inside, without a stack around it.
+    /// Whether the service has an embedded triplestore and no stack around it.
     #[schema(required, example = false)]
     standalone: Option<bool>,
 }

@@ -1,4 +1,4 @@
-//! What a sweep or plan found.
+//! The findings of a sweep or plan.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -10,7 +10,7 @@ use crate::domain::EntryId;
 use crate::domain::diff::ObservedEntry;
 use crate::domain::finding::{Finding, Hold};
 
-/// A page of what a run found.
+/// A page of findings.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct FindingPage {
     pub(in crate::http) data: Vec<FindingResource>,
@@ -18,16 +18,16 @@ pub(in crate::http) struct FindingPage {
     pub(in crate::http) meta: FindingMeta,
 }
 
-/// The findings as a whole.
+/// All findings of the run.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct FindingMeta {
-    /// The number of the run.
+    /// The ID of the run.
     #[schema(example = "17")]
     pub(in crate::http) run: String,
-    /// How many are kept with it.
+    /// How many findings are stored with it.
     #[schema(example = 3)]
     pub(in crate::http) findings: usize,
-    /// Deletions that were held back.
+    /// How many deletions were held back.
     #[schema(example = 0)]
     pub(in crate::http) held: usize,
 }
@@ -37,43 +37,43 @@ pub(in crate::http) struct FindingMeta {
 pub(in crate::http) struct FindingResource {
     #[schema(value_type = String, pattern = "^sweep-findings$", example = "sweep-findings")]
     r#type: &'static str,
-    /// The number of the run, and its own there.
+    /// The ID of the run and the number of the finding.
     #[schema(example = "17-1")]
     id: String,
     attributes: FindingAttributes,
 }
 
-/// What is known of a difference.
+/// The attributes of a finding.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 struct FindingAttributes {
     kind: FindingKind,
     action: FindingAction,
-    /// The IRI of the work log it is about; an orphan has none.
+    /// The IRI of its work log; an orphan has none.
     #[schema(required, example = "http://timekeeper.redpencil.io/work-logs/67BF1C2E9F3B7A0009000001")]
     work_log: Option<String>,
-    /// The timesheets it is about, lowest id first.
+    /// Its timesheets, lowest ID first.
     #[schema(value_type = Vec<u64>, example = json!([9182]))]
     timesheets: Vec<EntryId>,
-    /// What the triplestore says, where that makes a timesheet.
+    /// The timesheet according to the triplestore, if its data is complete.
     #[schema(required)]
     triplestore: Option<TimesheetFields>,
-    /// What Kimai says of the first of the timesheets, where it was seen.
+    /// The first of the timesheets in Kimai, if it was read.
     #[schema(required)]
     kimai: Option<TimesheetFields>,
-    /// What differs, in words for an office worker.
+    /// What differs, as text for people.
     #[schema(example = "end: Kimai has 2024-09-03T06:00:00Z, the work log says 2024-09-03T07:00:00Z")]
     reason: String,
-    /// What holds the deletion back.
+    /// Why the deletion is held back.
     #[schema(required)]
     held: Option<FindingHold>,
-    /// The same for people.
+    /// The same as text for people.
     #[schema(required, value_type = Option<String>, example = json!(null))]
     held_because: Option<&'static str>,
 }
 
 impl FindingResource {
-    /// The `n`th finding of run `run`.
+    /// Finding number `n` of run `run`.
     pub(in crate::http) fn new(run: u64, n: u64, finding: &Finding) -> Self {
         let attributes = FindingAttributes {
             kind: finding.kind.into(),

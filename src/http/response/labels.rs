@@ -1,11 +1,11 @@
-//! Schemas for the words of our enums: each lists exactly the words that the enum has.
+//! Schemas for our enums: each lists exactly the words of the enum.
 
 use serde::{Serialize, Serializer};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-/// Gives an enum of ours a type that is written as its word.
+/// Defines a type for an enum that is serialised as its word.
 macro_rules! shown {
     ($($(#[doc = $doc:literal])* $name:ident of $of:ty;)*) => {$(
         $(#[doc = $doc])*
@@ -40,25 +40,23 @@ macro_rules! shown {
 }
 
 shown! {
-    /// Where an entry of the queue stands: to be run at once, at its due time, running, or parked
-    /// until something changes.
+    /// The state of a queue entry: due now, scheduled for its due time, running, or parked until something changes.
     EntryState of crate::queue::State;
     /// Why a work log is in the queue.
     EntryReason of crate::queue::Reason;
-    /// How something is: it could not be found out; as it should be; something will be missing; work logs do
-    /// not get where they belong.
+    /// The result of a check: it could not run; everything is fine; something will be missing; work logs are not
+    /// synced.
     CheckVerdict of crate::doctor::Health;
-    /// What a run does.
+    /// The kind of a run.
     RunKind of crate::jobs::Kind;
-    /// Who asked for a run.
+    /// Who requested a run.
     RunAskedBy of crate::jobs::AskedBy;
-    /// Where a run stands in its life.
+    /// The state of a run.
     RunState of crate::jobs::State;
     /// What differs between the two sides.
     FindingKind of crate::domain::finding::Kind;
-    /// What holds a deletion back.
+    /// Why a deletion is held back.
     FindingHold of crate::domain::finding::Hold;
-    /// What is done about a difference: the work log is queued, takes the timesheet for its own, or the
-    /// timesheet is deleted.
+    /// What is done about a difference: the work log is queued, or adopts the timesheet, or the timesheet is deleted.
     FindingAction of crate::domain::finding::Action;
 }

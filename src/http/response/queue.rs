@@ -22,7 +22,7 @@ pub(in crate::http) struct QueuePage {
     pub(in crate::http) meta: QueueMeta,
 }
 
-/// Where to go on.
+/// Links to more.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct PageLinks {
     /// The next page; null on the last one.
@@ -30,34 +30,34 @@ pub(in crate::http) struct PageLinks {
     pub(in crate::http) next: Option<String>,
 }
 
-/// The queue as a whole.
+/// The whole queue.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(in crate::http) struct QueueMeta {
-    /// When this was so.
+    /// The time of these counts.
     #[schema(value_type = String, format = DateTime, example = "2024-09-02T08:00:05Z")]
     pub(in crate::http) at: Timestamp,
     /// Due: run as soon as a worker is free.
     #[schema(example = 2)]
     pub(in crate::http) queued: usize,
-    /// To be run later, at their due time.
+    /// Scheduled: run at their due time.
     #[schema(example = 1)]
     pub(in crate::http) scheduled: usize,
     /// Running.
     #[schema(example = 0)]
     pub(in crate::http) running: usize,
-    /// Not run again until something changes.
+    /// Parked: not run again until something changes.
     #[schema(example = 1)]
     pub(in crate::http) parked: usize,
-    /// Since when the oldest due entry waits for a worker; null when none does.
+    /// Since when the oldest due entry has been waiting for a worker; null if none is due.
     #[schema(required, value_type = Option<String>, format = DateTime, example = "2024-09-02T08:00:00Z")]
     pub(in crate::http) oldest_due: Option<Timestamp>,
-    /// What does not answer as it should.
+    /// Which systems are down.
     pub(in crate::http) down: Vec<Down>,
 }
 
 impl QueueMeta {
-    /// As the service stands.
+    /// From the status of the service.
     pub(in crate::http) fn of(status: &Status) -> Self {
         let Load { queued, scheduled, running, parked, oldest_due } = status.load;
         let neighbours = [("Kimai", &status.kimai), ("the triplestore", &status.triplestore)];
@@ -69,22 +69,22 @@ impl QueueMeta {
     }
 }
 
-/// A service behind this one that does not answer.
+/// A system that is down.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct Down {
-    /// Which.
+    /// Its name.
     #[schema(value_type = String, example = "Kimai")]
     pub(in crate::http) name: &'static str,
-    /// What it last said.
+    /// Its last error.
     #[schema(example = "cannot connect to http://kimai:8001")]
     pub(in crate::http) why: String,
-    /// The stable code of that.
+    /// The stable code of the error.
     #[schema(value_type = String, example = "kimai-unavailable")]
     pub(in crate::http) code: Code,
     /// Since when.
     #[schema(value_type = String, format = DateTime, example = "2024-09-02T08:00:00Z")]
     pub(in crate::http) since: Timestamp,
-    /// When it last answered; null if not since the service began.
+    /// When it last answered; null if not since the service started.
     #[schema(required, value_type = Option<String>, format = DateTime, example = "2024-09-02T07:59:58Z")]
     pub(in crate::http) answered: Option<Timestamp>,
 }
@@ -100,28 +100,28 @@ pub(in crate::http) struct EntryResource {
     attributes: EntryAttributes,
 }
 
-/// What is known of an entry.
+/// The attributes of an entry.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(in crate::http) struct EntryAttributes {
     state: EntryState,
-    /// When it is to be run, or was to be run that is running. Null when parked.
+    /// When it will run; if it is running, when it was due. Null if parked.
     #[schema(required, value_type = Option<String>, format = DateTime, example = "2024-09-02T08:05:00Z")]
     due: Option<Timestamp>,
     reason: EntryReason,
-    /// How many runs have failed since it last changed.
+    /// How many attempts have failed since it last changed.
     #[schema(example = 1)]
     attempts: u32,
-    /// What the last failed run said.
+    /// The error of the last failed attempt.
     #[schema(required, example = "Kimai cannot be reached: connection refused")]
     last_error: Option<String>,
-    /// The stable code of that; null before the first run.
+    /// The stable code of that error; null before the first attempt.
     #[schema(required, value_type = Option<String>, example = "kimai-unavailable")]
     code: Option<Code>,
-    /// Since when it is in the queue.
+    /// Since when it has been in the queue.
     #[schema(value_type = String, format = DateTime, example = "2024-09-02T08:00:00Z")]
     since: Timestamp,
-    /// When the turn of a running one ends.
+    /// When the lease of a running entry ends.
     #[schema(required, value_type = Option<String>, format = DateTime, example = json!(null))]
     leased_until: Option<Timestamp>,
 }
@@ -163,25 +163,25 @@ struct WorkLogResource {
     attributes: WorkLogAttributes,
 }
 
-/// Its entry, if it has one, and what became of it so far.
+/// Its entry, if it has one, and its history.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(in crate::http) struct WorkLogAttributes {
     #[serde(flatten)]
     standing: Standing,
-    /// How its last runs ended, the newest first.
+    /// The results of its last attempts, newest first.
     history: Vec<AttemptFields>,
     /// Its timesheet.
     #[schema(required, value_type = Option<u64>, example = 9182)]
     kimai_id: Option<EntryId>,
-    /// What Kimai holds there; null when it has no such timesheet.
+    /// What Kimai has for that timesheet; null if it does not exist.
     #[schema(required)]
     kimai: Option<Held>,
-    /// All that is known of it: what the triplestore and Kimai say, what we remember and did, how it stands in
-    /// plain words, and what would help.
-    // Of an `Object` the example would be left out.
+    /// Everything known about it: what the triplestore and Kimai have, what the service has recorded and done, a
+    /// verdict, and how to fix it.
+    // With `Object` the example would be lost.
     #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>, example = json!({
-        "verdict": "waits", "says": "Kimai cannot be reached", "help": ["Nothing: it is tried again."]
+        "verdict": "waits", "says": "Kimai cannot be reached", "help": ["Nothing: it is retried."]
     }))]
     story: Explanation,
 }
@@ -193,14 +193,14 @@ enum Standing {
     Settled(Settled),
 }
 
-/// Nothing is to be done for it.
+/// It is not in the queue.
 #[derive(Debug, Serialize, ToSchema)]
 struct Settled {
     #[schema(value_type = String, pattern = "^settled$", example = "settled")]
     state: &'static str,
 }
 
-/// How one run of a work log ended.
+/// The result of one attempt to sync a work log.
 #[derive(Debug, Serialize, ToSchema)]
 struct AttemptFields {
     /// When it ended.
@@ -209,21 +209,21 @@ struct AttemptFields {
     /// `done`, `later` or `parked`.
     #[schema(value_type = String, example = "later")]
     result: Ended,
-    /// What stood in the way.
+    /// The error.
     #[schema(required, example = "Kimai cannot be reached: connection refused")]
     message: Option<String>,
-    /// The stable code of what stood in the way; null where it ended well.
+    /// The stable code of the error; null if it succeeded.
     #[schema(required, value_type = Option<String>, example = "kimai-unavailable")]
     code: Option<Code>,
 }
 
-/// What Kimai holds, or why it cannot be asked.
+/// What Kimai has, or why that is not known.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub(in crate::http) enum Held {
-    /// What it holds.
+    /// Its values.
     Timesheet(HeldTimesheet),
-    /// Why it cannot be asked.
+    /// Why it could not be read.
     Unknown(NotAsked),
 }
 
@@ -232,20 +232,20 @@ pub(in crate::http) enum Held {
 pub(in crate::http) struct HeldTimesheet {
     #[serde(flatten)]
     fields: TimesheetFields,
-    /// Whether it is exported: it may be on an invoice.
+    /// Whether it is exported, and so may be on an invoice.
     exported: bool,
 }
 
-/// Why Kimai cannot be asked.
+/// Why Kimai could not be read.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct NotAsked {
-    /// In words.
+    /// The error message.
     #[schema(example = "Kimai cannot be reached: connection refused")]
     pub(in crate::http) error: String,
 }
 
 impl Held {
-    /// What the story tells of a timesheet; none where it is gone.
+    /// A timesheet in the explanation, or nothing if it no longer exists.
     fn of(held: &crate::explain::Held) -> Option<Self> {
         match &held.kimai {
             Answer::Known(holds) => holds.as_ref().map(|holds| {
@@ -257,7 +257,7 @@ impl Held {
 }
 
 impl WorkLogAnswer {
-    /// The story of `work_log`.
+    /// The explanation of `work_log`.
     pub(in crate::http) fn new(
         work_log: &WorkLogUri,
         entry: Option<&Entry>,
@@ -283,7 +283,7 @@ impl WorkLogAnswer {
     }
 }
 
-/// How many entries were woken.
+/// How many entries are retried.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct RetriedAnswer {
     meta: RetriedMeta,

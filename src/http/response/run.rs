@@ -21,15 +21,15 @@ use crate::domain::hours::RoundedMonth;
 use crate::jobs::{Confirm, Job, Queued};
 use crate::reconcile::sweep::Period;
 
-/// Where a run is seen.
+/// The address of a run.
 pub(in crate::http) fn location(id: u64) -> String {
     format!("/runs/{id}")
 }
 
-/// The runs that are kept.
+/// The stored runs.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct RunList {
-    /// The newest first.
+    /// Newest first.
     pub(in crate::http) data: Vec<RunResource>,
     pub(in crate::http) links: RunListLinks,
 }
@@ -41,7 +41,7 @@ pub(in crate::http) struct RunListLinks {
     pub(in crate::http) this: &'static str,
 }
 
-/// One run, as it is now.
+/// One run.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct RunAnswer {
     pub(in crate::http) data: RunResource,
@@ -58,7 +58,7 @@ pub(in crate::http) struct RunEvent {
     data: String,
 }
 
-/// A run that was asked for.
+/// A run that was requested.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct RunAccepted {
     pub(in crate::http) data: RunResource,
@@ -67,12 +67,12 @@ pub(in crate::http) struct RunAccepted {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct RunAcceptedMeta {
-    /// Whether the same was asked for already and had not begun: both are this one run.
+    /// Whether an identical run had been requested already and not started yet; both requests share it.
     #[schema(example = false)]
     pub(in crate::http) joined: bool,
 }
 
-/// Long work that somebody asked for.
+/// A long task: a sweep, plan, import or lock.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct RunResource {
     #[schema(value_type = String, pattern = "^runs$", example = "runs")]
@@ -84,85 +84,85 @@ pub(in crate::http) struct RunResource {
     links: RunLinks,
 }
 
-/// What is known of a run.
+/// The attributes of a run.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 struct RunAttributes {
     kind: RunKind,
-    /// What it is about: a period, a list of Kimai's, a month.
+    /// Its subject: a period, a list of Kimai's, or a month.
     #[schema(example = "2024-09-01 to 2024-09-30")]
     what: String,
     asked_by: RunAskedBy,
     state: RunState,
-    /// The run that has to end before it begins.
+    /// The run that has to end before this one starts.
     #[schema(required, example = json!(null))]
     waits_for: Option<String>,
-    /// What it does now, in words.
+    /// What it is doing now, as text.
     #[schema(value_type = String, example = "comparing")]
     phase: Cow<'static, str>,
-    /// How much of that is done.
+    /// How much of this phase is done.
     #[schema(example = 120)]
     done: u64,
-    /// How much there is to do; not known of every phase.
+    /// How much there is to do in this phase, if known.
     #[schema(required, example = 400)]
     total: Option<u64>,
-    /// What it found and did, in numbers.
+    /// Counts of what it found and did.
     #[schema(example = json!({"missing": 2, "changed": 1}))]
     counts: BTreeMap<String, u64>,
-    /// What became of the work logs that a sweep queued; null before it has compared both sides, and of anything
-    /// else. The sweep is done when nothing of it comes through by itself any more.
+    /// The progress of the work logs that a sweep queued. Null before it has compared both sides, and for other kinds.
+    /// The sweep is done when each of them is synced or parked.
     #[schema(required)]
     queued: Option<QueuedFields>,
-    /// What Kimai rounded, by month: of sweeps and plans. It is no difference.
+    /// What Kimai rounded, by month (sweeps and plans). Rounding is not a difference.
     rounded: Vec<RoundedFields>,
-    /// What failed and cost itself only: the first hundred.
+    /// What failed without ending the run: the first hundred.
     faults: Vec<String>,
-    /// How many failed in all.
+    /// How many failed in total.
     #[schema(example = 0)]
     faults_in_all: u64,
     /// Deletions that were held back.
     #[schema(example = 0)]
     held: usize,
-    /// How many findings are kept with it, once it has ended.
+    /// How many findings are stored with it, once it has ended.
     #[schema(example = 3)]
     findings: usize,
-    /// What sets those deletions free that only wait for somebody's word.
+    /// The key for those deletions that only need confirmation.
     #[schema(required)]
     confirm: Option<ConfirmFields>,
-    /// When it was asked for.
+    /// When it was requested.
     #[schema(value_type = String, format = DateTime, example = "2024-10-01T01:00:00Z")]
     asked: Timestamp,
-    /// When it first began.
+    /// When it first started.
     #[schema(required, value_type = Option<String>, format = DateTime, example = "2024-10-01T01:00:00Z")]
     started: Option<Timestamp>,
-    /// When a sweep had compared both sides and acted: from then on it only follows what it queued. Null before, and
-    /// where nothing was queued.
+    /// When a sweep had compared both sides and acted; since then it only tracks what it queued. Null before that, and
+    /// if nothing was queued.
     #[schema(required, value_type = Option<String>, format = DateTime, example = "2024-10-01T01:00:03Z")]
     compared: Option<Timestamp>,
     /// When it ended.
     #[schema(required, value_type = Option<String>, format = DateTime, example = "2024-10-01T01:00:04Z")]
     ended: Option<Timestamp>,
-    /// How long it took, or takes up to now, in seconds.
+    /// How long it took, or has taken so far, in seconds.
     #[schema(example = 4.2)]
     seconds: f64,
-    /// Why it failed or has to wait, or what it did, in a sentence.
-    #[schema(required, example = "3 differences found, 3 put right.")]
+    /// Why it failed or has to wait, or what it did, as a sentence.
+    #[schema(required, example = "3 differences found, 3 corrected.")]
     message: Option<String>,
 }
 
-/// What became of the work logs that a sweep queued.
+/// The progress of the work logs that a sweep queued.
 #[derive(Debug, Serialize, ToSchema)]
 struct QueuedFields {
     /// How many it queued.
     #[schema(example = 3000)]
     total: u64,
-    /// How many of them are settled.
+    /// How many of them are synced.
     #[schema(example = 353)]
     synced: u64,
     /// How many are parked.
     #[schema(example = 2)]
     parked: u64,
-    /// How many are still to be run.
+    /// How many are still waiting.
     #[schema(example = 2645)]
     waiting: u64,
 }
@@ -183,7 +183,7 @@ struct RoundedFields {
     /// How many timesheets it rounded.
     #[schema(example = 2)]
     timesheets: u64,
-    /// Seconds that their work logs say.
+    /// Seconds according to their work logs.
     #[schema(example = 54720)]
     said: i64,
     /// Seconds that Kimai counts for them.
@@ -201,10 +201,10 @@ impl RoundedFields {
 /// A key that confirms deletions.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct ConfirmFields {
-    /// To be sent back as `confirm`.
+    /// Send it back as `confirm`.
     #[schema(value_type = String, format = Uuid, example = "9d2f8a3e-5a0c-4d6c-9a51-2f1f6f0c1f11")]
     key: Uuid,
-    /// Until when.
+    /// Until when it is valid.
     #[schema(value_type = String, format = DateTime, example = "2024-10-01T02:00:04Z")]
     expires: Timestamp,
 }
@@ -215,7 +215,7 @@ impl ConfirmFields {
     }
 }
 
-/// Where to look for more.
+/// Links to more.
 #[derive(Debug, Serialize, ToSchema)]
 struct RunLinks {
     #[serde(rename = "self")]
@@ -228,7 +228,7 @@ struct RunLinks {
 }
 
 impl RunResource {
-    /// `run`, as it is `now`.
+    /// `run`, as of `now`.
     pub(in crate::http) fn new(run: &Job, now: Timestamp) -> Self {
         let (this, stand) = (location(run.id), &run.stand);
         Self {
@@ -266,7 +266,7 @@ impl RunResource {
 /// What a sweep would do.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct PlanAnswer {
-    /// The first page of what differs.
+    /// The first page of the findings.
     data: Vec<FindingResource>,
     links: FindingLinks,
     meta: PlanMeta,
@@ -282,39 +282,39 @@ pub(in crate::http) struct FindingLinks {
     pub(in crate::http) next: Option<String>,
 }
 
-/// The plan as a whole.
+/// The whole plan.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 struct PlanMeta {
     period: PeriodFields,
-    /// The number of its run.
+    /// The ID of its run.
     #[schema(example = "17")]
     run: String,
-    /// How many there are of each kind.
+    /// How many findings there are of each kind.
     #[schema(example = json!({"missing": 2, "changed": 1, "orphan": 0}))]
     counts: BTreeMap<&'static str, u64>,
-    /// How many there are in all.
+    /// How many findings there are in total.
     #[schema(example = 3)]
     findings: usize,
     /// Deletions that would be held back.
     #[schema(example = 0)]
     held: usize,
-    /// What sets those deletions free that only wait for somebody's word.
+    /// The key for those deletions that only need confirmation.
     #[schema(required)]
     confirm: Option<ConfirmFields>,
-    /// What Kimai rounded, by month. It is no difference.
+    /// What Kimai rounded, by month. Rounding is not a difference.
     rounded: Vec<RoundedFields>,
-    /// What was found, in a sentence.
+    /// What was found, as a sentence.
     #[schema(required, example = "3 differences found.")]
     message: Option<String>,
-    /// What failed and cost itself only: the first hundred.
+    /// What failed without ending the run: the first hundred.
     faults: Vec<String>,
-    /// How many failed in all.
+    /// How many failed in total.
     #[schema(example = 0)]
     faults_in_all: u64,
 }
 
-/// Days, both included.
+/// The first and last day, inclusive.
 #[derive(Debug, Serialize, ToSchema)]
 struct PeriodFields {
     #[schema(value_type = String, format = Date, example = "2024-09-01")]
@@ -324,7 +324,7 @@ struct PeriodFields {
 }
 
 impl PlanAnswer {
-    /// The plan that `run` made of `period`, with the first page of what it found.
+    /// The plan that `run` made for `period`, with the first page of its findings.
     pub(in crate::http) fn new(
         run: &Job,
         period: Period,
@@ -352,16 +352,16 @@ impl PlanAnswer {
     }
 }
 
-/// The answers of work that is waited for: 204 at its end, or 202 at once with the run.
+/// The responses of a route that waits: 204 at the end, or 202 immediately with the run.
 pub(in crate::http) struct Ended;
 
 impl IntoResponses for Ended {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let seen = HeaderBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::String)));
-        let seen = seen.description(Some("The run, which tells how it went.")).build();
+        let seen = seen.description(Some("The run, with its result.")).build();
         let run = ContentBuilder::new().schema(Some(Ref::from_schema_name("RunAccepted"))).build();
         let done = ResponseBuilder::new().description("Done.").header("Location", seen.clone());
-        let begun = ResponseBuilder::new().description("Begun; asked for with `Prefer: respond-async`.");
+        let begun = ResponseBuilder::new().description("Started, if requested with `Prefer: respond-async`.");
         let begun = begun.header("Location", seen).content(MEDIA_TYPE, run);
         let mut all = BTreeMap::from([("204".to_owned(), RefOr::T(done.build()))]);
         all.insert("202".to_owned(), RefOr::T(begun.build()));

@@ -28,18 +28,18 @@ impl Imports {
     /// now.
     pub(super) async fn run(&self, what: What, progress: &Progress) -> Result<Done, ImportFault> {
         let report = self.importer.import(what, progress).await?;
-        progress.phase("looking for the work logs concerned", None);
+        progress.phase("looking for the affected work logs", None);
         match self.references.follow().await {
             Ok(0) => {}
-            Ok(queued) => info!("Looking again at {queued} work logs whose task was moved"),
+            Ok(queued) => info!("Rechecking {queued} work logs whose task was moved"),
             // This is retried until it succeeds.
             Err(failure) => {
-                progress.fault(format!("The work logs concerned are looked for later: {failure}"));
+                progress.fault(format!("The affected work logs will be looked up later: {failure}"));
             }
         }
         let woken = self.workers.wake_parked(Reason::Import).await;
         if woken > 0 {
-            info!("Trying {woken} parked work logs again after the import");
+            info!("Retrying {woken} parked work logs after the import");
         }
         Ok(done(&report))
     }

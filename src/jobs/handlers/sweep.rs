@@ -35,7 +35,7 @@ pub(super) fn done(report: Report, acted: bool) -> Done {
         [(work_logs, "work log"), (timesheets, "timesheet"), (findings.len(), "difference")].map(some);
     let mut message = format!("{logs} and {sheets} compared, {differences} found");
     if unreadable > 0 {
-        let _ = write!(message, ", {} of Kimai could not be read", some((unreadable, "row")));
+        let _ = write!(message, ", {} from Kimai could not be read", some((unreadable, "row")));
     }
     let mut numbers =
         vec![("work-logs", work_logs), ("timesheets", timesheets), ("unreadable-rows", unreadable)];
@@ -51,7 +51,7 @@ pub(super) fn done(report: Report, acted: bool) -> Done {
     if timesheets > 0 {
         let sign = if counted < 0 { "" } else { "+" };
         let sheets = many(timesheets, "timesheet");
-        let _ = write!(message, " Kimai rounded {sheets}: {sign}{} in all.", clock(counted));
+        let _ = write!(message, " Kimai rounded {sheets}: {sign}{} in total.", clock(counted));
     }
     Done { counts, held, rounded, findings, queued: work_logs_queued, message }
 }

@@ -1,4 +1,4 @@
-//! Kimai's activities: tasks below a project, which work is booked on. A global activity has no project.
+//! Kimai's activities: tasks below a project, on which work is booked. A global activity has no project.
 
 use super::Resources;
 use super::resource_kind::{ResourceKind, Wanted};

@@ -1,4 +1,4 @@
-//! What the triplestore holds already, read in bulk.
+//! The existing resources in the triplestore, read in bulk.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,12 +11,12 @@ use crate::triplestore::statement::{Iri, StatementFault};
 use crate::triplestore::vocabulary::{dct, ext, foaf, ui};
 use crate::triplestore::{Row, Term, Triplestore, TriplestoreFault};
 
-/// One resource. Sets, since a store may hold none or several of each.
+/// One resource. The fields are sets, since a store may have none or several of each value.
 #[derive(Debug, Clone)]
 pub(super) struct Known {
     /// Its IRI.
     pub(super) iri: Iri,
-    /// Its names, as terms: the same text may stand with and without a datatype.
+    /// Its names, as terms: the same text may be stored with and without a datatype.
     pub(super) labels: BTreeSet<Term>,
     /// Its colours.
     pub(super) colours: BTreeSet<Term>,
@@ -41,12 +41,12 @@ impl Known {
         })
     }
 
-    /// The Kimai id it stands for, in whatever way it is written: the lowest of several, as the engine takes it.
+    /// Its Kimai ID, however it is written: the lowest of several, as in the engine.
     fn id(&self) -> Option<u64> {
         IdSyntax::Numbers.read_all(&self.identifiers).first().and_then(|id| id.as_number())
     }
 
-    /// Notes what a row tells of it.
+    /// Adds the values of a row.
     fn note(&mut self, row: &mut Row) {
         self.identifiers.extend(row.remove("id").map(Term::into_value));
         self.homepages.extend(row.remove("homepage").map(Term::into_value));
@@ -58,14 +58,13 @@ impl Known {
         }
     }
 
-    /// Whether it is an account of another service, which may carry the same number.
+    /// Whether it is an account of another service, which may have the same ID.
     fn is_foreign(&self, kind: &ResourceKind) -> bool {
         kind.homepage()
             .is_some_and(|homepage| !self.homepages.is_empty() && !self.homepages.contains(homepage.as_str()))
     }
 
-    /// Whether nothing but an import can have made it: other services have accounts and organisations with
-    /// identifiers too.
+    /// Whether only an import can have created it: other services have accounts and organisations with identifiers too.
     fn is_surely_kimais(&self, kind: &ResourceKind) -> bool {
         match kind.homepage() {
             Some(homepage) => self.homepages.contains(homepage.as_str()),
@@ -74,20 +73,20 @@ impl Known {
     }
 }
 
-/// All resources of one noun.
+/// All resources of one kind.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Catalogue {
     by_iri: BTreeMap<String, Known>,
     by_id: BTreeMap<u64, Vec<String>>,
-    /// How many resources the answer had, those too that cannot be used.
+    /// How many resources the answer had, including unusable ones.
     subjects: usize,
 }
 
 impl Catalogue {
     /// Reads all resources of `kind`.
     pub(super) async fn read(store: &dyn Triplestore, kind: &ResourceKind) -> Result<Self, TriplestoreFault> {
-        // A row for each, not for each of its triples: stores write out rows more slowly than they find them.
-        // Of several values each combination is a row, and the sets bring them together again.
+        // One row per resource instead of one per triple: stores serialise rows more slowly than they find them.
+        // Several values produce a row for each combination, which the sets merge again.
         let mut wanted = vec![("id", dct::IDENTIFIER)];
         if kind.follows_kimai {
             wanted.extend([("label", kind.label), ("colour", ui::COLOR)]);
@@ -114,7 +113,7 @@ impl Catalogue {
         Ok(Self { subjects: subjects.len(), ..Self::of(by_iri, kind) })
     }
 
-    /// Fails if the triplestore counts more resources of `kind` than it gave: what it left out would be made a
+    /// Fails if the triplestore counts more resources of `kind` than it returned: missing ones would be created a
     /// second time.
     pub(super) async fn check(
         &self,
@@ -130,7 +129,7 @@ impl Catalogue {
         match by_iri.entry(iri) {
             Entry::Occupied(known) => known.into_mut().note(&mut row),
             Entry::Vacant(place) => {
-                // What has no IRI that can be named again cannot be updated either.
+                // A resource without an IRI that can be used in a statement cannot be updated.
                 if let Ok(known) = Known::new(place.key()) {
                     place.insert(known).note(&mut row);
                 }
@@ -148,13 +147,13 @@ impl Catalogue {
         Self { by_iri, by_id, subjects: 0 }
     }
 
-    /// The resources that stand for Kimai's `id`, by IRI. More than one only after an accident.
+    /// The resources with the Kimai ID `id`, by IRI. Usually there is only one.
     pub(super) fn with_id(&self, id: u64) -> impl Iterator<Item = &Known> {
         self.by_id.get(&id).into_iter().flatten().filter_map(|iri| self.by_iri.get(iri))
     }
 
-    /// The Kimai ids of the resources that nothing but an import can have made, each with whether all of its
-    /// resources are marked as unavailable.
+    /// The Kimai IDs of the resources that only an import can have created, each with whether all of its resources are
+    /// marked as unavailable.
     pub(super) fn imported(&self, kind: &ResourceKind) -> BTreeMap<u64, bool> {
         let of = |iris: &[String]| {
             let known = iris.iter().filter_map(|iri| self.by_iri.get(iri));
@@ -169,7 +168,7 @@ impl Catalogue {
         self.by_iri.get(iri)
     }
 
-    /// The Kimai ids for which there are several resources.
+    /// The Kimai IDs with several resources.
     pub(super) fn doubled(&self) -> impl Iterator<Item = u64> {
         self.by_id.iter().filter(|(_, iris)| iris.len() > 1).map(|(id, _)| *id)
     }

@@ -1,7 +1,7 @@
 //! Resources that Kimai no longer lists: deleted, hidden, ended or disabled there, or just not visible to the token.
 //!
-//! A missing row proves nothing: a token whose user has lost a role sees less, and another Kimai has other data. So
-//! Kimai is asked for everything, and for each resource that is missing even from that.
+//! A missing row proves nothing: a token whose user has lost a role sees less, and another Kimai has other data. So the
+//! complete list is requested, and each resource that is missing even there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use crate::progress::Progress;
 use crate::trackers::kimai::{Collection, Customer, Listings, Project, Rows};
 use crate::trackers::{Fault, Lenient, TrackerFault};
 
-/// Resources requested by ID at a time.
+/// The number of concurrent requests by ID.
 const LOOKS_AT_ONCE: usize = 4;
 
 /// The resources that are missing from a list.
@@ -27,7 +27,7 @@ pub(super) struct Gone {
     pub(super) held: usize,
 }
 
-/// Where to look.
+/// Where to request them.
 pub(super) struct Search<'a> {
     pub(super) kimai: &'a dyn Listings,
     /// `IMPORT_MAX_GONE`.
@@ -53,8 +53,8 @@ impl Search<'_> {
             return Gone::default();
         }
         if !imported.keys().any(|id| listed.contains(id)) {
-            let why = "Kimai's list has none of those that were imported: is KIMAI_ENDPOINT right, and does the user \
-                       of API_TOKEN see everything?";
+            let why = "Kimai's list has none of those that were imported; check that KIMAI_ENDPOINT is right \
+                and that the user of API_TOKEN can see everything";
             return self.hold(kind, missing.len(), why);
         }
         let everything = match self.everything(kind.list).await {
@@ -74,7 +74,7 @@ impl Search<'_> {
             self.tell(
                 kind,
                 gone.held,
-                "Kimai's two lists contradict each other; the next import looks again",
+                "Kimai's two lists contradict each other; the next import checks again",
             );
         }
         let Gone { ids, held } = self.deleted(kind, unlisted).await;
@@ -87,7 +87,8 @@ impl Search<'_> {
     async fn deleted(&self, kind: &ResourceKind, unlisted: Vec<u64>) -> Gone {
         if unlisted.len() > self.max_gone {
             let why = format!(
-                "more seem to be deleted in Kimai than IMPORT_MAX_GONE ({}). If they are, raise it for one import",
+                "more seem to be deleted in Kimai than IMPORT_MAX_GONE ({}). If they really are, raise it for \
+                 one import",
                 self.max_gone
             );
             return self.hold(kind, unlisted.len(), &why);
@@ -110,11 +111,7 @@ impl Search<'_> {
             self.tell(kind, gone.held, &fault.to_string());
         }
         if unseen > 0 {
-            self.tell(
-                kind,
-                unseen,
-                "they are out of sight for the user of API_TOKEN: look at its role and teams",
-            );
+            self.tell(kind, unseen, "the user of API_TOKEN cannot see them; check its role and teams");
             gone.held += unseen;
         }
         gone
@@ -134,7 +131,7 @@ impl Search<'_> {
         self.progress.fault(why);
     }
 
-    /// All that Kimai has of a list, with whether it is one that imports leave out.
+    /// Everything in a list of Kimai, with whether imports skip it.
     async fn everything(&self, list: Collection) -> Result<BTreeMap<u64, bool>, TrackerFault> {
         let all = Rows::All;
         let kimai = self.kimai;
@@ -172,7 +169,7 @@ fn hidden_customers(customers: &[Customer]) -> BTreeMap<u64, bool> {
     customers.iter().map(|customer| (customer.id, !customer.visible)).collect()
 }
 
-/// Not for being ended: activities of such projects are listed.
+/// Not those that have ended: activities of such projects are listed.
 fn hidden_projects(customers: &[Customer], projects: &[Project]) -> BTreeMap<u64, bool> {
     let customers = hidden_customers(customers);
     let projects = projects.iter().map(|project| {

@@ -1,4 +1,4 @@
-//! What differs between Kimai's list and what is there. Pure.
+//! Compares Kimai's list with the existing resources. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,16 +11,16 @@ use crate::triplestore::Term;
 use crate::triplestore::statement::{Iri, Literal, Object, StatementFault};
 use crate::triplestore::vocabulary::{dct, ext, mu, rdf, ui};
 
-/// What to write of one resource.
+/// The changes of one resource.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Change {
     /// The resource.
     pub(super) subject: Iri,
-    /// Predicates of which all values go first, with how many there are.
+    /// Predicates whose values are all removed first, with their number.
     pub(super) cleared: Vec<(&'static str, usize)>,
-    /// What goes of other predicates.
+    /// Other values to remove.
     pub(super) removed: Vec<(&'static str, Iri)>,
-    /// What it gets.
+    /// Values to add.
     pub(super) added: Vec<(&'static str, Object)>,
 }
 
@@ -34,22 +34,22 @@ impl Change {
     }
 }
 
-/// What to write of one noun.
+/// The changes of one kind.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Plan {
-    /// Only what differs.
+    /// Only resources that differ.
     pub(super) changes: Vec<Change>,
-    /// Whose timesheets are to be booked on another project.
+    /// Activities that were moved to another project.
     pub(super) rebooked: Vec<Iri>,
-    /// The same in numbers.
+    /// The number of changes.
     pub(super) counts: Counts,
 }
 
-/// Compares `wanted` with what is `here`. `gone` are the ids of those that Kimai has no more, `parents` the
-/// resources that `kind` belongs to.
+/// Compares `wanted` with what is `here`. `gone` has the IDs that Kimai no longer has, `parents` the resources that
+/// `kind` belongs to.
 ///
-/// Names, colours and, with `IMPORT_RELATIONS=follow`, what a resource belongs to follow Kimai. What Kimai does
-/// not list is left alone, or marked if it is `gone`.
+/// Names, colours and, with `IMPORT_RELATIONS=follow`, parents are updated from Kimai. A resource that Kimai does not
+/// list is not changed, or marked as unavailable if it is `gone`.
 pub(super) fn plan(
     kind: &ResourceKind,
     wanted: &[Wanted],
@@ -59,7 +59,7 @@ pub(super) fn plan(
     mut mint: impl FnMut() -> Uuid,
 ) -> Result<Plan, StatementFault> {
     let mut plan = Plan::default();
-    // By id: should Kimai list an item twice, it is still made once.
+    // By ID: if Kimai lists an item twice, it is still created once.
     let wanted: BTreeMap<u64, &Wanted> = wanted.iter().map(|item| (item.id, item)).collect();
     for item in wanted.into_values() {
         let mut known = here.with_id(item.id).peekable();
@@ -99,7 +99,7 @@ impl Plan {
             (true, true) => self.counts.linked += 1,
             (false, true) => {}
         }
-        // Without a project nothing could be booked: what is there stays.
+        // Nothing could be booked without a project, so the existing one remains.
         if kind.is_booked_on && kinship.added.is_some() {
             self.rebooked.push(known.iri.clone());
         }
@@ -107,14 +107,14 @@ impl Plan {
     }
 }
 
-/// What a resource belongs to, and what is to be changed about that.
+/// The parents of a resource, and how they change.
 #[derive(Default)]
 struct Kinship<'a> {
-    /// What it belongs to after that.
+    /// Its parents after the change.
     parent: Option<&'a Known>,
     removed: Vec<&'a Known>,
     added: Option<&'a Known>,
-    /// Whether what it belongs to in Kimai is not here.
+    /// Whether its parent in Kimai is not imported.
     waits: bool,
 }
 
@@ -122,10 +122,10 @@ fn kinship<'a>(kind: &ResourceKind, item: &Wanted, known: &Known, parents: &'a C
     if kind.parent.is_none() {
         return Kinship::default();
     }
-    // Of anything else that somebody put it under nothing is known here, and it is left alone.
+    // Other parents, added by somebody else, are unknown here and not changed.
     let linked: Vec<&Known> = known.parents.iter().filter_map(|iri| parents.get(iri)).collect();
     if !kind.follows_moves && !known.parents.is_empty() {
-        // The link that is there counts, even if Kimai has moved the item meanwhile.
+        // The existing relation counts, even if the item was moved in Kimai.
         return Kinship { parent: linked.first().copied(), ..Kinship::default() };
     }
     let Some(id) = item.parent else {
@@ -134,7 +134,7 @@ fn kinship<'a>(kind: &ResourceKind, item: &Wanted, known: &Known, parents: &'a C
     let is_right = |known: &&Known| parents.with_id(id).any(|parent| parent.iri == known.iri);
     let kept = linked.iter().copied().find(is_right);
     match kept.or_else(|| parents.with_id(id).next()) {
-        // Where it was is better than nowhere, until it is known where it is.
+        // The old parent is better than none, until the new one is imported.
         None => Kinship { parent: linked.first().copied(), waits: true, ..Kinship::default() },
         Some(parent) => Kinship {
             parent: Some(parent),
@@ -179,7 +179,7 @@ fn update(kind: &ResourceKind, item: &Wanted, known: &Known, kinship: &Kinship<'
     change
 }
 
-/// The item's own colour, else that of its parent as it stands in the triplestore.
+/// The item's own colour, otherwise that of its parent in the triplestore.
 fn colour<'a>(item: &'a Wanted, parent: Option<&'a Known>) -> Option<&'a str> {
     let inherited = || parent.and_then(|parent| parent.colours.first()).map(Term::value);
     item.colour.as_deref().or_else(inherited)

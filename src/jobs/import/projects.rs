@@ -1,4 +1,4 @@
-//! Kimai's projects: tasks at the top of the workspace, each of a customer.
+//! Kimai's projects: top-level tasks of the workspace, each with a customer.
 
 use super::Resources;
 use super::resource_kind::{ResourceKind, Wanted};

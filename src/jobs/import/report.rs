@@ -1,17 +1,17 @@
-//! What an import did, in one line.
+//! The result of an import, in one line.
 
 use std::fmt;
 
-/// What was done to one kind of resource.
+/// The counts of one kind of resource.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Made.
+    /// Created.
     pub new: usize,
-    /// Given another name, colour or relation, or not marked as unavailable any more.
+    /// Changed name, colour or relation, or no longer marked as unavailable.
     pub changed: usize,
-    /// Left as they were; nothing was written.
+    /// Unchanged; nothing was written.
     pub unchanged: usize,
-    /// Of the changed ones: linked to their customer or project, which was not there when they were made.
+    /// Of the changed ones: linked to their customer or project, which did not exist when they were created.
     pub linked: usize,
     /// Of the changed ones: moved to another customer or project, or made global, as they were in Kimai.
     pub moved: usize,
@@ -19,17 +19,17 @@ pub struct Counts {
     pub back: usize,
     /// Marked as unavailable: deleted, hidden, ended or disabled in Kimai.
     pub gone: usize,
-    /// Not in Kimai's list, and yet not marked, since it is not sure that they are gone.
+    /// Not in Kimai's list, but not marked, since it is not certain that they are gone.
     pub held: usize,
-    /// Of all: without the customer or project they have in Kimai, since that is not imported.
+    /// Of all: those whose customer or project in Kimai is not imported.
     pub waiting: usize,
-    /// Changes that were acknowledged and do not show when read back.
+    /// Changes that were acknowledged, but are missing when read back.
     pub unconfirmed: usize,
-    /// Rows of Kimai's list that could not be read, and were left out.
+    /// Rows of Kimai's list that could not be read and were skipped.
     pub unreadable: usize,
 }
 
-/// What an import did, by kind of resource and in the order it was done.
+/// The counts by kind of resource, in the order of the import.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report(pub Vec<(&'static str, Counts)>);
 
@@ -53,7 +53,7 @@ impl Counts {
             (new, "new", "new"),
             (changed, "changed", "changed"),
             (unchanged, "unchanged", "unchanged"),
-            (linked, "linked", "linked only now"),
+            (linked, "linked", "newly linked"),
             (moved, "moved", "moved"),
             (back, "available-again", "available again"),
             (gone, "unavailable", "marked as unavailable"),

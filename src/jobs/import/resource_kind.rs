@@ -1,4 +1,4 @@
-//! What the four kinds of resources have in common, and what tells them apart.
+//! The four kinds of resources, and how they differ.
 
 use uuid::Uuid;
 
@@ -10,29 +10,28 @@ use crate::triplestore::vocabulary::foaf;
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a property of the kind of its own")]
 pub(super) struct ResourceKind {
-    /// What people call them, in the plural.
+    /// Their name, in the plural.
     pub(super) name: &'static str,
     /// Kimai's list of them.
     pub(super) list: Collection,
-    /// The classes of a new one. Existing ones are found by the first: ids of projects and activities
-    /// collide.
+    /// The classes of a new one. Existing ones are found by the first: IDs of projects and activities collide.
     pub(super) classes: Vec<&'static str>,
-    /// The IRI under which new ones are minted, without trailing slash.
+    /// The base IRI of new ones, without a trailing slash.
     pub(super) folder: String,
     /// The predicate of their name.
     pub(super) label: &'static str,
-    /// What each new one points to.
+    /// The fixed relations of each new one.
     pub(super) fixed: Vec<(&'static str, Iri)>,
-    /// The predicate that leads to what they belong to and inherit their colour from.
+    /// The predicate for their parent, from which they inherit their colour.
     pub(super) parent: Option<&'static str>,
-    /// Whether existing ones take over Kimai's name and colour.
+    /// Whether the name and colour of existing ones are updated from Kimai.
     pub(super) follows_kimai: bool,
-    /// Whether existing ones take over Kimai's relation to what they belong to (`IMPORT_RELATIONS`).
+    /// Whether the parent of existing ones is updated from Kimai (`IMPORT_RELATIONS`).
     pub(super) follows_moves: bool,
     /// Whether work logs are booked on them, so that a move concerns their timesheets.
     pub(super) is_booked_on: bool,
-    /// Whether their class alone says that they are Kimai's. Accounts are known by their service homepage,
-    /// customers by the folder in which they are minted.
+    /// Whether their class alone identifies them as Kimai's. Accounts are identified by their service homepage,
+    /// customers by their base IRI.
     pub(super) is_own_class: bool,
 }
 
@@ -42,7 +41,7 @@ impl ResourceKind {
         Iri::known(self.classes.first().copied().unwrap_or_default())
     }
 
-    /// The service that its accounts are of, where it is one of accounts.
+    /// The service homepage, for accounts.
     pub(super) fn homepage(&self) -> Option<&Iri> {
         let mut fixed = self.fixed.iter();
         fixed
@@ -50,7 +49,7 @@ impl ResourceKind {
             .map(|(_, homepage)| homepage)
     }
 
-    /// Whether `iri` is one that [`Self::mint`] makes.
+    /// Whether `iri` is one that [`Self::mint`] creates.
     pub(super) fn mints(&self, iri: &Iri) -> bool {
         iri.as_str().strip_prefix(&self.folder).is_some_and(|rest| rest.starts_with('/'))
     }
@@ -61,7 +60,7 @@ impl ResourceKind {
     }
 }
 
-/// One item as Kimai lists it.
+/// An item of Kimai's list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wanted {
     /// Kimai's id.
@@ -70,12 +69,12 @@ pub(super) struct Wanted {
     pub(super) name: String,
     /// Its own colour.
     pub(super) colour: Option<String>,
-    /// Kimai's id of what it belongs to.
+    /// The Kimai ID of its parent.
     pub(super) parent: Option<u64>,
 }
 
 impl Wanted {
-    /// An empty colour is none.
+    /// An empty colour counts as none.
     pub(super) fn new(id: u64, name: String, colour: Option<&str>, parent: Option<u64>) -> Self {
         let colour = colour.filter(|colour| !colour.is_empty()).map(str::to_owned);
         Self { id, name, colour, parent }

@@ -285,7 +285,7 @@ async fn what_other_tools_wrote_is_found_and_the_class_decides() {
     }
     assert_eq!(
         scene.import(What::Tasks).await,
-        "projects: 1 new, 1 changed, 0 unchanged, 1 linked only now; activities: 3 new, 0 changed, 0 unchanged"
+        "projects: 1 new, 1 changed, 0 unchanged, 1 newly linked; activities: 3 new, 0 changed, 0 unchanged"
     );
     let parents = scene.store.objects(&format!("{BASE}/tasks/old"), prov::WAS_ATTRIBUTED_TO).await;
     assert_eq!(parents, [format!("{BASE}/customers/a")], "always the same one of two");

@@ -1,5 +1,5 @@
-//! Kimai's users: accounts, which an administrator links to persons. Once there they are left alone, but for
-//! the mark of those that are disabled.
+//! Kimai's users: accounts, which an administrator links to persons. Existing ones are not changed, except for the mark
+//! of disabled users.
 
 use super::Resources;
 use super::resource_kind::{ResourceKind, Wanted};

@@ -1,16 +1,16 @@
-//! Changes → updates, as few as the stores allow.
+//! Turns changes into as few updates as the stores allow.
 
 use std::collections::BTreeMap;
 
 use super::plan::Change;
 use crate::triplestore::statement::{BATCH, Iri, StatementFault, Triples};
 
-/// The most text of one update, in bytes: sparql-parser cuts what takes too many steps to read. One
-/// item with a longer name goes alone.
+/// The maximum size of one update, in bytes: sparql-parser aborts updates that take too many steps to parse. An item
+/// with a longer name gets its own update.
 const MOST_TEXT: usize = 32 * 1024;
 
-/// The updates that make `changes`, each with how many of them it makes: of at most [`BATCH`] triples. A resource is
-/// never split over two, so that none is ever half there.
+/// The updates that apply `changes`, each with how many of them it applies, with at most [`BATCH`] triples. A resource
+/// is never split between two updates, so none is ever written in part.
 pub(super) fn updates(
     mut changes: &[Change],
 ) -> impl Iterator<Item = Result<(usize, String), StatementFault>> {
@@ -21,14 +21,14 @@ pub(super) fn updates(
             (triples, text) = (triples + more_triples, text + more_text);
             triples > BATCH || text > MOST_TEXT
         });
-        // One that is too large goes alone.
+        // One that is too large gets its own update.
         let (batch, rest) = changes.split_at_checked(full.unwrap_or(changes.len()).max(1))?;
         changes = rest;
         Some(update(batch).map(|update| (batch.len(), update)))
     })
 }
 
-/// Triples touched, and about how much text they take.
+/// The number of triples, and their approximate size as text.
 fn weight(change: &Change) -> (usize, usize) {
     let subject = change.subject.as_str().len();
     let cleared: usize = change.cleared.iter().map(|(_, count)| count).sum();
@@ -60,12 +60,13 @@ fn update(batch: &[Change]) -> Result<String, StatementFault> {
             triples.add(&change.subject, predicate, object.clone())?;
         }
     }
-    // By variable: Virtuoso does not find a constant that it keeps with another datatype.
+    // With a variable: Virtuoso does not match a constant that it stores with another datatype.
     let clear = cleared.into_iter().map(|(predicate, subjects)| {
         let (predicate, subjects) = (Iri::known(predicate), subjects.join(" "));
         format!("DELETE {{ ?s {predicate} ?old }} WHERE {{ VALUES ?s {{ {subjects} }} ?s {predicate} ?old }}")
     });
-    // IRIs are found as they are. What goes goes first: cut in the middle, nothing has two of what it may have one of.
+    // IRIs match as they are. Removals come first: if this is interrupted, no resource has two values where one is
+    // allowed.
     let remove = (!removed.is_empty()).then(|| format!("DELETE DATA {{\n{} .\n}}", removed.join(" .\n")));
     let operations: Vec<String> = clear.chain(remove).chain(triples.insert_data()?).collect();
     Ok(operations.join(" ;\n"))

@@ -19,7 +19,7 @@ pub enum Outcome {
         /// Those that Kimai does not have yet, or not as they are now, each with the reason.
         unsynced: Vec<String>,
     },
-    /// It was exported before; nothing was touched.
+    /// It was exported already; nothing was changed.
     ExportedBefore,
     /// It is still being filled in.
     Draft,
@@ -76,16 +76,16 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exported { work_logs, linked, unsynced } => {
-                write!(f, "exported with {work_logs} work logs, {linked} of them linked now")?;
+                write!(f, "exported with {work_logs} work logs, {linked} of them newly linked")?;
                 if unsynced.is_empty() {
                     return Ok(());
                 }
                 let (some, more) = (unsynced.iter().take(NAMED), unsynced.len().saturating_sub(NAMED));
                 let some: Vec<&str> = some.map(String::as_str).collect();
-                write!(f, "; BUT {} are not in Kimai as they are: {}", unsynced.len(), some.join("; "))?;
+                write!(f, "; BUT {} are not in sync with Kimai: {}", unsynced.len(), some.join("; "))?;
                 if more > 0 { write!(f, "; and {more} more") } else { Ok(()) }
             }
-            Self::ExportedBefore => f.write_str("exported before"),
+            Self::ExportedBefore => f.write_str("already exported"),
             Self::Draft => f.write_str("not submitted yet, still a draft"),
             Self::AbsenceSubmitted => f.write_str("not submitted yet, only its absences are"),
             Self::UnknownStatus(status) => write!(f, "not exported: {status}"),
@@ -107,7 +107,7 @@ impl fmt::Display for LockReport {
         let others = self.timesheets.len() - self.exported() - self.failed() - before;
         write!(
             f,
-            "{}: {} timesheets exported, {} failed, {others} not submitted, {before} exported before",
+            "{}: {} timesheets exported, {} failed, {others} not submitted, {before} already exported",
             self.month,
             self.exported(),
             self.failed()
@@ -115,7 +115,7 @@ impl fmt::Display for LockReport {
         match self.unsynced() {
             0 => Ok(()),
             timesheets => {
-                write!(f, "; {timesheets} of them with work logs that are not in Kimai as they are")
+                write!(f, "; {timesheets} of them with work logs that are not in sync with Kimai")
             }
         }
     }

@@ -108,7 +108,7 @@ async fn only_submitted_timesheets_are_exported_and_the_others_are_named() {
     assert!(matches!(outcome(&report, "eve"), Outcome::UnknownStatus(_)));
     assert_eq!(
         report.to_string(),
-        "2025-09: 1 timesheets exported, 0 failed, 3 not submitted, 1 exported before"
+        "2025-09: 1 timesheets exported, 0 failed, 3 not submitted, 1 already exported"
     );
     let lines: Vec<String> = report.timesheets.iter().map(ToString::to_string).collect();
     assert!(
@@ -238,7 +238,7 @@ async fn a_timesheet_without_work_logs_is_exported_and_one_of_nobody_or_two_stat
     let report = lock(&store).await;
     assert_eq!(*outcome(&report, "empty"), exported(0, 0));
     assert_eq!(status_of(&store, "empty").await, [status::EXPORTED]);
-    for (id, why) in [("torn", "several statuses"), ("stray", "belongs to nobody")] {
+    for (id, why) in [("torn", "several statuses"), ("stray", "has no person")] {
         assert!(outcome(&report, id).to_string().contains(why), "{}", outcome(&report, id));
         assert!(status_of(&store, id).await.contains(&status::SUBMITTED.to_owned()));
     }
@@ -293,7 +293,7 @@ async fn work_logs_that_are_not_in_kimai_are_named_with_their_reason() {
     assert_eq!(said, "<lost> has no Kimai id\n<parked> is parked: it has no person\n<waits> is scheduled");
     assert_eq!(report.unsynced(), 1);
     assert!(
-        report.to_string().ends_with("1 of them with work logs that are not in Kimai as they are"),
+        report.to_string().ends_with("1 of them with work logs that are not in sync with Kimai"),
         "{report}"
     );
 }

@@ -92,7 +92,7 @@ async fn one_that_follows_what_it_queued_is_in_nobodys_way_and_can_be_cancelled(
     scene.runs.cancel(first.run.id).await.unwrap();
     assert_eq!(first.ticket.end().await, Some(End::Cancelled));
     let message = scene.runs.get(first.run.id).unwrap().message.unwrap();
-    assert_eq!(message, "Compared. It was cancelled; what it queued goes on. 0 of 1 synced, 1 waiting.");
+    assert_eq!(message, "Compared. It was cancelled; what it queued continues. 0 of 1 synced, 1 waiting.");
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,7 +16,7 @@ async fn a_failure_or_a_panic_is_told_and_holds_up_nobody() {
     }
     assert_eq!(ends, [State::Failed, State::Failed, State::Done]);
     let message = |id| scene.runs.get(id).unwrap().message.unwrap();
-    assert!(message(1).contains("down") && message(1).contains("Ask for it again"), "{}", message(1));
+    assert!(message(1).contains("down") && message(1).contains("Start it again"), "{}", message(1));
     assert!(message(2).contains("out of ideas; please report"), "{}", message(2));
     scene.begins().await;
 }
@@ -77,7 +77,7 @@ async fn the_sweep_at_start_is_one_run_that_waits_with_growing_pauses_in_nobodys
         let run = scene.runs.get(1).unwrap();
         assert_eq!(
             (run.state, run.stand.phase.as_ref()),
-            (State::Waiting, &*format!("waits, trying again in {pause} s"))
+            (State::Waiting, &*format!("waiting, retrying in {pause} s"))
         );
         assert!(run.message.unwrap().contains("down"));
         if pause == 4 {

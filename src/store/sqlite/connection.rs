@@ -9,25 +9,25 @@ use rusqlite::{Connection, ErrorCode};
 
 /// How long to wait for a predecessor that is still stopping.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// What the write-ahead file may keep of the disk after a burst, in bytes.
+/// The maximum size of the write-ahead file after a burst, in bytes.
 const MOST_WAL_BYTES: i64 = 16 * 1024 * 1024;
 
-/// What a file holds, and what to do when it is damaged.
+/// The kind of a file: its tables, and how to fix it if it is damaged.
 #[derive(Debug)]
 pub(crate) struct Kind {
     /// Marks the file as ours, so that it is not confused with other SQLite files.
     pub(crate) application_id: i32,
-    /// The SQL that makes the tables of version 1.
+    /// The SQL that creates the tables of version 1.
     pub(crate) schema: &'static str,
-    /// What brings a file of version 1 to version 2, of version 2 to version 3, and so on.
+    /// The SQL that upgrades a file from version 1 to version 2, from version 2 to version 3, and so on.
     pub(crate) steps: &'static [&'static str],
     /// How to fix a damaged file.
     pub(crate) remedy: &'static str,
 }
 
 impl Kind {
-    /// Opens `file`, or makes it and its directory. An error says what is wrong and what helps; the file
-    /// is then as it was.
+    /// Opens `file`, or creates it and its directory. An error says what is wrong and how to fix it; the file is then
+    /// unchanged.
     pub(crate) fn open(&self, file: &Path) -> Result<Connection, String> {
         let directory = file.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(directory).map_err(|error| format!("the directory: {error}"))?;
@@ -46,11 +46,11 @@ impl Kind {
             return Err(READ_ONLY.to_owned());
         }
         connection.busy_timeout(PATIENCE).map_err(words)?;
-        // Nobody else may write while memory mirrors the file.
+        // No other process may write while memory mirrors the file.
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE").map_err(words)?;
         self.check(&connection)?;
         tune(&connection).map_err(words)?;
-        // Takes the lock and shows whether it may be written, without touching it.
+        // Takes the lock and shows whether it can be written, without changing it.
         connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK").map_err(words)?;
         self.upgrade(&connection).map_err(words)?;
         Ok(connection)
@@ -63,20 +63,19 @@ impl Kind {
         Ok(connection)
     }
 
-    /// Makes the file under another name first: whoever is killed on the way leaves none behind, not
-    /// an empty one.
+    /// Creates the file under another name first: if the process is killed, there is no file instead of an empty one.
     fn create(&self, file: &Path, directory: &Path) -> Result<(), String> {
         let journal = beside(file, "-wal");
         if journal.exists() && !file.exists() {
-            // SQLite would take it for the new file's own.
+            // SQLite would treat it as the journal of the new file.
             return Err(format!(
-                "it is gone, but {} is still there; bring it back, or move that away too",
+                "it is missing, but {} still exists; restore it, or move that file away too",
                 journal.display()
             ));
         }
         let fresh = beside(file, &format!(".new-{}", uuid::Uuid::new_v4().simple()));
         let made = self.fill(&fresh).and_then(|()| {
-            // Unlike a rename, a link never replaces what another process has made meanwhile.
+            // Unlike a rename, a link never replaces a file that another process has created meanwhile.
             let linked = match fs::hard_link(&fresh, file) {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
                 Err(_) => fs::rename(&fresh, file),
@@ -84,21 +83,21 @@ impl Kind {
             };
             linked
                 .and_then(|()| File::open(directory)?.sync_all())
-                .map_err(|error| format!("it cannot be made: {error}"))
+                .map_err(|error| format!("it cannot be created: {error}"))
         });
-        // After a rename there is none.
+        // After a rename it does not exist.
         let _ = fs::remove_file(&fresh);
         made
     }
 
-    /// Makes an empty file of this kind.
+    /// Creates an empty file of this kind.
     pub(super) fn fill(&self, fresh: &Path) -> Result<(), String> {
         let connection = Connection::open(fresh).map_err(|error| self.words(&error))?;
         self.make_tables(&connection)?;
         connection.close().map_err(|(_, error)| self.words(&error))
     }
 
-    /// The version of a file that has gone through all steps.
+    /// The version of a fully upgraded file.
     pub(super) fn version(&self) -> i32 {
         i32::try_from(self.steps.len() + 1).unwrap_or(i32::MAX)
     }
@@ -121,11 +120,11 @@ impl Kind {
         };
         let (application_id, version) = (number("application_id")?, number("user_version")?);
         if application_id != self.application_id {
-            return Err("it is a database of something else; choose another data directory".to_owned());
+            return Err("it is a database of another program; choose another data directory".to_owned());
         }
         if version > self.version() || version < 1 {
             return Err(format!(
-                "it is of version {version}, this program knows version {}; use a newer one",
+                "it has version {version}, but this program supports version {}; use a newer program",
                 self.version()
             ));
         }
@@ -135,7 +134,7 @@ impl Kind {
         }
     }
 
-    /// Whether nothing can be made of `file`: it is gone, empty, or surely damaged. One that another process uses is not.
+    /// Whether `file` is unusable: missing, empty, or certainly damaged. A file in use by another process is not.
     pub(super) fn is_damaged(file: &Path) -> bool {
         match fs::metadata(file) {
             Err(error) => return error.kind() == ErrorKind::NotFound,
@@ -148,8 +147,8 @@ impl Kind {
         }
     }
 
-    /// Brings the file to the present version, a step in one transaction: whoever is killed on the way
-    /// goes on from there at the next start.
+    /// Upgrades the file to the current version, each step in one transaction: after a kill, the next start continues
+    /// from there.
     fn upgrade(&self, connection: &Connection) -> rusqlite::Result<()> {
         let found: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         for (version, step) in (2..).zip(self.steps).filter(|(version, _)| *version > found) {
@@ -162,7 +161,7 @@ impl Kind {
         Ok(())
     }
 
-    /// The file cannot be believed.
+    /// The error for a damaged file.
     pub(crate) fn damaged(&self, what: &str) -> String {
         let what: String = what.chars().take(300).collect();
         format!("it is damaged ({what}); {}", self.remedy)
@@ -172,13 +171,14 @@ impl Kind {
     pub(crate) fn words(&self, error: &rusqlite::Error) -> String {
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                "another process is using it; stop that one first".to_owned()
+                "another process is using it; stop that process first".to_owned()
             }
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => self.damaged(&error.to_string()),
             Some(ErrorCode::DiskFull) => "the disk is full; free some space".to_owned(),
             Some(ErrorCode::ReadOnly) => READ_ONLY.to_owned(),
             Some(ErrorCode::CannotOpen) => {
-                "it cannot be opened; may this process's user read and write it and its directory?".to_owned()
+                "it cannot be opened; check that this process's user can read and write it and its directory"
+                    .to_owned()
             }
             Some(ErrorCode::SystemIoFailure) => format!("the disk failed ({error})"),
             _ => error.to_string(),
@@ -186,33 +186,32 @@ impl Kind {
     }
 }
 
-/// What is wrong with the pages, as they are on the disk and not as they were read before.
+/// What is wrong with the pages on disk, not in the cache.
 pub(super) fn damage(connection: &Connection) -> rusqlite::Result<Option<String>> {
     connection.execute_batch("PRAGMA shrink_memory")?;
     let verdict: String = connection.pragma_query_value(None, "quick_check", |row| row.get(0))?;
     Ok((verdict != "ok").then_some(verdict))
 }
 
-/// Whether it is the file that is to blame, for good.
+/// Whether the file is permanently unusable.
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
 }
 
-const READ_ONLY: &str =
-    "it is read-only; let this process's user write it and its directory, or choose another data directory";
+const READ_ONLY: &str = "it is read-only; make it and its directory writable for this process's user, or choose another data directory";
 
 fn tune(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    // Every commit is on the disk when it returns, not only in the machine's memory.
+    // Every commit is on disk when it returns, not only in the memory of the machine.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "journal_size_limit", MOST_WAL_BYTES)?;
-    // The writer empties the journal itself: otherwise nobody but a checkpoint writes to the file.
+    // The writer checkpoints itself; only a checkpoint writes to the main file.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-    // The image's root is read-only: no temporary files elsewhere.
+    // The root file system of the image is read-only: no temporary files elsewhere.
     connection.pragma_update(None, "temp_store", "MEMORY")
 }
 
-/// The name of `file` with `ending` behind it.
+/// The path of `file` with the suffix `ending`.
 pub(super) fn beside(file: &Path, ending: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(ending);

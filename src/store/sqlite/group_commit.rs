@@ -15,22 +15,22 @@ use crate::store::StorageFault;
 /// Prepared statements that are kept: more than there are. SQLite takes longer to parse most of them than to run them.
 const STATEMENTS: usize = 128;
 
-/// How long the journal may become before it is emptied.
+/// The maximum size of the journal before a checkpoint.
 const JOURNAL_BYTES: u64 = 4 * 1024 * 1024;
-/// The most that shares one transaction, so that the first need not wait for ever.
+/// The most jobs in one transaction, so that the first does not wait too long.
 const MOST_JOBS: usize = 1_000;
 
-/// What a row of ours takes of the disk, roughly, in the file and in its journal.
+/// The approximate disk space of a row, in the file and in its journal.
 const BYTES_A_ROW: u64 = 1_024;
-/// The room that is tried for at least, in bytes: a few pages are free on any full disk.
+/// The minimum space to test for, in bytes: a few pages are free even on a full disk.
 const LEAST_ROOM: u64 = 64 * 1_024;
-/// The most that is tried for, in bytes.
+/// The maximum space to test for, in bytes.
 const MOST_ROOM: u64 = 64 * 1_024 * 1_024;
 
-/// A part of a transaction, and who waits for it.
+/// A part of a transaction, and its caller.
 pub(super) trait Job: Send {
     fn run(&mut self, connection: &Connection) -> rusqlite::Result<()>;
-    /// Notifies the caller. `outcome` is that of the whole transaction.
+    /// Notifies the caller of the `outcome` of the whole transaction.
     fn finish(self: Box<Self>, outcome: Result<(), StorageFault>);
 }
 
@@ -74,20 +74,20 @@ where
     }
 }
 
-/// What others may know of the writer.
+/// The shared state of the writer.
 pub(super) struct Health {
     file: Arc<str>,
     hook: OnceLock<Arc<dyn TransactionHook>>,
     trouble: Mutex<Option<Trouble>>,
     commits: AtomicU64,
-    /// Whether somebody asked for every page to be read.
+    /// Whether a check of every page was requested.
     check: AtomicBool,
 }
 
-/// What made a write fail, and how large it was.
+/// Why writes fail, and how large the failed write was.
 struct Trouble {
     fault: StorageFault,
-    /// The rows that the largest refused write had changed, as far as it came.
+    /// The rows that the largest failed write had changed until it failed.
     rows: u64,
 }
 
@@ -118,16 +118,16 @@ impl Health {
         self.lock().as_ref().map(|trouble| trouble.fault.clone())
     }
 
-    /// The bytes that must be free before the trouble counts as over; nothing while there is none.
+    /// The bytes that must be free before writes are considered possible again; none if they do not fail.
     pub(super) fn room_needed(&self) -> Option<u64> {
         let rows = self.lock().as_ref()?.rows;
         Some(rows.saturating_mul(BYTES_A_ROW).clamp(LEAST_ROOM, MOST_ROOM))
     }
 
-    /// So much could be written: what made writes fail is over.
+    /// This much could be written, so the failure is over.
     pub(super) fn recovered(&self) {
         if self.lock().take().is_some() {
-            info!("The queue's file {} can be written again", self.file);
+            info!("The queue file {} can be written again", self.file);
         }
     }
 
@@ -135,7 +135,7 @@ impl Health {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has every page read before the next transaction.
+    /// Requests a check of every page before the next transaction.
     pub(super) fn ask_for_check(&self) {
         self.check.store(true, Ordering::Relaxed);
     }
@@ -144,12 +144,12 @@ impl Health {
         self.commits.load(Ordering::Relaxed)
     }
 
-    /// A write failed after it had changed `rows` rows. A later write that succeeds does not end the trouble: a
-    /// small one fits where a large one does not. [`super::Storage::probe`] ends it.
+    /// A write failed after it had changed `rows` rows. A later successful write does not end this state, since a small
+    /// write may fit where a large one does not. [`super::Storage::probe`] ends it.
     fn failed(&self, fault: &StorageFault, rows: u64) {
         let mut trouble = self.lock();
         if trouble.is_none() {
-            error!("Nothing can be saved: {fault}. Deltas are answered with 503 until it can.");
+            error!("Nothing can be saved: {fault}. Deltas are answered with 503 until this is fixed.");
         }
         let rows = trouble.as_ref().map_or(rows, |before| before.rows.max(rows));
         *trouble = Some(Trouble { fault: fault.clone(), rows });
@@ -158,7 +158,7 @@ impl Health {
 
 /// Why a transaction was not committed.
 enum Refusal {
-    /// Nothing was tried: of the file, in words.
+    /// Nothing was written: the file is unusable, with the reason.
     File(String),
     Statement(rusqlite::Error),
 }
@@ -169,9 +169,9 @@ pub(super) struct Writer {
     health: Arc<Health>,
     /// None in memory.
     watch: Option<Watch>,
-    /// What is wrong with the file for good.
+    /// Why the file is permanently unusable.
     damaged: Option<String>,
-    /// Where what memory holds was written.
+    /// Where the state in memory was saved.
     rescued: Option<PathBuf>,
 }
 
@@ -211,11 +211,11 @@ impl Writer {
         let outcome = self.run(batch).map_err(Refusal::Statement);
         let Some(watch) = &mut self.watch else { return outcome };
         if !watch.note_commit() {
-            // Somebody else was at it meanwhile.
+            // Something else has changed it meanwhile.
             return outcome.and_then(|()| self.check().map_err(Refusal::File));
         }
         if watch.journal_length() > JOURNAL_BYTES {
-            // What was committed is on the disk, whether or not this works.
+            // The commit is on disk, whether or not this works.
             let _ = self.empty_journal();
         }
         outcome
@@ -233,7 +233,7 @@ impl Writer {
         transaction.commit()
     }
 
-    /// Whether the file is still the one that was left after the last transaction.
+    /// Whether the file is unchanged since the last transaction.
     fn check(&mut self) -> Result<(), String> {
         let Some(watch) = &self.watch else { return Ok(()) };
         let asked = self.health.check.swap(false, Ordering::Relaxed);
@@ -245,7 +245,7 @@ impl Writer {
                 let gone = "it or its journal was moved or removed while in use";
                 return Err(match self.rescue() {
                     Ok(saved) => format!("{gone}; {saved}"),
-                    Err(why) => format!("{gone}; start the service again; {why}"),
+                    Err(why) => format!("{gone}; restart the service; {why}"),
                 });
             }
             Change::None if !asked => {
@@ -255,12 +255,12 @@ impl Writer {
                 return Ok(());
             }
             Change::None => {}
-            // Before the pages are read from the disk: some are still as they were.
+            // Before the pages are read from disk: some are still cached.
             Change::Touched => drop(self.rescue()),
         }
         match damage(&self.connection) {
             Ok(None) => {
-                // What the journal holds is whole here, and may not be so for the next start.
+                // The content of the journal is complete now, but may not be at the next start.
                 self.empty_journal().map_err(|error| KIND.words(&error))?;
                 if let Some(watch) = &self.watch {
                     self.rescued.take().into_iter().for_each(|_| rescue::discard(watch.file()));
@@ -273,7 +273,7 @@ impl Writer {
         }
     }
 
-    /// Writes what the journal holds to the file.
+    /// Writes the content of the journal to the file.
     fn empty_journal(&mut self) -> rusqlite::Result<()> {
         let emptied = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         if let Some(watch) = &mut self.watch {
@@ -292,7 +292,7 @@ impl Writer {
         words
     }
 
-    /// Writes what memory holds beside the file, unless that is done; says where, or why that is not possible.
+    /// Saves the state in memory beside the file, unless that is done; returns where, or why that is not possible.
     fn rescue(&mut self) -> Result<String, String> {
         let Some(watch) = &self.watch else { return Err("nothing is kept in a file".to_owned()) };
         let rescued = if let Some(rescued) = self.rescued.take() {
@@ -300,21 +300,21 @@ impl Writer {
         } else {
             let memory = self.health.hook.get().map(|hook| hook.as_ref() as &dyn TransactionHook);
             rescue::write(&KIND, watch.file(), &self.connection, memory)
-                .map_err(|why| format!("what waits could not be saved beside it either ({why})"))?
+                .map_err(|why| format!("the queue could not be saved beside it either ({why})"))?
         };
         let place = rescued.display().to_string();
         self.rescued = Some(rescued);
-        Ok(format!("what waits is saved in {place}: start the service again, and it goes on with that"))
+        Ok(format!("the queue is saved in {place}: restart the service to continue with it"))
     }
 }
 
-/// SQLite says of a damaged file in many lines what is wrong; the first one that is no heading.
+/// The first line that is not a heading in SQLite's multi-line report on a damaged file.
 fn first_line(damage: &str) -> &str {
     damage.lines().find(|line| !line.starts_with("***")).unwrap_or(damage)
 }
 
-/// Commits what comes in until nobody can ask any more. While one commit waits for the disk, the next
-/// transaction fills up by itself: the slower the disk, the more share it, and nobody waits for company.
+/// Commits jobs until all senders are gone. While one commit waits for the disk, jobs for the next one accumulate: the
+/// slower the disk, the more jobs share a commit, without any artificial delay.
 pub(super) fn drive(mut writer: Writer, jobs: &mpsc::Receiver<Box<dyn Job>>) {
     while let Ok(first) = jobs.recv() {
         let mut batch = vec![first];

@@ -9,29 +9,29 @@ use rusqlite::Connection;
 use super::group_commit::{Health, Writer};
 use super::{Drive, IN_MEMORY, Inner, KIND, Storage};
 
-/// What stands for the data directory.
+/// A substitute for the data directory.
 pub(crate) struct Memory {
     name: String,
-    /// SQLite forgets it with the last connection.
+    /// Keeps the database alive: SQLite drops it with the last connection.
     keeper: Connection,
 }
 
 impl Memory {
-    /// An empty one.
+    /// An empty database.
     pub(crate) fn fresh() -> Self {
         let made = Self::bare();
         KIND.make_tables(&made.keeper).expect("memory can be written");
         made
     }
 
-    /// A copy of what is there now, as a backup makes it.
+    /// A copy of the current content, as in a backup.
     pub(crate) fn copy(&self) -> Self {
         let made = Self::bare();
         self.keeper.execute("VACUUM INTO ?1", [&made.name]).expect("memory can be copied");
         made
     }
 
-    /// One without tables.
+    /// A database without tables.
     fn bare() -> Self {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -40,7 +40,7 @@ impl Memory {
         Self { name, keeper }
     }
 
-    /// Opens it, as a start of the service does. Each write is a commit of its own, done by its caller.
+    /// Opens it, as at a start of the service. Each write is its own commit, done by its caller.
     pub(crate) fn open(&self) -> Storage {
         let connection = Connection::open(&self.name).expect("memory can be opened");
         let health = Arc::new(Health::new(IN_MEMORY.into()));

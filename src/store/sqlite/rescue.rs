@@ -16,11 +16,11 @@ use super::TransactionHook;
 use super::connection::{Kind, beside};
 use crate::store::StorageFault;
 
-/// What the fresh file's name ends with, and that of the damaged one.
+/// The suffixes of the new file and of the damaged one.
 const RESCUED: &str = ".rescued";
 const DAMAGED: &str = ".damaged";
 
-/// What is remembered, the most important first. How runs ended is left out: it is long, and only shown.
+/// The tables to rescue, most important first. The history of runs is left out: it is long, and only displayed.
 const TABLES: [&str; 13] = [
     "intent",
     "update_intent",
@@ -37,12 +37,12 @@ const TABLES: [&str; 13] = [
     "pulse",
 ];
 
-/// Where the fresh file is.
+/// The path of the new file.
 pub(super) fn place(file: &Path) -> PathBuf {
     beside(file, RESCUED)
 }
 
-/// Writes the fresh file beside `file`: what `memory` holds, and what can be read through `connection`.
+/// Writes the new file beside `file`: the state in `memory`, and what can be read through `connection`.
 pub(super) fn write(
     kind: &Kind,
     file: &Path,
@@ -50,7 +50,7 @@ pub(super) fn write(
     memory: Option<&dyn TransactionHook>,
 ) -> Result<PathBuf, String> {
     let (fresh, rescued) = (beside(file, ".rescued-new"), place(file));
-    // What was left when this was cut off.
+    // Left over from an interrupted rescue.
     for old in [&fresh, &beside(&fresh, "-wal"), &beside(&fresh, "-journal")] {
         let _ = fs::remove_file(old);
     }
@@ -63,18 +63,18 @@ pub(super) fn write(
     }
     for table in TABLES {
         if let Err(error) = copy_rows(connection, &transaction, table) {
-            error!("Some of what {} holds in {table} can no longer be read: {error}", file.display());
+            error!("{}: some rows of {table} can no longer be read: {error}", file.display());
         }
     }
     transaction.commit().map_err(words)?;
     copy.close().map_err(|(_, error)| kind.words(&error))?;
     fs::rename(&fresh, &rescued)
         .and_then(|()| sync_folder(file))
-        .map_err(|error| format!("{} cannot be made: {error}", rescued.display()))?;
+        .map_err(|error| format!("{} cannot be created: {error}", rescued.display()))?;
     Ok(rescued)
 }
 
-/// Each row of `table` that can be read.
+/// Copies each readable row of `table`.
 fn copy_rows(from: &Connection, to: &Connection, table: &str) -> rusqlite::Result<()> {
     let mut read = from.prepare(&format!("SELECT * FROM {table}"))?;
     let columns = read.column_count();
@@ -88,12 +88,12 @@ fn copy_rows(from: &Connection, to: &Connection, table: &str) -> rusqlite::Resul
     Ok(())
 }
 
-/// What was written beside `file` is not needed any more: the file is there again, whole.
+/// Removes what was written beside `file`, which exists again and is intact.
 pub(super) fn discard(file: &Path) {
     let _ = fs::remove_file(place(file));
 }
 
-/// Before `file` is opened: takes up what was written beside it when it was damaged or taken away in use.
+/// Called before `file` is opened: loads what was written beside it when it was damaged or removed while in use.
 pub(super) fn take_up(file: &Path) -> Result<(), StorageFault> {
     let rescued = place(file);
     if !rescued.exists() {
@@ -109,7 +109,7 @@ pub(super) fn take_up(file: &Path) -> Result<(), StorageFault> {
             .and_then(|()| sync_folder(file))
             .map_err(|error| fault(error.to_string()))?;
         warn!(
-            "The queue's file was damaged or removed while it was in use. Going on with what was saved beside it; {}",
+            "The queue file was damaged or removed while in use. Continuing with what was saved beside it; {}",
             aside.map_or("there was no other.".to_owned(), |aside| format!(
                 "the damaged one is now {}.",
                 aside.display()
@@ -117,7 +117,7 @@ pub(super) fn take_up(file: &Path) -> Result<(), StorageFault> {
         );
         return Ok(());
     }
-    // It was put back, or an older one was, or its journal is lost. Nothing was written to it since.
+    // The file or an older one was restored, or its journal is lost. Nothing was written to it since.
     let merge = || {
         let connection = Connection::open(file)?;
         connection.execute("ATTACH ?1 AS rescued", [rescued.display().to_string()])?;
@@ -129,15 +129,15 @@ pub(super) fn take_up(file: &Path) -> Result<(), StorageFault> {
     match merge() {
         Ok(()) => {
             discard(file);
-            warn!("What was waiting when the queue's file was damaged or removed in use is in it again");
+            warn!("What was waiting when the queue file was damaged or removed is in the queue again");
         }
-        // Of another version, or in use: it is opened as it is, which says so.
-        Err(error) => warn!("What was saved in {} cannot be taken up: {error}", rescued.display()),
+        // It has another version, or is in use: opening it reports that.
+        Err(error) => warn!("What was saved in {} cannot be loaded: {error}", rescued.display()),
     }
     Ok(())
 }
 
-/// Moves the file and its journal out of the way; gives where to, if there was one.
+/// Moves the file and its journal aside; returns the new path, if the file existed.
 fn move_aside(file: &Path) -> std::io::Result<Option<PathBuf>> {
     let free =
         (0..1_000).map(|number| beside(file, &format!("{DAMAGED}-{number}"))).find(|name| !name.exists());

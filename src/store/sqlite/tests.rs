@@ -195,7 +195,7 @@ type Harm<'a> = (&'a str, fn(&Path));
 #[tokio::test]
 async fn a_file_that_cannot_be_believed_is_refused_and_kept() {
     let newer = format!(
-        "of version {}, this program knows version {}; use a newer one",
+        "has version {}, but this program supports version {}; use a newer program",
         KIND.version() + 1,
         KIND.version()
     );
@@ -224,12 +224,12 @@ async fn a_file_that_cannot_be_believed_is_refused_and_kept() {
             fs::write(file, bytes).unwrap();
         }),
         (&newer, |file| sql(file, &format!("PRAGMA user_version = {}", KIND.version() + 1))),
-        ("a database of something else", |file| sql(file, "PRAGMA application_id = 7")),
+        ("a database of another program", |file| sql(file, "PRAGMA application_id = 7")),
         ("it is a directory", |file| {
             fs::remove_file(file).unwrap();
             fs::create_dir(file).unwrap();
         }),
-        ("is still there", |file| {
+        ("still exists", |file| {
             fs::remove_file(file).unwrap();
             fs::write(file.with_file_name(format!("{FILE}-wal")), "what was not yet in it").unwrap();
         }),
@@ -286,7 +286,7 @@ async fn a_file_of_the_version_before_is_brought_up_to_date() {
         assert_eq!(version, Ok(KIND.version()));
     }
     sql(&file, "PRAGMA user_version = 0");
-    assert!(Storage::open(folder.path()).unwrap_err().to_string().contains("of version 0"));
+    assert!(Storage::open(folder.path()).unwrap_err().to_string().contains("has version 0"));
 }
 
 /// Since version 12 an id may be a text. Those that were numbers stay numbers.

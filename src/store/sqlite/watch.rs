@@ -7,20 +7,20 @@ use std::path::{Path, PathBuf};
 
 use super::connection::beside;
 
-/// Which file a name leads to.
+/// The identity of the file behind a name.
 type Identity = (u64, u64);
 
-/// A file as the file system shows it.
+/// The metadata of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Look {
     identity: Identity,
     length: u64,
-    /// In seconds, and what is left in nanoseconds.
+    /// Seconds and the remaining nanoseconds.
     modified: (i64, i64),
 }
 
 impl Look {
-    /// Nothing where there is no such file.
+    /// None if the file does not exist.
     fn at(file: &Path) -> Option<Self> {
         let found = fs::metadata(file).ok()?;
         let identity = (found.dev(), found.ino());
@@ -28,14 +28,14 @@ impl Look {
     }
 }
 
-/// What has become of the file since the last commit.
+/// What has happened to the file since the last commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
-    /// It is as it was left.
+    /// It is unchanged.
     None,
-    /// Its name, or that of its journal, leads to another file or to none: what is written now would be lost with it.
+    /// Its name, or that of its journal, refers to another file or to none: what is written now would be lost.
     Gone,
-    /// Somebody else has written to it or its journal, or cut it.
+    /// Something else has written to it or its journal, or truncated it.
     Touched,
 }
 
@@ -44,12 +44,12 @@ pub(super) struct Watch {
     file: PathBuf,
     journal: PathBuf,
     opened: Option<Identity>,
-    /// Both as they were left.
+    /// Both after the last commit.
     left: [Option<Look>; 2],
 }
 
 impl Watch {
-    /// Of `file`, which has just been opened.
+    /// Watches `file`, which has just been opened.
     pub(super) fn of(file: PathBuf) -> Self {
         let journal = beside(&file, "-wal");
         let opened = Look::at(&file).map(|look| look.identity);
@@ -63,12 +63,12 @@ impl Watch {
         &self.file
     }
 
-    /// As it is now it was left by its writer.
+    /// Accepts the current state as that of our writer.
     pub(super) fn note(&mut self) {
         self.left = self.look();
     }
 
-    /// What somebody else has done since.
+    /// What something else has done since.
     pub(super) fn change(&self) -> Change {
         let now = self.look();
         let identities = |looks: [Option<Look>; 2]| looks.map(|look| look.map(|look| look.identity));
@@ -82,8 +82,8 @@ impl Watch {
         }
     }
 
-    /// After a commit, which leaves the file alone and adds to the journal: as they are now its writer left them, unless
-    /// more than that has changed. Gives whether that is so.
+    /// Accepts the current state after a commit, which only appends to the journal, unless anything else has changed.
+    /// Returns whether it was accepted.
     pub(super) fn note_commit(&mut self) -> bool {
         let (now, left) = (self.look(), self.left);
         let has_grown = match (left[1], now[1]) {

@@ -1,4 +1,4 @@
-//! Oxigraph's results → rows, or the bytes of an HTTP answer.
+//! Converts Oxigraph's results to rows, or to the bytes of an HTTP response.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use oxigraph::sparql::{CancellationToken, QueryResults};
 use super::terms;
 use crate::triplestore::{Row, TriplestoreFault};
 
-/// The most bytes of one answer: a runaway cross join fills memory before it meets the time limit.
+/// The maximum size of one answer in bytes: a runaway cross join fills memory before it reaches the time limit.
 const ANSWER_LIMIT: usize = 256 * 1024 * 1024;
 
 /// The answer to a query, ready to be sent.
@@ -20,7 +20,7 @@ pub enum Answer {
     Triples(String),
 }
 
-/// What a value takes in memory beside its text, roughly.
+/// The approximate memory overhead of a value, besides its text.
 const CELL: usize = 128;
 
 pub(super) fn rows(
@@ -46,7 +46,7 @@ pub(super) fn rows(
     Ok(rows)
 }
 
-/// The engine itself asks only when it reads triples, not while it joins them.
+/// The engine itself checks this only when it reads triples, not while it joins them.
 pub(super) fn alive(token: &CancellationToken) -> Result<(), TriplestoreFault> {
     if token.is_cancelled() { Err(TriplestoreFault::Transient("stopped".to_owned())) } else { Ok(()) }
 }
@@ -89,7 +89,7 @@ pub(super) fn write(
     }
 }
 
-/// Bytes that end at the limit.
+/// A buffer that fails at the limit.
 #[derive(Default)]
 struct Counted(Vec<u8>);
 
@@ -116,7 +116,5 @@ fn io(error: &std::io::Error) -> TriplestoreFault {
 
 fn too_large() -> TriplestoreFault {
     let limit = ANSWER_LIMIT / 1024 / 1024;
-    TriplestoreFault::Refused(
-        format!("the answer is larger than {limit} MiB; ask for less, with LIMIT").into(),
-    )
+    TriplestoreFault::Refused(format!("the answer is larger than {limit} MiB; reduce it with LIMIT").into())
 }

@@ -1,33 +1,33 @@
-//! Limits how deep a statement nests, before it is parsed.
+//! Limits how deeply a statement nests, before it is parsed.
 //!
-//! Parser, optimizer and evaluator descend into a statement by recursion: 1.4 kB of `{` would overflow their stack,
-//! and that ends the process. So a statement is first scanned byte by byte, with at most [`MOST_DEPTH`] frames.
+//! The parser, optimizer and evaluator are recursive: 1.4 kB of `{` would overflow their stack and end the process. So
+//! a statement is first scanned byte by byte, with at most [`MOST_DEPTH`] frames.
 //!
 //! # Guarantees
-//! The scan sees every bracket and every operator that the parser sees. It takes strings, comments, IRIs and names
-//! apart as the parser does, also where that is not the standard (`FILTERSTR(…)` is two words to it), and refuses
-//! what it cannot take apart.
+//! The scan sees every bracket and every operator that the parser sees. It tokenizes strings, comments, IRIs and names
+//! as the parser does, also where that deviates from the standard (it reads `FILTERSTR(…)` as two words), and refuses
+//! what it cannot tokenize.
 
 mod text;
 
 use text::{contains, ends, is_name, name, starts, string};
 
-/// The most brackets within each other. People and resource services stay below 20.
+/// The maximum nesting of brackets. People and resource services need fewer than 20.
 const MOST_DEPTH: usize = 64;
-/// The most levels of the tree that a statement becomes: each pattern of a group and each operator of an expression
-/// is one, and each bracket.
+/// The maximum height of a statement's syntax tree: each pattern of a group, each operator of an expression and each
+/// bracket is one level.
 const MOST_HEIGHT: usize = 256;
-/// What repeated reading may cost, in bytes. The parser reads the arguments of [`TWICE`] and what follows a `!`
-/// twice, the optimizer what is in an OPTIONAL: one within another doubles that.
+/// The limit for repeated reading, in bytes. The parser reads the arguments of [`TWICE`] and what follows a `!` twice,
+/// and the optimizer the content of an OPTIONAL. Nesting doubles that.
 const MOST_REPEATED: usize = 1024 * 1024;
 const TWICE: [&[u8]; 5] = [b"REGEX", b"SUBSTR", b"REPLACE", b"GROUP_CONCAT", b"OPTIONAL"];
-/// What comes before a group that is no pattern.
+/// Keywords before a group that is not a pattern.
 const TEMPLATES: [&[u8]; 4] = [b"DATA", b"INSERT", b"DELETE", b"CONSTRUCT"];
 
 /// Why a statement is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unbounded {
-    #[error("it nests more than {} brackets within each other", MOST_DEPTH)]
+    #[error("it nests brackets more than {} deep", MOST_DEPTH)]
     Depth,
     #[error(
         "it has more than {} patterns in one group, or operators in one expression; split it, or list terms with \
@@ -35,43 +35,43 @@ pub(super) enum Unbounded {
         MOST_HEIGHT
     )]
     Height,
-    #[error("it nests too many OPTIONAL, REGEX, SUBSTR, REPLACE, GROUP_CONCAT or ! within each other")]
+    #[error("it nests OPTIONAL, REGEX, SUBSTR, REPLACE, GROUP_CONCAT or ! too deeply")]
     Repeated,
     #[error("syntax error at byte {0}: a string or an IRI does not end, or brackets do not match")]
     Syntax(usize),
-    #[error("syntax error at byte {0}: triples within triples (<< >>) are not supported")]
+    #[error("syntax error at byte {0}: quoted triples (<< >>) are not supported")]
     Quoted(usize),
     #[error("syntax error at byte {0}: put a space after FILTER or BIND")]
     Glued(usize),
 }
 
-/// What a bracket holds: that decides what its content means.
+/// The content of a bracket, which decides how it is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// Outside of all brackets, or a subselect: what is in its `(` are expressions.
+    /// Outside of all brackets, or a subselect: its `(` contain expressions.
     Query,
     /// Patterns.
     Group,
-    /// Quads to insert or delete, or the rows of VALUES: flat, however long.
+    /// Quads to insert or delete, or the rows of VALUES: flat, however many.
     Data,
     /// A collection, a path or variables.
     Terms,
     /// `[ … ]`.
     Blank,
-    /// An expression. Nowhere else is `<` an operator.
+    /// An expression. Only here `<` is an operator.
     Expression,
 }
 
 #[derive(Debug)]
 struct Frame {
     kind: Kind,
-    /// What ends it.
+    /// The closing bracket.
     end: u8,
-    /// Levels that its own content adds.
+    /// The levels that its own content adds.
     links: usize,
-    /// The highest bracket within.
+    /// The height of the highest bracket within.
     inner: usize,
-    /// The highest of the arguments before this one.
+    /// The height of the highest of the previous arguments.
     before: usize,
     /// How often its content is read, as a power of two.
     doublings: u32,
@@ -106,13 +106,13 @@ pub(super) fn check(statement: &str) -> Result<(), Unbounded> {
     if scan.outer.is_empty() { Ok(()) } else { Err(Unbounded::Syntax(scan.at)) }
 }
 
-/// What a keyword makes of what follows.
+/// How a keyword affects what follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum After {
     Nothing,
-    /// FILTER or BIND: the next `(` holds an expression.
+    /// FILTER or BIND: the next `(` contains an expression.
     Filter,
-    /// VALUES: the next `{` holds data.
+    /// VALUES: the next `{` contains data.
     Values,
     /// DESCRIBE: each term is a level.
     Describe,
@@ -124,12 +124,12 @@ struct Scan<'a> {
     /// The brackets around the innermost one.
     outer: Vec<Frame>,
     frame: Frame,
-    /// Whether a term came last: in an expression an operator follows.
+    /// Whether the last token was a term: in an expression an operator follows.
     operand: bool,
-    /// The bare word that came last.
+    /// The last bare word.
     word: &'a [u8],
     after: After,
-    /// How many `!` come before what is next.
+    /// How many `!` precede the next token.
     marks: u32,
     repeated: usize,
 }
@@ -174,7 +174,7 @@ impl Scan<'_> {
         rest.iter().position(|byte| !fits(*byte)).unwrap_or(rest.len())
     }
 
-    /// So many more levels in the innermost bracket.
+    /// Adds this many levels to the innermost bracket.
     fn links(&mut self, count: usize) -> Result<(), Unbounded> {
         if self.frame.kind != Kind::Data {
             self.frame.links += count;
@@ -182,14 +182,14 @@ impl Scan<'_> {
         if self.frame.height() > MOST_HEIGHT { Err(Unbounded::Height) } else { Ok(()) }
     }
 
-    /// What came last does not belong to VALUES.
+    /// The last token does not belong to VALUES.
     fn no_values(&mut self) {
         if self.after == After::Values {
             self.after = After::Nothing;
         }
     }
 
-    /// A term has ended. Each member of a collection is two patterns, each term of DESCRIBE an expression.
+    /// A term has ended. Each member of a collection counts as two patterns, each term of DESCRIBE as an expression.
     fn term(&mut self) -> Result<(), Unbounded> {
         (self.operand, self.word) = (true, b"");
         self.no_values();
@@ -198,7 +198,7 @@ impl Scan<'_> {
         self.links(usize::from(counts))
     }
 
-    /// A keyword, a prefixed name, or one directly behind the other: the parser needs no space between them.
+    /// A keyword, a prefixed name, or one directly after the other: the parser needs no space between them.
     fn word(&mut self) -> Result<(), Unbounded> {
         let from = self.at;
         let found = name(self.text, from);
@@ -210,7 +210,7 @@ impl Scan<'_> {
             self.after = After::Describe;
         }
         if found.prefixed {
-            // Where the prefix is not declared, the parser finds the keyword in it.
+            // If the prefix is not declared, the parser finds the keyword in it.
             let next = text.get(self.at..).unwrap_or_default();
             if filter && next.trim_ascii_start().starts_with(b"(") {
                 return Err(Unbounded::Glued(from));
@@ -266,7 +266,7 @@ impl Scan<'_> {
         let counts = match self.frame.kind {
             Kind::Expression => {
                 self.marks = if byte == b'!' { self.marks + 1 } else { 0 };
-                // The rest of `<=`, `!=`, `||` and the like.
+                // The rest of `<=`, `!=`, `||` and similar operators.
                 let next = self.text.get(self.at).copied().unwrap_or_default();
                 self.at += usize::from(next == b'=' || (next == byte && matches!(byte, b'|' | b'&')));
                 if byte == b',' {
@@ -302,7 +302,7 @@ impl Scan<'_> {
         }
         (self.operand, self.word, self.marks) = (false, b"", 0);
         self.at += 1;
-        // The operations of an update are beside each other.
+        // The operations of an update do not nest.
         self.links(usize::from(outer != Kind::Query || byte == b'('))?;
         if self.outer.len() >= MOST_DEPTH {
             return Err(Unbounded::Depth);

@@ -20,7 +20,7 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    /// Opens or makes the file in `directory` and puts all its quads into `store`.
+    /// Opens or creates the file in `directory` and loads all its quads into `store`.
     pub(super) fn open(directory: &Path, store: &Store) -> Result<Self, EmbeddedFault> {
         let place = directory.join(FILE);
         let fault = |why: String| EmbeddedFault::Disk { file: place.display().to_string(), why };
@@ -29,8 +29,8 @@ impl Disk {
         Ok(Self { file })
     }
 
-    /// Writes all effects in one transaction. A quad that is not as expected fails it: memory and disk
-    /// must never drift apart.
+    /// Writes all effects in one transaction. It fails if a quad is not as expected: memory and disk must never
+    /// diverge.
     pub(super) fn write(&mut self, effects: &[Effect]) -> Result<(), TriplestoreFault> {
         let changes = effects.iter().flat_map(|Effect { inserts, deletes }| {
             let deletes = deletes.iter().map(|quad| QuadChange::Delete(quad.to_string()));
@@ -39,14 +39,14 @@ impl Disk {
         self.file.write(changes).map_err(|why| TriplestoreFault::Transient(format!("the disk: {why}")))
     }
 
-    /// Meddles with the file, for tests.
+    /// Manipulates the file, for tests.
     #[cfg(test)]
     pub(super) fn sql(&self, statement: &str) {
         self.file.sql(statement);
     }
 }
 
-/// Reads every quad into memory, each triple also into the default graph: the union of all.
+/// Reads every row into memory, and each triple also into the default graph, which is the union of all graphs.
 fn fill(file: &QuadFile, store: &Store) -> Result<(), String> {
     let mut quads: Vec<Quad> = Vec::new();
     file.read(|text| {

@@ -1,8 +1,8 @@
 //! The changes of an update: it is run in a transaction that is never committed, operation by operation, and every quad
-//! that is really added or removed is recorded.
+//! that is actually added or removed is recorded.
 //!
-//! The default graph of the store holds each triple of any named graph, once: so a query without GRAPH
-//! sees the union of all graphs without duplicates. No one writes to it but [`DryRun`] and [`make`].
+//! The default graph of the store has each triple of any named graph, once, so a query without GRAPH sees the union of
+//! all graphs without duplicates. Only [`DryRun`] and [`make`] write to it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -25,10 +25,10 @@ use super::terms;
 use crate::triplestore::TriplestoreFault;
 use crate::triplestore::changeset::Changeset;
 
-/// The most quads one WHERE may lead to, repeated ones counted: a cross join would fill memory.
+/// The most quads that one WHERE may produce, including duplicates: a cross join would fill memory.
 const MOST_QUADS: usize = 2_000_000;
 
-/// What one operation changes, in the terms the store keeps. Never empty once it leaves this module.
+/// The changes of one operation, in the terms of the store. Never empty outside this module.
 #[derive(Debug, Default)]
 pub(super) struct Effect {
     pub(super) inserts: Vec<Quad>,
@@ -36,7 +36,7 @@ pub(super) struct Effect {
 }
 
 impl Effect {
-    /// The same in our own terms.
+    /// The same in this service's terms.
     pub(super) fn to_change(&self) -> Changeset {
         Changeset {
             inserts: self.inserts.iter().map(terms::quad).collect(),
@@ -45,7 +45,7 @@ impl Effect {
     }
 }
 
-/// A change in the making.
+/// An update that is being run.
 pub(super) struct DryRun<'a> {
     transaction: Transaction<'a>,
     graph: NamedNode,
@@ -53,12 +53,12 @@ pub(super) struct DryRun<'a> {
 }
 
 impl<'a> DryRun<'a> {
-    /// Begins; without GRAPH, inserts go to `graph`. Waits for any other draft to end.
+    /// Begins a dry run; inserts without GRAPH go to `graph`. Waits for any other dry run to end.
     pub(super) fn start(store: &'a Store, graph: NamedNode) -> Result<Self, TriplestoreFault> {
         Ok(Self { transaction: store.start_transaction().map_err(storage)?, graph, effects: Vec::new() })
     }
 
-    /// Runs all operations of `update`, each seeing what the ones before did.
+    /// Runs all operations of `update`; each sees the changes of the previous ones.
     pub(super) fn run(&mut self, update: Update, meter: &Meter) -> Result<(), TriplestoreFault> {
         for operation in update.operations {
             let (deletes, inserts) = self.plan(operation, meter)?;
@@ -72,12 +72,12 @@ impl<'a> DryRun<'a> {
         self.apply(Vec::new(), quads)
     }
 
-    /// What was noted; the transaction itself is rolled back.
+    /// The recorded changes; the transaction itself is rolled back.
     pub(super) fn into_effects(self) -> Vec<Effect> {
         self.effects
     }
 
-    /// What an operation names for removal and for insertion, whether or not that changes anything.
+    /// What an operation deletes and inserts, whether or not that changes anything.
     fn plan(
         &self,
         operation: GraphUpdateOperation,
@@ -144,7 +144,7 @@ impl<'a> DryRun<'a> {
                     self.spread(quad, everywhere, &mut deletes)?;
                 }
             }
-            // Blank nodes of the template are new ones for each solution.
+            // Blank nodes of the template are new for each solution.
             let mut blanks = Blanks::default();
             let made =
                 insert.iter().filter_map(|template| self.instantiate(template, &solution, &mut blanks));
@@ -154,14 +154,14 @@ impl<'a> DryRun<'a> {
             }
             meter.take(0);
             if deletes.len() + inserts.len() > MOST_QUADS {
-                let why = format!("one operation names over {MOST_QUADS} quads");
+                let why = format!("one operation has more than {MOST_QUADS} quads");
                 return Err(TriplestoreFault::Refused(why.into()));
             }
         }
         Ok((deletes, inserts))
     }
 
-    /// Removes, then inserts, and notes what that really changed.
+    /// Removes, then inserts, and records what that actually changed.
     fn apply(&mut self, deletes: Vec<Quad>, inserts: Vec<Quad>) -> Result<(), TriplestoreFault> {
         let mut effect = Effect::default();
         for quad in deletes {
@@ -173,7 +173,7 @@ impl<'a> DryRun<'a> {
         for quad in inserts {
             if !self.transaction.contains(&quad).map_err(storage)? {
                 insert(&mut self.transaction, &quad);
-                // As it will be told and removed later: by value, where the store keeps values.
+                // In the form in which it is reported and removed later: by value, where the store keeps values.
                 effect.inserts.push(self.kept(&quad)?.unwrap_or(quad));
             }
         }
@@ -188,7 +188,7 @@ impl<'a> DryRun<'a> {
         Ok(())
     }
 
-    /// The quad as the store keeps it, if it is there.
+    /// The quad as stored, if it exists.
     fn kept(&self, quad: &Quad) -> Result<Option<Quad>, TriplestoreFault> {
         if !self.transaction.contains(quad).map_err(storage)? {
             return Ok(None);
@@ -251,7 +251,7 @@ impl<'a> DryRun<'a> {
         Quad::new(subject, quad.predicate, object, graph)
     }
 
-    /// A template with its variables filled in; `None` where one is unbound or does not fit.
+    /// A template with its variables replaced; `None` if one is unbound or not allowed there.
     fn instantiate(
         &self,
         template: &QuadPattern,
@@ -273,7 +273,7 @@ impl<'a> DryRun<'a> {
     }
 }
 
-/// Makes `effects` true, on disk and then in memory.
+/// Applies `effects`, on disk and then in memory.
 pub(super) fn make(
     store: &Store,
     disk: Option<&Mutex<Disk>>,
@@ -289,7 +289,7 @@ pub(super) fn make(
         }
     }
     if let Some(disk) = disk {
-        // A panic in between left an SQLite transaction to be rolled back, nothing half done.
+        // After a panic in between, SQLite rolls its transaction back, so nothing is half done.
         disk.lock().unwrap_or_else(PoisonError::into_inner).write(effects)?;
     }
     transaction.commit().map_err(storage)
@@ -313,7 +313,7 @@ fn union_quad(quad: &Quad) -> QuadRef<'_> {
     QuadRef { graph_name: GraphNameRef::DefaultGraph, ..quad.as_ref() }
 }
 
-/// The named graphs that hold the triple of `quad`.
+/// The named graphs that contain the triple of `quad`.
 fn graphs_with(transaction: &Transaction<'_>, quad: &Quad) -> Result<Vec<GraphName>, TriplestoreFault> {
     let quad = quad.as_ref();
     transaction
@@ -334,7 +334,7 @@ impl Blanks {
     }
 }
 
-/// The quad, and whether it is meant in every graph (no GRAPH was given).
+/// The quad, and whether it applies to every graph (without GRAPH).
 fn ground_quad(quad: GroundQuad) -> (Quad, bool) {
     let object: Term = match quad.object {
         GroundTerm::NamedNode(node) => node.into(),

@@ -1,4 +1,4 @@
-//! Files of triples → quads.
+//! Reads quads from files of triples.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use oxigraph::model::{NamedNode, Quad};
 
 use super::EmbeddedFault;
 
-/// Reads a whole file; what has no graph gets `graph`.
+/// Reads a whole file; triples without a graph get `graph`.
 pub(super) fn read(file: &Path, graph: &NamedNode) -> Result<Vec<Quad>, EmbeddedFault> {
     let name = file.display().to_string();
     let fault = |why: String| EmbeddedFault::Load { file: name.clone(), why };

@@ -1,12 +1,13 @@
-//! What one statement may take: bytes of memory, and no step after its time.
+//! Limits the memory and the time of one statement.
 //!
-//! The engine looks at its cancellation token only when it reads triples. It has no bound for what it keeps: the rows
-//! that it sorts, groups or joins, and the strings that it makes. But it calls functions. So [`pattern`] puts calls of
-//! ours into the algebra, where rows are kept or multiplied and where strings are made ([`rewrite`]). A call that
-//! finds too much taken, or the time over, unwinds the thread of the statement.
+//! The engine checks its cancellation token only when it reads triples. It has no limit for the memory of rows that it
+//! sorts, groups or joins, and of strings that it builds. But it calls functions. So [`pattern`] inserts calls of our
+//! functions into the algebra, where rows are stored or multiplied and where strings are built ([`rewrite`]). A call
+//! that finds the memory or time limit exceeded unwinds the thread of the statement.
 //!
 //! # Guarantees
-//! What is counted is never less than what is kept: nothing is counted back. A query's answer is the same as without.
+//! The count is never less than the memory in use, since it never decreases. The answer to a query is the same as
+//! without the calls.
 
 mod expression;
 mod rewrite;
@@ -20,31 +21,31 @@ use oxigraph::sparql::{CancellationToken, SparqlEvaluator};
 
 pub(super) use rewrite::pattern;
 
-/// A row, and a value in it, as the engine keeps them.
+/// The memory of a row, and of a value in it.
 const ROW: usize = 64;
 const CELL: usize = 40;
-/// What the engine adds to a string that it keeps.
+/// The memory overhead of a string.
 const STRING: usize = 64;
 
-/// Counts one row of as many values as its argument says. Gives nothing.
+/// Counts one row with as many values as its argument. Returns nothing.
 const KEEP: &str = "urn:kimai-sync:keep";
-/// Looks at the clock. Gives nothing.
+/// Checks the time. Returns nothing.
 const STEP: &str = "urn:kimai-sync:step";
-/// Gives its first argument, counted as kept together with as many bytes as the second says.
+/// Returns its first argument, after counting it and as many bytes as the second argument.
 const WEIGH: &str = "urn:kimai-sync:weigh";
-/// Gives its first argument, if it is no longer than the second says.
+/// Returns its first argument, if it is not longer than the second argument.
 const SHORT: &str = "urn:kimai-sync:short";
 
 /// Why a statement was unwound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Spent {
-    /// It took more memory than this.
+    /// It exceeded this memory limit.
     Memory(usize),
-    /// Its time was over, or nobody waits for it.
+    /// It exceeded its time limit, or nobody waits for it.
     Time,
 }
 
-/// What one statement took so far.
+/// The memory count of one statement.
 #[derive(Clone)]
 pub(super) struct Meter {
     taken: Arc<AtomicUsize>,
@@ -53,12 +54,12 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    /// Nothing was taken yet of `most` bytes.
+    /// A count of zero, with a limit of `most` bytes.
     pub(super) fn new(most: usize, token: CancellationToken) -> Self {
         Self { taken: Arc::default(), most, token }
     }
 
-    /// Counts what is kept. Does not return if that is too much.
+    /// Counts memory. Does not return if the limit is exceeded.
     pub(super) fn take(&self, bytes: usize) {
         let before = self.taken.fetch_add(bytes, Ordering::Relaxed);
         if before.saturating_add(bytes) > self.most {
@@ -73,7 +74,7 @@ impl Meter {
         }
     }
 
-    /// The engine, with the functions that [`pattern`] puts calls of into a query.
+    /// The engine, with the functions whose calls [`pattern`] inserts into a query.
     pub(super) fn evaluator(&self) -> SparqlEvaluator {
         let name = NamedNode::new_unchecked;
         let (keep, step, weigh, most) = (self.clone(), self.clone(), self.clone(), self.most);
@@ -102,7 +103,7 @@ impl Meter {
     }
 }
 
-/// Ends the thread of the statement, which gives its place to the caller. Nothing is printed.
+/// Unwinds the thread of the statement to its caller. Nothing is printed.
 fn unwind(spent: Spent) -> ! {
     resume_unwind(Box::new(spent))
 }
@@ -122,8 +123,7 @@ fn length(term: &Term) -> usize {
     }
 }
 
-/// What a quad takes that an update names: it is there once more in what changes, in what is told and on its way to
-/// the disk.
+/// The memory of a quad in an update: it is copied into the changes, into the report to the observer, and for the disk.
 pub(super) fn quad(quad: &Quad) -> usize {
     let subject = match &quad.subject {
         NamedOrBlankNode::NamedNode(node) => node.as_str().len(),

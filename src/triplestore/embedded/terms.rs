@@ -1,4 +1,4 @@
-//! Oxigraph's terms ↔ ours.
+//! Converts between Oxigraph's terms and ours.
 
 use oxigraph::model::{GraphName, NamedOrBlankNode, Quad as OxQuad, Term as OxTerm};
 use oxigraph::sparql::QueryEvaluationError;
@@ -13,7 +13,7 @@ pub(super) fn term(term: &OxTerm) -> Term {
         OxTerm::BlankNode(node) => Term::Blank(node.as_str().to_owned()),
         OxTerm::Literal(literal) => {
             let language = literal.language().map(str::to_owned);
-            // As SPARQL JSON results have it: neither plain nor tagged strings name their datatype.
+            // As in SPARQL JSON results: neither plain nor tagged strings have a datatype.
             let datatype = Some(literal.datatype().as_str())
                 .filter(|datatype| language.is_none() && *datatype != xsd::STRING)
                 .map(str::to_owned);
@@ -35,7 +35,7 @@ pub(super) fn quad(quad: &OxQuad) -> Quad {
     Quad { subject, predicate: quad.predicate.as_str().to_owned(), object: term(&quad.object), graph }
 }
 
-/// What it means that a query or a WHERE could not be evaluated.
+/// The error for a query or WHERE that could not be evaluated.
 pub(super) fn failed(error: &QueryEvaluationError) -> TriplestoreFault {
     match error {
         QueryEvaluationError::Cancelled => TriplestoreFault::Transient("stopped".to_owned()),

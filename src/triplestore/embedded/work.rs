@@ -8,11 +8,11 @@ use oxigraph::sparql::CancellationToken;
 use super::meter::Spent;
 use crate::triplestore::TriplestoreFault;
 
-/// The stack of one statement. What [`super::bounds`] lets through takes less than half of it in a debug build;
-/// only the pages that are touched take memory.
+/// The stack of one statement. What [`super::bounds`] accepts needs less than half of it in a debug build. Only pages
+/// that are touched take memory.
 const STACK: usize = 64 * 1024 * 1024;
 
-/// Runs `work` on a thread of its own. Stops it at the time limit, or when the caller goes away.
+/// Runs `work` on its own thread. Stops it at the time limit, or when the caller is dropped.
 pub(super) async fn limited<T: Send + 'static>(
     limit: Duration,
     work: impl FnOnce(CancellationToken) -> Result<T, TriplestoreFault> + Send + 'static,
@@ -25,12 +25,12 @@ pub(super) async fn limited<T: Send + 'static>(
     }
     let token = CancellationToken::new();
     let _stop = StopOnDrop(token.clone());
-    // A thread of the runtime waits for it, so that simulated time stands still meanwhile.
+    // A thread of the runtime waits for it, so that simulated time does not advance meanwhile.
     let done = tokio::task::spawn_blocking(move || {
         let builder = std::thread::Builder::new().name("sparql".to_owned()).stack_size(STACK);
         match builder.spawn(move || work(token)) {
             Ok(thread) => thread.join().unwrap_or_else(|panic| Err(failed(&*panic))),
-            Err(error) => Err(TriplestoreFault::Transient(format!("there is no thread for it: {error}"))),
+            Err(error) => Err(TriplestoreFault::Transient(format!("no thread can be started: {error}"))),
         }
     });
     match tokio::time::timeout(limit, done).await {
@@ -40,7 +40,7 @@ pub(super) async fn limited<T: Send + 'static>(
     }
 }
 
-/// What it means that a thread was unwound.
+/// The error for an unwound thread.
 fn failed(panic: &(dyn Any + Send)) -> TriplestoreFault {
     match panic.downcast_ref::<Spent>() {
         Some(Spent::Memory(most)) => TriplestoreFault::Refused(

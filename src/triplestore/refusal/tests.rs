@@ -133,7 +133,7 @@ fn a_refused_write_brings_its_statement_and_the_line_for_config_lisp() {
     let added =
         UNWRITTEN.replace("DELETE:", "X:").replace("INSERT:", "").replace("X:", "DELETE:\n\n  INSERT:");
     let added = fault(500, JSON, &condition(&added)).to_string();
-    assert!(added.contains("let the service's scope write cal:Vevent"), "{added}");
+    assert!(added.contains("grant the service's scope write access to cal:Vevent"), "{added}");
     // Where Lisp prints it in another way, the statement tells.
     let bare = fault(500, JSON, &condition("#<UNWRITTEN-DATA-ERROR {10}>")).to_string();
     assert!(bare.contains("\"http://other.example/logs/\""), "{bare}");

@@ -171,7 +171,7 @@ async fn a_silent_endpoint_is_left_after_the_time_limit() {
     Mock::given(body_string_contains("late")).respond_with(late).mount(&server).await;
     let remote = remote(&server.uri(), Duration::from_millis(200));
     let fault = remote.select("late").await.expect_err("late");
-    assert_eq!(fault, TriplestoreFault::Transient("nothing within 200ms".to_owned()));
+    assert_eq!(fault, TriplestoreFault::Transient("no answer within 200ms".to_owned()));
 }
 
 #[tokio::test]

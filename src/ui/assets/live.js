@@ -1,5 +1,5 @@
-// Keeps a page up to date: puts parts in place as they change, and says when it cannot.
-// The page is whole without it.
+// Keeps a page up to date: replaces parts as they change, and shows a message when it cannot.
+// The page works without it.
 'use strict';
 
 (() => {
@@ -7,9 +7,9 @@
   const connection = document.getElementById('connection');
   const told = document.getElementById('told');
   const note = document.getElementById('live-note');
-  // Where a form led back to: whoever uses a keyboard goes on from there.
+  // After a form, move the focus to its message, for keyboard users.
   if (location.hash === '#said') document.getElementById('said')?.focus({ preventScroll: true });
-  // What was said once is not said again when the page is loaded again or its address handed on.
+  // Do not show the message again when the page is reloaded or its address shared.
   const here = new URL(location.href);
   if (here.searchParams.has('said')) {
     here.searchParams.delete('said');
@@ -19,7 +19,7 @@
   if (!address || !window.EventSource) return;
 
   const AGAIN_MS = 3000;
-  // A short break, like a restart of the service, is nobody's business.
+  // Do not report a short interruption, like a restart of the service.
   const SAY_MS = 4000;
   let source = null;
   let saying = null;
@@ -31,7 +31,7 @@
   const alike = (old, fresh) =>
     old.nodeType === fresh.nodeType && old.nodeName === fresh.nodeName && key(old) === key(fresh);
 
-  // What a person changed since the page came stays as it is: an open detail, a filled field.
+  // Keep what the user has changed on the page: an open <details>, a filled field.
   const theirs = (old, name) =>
     (name === 'open' && old.nodeName === 'DETAILS') || (name === 'value' && old.nodeName === 'INPUT' && old.type !== 'hidden');
 
@@ -44,8 +44,8 @@
     }
   };
 
-  // Changes `old` into `fresh` where they differ. Nodes that stay are not moved, so that they keep focus
-  // and scroll; those with a key are known by it.
+  // Changes `old` into `fresh` where they differ. Nodes that remain are not moved, so that they keep focus
+  // and scroll; nodes with a key are identified by it.
   const morph = (old, fresh) => {
     if (old.nodeType !== Node.ELEMENT_NODE) {
       if (old.nodeValue !== fresh.nodeValue) old.nodeValue = fresh.nodeValue;
@@ -86,7 +86,7 @@
     if (!old || !fresh) return;
     const held = old.contains(document.activeElement);
     morph(old, fresh);
-    // What had the focus is gone, a row that is done with: stay in its part.
+    // The focused element is gone (a finished row): keep the focus in its part.
     if (held && !old.contains(document.activeElement)) {
       const title = old.querySelector('h1, h2') || old;
       title.tabIndex = -1;
@@ -113,7 +113,7 @@
   const found = () => {
     hush();
     say('');
-    note.textContent = ' It is kept up to date.';
+    note.textContent = ' Updates are live.';
   };
 
   const loggedOut = () => {
@@ -125,13 +125,13 @@
     say('You are logged out: this page is not up to date. ', link);
   };
 
-  // A stream does not tell why it failed: the same address asked plainly does.
+  // A stream does not expose why it failed; a plain request to the same address does.
   const ask = async () => {
     const leave = new AbortController();
     const limit = setTimeout(() => leave.abort(), AGAIN_MS);
     try {
       const answer = await fetch(address, { redirect: 'manual', cache: 'no-store', signal: leave.signal });
-      // In the meantime it may have come back.
+      // The stream may have come back in the meantime.
       if (source || ended) return;
       if (answer.status === 401 || answer.type === 'opaqueredirect') return loggedOut();
       if (answer.status !== 503) return lost();
@@ -167,11 +167,11 @@
     });
     source.addEventListener('end', () => {
       ended = true;
-      note.textContent = ' Nothing on it changes any more.';
+      note.textContent = ' It does not change any more.';
       close();
     });
     source.addEventListener('error', async () => {
-      // After an answer that is no stream, a browser does not try again by itself.
+      // After a response that is not a stream, a browser does not reconnect automatically.
       close();
       await ask();
       setTimeout(() => {
@@ -180,7 +180,7 @@
     });
   };
 
-  // Browsers open few connections to one place: pages in the background leave theirs to others.
+  // Browsers open few connections to one host: pages in the background close theirs.
   document.addEventListener('visibilitychange', () => (document.hidden ? close() : open()));
   addEventListener('pagehide', close);
   addEventListener('pageshow', () => {

@@ -20,19 +20,19 @@ async fn a_sweep_tells_what_it_queued_and_what_it_deleted() {
         (
             Task::Plan(period()),
             crate::jobs::State::Done,
-            "Would be done",
+            "Planned action",
             [">Create a timesheet<", ">Delete the timesheet<"],
         ),
         (
             Task::Sweep(period()),
             crate::jobs::State::Done,
-            "What was started",
+            "Action",
             [">Queued: create a timesheet<", ">Deleted<"],
         ),
         (
             Task::Sweep(period()),
             crate::jobs::State::Failed,
-            "What was to be done",
+            "Intended action",
             [">Create a timesheet<", ">Delete the timesheet<"],
         ),
     ] {
@@ -102,9 +102,9 @@ fn the_headline_tells_of_the_last_sweep_that_ended() {
     assert!(html.contains("1 work log needs") && html.contains("The last sweep held 22"), "{html}");
     assert!(!html.contains("Everything else"), "{html}");
     for (waiting, words) in [
-        (0, "Nothing waits"),
-        (1, "1 work log waits and goes on by itself"),
-        (2, "2 work logs wait and go on"),
+        (0, "No work logs are waiting"),
+        (1, "1 work log is waiting; syncing resumes automatically"),
+        (2, "2 work logs are waiting"),
     ] {
         let status = Status { kimai: down(), ..standing(Load { queued: waiting, ..Load::default() }) };
         let html = overview::headline(&status, 0).into_string();

@@ -166,7 +166,7 @@ async fn the_first_line_of_the_demo_leads_to_a_page_that_is_alive() {
     browser.go(&address).await;
     browser.see("#runs", "1 difference").await;
     browser.see("#state", "1 work log needs").await;
-    browser.see("#checks", "without complaint").await;
+    browser.see("#checks", "passed").await;
     let synced = "return document.querySelector('#pulse .figures').textContent";
     let before = browser.run(synced, json!([])).await;
     browser.until(&format!("{synced} !== {before}")).await;

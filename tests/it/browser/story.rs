@@ -23,7 +23,7 @@ async fn a_change_shows_without_a_reload() {
     let stack = Stack::embedded(&[]).await;
     browser.look(1280, 900, false).await;
     browser.go(&stack.base).await;
-    browser.see("#live-note", "kept up to date").await;
+    browser.see("#live-note", "Updates are live").await;
     browser.see("#state", "Everything is synced").await;
     browser.run("window.mark = 'still here'", serde_json::json!([])).await;
 
@@ -66,7 +66,7 @@ async fn a_parked_entry_is_retried_with_the_keyboard_alone() {
     let ring = "return getComputedStyle(document.activeElement).outlineStyle !== 'none'";
     assert_eq!(browser.run(ring, serde_json::json!([])).await, true, "the focus can be seen");
     browser.press(ENTER).await;
-    browser.see("#said", "being tried again").await;
+    browser.see("#said", "being retried").await;
     browser.see("#entries-title", "Parked: 1").await;
     assert_eq!(browser.run("return document.activeElement.id", serde_json::json!([])).await, "said");
     assert_eq!(stack.timesheets().len(), 1);
@@ -100,8 +100,8 @@ async fn a_period_is_compared_put_right_and_held_deletions_confirmed() {
     for words in [
         "Not in Kimai",
         "Differs",
-        "Without work log",
-        "needs your word",
+        "Without a work log",
+        "needs confirmation",
         "Create a timesheet",
         "Project Website (",
         "Activity Analysis (",
@@ -148,7 +148,7 @@ async fn one_entry_is_explained_whatever_it_is_called() {
     stack.change(&format!("{BASE}/work-logs/BAD"), "cal:duration", "\"PT3H\"").await;
     browser.click("#retry").await;
     // Without a reload.
-    browser.see("#said", "being tried again").await;
+    browser.see("#said", "being retried").await;
     browser.see("#story .run-state", "In sync").await;
     browser.see("#history", "Created timesheet").await;
     assert!(!browser.address().await.contains("said"), "what was said is not said again");
@@ -176,7 +176,7 @@ async fn it_can_be_read_and_used_without_javascript() {
     assert_eq!(browser.text("#live-note").await, "", "no script ran");
     stack.change(&uri, "cal:duration", "\"PT2H\"").await;
     browser.click("[data-key] form button").await;
-    browser.see("#said", "being tried again").await;
+    browser.see("#said", "being retried").await;
     stack.quiet().await;
     browser.go(&stack.base).await;
     browser.see("#state", "Everything is synced").await;
@@ -195,7 +195,7 @@ async fn a_lost_connection_is_told() {
     let mut stack = Stack::embedded(&[]).await;
     browser.look(1280, 900, false).await;
     browser.go(&stack.base).await;
-    browser.see("#live-note", "kept up to date").await;
+    browser.see("#live-note", "Updates are live").await;
     stack.halt().await;
     browser.see("#connection", "Connection lost").await;
 }
@@ -216,7 +216,7 @@ async fn whose_session_ended_is_told_to_log_in_and_comes_back_to_the_page() {
     browser.go(&format!("{}/entries?state=parked", stack.base)).await;
     browser.fill("#token", TOKEN).await;
     browser.press(ENTER).await;
-    browser.see("#live-note", "kept up to date").await;
+    browser.see("#live-note", "Updates are live").await;
     browser.tools("Network.clearBrowserCookies", serde_json::json!({})).await;
     listen_anew(&browser).await;
     browser.see("#connection", "You are logged out").await;
@@ -246,7 +246,7 @@ async fn a_page_that_cannot_be_kept_up_to_date_says_why() {
         assert!(tokio::time::Instant::now() < deadline, "a place is free again");
         tokio::task::yield_now().await;
     }
-    browser.see("#live-note", "kept up to date").await;
+    browser.see("#live-note", "Updates are live").await;
     browser.until("return document.getElementById('connection').textContent === ''").await;
 }
 
@@ -259,12 +259,12 @@ async fn who_has_the_token_logs_in_and_out() {
     browser.see("main h1", "kimai-sync").await;
     browser.fill("#token", "not the token").await;
     browser.press(ENTER).await;
-    browser.see(".fault", "not the token").await;
+    browser.see(".fault", "Wrong token").await;
     browser.complaints().await; // the browser itself tells of the 401
     browser.fill("#token", TOKEN).await;
     browser.press(ENTER).await;
     browser.see("h1", "Runs").await;
-    browser.see("#live-note", "kept up to date").await;
+    browser.see("#live-note", "Updates are live").await;
     browser.click("button[value=this-month]").await;
     browser.see("#run .run-state", "Done").await;
     let cookies = browser.run("return document.cookie", serde_json::json!([])).await;

@@ -38,7 +38,7 @@ async fn the_doctor_checks_by_itself_and_asks_the_service_for_the_rest() {
         &out,
         &[
             "ok       Kimai: It answers, version 2.65.0.",
-            "ok       Deltas: The last one came",
+            "ok       Deltas: The last one was received",
             "ok       Sweeps: ",
         ],
     );
@@ -60,21 +60,25 @@ async fn the_doctor_checks_by_itself_and_asks_the_service_for_the_rest() {
     has(
         &out,
         &[
-            "TROUBLE  Kimai: ",
+            "ERROR    Kimai: ",
             "KIMAI_ENDPOINT",
-            "?        Deltas: Only the running service knows. kimai-sync does not answer",
+            "?        Deltas: Only the running service knows this. kimai-sync does not answer",
         ],
     );
     has(
         &out,
-        &["ok       Queue file: ", "ok       Sweeps: By '0 0 */2 * * *'", "ok       View of the triplestore"],
+        &[
+            "ok       Queue file: ",
+            "ok       Sweeps: With '0 0 */2 * * *'",
+            "ok       View of the triplestore",
+        ],
     );
 
     // It does not start for its settings.
     let (code, out, _) =
         command(&["doctor", "--url", "http://127.0.0.1:9"], &[("API_TOKEN", TOKEN), ("PORT", "many")]);
     assert_eq!(code, 1, "{out}");
-    has(&out, &["TROUBLE  Settings: ", "KIMAI_ENDPOINT is missing", "PORT is 'many'"]);
+    has(&out, &["ERROR    Settings: ", "KIMAI_ENDPOINT is missing", "PORT is 'many'"]);
     // A shell without settings still gets what the service knows.
     let (code, out, _) = command(&["doctor", "--url", &stack.base], &[]);
     assert_eq!(code, 0, "{out}");
@@ -95,11 +99,7 @@ async fn why_is_it_not_in_kimai_is_answered_by_iri_id_and_number() {
         assert_eq!(code, 0, "{what}: {out}{err}");
         has(
             &out,
-            &[
-                &here,
-                &format!("In sync: timesheet {id} holds what the work log says."),
-                "project      Website (2)",
-            ],
+            &[&here, &format!("In sync: timesheet {id} matches the work log."), "project      Website (2)"],
         );
     }
     let (code, out, _) = explain("AB12");
@@ -109,14 +109,14 @@ async fn why_is_it_not_in_kimai_is_answered_by_iri_id_and_number() {
         &[
             "Not in Kimai: ",
             "project 'Website' is hidden",
-            "→ Show it again in Kimai",
+            "→ Make it visible in Kimai",
             "person       Jane (Kimai user 2)",
             "parked",
         ],
     );
     let (code, _, err) = explain("nobody");
     assert_eq!(code, 2, "{err}");
-    has(&err, &["Nothing is known of a work log 'nobody'"]);
+    has(&err, &["There is no work log 'nobody'"]);
     let (code, _, err) = command(&["explain", "A", "--url", "http://127.0.0.1:9"], &[]);
     assert_eq!(code, 2, "{err}");
     let (code, out, _) = command(&["queue", "show", "AB12", "--json", "--url", &stack.base], &[]);
@@ -146,11 +146,11 @@ async fn the_queue_is_listed_and_tried_again() {
 
     stack.kimai.show(Entity::Project(stack.project));
     let (code, out, _) = queue(&["retry", "N07"]);
-    assert_eq!((code, out.trim()), (0, "It is tried again now."));
+    assert_eq!((code, out.trim()), (0, "Retrying it now."));
     stack.quiet().await;
     assert_eq!(stack.timesheets().len(), 1);
     let (code, out, _) = queue(&["retry", "--parked"]);
-    assert_eq!((code, out.trim()), (0, "59 work logs are tried again now."));
+    assert_eq!((code, out.trim()), (0, "Retrying 59 work logs now."));
     stack.quiet().await;
     assert_eq!(stack.timesheets().len(), 60);
     let (code, _, err) = queue(&["retry", "nobody"]);

@@ -24,7 +24,7 @@ fn expect(story: &Value, verdict: &str, says: &str) {
 async fn a_work_log_tells_where_it_stands_from_its_making_to_its_end(stack: Stack) {
     let uri = work_today(&stack, "AB12").await;
     let untold = story(&stack, "AB12").await;
-    expect(&untold, "not-in-kimai", "the service has not been told of it");
+    expect(&untold, "not-in-kimai", "the service has not been notified of it");
     assert_eq!(untold["triplestore"]["persons"][0]["name"], "Jane");
     stack.notify(&[&uri]).await;
     let id = stack.timesheets()[0].0;
@@ -33,7 +33,7 @@ async fn a_work_log_tells_where_it_stands_from_its_making_to_its_end(stack: Stac
     let looks =
         stack.kimai.requests().0.iter().filter(|one| one.path == format!("/api/timesheets/{id}")).count();
     assert_eq!(looks, 1, "who waits for the page waits for one answer of Kimai");
-    expect(&synced, "in-sync", &format!("timesheet {id} holds what the work log says"));
+    expect(&synced, "in-sync", &format!("timesheet {id} matches the work log"));
     assert_eq!(synced["history"][0]["result"], "done");
     assert_eq!(synced["timesheets"][0]["kimai"]["names"]["project"], "Website");
     assert_eq!(story(&stack, &id.to_string()).await["work-log"], uri.as_str());
@@ -50,7 +50,7 @@ async fn a_work_log_tells_where_it_stands_from_its_making_to_its_end(stack: Stac
     stack.kimai.edit_timesheet(id, |row| row.exported = true);
     assert!(story(&stack, "AB12").await["help"].to_string().contains("--exported"));
     assert!(stack.kimai.delete_timesheet(id));
-    expect(&story(&stack, "AB12").await, "not-in-kimai", "is gone from there");
+    expect(&story(&stack, "AB12").await, "not-in-kimai", "no longer exists");
     assert_eq!(stack.post("/queue/AB12/retry", None).await.0, 202);
     stack.quiet().await;
     expect(&story(&stack, "AB12").await, "in-sync", "");
@@ -60,7 +60,7 @@ async fn a_work_log_tells_where_it_stands_from_its_making_to_its_end(stack: Stac
     let left = story(&stack, &uri).await;
     expect(&left, "left-over", "is still in Kimai");
     stack.notify(&[&uri]).await;
-    expect(&story(&stack, &uri).await, "deleted", "no timesheet of it is known");
+    expect(&story(&stack, &uri).await, "deleted", "has no known timesheet");
     let (status, _) = document(stack.http.get(format!("{}/queue/{BASE}/work-logs/never", stack.base))).await;
     assert_eq!(status, 404);
 }
@@ -82,7 +82,7 @@ async fn an_outage_of_kimai_is_told_and_spoils_nothing_else() {
     };
     tokio::time::timeout(std::time::Duration::from_mins(1), outage).await.expect("the token is refused");
     let b = story(&stack, "B").await;
-    expect(&b, "waits", "Kimai is down since");
+    expect(&b, "waits", "Kimai has been down since");
     assert!(b["help"].to_string().contains("API_TOKEN"), "{b}");
     let a = story(&stack, "A").await;
     expect(&a, "unclear", "the API token is wrong");

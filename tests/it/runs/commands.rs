@@ -69,7 +69,7 @@ async fn a_sweep_of_which_not_all_comes_through_ends_with_1() {
     let (code, out, err) = command(&stack, &sweep(&[]));
     // It may be parked by then.
     assert_eq!(code, i32::from(out.contains("1 parked")), "{out}{err}");
-    assert!(out.contains("compared after") && out.contains("With --wait this waits for them."), "{out}");
+    assert!(out.contains("compared after") && out.contains("Use --wait to wait for it."), "{out}");
     let (_, runs) = get(&stack, "/runs?filter[kind]=sweep").await;
     let told = &runs["data"][0]["attributes"];
     assert_eq!(
@@ -108,10 +108,10 @@ async fn plans_keys_and_stories_tell_times_in_the_zone_of_the_service() {
     stack.notify(&[&uri]).await;
     let (_, out, err) = command(&stack, &sweep(&["--dry-run"]));
     assert!(
-        out.contains("2024-09-02 00:00-07:30") && out.contains("Begin-end (Europe/Brussels)"),
+        out.contains("2024-09-02 00:00-07:30") && out.contains("Begin and end (Europe/Brussels)"),
         "{out}{err}"
     );
-    let (_, expires) = out.split_once("wait for a word, until ").unwrap();
+    let (_, expires) = out.split_once("need confirmation (until ").unwrap();
     let expires: jiff::civil::DateTime = expires[..16].replace(' ', "T").parse().unwrap();
     let now = stack.engine.clock.now().to_zoned(stack.engine.clock.zone().clone()).datetime();
     assert!(expires > now, "{out}");
@@ -171,7 +171,7 @@ async fn what_cannot_be_asked_ends_with_2_and_says_why() {
         (&["sweep", "--from", "2024-09-30", "--to", "2024-09-01"], "ends (2024-09-01) before it starts"),
         (&sweep(&["--confirm", "x"]), "The confirm key 'x' is not known"),
         (&sweep(&["--confirm", "x", "--dry-run"]), "cannot be used with"),
-        (&["lock", "2024-13"], "write it like 2024-09"),
+        (&["lock", "2024-13"], "expected a month like 2024-09"),
         (&["import", "everything"], "everything"),
     ];
     for (arguments, words) in table {
@@ -183,8 +183,8 @@ async fn what_cannot_be_asked_ends_with_2_and_says_why() {
     let mut misset = program(&["lock", "2024-09"]);
     misset.env("PORT", "x");
     for (command, words) in [
-        (&mut schemeless, "write it like http://127.0.0.1:8080"),
-        (&mut misset, "kimai-sync: the settings cannot be used"),
+        (&mut schemeless, "expected a URL like http://127.0.0.1:8080"),
+        (&mut misset, "kimai-sync: the settings are invalid"),
     ] {
         let (code, _, err) = told(&tokio::task::block_in_place(|| command.output()).unwrap());
         assert!(code == 2 && err.contains(words), "{code} {err}");

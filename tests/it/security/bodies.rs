@@ -61,7 +61,7 @@ async fn half_sent_bodies_lock_nobody_out() {
     // Those who hold them are told why, and the places are free again.
     let answer = asked(held.remove(0), "", true).await;
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
-    assert!(answer.contains("connection: close") && answer.contains("did not come in time"), "{answer}");
+    assert!(answer.contains("connection: close") && answer.contains("did not arrive in time"), "{answer}");
     drop(held);
     stack.quiet().await;
     assert_eq!(stack.timesheets().len(), 1);

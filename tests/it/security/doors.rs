@@ -61,7 +61,7 @@ async fn with_a_token_the_stack_works_for_its_owner_and_for_the_delta_notifier_o
         let output = tokio::task::block_in_place(|| command.env(name, value).output().unwrap());
         let said = text(&output);
         assert_eq!(output.status.code(), Some(code), "{said}");
-        assert_eq!(said.contains("Set OPS_TOKEN, or OPS_TOKEN_FILE"), code == 2, "{said}");
+        assert_eq!(said.contains("Set OPS_TOKEN or OPS_TOKEN_FILE"), code == 2, "{said}");
     }
 }
 

@@ -275,7 +275,7 @@ fn no_complaint_about_settings_tells_a_token() {
             let output = command.envs(vars.iter().copied()).env("LOG_LEVEL", "trace").output().unwrap();
             let said = text(&output);
             assert_eq!(output.status.code(), Some(2), "{said}");
-            assert!(said.contains("the settings cannot be used"), "{said}");
+            assert!(said.contains("the settings are invalid"), "{said}");
             assert_untold(&said, &[API_TOKEN, OPS_TOKEN], &format!("{vars:?}"));
         }
     }

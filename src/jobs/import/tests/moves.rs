@@ -16,7 +16,7 @@ async fn scene(settings: ImportSettings) -> Scene {
     scene.import(What::Customers).await;
     assert_eq!(
         scene.import(What::Tasks).await,
-        "projects: 0 new, 2 changed, 0 unchanged, 2 linked only now; activities: 0 new, 1 changed, 2 unchanged"
+        "projects: 0 new, 2 changed, 0 unchanged, 2 newly linked; activities: 0 new, 1 changed, 2 unchanged"
     );
     scene.import(What::Accounts).await;
     assert_eq!(scene.parents(PROJECT, 7).await, [format!("{CUSTOMER} 1 (1)")]);

@@ -99,7 +99,7 @@ async fn what_kimai_says_is_gone_is_marked_and_nothing_else_is_changed_until_it_
 async fn a_list_that_lacks_something_is_no_proof() {
     type Change = fn(&Scene);
     let table: [(&str, Change, &str); 5] = [
-        ("an empty list", |scene| scene.kimai.set(Lists::default()), "is KIMAI_ENDPOINT right"),
+        ("an empty list", |scene| scene.kimai.set(Lists::default()), "check that KIMAI_ENDPOINT is right"),
         (
             "another Kimai",
             |scene| {
@@ -107,7 +107,7 @@ async fn a_list_that_lacks_something_is_no_proof() {
                 lists.customers.iter_mut().for_each(|customer| customer.id += 100);
                 scene.kimai.set(lists);
             },
-            "is KIMAI_ENDPOINT right",
+            "check that KIMAI_ENDPOINT is right",
         ),
         ("half a list", |scene| scene.kimai.loses.lock().unwrap().extend([2]), "contradict each other"),
         (
@@ -116,7 +116,7 @@ async fn a_list_that_lacks_something_is_no_proof() {
                 *scene.kimai.short_sighted.lock().unwrap() = true;
                 scene.kimai.change(|lists| drop(lists.customers.remove(1)));
             },
-            "out of sight",
+            "cannot see them",
         ),
         (
             "more deletions than are believed",

@@ -1,20 +1,20 @@
-//! Strings, names and words, with the ends that the parser gives them.
+//! Strings, names and words, delimited as by the parser.
 
-/// Whether `byte` may be in a name anywhere. Bytes of non-ASCII characters are: those that may not be are a syntax
-/// error to the parser.
+/// Whether `byte` may occur in a name. Bytes of non-ASCII characters may: invalid ones are a syntax error in the
+/// parser.
 pub(super) fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
 }
 
-/// A word at some place.
+/// A word in a statement.
 pub(super) struct Name {
-    /// The end of the part without signs.
+    /// The end of the part without operators.
     pub(super) bare: usize,
-    /// The end of it all.
+    /// The end of the whole word.
     pub(super) end: usize,
     /// Whether it is a prefixed name.
     pub(super) prefixed: bool,
-    /// How many signs there are in it, which the parser takes for signs if the prefix is not declared.
+    /// How many characters in it the parser reads as operators if the prefix is not declared.
     pub(super) signs: usize,
 }
 
@@ -34,7 +34,7 @@ pub(super) fn name(text: &[u8], from: usize) -> Name {
         return Name { bare, end: bare.max(from + 1), prefixed: false, signs: 0 };
     }
     end += 1;
-    // The first sign of the local part is none of it, and of points only one row is.
+    // The first operator of the local part is not part of it, and only one row of points is.
     let mut points = 0;
     let mut first = true;
     loop {
@@ -59,8 +59,8 @@ pub(super) fn name(text: &[u8], from: usize) -> Name {
     Name { bare, end, prefixed: true, signs }
 }
 
-/// Where the string that begins at `from` ends. A long one that does not end is an empty one to the parser, with
-/// another string behind it.
+/// Where the string that begins at `from` ends. The parser reads a long string without an end as an empty string
+/// followed by another string.
 pub(super) fn string(text: &[u8], from: usize) -> Option<usize> {
     let quote = *text.get(from)?;
     let long = [quote; 3];
@@ -94,7 +94,7 @@ fn inside(
     }
 }
 
-/// The length of the escape that `rest` begins with; nothing if it is none.
+/// The length of the escape at the beginning of `rest`, if there is one.
 fn escape(rest: &[u8]) -> Option<usize> {
     let digits = match rest.get(1)? {
         b't' | b'b' | b'n' | b'r' | b'f' | b'"' | b'\'' | b'\\' => return Some(2),
@@ -108,18 +108,18 @@ fn escape(rest: &[u8]) -> Option<usize> {
     Some(2 + digits.len())
 }
 
-/// Whether `word` begins with `with`, in whatever case.
+/// Whether `word` begins with `with`, ignoring case.
 pub(super) fn starts(word: &[u8], with: &[u8]) -> bool {
     word.get(..with.len()).is_some_and(|part| part.eq_ignore_ascii_case(with))
 }
 
-/// Whether `word` ends with `with`, in whatever case.
+/// Whether `word` ends with `with`, ignoring case.
 pub(super) fn ends(word: &[u8], with: &[u8]) -> bool {
     let from = word.len().checked_sub(with.len());
     from.and_then(|from| word.get(from..)).is_some_and(|part| part.eq_ignore_ascii_case(with))
 }
 
-/// Whether `word` contains `part`, in whatever case.
+/// Whether `word` contains `part`, ignoring case.
 pub(super) fn contains(word: &[u8], part: &[u8]) -> bool {
     word.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part))
 }

@@ -1,4 +1,4 @@
-//! Calls of ours in expressions: strings do not grow beyond what was counted.
+//! Inserts calls into expressions, so that strings do not grow beyond what was counted.
 
 use oxigraph::model::{Literal, NamedNode};
 use spargebra::algebra::{AggregateExpression, AggregateFunction, Expression, Function};
@@ -6,9 +6,9 @@ use spargebra::algebra::{AggregateExpression, AggregateFunction, Expression, Fun
 use super::rewrite::Rewrite;
 use super::{KEEP, SHORT, STEP, WEIGH};
 
-/// The most bytes of all that goes into one CONCAT or the like: twice or thrice of it comes out.
+/// The maximum total input of one CONCAT or similar function, in bytes: its output is two or three times that.
 const MOST_TEXT: usize = 16 * 1024 * 1024;
-/// Of what goes into a REPLACE, and of what it puts into each place: their product comes out.
+/// The maximum input of a REPLACE, and of its replacement: the output is their product.
 const MOST_REPLACED: usize = 64 * 1024;
 const MOST_REPLACEMENT: usize = 512;
 
@@ -39,7 +39,7 @@ fn count(number: usize) -> Expression {
     Expression::Literal(Literal::from(i64::try_from(number).unwrap_or(i64::MAX)))
 }
 
-/// What BIND and the like keep for each row.
+/// What BIND and similar clauses store for each row.
 pub(super) fn kept(expression: Expression, rewrite: &Rewrite) -> Expression {
     let plain =
         matches!(expression, Expression::Variable(_) | Expression::Literal(_) | Expression::NamedNode(_));
@@ -47,7 +47,7 @@ pub(super) fn kept(expression: Expression, rewrite: &Rewrite) -> Expression {
     if plain { expression } else { weigh(expression, 0) }
 }
 
-/// What an aggregate keeps for each row.
+/// What an aggregate stores for each row.
 pub(super) fn aggregate(aggregate: AggregateExpression, rewrite: &Rewrite) -> AggregateExpression {
     match aggregate {
         AggregateExpression::FunctionCall { name, expr, distinct } => {
@@ -63,7 +63,7 @@ pub(super) fn aggregate(aggregate: AggregateExpression, rewrite: &Rewrite) -> Ag
     }
 }
 
-/// The same expression with calls of ours around what makes long strings, and in the patterns of EXISTS.
+/// The same expression with calls around functions that make long strings, and in the patterns of EXISTS.
 pub(super) fn inner(expression: Expression, rewrite: &Rewrite) -> Expression {
     let one = |part: Box<Expression>| Box::new(inner(*part, rewrite));
     let all = |parts: Vec<Expression>| parts.into_iter().map(|part| inner(part, rewrite)).collect::<Vec<_>>();

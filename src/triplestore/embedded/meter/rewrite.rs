@@ -1,6 +1,6 @@
-//! Calls of ours in patterns: where rows are kept, and where they are multiplied without a triple being read.
+//! Inserts calls into patterns, where rows are stored, and where they are multiplied without reading triples.
 //!
-//! A call stands in a BIND of a variable that nobody knows and that it leaves unbound.
+//! A call is in a BIND of an unused variable, which it leaves unbound.
 
 use std::collections::HashSet;
 
@@ -10,19 +10,19 @@ use spargebra::term::{NamedNodePattern, TermPattern, TriplePattern};
 
 use super::expression::{aggregate, inner, keep, step};
 
-/// The most rows that VALUES may multiply one triple by, between two looks at the clock.
+/// The most rows by which VALUES may multiply one triple between two checks of the time.
 const MOST_VALUES: usize = 10_000;
-/// The most triples that the optimizer is to bring into an order: that takes it their number to the third.
+/// The most triple patterns for the optimizer to order, which takes cubic time.
 const MOST_ORDERED: usize = 48;
 
-/// The same pattern with calls of ours.
+/// The same pattern with calls.
 pub(in crate::triplestore::embedded) fn pattern(pattern: GraphPattern) -> GraphPattern {
     let mut variables = HashSet::new();
     names(&pattern, &mut variables);
     Rewrite { cells: variables.len() + 1 }.pattern(pattern)
 }
 
-/// How many values a row has at most.
+/// The most values of a row.
 pub(super) struct Rewrite {
     cells: usize,
 }
@@ -31,7 +31,7 @@ pub(super) struct Rewrite {
 struct Part {
     pattern: GraphPattern,
     variables: HashSet<String>,
-    /// How many rows it makes of one without reading a triple, as far as that is known.
+    /// How many rows it makes from one without reading a triple, if known.
     makes: usize,
 }
 
@@ -40,7 +40,7 @@ impl Rewrite {
         extend(pattern, keep(self.cells))
     }
 
-    /// The same pattern with calls of ours.
+    /// The same pattern with calls.
     pub(super) fn pattern(&self, pattern: GraphPattern) -> GraphPattern {
         let of = |part: Box<GraphPattern>| Box::new(self.pattern(*part));
         let kept = |part: Box<GraphPattern>| Box::new(self.kept(self.pattern(*part)));
@@ -74,7 +74,7 @@ impl Rewrite {
             GraphPattern::Project { inner, variables } => {
                 GraphPattern::Project { inner: of(inner), variables }
             }
-            // Below the projection: what is projected is answered.
+            // Below the projection: what is projected is part of the answer.
             GraphPattern::Distinct { inner: part } => GraphPattern::Distinct {
                 inner: match *part {
                     GraphPattern::Project { inner, variables } => {
@@ -97,7 +97,7 @@ impl Rewrite {
         }
     }
 
-    /// A sort compares often and reads nothing.
+    /// A sort makes many comparisons and reads nothing.
     fn order(&self, order: OrderExpression) -> OrderExpression {
         let timed = |expression| Expression::Coalesce(vec![step(), inner(expression, self)]);
         match order {
@@ -106,8 +106,8 @@ impl Rewrite {
         }
     }
 
-    /// A join as it is, where each row costs the reading of a triple. Else as much of it as possible, and the rest
-    /// joined to it one by one: with triples in loops, which keep nothing; with both sides counted otherwise.
+    /// A join, unchanged if each row requires reading a triple. Otherwise as much of it as possible, to which the rest
+    /// is joined one by one: with triples in loops, which store nothing, or else with both sides counted.
     fn join(&self, join: GraphPattern) -> GraphPattern {
         let mut parts: Vec<Part> = Vec::new();
         let mut rest = vec![join];
@@ -153,8 +153,8 @@ fn triple(triple: TriplePattern) -> Part {
     Part { pattern, variables, makes: 1 }
 }
 
-/// Takes out parts that belong together by their variables, and make few rows without reading triples: one part of
-/// unknown size at most. And whether each row of them costs the reading of a triple.
+/// Extracts parts that share variables and make few rows without reading triples: at most one part of unknown size.
+/// Also returns whether each of their rows requires reading a triple.
 fn connected(parts: &mut Vec<Part>) -> (GraphPattern, bool) {
     let first = parts.remove(0);
     let (mut variables, mut reads) = (first.variables, first.makes == 1);
@@ -176,7 +176,7 @@ fn connected(parts: &mut Vec<Part>) -> (GraphPattern, bool) {
         }
         all.push(part.pattern);
     }
-    // As the parser has it: triples in one pattern.
+    // As in the parser: triples in one pattern.
     let (mut triples, mut others) = (Vec::new(), Vec::new());
     for pattern in all {
         match pattern {
@@ -189,7 +189,7 @@ fn connected(parts: &mut Vec<Part>) -> (GraphPattern, bool) {
     (others.into_iter().chain(triples).reduce(both).unwrap_or_default(), reads)
 }
 
-/// For each row of `left` what `right` makes of it: the same as a join of what reads triples, but nothing is kept.
+/// For each row of `left` the result of `right`: equivalent to a join if both read triples, but nothing is stored.
 fn in_loop(left: GraphPattern, right: GraphPattern) -> GraphPattern {
     GraphPattern::Lateral { left: Box::new(left), right: Box::new(right) }
 }
@@ -208,7 +208,7 @@ fn extend(pattern: GraphPattern, expression: Expression) -> GraphPattern {
     GraphPattern::Extend { inner: Box::new(pattern), variable, expression }
 }
 
-/// The variables and blank nodes that `pattern` binds or knows, by name.
+/// The variables and blank nodes that `pattern` binds or uses, by name.
 fn names(pattern: &GraphPattern, found: &mut HashSet<String>) {
     match pattern {
         GraphPattern::Bgp { patterns } => {

@@ -74,7 +74,7 @@ async fn a_damaged_or_foreign_file_is_never_taken_for_an_empty_store() {
         }),
         ("not one quad", |file| sql(file, "INSERT INTO quads VALUES ('rubbish')")),
         ("version 99", |file| sql(file, "PRAGMA user_version = 99")),
-        ("something else", |file| sql(file, "PRAGMA application_id = 7")),
+        ("another program", |file| sql(file, "PRAGMA application_id = 7")),
     ];
     for (said, harm) in damage {
         let directory = tempfile::tempdir().expect("a directory");
