@@ -42,7 +42,7 @@ enum Action {
         /// Retry all parked work logs
         #[arg(long, group = "which", conflicts_with = "exported")]
         parked: bool,
-        /// Overwrite the timesheet this once although it is exported in Kimai; without WORK_LOG, the timesheets of all
+        /// Overwrite the timesheet this once although it is exported in Kimai; without a work log, the timesheets of all
         /// work logs parked for that reason
         #[arg(long, group = "which")]
         exported: bool,

@@ -160,24 +160,13 @@ fn of_rights(me: &CurrentUser, rights: &Rights, refused: &Refused) -> Check {
         );
     }
     if !untold.is_empty() {
-        return RIGHTS.warning(
-            format!(
-                "It is not known whether '{}' has {}: it does not have one of Kimai's administrator roles.",
-                me.username,
-                untold.join(", ")
-            ),
-            format!(
-                "Give '{}' the role Administrator in Kimai, or a custom role with these rights for \
-                everybody, not only for a team.",
-                me.username
-            ),
-        );
+        return unknown_rights(me, &untold);
     }
     if *view_user == Right::Missing {
         return RIGHTS.warning(
             format!(
                 "'{}' can enter hours for others, but cannot see users (view_user): accounts cannot be \
-                imported.",
+                 imported.",
                 me.username
             ),
             format!(
@@ -186,15 +175,25 @@ fn of_rights(me: &CurrentUser, rights: &Rights, refused: &Refused) -> Check {
             ),
         );
     }
-    if not_tried {
-        return RIGHTS.well(
-            "It can see users and the hours of others, and no parked work log was refused for a \
-            missing right. kimai-sync doctor also tests entering and changing hours.",
-        );
-    }
-    RIGHTS.well(
-        "It can see, enter and change the hours of others and see users; its role allows deleting them, \
-        which cannot be tested.",
+    RIGHTS.well(if not_tried { RIGHTS_READ } else { RIGHTS_TRIED })
+}
+
+const RIGHTS_READ: &str = "It can see users and the hours of others, and no parked work log was refused for a missing right. kimai-sync doctor also tests entering and changing hours.";
+const RIGHTS_TRIED: &str = "It can see, enter and change the hours of others and see users; its role allows deleting them, which cannot be tested.";
+
+/// The check if it is not known whether the user has these rights.
+fn unknown_rights(me: &CurrentUser, untold: &[&str]) -> Check {
+    RIGHTS.warning(
+        format!(
+            "It is not known whether '{}' has {}: it does not have one of Kimai's administrator roles.",
+            me.username,
+            untold.join(", ")
+        ),
+        format!(
+            "Give '{}' the role Administrator in Kimai, or a custom role with these rights for everybody, not \
+             only for a team.",
+            me.username
+        ),
     )
 }
 
