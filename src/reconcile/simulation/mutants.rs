@@ -78,7 +78,7 @@ fn every_planted_fault_is_found() {
 /// The same where ids are opaque: those faults that ids have to do with, and all where more seeds are asked for.
 #[test]
 fn every_planted_fault_is_found_where_ids_are_opaque() {
-    let more = super::tests::from_environment("KIMAI_SYNC_SEEDS").is_some();
+    let more = super::tests::from_environment("KIMAI_SYNC_OPAQUE_SEEDS").is_some();
     hunt_all(if more { &ALL } else { &OF_IDS }, &Profile::OPAQUE);
 }
 

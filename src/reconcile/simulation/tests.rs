@@ -138,18 +138,18 @@ fn seeds_are_a_number_or_ranges() {
 
 #[test]
 fn nothing_is_lost_and_nothing_doubled_whatever_happens() {
-    play_all(Profile::Sequence, SEEDS);
+    play_all(Profile::Sequence, "KIMAI_SYNC_SEEDS", SEEDS);
 }
 
 /// The same where ids show the second of a creation, or nothing.
 #[test]
 fn nothing_is_lost_and_nothing_doubled_where_ids_are_opaque() {
     for profile in Profile::OPAQUE {
-        play_all(profile, OPAQUE_SEEDS);
+        play_all(profile, "KIMAI_SYNC_OPAQUE_SEEDS", OPAQUE_SEEDS);
     }
 }
 
-fn play_all(profile: Profile, usual: Range<u64>) {
+fn play_all(profile: Profile, variable: &str, usual: Range<u64>) {
     if let Some(seed) = from_environment("KIMAI_SYNC_SEED") {
         let seed = seed.parse().expect("a seed is a number");
         let outcome = simulate(Scenario::of(seed).with(profile));
@@ -157,7 +157,7 @@ fn play_all(profile: Profile, usual: Range<u64>) {
         assert!(outcome.broken.is_empty(), "{}", complain(seed, profile, &outcome));
         return;
     }
-    let seeds = from_environment("KIMAI_SYNC_SEEDS").map_or_else(|| vec![usual], |text| seeds(&text));
+    let seeds = from_environment(variable).map_or_else(|| vec![usual], |text| seeds(&text));
     let seeds = Mutex::new(seeds.into_iter().flatten());
     let (tally, started, count) = (Tally::default(), Instant::now(), AtomicUsize::new(0));
     std::thread::scope(|scope| {
