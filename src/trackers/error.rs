@@ -115,7 +115,7 @@ impl TrackerFault {
     #[must_use]
     pub fn presentable(mut self, secret: &SecretString) -> Self {
         let secret = secret.expose_secret();
-        if !secret.is_empty() && self.message.contains(secret) {
+        if !secret.is_empty() {
             self.message = self.message.replace(secret, "(the API token)");
         }
         if let Some((end, _)) = self.message.char_indices().nth(MAX_MESSAGE_CHARS) {
