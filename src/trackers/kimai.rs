@@ -1,4 +1,4 @@
-//! Kimai, the time tracker. All requests of the service go through [`Tracker`] and [`Listings`].
+//! Kimai, the time tracker. The service asks it through [`Tracker`](crate::trackers::Tracker) and [`Listings`].
 
 pub mod choices;
 mod client;
@@ -79,6 +79,6 @@ pub trait Listings: Send + Sync {
     async fn users(&self, rows: Rows) -> Result<Lenient<User>, TrackerFault>;
 
     /// `GET /{list}/{id}`: whether there is such a thing, hidden or not. What the token may not see is a
-    /// [`Fault::Permanent`].
+    /// [`Fault::Permanent`](crate::trackers::Fault::Permanent).
     async fn exists(&self, list: Collection, id: u64) -> Result<bool, TrackerFault>;
 }

@@ -82,7 +82,7 @@ pub struct Rights {
     pub edit_other: Right,
 }
 
-/// Questions about Kimai itself, with the same guarantees as [`super::Timesheets`].
+/// Questions about Kimai itself, with the same guarantees as [`Tracker`](crate::trackers::Tracker).
 #[async_trait]
 pub trait Diagnostics: Send + Sync {
     /// `GET /version`.
