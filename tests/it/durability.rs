@@ -155,7 +155,7 @@ async fn a_full_disk_is_a_503_and_heals() {
     std::fs::remove_file(&filler).unwrap();
     // Nobody sends the refused delta again: it is queued all the same, and what else was refused is looked for.
     let mut running = running;
-    tokio::task::block_in_place(|| running.until("Queued 1 work logs that deltas named"));
+    tokio::task::block_in_place(|| running.until("Queued 1 work logs of deltas that could not be saved"));
     let runs = client.get(format!("{base}/runs")).send().await.unwrap().text().await.unwrap();
     assert!(runs.contains(r#""asked-by":"recovery""#), "{runs}");
     let (code, log) = tokio::task::block_in_place(|| running.end("-KILL"));
