@@ -1,29 +1,14 @@
 //! What one folder hides from all others. This test reads the source, that of tests too, and lists who else names it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use proc_macro2::{TokenStream, TokenTree};
 
+use crate::support::rust_source::files;
+
 /// A crate, and where it may be named: in this folder, and in the file of its name.
 const HIDDEN: [(&str, &str); 1] = [("rusqlite", "src/store/sqlite")];
-
-/// All Rust files of `root`, by their paths in it.
-fn files(root: &Path) -> Vec<String> {
-    let mut folders = ["src", "tests", "benches"].map(|name| root.join(name)).to_vec();
-    let mut found = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                found.push(path.strip_prefix(root).unwrap().display().to_string());
-            }
-        }
-    }
-    found.sort();
-    found
-}
 
 /// The lines of `source` that name `what`, but for comments and texts.
 fn lines(source: &str, what: &str) -> Vec<usize> {
@@ -47,8 +32,9 @@ fn lines(source: &str, what: &str) -> Vec<usize> {
 fn what_a_folder_hides_is_named_nowhere_else() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     for (hidden, folder) in HIDDEN {
-        let (own, others): (Vec<_>, Vec<_>) = files(&root)
-            .into_iter()
+        let all = ["src", "tests", "benches"].into_iter().flat_map(|part| files(&root.join(part), |_| false));
+        let (own, others): (Vec<_>, Vec<_>) = all
+            .map(|file| file.strip_prefix(&root).unwrap().display().to_string())
             .partition(|file| file.starts_with(&format!("{folder}/")) || *file == format!("{folder}.rs"));
         let named = |file: &String| lines(&fs::read_to_string(root.join(file)).unwrap(), hidden);
         assert!(own.iter().any(|file| !named(file).is_empty()), "{folder} does not use {hidden} any more");

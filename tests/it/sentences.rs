@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use crate::support::rust_source::{Kind, Token, program};
+use crate::support::rust_source::{Kind, Token, files, program};
 
 /// Folders of modules that stand before an outside system, whose texts they have to read, or that play one.
 const ADAPTERS: [&str; 3] = ["kimai", "triplestore", "sandbox"];
@@ -55,26 +55,13 @@ const ALLOWED: [(&str, &str); 21] = [
 /// The Rust files of `src/` that are no adapters and no tests.
 fn sources() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut folders = vec![root.clone()];
-    let mut found = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_stem().unwrap().to_str().unwrap();
-            let is_test = name == "tests" || name.ends_with("_tests") || name == "simulation";
-            if is_test || ADAPTERS.contains(&name) && path.with_extension("").is_dir() {
-                continue;
-            }
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let shown = path.strip_prefix(&root).unwrap().display().to_string();
-                found.push((shown, fs::read_to_string(&path).unwrap()));
-            }
-        }
-    }
-    found.sort();
-    found
+    let passes_over = |path: &Path| {
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let is_test = name == "tests" || name.ends_with("_tests") || name == "simulation";
+        is_test || ADAPTERS.contains(&name) && path.with_extension("").is_dir()
+    };
+    let shown = |path: &Path| path.strip_prefix(&root).unwrap().display().to_string();
+    files(&root, passes_over).iter().map(|path| (shown(path), fs::read_to_string(path).unwrap())).collect()
 }
 
 /// As it is written, without spaces.

@@ -1,6 +1,27 @@
 //! Rust source in tokens, without comments and without what is only built for tests.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use proc_macro2::{Delimiter, Group, Spacing, TokenStream, TokenTree};
+
+/// The Rust files in `folder` and below, in order. `passes_over` says which files and folders to leave out.
+pub(crate) fn files(folder: &Path, passes_over: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+    let mut folders = vec![folder.to_owned()];
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        for path in paths.filter(|path| !passes_over(path)) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
 
 /// A token of a source file.
 #[derive(Debug, Clone, PartialEq, Eq)]
