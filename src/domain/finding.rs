@@ -143,6 +143,21 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// A timesheet of no work log, which is to be deleted.
+    #[cfg(test)]
+    pub(crate) fn orphan(id: u64, held: Option<Hold>) -> Self {
+        Self {
+            kind: Kind::Orphan,
+            work_log: None,
+            timesheets: vec![EntryId::number(id)],
+            wanted: None,
+            found: None,
+            reason: "no work log is linked to it".to_owned(),
+            action: Action::Delete,
+            held,
+        }
+    }
+
     /// Whether the action deletes a timesheet.
     pub fn deletes(&self) -> bool {
         matches!(self.kind, Kind::Dangling | Kind::Orphan)

@@ -4,7 +4,6 @@ mod follow;
 mod kept;
 mod tries;
 
-use crate::trackers::kimai;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -27,6 +26,7 @@ use crate::progress::Progress;
 use crate::reconcile::retry::Failure;
 use crate::reconcile::sweep::Period;
 use crate::store::sqlite::{SqliteJobs, Storage};
+use crate::trackers::kimai;
 use crate::trackers::{Fault, Operation, TrackerFault};
 
 type Answer = Result<Done, Trouble>;

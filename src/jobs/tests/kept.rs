@@ -1,26 +1,12 @@
 //! What is kept of runs and findings, for how long, and what a confirm key sets free.
 
 use super::*;
-use crate::domain::EntryId;
-use crate::domain::finding::{self, Action, Hold};
-
-pub(super) fn orphan(id: u64, held: Option<Hold>) -> Finding {
-    Finding {
-        kind: finding::Kind::Orphan,
-        work_log: None,
-        timesheets: vec![EntryId::number(id)],
-        wanted: None,
-        found: None,
-        reason: "no work log is linked to it".to_owned(),
-        action: Action::Delete,
-        held,
-    }
-}
+use crate::domain::finding::Hold;
 
 #[tokio::test(start_paused = true)]
 async fn findings_are_kept_with_their_run() {
     let mut scene = Scene::new();
-    let findings = vec![orphan(1, None), orphan(2, Some(Hold::Recent))];
+    let findings = vec![Finding::orphan(1, None), Finding::orphan(2, Some(Hold::Recent))];
     scene.answer(Ok(found(findings.clone())));
     scene.go();
     assert_eq!(scene.ask(Task::Plan(period(9))).await.ticket.end().await, Some(End::Done));
@@ -37,7 +23,7 @@ async fn the_last_hundred_runs_are_kept_and_no_row_of_older_ones() {
     let scene = Scene::on(&storage);
     scene.work.go.add_permits(1_000);
     for _ in 0..130 {
-        scene.answer(Ok(found(vec![orphan(1, None)])));
+        scene.answer(Ok(found(vec![Finding::orphan(1, None)])));
         scene.ask(sweep(1)).await.ticket.end().await.unwrap();
     }
     let ids: Vec<u64> = scene.runs.list(None).iter().map(|run| run.id).collect();
@@ -50,9 +36,9 @@ async fn a_key_confirms_just_what_its_run_held_back_for_an_hour_and_for_its_peri
     let folder = tempfile::tempdir().unwrap();
     let storage = Storage::open_single(folder.path()).unwrap();
     let held = vec![
-        orphan(1, Some(Hold::Unconfirmed)),
-        orphan(2, Some(Hold::Recent)),
-        orphan(3, Some(Hold::Unconfirmed)),
+        Finding::orphan(1, Some(Hold::Unconfirmed)),
+        Finding::orphan(2, Some(Hold::Recent)),
+        Finding::orphan(3, Some(Hold::Unconfirmed)),
     ];
     let key = {
         let scene = Scene::on(&storage);
@@ -72,7 +58,7 @@ async fn a_key_confirms_just_what_its_run_held_back_for_an_hour_and_for_its_peri
     let plain = scene.ask(sweep(9)).await;
     let again = scene.runs.ask_confirmed(period(9), &key).await.unwrap();
     assert!(!plain.joined && !again.joined && again.run.id != plain.run.id);
-    scene.answer(Ok(found(vec![orphan(4, Some(Hold::Unconfirmed))])));
+    scene.answer(Ok(found(vec![Finding::orphan(4, Some(Hold::Unconfirmed))])));
     scene.work.go.add_permits(3);
     asked.ticket.end().await.unwrap();
     let fresh = scene.runs.get(asked.run.id).unwrap().confirm.unwrap();
@@ -94,7 +80,7 @@ async fn a_key_lasts_no_longer_because_the_clock_was_set_back() {
     let storage = Storage::in_memory().unwrap();
     let scene = Scene::on(&storage);
     tokio::time::sleep(LIMIT).await;
-    scene.answer(Ok(found(vec![orphan(1, Some(Hold::Unconfirmed))])));
+    scene.answer(Ok(found(vec![Finding::orphan(1, Some(Hold::Unconfirmed))])));
     scene.go();
     scene.ask(Task::Plan(period(9))).await.ticket.end().await.unwrap();
     let key = scene.runs.get(1).unwrap().confirm.unwrap().key.to_string();

@@ -37,7 +37,7 @@ async fn a_sweep_that_somebody_asked_for_outlives_a_dropped_connection_and_no_ou
 async fn what_was_deleted_is_told_whatever_comes_of_the_sweep() {
     let scene = Scene::new();
     scene.work.go.add_permits(9);
-    let orphan = |id| kept::orphan(id, None);
+    let orphan = |id| Finding::orphan(id, None);
     let deletes =
         |ids: &[u64]| *scene.work.deletes.lock().unwrap() = ids.iter().map(|id| orphan(*id)).collect();
     let findings = async |run| {

@@ -3,29 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::{Home, Open, Options, work_log};
-use crate::domain::finding::{Action, Finding, Hold, Kind, Unconfirmed};
-use crate::domain::{EntryId, WorkLogUri};
+use crate::domain::WorkLogUri;
+use crate::domain::finding::{Finding, Hold, Kind, Unconfirmed};
 use crate::store::jobs::{FindingFilter, JobRecord};
 
 fn record(id: u64, text: &str) -> JobRecord {
     JobRecord { id, body: format!("{{\"text\":\"{text}\"}}") }
-}
-
-fn finding(id: u64) -> Finding {
-    Finding {
-        kind: Kind::Orphan,
-        work_log: None,
-        timesheets: vec![EntryId::number(id)],
-        wanted: None,
-        found: None,
-        reason: "no work log is linked to it".to_owned(),
-        action: Action::Delete,
-        held: None,
-    }
-}
-
-fn held(id: u64, hold: Hold) -> Finding {
-    Finding { held: Some(hold), ..finding(id) }
 }
 
 pub(crate) async fn records_are_kept_as_they_were_the_oldest_first(home: impl Home) {
@@ -57,13 +40,13 @@ pub(crate) async fn records_are_paged_from_the_newest_on(home: impl Home) {
 pub(crate) async fn findings_are_paged_filtered_and_replaced(home: impl Home) {
     let options = Options::at(0);
     let Open { jobs, .. } = home.open(&options);
-    let mut findings: Vec<Finding> = (1..=1_200).map(finding).collect();
+    let mut findings: Vec<Finding> = (1..=1_200).map(|id| Finding::orphan(id, None)).collect();
     findings[700].held = Some(Hold::Recent);
     findings[900].kind = Kind::Dangling;
     findings[900].work_log = Some(work_log(1));
-    jobs.put_findings(7, &[finding(1), finding(2)]).await.unwrap();
+    jobs.put_findings(7, &[Finding::orphan(1, None), Finding::orphan(2, None)]).await.unwrap();
     jobs.put_findings(7, &findings).await.unwrap();
-    jobs.put_findings(8, &[finding(3)]).await.unwrap();
+    jobs.put_findings(8, &[Finding::orphan(3, None)]).await.unwrap();
     let numbers = async |filter: FindingFilter, after| {
         let page = jobs.findings(7, filter, after, 3).await.unwrap();
         page.iter().map(|(n, finding)| (*n, finding.timesheets[0].as_number().unwrap())).collect::<Vec<_>>()
@@ -78,16 +61,22 @@ pub(crate) async fn findings_are_paged_filtered_and_replaced(home: impl Home) {
     assert!(kept.into_iter().map(|(_, finding)| finding).eq(findings), "as they were");
     jobs.remove_findings(7).await.unwrap();
     assert_eq!(jobs.findings(7, all, 0, 9).await, Ok(vec![]));
-    assert_eq!(jobs.findings(8, all, 0, 9).await, Ok(vec![(1, finding(3))]), "of another job");
+    assert_eq!(jobs.findings(8, all, 0, 9).await, Ok(vec![(1, Finding::orphan(3, None))]), "of another job");
 }
 
 pub(crate) async fn what_is_held_back_is_counted_and_waits_for_confirmation(home: impl Home) {
     let Open { jobs, .. } = home.open(&Options::at(0));
-    let waits = held(1, Hold::Unconfirmed);
-    let lost = Finding { kind: Kind::Gone, ..held(2, Hold::KimaiLostData) };
-    let all = [waits.clone(), held(3, Hold::Recent), finding(4), lost.clone(), held(5, Hold::Recent)];
+    let waits = Finding::orphan(1, Some(Hold::Unconfirmed));
+    let lost = Finding { kind: Kind::Gone, ..Finding::orphan(2, Some(Hold::KimaiLostData)) };
+    let all = [
+        waits.clone(),
+        Finding::orphan(3, Some(Hold::Recent)),
+        Finding::orphan(4, None),
+        lost.clone(),
+        Finding::orphan(5, Some(Hold::Recent)),
+    ];
     jobs.put_findings(7, &all).await.unwrap();
-    jobs.put_findings(8, &[held(9, Hold::Unconfirmed)]).await.unwrap();
+    jobs.put_findings(8, &[Finding::orphan(9, Some(Hold::Unconfirmed))]).await.unwrap();
     let counted = [(Hold::Unconfirmed, 1), (Hold::KimaiLostData, 1), (Hold::Recent, 2)];
     assert_eq!(jobs.held_back(7).await, Ok(counted.into()));
     assert_eq!(jobs.held_back(9).await, Ok([].into()));
@@ -99,7 +88,9 @@ pub(crate) async fn a_removed_job_leaves_no_findings(home: impl Home) {
     let Open { jobs, .. } = home.open(&Options::at(0));
     jobs.save(vec![record(1, ""), record(2, "")]).await.unwrap();
     for id in [1, 2] {
-        jobs.put_findings(id, &(1..=1_001).map(finding).collect::<Vec<_>>()).await.unwrap();
+        jobs.put_findings(id, &(1..=1_001).map(|id| Finding::orphan(id, None)).collect::<Vec<_>>())
+            .await
+            .unwrap();
     }
     jobs.remove(&[1]).await.unwrap();
     let count = async |id| jobs.findings(id, FindingFilter::default(), 0, 2_000).await.unwrap().len();

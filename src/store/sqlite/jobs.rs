@@ -26,6 +26,16 @@ impl SqliteJobs {
         Self { storage }
     }
 
+    /// Runs a statement that deletes at most so many rows of a job, until it has nothing left to delete.
+    async fn remove_rows(&self, id: u64, statement: &'static str) -> Result<(), StorageFault> {
+        let id = id.cast_signed();
+        let remove = move |connection: &Connection| {
+            connection.prepare_cached(statement)?.execute(params![id, BATCH.cast_signed()])
+        };
+        while self.storage.write(remove).await? == BATCH {}
+        Ok(())
+    }
+
     fn read(&self, rows: Vec<(i64, String)>) -> Result<Vec<(u64, Finding)>, StorageFault> {
         let read = |(n, body): (i64, String)| {
             let finding = serde_json::from_str(&body)
@@ -77,16 +87,9 @@ impl JobRecords for SqliteJobs {
     }
 
     async fn remove_findings(&self, id: u64) -> Result<(), StorageFault> {
-        let id = id.cast_signed();
-        let remove = move |connection: &Connection| {
-            connection
-                .prepare_cached(
-                    "DELETE FROM finding WHERE run = ?1 AND n IN (SELECT n FROM finding WHERE run = ?1 LIMIT ?2)",
-                )?
-                .execute(params![id, BATCH.cast_signed()])
-        };
-        while self.storage.write(remove).await? == BATCH {}
-        Ok(())
+        let delete =
+            "DELETE FROM finding WHERE run = ?1 AND n IN (SELECT n FROM finding WHERE run = ?1 LIMIT ?2)";
+        self.remove_rows(id, delete).await
     }
 
     async fn put_findings(&self, id: u64, findings: &[Finding]) -> Result<(), StorageFault> {
@@ -138,17 +141,9 @@ impl JobRecords for SqliteJobs {
     }
 
     async fn remove_queued(&self, id: u64) -> Result<(), StorageFault> {
-        let id = id.cast_signed();
-        let remove = move |connection: &Connection| {
-            connection
-                .prepare_cached(
-                    "DELETE FROM swept WHERE run = ?1
-                         AND work_log IN (SELECT work_log FROM swept WHERE run = ?1 LIMIT ?2)",
-                )?
-                .execute(params![id, BATCH.cast_signed()])
-        };
-        while self.storage.write(remove).await? == BATCH {}
-        Ok(())
+        let delete = "DELETE FROM swept WHERE run = ?1
+                          AND work_log IN (SELECT work_log FROM swept WHERE run = ?1 LIMIT ?2)";
+        self.remove_rows(id, delete).await
     }
 
     async fn findings(
@@ -166,8 +161,7 @@ impl JobRecords for SqliteJobs {
             )?;
             let after = i64::try_from(after).unwrap_or(i64::MAX);
             let bounds = params![id.cast_signed(), after, kind, filter.held, most.cast_signed()];
-            let rows = rows.query_map(bounds, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
+            rows.query_map(bounds, numbered)?.collect()
         };
         self.read(self.storage.write(read).await?)
     }
@@ -178,10 +172,7 @@ impl JobRecords for SqliteJobs {
                 "SELECT n, body FROM finding WHERE run = ?1 AND held IN (?2, ?3) ORDER BY n",
             )?;
             let held = [Hold::Unconfirmed, Hold::KimaiLostData].map(Hold::word);
-            let rows = rows.query_map(params![id.cast_signed(), held[0], held[1]], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
-            })?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
+            rows.query_map(params![id.cast_signed(), held[0], held[1]], numbered)?.collect()
         };
         let findings = self.read(self.storage.write(read).await?)?;
         Ok(Unconfirmed::of(&findings.into_iter().map(|(_, finding)| finding).collect::<Vec<_>>()))
@@ -204,6 +195,10 @@ impl JobRecords for SqliteJobs {
         };
         self.storage.write(read).await
     }
+}
+
+fn numbered(row: &Row<'_>) -> rusqlite::Result<(i64, String)> {
+    Ok((row.get(0)?, row.get(1)?))
 }
 
 fn record(row: &Row<'_>) -> rusqlite::Result<JobRecord> {

@@ -1,11 +1,11 @@
 //! A Kimai that lists what it is told to.
 
-use crate::trackers::kimai;
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
 
+use crate::trackers::kimai;
 use crate::trackers::kimai::{Activity, Collection, Customer, Listings, Project, Rows, User};
 use crate::trackers::{Fault, Lenient, Operation, TrackerFault};
 
