@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use tracker::TrackerId;
 pub use tracker::{ActivityId, CustomerId, EntryId, IdSyntax, ProjectId, UserId};
 
 /// Why a text is not a valid identifier.

@@ -65,6 +65,11 @@ pub enum Kind {
 }
 
 impl Facts {
+    /// Those of a subject of which nothing is known.
+    pub fn none(syntax: IdSyntax) -> Self {
+        Self { syntax, ..Self::default() }
+    }
+
     /// What the subject is. Only positive evidence makes a [`Kind::Tombstone`]: a subject with any
     /// class, any other property, or the IRI of a task, customer or account, is [`Kind::Other`],
     /// since its `dct:identifier` is not a timesheet's.

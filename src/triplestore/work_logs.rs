@@ -58,7 +58,7 @@ impl SparqlWorkLogs {
 
     /// Empty facts.
     fn no_facts(&self) -> Facts {
-        Facts { notes: self.notes.then(Values::default), syntax: self.syntax, ..Facts::default() }
+        Facts { notes: self.notes.then(Values::default), ..Facts::none(self.syntax) }
     }
 
     fn facts_in(&self, rows: &[Row]) -> Facts {

@@ -20,14 +20,12 @@ pub enum IdSyntax {
 impl IdSyntax {
     /// Reads an id. This is the one place that decides what is one; a search by text finds more than that, and asks here.
     pub(crate) fn read(self, text: &str) -> Result<TrackerId, IdFault> {
-        let id = match self {
-            Self::Numbers => read_number(text).map(TrackerId::Number),
-            Self::ObjectIds => read_object_id(text),
-        };
-        id.ok_or_else(|| match self {
-            Self::Numbers => IdFault::NotANumber(shorten(text)),
-            Self::ObjectIds => IdFault::NotAnObjectId(shorten(text)),
-        })
+        match self {
+            Self::Numbers => {
+                read_number(text).map(TrackerId::Number).ok_or_else(|| IdFault::NotANumber(shorten(text)))
+            }
+            Self::ObjectIds => read_object_id(text).ok_or_else(|| IdFault::NotAnObjectId(shorten(text))),
+        }
     }
 
     /// The ids among `texts`, lowest first, each once however often and in whatever ways it is written.
@@ -48,15 +46,12 @@ fn read_number(text: &str) -> Option<u64> {
 }
 
 fn read_object_id(text: &str) -> Option<TrackerId> {
-    let digits = text.trim().as_bytes();
-    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let mut bytes = [0; 12];
-    if digits.len() != 2 * bytes.len() {
+    let text = text.trim();
+    // Parsing alone takes a sign too.
+    if text.len() != 24 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
-        *byte = digit(pair.first()?)? << 4 | digit(pair.last()?)?;
-    }
+    let [_, _, _, _, bytes @ ..] = u128::from_str_radix(text, 16).ok()?.to_be_bytes();
     Some(TrackerId::ObjectId(bytes))
 }
 
@@ -155,6 +150,12 @@ macro_rules! tracker_id {
         impl From<TrackerId> for $name {
             fn from(id: TrackerId) -> Self {
                 Self(id)
+            }
+        }
+
+        impl From<$name> for TrackerId {
+            fn from(id: $name) -> Self {
+                id.0
             }
         }
 

@@ -1,6 +1,5 @@
 //! The fake Kimai: timesheets, what created them, and when one must not be deleted.
 
-use crate::trackers::kimai::fault;
 use jiff::civil::Date;
 use rand::Rng;
 
@@ -15,6 +14,7 @@ use crate::domain::ids::UserId;
 use crate::domain::timesheet::DesiredEntry;
 use crate::domain::{EntryId, WorkLogUri};
 use crate::trackers::TimeEntry;
+use crate::trackers::kimai::fault;
 use crate::trackers::{Operation, TrackerFault};
 
 /// Who made a timesheet.

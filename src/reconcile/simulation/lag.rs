@@ -44,7 +44,7 @@ impl Lag {
     pub(super) fn linked(&mut self, work_log: &WorkLogUri, write: impl Fn(&mut Facts)) {
         for (_, facts) in self.old.get_mut(work_log).into_iter().flatten() {
             // What is not there yet, or any more, cannot be linked.
-            if *facts != (Facts { syntax: facts.syntax, ..Facts::default() }) {
+            if *facts != Facts::none(facts.syntax) {
                 write(facts);
             }
         }

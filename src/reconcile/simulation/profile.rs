@@ -1,7 +1,6 @@
 //! The kinds of trackers that the service is tried with.
 
 use crate::domain::ids::IdSyntax;
-use crate::domain::work_log::Facts;
 use crate::domain::{EntryId, IdOrder};
 use crate::failpoint::mutants::{Mutant, mutated};
 use crate::trackers::Capabilities;
@@ -54,10 +53,5 @@ impl Profile {
     pub(super) fn gone(operation: Operation) -> TrackerFault {
         let fault = if mutated(Mutant::GoneReadAsPermanent) { Fault::Permanent } else { Fault::Gone };
         TrackerFault::new(kimai::NAME, operation, fault, "there is no such entry")
-    }
-
-    /// A work log without anything.
-    pub(super) fn no_facts(self) -> Facts {
-        Facts { syntax: self.capabilities().syntax, ..Facts::default() }
     }
 }

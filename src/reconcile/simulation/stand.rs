@@ -25,7 +25,7 @@ pub(super) struct Stand {
 impl Stand {
     /// One of which nothing is known.
     pub(super) fn new(profile: Profile) -> Self {
-        Self { facts: profile.no_facts(), ..Self::default() }
+        Self { facts: Facts::none(profile.capabilities().syntax), ..Self::default() }
     }
 
     pub(super) fn is_live(&self) -> bool {

@@ -301,7 +301,6 @@ impl State {
     }
 
     fn link(&mut self, Link { work_log, to, had_link }: &Link, caller: &Caller) {
-        let now = self.now;
         // What is not there is not brought to life by a removal.
         if to.is_none() && !self.work_logs.contains_key(work_log) {
             return;
@@ -315,7 +314,7 @@ impl State {
         };
         write(&mut stand.facts);
         self.lag.linked(work_log, write);
-        stand.refresh(now);
+        stand.refresh(self.now);
         if let Some(id) = to.filter(|id| self.timesheets.contains_key(id)) {
             self.touched_in_kimai.retain(|of, touched| of != work_log || *touched == id);
         }

@@ -246,12 +246,12 @@ fn remove(state: &mut State, uri: &WorkLogUri, step: &Step) {
     match step {
         Step::LeaveLink => state.change(uri, "removed, but for its link", |facts| {
             let identifiers = std::mem::take(&mut facts.identifiers);
-            *facts = Facts { identifiers, syntax: facts.syntax, ..Facts::default() };
+            *facts = Facts { identifiers, ..Facts::none(facts.syntax) };
         }),
         Step::LeaveRest { class, link } => {
             state.change(uri, "removed, but for what nobody knows", |facts| {
                 let identifiers = std::mem::take(&mut facts.identifiers);
-                *facts = Facts { has_others: true, syntax: facts.syntax, ..Facts::default() };
+                *facts = Facts { has_others: true, ..Facts::none(facts.syntax) };
                 facts.types.extend(class.then(|| "http://x/Note".to_owned()));
                 if *link {
                     facts.identifiers = identifiers;
@@ -259,7 +259,7 @@ fn remove(state: &mut State, uri: &WorkLogUri, step: &Step) {
             });
         }
         _ => {
-            state.change(uri, "removed", |facts| *facts = Facts { syntax: facts.syntax, ..Facts::default() });
+            state.change(uri, "removed", |facts| *facts = Facts::none(facts.syntax));
         }
     }
 }

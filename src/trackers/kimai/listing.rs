@@ -1,11 +1,11 @@
 //! A list of timesheets that was read page by page, and where it may be incomplete.
 
-use crate::trackers::kimai::NAME;
 use std::collections::BTreeMap;
 
 use crate::domain::{Code, EntryId};
 use crate::trackers::TimeEntry;
 use crate::trackers::error::{Fault, Operation, TrackerFault};
+use crate::trackers::kimai::NAME;
 use crate::trackers::listing::{Gap, Lenient, Listed, OddRows};
 
 const SEE_TO_PROXY: &str = "a proxy before Kimai may drop the X-Total-Pages header, or answer without regard to the \
@@ -55,7 +55,7 @@ pub(super) struct Reading {
     totals: Option<(usize, usize, usize)>,
     /// A page that was there is no more.
     ended_early: bool,
-    /// Lenient came in another order than was asked for: what a missing page holds cannot be told by ids.
+    /// Rows came in another order than was asked for: what a missing page holds cannot be told by ids.
     unordered: bool,
 }
 

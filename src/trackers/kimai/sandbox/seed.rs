@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::catalogue::Kind;
 use super::state::{Row, StoredTimesheet, Token};
 use super::{Role, Sandbox, booking, forms, time};
-use crate::domain::ids::{ActivityId, CustomerId, EntryId, ProjectId, UserId};
+use crate::domain::ids::{ActivityId, CustomerId, EntryId, ProjectId, TrackerId, UserId};
 
 /// Something that can be hidden, renamed or coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,11 +45,7 @@ impl Sandbox {
 
     /// One more token of a user, who may be made later.
     pub fn add_token(&self, user: UserId, token: &str) {
-        self.state().tokens.push(Token {
-            text: token.to_owned(),
-            user: user.as_number().unwrap_or_default(),
-            expired: false,
-        });
+        self.state().tokens.push(Token { text: token.to_owned(), user: number(user), expired: false });
     }
 
     /// Ends a token's life; it stays known.
@@ -119,10 +115,10 @@ impl Sandbox {
     pub fn set(&self, entity: Entity, field: &str, value: Value) {
         let mut state = self.state();
         let row = match entity {
-            Entity::User(id) => state.users.get_mut(id.as_number().unwrap_or_default()),
-            Entity::Customer(id) => state.customers.get_mut(id.as_number().unwrap_or_default()),
-            Entity::Project(id) => state.projects.get_mut(id.as_number().unwrap_or_default()),
-            Entity::Activity(id) => state.activities.get_mut(id.as_number().unwrap_or_default()),
+            Entity::User(id) => state.users.get_mut(number(id)),
+            Entity::Customer(id) => state.customers.get_mut(number(id)),
+            Entity::Project(id) => state.projects.get_mut(number(id)),
+            Entity::Activity(id) => state.activities.get_mut(number(id)),
         };
         if let Some(row) = row {
             row.insert(field.to_owned(), value);
@@ -134,15 +130,9 @@ impl Sandbox {
         let mut state = self.state();
         match entity {
             Entity::User(_) => {}
-            Entity::Customer(id) => {
-                forms::remove(&mut state, Kind::Customers, id.as_number().unwrap_or_default());
-            }
-            Entity::Project(id) => {
-                forms::remove(&mut state, Kind::Projects, id.as_number().unwrap_or_default());
-            }
-            Entity::Activity(id) => {
-                forms::remove(&mut state, Kind::Activities, id.as_number().unwrap_or_default());
-            }
+            Entity::Customer(id) => forms::remove(&mut state, Kind::Customers, number(id)),
+            Entity::Project(id) => forms::remove(&mut state, Kind::Projects, number(id)),
+            Entity::Activity(id) => forms::remove(&mut state, Kind::Activities, number(id)),
         }
     }
 
@@ -161,17 +151,13 @@ impl Sandbox {
     ) -> EntryId {
         let modified = self.now();
         let mut state = self.state();
-        let zone = state.zone_of(user.as_number().unwrap_or_default());
-        let billable = booking::billable(
-            &state,
-            project.as_number().unwrap_or_default(),
-            activity.as_number().unwrap_or_default(),
-        );
+        let zone = state.zone_of(number(user));
+        let billable = booking::billable(&state, number(project), number(activity));
         EntryId::number(state.timesheets.insert(|id| StoredTimesheet {
             id,
-            user: user.as_number().unwrap_or_default(),
-            project: project.as_number().unwrap_or_default(),
-            activity: activity.as_number().unwrap_or_default(),
+            user: number(user),
+            project: number(project),
+            activity: number(activity),
             begin,
             end,
             day: time::day(begin, &zone),
@@ -194,7 +180,7 @@ impl Sandbox {
     pub fn edit_timesheet(&self, id: EntryId, change: impl FnOnce(&mut StoredTimesheet)) -> bool {
         let modified = self.now();
         let mut state = self.state();
-        let Some(row) = state.timesheets.get_mut(id.as_number().unwrap_or_default()) else { return false };
+        let Some(row) = state.timesheets.get_mut(number(id)) else { return false };
         let (was, before) = (row.duration, row.between());
         row.modified = modified;
         change(row);
@@ -206,13 +192,18 @@ impl Sandbox {
 
     /// Deletes a timesheet behind the service's back. False if it is not there.
     pub fn delete_timesheet(&self, id: EntryId) -> bool {
-        self.state().timesheets.remove(id.as_number().unwrap_or_default()).is_some()
+        self.state().timesheets.remove(number(id)).is_some()
     }
 
     /// All timesheets, lowest id first.
     pub fn timesheets(&self) -> Vec<StoredTimesheet> {
         self.state().timesheets.iter().map(|(_, row)| row.clone()).collect()
     }
+}
+
+/// The row with this id; none has the number 0.
+fn number(id: impl Into<TrackerId>) -> u64 {
+    id.into().as_number().unwrap_or_default()
 }
 
 fn row<const N: usize>(fields: [(&str, Value); N]) -> Row {
